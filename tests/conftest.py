@@ -1,0 +1,71 @@
+"""Rules that hold for every test: one marker each, nothing left behind by a test that starts processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+LEVELS = ("unit", "process", "e2e")
+PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test says what it needs (unit, process, e2e), or collection fails."""
+    bare = [item.nodeid for item in items if sum(1 for level in LEVELS if item.get_closest_marker(level)) != 1]
+    if bare:
+        listed = "\n  ".join(bare[:20])
+        raise pytest.UsageError(f"each test needs exactly one of the markers {', '.join(LEVELS)}:\n  {listed}")
+
+
+async def _within(awaitable: Awaitable[object], seconds: float) -> object:
+    async with asyncio.timeout(seconds * PATIENCE):
+        return await awaitable
+
+
+@pytest.fixture
+def within():  # type: ignore[no-untyped-def]
+    """``await within(seconds, awaitable)``: the one guard against waiting for ever."""
+
+    async def guard(seconds: float, awaitable: Awaitable[object]) -> object:
+        return await _within(awaitable, seconds)
+
+    return guard
+
+
+def _descriptors() -> set[str]:
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{fd} -> {os.readlink(f'/proc/self/fd/{fd}')}")
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a `process` test: the same open descriptors, no child, no zombie."""
+    if request.node.get_closest_marker("process") is None:
+        yield
+        return
+    before = _descriptors()
+    children_before = {child.pid for child in psutil.Process().children(recursive=True)}
+    yield
+    children = [child for child in psutil.Process().children(recursive=True) if child.pid not in children_before]
+    left = [f"{child.pid} {child.status()} {' '.join(child.cmdline())}" for child in children]
+    assert not left, f"processes left behind: {left}"
+    opened = _descriptors() - before
+    assert not opened, f"descriptors left open: {sorted(opened)}"
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """A fresh folder for the journal, rooms and threads of one server."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return folder
