@@ -1,0 +1,82 @@
+"""What a placement reports of a session, in the order it may report it.
+
+Per session: Placed -> Started -> Ready? -> Status* -> Stopping? -> Exited (exactly once) -> Released.
+A session that never got a process goes from Placed to Exited.  Nothing follows Released.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.session.record import Exit
+from runtime.session.spec import SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEvent:
+    """Base of the events.
+
+    Attributes:
+        at: Seconds since the epoch.
+    """
+
+    session_id: SessionId
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed(SessionEvent):
+    """A lease was given; a process is being had."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(SessionEvent):
+    """The session's process exists and has its work."""
+
+    pid: int
+    parked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready(SessionEvent):
+    """The agent joined the room and its `start` returned.
+
+    Attributes:
+        start_ms: Milliseconds from the placement to Ready.
+        participant_id: The room's id for it; empty when the room gave none.
+    """
+
+    start_ms: float
+    participant_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(SessionEvent):
+    """The worker said something about itself: counters, a busy flag, a note."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping(SessionEvent):
+    """The session was asked to stop."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited(SessionEvent):
+    """The process is gone, all of it."""
+
+    exit: Exit
+    peak_rss_bytes: int = 0
+    cpu_s: float = 0.0
+    log_lines_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released(SessionEvent):
+    """Nothing of the session is held any more: no descriptor, no slot, no log buffer but the record."""

@@ -1,0 +1,111 @@
+"""What became of a session: its state, its process, its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runtime.session.spec import SessionSpec, SessionState
+
+
+class ExitReason(StrEnum):
+    """Why a session ended; exactly one per generation of a session."""
+
+    FINISHED = "finished"
+    DISMISSED = "dismissed"
+    ROOM_ENDED = "room_ended"
+    ROOM_LOST = "room_lost"
+    ROOM_UNREACHABLE = "room_unreachable"
+    STOPPED = "stopped"
+    DEADLINE = "deadline"
+    IDLE = "idle"
+    DRAINED = "drained"
+    HANG = "hang"
+    MEMORY = "memory"
+    CPU = "cpu"
+    PIDS = "pids"
+    FILES = "files"
+    IMPORT_ERROR = "import_error"
+    START_ERROR = "start_error"
+    AGENT_ERROR = "agent_error"
+    EXIT = "exit"
+    SIGNAL = "signal"
+    PROTOCOL_ERROR = "protocol_error"
+    FRONT_LOST = "front_lost"
+    NODE_LOST = "node_lost"
+    QUARANTINED = "quarantined"
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing went wrong: the session ended because it was meant to."""
+        return self in _CLEAN
+
+
+_CLEAN = frozenset(
+    {
+        ExitReason.FINISHED,
+        ExitReason.DISMISSED,
+        ExitReason.ROOM_ENDED,
+        ExitReason.STOPPED,
+        ExitReason.IDLE,
+        ExitReason.DRAINED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An exception of user code, as the worker saw it.
+
+    Attributes:
+        stage: ``import``, ``construct``, ``join``, ``start``, ``run`` or ``stop``.
+        kind: Class name of the exception.
+        message: Its text, cut to a few hundred characters.
+        where: ``file:line in function`` of the innermost line of the bundle; empty when unknown.
+        traceback: The formatted traceback, cut.
+    """
+
+    stage: str
+    kind: str
+    message: str
+    where: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a session ended.
+
+    Attributes:
+        code: Exit status of the process; None when a signal ended it or it never ran.
+        signal: Number of the signal that ended it; None otherwise.
+        message: One sentence for people.
+        at: Seconds since the epoch.
+    """
+
+    reason: ExitReason
+    message: str
+    code: int | None = None
+    signal: int | None = None
+    at: float = 0.0
+    failure: Failure | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionRecord:
+    """The one mutable account of a session; written by dispatch alone, read by everybody.
+
+    Times are seconds since the epoch, None until they happened.
+    """
+
+    spec: SessionSpec
+    state: SessionState = "accepted"
+    generation: int = 0
+    pid: int | None = None
+    started_at: float | None = None
+    ready_at: float | None = None
+    exit: Exit | None = None
+    restarts: int = 0
+    peak_rss_bytes: int = 0
+    log_lines_dropped: int = 0
+    messages: int = field(default=0)

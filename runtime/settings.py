@@ -1,0 +1,302 @@
+"""Settings: frozen slices, validated when built, each value with its origin.
+
+Precedence: flags > environment > ``bulkhead.toml`` > default.  An environment variable is
+``BULKHEAD_<SLICE>_<FIELD>``, or without the slice for the `server` slice (``BULKHEAD_PORT``); a few
+fields also answer to names other tools already set (``MESHAGENT_PORT``).  A field that holds a secret
+also reads ``<NAME>_FILE``.  Unknown keys are errors, in the file and in the environment alike.
+
+A component takes the slice it needs, so a new knob touches two places: here and where it is used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from runtime.errors import ConfigError
+
+_SIZES = {"": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3}
+_SIZES |= {"ki": 1024, "kib": 1024, "mi": 1024**2, "mib": 1024**2, "gi": 1024**3, "gib": 1024**3}
+_LENGTHS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+
+
+def parse_bytes(text: str | int | float) -> int:
+    """Read a size: ``"512MiB"``, ``"1GB"``, ``4096`` -> bytes.  ValueError when it is none."""
+    return int(_quantity(text, _SIZES, "a size such as 512MiB"))
+
+
+def parse_seconds(text: str | int | float) -> float:
+    """Read a length of time: ``"30m"``, ``"1.5s"``, ``10`` -> seconds.  ValueError when it is none."""
+    return _quantity(text, _LENGTHS, "a length of time such as 30s or 10m")
+
+
+def _quantity(text: str | int | float, units: Mapping[str, float], wanted: str) -> float:
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return float(text)
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None or match[2].lower() not in units:
+        raise ValueError(f"{text!r} is not {wanted}")
+    return float(match[1]) * units[match[2].lower()]
+
+
+def knob(
+    default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, minimum: float | None = None
+) -> Any:
+    """A field of a slice: its default, its sentence for the documentation, names other tools use for it."""
+    meta = {"help": help, "env": env, "secret": secret, "minimum": minimum}
+    return field(default=default, repr=not secret, metadata=meta)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where the front listens, whom it trusts, what it keeps."""
+
+    host: str = knob("127.0.0.1", "address to listen on", env=("MESHAGENT_HOST",))
+    port: int = knob(8080, "port to listen on; 0 takes a free one", env=("MESHAGENT_PORT",), minimum=0)
+    public_url: str = knob("", "base URL under which others reach this server; default: the bound address")
+    agents_dir: Path = knob(Path("agents"), "folder whose *.py files and folders are the bundles")
+    state_dir: Path = knob(Path(".bulkhead"), "folder for the journal, rooms, threads and keys")
+    room: str = knob("", "room to call every endpoint into at start", env=("MESHAGENT_ROOM",))
+    webhook_secret: str = knob(
+        "", "secret(s) that sign webhooks, separated by spaces", env=("MESHAGENT_WEBHOOK_SECRET",), secret=True
+    )
+    room_secret: str = knob("", "secret that signs participant tokens", env=("MESHAGENT_SECRET",), secret=True)
+    api_token: str = knob("", "token for the operator API when not called from loopback", secret=True)
+    insecure: bool = knob(False, "serve unsigned webhooks and an open operator API beyond loopback")
+    watch: bool = knob(True, "load new and changed bundles while running")
+    drain_s: float = knob(30.0, "time that running sessions get to end after SIGTERM", minimum=0)
+    max_body_bytes: int = knob(1 << 20, "largest webhook body", minimum=1024)
+    body_timeout_s: float = knob(10.0, "time in which a webhook body must arrive", minimum=0.1)
+    replay_window_s: float = knob(300.0, "how far a signed time may be from now", minimum=1)
+    history_count: int = knob(1000, "ended sessions that stay in the journal", minimum=1)
+    event_buffer_count: int = knob(2000, "events kept for readers of /events that resume", minimum=10)
+    max_subscribers: int = knob(100, "readers of /events at once", minimum=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorSettings:
+    """How sessions are started and ended."""
+
+    max_sessions: int = knob(1000, "sessions alive at once, over all endpoints", minimum=1)
+    max_starting: int = knob(64, "sessions between the webhook and Ready at once", minimum=1)
+    max_parked: int = knob(2, "children of a zygote that wait for a session; 0 forks on demand", minimum=0)
+    import_s: float = knob(60.0, "time a bundle may take to import", minimum=0.1)
+    start_s: float = knob(60.0, "time from fork to Ready", minimum=0.1)
+    join_s: float = knob(10.0, "time to reach and enter the room", minimum=0.1)
+    stop_s: float = knob(10.0, "time between asking a session to stop and SIGTERM", minimum=0)
+    term_s: float = knob(2.0, "time between SIGTERM and SIGKILL", minimum=0)
+    heartbeat_s: float = knob(1.0, "period of a worker's heartbeat", minimum=0.1)
+    max_frame_bytes: int = knob(8 << 20, "largest frame on a control pipe", minimum=65536)
+    log_lines: int = knob(500, "log lines kept per session", minimum=1)
+    log_line_bytes: int = knob(16384, "longest log line; the rest is cut", minimum=256)
+    log_lines_per_s: float = knob(500.0, "log lines a session may write each second before some are dropped", minimum=1)
+    pass_env: str = knob("", "names of environment variables a bundle may see, separated by spaces; empty: all but our own")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """Limits of a session whose endpoint names none of its own."""
+
+    memory: str = knob("", "memory of a session's process tree, such as 512MiB")
+    cpu: float = knob(0.0, "cores of a session's process tree; 0: no limit", minimum=0)
+    pids: int = knob(0, "processes of a session's tree; 0: no limit", minimum=0)
+    files: int = knob(0, "open files of a process; 0: no limit", minimum=0)
+    timeout: str = knob("", "longest life of a session, such as 30m")
+    idle_timeout: str = knob("", "longest time without a message, such as 10m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """How Bulkhead itself logs."""
+
+    level: str = knob("info", "debug, info, warning or error", env=("LOG_LEVEL",))
+    format: str = knob("auto", "auto, console or json", env=("LOG_FORMAT",))
+
+    def __post_init__(self) -> None:
+        _one_of("log.level", self.level.lower(), ("debug", "info", "warning", "error"))
+        _one_of("log.format", self.format.lower(), ("auto", "console", "json"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every slice, and where each value came from.
+
+    Attributes:
+        origins: ``"server.port"`` -> ``"default"``, ``"flag --port"``, ``"env BULKHEAD_PORT"`` or
+            ``"file bulkhead.toml"``.
+    """
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+SLICES: dict[str, type[Any]] = {
+    "server": ServerSettings,
+    "supervisor": SupervisorSettings,
+    "limits": LimitSettings,
+    "log": LogSettings,
+}
+_ALIASES_TO_IGNORE = {"BULKHEAD_INTERNAL", "BULKHEAD_TEST_PATIENCE", "BULKHEAD_SESSION", "BULKHEAD_URL"}
+_IGNORED_PREFIXES = ("BULKHEAD_OFFLINE_", "BULKHEAD_INTERNAL_", "BULKHEAD_LIVE_")
+
+
+def knobs() -> Iterable[tuple[str, Field[Any]]]:
+    """Every knob as (``"server.port"``, field), in the order of the documentation."""
+    for name, slice_type in SLICES.items():
+        for item in fields(slice_type):
+            yield f"{name}.{item.name}", item
+
+
+def env_names(key: str, item: Field[Any]) -> tuple[str, ...]:
+    """The environment variables that set a knob, strongest first."""
+    slice_name, field_name = key.split(".")
+    own = f"BULKHEAD_{field_name}" if slice_name == "server" else f"BULKHEAD_{slice_name}_{field_name}"
+    return (own.upper(), *item.metadata["env"])
+
+
+def load_settings(
+    *,
+    flags: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Merge flags, environment and file over the defaults.
+
+    Args:
+        flags: ``{"server.port": 9000}``; a value of None means the flag was not given.
+        env: The environment; nothing is read from the process's own.
+        file: A TOML file with a table per slice; None when there is none.
+
+    Raises:
+        ConfigError: An unknown key or a value of the wrong kind; says which, where, and what is nearest.
+    """
+    env, flags = env or {}, {k: v for k, v in (flags or {}).items() if v is not None}
+    tables = _read_file(file)
+    known_env: set[str] = set()
+    values: dict[str, dict[str, Any]] = {name: {} for name in SLICES}
+    origins: dict[str, str] = {}
+    for key, item in knobs():
+        slice_name, field_name = key.split(".")
+        names = env_names(key, item)
+        known_env.update(names)
+        if item.metadata["secret"]:
+            known_env.update(f"{name}_FILE" for name in names)
+        raw, origin = _pick(key, item, names, flags, env, tables, file)
+        origins[key] = origin
+        if raw is not MISSING:
+            values[slice_name][field_name] = _convert(key, item, raw, origin)
+    _refuse_unknown(env, known_env)
+    built = {name: slice_type(**values[name]) for name, slice_type in SLICES.items()}
+    return Settings(**built, origins=origins)
+
+
+def _pick(
+    key: str,
+    item: Field[Any],
+    names: tuple[str, ...],
+    flags: Mapping[str, Any],
+    env: Mapping[str, str],
+    tables: Mapping[str, Mapping[str, Any]],
+    file: Path | None,
+) -> tuple[Any, str]:
+    slice_name, field_name = key.split(".")
+    if key in flags:
+        return flags[key], f"flag --{field_name.replace('_', '-')}"
+    for name in names:
+        if env.get(name, "") != "":
+            return env[name], f"env {name}"
+        if item.metadata["secret"] and env.get(f"{name}_FILE"):
+            return _read_secret(name, env[f"{name}_FILE"]), f"env {name}_FILE"
+    if field_name in tables.get(slice_name, {}):
+        return tables[slice_name][field_name], f"file {file.name if file else ''}"
+    return MISSING, "default"
+
+
+def _read_file(file: Path | None) -> dict[str, dict[str, Any]]:
+    if file is None:
+        return {}
+    try:
+        tables = tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}", cure="Give a readable TOML file.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}", cure="Mend that line.") from error
+    for name, table in tables.items():
+        if name not in SLICES or not isinstance(table, dict):
+            raise ConfigError(f"{file}: unknown table [{name}]", cure=_nearest(name, SLICES))
+        for key in table:
+            allowed = [item.name for item in fields(SLICES[name])]
+            if key not in allowed:
+                raise ConfigError(f"{file}: unknown key {key!r} in [{name}]", cure=_nearest(key, allowed))
+    return tables
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigError(
+            f"{name}_FILE: cannot read {path}: {error.strerror}", cure="Point it at a readable file."
+        ) from error
+
+
+def _refuse_unknown(env: Mapping[str, str], known: set[str]) -> None:
+    for name in env:
+        if not name.startswith("BULKHEAD_") or name in known or name in _ALIASES_TO_IGNORE:
+            continue
+        if not name.startswith(_IGNORED_PREFIXES):
+            raise ConfigError(f"unknown setting {name} in the environment", cure=_nearest(name, known))
+
+
+def _nearest(name: str, allowed: Iterable[str]) -> str:
+    allowed = sorted(allowed)
+    close = difflib.get_close_matches(name, allowed, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(allowed[:40])}."
+
+
+def _convert(key: str, item: Field[Any], raw: Any, origin: str) -> Any:
+    slice_name = key.split(".")[0]
+    kind = get_type_hints(SLICES[slice_name])[item.name]
+    try:
+        value = _as_kind(item.name, kind, raw)
+    except (ValueError, TypeError) as error:
+        wanted = "true or false" if kind is bool else f"{kind.__name__}"
+        cure = f"Expected {wanted}: {item.metadata['help']}."
+        raise ConfigError(f"{key} = {raw!r} ({origin}) cannot be used: {error}", cure=cure) from error
+    minimum = item.metadata["minimum"]
+    if minimum is not None and value < minimum:
+        raise ConfigError(f"{key} = {value} ({origin}) is too small", cure=f"The least is {minimum:g}.")
+    if key == "server.port" and value > 65535:
+        raise ConfigError(f"{key} = {value} ({origin}) is no port", cure="Ports go from 0 to 65535.")
+    return value
+
+
+def _as_kind(name: str, kind: type[Any], raw: Any) -> Any:
+    if kind is bool:
+        if isinstance(raw, bool):
+            return raw
+        word = str(raw).strip().lower()
+        if word in ("1", "true", "yes", "on"):
+            return True
+        if word in ("0", "false", "no", "off", ""):
+            return False
+        raise ValueError("neither yes nor no")
+    if kind is int:
+        return parse_bytes(raw) if name.endswith("_bytes") else int(str(raw), 10)
+    if kind is float:
+        return parse_seconds(raw) if name.endswith("_s") else float(raw)
+    return kind(raw)
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{key} = {value!r} is unknown", cure=f"One of: {', '.join(allowed)}.")

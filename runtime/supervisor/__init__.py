@@ -1,0 +1,1 @@
+"""Who decides when a worker lives and ends."""
