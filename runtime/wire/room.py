@@ -1,0 +1,185 @@
+"""Packets and envelopes of the room protocol, without IO.
+
+One message is a header packet and the data packets it announces, contiguous on the socket::
+
+    header packet   8 bytes message id | 4 bytes 0 | 4 bytes N | UTF-8 type name
+    data packet i   8 bytes message id | 4 bytes i (1..N)      | a slice of the payload
+    payload         8 bytes header length | JSON header | raw bytes
+
+Integers are big-endian and unsigned.  Each packet travels as one binary websocket message.  Two
+messages never interleave on a connection, so one ``Assembler`` per connection is enough, and one
+writer per socket is required.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+from runtime.errors import LocalProtocolError, RemoteProtocolError
+
+SLICE_BYTES: Final = 65_536
+"""Payload bytes per data packet when we send; receivers take any size below 4 MiB."""
+
+MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
+"""Default bound of one assembled payload."""
+
+MAX_TYPE_BYTES: Final = 512
+MAX_ID: Final = 2**64 - 1
+
+_TRACE_KEY: Final = "__meshagent__"
+_PREFIX: Final = struct.Struct(">QI")
+_COUNT: Final = struct.Struct(">I")
+_LENGTH: Final = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as both ends mean it.
+
+    Attributes:
+        id: Chosen by the sender, counting from 1 per connection; a response repeats the request's.
+        type: What kind of message, for example ``messaging.send`` or ``__response__``.
+        header: A JSON object.
+        data: Raw bytes that come with it (an attachment, a file, a document update).
+    """
+
+    id: int
+    type: str
+    header: dict[str, Any] = field(default_factory=dict)
+    data: bytes = b""
+
+
+def encode(message: Message, *, slice_bytes: int = SLICE_BYTES) -> list[bytes]:
+    """Return the packets of a message, to be sent in this order with nothing between them.
+
+    Raises:
+        LocalProtocolError: The id or type does not fit the format, or the header is not JSON.
+    """
+    if slice_bytes < 1:
+        raise LocalProtocolError("slice_bytes must be at least 1")
+    if not 0 <= message.id <= MAX_ID:
+        raise LocalProtocolError(f"message id {message.id} does not fit 64 bits")
+    name = message.type.encode("utf-8", "surrogatepass")
+    if len(name) > MAX_TYPE_BYTES:
+        raise LocalProtocolError(f"message type is longer than {MAX_TYPE_BYTES} bytes")
+    try:
+        # ASCII escapes: a lone surrogate in somebody's text must not make a message unsendable.
+        header = json.dumps(message.header, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LocalProtocolError(f"header of {message.type!r} is not JSON: {error}") from error
+    payload = b"".join((_LENGTH.pack(len(header)), header, message.data))
+    starts = range(0, len(payload), slice_bytes)
+    packets = [_PREFIX.pack(message.id, 0) + _COUNT.pack(len(starts)) + name]
+    packets += [
+        _PREFIX.pack(message.id, index) + payload[start : start + slice_bytes]
+        for index, start in enumerate(starts, start=1)
+    ]
+    return packets
+
+
+class Assembler:
+    """Turn one connection's packets back into messages.
+
+    After a `RemoteProtocolError` the unfinished message is forgotten, so the next header packet
+    starts clean; whether the connection is worth keeping is the caller's decision.
+
+    Args:
+        max_message_bytes: Bound of one assembled payload (header and raw bytes together).
+    """
+
+    def __init__(self, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self._max_message_bytes = max_message_bytes
+        self._buffer = bytearray()
+        self._type: str | None = None
+        self._id = 0
+        self._expected = 0
+        self._seen = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Payload bytes held for a message that is not complete yet."""
+        return len(self._buffer)
+
+    def receive(self, packet: bytes) -> Message | None:
+        """Take the next packet; return a message when it completes one.
+
+        Raises:
+            RemoteProtocolError: The packet breaks the format or a bound; the text says how.
+        """
+        if len(packet) < _PREFIX.size:
+            self._fail(f"packet of {len(packet)} bytes is too short")
+        message_id, index = _PREFIX.unpack_from(packet)
+        if self._type is None:
+            if index != 0:
+                self._fail(f"data packet {index} without a header packet")
+            return self._open(message_id, packet)
+        if index == 0:
+            self._fail(f"message {message_id} begins inside message {self._id}")
+        if message_id != self._id:
+            self._fail(f"packet of message {message_id} inside message {self._id}")
+        if index != self._seen + 1:
+            self._fail(f"data packet {index} where {self._seen + 1} was expected")
+        if len(self._buffer) + len(packet) - _PREFIX.size > self._max_message_bytes:
+            self._fail(f"message is larger than {self._max_message_bytes} bytes")
+        self._buffer += memoryview(packet)[_PREFIX.size :]
+        self._seen = index
+        return self._close() if index == self._expected else None
+
+    def _open(self, message_id: int, packet: bytes) -> Message | None:
+        if len(packet) < _PREFIX.size + _COUNT.size:
+            self._fail("header packet is too short")
+        name = packet[_PREFIX.size + _COUNT.size :]
+        if len(name) > MAX_TYPE_BYTES:
+            self._fail(f"message type is longer than {MAX_TYPE_BYTES} bytes")
+        (expected,) = _COUNT.unpack_from(packet, _PREFIX.size)
+        if expected > self._max_message_bytes:
+            self._fail(f"message announces {expected} packets; more than {self._max_message_bytes} bytes")
+        try:
+            kind = name.decode("utf-8")
+        except UnicodeDecodeError:
+            self._fail("message type is not UTF-8")
+        if expected == 0:
+            return Message(message_id, kind)
+        self._type, self._id, self._expected, self._seen = kind, message_id, expected, 0
+        return None
+
+    def _close(self) -> Message:
+        kind, message_id, payload = self._type or "", self._id, bytes(self._buffer)
+        self._reset()
+        if not payload:
+            return Message(message_id, kind)
+        if len(payload) < _LENGTH.size:
+            self._fail("payload is shorter than its header length")
+        (length,) = _LENGTH.unpack_from(payload)
+        end = _LENGTH.size + length
+        if end > len(payload):
+            self._fail(f"header of {length} bytes in a payload of {len(payload)}")
+        return Message(message_id, kind, self._header(payload[_LENGTH.size : end]), payload[end:])
+
+    def _header(self, raw: bytes) -> dict[str, Any]:
+        if not raw:
+            return {}
+        try:
+            header = json.loads(raw, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            self._fail(f"header is not JSON: {error}")
+        if not isinstance(header, dict):
+            self._fail("header is not a JSON object")
+        header.pop(_TRACE_KEY, None)  # trace context: allowed, not part of the message
+        return header
+
+    def _fail(self, reason: str) -> NoReturn:
+        self._reset()
+        raise RemoteProtocolError(f"room packet refused: {reason}")
+
+    def _reset(self) -> None:
+        self._buffer = bytearray()
+        self._type, self._id, self._expected, self._seen = None, 0, 0, 0
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    # Python reads NaN and Infinity, which are not JSON and which other peers could not read back.
+    raise ValueError(f"{name} is not JSON")
