@@ -1,0 +1,213 @@
+"""Logging: structlog on top, the standard library's loggers bridged into the same stream.
+
+An event is named ``noun.past_verb`` and is static text; what varies stands in keys.  A terminal gets lines
+for people, everything else gets one JSON object a line: ``timestamp level event logger`` and the bound keys.
+
+    log = get_logger("supervisor").bind(session_id=spec.session_id)
+    log.info("worker.started", pid=pid)
+
+This module alone calls ``structlog.configure``.  A worker writes JSON lines to the pipe it was given
+(`configure_worker`); the front reads them and adds what it knows of the session.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from typing import Any, Final, TextIO, cast
+
+from runtime.settings import LogSettings
+
+# structlog imports rich whenever it is installed: 70 ms and 6 MB in each zygote for a feature that is not
+# used here.  A None in sys.modules makes that import fail the way an absent package does.
+_HIDE_RICH = "structlog" not in sys.modules and "rich" not in sys.modules
+if _HIDE_RICH:
+    sys.modules["rich"] = None  # type: ignore[assignment]
+try:
+    import structlog
+finally:
+    if _HIDE_RICH:
+        del sys.modules["rich"]
+
+MAX_VALUE_CHARS: Final = 16_384
+"""Longest text of one key; the rest is cut and counted."""
+
+_QUIET: Final = ("asyncio", "hypercorn", "hypercorn.error", "hypercorn.access", "quart", "watchfiles")
+_FIRST_KEYS: Final = ("timestamp", "level", "event", "logger")
+_RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+
+Event = MutableMapping[str, Any]
+Render = Callable[[Event], str]
+
+
+def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
+    """Set up logging for a process of Bulkhead itself; may be called again, the last call holds.
+
+    Args:
+        stream: Where lines go; standard output when None.  With ``format="auto"`` a terminal gets the
+            console form and everything else JSON.
+    """
+    stream = stream or sys.stdout
+    wanted = settings.format.lower()
+    is_console = wanted == "console" or (wanted == "auto" and stream.isatty())
+    render = _console(colors=is_console and _has_colors(stream)) if is_console else to_json
+    level = settings.level.lower()
+    _install(_Sink(stream, render), level, {})
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def configure_worker(stream: TextIO | None = None, *, level: str = "info", **bound: Any) -> None:
+    """Set up logging in a worker: JSON lines, the user's own ``logging`` calls included.
+
+    Args:
+        stream: The log pipe; standard error when None.
+        bound: Keys that every line carries, from whichever thread it comes.
+    """
+    _install(_Sink(stream or sys.stderr, to_json), level.lower(), bound)
+
+
+def get_logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
+    """A logger whose lines say ``logger=name``; it may be made before logging is configured."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name, **bound))
+
+
+def to_json(event: Event) -> str:
+    """One line of JSON, the well-known keys first; what JSON cannot say is shown by its ``repr``."""
+    ordered = {**{key: event[key] for key in _FIRST_KEYS if key in event}, **event}
+    return json.dumps(ordered, default=repr, ensure_ascii=False, separators=(",", ":"))
+
+
+class _Sink:
+    """Renders events onto one stream.  A reader who went away is no reason to fail."""
+
+    def __init__(self, stream: TextIO, render: Render) -> None:
+        self._stream = stream
+        self._render = render
+
+    def write(self, event: Event) -> None:
+        # One write call a line, so that lines of several threads or processes do not mix.
+        line = self._render(event) + "\n"
+        with suppress(OSError, ValueError):
+            try:
+                self._stream.write(line)
+            except UnicodeEncodeError:
+                self._stream.write(line.encode("ascii", "backslashreplace").decode("ascii"))
+            self._stream.flush()
+
+
+class _Named:
+    """What structlog wraps: the sink under a logger's name, with a method per level."""
+
+    def __init__(self, sink: _Sink, name: str) -> None:
+        self._sink = sink
+        self.name = name
+
+    def msg(self, **event: Any) -> None:
+        self._sink.write(event)
+
+    log = debug = info = warning = error = critical = exception = fatal = warn = msg
+
+
+class _Bridge(logging.Handler):
+    """Turns records of the standard library's loggers into events on the same sink."""
+
+    def __init__(self, sink: _Sink, bound: dict[str, Any]) -> None:
+        super().__init__()
+        self._sink = sink
+        self._bound = bound
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            event: Event = {"event": record.getMessage(), "logger": record.name}
+            event.update((key, value) for key, value in vars(record).items() if key not in _RECORD_KEYS)
+            if record.exc_info:
+                event["exc_info"] = record.exc_info
+            for processor in _chain(self._bound):
+                event = cast("Event", processor(None, record.levelname.lower(), event))
+            self._sink.write(event)
+        except Exception:  # noqa: BLE001 - the edge: user objects may fail to format themselves
+            self.handleError(record)
+
+
+def _install(sink: _Sink, level: str, bound: dict[str, Any]) -> None:
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[_name_logger, *_chain(bound), _as_keywords],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda name="", *_: _Named(sink, name),
+        cache_logger_on_first_use=False,  # module-level loggers must follow a later `configure`
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge(sink, bound)]
+    root.setLevel(number)
+
+
+def _chain(bound: dict[str, Any]) -> list[Any]:
+    def bind(_: Any, __: str, event: Event) -> Event:
+        return {**bound, **event}
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        bind,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _describe_exception,
+        _cut_values,
+    ]
+
+
+def _name_logger(logger: Any, _: str, event: Event) -> Event:
+    return {"logger": logger.name, **event} if logger.name else event
+
+
+def _describe_exception(_: Any, __: str, event: Event) -> Event:
+    found = event.pop("exc_info", None)
+    if found is True:
+        found = sys.exc_info()
+    if isinstance(found, BaseException):
+        found = (type(found), found, found.__traceback__)
+    if isinstance(found, tuple) and found[0] is not None:
+        event["exception"] = "".join(traceback.format_exception(*found)).rstrip()
+    return event
+
+
+def _cut_values(_: Any, __: str, event: Event) -> Event:
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
+            event[key] = f"{value[:MAX_VALUE_CHARS]}… ({len(value) - MAX_VALUE_CHARS} more characters)"
+    return event
+
+
+def _as_keywords(_: Any, __: str, event: Event) -> tuple[tuple[()], dict[str, Any]]:
+    return (), dict(event)
+
+
+def _console(*, colors: bool) -> Render:
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colors, pad_event_to=26, exception_formatter=structlog.dev.plain_traceback
+    )
+
+    def render(event: Event) -> str:
+        # Names and texts come from strangers: no escape sequence of theirs may reach the terminal.
+        clean = {key: _printable(value) for key, value in event.items()}
+        clean["timestamp"] = str(clean.get("timestamp", ""))[11:23]
+        return str(renderer(None, "", clean))
+
+    return render
+
+
+def _printable(value: object) -> object:
+    return value if isinstance(value, int | float) else str(value).translate(_CONTROLS)
+
+
+def _has_colors(stream: TextIO) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
