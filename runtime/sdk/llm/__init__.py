@@ -1,0 +1,1 @@
+"""Language models: the adapter that agents hold, and the models behind it."""

@@ -1,0 +1,104 @@
+"""The seam between an adapter and a model: one request, a stream of events.
+
+A model answers a `ModelRequest` with any number of `TextDelta` and `ToolCall`, then exactly one `Completed`;
+or it raises `ModelError`.  It runs no tools: the adapter does, and asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from runtime.errors import RuntimeServiceError
+from runtime.sdk.context import Message
+
+
+class ModelError(RuntimeServiceError):
+    """A model did not answer: refused, unreachable, too busy, or gone in mid-stream.
+
+    The message is a sentence for the person in the chat; the cure says what to set or do.
+    """
+
+    code: ClassVar[str] = "model_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one request cost, in tokens."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """A tool as a model sees it; `parameters` is a JSON Schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Everything a model is told.
+
+    Args:
+        output_schema: With one, the answer's text must be JSON that fits it.
+        allow_tools: False in the last round of a turn, when the model has to put up with what it knows.
+    """
+
+    model: str
+    messages: Sequence[Message]
+    functions: Sequence[FunctionSpec] = ()
+    output_schema: Mapping[str, Any] | None = None
+    allow_tools: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a tool run; `arguments` is JSON text as the model wrote it."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The request is answered.
+
+    Args:
+        text: The whole text, the deltas joined.
+        items: What to append to the messages before asking again (text, reasoning and calls, in order).
+    """
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    items: tuple[Message, ...]
+    usage: Usage
+
+
+ModelEvent = TextDelta | ToolCall | Completed
+
+
+class Model(Protocol):
+    """Something that answers requests."""
+
+    def respond(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Stream the answer.  Closing the iterator gives up on it.
+
+        Raises:
+            ModelError: There is no answer, or no more of it.
+        """
+        ...
