@@ -1,0 +1,46 @@
+# The runtime with its example agents.  Build: docker build -t bulkhead .
+
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv --without-pip /opt/bulkhead
+COPY requirements.lock /tmp/
+RUN python -m pip --python /opt/bulkhead/bin/python install --no-deps --require-hashes -r /tmp/requirements.lock
+COPY runtime /opt/bulkhead/lib/python3.13/site-packages/runtime
+# -P: a file of the working folder must not shadow a package.
+RUN printf '#!/opt/bulkhead/bin/python -P\nfrom runtime.cli.main import main\n\nmain()\n' > /opt/bulkhead/bin/bulkhead \
+ && chmod 755 /opt/bulkhead/bin/bulkhead \
+ && /opt/bulkhead/bin/python -m compileall -q -j 0 /opt/bulkhead/lib
+
+FROM python:3.13-slim
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Bulkhead" \
+      org.opencontainers.image.description="A runtime for AI agents: one supervised process per agent session" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+RUN groupadd --gid 10001 bulkhead \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/bulkhead --shell /usr/sbin/nologin bulkhead \
+ && install -d -o 10001 -g 10001 /var/lib/bulkhead
+COPY --from=build /opt/bulkhead /opt/bulkhead
+COPY LICENSE /opt/bulkhead/LICENSE
+COPY agents /agents
+
+ENV PATH=/opt/bulkhead/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    BULKHEAD_HOST=0.0.0.0 \
+    BULKHEAD_PORT=8080 \
+    BULKHEAD_AGENTS_DIR=/agents \
+    BULKHEAD_STATE_DIR=/var/lib/bulkhead
+
+USER 10001:10001
+WORKDIR /var/lib/bulkhead
+VOLUME /var/lib/bulkhead
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=1s --retries=3 \
+  CMD ["/opt/bulkhead/bin/python", "-ISc", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('BULKHEAD_PORT', '8080')), timeout=2); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
+# PID 1 is `bulkhead serve` itself: it forwards signals, reaps, and starts the front again when it dies.
+ENTRYPOINT ["bulkhead", "serve"]

@@ -1,0 +1,61 @@
+# `make run` and `make test` are all a newcomer needs: Python 3.11 or newer and make.
+# Both install what they need into .venv, from the hashes in the lock files, once per lock.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTHON ?=
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: help run test lint bench lock clean
+
+help:
+	@echo "make run     serve the agents of agents/ and call them into the room demo"
+	@echo "make test    lint, types and every test"
+	@echo "make lint    lint and types alone"
+	@echo "make bench   measure starts and latencies"
+	@echo "make lock    write the lock files again (needs uv)"
+	@echo "make clean   remove .venv, caches and the state of local runs"
+
+run: $(VENV)/.installed-run
+	@exec $(VENV)/bin/bulkhead demo $(ARGS)
+
+test: lint
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: $(VENV)/.installed-dev
+	$(PY) -m bench $(ARGS)
+
+lock:
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+	  --all-extras pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- the environment
+
+$(VENV)/.installed-run: requirements.lock $(VENV)/.linked
+	@echo "installing from requirements.lock into $(VENV) (once)" >&2
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+# requirements-dev.lock holds everything of requirements.lock in the same versions.
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.linked
+	@echo "installing from requirements-dev.lock into $(VENV) (once)" >&2
+	@$(PIP) -r requirements-dev.lock
+	@touch $@ $(VENV)/.installed-run
+
+# The checkout is put on the path by one .pth line and the command is a two-line script: an editable
+# install would need a build backend that a bare environment does not have.
+$(VENV)/.linked: Makefile
+	@VENV="$(VENV)" PYTHON="$(PYTHON)" sh .ci/link
+	@touch $@
