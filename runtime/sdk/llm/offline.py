@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -87,7 +88,7 @@ class OfflineModel:
         if request.output_schema is not None:
             return json.dumps(sample(request.output_schema, heard.said, today=today), ensure_ascii=False), []
         rules = obey(heard.rules)
-        seed = f"{len(heard.earlier)}:{heard.said}"
+        seed = zlib.crc32(heard.first.encode("utf-8", "replace")) + len(heard.earlier)
         if heard.outputs:
             return rules.apply(report(heard.outputs), seed), []
         conversation = Conversation(heard.said, tuple(heard.earlier), request.functions, rules)
@@ -138,6 +139,7 @@ class _Heard:
                 self.outputs.clear()
         self.said = said[-1] if said else ""
         self.earlier = said[:-1]
+        self.first = said[0] if said else ""
 
 
 def _text(content: Any) -> str:

@@ -5,7 +5,6 @@ Runs in: anywhere (pure).
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,8 +36,10 @@ FUN_FACTS = (
     "oxygen is pale blue when it is a liquid.",
 )
 
-Apply = Callable[[str, str], str]
-"""(answer, seed) -> answer; the seed makes a choice that is the same next time."""
+STRIDE = 7  # shares no divisor with the number of facts, so that a chat hears all before one comes again
+
+Apply = Callable[[str, int], str]
+"""(answer, seed) -> answer; the seed counts up through a chat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Obedience:
     """Rules that take a real model to follow."""
     steps: tuple[Apply, ...]
 
-    def apply(self, answer: str, seed: str) -> str:
+    def apply(self, answer: str, seed: int) -> str:
         """The answer as the rules want it."""
         for step in self.steps:
             answer = step(answer, seed)
@@ -71,14 +72,15 @@ def obey(rules: Sequence[str]) -> Obedience:
     return Obedience(tuple(followed), tuple(noted), tuple(step for _, step in steps))
 
 
-def fun_fact(seed: str) -> str:
-    """One of the facts; the same for the same seed."""
-    digest = hashlib.sha256(seed.encode("utf-8", "replace")).digest()
-    return FUN_FACTS[int.from_bytes(digest[:4], "big") % len(FUN_FACTS)]
+def fun_fact(seed: int) -> str:
+    """One of the facts; the same for the same seed, and another for each of the seeds that follow it."""
+    return FUN_FACTS[seed * STRIDE % len(FUN_FACTS)]
 
 
 def _brief(rule: str) -> Apply:
-    def step(answer: str, seed: str) -> str:
+    def step(answer: str, seed: int) -> str:
+        if "\n- " in answer:
+            return answer  # half a list is no shorter answer, it is a wrong one
         sentence = re.match(r".*?[.!?](?=\s|$)", answer.strip(), re.S)
         return (sentence.group(0) if sentence else answer.strip().split("\n", 1)[0]).strip()
 
@@ -88,7 +90,7 @@ def _brief(rule: str) -> Apply:
 def _fun_fact(rule: str) -> Apply:
     first = re.search(r"fun fact.{0,30}\b(at the (start|beginning)|first)\b", rule, re.I) is not None
 
-    def step(answer: str, seed: str) -> str:
+    def step(answer: str, seed: int) -> str:
         fact = f"Fun fact: {fun_fact(seed)}"
         return f"{fact}\n\n{answer}" if first else f"{answer}\n\n{fact}"
 
@@ -127,7 +129,7 @@ def _pirate(rule: str) -> Apply:
 
 
 def _bullets(rule: str) -> Apply:
-    def step(answer: str, seed: str) -> str:
+    def step(answer: str, seed: int) -> str:
         sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+", answer) if part.strip()]
         return "\n".join(f"- {part.removeprefix('- ')}" for part in sentences)
 

@@ -54,11 +54,22 @@ def _wanted(sentence: str, functions: Sequence[FunctionSpec], today: date) -> Wa
     if not scored:
         return None
     score, index = max(scored)
-    if score < ENOUGH:
-        return None
     function = functions[-index]
+    if score < ENOUGH:
+        return _wanted_by_its_arguments(sentence, functions, today)
     guess = guess_arguments(sentence, function.parameters, today=today)
     return Wanted(function, guess.arguments, tuple(guess.missing))
+
+
+def _wanted_by_its_arguments(sentence: str, functions: Sequence[FunctionSpec], today: date) -> Wanted | None:
+    """The tool whose arguments the sentence has all, two named options among them."""
+    for function in functions:
+        properties: Mapping[str, Any] = function.parameters.get("properties") or {}
+        guess = guess_arguments(sentence, function.parameters, today=today)
+        options = [name for name in guess.arguments if "enum" in properties[name]]
+        if len(options) >= 2 and not guess.missing:
+            return Wanted(function, guess.arguments, ())
+    return None
 
 
 def _score(sentence: str, function: FunctionSpec) -> int:
@@ -105,6 +116,8 @@ def _sentence(name: str, output: str) -> str:
         inner = ", ".join(f"{key.replace('_', ' ')}: {_plain(entry)}" for key, entry in value.items())
         return f"{name} says {inner}."
     said = _plain(value)
+    if isinstance(value, str) and " " in said.strip() and len(said.split()) > 2:
+        return said if said[-1:] in ".!?" else f"{said}."  # a sentence needs no introduction
     return f"{name} says: {said}" + ("" if said[-1:] in ".!?" else ".")
 
 
