@@ -80,6 +80,7 @@ class RoomClient:
         self._ids = itertools.count(1)
         self._closed = asyncio.Event()
         self._close_reason = ""
+        self._was_lost = False
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._families: dict[str, Any] = {}
@@ -154,6 +155,11 @@ class RoomClient:
     def close_reason(self) -> str:
         """Why the connection is over, in words; empty while it lives."""
         return self._close_reason
+
+    @property
+    def was_lost(self) -> bool:
+        """True when the connection broke; False while it lives, and after either side closed it properly."""
+        return self._was_lost
 
     # ---- who and where
 
@@ -322,7 +328,7 @@ class RoomClient:
 
     async def _read(self, transport: Transport) -> None:
         assembler = Assembler()
-        reason = "the room closed the connection"
+        reason, lost = "the room closed the connection", False
         try:
             while (packet := await transport.receive()) is not None:
                 message = assembler.receive(packet)
@@ -330,14 +336,14 @@ class RoomClient:
                     self._dispatch(message)
         except (ProtocolError, RoomLost, OSError) as error:
             # Without the start of a message the rest of the stream means nothing: leave.
-            reason = f"the connection to the room broke: {error}"
-        self._over(reason)
+            reason, lost = f"the connection to the room broke: {error}", True
+        self._over(reason, lost=lost)
 
     async def _write(self, transport: Transport) -> None:
         try:
             await self._outbox.run(transport)
         except (RoomLost, OSError) as error:
-            self._over(f"the connection to the room broke: {error}")
+            self._over(f"the connection to the room broke: {error}", lost=True)
 
     def _dispatch(self, message: Message) -> None:
         # By type first: an answer and a push may carry the same number.
@@ -370,15 +376,15 @@ class RoomClient:
 
     # ---- the end
 
-    def _over(self, reason: str) -> None:
+    def _over(self, reason: str, *, lost: bool = False) -> None:
         if self.is_closed:
             return
-        self._close_reason = reason
+        self._close_reason, self._was_lost = reason, lost
         self._closed.set()
-        lost = RoomLost(reason, cure="the agent's session ends with it; call it in again")
+        error = RoomLost(reason, cure="the agent's session ends with it; call it in again")
         for future in (*self._pending.values(), self._room_ready, self._connected):
             if future is not None and not future.done():
-                future.set_exception(lost)
+                future.set_exception(error)
                 future.exception()  # marks it as seen: not every asker is still there
         self._events.emit("close", reason=reason)
 

@@ -37,7 +37,11 @@ class Transport(Protocol):
         ...
 
     async def receive(self) -> bytes | None:
-        """The next packet; None when the other side closed the connection."""
+        """The next packet; None when the other side closed the connection properly.
+
+        Raises:
+            RoomLost: The connection broke.
+        """
         ...
 
     async def close(self) -> None:
@@ -126,12 +130,14 @@ class _WebSocketTransport:
             raise RoomLost(f"the room closed the connection: {error}") from error
 
     async def receive(self) -> bytes | None:
-        from websockets.exceptions import ConnectionClosed
+        from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
         try:
             packet = await self._socket.recv()
-        except ConnectionClosed:
+        except ConnectionClosedOK:
             return None
+        except ConnectionClosedError as error:
+            raise RoomLost(f"the websocket ended without a proper close: {error}") from error
         # A text message has no meaning in this protocol; the assembler names the fault.
         return packet.encode() if isinstance(packet, str) else bytes(packet)
 

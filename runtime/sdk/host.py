@@ -1,0 +1,372 @@
+"""ServiceHost: what a bundle serves.
+
+Theory: one program runs in two places.  In a zygote it only has to say what it serves: inside
+``loading()``, ``run`` and ``start`` raise `HostDeclared`, which unwinds the program to the loader with its
+classes in place.  Anywhere else they start the real server in this process, which then starts a zygote of
+the same program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTransition
+from runtime.sdk.endpoint import (
+    Endpoint,
+    Kind,
+    Portable,
+    checked_path,
+    describe,
+    is_hostable,
+    kind_of,
+    permissions_json,
+    portable,
+)
+from runtime.session.spec import Limits
+from runtime.wire.manifest import EndpointSpec, service_spec
+
+__all__ = [
+    "Endpoint",
+    "HostDeclared",
+    "Kind",
+    "Portable",
+    "ServiceHost",
+    "declared",
+    "is_hostable",
+    "loading",
+    "portable",
+]
+
+DEFAULT_IDENTITY = "agent"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGABRT)
+
+_log = logging.getLogger("services")
+_Class = TypeVar("_Class", bound=type[Any])
+_recorded: list[ServiceHost] = []
+_is_loading = False
+
+
+class HostDeclared(BaseException):
+    """Raised by ``run`` and ``start`` while a bundle is loaded.  A BaseException, so that a program's own
+    ``except Exception`` around its last line does not swallow it."""
+
+    def __init__(self, host: ServiceHost) -> None:
+        super().__init__("the service host is declared")
+        self.host = host
+
+
+class Server(Protocol):
+    """The server that ``run`` starts outside of a zygote (``runtime.front.server.LocalServer``)."""
+
+    async def start(self) -> None:
+        """Bind and serve."""
+        ...
+
+    async def stop(self) -> None:
+        """Drain and leave."""
+        ...
+
+    async def wait(self) -> None:
+        """Return when the server has ended by itself."""
+        ...
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Loading mode: hosts are recorded, and ``run`` and ``start`` raise `HostDeclared`.  Not nestable."""
+    global _is_loading
+    if _is_loading:
+        raise InvalidTransition("a bundle is being loaded already")
+    _is_loading = True
+    _recorded.clear()
+    try:
+        yield
+    finally:
+        _is_loading = False
+
+
+def declared() -> tuple[ServiceHost, ...]:
+    """Every host constructed since loading began, oldest first; also after it ended."""
+    return tuple(_recorded)
+
+
+class ServiceHost:
+    """Agents and tools at webhook paths.  Constructing one binds nothing.
+
+    Args:
+        host: Address to bind; the environment's ``MESHAGENT_HOST``, or the server's default, when None.
+        port: Port to bind; ``MESHAGENT_PORT``, or a free one, when None.
+        webhook_secret: Signs webhooks; ``MESHAGENT_WEBHOOK_SECRET`` when None.
+        name: The service's name in its description.
+
+    Raises:
+        ConfigError: The port is not a port.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        webhook_secret: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.host = host if host is not None else os.environ.get("MESHAGENT_HOST") or None
+        self.port = _port(port)
+        self.name = name
+        self._webhook_secret = webhook_secret or os.environ.get("MESHAGENT_WEBHOOK_SECRET") or None
+        self._endpoints: dict[str, Endpoint] = {}
+        self._server: Server | None = None
+        self._made_in = sys._getframe(1).f_code.co_filename
+        if _is_loading:
+            _recorded.append(self)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What is served, in order of registration."""
+        return tuple(self._endpoints.values())
+
+    def path(
+        self,
+        path: str,
+        *,
+        identity: str | None = None,
+        permissions: Any = None,
+        limits: Limits | None = None,
+        restart: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+    ) -> Callable[[_Class], _Class]:
+        """Serve the decorated class at ``path``; the class itself is returned unchanged.
+
+        Args:
+            identity: The name it joins rooms as; ``"agent"`` when None.
+            permissions: What its token allows: a mapping of API families, or an ApiScope.
+            limits: Budgets of each session.
+            restart: Restart policy of its sessions.
+            title: For people; the class's own when None.
+            description: For people; the class's own, or its docstring's first line, when None.
+        """
+
+        def register(cls: _Class) -> _Class:
+            self.add_path(
+                path,
+                cls=cls,
+                identity=identity,
+                permissions=permissions,
+                limits=limits,
+                restart=restart,
+                title=title,
+                description=description,
+            )
+            return cls
+
+        return register
+
+    def add_path(
+        self,
+        path: str,
+        *,
+        cls: type[Any],
+        identity: str | None = None,
+        permissions: Any = None,
+        limits: Limits | None = None,
+        restart: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Serve ``cls`` at ``path``.
+
+        Raises:
+            EndpointConflict: The path is taken.
+            BundleError: The path, the class or the permissions cannot be used.
+        """
+        checked_path(path)
+        if not isinstance(cls, type):
+            raise BundleError(
+                f"{path} was given {cls!r}, which is not a class",
+                cure="Put @service.path above a class, or pass cls=TheClass; it is constructed per session.",
+            )
+        if path in self._endpoints:
+            other = self._endpoints[path].cls.__name__
+            raise EndpointConflict(
+                f"{path} is registered twice: for {other} and for {cls.__name__}",
+                cure="Give each its own path.",
+            )
+        if identity is None and any(one.identity == DEFAULT_IDENTITY for one in self.endpoints):
+            _log.warning(
+                "%s joins rooms as %r, and so does another endpoint; give it an identity",
+                path,
+                DEFAULT_IDENTITY,
+            )
+        own_title, own_description = describe(cls)
+        self._endpoints[path] = Endpoint(
+            path=path,
+            identity=identity or DEFAULT_IDENTITY,
+            cls=cls,
+            permissions=permissions_json(permissions),
+            limits=limits,
+            title=title or own_title,
+            description=description or own_description,
+            kind=kind_of(cls),
+            restart=restart,
+        )
+
+    def has_path(self, path: str) -> bool:
+        """Whether something is served at ``path``."""
+        return path in self._endpoints
+
+    def get_service_spec(
+        self,
+        *,
+        image: str = "",
+        command: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """The service's description, as a manifest of kind ``Service``."""
+        listed = [
+            EndpointSpec(path=one.path, identity=one.identity, api=one.permissions) for one in self.endpoints
+        ]
+        return service_spec(
+            listed,
+            port=self.port or 0,
+            name=self.name or "",
+            image=image,
+            command=command,
+            environment=environment,
+        )
+
+    def start(self) -> Coroutine[Any, Any, None]:
+        """Bind the port and serve, in this process; return once it answers.  See ``stop``.
+
+        Raises:
+            HostDeclared: The bundle is only being loaded.
+            InvalidTransition: It is started already.
+        """
+        # Not `async def`: while loading, `asyncio.run(service.run())` must not come as far as making a loop.
+        self._declare()
+        return self._start()
+
+    async def stop(self) -> None:
+        """Drain the sessions and stop serving; nothing when it does not serve."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()
+
+    def run(self) -> Coroutine[Any, Any, None]:
+        """Serve until SIGTERM, SIGINT or SIGABRT, then drain.  A second signal leaves at once.
+
+        Raises:
+            HostDeclared: The bundle is only being loaded.
+            InvalidTransition: It is started already.
+        """
+        self._declare()
+        return self._run()
+
+    def _declare(self) -> None:
+        if _is_loading:
+            raise HostDeclared(self)
+
+    async def _start(self) -> None:
+        if self._server is not None:
+            raise InvalidTransition("the service host is started already", cure="Stop it first.")
+        # Found by name when it is needed: agents import this module in every worker, and a worker must
+        # neither load the HTTP server nor depend on it.
+        module = importlib.import_module("runtime.front.server")
+        server: Server = module.LocalServer(
+            bundle=self._program(),
+            host=self.host,
+            port=self.port,
+            webhook_secret=self._webhook_secret,
+            name=self.name,
+        )
+        self._server = server
+        try:
+            await server.start()
+        except BaseException:
+            self._server = None
+            raise
+
+    async def _run(self) -> None:
+        await self._start()
+        server = self._server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        asked = asyncio.Event()
+        work = asyncio.current_task()
+
+        def signalled(number: signal.Signals) -> None:
+            if asked.is_set() and work is not None:
+                forced.append(number)
+                work.cancel()
+            asked.set()
+
+        forced: list[signal.Signals] = []
+        # The loop's own handlers wake the loop; those of the signal module would wait for its next event.
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, signalled, number)
+        try:
+            await _first(asked.wait(), server.wait())
+            await self.stop()
+        except asyncio.CancelledError:
+            if forced:
+                raise SystemExit(128 + forced[0]) from None
+            await self.stop()
+            raise
+        finally:
+            for number in STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _program(self) -> Path:
+        """The file a zygote runs to declare the same endpoints again."""
+        main = getattr(sys.modules.get("__main__"), "__file__", None)
+        ours = main is not None and (
+            self._made_in == main or any(one.cls.__module__ == "__main__" for one in self.endpoints)
+        )
+        program = Path(main if ours and main else self._made_in)
+        if not program.is_file():
+            raise BundleError(
+                "a service host needs a file to run its agents from",
+                cure="Put it into a file, such as main.py, and run `python main.py`.",
+            )
+        return program.resolve()
+
+
+def _port(port: int | str | None) -> int | None:
+    given: int | str | None = port
+    source = "port"
+    if given is None:
+        given, source = os.environ.get("MESHAGENT_PORT") or None, "MESHAGENT_PORT"
+    if given is None:
+        return None
+    try:
+        number = int(given)
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number <= 65535:
+        raise ConfigError(
+            f"{source} is {given!r}, which is not a port",
+            cure="Give a number from 1 to 65535, or leave it out for a free port.",
+        )
+    return number
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
