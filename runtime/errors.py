@@ -10,7 +10,7 @@ caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are valu
       WebhookRejected     SignatureInvalid · EnvelopeInvalid · Replayed · BodyTooLarge
       BundleError         BundleNotFound · EndpointNotFound · EndpointConflict · BundleImportFailed
       ProcessError        SpawnFailed · ZygoteLost · ChannelClosed
-      SessionError        SessionNotFound · InvalidTransition
+      SessionError        SessionNotFound · InvalidTransition · JournalUnusable
       RoomError           RoomUnreachable · RoomRefused · RoomLost · RoomFull · ToolNotFound · ToolFailed · …
 """
 
@@ -181,6 +181,12 @@ class InvalidTransition(SessionError):
     """A session cannot go from its state to the one asked for."""
 
     code = "invalid_transition"
+
+
+class JournalUnusable(SessionError):
+    """The file in which accepted calls are written down cannot be opened, read or written."""
+
+    code = "journal_unusable"
 
 
 # ---- rooms

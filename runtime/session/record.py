@@ -96,6 +96,10 @@ class SessionRecord:
     """The one mutable account of a session; written by dispatch alone, read by everybody.
 
     Times are seconds since the epoch, None until they happened.
+
+    Attributes:
+        generation: Which attempt this is, from 1; 0 before the first one was placed.
+        cpu_s: Processor time of the whole process tree; known once it ended.
     """
 
     spec: SessionSpec
@@ -107,5 +111,6 @@ class SessionRecord:
     exit: Exit | None = None
     restarts: int = 0
     peak_rss_bytes: int = 0
+    cpu_s: float = 0.0
     log_lines_dropped: int = 0
     messages: int = field(default=0)

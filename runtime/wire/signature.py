@@ -2,8 +2,8 @@
 
 MeshAgent-Signature
     ``Bearer <JWT>``, HS256, claim ``sha256``: the digest of the payload's bytes, or of the JSON as Python's
-    `json.dumps` writes it again (what MeshAgent's own sender signs).  ``exp``, ``nbf``, ``iat`` and ``jti`` are
-    optional.
+    `json.dumps` writes it again (what MeshAgent's own sender signs).  ``exp``, ``nbf``, ``iat`` and ``jti``
+    are optional.
 Standard Webhooks
     ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature: v1,<base64> v1,<base64>…``.
 

@@ -1,0 +1,215 @@
+"""What happens to sessions, told to everyone who keeps or awaits it.
+
+The only writer of records: each event of a placement, in order, becomes a changed record, a row for the
+journal, a metric and an event of the feed, and wakes whoever waits for that session.  Runs in the front's
+event loop; nothing here waits for a disk or a reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import structlog
+
+from runtime.clock import Clock, iso
+from runtime.metrics import Metrics
+from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status, Stopping
+from runtime.session.feed import Feed
+from runtime.session.journal import Journal
+from runtime.session.ledger import Ledger
+from runtime.session.record import Exit, ExitReason, SessionRecord
+from runtime.session.spec import SessionId
+
+_log = structlog.get_logger("runtime.chronicle")
+
+
+class Chronicle:
+    """Records, and the ways to hear of their changes."""
+
+    def __init__(
+        self, *, journal: Journal, ledger: Ledger, feed: Feed, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._journal, self._ledger, self.feed = journal, ledger, feed
+        self._metrics, self._clock = metrics, clock
+        self._waiters: dict[SessionId, set[asyncio.Future[None]]] = {}
+        self._news = asyncio.Event()
+
+    # ---- what is known
+
+    def __contains__(self, session_id: SessionId) -> bool:
+        return session_id in self._ledger
+
+    def record(self, session_id: str) -> SessionRecord:
+        """One record; raises SessionNotFound."""
+        return self._ledger.get(session_id)
+
+    def live(self) -> Iterator[SessionRecord]:
+        """Records of sessions that have not ended, oldest first."""
+        return self._ledger.live()
+
+    def ended(self) -> Iterator[SessionRecord]:
+        """Kept records of sessions that have, latest first."""
+        return self._ledger.ended()
+
+    # ---- waiting
+
+    async def wait(
+        self, session_id: str, *, until: Literal["settled", "exited"], timeout_s: float
+    ) -> SessionRecord:
+        """The record once the session is over, or (``settled``) ready or over, or `timeout_s` has passed.
+
+        Raises:
+            SessionNotFound: There is no record of it.
+        """
+        record = self._ledger.get(session_id)
+        key = record.spec.session_id
+        try:
+            async with asyncio.timeout(timeout_s):
+                while record.exit is None and not (until == "settled" and record.ready_at is not None):
+                    change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    waiting = self._waiters.setdefault(key, set())
+                    waiting.add(change)
+                    try:
+                        await change
+                    finally:
+                        waiting.discard(change)
+                        if not waiting and self._waiters.get(key) is waiting:
+                            del self._waiters[key]
+        except TimeoutError:
+            pass
+        return record
+
+    async def news(self, cursor: int) -> None:
+        """Return once the feed has an event numbered above `cursor`."""
+        while self.feed.last <= cursor:
+            await self._news.wait()
+
+    # ---- telling
+
+    def announce(self, kind: str, data: dict[str, Any]) -> None:
+        """Tell readers of the feed of something that is about no single session."""
+        self._publish(kind, {"type": kind, "at": iso(self._clock.wall()), **data})
+
+    def restore(self, record: SessionRecord) -> None:
+        """Take a record of an earlier run in, without telling anybody."""
+        self._ledger.open(record)
+
+    def open(self, record: SessionRecord) -> None:
+        """A call was accepted and written down."""
+        self._ledger.open(record)
+        self._tell(record, "session.accepted", record.spec.accepted_at)
+
+    def end(self, session_id: SessionId, reason: ExitReason, message: str) -> None:
+        """Close a session that no placement will report on."""
+        now = self._clock.wall()
+        record = self._ledger.end(session_id, Exit(reason=reason, message=message, at=now))
+        if record is not None:
+            self._closed(record, now)
+
+    def take(self, event: SessionEvent) -> None:
+        """Something happened to a session; what cannot follow from what is known is ignored."""
+        if isinstance(event, Status) and event.session_id in self._ledger:
+            known = self._ledger.get(event.session_id)
+            self._tell(known, "session.status", event.at, status=_printable(event.values))
+        record = self._ledger.apply(event)
+        if record is None:
+            return
+        endpoint = record.spec.endpoint
+        match event:
+            case Placed():
+                self._tell(record, "session.placed", event.at)
+            case Started():
+                self._metrics.session_started(endpoint)
+                self._tell(record, "session.started", event.at, pid=event.pid, parked=event.parked)
+            case Ready():
+                self._metrics.session_ready(endpoint, event.start_ms / 1000)
+                self._tell(record, "session.ready", event.at, start_ms=round(event.start_ms, 1))
+            case Stopping():
+                self._tell(record, "session.stopping", event.at, reason=event.reason)
+            case Exited():
+                self._closed(record, event.at)
+                return
+            case _:
+                pass
+        self._journal.note(record)
+        self._wake(event.session_id)
+
+    def _closed(self, record: SessionRecord, at: float) -> None:
+        spec, exit = record.spec, record.exit
+        assert exit is not None  # the ledger closes a record with its exit
+        self._journal.note(record)
+        self._metrics.session_ended(
+            spec.endpoint, exit.reason, cpu_s=record.cpu_s, log_lines_dropped=record.log_lines_dropped
+        )
+        self._tell(record, "session.exited", at, exit=exit_json(exit))
+        self._wake(spec.session_id)
+        write = _log.info if exit.reason.is_clean else _log.warning
+        write(
+            "session.exited",
+            session_id=spec.session_id,
+            generation=record.generation,
+            endpoint=spec.endpoint,
+            identity=spec.identity,
+            room=spec.room,
+            pid=record.pid,
+            reason=str(exit.reason),
+            exit_code=exit.code,
+            signal=exit.signal,
+            detail=exit.message,
+            duration_s=round(max(0.0, exit.at - spec.accepted_at), 3),
+            peak_rss_bytes=record.peak_rss_bytes,
+            messages=record.messages,
+            log_lines_dropped=record.log_lines_dropped,
+        )
+
+    def _tell(self, record: SessionRecord, kind: str, at: float, **more: Any) -> None:
+        spec = record.spec
+        data: dict[str, Any] = {
+            "type": kind,
+            "at": iso(at),
+            "session": spec.session_id,
+            "endpoint": spec.endpoint,
+            "identity": spec.identity,
+            "room": spec.room,
+            "generation": record.generation,
+        }
+        self._publish(kind, data | more)
+
+    def _publish(self, kind: str, data: dict[str, Any]) -> None:
+        self.feed.publish(kind, data)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _wake(self, session_id: SessionId) -> None:
+        for change in self._waiters.pop(session_id, ()):
+            if not change.done():
+                change.set_result(None)
+
+
+def exit_json(exit: Exit) -> dict[str, Any]:
+    """An exit as the API shows it."""
+    return {
+        "reason": str(exit.reason),
+        "code": exit.code,
+        "signal": exit.signal,
+        "message": exit.message,
+        "at": iso(exit.at),
+    }
+
+
+def _printable(values: dict[str, Any]) -> dict[str, Any]:
+    # A worker says what it likes here; a reader gets a few plain values of bounded length.
+    kept: dict[str, Any] = {}
+    for name, value in list(values.items())[:20]:
+        if isinstance(value, str):
+            kept[str(name)[:60]] = value[:500]
+        elif (
+            value is None
+            or isinstance(value, bool | int)
+            or (isinstance(value, float) and math.isfinite(value))
+        ):
+            kept[str(name)[:60]] = value
+    return kept

@@ -1,0 +1,294 @@
+"""From a call to a session: find the endpoint, admit, write down, place; the caller is answered after that.
+
+What becomes of the session comes back as the placement's events and is the chronicle's business.  Runs in the
+front's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+import structlog
+
+from runtime.chronicle import Chronicle
+from runtime.clock import Clock
+from runtime.errors import BundleImportFailed, EndpointNotFound, RuntimeServiceError
+from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
+from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.journal import Journal
+from runtime.session.record import ExitReason, SessionRecord
+from runtime.session.spec import SessionId, SessionSpec, new_session_id
+from runtime.wire.webhook import RoomCall
+
+MAX_GENERATIONS: Final = 3
+"""Attempts at one accepted call over restarts of the server; one that takes the server down is given up."""
+
+_log = structlog.get_logger("runtime.dispatch")
+
+
+class OwnRooms(Protocol):
+    """The embedded room server, as far as a call needs it."""
+
+    def token(self, room: str, name: str, *, role: str = "agent", scope: dict[str, Any] | None = None) -> str:
+        """A participant token for one of its rooms."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The call is a session: written down and placed."""
+
+    session_id: SessionId
+
+
+Outcome = Accepted | Duplicate | Refused
+
+
+class Dispatcher:
+    """Turns calls into sessions, and ends them.
+
+    Args:
+        room_url: The websocket address at which a worker reaches an embedded room.
+    """
+
+    def __init__(
+        self,
+        *,
+        placement: Placement,
+        journal: Journal,
+        chronicle: Chronicle,
+        clock: Clock,
+        rooms: OwnRooms,
+        room_url: Callable[[str], str],
+    ) -> None:
+        self._placement, self._journal, self._chronicle = placement, journal, chronicle
+        self._clock, self._rooms, self._room_url = clock, rooms, room_url
+        self._admission = Admission()
+        self._pending: dict[SessionId, asyncio.Task[Accepted]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.draining = False
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Take over what the journal holds of earlier runs, then follow the placement's events.
+
+        A call that was accepted and whose agent was not ready yet runs again under its id; a session that had
+        become ready died with the server it ran under, and is closed as ``front_lost``.
+
+        Raises:
+            JournalUnusable: The journal cannot be read.
+        """
+        again: list[SessionRecord] = []
+        for record in await self._journal.load():
+            spec = record.spec
+            self._admission.restore(spec.session_id, endpoint=spec.endpoint, webhook_id=spec.webhook_id)
+            self._chronicle.restore(record)
+            if record.exit is not None:
+                continue
+            ran = record.started_at is not None
+            given_up = ran and record.generation >= MAX_GENERATIONS
+            if record.state in ("accepted", "starting") and not spec.relay and not given_up:
+                record.generation += 1 if ran else 0
+                record.state, record.pid = "accepted", None
+                again.append(record)
+            else:
+                message = "The server ended while this session ran"
+                self._chronicle.end(spec.session_id, ExitReason.FRONT_LOST, message)
+        self._spawn(self._follow(), "placement events")
+        if again:
+            _log.info("journal.replayed", count=len(again))
+            self._spawn(self._place_again(again), "journal replay")
+
+    async def aclose(self) -> None:
+        """Stop following events; sessions are the placement's business."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def drain(self, grace_s: float) -> None:
+        """Refuse new calls and return when no session is left."""
+        self.draining = True
+        self._chronicle.announce("server.draining", {"grace_s": grace_s})
+        if self._pending:  # admitted before: they are placed first, so that the placement ends them too
+            await asyncio.wait(set(self._pending.values()))
+        await self._placement.drain(grace_s)
+
+    # ---- calls
+
+    async def call(
+        self,
+        path: str,
+        call: RoomCall,
+        *,
+        webhook_id: str = "",
+        request_id: str = "",
+        traceparent: str = "",
+        relay: RelayPort | None = None,
+    ) -> Outcome:
+        """Make a session of a call.  Cancelling the caller does not undo it.
+
+        Args:
+            webhook_id: The caller's id of this call; the same id at the same endpoint is the same session.
+            relay: The caller's socket, which then is the room connection.
+
+        Raises:
+            EndpointNotFound: No bundle serves `path`.
+            BundleImportFailed: The bundle that serves it cannot run.
+            JournalUnusable: The call could not be written down; nothing was started.
+        """
+        endpoint = self._endpoint(path)
+        session_id = new_session_id()
+        while session_id in self._chronicle:
+            session_id = new_session_id()
+        decision = self._admission.admit(session_id, self.capacity(), endpoint=path, webhook_id=webhook_id)
+        match decision:
+            case Refused():
+                _log.warning("admission.refused", code=decision.code, endpoint=path)
+                return decision
+            case Duplicate():
+                first = self._pending.get(decision.session_id)
+                if first is not None:  # the first one's fate is this one's: neither is answered too early
+                    await asyncio.shield(first)
+                return decision
+            case Admitted():
+                pass
+        spec = SessionSpec(
+            session_id=session_id,
+            bundle=endpoint.bundle,
+            endpoint=path,
+            identity=endpoint.identity,
+            room=call.room_name,
+            room_url=call.room_url,
+            token=call.token,
+            arguments=call.arguments,
+            relay=relay is not None,
+            webhook_id=webhook_id,
+            request_id=request_id,
+            accepted_at=self._clock.wall(),
+            traceparent=traceparent,
+            limits=endpoint.limits,
+        )
+        # A task of its own: a caller that hangs up now must not leave a row that was never placed.
+        task = asyncio.create_task(self._accept(spec, relay), name=f"accept {session_id}")
+        self._pending[session_id] = task
+        task.add_done_callback(self._accepted)
+        return await asyncio.shield(task)
+
+    async def _accept(self, spec: SessionSpec, relay: RelayPort | None) -> Accepted:
+        record = SessionRecord(spec=spec, generation=1)
+        placed = False
+        try:
+            await self._journal.accept(record)
+            self._chronicle.open(record)
+            await self._place(record, relay)
+            placed = True
+        finally:
+            self._admission.settle(spec.session_id, accepted=placed)
+            self._pending.pop(spec.session_id, None)
+        return Accepted(spec.session_id)
+
+    def _accepted(self, task: asyncio.Task[Accepted]) -> None:
+        if not task.cancelled():
+            task.exception()  # raised to the caller; when that one is gone, there is nobody to tell
+
+    async def _place(self, record: SessionRecord, relay: RelayPort | None = None) -> None:
+        try:
+            await self._placement.place(self._complete(record.spec), record.generation, relay)
+        except BaseException as error:
+            message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
+            self._chronicle.end(record.spec.session_id, ExitReason.IMPORT_ERROR, message)
+            raise
+
+    def _complete(self, spec: SessionSpec) -> SessionSpec:
+        # The record keeps what the caller sent.  Our own address and tokens are made anew for each attempt: a
+        # restarted server may listen elsewhere, and a token that is not written down cannot be read.
+        if spec.relay or (spec.room_url and spec.token):
+            return spec
+        token = spec.token
+        if not token and not spec.room_url:
+            scope = next(
+                (e.permissions for e in self._placement.endpoints() if e.path == spec.endpoint), None
+            )
+            token = self._rooms.token(spec.room, spec.identity, role="agent", scope=scope)
+        return replace(spec, room_url=spec.room_url or self._room_url(spec.room), token=token)
+
+    async def _place_again(self, records: list[SessionRecord]) -> None:
+        for record in records:
+            while (load := self.capacity()).starting >= load.max_starting and not self.draining:
+                await self._chronicle.news(self._chronicle.feed.last)
+            if self.draining:
+                return  # still accepted in the journal: the next run takes them
+            try:
+                await self._place(record)
+            except RuntimeServiceError as error:
+                _log.warning("session.not_replayed", session_id=record.spec.session_id, error=str(error))
+
+    def _endpoint(self, path: str) -> EndpointInfo:
+        endpoints = self._placement.endpoints()
+        for endpoint in endpoints:
+            if endpoint.path == path:
+                if endpoint.state == "failed":
+                    raise BundleImportFailed(
+                        f"the bundle {endpoint.bundle} cannot run: {endpoint.error or 'its import failed'}",
+                        cure="GET /workers shows its state; mend it and call again.",
+                    )
+                return endpoint
+        known = sorted(endpoint.path for endpoint in endpoints)
+        shown = ", ".join(known[:50]) + (" …" if len(known) > 50 else "")
+        raise EndpointNotFound(
+            f"no agent serves {path[:200]}", cure=f"Known paths: {shown}" if known else "No agent is loaded."
+        )
+
+    # ---- ends
+
+    async def stop(self, session_id: str, *, grace_s: float | None = None) -> None:
+        """End a session and return once it has.  Ended already: nothing happens.
+
+        Cancelling the caller does not cancel the stop.
+
+        Raises:
+            SessionNotFound: There is no record of it.
+        """
+        record = self._chronicle.record(session_id)
+        if record.exit is None:
+            stop = self._placement.stop(record.spec.session_id, ExitReason.STOPPED, grace_s)
+            await asyncio.shield(self._spawn(stop, f"stop {session_id}"))
+            await self._chronicle.wait(session_id, until="exited", timeout_s=5.0)
+
+    def end_room(self, room: str) -> int:
+        """Ask all sessions of a room to end; how many there were."""
+        ids = [record.spec.session_id for record in self._chronicle.live() if record.spec.room == room]
+        for session_id in ids:
+            self._spawn(self._placement.stop(session_id, ExitReason.ROOM_ENDED), f"room ended {session_id}")
+        return len(ids)
+
+    def capacity(self) -> Capacity:
+        """The placement's capacity, closed while this server drains."""
+        load = self._placement.capacity()
+        return replace(load, draining=True) if self.draining else load
+
+    # ---- tasks
+
+    async def _follow(self) -> None:
+        async for event in self._placement.events():
+            try:
+                self._chronicle.take(event)
+            except Exception:  # noqa: BLE001 - one event that cannot be told must not end all telling
+                _log.exception(
+                    "dispatch.event_failed", kind=type(event).__name__, session_id=event.session_id
+                )
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("dispatch.task_failed", task=task.get_name(), error=repr(error))

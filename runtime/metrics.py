@@ -1,0 +1,120 @@
+"""What Prometheus reads: counts and durations, labelled with words of which there are few.
+
+Labels are endpoints, outcomes and exit reasons; never session ids, rooms or anything a caller chooses freely.
+Numbers that somebody else keeps (sessions now, capacity) are asked for when they are scraped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+OTHER: Final = "other"
+_START_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_ANSWER_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+
+
+class Metrics:
+    """One server's metrics, in a registry of their own.
+
+    Args:
+        known: Tells whether a path is an endpoint; any other counts as ``other``.
+    """
+
+    def __init__(self, *, version: str, known: Callable[[str], bool] = lambda _: True) -> None:
+        self._known = known
+        self._registry = registry = CollectorRegistry(auto_describe=False)
+        info = Gauge("bulkhead_build_info", "Version of the server", ["version"], registry=registry)
+        info.labels(version).set(1)
+        self._webhooks = Counter(
+            "bulkhead_webhooks", "Webhook requests by outcome", ["endpoint", "outcome"], registry=registry
+        )
+        self._answers = Histogram(
+            "bulkhead_webhook_answer_seconds",
+            "Time from a webhook's arrival to its answer, without asked-for waiting",
+            buckets=_ANSWER_BUCKETS,
+            registry=registry,
+        )
+        self._started = Counter(
+            "bulkhead_sessions_started", "Sessions that got a process", ["endpoint"], registry=registry
+        )
+        self._start = Histogram(
+            "bulkhead_session_start_seconds",
+            "Time from the placement of a session to Ready",
+            ["endpoint"],
+            buckets=_START_BUCKETS,
+            registry=registry,
+        )
+        self._ended = Counter(
+            "bulkhead_sessions_ended",
+            "Sessions that ended, by reason",
+            ["endpoint", "reason"],
+            registry=registry,
+        )
+        self._cpu = Counter(
+            "bulkhead_session_cpu_seconds",
+            "Processor time of ended sessions",
+            ["endpoint"],
+            registry=registry,
+        )
+        self._dropped = Counter(
+            "bulkhead_session_log_lines_dropped", "Log lines of sessions that were dropped", registry=registry
+        )
+        self._cut = Counter(
+            "bulkhead_event_readers_cut", "Readers of the event stream that were too slow", registry=registry
+        )
+
+    def webhook(self, path: str, outcome: str, answer_s: float) -> None:
+        """A webhook was answered; `outcome` is ``accepted``, ``duplicate``, ``ignored`` or an error code."""
+        self._webhooks.labels(self._endpoint(path), outcome).inc()
+        self._answers.observe(max(0.0, answer_s))
+
+    def session_started(self, path: str) -> None:
+        """A session got its process."""
+        self._started.labels(self._endpoint(path)).inc()
+
+    def session_ready(self, path: str, start_s: float) -> None:
+        """A session became ready `start_s` after it was placed."""
+        self._start.labels(self._endpoint(path)).observe(start_s)
+
+    def session_ended(self, path: str, reason: str, *, cpu_s: float, log_lines_dropped: int) -> None:
+        """A session is over."""
+        endpoint = self._endpoint(path)
+        self._ended.labels(endpoint, reason).inc()
+        self._cpu.labels(endpoint).inc(max(0.0, cpu_s))
+        self._dropped.inc(max(0, log_lines_dropped))
+
+    def reader_cut(self) -> None:
+        """A reader of the event stream was too slow."""
+        self._cut.inc()
+
+    def gauges(self, ask: Callable[[], Mapping[str, tuple[str, float | Mapping[str, float]]]]) -> None:
+        """Ask for these when scraped: ``{"readers": ("help", 3)}``, ``("help", {"ready": 3})`` by state."""
+        self._registry.register(_Asked(ask))
+
+    def render(self) -> bytes:
+        """The text format of Prometheus."""
+        return generate_latest(self._registry)
+
+    def _endpoint(self, path: str) -> str:
+        return path if self._known(path) else OTHER
+
+
+class _Asked(Collector):
+    def __init__(self, ask: Callable[[], Mapping[str, tuple[str, float | Mapping[str, float]]]]) -> None:
+        self._ask = ask
+
+    def collect(self) -> Iterable[Metric]:
+        for name, (text, value) in self._ask().items():
+            if isinstance(value, Mapping):
+                family = GaugeMetricFamily(f"bulkhead_{name}", text, labels=["state"])
+                for state, number in value.items():
+                    family.add_metric([state], number)
+            else:
+                family = GaugeMetricFamily(f"bulkhead_{name}", text, value=value)
+            yield family

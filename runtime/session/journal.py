@@ -1,0 +1,274 @@
+"""The journal: every accepted call and what became of it, in one SQLite file.
+
+What survives what
+    A call is answered only after its row is in the file *and* the file's log was flushed to the disk
+    (``synchronous=FULL``), so it survives a killed process, a crashed kernel and a power cut.  What becomes
+    of it later (started, ready, exited) is written without waiting for the disk (``synchronous=NORMAL``): it
+    survives a killed process, and a power cut takes at most the last moments of it, never an accepted call.
+Group commit
+    One task writes.  While the disk is busy with one batch, everything that arrives becomes the next one, so
+    a burst of calls pays one flush together, and ten changes of one session are one row.
+One server per file
+    The file is locked for as long as it is open; a second server on it is told so.
+Secrets
+    The file is readable for its owner alone.  A token is in it only while its session may still have to be
+    started again; the page it stood on is overwritten when the session ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import aiosqlite
+import msgspec
+import structlog
+
+from runtime.errors import JournalUnusable
+from runtime.session.record import SessionRecord
+from runtime.session.spec import SessionId
+
+_MIGRATIONS: Final = (
+    """
+    CREATE TABLE sessions (
+        session_id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        accepted_at REAL NOT NULL,
+        ended_at REAL,
+        token TEXT NOT NULL,
+        record BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+    """,
+)
+_UPSERT: Final = """
+    INSERT INTO sessions (session_id, state, accepted_at, ended_at, token, record) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (session_id) DO UPDATE SET
+        state = excluded.state, ended_at = excluded.ended_at, token = excluded.token, record = excluded.record
+"""
+_PRUNE: Final = """
+    DELETE FROM sessions WHERE session_id IN (
+        SELECT session_id FROM sessions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT -1 OFFSET ?)
+"""
+_RETRY_S: Final = 1.0
+_BUSY_S: Final = 1.0
+
+_Row = tuple[str, str, float, float | None, str, bytes]
+_log = structlog.get_logger("runtime.session.journal")
+
+
+class Journal:
+    """An open journal; make one with `open`, and close it with `aclose`."""
+
+    def __init__(self, db: aiosqlite.Connection, path: Path, history_count: int) -> None:
+        self._db, self._path, self._history_count = db, path, history_count
+        self._dirty: dict[SessionId, _Row] = {}
+        self._waiting: dict[SessionId, asyncio.Future[None]] = {}
+        self._wake, self._idle = asyncio.Event(), asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self.failing = ""
+        self._writer = asyncio.create_task(self._write_forever(), name="journal")
+
+    @classmethod
+    async def open(cls, path: Path, *, history_count: int) -> Journal:
+        """Open the file, or make it; bring its tables up to date.
+
+        Args:
+            history_count: Ended sessions that stay in it.
+
+        Raises:
+            JournalUnusable: Not readable, not a journal, from a newer version, or in use by another server.
+        """
+        try:
+            _make_private(path)
+        except OSError as error:
+            raise JournalUnusable(
+                f"cannot write {path}: {error.strerror}",
+                cure="Point BULKHEAD_STATE_DIR at a folder this user can write.",
+            ) from error
+        db = await aiosqlite.connect(path, isolation_level=None, timeout=_BUSY_S)
+        try:
+            await _prepare(db, path)
+        except BaseException as error:
+            await db.close()
+            if isinstance(error, sqlite3.Error):
+                raise _unusable(path, error) from error
+            raise
+        return cls(db, path, history_count)
+
+    async def load(self) -> list[SessionRecord]:
+        """Every record in the file, in the order in which the calls were accepted.
+
+        A row that cannot be read (written by another version) is skipped and logged.
+        """
+        query = "SELECT session_id, token, record FROM sessions ORDER BY accepted_at, session_id"
+        try:
+            rows = list(await self._db.execute_fetchall(query))
+        except sqlite3.Error as error:
+            raise _unusable(self._path, error) from error
+        records = []
+        for session_id, token, blob in rows:
+            try:
+                record = msgspec.json.decode(blob, type=SessionRecord)
+            except (msgspec.MsgspecError, ValueError) as error:
+                _log.warning("journal.row_skipped", session_id=session_id, error=str(error))
+                continue
+            record.spec = replace(record.spec, token=token)
+            records.append(record)
+        return records
+
+    async def accept(self, record: SessionRecord) -> None:
+        """Write a new session down and return once it is on the disk.
+
+        Raises:
+            JournalUnusable: It is not, and will not be.
+        """
+        if self._closing:
+            raise JournalUnusable(
+                "the journal is closed", cure="Send the call again when the server is back."
+            )
+        session_id = record.spec.session_id
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[session_id] = done
+        self._put(record)
+        await done
+
+    def note(self, record: SessionRecord) -> None:
+        """Write the record as it is now, soon; a write that fails is tried again until it succeeds."""
+        if not self._closing:
+            self._put(record)
+
+    async def flush(self) -> None:
+        """Return once everything noted so far was tried to be written."""
+        await self._idle.wait()
+
+    async def aclose(self) -> None:
+        """Write what is left and close the file.  Safe to call twice."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.set()
+        try:
+            await self._writer
+        finally:
+            await self._db.close()
+
+    def _put(self, record: SessionRecord) -> None:
+        spec, exit = record.spec, record.exit
+        plain = replace(record, spec=replace(spec, token=""))
+        self._dirty[spec.session_id] = (
+            spec.session_id,
+            record.state,
+            spec.accepted_at,
+            None if exit is None else exit.at,
+            spec.token if exit is None else "",
+            msgspec.json.encode(plain),
+        )
+        self._idle.clear()
+        self._wake.set()
+
+    async def _write_forever(self) -> None:
+        while not (self._closing and not self._dirty):
+            await self._wake.wait()
+            self._wake.clear()
+            if self._dirty and not await self._write_batch():
+                if self._closing:
+                    break
+                self._idle.set()
+                await asyncio.sleep(_RETRY_S)  # new calls meanwhile wait for one more try, then hear why
+                self._wake.set()
+            elif not self._dirty:
+                self._idle.set()
+
+    async def _write_batch(self) -> bool:
+        rows, self._dirty = self._dirty, {}
+        waiting, self._waiting = self._waiting, {}
+        try:
+            await self._commit(list(rows.values()), durable=bool(waiting))
+        except sqlite3.Error as error:
+            problem = _unusable(self._path, error)
+            for session_id, done in waiting.items():
+                rows.pop(session_id, None)
+                if not done.done():
+                    done.set_exception(problem)
+            self._dirty = rows | self._dirty
+            if self.failing != problem.message:
+                _log.error("journal.write_failed", error=problem.message, cure=problem.cure)
+            self.failing = problem.message
+            return False
+        if self.failing:
+            _log.info("journal.write_recovered")
+            self.failing = ""
+        for done in waiting.values():
+            if not done.done():
+                done.set_result(None)
+        return True
+
+    async def _commit(self, rows: list[_Row], *, durable: bool) -> None:
+        await self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        await self._db.execute("BEGIN IMMEDIATE")
+        try:
+            await self._db.executemany(_UPSERT, rows)
+            if any(row[3] is not None for row in rows):
+                await self._db.execute(_PRUNE, (self._history_count,))
+            await self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                await self._db.execute("ROLLBACK")
+            raise
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives its -wal file the rights of the file itself, so these are set before it sees it.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
+
+
+async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
+    await db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    await db.execute("PRAGMA journal_mode = WAL")
+    await db.execute("PRAGMA secure_delete = ON")
+    version = await _one(db, "PRAGMA user_version")
+    if version > len(_MIGRATIONS):
+        raise JournalUnusable(
+            f"{path} was written by a newer version (schema {version}, this one knows {len(_MIGRATIONS)})",
+            cure="Start the newer version, or choose another BULKHEAD_STATE_DIR.",
+        )
+    if (verdict := await _one(db, "PRAGMA quick_check(1)")) != "ok":
+        raise _unusable(path, sqlite3.DatabaseError(str(verdict)))
+    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+        await db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+    # Takes the lock now even when nothing had to be migrated.
+    await db.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {len(_MIGRATIONS)}; COMMIT;")
+
+
+async def _one(db: aiosqlite.Connection, query: str) -> Any:
+    for row in await db.execute_fetchall(query):
+        return row[0]
+    return None
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> JournalUnusable:
+    text = str(error)
+    if "locked" in text:
+        return JournalUnusable(
+            f"{path} is in use by another server",
+            cure="Stop that one, or give this one its own BULKHEAD_STATE_DIR.",
+        )
+    if "full" in text:
+        return JournalUnusable(
+            f"no space left to write {path}",
+            cure="Free some space on its disk; calls are refused until then.",
+        )
+    if "readonly" in text or "unable to open" in text or "I/O" in text:
+        return JournalUnusable(f"cannot write {path}: {text}", cure="Check the disk and the folder's owner.")
+    return JournalUnusable(
+        f"{path} is damaged: {text}",
+        cure=f"Move it away (mv {path} {path}.damaged) to start with an empty one.",
+    )
