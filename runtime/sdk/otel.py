@@ -144,7 +144,7 @@ class _LogBridge(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             attributes["exception.type"] = type(record.exc_info[1]).__name__
             attributes["exception.message"] = str(record.exc_info[1])
-        number = max((n for level, n in _SEVERITIES if level <= record.levelno), default=1)
+        number = max([1, *(otel for level, otel in _SEVERITIES.items() if level <= record.levelno)])
         self._provider.get_logger(record.name).emit(
             self._api.LogRecord(
                 timestamp=int(record.created * 1e9),

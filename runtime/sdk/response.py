@@ -72,3 +72,22 @@ def ensure_content(value: Any) -> Content:
         f"a tool returned {type(value).__name__}, which cannot be sent",
         cure="Return a dict, a text, None, or a response such as JsonResponse or FileResponse.",
     )
+
+
+def plain_value(content: Content) -> Any:
+    """The value of a JSON or text content, None for an empty one: an answer without its wrapping.
+
+    Raises:
+        RoomException: The content is an error, or of a kind that is not a plain value.
+    """
+    match content:
+        case JsonContent(json=value):
+            return value
+        case TextContent(text=text):
+            return text
+        case EmptyContent():
+            return None
+        case ErrorContent(text=text, code=number):
+            raise RoomException(text, error_code=number)
+        case _:
+            raise RoomException(f"a task cannot be answered with {content.to_header()['type']}")
