@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import InvalidTransition
 from runtime.sdk.requirements import RequiredToolkit, Requirement, install
 from runtime.sdk.room_tool import bind_toolkit
-from runtime.sdk.tool import ToolContext, Toolkit
+from runtime.sdk.toolkit import ToolContext, Toolkit
 
 if TYPE_CHECKING:
     from runtime.sdk.client import RoomClient

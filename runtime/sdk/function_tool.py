@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from runtime.sdk.signature import CallSignature
-from runtime.sdk.tool import Tool, ToolContext, accepts
+from runtime.sdk.toolkit import Tool, ToolContext, accepts
 
 
 class FunctionTool(Tool):

@@ -11,7 +11,7 @@ from runtime.errors import InvalidTransition, RoomError, RuntimeServiceError
 from runtime.sdk.client import RoomClient
 from runtime.sdk.participant import Participant, RemoteParticipant
 from runtime.sdk.room_exception import RoomException
-from runtime.sdk.tool import Tool, ToolContext, Toolkit
+from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import (
     CODE_FAILED,
     Content,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.sdk.requirements import RequiredToolkit
 from runtime.sdk.room_agents import ToolkitDescription
 from runtime.sdk.room_exception import RoomException
-from runtime.sdk.tool import Tool, ToolContext, Toolkit
+from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import Content
 
 if TYPE_CHECKING:

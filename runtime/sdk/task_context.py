@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runtime.sdk.participant import Participant
-from runtime.sdk.tool import ToolContext, Toolkit
+from runtime.sdk.toolkit import ToolContext, Toolkit
 
 if TYPE_CHECKING:
     from runtime.sdk.client import RoomClient

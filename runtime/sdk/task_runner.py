@@ -19,7 +19,7 @@ from runtime.sdk.requirements import RequiredToolkit, Requirement
 from runtime.sdk.response import ensure_content, plain_value
 from runtime.sdk.schema import Schema
 from runtime.sdk.task_context import TaskContext
-from runtime.sdk.tool import Tool, ToolContext, Toolkit
+from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import Content
 from runtime.wire.room import Message
 

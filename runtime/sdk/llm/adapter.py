@@ -10,7 +10,7 @@ from runtime.sdk.context import AgentChatContext
 if TYPE_CHECKING:
     from runtime.sdk.client import RoomClient
     from runtime.sdk.participant import Participant
-    from runtime.sdk.tool import Toolkit
+    from runtime.sdk.toolkit import Toolkit
 
 EventHandler = Callable[[dict[str, Any]], None]
 """Hears of a turn as it happens, in the Responses API's event names: ``response.output_text.delta`` with

@@ -18,12 +18,12 @@ from runtime.sdk.llm.catalog import ToolCatalog, output_text
 from runtime.sdk.llm.model import Completed, Model, ModelError, ModelRequest, TextDelta, ToolCall, Usage
 from runtime.sdk.llm.offline import NAME, OfflineModel
 from runtime.sdk.llm.openai_model import OpenAIModel, is_configured, preload
-from runtime.sdk.tool import ToolContext
+from runtime.sdk.toolkit import ToolContext
 
 if TYPE_CHECKING:
     from runtime.sdk.client import RoomClient
     from runtime.sdk.participant import Participant
-    from runtime.sdk.tool import Toolkit
+    from runtime.sdk.toolkit import Toolkit
 
 MODEL_VARIABLE = "OPENAI_MODEL"
 DEFAULT_MODEL = "gpt-5.1"

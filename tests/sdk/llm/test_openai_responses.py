@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.model import Completed, ModelError, ModelEvent, ModelRequest, ToolCall, Usage
 from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
-from runtime.sdk.tool import Tool, ToolContext, Toolkit
+from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 
 pytestmark = pytest.mark.process
 
