@@ -96,6 +96,10 @@ class Element:
                     return
             self._node.children.append(XmlText(text))
 
+    def is_attached(self) -> bool:
+        """False once the element, or one that holds it, was deleted: nothing can be read from it then."""
+        return bool(self.id)
+
     def delete(self) -> None:
         """Remove the element with everything in it; a no-op when it is gone already."""
         self.document._delete(self._node)

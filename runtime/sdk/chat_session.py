@@ -1,0 +1,276 @@
+"""A person's side of a chat: open a thread with an agent, say things, hear answers as they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import NotFound, RoomError, RoomLost
+from runtime.sdk.messaging import RoomMessage
+from runtime.sdk.thread import Thread, ThreadMessage
+
+if TYPE_CHECKING:
+    from runtime.sdk.client import RoomClient
+    from runtime.sdk.participant import RemoteParticipant
+
+FIND_TIMEOUT_S = 15.0
+ANSWER_TIMEOUT_S = 300.0
+SETTLE_S = 0.2
+
+
+class ChatSession:
+    """A chat with one agent in a room, as `bulkhead chat` and tests use it.
+
+    Use it as ``async with ChatSession(room) as chat: async for text in chat.say("hello"): …``.
+
+    Args:
+        room: A connected client; messaging is enabled if it is not.
+        to: The agent's participant name.
+        path: The thread document; None makes one named after both, so that a person finds it again.
+        find_timeout_s: How long to wait for the agent to be in the room.
+        answer_timeout_s: How long an answer may pause before `say` gives up.
+    """
+
+    def __init__(
+        self,
+        room: RoomClient,
+        to: str = "chatbot",
+        path: str | None = None,
+        *,
+        find_timeout_s: float = FIND_TIMEOUT_S,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
+        self._room = room
+        self._to = to
+        self._name = str(room.local_participant.name or "user")
+        self.path = path or f".threads/{_segment(to)}/{_segment(self._name)}.thread"
+        self._find_timeout_s = find_timeout_s
+        self._answer_timeout_s = answer_timeout_s
+        self._thread: Thread | None = None
+        self._agent: RemoteParticipant | None = None
+        self._turn: _Turn | None = None
+
+    async def __aenter__(self) -> ChatSession:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Find the agent, open the thread, become a member, and tell the agent.
+
+        Raises:
+            NotFound: The agent did not come into the room in time.
+            RoomException, RoomLost: The room refused, or is gone.
+        """
+        messaging = self._room.messaging
+        messaging.on("message", self._received)
+        messaging.on("participant_removed", self._left)
+        if not messaging.is_enabled:
+            await messaging.enable()
+        self._agent = await self._find()
+        document = await self._room.sync.open(self.path)
+        self._thread = Thread(document)
+        document.on_change(self._changed)
+        self._thread.add_member(self._name)
+        self._thread.add_member(self._to)
+        # The agent must find us among the members, and messages overtake document updates.
+        await self._room.sync.flush(self.path)
+        await self._send("opened", {"path": self.path})
+
+    async def close(self) -> None:
+        """Leave the thread; what was said stays in the room.  A second call does nothing."""
+        self._room.messaging.off("message", self._received)
+        self._room.messaging.off("participant_removed", self._left)
+        if self._thread is not None:
+            self._thread = None
+            await self._room.sync.close(self.path)
+
+    async def say(self, text: str) -> AsyncIterator[str]:
+        """Say something, and yield the answer piece by piece until it is finished.
+
+        An answer that is cancelled, here or by somebody else, just ends.  When the agent rewrites what it
+        has already shown, the rewritten end comes as another piece.  One `say` at a time.
+
+        Raises:
+            RoomError: The agent left, or answered nothing for `answer_timeout_s`.
+        """
+        thread = self._opened()
+        if self._turn is not None:
+            raise RoomError("an answer is still coming", cure="Wait for it, or cancel it.")
+        turn = self._turn = _Turn(str(uuid.uuid4()))
+        turn.known.update(message.id for message in thread.messages)
+        try:
+            said = thread.append_message(author_name=self._name, text=text, id=turn.id)
+            turn.known.add(said.id)
+            await self._room.sync.flush(self.path)
+            await self._send("chat", {"path": self.path, "text": text, "id": turn.id})
+            async for piece in turn.pieces(thread, self._to, self._answer_timeout_s):
+                yield piece
+        finally:
+            self._turn = None
+
+    async def cancel(self) -> None:
+        """Ask the agent to stop answering; `say` then ends with what was written."""
+        await self._send("cancel", {"path": self.path})
+
+    async def clear(self) -> None:
+        """Ask the agent to forget the chat, and return once the thread is empty."""
+        thread = self._opened()
+        emptied = asyncio.Event()
+
+        def check() -> None:
+            if not thread.messages:
+                emptied.set()
+
+        stop = thread.document.on_change(check)
+        try:
+            check()
+            await self._send("clear", {"path": self.path})
+            async with asyncio.timeout(self._answer_timeout_s):
+                await emptied.wait()
+        except TimeoutError as error:
+            raise RoomError(f"{self._to} did not clear the thread") from error
+        finally:
+            stop()
+
+    def history(self) -> list[ThreadMessage]:
+        """Everything said in the thread, oldest first."""
+        return self._opened().messages
+
+    async def _find(self) -> RemoteParticipant:
+        messaging = self._room.messaging
+        arrived = asyncio.Event()
+
+        def look(participant: Any = None) -> None:
+            if messaging.get_participant_by_name(self._to) is not None:
+                arrived.set()
+
+        messaging.on("participant_added", look)
+        try:
+            look()
+            async with asyncio.timeout(self._find_timeout_s):
+                await arrived.wait()
+        except TimeoutError as error:
+            here = [str(one.name) for one in messaging.get_participants()]
+            raise NotFound(
+                f"there is no {self._to} in the room {self._room.room_name}",
+                cure=f"Here are: {', '.join(sorted(set(here)))}." if here else "Nobody else is here.",
+            ) from error
+        finally:
+            messaging.off("participant_added", look)
+        found = messaging.get_participant_by_name(self._to)
+        if found is None:
+            raise NotFound(f"{self._to} has just left the room {self._room.room_name}")
+        return found
+
+    async def _send(self, type: str, message: dict[str, Any]) -> None:
+        if self._agent is None:
+            raise RoomError("the chat is not open", cure="Use `async with ChatSession(room)`.")
+        # It may have been restarted: the same name, another participant.
+        agent = self._room.messaging.get_participant_by_name(self._to) or self._agent
+        self._agent = agent
+        await self._room.messaging.send_message(to=agent, type=type, message=message)
+
+    def _opened(self) -> Thread:
+        if self._thread is None:
+            raise RoomError("the chat is not open", cure="Use `async with ChatSession(room)`.")
+        return self._thread
+
+    def _changed(self) -> None:
+        if self._turn is not None:
+            self._turn.changed.set()
+
+    def _received(self, *, message: RoomMessage) -> None:
+        if self._turn is None or self._agent is None or message.from_participant_id != self._agent.id:
+            return
+        if message.message.get("path") == self.path:
+            self._turn.hear(message.type, message.message)
+
+    def _left(self, *, participant: RemoteParticipant) -> None:
+        if self._turn is not None and self._agent is not None and participant.id == self._agent.id:
+            self._turn.lost = True
+            self._turn.changed.set()
+
+
+class _Turn:
+    """One answer on its way: what the document shows of it, and what the agent's messages say."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.known: set[str] = set()
+        self.changed = asyncio.Event()
+        self.lost = False
+        self._thinking = False
+        self._over = False
+        self._final: str | None = None
+
+    def hear(self, type: str, message: dict[str, Any]) -> None:
+        text, turn_id = message.get("text"), message.get("turn_id")
+        if turn_id is not None and turn_id != self.id:
+            return  # somebody else's turn in the same thread
+        if type == "chat" and isinstance(text, str):
+            self._final = text
+        elif type == "thinking" and message.get("thinking") is True:
+            self._thinking = True
+        elif type == "thinking" and (self._thinking or turn_id is not None):
+            self._over = True
+        self.changed.set()
+
+    async def pieces(self, thread: Thread, agent: str, timeout_s: float) -> AsyncIterator[str]:
+        shown = ""
+        settled = False
+        while True:
+            over = self._over
+            written = [
+                message.text
+                for message in thread.messages
+                if message.id not in self.known
+                and message.author_name == agent
+                and message.turn_id in ("", self.id)
+            ]
+            text = "\n\n".join(written)
+            if over and self._final is not None and len(self._final) > len(text):
+                text = self._final  # the message has overtaken the document
+            piece = _added(shown, text)
+            if piece:
+                shown = text
+                yield piece
+            if over and (settled or self._final is not None):
+                return
+            if over:
+                # Messages overtake the document: without the final text, give it a moment to arrive.
+                settled = True
+                self.changed.clear()
+                await _wait(self.changed, SETTLE_S)
+                continue
+            if self.lost:
+                raise RoomLost(f"{agent} left the room in mid-answer", cure="Say it again when it is back.")
+            if not await _wait(self.changed, timeout_s):
+                raise RoomError(f"{agent} has answered nothing for {timeout_s:g} s")
+            self.changed.clear()
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> bool:
+    """Whether the event came in time."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _added(shown: str, text: str) -> str:
+    """What to print after `shown` so that the reader has `text`."""
+    if text.startswith(shown):
+        return text[len(shown) :]
+    return f"\n{text}" if text else ""
+
+
+def _segment(name: str) -> str:
+    """A participant name as one segment of a path."""
+    return "".join(char if char.isalnum() or char in "._-@" else "_" for char in name).strip(".") or "_"

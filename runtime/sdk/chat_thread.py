@@ -1,0 +1,359 @@
+"""One chat thread of a chatbot: a queue of what people said, and a task that answers it.
+
+Theory: messages of one thread are answered one after the other, threads side by side.  A turn runs in a task
+of its own, so that `cancel` ends the turn and not the thread.  Whatever fails in a turn is said in the
+thread; the thread goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import ProtocolError, RoomError, RuntimeServiceError
+from runtime.sdk.answer_writer import AnswerWriter
+from runtime.sdk.context import AgentChatContext, is_rules, rules_of
+from runtime.sdk.participant import Participant
+from runtime.sdk.reply_decision import Question
+from runtime.sdk.thread import Thread, ThreadMessage
+
+if TYPE_CHECKING:
+    from runtime.sdk.chatbot import ChatBot
+    from runtime.sdk.client import RoomClient
+
+MAX_WAITING = 32
+HISTORY_MESSAGES = 100
+
+_log = logging.getLogger("chat")
+
+
+@dataclass(slots=True)
+class ChatThreadContext:
+    """What a chatbot's hooks are given about a thread.
+
+    Args:
+        chat: What the model is told.
+        path: The thread's document; empty for a chat without one.
+        thread: The document; None for a chat without one.
+        participants: Who of the thread is in the room now, the bot left out.
+    """
+
+    chat: AgentChatContext
+    path: str = ""
+    thread: Thread | None = None
+    participants: list[Participant] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A `chat` message."""
+
+    sender: Participant
+    text: str
+    id: str
+    model: str | None
+    attachments: tuple[str, ...] = ()
+
+
+class ChatThread:
+    """A thread and the task that serves it.
+
+    Args:
+        bot: Whose thread; its hooks decide what the model is told.
+        path: The document; empty for a chat without one, whose answers go to the asker alone.
+        opener: Who made the bot open it; told when that fails.
+    """
+
+    def __init__(self, bot: ChatBot, room: RoomClient, path: str, *, opener: Participant) -> None:
+        self.path = path
+        self._bot = bot
+        self._room = room
+        self._opener = opener
+        self._standing_rules: list[str] = []
+        self._waiting: asyncio.Queue[Said] = asyncio.Queue(MAX_WAITING)
+        self._context = ChatThreadContext(chat=AgentChatContext(), path=path)
+        self._turn: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._task = asyncio.create_task(self._serve(), name=f"chat:{path or 'direct'}")
+
+    @property
+    def is_over(self) -> bool:
+        return self._task.done()
+
+    @property
+    def is_idle(self) -> bool:
+        return self._turn is None and self._waiting.empty()
+
+    def say(self, said: Said) -> bool:
+        """Queue a message for an answer; False when too many are waiting."""
+        try:
+            self._waiting.put_nowait(said)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    def cancel(self) -> None:
+        """End the turn that runs; with none running, drop what waits."""
+        if self._turn is not None:
+            self._turn.cancel()
+        else:
+            self._drop_waiting()
+
+    async def clear(self) -> None:
+        """Forget the chat: end the turn, drop what waits, empty the document."""
+        self._drop_waiting()
+        self.cancel()
+        await self._ready.wait()
+        if self._turn is not None:
+            await asyncio.wait([self._turn])
+        await self._forget()
+        if self._context.thread is not None:
+            self._context.thread.clear()
+            await self._room.sync.flush(self.path)
+
+    async def close(self) -> None:
+        """End the turn, leave the document."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    # ---- the task
+
+    async def _serve(self) -> None:
+        opened = False
+        try:
+            await self._forget()
+            if self.path:
+                document = await self._room.sync.open(self.path)
+                opened = True
+                await self._opened(Thread(document))
+            self._ready.set()
+            while True:
+                said = await self._waiting.get()
+                self._turn = asyncio.create_task(self._answer(said), name=f"turn:{self.path or 'direct'}")
+                try:
+                    await asyncio.wait([self._turn])
+                finally:
+                    turn, self._turn = self._turn, None
+                    await _ended(turn)
+                    self._tell_over(said)
+        except Exception as error:  # noqa: BLE001 - the edge of a task: an agent's own hooks run in it
+            text = f"I cannot open this chat. {self._apology(error, after='')}"
+            self._tell_all("chat", {"path": self.path, "text": text}, asker=self._opener)
+        finally:
+            self._ready.set()
+            self._drop_waiting()
+            if opened and not self._room.is_closed:
+                try:
+                    await self._room.sync.close(self.path)
+                except RoomError as error:
+                    _log.warning("the thread %s was not closed: %s", self.path, error)
+
+    async def _forget(self) -> None:
+        self._context.chat = await self._bot.init_chat_context()
+        told = [message for message in self._context.chat.messages if is_rules(message)]
+        self._standing_rules = [rule for message in told for rule in rules_of(message["content"])]
+
+    def _drop_waiting(self) -> None:
+        while not self._waiting.empty():
+            self._tell_over(self._waiting.get_nowait())
+
+    def _tell_over(self, said: Said) -> None:
+        """Say that nobody works on a message any more, whatever became of it."""
+        self._tell_all(
+            "thinking", {"path": self.path, "thinking": False, "turn_id": said.id}, asker=said.sender
+        )
+
+    async def _opened(self, thread: Thread) -> None:
+        self._context.thread = thread
+        name = self._bot.participant_name
+        thread.add_member(name)
+        history = self._without_waiting(thread.messages)[-HISTORY_MESSAGES:]
+        several = len({message.author_name for message in history if not self._is_own(message)}) > 1
+        for message in history:
+            if self._is_own(message):
+                self._context.chat.append_assistant_message(message.text)
+            else:
+                self._context.chat.append_user_message(
+                    message.text, name=message.author_name if several else None
+                )
+        if not thread.messages and self._waiting.empty():
+            try:
+                greeting = await self._bot.greet(thread_context=self._context)
+            except RuntimeServiceError as error:
+                greeting = self._apology(error, after="")
+            if greeting:
+                thread.append_message(author_name=name, text=greeting, role="agent")
+                self._context.chat.append_assistant_message(greeting)
+        self._tell_all("listening", {"path": self.path, "listening": True}, asker=self._opener)
+
+    def _without_waiting(self, messages: list[ThreadMessage]) -> list[ThreadMessage]:
+        """The history less what waits to be answered: its writer put it into the document, too."""
+        waiting = [said.text for said in self._waiting._queue]  # type: ignore[attr-defined]
+        kept = list(messages)
+        while waiting and kept and kept[-1].text == waiting[-1]:
+            kept.pop()
+            waiting.pop()
+        return kept
+
+    def _is_own(self, message: ThreadMessage) -> bool:
+        return message.author_name == self._bot.participant_name
+
+    # ---- one turn
+
+    async def _answer(self, said: Said) -> None:
+        context = self._context
+        context.participants = self._here(said.sender)
+        people = self._people(said)
+        author = str(said.sender.name or "somebody")
+        chat = context.chat
+        question = Question(
+            bot=self._bot.participant_name,
+            titles=[self._bot.title] if self._bot.title else [],
+            author=author,
+            text=said.text,
+            others=people,
+            recent=self._before(said),
+        )
+        chat.append_user_message(_with_attachments(said), name=author if people else None)
+        writer = AnswerWriter(
+            context.thread, author_name=self._bot.participant_name, turn_id=said.id, flush=self._flush
+        )
+        thinking = {"path": self.path, "thinking": True, "turn_id": said.id}
+        try:
+            if not await self._bot.should_reply(thread_context=context, question=question):
+                return
+            self._tell_all("thinking", thinking, asker=said.sender)
+            answer = await self._run_model(said, writer)
+            if answer.strip() and not writer.text.endswith(answer):
+                writer.replace(answer)
+        except asyncio.CancelledError:
+            await writer.stop()
+            if writer.text.strip():
+                chat.append_assistant_message(writer.text)
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of a turn: an agent's own code runs in it
+            writer.add(self._apology(error, after=writer.text))
+        await self._finish(said, writer)
+
+    async def _run_model(self, said: Said, writer: AnswerWriter) -> str:
+        bot, context = self._bot, self._context
+        started = False
+
+        def hear(event: dict[str, Any]) -> None:
+            nonlocal started
+            if event.get("type") == "response.output_text.delta":
+                if not started and writer.text:
+                    writer.add("\n\n")  # the model speaks again after a tool
+                started = True
+                writer.add(str(event.get("delta", "")))
+            elif event.get("type") == "response.function_call.started":
+                started = False
+            bot.on_llm_event(thread_context=context, event=event)
+
+        rules = await bot.get_rules(thread_context=context, participant=said.sender)
+        context.chat.replace_rules([*self._standing_rules, *rules])
+        toolkits = await bot.get_thread_toolkits(thread_context=context, participant=said.sender)
+        answer = await bot.llm_adapter.next(
+            context=context.chat,
+            room=self._room,
+            toolkits=toolkits,
+            tool_adapter=bot.tool_adapter,
+            event_handler=hear,
+            model=said.model,
+            on_behalf_of=said.sender,
+        )
+        return answer if isinstance(answer, str) else str(answer)
+
+    async def _finish(self, said: Said, writer: AnswerWriter) -> None:
+        try:
+            await writer.finish()
+        except (RoomError, ProtocolError) as error:
+            _log.error("an answer did not reach the thread %s: %s", self.path, error)
+        message = {"text": writer.text, "turn_id": said.id}
+        if self.path:
+            message["path"] = self.path
+        self._tell_all("chat", message, asker=said.sender)
+
+    def _apology(self, error: Exception, *, after: str) -> str:
+        if isinstance(error, RuntimeServiceError):
+            _log.warning("a turn failed: %s", error)
+            sentence = str(error)
+        else:
+            _log.exception("a turn failed in the agent's own code")
+            sentence = f"This agent failed: {type(error).__name__}: {error}. Its log says where."
+        return f"\n\n⚠ {sentence}" if after.strip() else f"⚠ {sentence}"
+
+    async def _flush(self) -> None:
+        if self.path:
+            await self._room.sync.flush(self.path)
+
+    # ---- who is here
+
+    def _before(self, said: Said) -> list[ThreadMessage]:
+        messages = list(self._context.thread.messages) if self._context.thread else []
+        if messages and messages[-1].text == said.text and not self._is_own(messages[-1]):
+            messages.pop()
+        return messages
+
+    def _people(self, said: Said) -> list[str]:
+        """Members who are neither the author, nor this bot, nor another agent."""
+        if self._context.thread is None:
+            return []
+        agents = {one.name for one in self._room.messaging.get_participants() if one.role != "user"}
+        not_counted = {self._bot.participant_name, said.sender.name, *agents}
+        return [name for name in self._context.thread.members if name not in not_counted]
+
+    def _here(self, asker: Participant | None = None) -> list[Participant]:
+        members = set(self._context.thread.members) if self._context.thread else set()
+        here: list[Participant] = [
+            one for one in self._room.messaging.get_participants() if one.name in members
+        ]
+        if asker is not None and asker.id not in {one.id for one in here}:
+            here.append(asker)
+        return here
+
+    def _tell_all(self, type: str, message: dict[str, Any], *, asker: Participant | None = None) -> None:
+        """Send a message to the thread's members who are in the room, and to the asker."""
+        if self._room.is_closed:
+            return
+        for participant in self._here(asker):
+            try:
+                self._room.messaging.send_message_nowait(to=participant, type=type, message=message)
+            except RoomError as error:
+                _log.warning("%s could not be told: %s", participant.name, error)
+
+
+def said_from(sender: Participant, message: dict[str, Any], limit_chars: int) -> Said | None:
+    """Read a `chat` message; None for one that says nothing.  The text is cut at `limit_chars`."""
+    text, model, id = message.get("text"), message.get("model"), message.get("id")
+    listed = message.get("attachments")
+    paths = (
+        [entry.get("path") for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    )
+    attachments = tuple(path for path in paths[:20] if isinstance(path, str))
+    if not isinstance(text, str) or not (text.strip() or attachments):
+        return None
+    return Said(
+        sender=sender,
+        text=text if len(text) <= limit_chars else text[:limit_chars],
+        id=id if isinstance(id, str) and len(id) <= 100 else str(uuid.uuid4()),
+        model=model if isinstance(model, str) and model else None,
+        attachments=attachments,
+    )
+
+
+def _with_attachments(said: Said) -> str:
+    if not said.attachments:
+        return said.text
+    listed = ", ".join(said.attachments)
+    return f"{said.text}\n[attached files in the room: {listed}]"
+
+
+async def _ended(turn: asyncio.Task[None]) -> None:
+    """Wait for a turn that is over or must be; its failures have been told already."""
+    if not turn.done():
+        turn.cancel()
+    await asyncio.gather(turn, return_exceptions=True)
