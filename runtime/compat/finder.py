@@ -1,0 +1,106 @@
+"""Serve the ``meshagent`` modules out of the table in `names`, when no MeshAgent SDK is installed.
+
+The modules exist only in processes that run a bundle: `install` puts a finder on the import path there.
+Each name is imported when it is first asked for, so that a bundle that hosts a tool does not load what
+only chatbots need.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from runtime.compat.names import NAMES
+
+
+def install() -> bool:
+    """Make the names importable in this process; a second call does nothing.
+
+    Returns:
+        False when a MeshAgent SDK is installed: then it is used, and nothing is changed.
+    """
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return True
+    if _is_installed("meshagent.api"):
+        return False
+    # First, because other distributions may own parts of the same namespace package.
+    sys.meta_path.insert(0, _Finder())
+    return True
+
+
+def uninstall() -> None:
+    """Take the finder and its modules away again; modules that imported names keep them."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+    for name in [name for name, module in sys.modules.items() if isinstance(module, _Module)]:
+        del sys.modules[name]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+class _Module(ModuleType):
+    """A module whose names are imported from elsewhere on first use."""
+
+    def __getattr__(self, name: str) -> Any:
+        home = NAMES[self.__name__].get(name)
+        if home is None:
+            if name.startswith("__") or f"{self.__name__}.{name}" in NAMES:
+                # Python asks for these by itself and expects the plain answer.
+                raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+            raise ImportError(
+                f"cannot import name {name!r} from {self.__name__!r}, which Bulkhead serves in place of the "
+                f"MeshAgent SDK. {_known(self.__name__)} Install the MeshAgent SDK to use more of it.",
+                name=self.__name__,
+            )
+        module, _, attribute = home.partition(":")
+        value = getattr(importlib.import_module(f"runtime.{module}"), attribute)
+        self.__dict__[name] = value
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # An imported submodule is set on its package, and would hide the name that is spelled like it:
+        # `tool` in meshagent.tools, `participant_token` in meshagent.api.
+        if not (isinstance(value, ModuleType) and name in NAMES[self.__name__]):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self.__dict__, *NAMES[self.__name__]})
+
+
+class _Finder(MetaPathFinder, Loader):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname in NAMES:
+            is_package = any(name.startswith(f"{fullname}.") for name in NAMES)
+            return ModuleSpec(fullname, self, origin="bulkhead", is_package=is_package)
+        if fullname.startswith("meshagent."):
+            served = ", ".join(sorted(NAMES)[1:])
+            raise ModuleNotFoundError(
+                f"No module named {fullname!r} among those that Bulkhead serves in place of the "
+                f"MeshAgent SDK: {served}. Install the MeshAgent SDK to use more of it.",
+                name=fullname,
+            )
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Module(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__all__"] = sorted(NAMES[module.__name__])
+        module.__dict__["__doc__"] = f"{module.__name__}, served by Bulkhead."
+
+
+def _known(module: str) -> str:
+    names = ", ".join(sorted(NAMES[module]))
+    return f"It has: {names}." if names else "It has submodules only."
