@@ -146,6 +146,7 @@ SLICES: dict[str, type[Any]] = {
     "log": LogSettings,
 }
 _ALIASES_TO_IGNORE = {"BULKHEAD_INTERNAL", "BULKHEAD_TEST_PATIENCE", "BULKHEAD_SESSION", "BULKHEAD_URL"}
+_ALIASES_TO_IGNORE |= {"BULKHEAD_DEBUG"}  # the command line shows its own tracebacks
 _IGNORED_PREFIXES = ("BULKHEAD_OFFLINE_", "BULKHEAD_INTERNAL_", "BULKHEAD_LIVE_")
 
 

@@ -1,0 +1,240 @@
+"""The HTTP client of the commands: which server, how to ask it, what its refusals mean."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from runtime.cli.failure import CommandFailed, ExitCode
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+MAX_ANSWER_BYTES = 64 << 20
+MAX_EVENT_LINE_BYTES = 4 << 20
+_START_ONE = "Start one with `bulkhead serve` (or `bulkhead demo`), or name one with --url or BULKHEAD_URL."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response that was not an error."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One server-sent event."""
+
+    id: str
+    name: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One server.
+
+    Attributes:
+        url: Base address, such as ``http://127.0.0.1:8080``.
+        token: Operator token, when the server asks for one.
+        timeout_s: Longest silence of the server before a command gives up.
+    """
+
+    url: str
+    token: str = field(default="", repr=False)
+    timeout_s: float = 10.0
+
+    def get(self, path: str) -> Any:
+        """The JSON at a path.  Raises CommandFailed as every method here does."""
+        return self.request("GET", path).body
+
+    def post(
+        self,
+        path: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Send JSON (or ready-made bytes, for a body that is signed)."""
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        return self.request("POST", path, payload, sent, timeout_s)
+
+    def delete(self, path: str, *, timeout_s: float | None = None) -> Any:
+        return self.request("DELETE", path, timeout_s=timeout_s).body
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        payload: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        with self._reach(timeout_s or self.timeout_s) as connection:
+            connection.request(method, self._path(path), payload, {**self._auth(), **(headers or {})})
+            response = connection.getresponse()
+            raw = response.read(MAX_ANSWER_BYTES)
+        kind = response.headers.get("Content-Type", "")
+        body = _decode(raw) if "json" in kind else raw.decode(errors="replace")
+        if response.status >= 400:
+            raise _refusal(self.url + path, response.status, body)
+        return Answer(response.status, dict(response.headers.items()), body)
+
+    def events(self, path: str = "/events", *, last_id: str = "") -> Iterator[ServerEvent]:
+        """Server-sent events until the server ends the stream; silence is no reason to stop."""
+        headers = {"Accept": "text/event-stream", **self._auth()}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        with self._reach(self.timeout_s) as connection:
+            connection.request("GET", self._path(path), headers=headers)
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise _refusal(self.url + path, response.status, _decode(response.read(MAX_ANSWER_BYTES)))
+            if connection.sock is not None:
+                connection.sock.settimeout(None)
+            yield from _parse_events(response)
+
+    def is_alive(self) -> bool:
+        """Something that answers as Bulkhead does is there."""
+        try:
+            answer = Api(self.url, self.token, timeout_s=min(self.timeout_s, 2.0)).get("/healthz")
+        except CommandFailed:
+            return False
+        return isinstance(answer, dict) and "version" in answer
+
+    def _auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def _path(self, path: str) -> str:
+        return urlsplit(self.url).path.rstrip("/") + path
+
+    @contextmanager
+    def _reach(self, timeout_s: float) -> Iterator[http.client.HTTPConnection]:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise CommandFailed(
+                f"{self.url!r} is no server address",
+                cure="Write it as http://127.0.0.1:8080.",
+                exit_code=ExitCode.USAGE,
+            )
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+        try:
+            yield connection
+        except TimeoutError as error:
+            message = f"{self.url} did not answer within {timeout_s:g} s"
+            raise _not_ready(message, "Is it overloaded? Its log tells.") from error
+        except (ConnectionRefusedError, socket.gaierror, FileNotFoundError) as error:
+            raise _not_ready(f"no server is running at {self.url}", _START_ONE) from error
+        except (OSError, http.client.HTTPException) as error:
+            message = f"the connection to {self.url} broke: {error or type(error).__name__}"
+            raise _not_ready(message, "Is the server still running?") from error
+        finally:
+            connection.close()
+
+
+def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: float = 10.0) -> Api:
+    """The server a command means: the one named, else the one running in this folder, else the usual address.
+
+    Raises:
+        CommandFailed: None is running; says how to start one.
+    """
+    token = os.environ.get("BULKHEAD_API_TOKEN", "")
+    if url:
+        return Api(url.rstrip("/"), token, timeout_s)
+    for folder in _state_dirs(state_dir):
+        found = running_in(folder)
+        if found:
+            return Api(found, token, timeout_s)
+    usual = Api(DEFAULT_URL, token, timeout_s)
+    if usual.is_alive():
+        return usual
+    raise _not_ready("no server is running here", _START_ONE)
+
+
+def running_in(state_dir: Path) -> str | None:
+    """The address of the live server that keeps its state in this folder."""
+    about = read_server_file(state_dir)
+    if about is None or not _is_alive(about.get("pid")):
+        return None
+    return str(about["url"]).rstrip("/")
+
+
+def read_server_file(state_dir: Path) -> dict[str, Any] | None:
+    """``server.json`` as the front wrote it; None when there is none or it is half written."""
+    try:
+        about = json.loads((state_dir / "server.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return about if isinstance(about, dict) and "url" in about else None
+
+
+def _state_dirs(state_dir: Path | None) -> Iterator[Path]:
+    set_in_env = os.environ.get("BULKHEAD_STATE_DIR")
+    named = state_dir or (Path(set_in_env) if set_in_env else None)
+    bases = [named] if named else [parent / ".bulkhead" for parent in (Path.cwd(), *Path.cwd().parents)]
+    for base in bases:
+        yield base
+        yield base / "run"
+
+
+def _is_alive(pid: object) -> bool:
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _decode(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode(errors="replace")
+
+
+def _not_ready(message: str, cure: str) -> CommandFailed:
+    return CommandFailed(message, cure=cure, exit_code=ExitCode.NOT_READY)
+
+
+def _refusal(url: str, status: int, body: Any) -> CommandFailed:
+    title, detail = f"{url} answered {status}", ""
+    if isinstance(body, dict):
+        title, detail = str(body.get("title") or title), str(body.get("detail") or "")
+    exit_code = ExitCode.AUTH if status in (401, 403) else ExitCode.FAILED
+    if status in (429, 503, 504):
+        exit_code = ExitCode.NOT_READY
+    return CommandFailed(title, cure=detail, exit_code=exit_code)
+
+
+def _parse_events(response: http.client.HTTPResponse) -> Iterator[ServerEvent]:
+    identity, name, data = "", "message", list[str]()
+    while line := response.readline(MAX_EVENT_LINE_BYTES):
+        text = line.decode(errors="replace").rstrip("\r\n")
+        key, _, value = text.partition(":")
+        value = value.removeprefix(" ")
+        if not text:
+            if data:
+                yield ServerEvent(identity, name, _decode("\n".join(data).encode()))
+            name, data = "message", []
+        elif key == "id":
+            identity = value
+        elif key == "event":
+            name = value
+        elif key == "data":
+            data.append(value)

@@ -1,0 +1,109 @@
+"""The loop of a terminal chat: a line in, an answer out as it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+
+from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.terminal import clean, note
+from runtime.errors import RoomError
+from runtime.sdk.chat_session import ChatSession
+from runtime.sdk.client import RoomClient
+
+
+class ChatLoop:
+    """One chat.  Runs in: the event loop of the command; lines are read in a thread.
+
+    Args:
+        prompt: Shown before each line; empty when nobody types.
+        show_progress: Redraw a mark while the agent thinks.
+    """
+
+    def __init__(self, room: RoomClient, *, to: str, prompt: str, show_progress: bool) -> None:
+        self._room = room
+        self._to = to
+        self._prompt = prompt
+        self._show_progress = show_progress
+        self._answer: asyncio.Task[None] | None = None
+
+    async def run(self) -> int:
+        """Talk until the input ends; returns the exit status."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._room as room, ChatSession(room, to=self._to) as session:
+                loop.add_signal_handler(signal.SIGINT, self._interrupt, session)
+                while True:
+                    line = await asyncio.to_thread(self._read)
+                    if line is None or line.strip() in ("/quit", "/exit"):
+                        return ExitCode.OK
+                    await self._handle(session, line.strip())
+        except RoomError as error:
+            raise CommandFailed(
+                error.message, cure=error.cure or "bulkhead ps shows who is there."
+            ) from error
+        finally:
+            with suppress(NotImplementedError, ValueError):
+                loop.remove_signal_handler(signal.SIGINT)
+
+    async def _handle(self, session: ChatSession, line: str) -> None:
+        match line:
+            case "":
+                return
+            case "/tools":
+                await self._tools()
+            case "/clear":
+                await session.clear()
+                note("cleared", "dim")
+            case "/cancel":
+                note("nothing to cancel", "dim")
+            case _ if line.startswith("/"):
+                note(f"no such command: {clean(line)}; there are /tools /cancel /clear /quit", "yellow")
+            case _:
+                self._answer = asyncio.create_task(self._print_answer(session, line), name="answer")
+                try:
+                    await self._answer
+                finally:
+                    self._answer = None
+
+    async def _print_answer(self, session: ChatSession, line: str) -> None:
+        if self._show_progress:
+            sys.stdout.write("…")
+            sys.stdout.flush()
+        first = True
+        async for piece in session.say(line):
+            if first and self._show_progress:
+                sys.stdout.write("\r\x1b[K")
+            first = False
+            sys.stdout.write(clean(piece))
+            sys.stdout.flush()
+        sys.stdout.write("\r\x1b[K(no answer)\n" if first and self._show_progress else "\n")
+        sys.stdout.flush()
+
+    async def _tools(self) -> None:
+        for toolkit in await self._room.agents.list_toolkits():
+            for tool in toolkit.tools:
+                note(f"{clean(toolkit.name)}.{clean(tool.name)}   {clean(tool.description or '')}")
+        for agent in await self._room.agents.list_agents():
+            note(f"{clean(agent.name)}   task: {clean(agent.description or '')}")
+
+    def _interrupt(self, session: ChatSession) -> None:
+        if self._answer is not None:
+            self._cancelling = asyncio.create_task(session.cancel(), name="cancel")
+        else:
+            # The reading thread sits in read(); only the end of the process gets it out of there.
+            note()
+            sys.stdout.flush()
+            import os
+
+            os._exit(ExitCode.INTERRUPTED)
+
+    def _read(self) -> str | None:
+        try:
+            return input(self._prompt)
+        except EOFError:
+            if self._prompt:
+                note()
+            return None

@@ -1,0 +1,257 @@
+"""A server in the foreground: its table on the screen, its end with Ctrl-C.
+
+`demo`, `service run` and, on a terminal, `serve` are this with different words around it.  Runs in: the
+command's process.  Ctrl-C or SIGTERM once drains, twice ends at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from runtime.cli.api import Api
+from runtime.cli.board import HEADER, Row, changes, rows
+from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.keys import Keys
+from runtime.cli.server_process import ServerProcess
+from runtime.cli.terminal import clean, is_plain, note, paint, say, table
+
+SETTLE_S = 30.0
+_LOOK_S = 0.25
+_LOUD = ("warning", "error", "critical")
+
+KeyHandler = Callable[["Foreground"], None]
+
+
+class Foreground:
+    """One server and what a person sees of it.
+
+    Args:
+        keys: What a key does, by character; used on a terminal only.
+        footer: The line below the table.
+    """
+
+    def __init__(
+        self,
+        flags: Mapping[str, Any],
+        sources: Sequence[Path],
+        config: Path | None,
+        *,
+        keys: Mapping[str, KeyHandler] | None = None,
+        footer: str = "",
+    ) -> None:
+        self.server = ServerProcess(flags, sources, config, self._hear)
+        self.rows: list[Row] = []
+        self.plain = is_plain(sys.stdout)
+        self.drain_s = 30.0
+        self._keys = dict(keys or {})
+        self._footer = footer
+        self._asked = 0
+        self._status: int = ExitCode.OK
+        self._joined_ms: dict[str, float] = {}
+        self._live: Any = None
+
+    @property
+    def api(self) -> Api:
+        assert self.server.api is not None, "it is not listening yet"
+        return self.server.api
+
+    def start(self) -> Api:
+        """Start the server and wait until it answers; from here on signals end it in order."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        self.server.start()
+        try:
+            api = self.server.wait_listening()
+        except BaseException:
+            self.server.kill()
+            raise
+        threading.Thread(target=self._follow, name="events", daemon=True).start()
+        return api
+
+    def look(self) -> list[Row]:
+        """Ask the server for the table as it is now."""
+        self.rows = rows(self.api.get("/workers?all=1"), dict(self._joined_ms))
+        return self.rows
+
+    def settle(self, timeout_s: float = SETTLE_S, *, called: bool = True) -> list[Row]:
+        """Wait until each agent is in its room or failed (or, not `called`, until each is known)."""
+        deadline = time.monotonic() + timeout_s
+        while not self._asked and time.monotonic() < deadline:
+            self.server.check()
+            found = self.look()
+            if found and all(row.is_settled or (not called and row.state == "waiting") for row in found):
+                # The table shows how long joining took, which the event stream may say a moment later.
+                if all(row.state != "ready" or row.session in self._joined_ms for row in found):
+                    break
+                deadline = min(deadline, time.monotonic() + 0.3)
+            time.sleep(0.02)
+        return self.look() if not self._asked else self.rows
+
+    def watch(self) -> int:
+        """Show the table and what changes in it until told to stop; returns the exit status."""
+        try:
+            if self.plain:
+                self._watch_plain()
+            else:
+                self._watch_live()
+        except BaseException:
+            self.server.kill()
+            raise
+        return self._drain()
+
+    def quit(self) -> None:
+        """End as if asked politely, with exit status 0."""
+        self._asked = max(self._asked, 1)
+
+    def abandon(self) -> None:
+        """End the server without ceremony: the command failed."""
+        self.server.stop()
+        if not self.server.wait(3.0):
+            self.server.kill()
+
+    def tell(self, text: str, color: str = "") -> None:
+        """A line above the table."""
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.console.print(Text(text, style=color))
+        else:
+            note(text, color)
+
+    # ---- watching
+
+    def _watch_plain(self) -> None:
+        for line in table(HEADER, [row.cells for row in self.rows], indent="  "):
+            say(line)
+        while not self._asked:
+            self.server.check()
+            before = self.rows
+            with suppress(CommandFailed):
+                for line, _ in changes(before, self.look()):
+                    note(line)
+            self._pause()
+
+    def _watch_live(self) -> None:
+        with Keys() as pressed:
+            while not self._asked:
+                handler = self._show_until_key(pressed)
+                if handler is not None:
+                    with pressed.paused():
+                        handler(self)
+
+    def _show_until_key(self, pressed: Keys) -> KeyHandler | None:
+        from rich.live import Live
+
+        with Live(self._renderable(), auto_refresh=False, transient=False) as live:
+            self._live = live
+            try:
+                while not self._asked:
+                    self.server.check()
+                    with suppress(CommandFailed):
+                        self.look()
+                    live.update(self._renderable(), refresh=True)
+                    handler = self._keys.get(pressed.wait(_LOOK_S))
+                    if handler is not None:
+                        return handler
+            finally:
+                self._live = None
+        return None
+
+    def _renderable(self) -> Any:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
+        for title in HEADER:
+            grid.add_column(title, no_wrap=True, overflow="ellipsis")
+        for row in self.rows:
+            *cells, state = (Text(cell) for cell in row.cells)
+            state.stylize(row.color)
+            grid.add_row(*cells, state)
+        from rich.padding import Padding
+
+        parts: list[Any] = [Padding(grid, (0, 0, 0, 2))]
+        if self._footer:
+            parts.append(Text(f"\n  {self._footer}", style="dim"))
+        return Group(*parts)
+
+    def _pause(self) -> None:
+        deadline = time.monotonic() + _LOOK_S
+        while not self._asked and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    # ---- the end
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._asked += 1
+        if self._asked == 1:
+            self._status = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+            if self.server.api is None:  # still starting: there is nothing to drain
+                raise KeyboardInterrupt
+
+    def _drain(self) -> int:
+        count = sum(1 for row in self.rows if row.state in ("ready", "starting"))
+        plural = "session" if count == 1 else "sessions"
+        if count:
+            note(f"draining {count} {plural} (second Ctrl-C to stop at once)")
+        self.server.stop()
+        deadline = time.monotonic() + self.drain_s + 15.0
+        while not self.server.wait(0.1):
+            if self._asked > 1 or time.monotonic() > deadline:
+                note("stopping at once")
+                self.server.kill()
+                break
+        return self._status
+
+    # ---- what the server says
+
+    def _hear(self, line: dict[str, Any]) -> None:
+        if line.get("plain"):
+            self.tell(clean(line["event"]), "dim")
+        elif line.get("level") in _LOUD:
+            hidden = {"event", "level", "timestamp", "logger", "exception"}
+            keys = " ".join(f"{key}={value}" for key, value in line.items() if key not in hidden)
+            color = "yellow" if line["level"] == "warning" else "red"
+            self.tell(clean(f"{line['level']}: {line.get('event')} {keys}")[:1000], color)
+            if line.get("exception"):
+                self.tell(clean(line["exception"]), "dim")
+
+    def _follow(self) -> None:
+        last = ""
+        while self.server.poll() is None:
+            with suppress(CommandFailed, OSError, ValueError):
+                for event in self.api.events(last_id=last):
+                    last = event.id
+                    data = event.data if isinstance(event.data, dict) else {}
+                    session, took = data.get("session_id") or data.get("session"), data.get("start_ms")
+                    if isinstance(session, str) and isinstance(took, int | float):
+                        if len(self._joined_ms) > 1000:
+                            self._joined_ms.clear()
+                        self._joined_ms[session] = float(took)
+            time.sleep(0.5)
+
+
+def heading(version: str, ready_s: float) -> str:
+    """The first line: what this is and how long it took to get ready."""
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return paint(f"  bulkhead {version}  ·  Python {python}  ·  ready in {ready_s:.2f} s", "bold")
+
+
+def since_start_s() -> float:
+    """Seconds since this process was started, by the kernel's account (to 10 ms)."""
+    import os
+
+    try:
+        started_ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+        up_s = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return time.process_time()
+    return up_s - started_ticks / os.sysconf("SC_CLK_TCK")

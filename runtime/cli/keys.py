@@ -1,0 +1,59 @@
+"""Single key presses of a terminal, without Enter; nothing where there is no terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Keys:
+    """Reads keys while it is entered, and leaves the terminal as it was found."""
+
+    def __init__(self) -> None:
+        self._saved: list[Any] | None = None
+
+    def __enter__(self) -> Keys:
+        self._grab()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._release()
+
+    def wait(self, timeout_s: float) -> str:
+        """The next key, or an empty text after `timeout_s`."""
+        if self._saved is None:
+            time.sleep(timeout_s)
+            return ""
+        readable, _, _ = select.select([sys.stdin], [], [], timeout_s)
+        return os.read(sys.stdin.fileno(), 1).decode(errors="replace").lower() if readable else ""
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Give the terminal back for a while: somebody types lines."""
+        self._release()
+        try:
+            yield
+        finally:
+            self._grab()
+
+    def _grab(self) -> None:
+        if not sys.stdin.isatty():
+            return
+        import termios
+        import tty
+
+        self._saved = termios.tcgetattr(sys.stdin)
+        tty.setcbreak(sys.stdin.fileno())
+
+    def _release(self) -> None:
+        if self._saved is None:
+            return
+        import termios
+
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
+        self._saved = None

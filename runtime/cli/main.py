@@ -1,0 +1,143 @@
+"""The command ``bulkhead``: which commands there are, and how each of their failures leaves the process.
+
+Each command stands in a module of its own and imports what it needs when it runs, so that ``--help``
+stays fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from runtime import __version__
+from runtime.cli import (
+    agents,
+    call,
+    chat,
+    config,
+    demo,
+    serve,
+    service_run,
+    service_spec,
+    session_logs,
+    setup,
+    stop,
+    workers,
+)
+from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
+from runtime.cli.terminal import clean, note
+from runtime.errors import RuntimeServiceError
+
+_PLAIN_HELP: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+
+class Sections(TyperGroup):
+    """Help in sections, without the 80 ms that rich panels cost."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is None or command.hidden:
+                continue
+            section = getattr(command, "rich_help_panel", None)
+            title = section if isinstance(section, str) else "Commands"
+            sections.setdefault(title, []).append((name, command.get_short_help_str(70)))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bulkhead {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(name="bulkhead", cls=Sections, no_args_is_help=True, **_PLAIN_HELP)
+service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
+agents_app = typer.Typer(name="agents", no_args_is_help=True, **_PLAIN_HELP)
+
+
+@app.callback()
+def bulkhead(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Run AI agents, each session in a supervised process of its own."""
+
+
+_RUN, _LOOK, _TALK, _SET = "Run", "Look and stop", "Talk", "Set up"
+app.command("demo", rich_help_panel=_RUN)(demo.demo)
+app.command("serve", rich_help_panel=_RUN)(serve.serve)
+app.add_typer(service_app, rich_help_panel=_RUN, help="Run or describe one service, such as main.py.")
+service_app.command("run")(service_run.run)
+service_app.command("spec")(service_spec.spec)
+app.command("ps", rich_help_panel=_LOOK)(workers.workers)
+app.command("workers", hidden=True)(workers.workers)
+app.command("logs", rich_help_panel=_LOOK)(session_logs.logs)
+app.command("stop", rich_help_panel=_LOOK)(stop.stop)
+app.command("chat", rich_help_panel=_TALK)(chat.chat)
+app.add_typer(agents_app, rich_help_panel=_TALK, help="List, ask and use what is in a room.")
+agents_app.command("list")(agents.list_agents)
+agents_app.command("ask")(agents.ask)
+agents_app.command("invoke-tool")(agents.invoke_tool)
+app.command("call", rich_help_panel=_TALK)(call.call)
+app.command("setup", rich_help_panel=_SET)(setup.setup)
+app.command("config", rich_help_panel=_SET)(config.config)
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line and return its exit status; every failure is told on stderr."""
+    try:
+        status = app(argv, prog_name="bulkhead", standalone_mode=False)
+        return int(status or 0)
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except RuntimeServiceError as error:
+        return _tell(error)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.  Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error of the option parser
+            error.show()
+            return int(error.exit_code)
+        if os.environ.get("BULKHEAD_DEBUG"):
+            raise
+        return _tell_bug(error)
+
+
+def _tell(error: RuntimeServiceError) -> int:
+    note(f"error: {clean(error.message)}", "red")
+    detail = getattr(error, "detail", "")
+    if detail:
+        note(clean(detail).rstrip())
+    if error.cure:
+        note(f"  {clean(error.cure)}")
+    return exit_code_of(error)
+
+
+def _tell_bug(error: Exception) -> int:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
+    bug = CommandFailed(
+        f"this is a defect of bulkhead: {type(error).__name__}: {error} ({where})",
+        cure="Run it again with BULKHEAD_DEBUG=1 for the traceback, and report it.",
+    )
+    return _tell(bug)

@@ -1,0 +1,54 @@
+"""Options that several commands share, spelt the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.cli.terminal import Output
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="BULKHEAD_URL",
+        help="Server to ask; default: the one running here.",
+        show_default=False,
+    ),
+]
+Form = Annotated[Output, typer.Option("--output", "-o", help="How to write the list.")]
+Room = Annotated[str | None, typer.Option("--room", "-r", help="Name of the room.", show_default=False)]
+NeededRoom = Annotated[str, typer.Option("--room", "-r", envvar="MESHAGENT_ROOM", help="Name of the room.")]
+Host = Annotated[
+    str | None, typer.Option("--host", help="Address to listen on (127.0.0.1).", show_default=False)
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", "-p", min=0, max=65535, help="Port to listen on; 0: a free one.", show_default=False
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="File of settings (bulkhead.toml, when there is one).", show_default=False),
+]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-dir", help="Folder for journal, rooms and threads (.bulkhead).", show_default=False
+    ),
+]
+Watch = Annotated[
+    bool | None,
+    typer.Option("--watch/--no-watch", help="Load changed and new files while running.", show_default=False),
+]
+
+
+def config_file(named: Path | None) -> Path | None:
+    """The file of settings in force: the one named, else ``bulkhead.toml`` of this folder, else none."""
+    if named is not None:
+        return named.resolve()
+    usual = Path("bulkhead.toml")
+    return usual.resolve() if usual.is_file() else None

@@ -1,0 +1,75 @@
+"""The local project: an id, an API key and a default room, in one file that only its owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from runtime.cli.failure import CommandFailed
+from runtime.rooms.token import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What ``project.json`` holds."""
+
+    project_id: str
+    api_key: str = field(repr=False)
+    room: str
+
+
+def path() -> Path:
+    """``$XDG_CONFIG_HOME/bulkhead/project.json``, usually below ``~/.config``."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "bulkhead" / "project.json"
+
+
+def load() -> Project | None:
+    """The project of this user, or None before ``bulkhead setup``.
+
+    Raises:
+        CommandFailed: The file is there and cannot be used.
+    """
+    file = path()
+    try:
+        held = json.loads(file.read_text())
+        return Project(str(held["project_id"]), str(held["api_key"]), str(held["room"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        cure = "Mend it, or move it away and run `bulkhead setup`."
+        raise CommandFailed(f"{file} cannot be used: {error}", cure=cure) from error
+
+
+def create(room: str) -> Project:
+    """Make and store a project.  Two at once: the first one's file stays and is returned to both."""
+    project_id = str(uuid.uuid4())
+    key = ApiKey(str(uuid.uuid4()), project_id, secrets.token_urlsafe(32))
+    made = Project(project_id, key.format(), room)
+    file = path()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Written aside and linked: the file is never seen half written, and never replaced.
+        aside = file.with_name(f".project.{os.getpid()}")
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(json.dumps(asdict(made), indent=2) + "\n")
+        try:
+            os.link(aside, file)
+        except FileExistsError:
+            return load() or made
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        cure = "Make the folder writable, or set XDG_CONFIG_HOME."
+        raise CommandFailed(f"cannot write {file}: {error.strerror}", cure=cure) from error
+    return made
+
+
+def masked(secret: str) -> str:
+    """Enough of a secret to recognise it."""
+    return f"{secret[:3]}…{secret[-4:]}" if len(secret) > 12 else "•••"

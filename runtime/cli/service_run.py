@@ -1,0 +1,119 @@
+"""``bulkhead service run main.py --room=myroom``: one service in a room, while you write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.options import Config, Port, State, Watch, config_file
+from runtime.cli.terminal import note, say
+
+if TYPE_CHECKING:
+    from runtime.cli.foreground import Foreground
+
+FIRST_PORT = 8081
+HOST = "0.0.0.0"
+
+
+def run(
+    command: Annotated[Path, typer.Argument(metavar="COMMAND", help="main.py, or a folder with one.")],
+    room: Annotated[
+        str | None,
+        typer.Option(
+            "--room",
+            "-r",
+            envvar="MESHAGENT_ROOM",
+            help="Room to call every endpoint into.",
+            show_default=False,
+        ),
+    ] = None,
+    port: Port = None,
+    watch: Watch = None,
+    config: Config = None,
+    state_dir: State = None,
+) -> int:
+    """Run a service here and call each of its endpoints into a room."""
+    import os
+
+    from runtime.cli import project
+    from runtime.cli.bundle import check_source, loaded
+    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.foreground import Foreground
+    from runtime.cli.ports import any_free, is_free
+    from runtime.cli.screen import free_state_dir
+    from runtime.settings import load_settings
+
+    check_source(command)
+    known = project.load()
+    room = room or (known.room if known else None)
+    if not room:
+        cure = "Say which: --room=myroom (or run `bulkhead setup` once for a default room)."
+        raise CommandFailed("which room?", cure=cure, exit_code=ExitCode.USAGE)
+    say("Connecting to room...")
+    file = config_file(config)
+    given: dict[str, Any] = {"server.port": port, "server.state_dir": state_dir, "server.watch": watch}
+    given = {key: value for key, value in given.items() if value is not None}
+    settings = load_settings(flags=given, env=os.environ, file=file)
+    if settings.origins["server.port"] == "default":
+        chosen = FIRST_PORT if is_free(FIRST_PORT, HOST) else any_free(HOST)
+    else:
+        chosen = settings.server.port or any_free(HOST)
+        if not is_free(chosen, HOST):
+            cure = "Stop what listens there, or leave --port out for a free one."
+            raise CommandFailed(f"port {chosen} is taken", cure=cure)
+    host = HOST if settings.origins["server.host"] == "default" else settings.server.host
+    flags = given | {
+        "server.host": host,
+        "server.port": chosen,
+        "server.room": "",  # called from here, one line each
+        "server.state_dir": free_state_dir(settings.server.state_dir),
+    }
+    foreground = Foreground(flags, [command], file, footer="Ctrl-C to stop")
+    foreground.drain_s = settings.server.drain_s
+    api = foreground.start()
+    try:
+        endpoints = loaded(api, foreground.server, command)
+        say(f"Connecting port {chosen}...")
+        for endpoint in endpoints:
+            say(f"Connecting endpoint {endpoint['path']} as {endpoint['identity']}...")
+        _call_all(foreground, endpoints, room, host, chosen)
+        foreground.settle()
+    except CommandFailed:
+        foreground.abandon()
+        raise
+    say()
+    watching = f"Watching {command} for changes     " if settings.server.watch else ""
+    to = next((item["identity"] for item in endpoints if item.get("kind") == "chatbot"), None)
+    hint = f"Talk to it: bulkhead chat --room={room} --to {to}     " if to else ""
+    say(f"  {hint}{watching}Ctrl-C to stop")
+    say()
+    return foreground.watch()
+
+
+def _call_all(
+    foreground: Foreground, endpoints: list[dict[str, Any]], room: str, host: str, port: int
+) -> None:
+    """Call every endpoint into the room at once; one that fails does not hold up the others."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from runtime.cli.call import post_call
+    from runtime.cli.failure import CommandFailed
+
+    def one(endpoint: dict[str, Any]) -> None:
+        path, identity = endpoint["path"], endpoint["identity"]
+        class_name = endpoint.get("class_name") or endpoint.get("class") or "agent"
+        lines = [
+            f"INFO:services:starting -> {host}:{port}{path} -> {class_name}",
+            f"INFO:webhooks:received request http://localhost:{port}{path} POST",
+        ]
+        try:
+            post_call(foreground.api, path, {"room_name": room, "arguments": {}})
+        except CommandFailed as error:
+            note(f"error: {path}: {error}", "red")
+            return
+        say("\n".join([*lines, f"INFO:services:{identity} answering call and joining room"]))
+
+    with ThreadPoolExecutor(max_workers=min(16, len(endpoints))) as pool:
+        list(pool.map(one, endpoints))

@@ -1,0 +1,45 @@
+"""``bulkhead stop``: end sessions, in order, and say what became of each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runtime.cli.options import Room, Url
+from runtime.cli.terminal import note, say
+
+
+def stop(
+    sessions: Annotated[list[str] | None, typer.Argument(help="Ids of sessions.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every session.")] = False,
+    room: Room = None,
+    url: Url = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
+) -> int:
+    """Stop sessions by id, by room, or all."""
+    from runtime.cli.api import find_server
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if not sessions and not every and room is None:
+        cure = "Name sessions (bulkhead ps lists them), a --room, or --all."
+        raise CommandFailed("stop what?", cure=cure, exit_code=ExitCode.USAGE)
+    api = find_server(url, timeout_s=60.0)
+    chosen = list(sessions or ())
+    if every or room is not None:
+        running = api.get("/workers")["workers"]
+        chosen += [worker["id"] for worker in running if every or worker["room"] == room]
+    if not chosen:
+        note("nothing to stop")
+    failed = 0
+    for session in dict.fromkeys(chosen):
+        if dry_run:
+            say(f"would stop {session}")
+            continue
+        try:
+            api.delete(f"/workers/{session}")
+            say(f"stopped {session}")
+        except CommandFailed as error:
+            failed += 1
+            note(f"error: {session}: {error.message}. {error.cure}", "red")
+    return ExitCode.FAILED if failed else ExitCode.OK

@@ -1,0 +1,92 @@
+"""``bulkhead ps``: the sessions and their processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.options import Form, Room, Url
+from runtime.cli.terminal import Output, is_plain, length, say, show, size
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+_COLUMNS = {
+    "table": ("session", "identity", "room", "state", "pid", "cpu", "memory", "up"),
+    "wide": (
+        "session", "identity", "room", "state", "pid", "cpu", "memory", "up",
+        "children", "fds", "threads", "lag", "endpoint", "bundle", "generation", "restarts", "end",
+    ),
+}  # fmt: skip
+
+
+def workers(
+    url: Url = None,
+    room: Room = None,
+    identity: Annotated[str | None, typer.Option("--identity", help="Only this identity.")] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="The ended ones too.")] = False,
+    output: Form = Output.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second.")] = False,
+) -> None:
+    """List the sessions and their processes."""
+    import time
+
+    from runtime.cli.api import find_server
+
+    api = find_server(url)
+    redraw = watch and output in (Output.TABLE, Output.WIDE) and not is_plain(sys.stdout)
+    while True:
+        found = _fetch(api, room, identity, every)
+        text = _render(found, output)
+        # Home and clear below, so that a redraw does not flicker.
+        say(f"\x1b[H\x1b[2J{text}" if redraw else text)
+        if not watch:
+            return
+        time.sleep(1.0)
+
+
+def _fetch(api: Api, room: str | None, identity: str | None, every: bool) -> list[dict[str, Any]]:
+    found = api.get("/workers?all=1" if every else "/workers")["workers"]
+    return [
+        worker
+        for worker in found
+        if (room is None or worker["room"] == room) and (identity is None or worker["identity"] == identity)
+    ]
+
+
+def _render(found: list[dict[str, Any]], output: Output) -> str:
+    if output not in (Output.TABLE, Output.WIDE):
+        return show(found, output, name="id", columns={})
+    rows = [_row(worker) for worker in found]
+    hint = "no sessions; start one: bulkhead call /chat --room myroom"
+    return show(rows, output, name="session", columns=_COLUMNS, empty=hint)
+
+
+def _row(worker: Mapping[str, Any]) -> dict[str, str]:
+    up_s = worker.get("uptime_s") or 0.0
+    cpu_s = worker.get("cpu_s") or 0.0
+    memory = worker.get("pss_bytes") or worker.get("rss_bytes") or 0
+    lag_ms = worker.get("lag_ms")
+    end = worker.get("exit") or {}
+    return {
+        "session": str(worker["id"]),
+        "identity": str(worker["identity"]),
+        "room": str(worker["room"]),
+        "state": str(worker["state"]),
+        "pid": str(worker.get("pid") or "-"),
+        "cpu": f"{100 * cpu_s / up_s:.1f} %" if up_s else "-",
+        "memory": size(memory) if memory else "-",
+        "up": length(up_s),
+        "children": str(worker.get("children", "-")),
+        "fds": str(worker.get("fds", "-")),
+        "threads": str(worker.get("threads", "-")),
+        "lag": "-" if lag_ms is None else f"{lag_ms:.0f} ms",
+        "endpoint": str(worker.get("endpoint", "")),
+        "bundle": str(worker.get("bundle", "")),
+        "generation": str(worker.get("generation", "")),
+        "restarts": str(worker.get("restarts", 0)),
+        "end": str(end.get("reason", "")) + (f": {end['message']}" if end.get("message") else ""),
+    }
