@@ -1,0 +1,117 @@
+"""Placement on this machine: one supervisor, in the front's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+from runtime.clock import Clock
+from runtime.placement.contract import Lease
+from runtime.session.events import Released, SessionEvent
+from runtime.session.info import BundleInfo, Capacity, EndpointInfo, LogLine, RelayPort, Vitals
+from runtime.session.record import ExitReason
+from runtime.session.spec import Limits, SessionId, SessionSpec
+from runtime.settings import SupervisorSettings
+from runtime.supervisor.supervisor import Supervisor
+
+
+class LocalPlacement:
+    """A `runtime.placement.contract.Placement` whose sessions run here.
+
+    Attributes:
+        changed: Called, in order, whenever bundles or endpoints changed.
+    """
+
+    def __init__(
+        self,
+        settings: SupervisorSettings,
+        *,
+        limits: Limits,
+        clock: Clock,
+        node_id: str = "local",
+        env: Mapping[str, str] | None = None,
+        owns_process: bool = True,
+    ) -> None:
+        self.changed: list[Callable[[], None]] = []
+        self._settings = settings
+        self._node_id = node_id
+        self._leases: dict[SessionId, Lease] = {}
+        # Not bounded by a size: dispatch reads it in the same loop, and at most a handful of events
+        # exist for each of the sessions, which are bounded.
+        self._events: asyncio.Queue[SessionEvent] = asyncio.Queue()
+        self._draining = False
+        self._supervisor = Supervisor(
+            settings,
+            limits=limits,
+            clock=clock,
+            env=os.environ if env is None else env,
+            publish=self._events.put_nowait,
+            changed=self._tell_changed,
+            owns_process=owns_process,
+        )
+
+    async def start(self, sources: Sequence[Path], *, watch: bool) -> None:
+        """Load the bundles found in `sources`; with `watch`, follow their changes.
+
+        Raises:
+            BundleNotFound: A source does not exist.
+        """
+        await self._supervisor.start(sources, watch=watch)
+
+    async def aclose(self) -> None:
+        """End what still runs, at once."""
+        await self._supervisor.close()
+
+    async def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None = None) -> Lease:
+        lease = self._leases.get(spec.session_id)
+        if lease is None or lease.generation != generation:
+            self._supervisor.place(spec, generation, relay)
+            lease = self._leases[spec.session_id] = Lease(spec.session_id, generation, self._node_id)
+        return lease
+
+    async def stop(self, session_id: SessionId, reason: ExitReason, grace_s: float | None = None) -> None:
+        await asyncio.shield(asyncio.ensure_future(self._supervisor.stop(session_id, reason, grace_s)))
+
+    async def drain(self, grace_s: float) -> None:
+        self._draining = True
+        await self._supervisor.stop_all(ExitReason.DRAINED, grace_s)
+
+    async def events(self) -> AsyncIterator[SessionEvent]:
+        while True:
+            event = await self._events.get()
+            if isinstance(event, Released):
+                self._leases.pop(event.session_id, None)
+            yield event
+
+    def capacity(self) -> Capacity:
+        return Capacity(
+            sessions=self._supervisor.session_count,
+            starting=self._supervisor.starting_count,
+            max_sessions=self._settings.max_sessions,
+            max_starting=self._settings.max_starting,
+            draining=self._draining,
+        )
+
+    def bundles(self) -> list[BundleInfo]:
+        return self._supervisor.bundles()
+
+    def endpoints(self) -> list[EndpointInfo]:
+        return self._supervisor.endpoints()
+
+    def vitals(self, session_id: SessionId) -> Vitals | None:
+        driver = self._supervisor.driver(session_id)
+        return None if driver is None else driver.vitals()
+
+    def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
+        logbook = self._supervisor.logbook(session_id)
+        return [] if logbook is None else logbook.after(after)
+
+    async def stacks(self, session_id: SessionId) -> str | None:
+        driver = self._supervisor.driver(session_id)
+        return None if driver is None else await driver.stacks()
+
+    def _tell_changed(self) -> None:
+        for listener in self.changed:
+            listener()

@@ -1,0 +1,49 @@
+"""Which of the front's environment variables a bundle may see: not our secrets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_OUR_SECRETS = frozenset(
+    {
+        "MESHAGENT_WEBHOOK_SECRET",
+        "MESHAGENT_WEBHOOK_SECRET_FILE",
+        "MESHAGENT_SECRET",
+        "MESHAGENT_SECRET_FILE",
+        "MESHAGENT_API_KEY",
+    }
+)
+_OURS_BUT_FOR_AGENTS = "BULKHEAD_OFFLINE_"
+_ALWAYS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def bundle_environment(env: Mapping[str, str], *, names: str = "") -> dict[str, str]:
+    """The environment a zygote starts with.
+
+    Args:
+        env: The front's own.
+        names: Names separated by spaces, ``OPENAI_*`` for all that begin so; empty for everything but our
+            own keys and secrets.
+    """
+    allowed = names.split()
+    seen = {}
+    for name, value in env.items():
+        if name in _OUR_SECRETS or (
+            name.startswith("BULKHEAD_") and not name.startswith(_OURS_BUT_FOR_AGENTS)
+        ):
+            continue
+        if allowed and name not in _ALWAYS and not any(_matches(name, pattern) for pattern in allowed):
+            continue
+        seen[name] = value
+    seen["PYTHONUNBUFFERED"] = "1"
+    if not any(Path(entry).resolve() == _ROOT for entry in sys.path if "site-packages" in entry):
+        # Run from a checkout: the zygote must find this package as we did.
+        seen["PYTHONPATH"] = ":".join(part for part in (str(_ROOT), seen.get("PYTHONPATH", "")) if part)
+    return seen
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

@@ -1,0 +1,95 @@
+"""One process as its owner sees it: a pidfd to wait on and to signal, and its process group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+_STATUS_S = 5.0  # a zygote reports an exit within milliseconds; this is for one that hangs
+
+
+class ProcessHandle:
+    """A process that somebody else may be the parent of.  Owns the pidfd.
+
+    The pidfd, not the number, names the process: a number is used again.  The group is signalled by
+    number, which is safe while the process is not reaped or the group has members.
+    """
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._exited = asyncio.Event()
+        self._told: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(pidfd, self._ended)
+
+    def _ended(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._exited.set()
+
+    @property
+    def has_exited(self) -> bool:
+        return self._exited.is_set()
+
+    async def wait(self) -> None:
+        """Return once the process has exited; it may still be a zombie."""
+        await self._exited.wait()
+
+    async def status(self) -> int | None:
+        """Wait for the exit; return the code, or minus the signal; None when nobody could learn it."""
+        await self._exited.wait()
+        if (status := self._reap()) is not None:
+            return status
+        try:
+            async with asyncio.timeout(_STATUS_S):
+                return await asyncio.shield(self._told)
+        except TimeoutError:
+            return None
+
+    def tell(self, status: int | None) -> None:
+        """Its parent has reaped it, with this status."""
+        if not self._told.done():
+            self._told.set_result(status)
+
+    def parent_lost(self) -> None:
+        """Its parent is gone, so we are the parent now, if we are a subreaper."""
+        if self.has_exited:
+            self.tell(self._reap())
+
+    def _reap(self) -> int | None:
+        """Take the exit status if we are its parent."""
+        try:
+            found = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+        except (ChildProcessError, OSError):
+            return None
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal this process alone; nothing happens when it has exited."""
+        try:
+            signal.pidfd_send_signal(self._pidfd, number)
+        except (ProcessLookupError, OSError):
+            pass
+
+    def send_group(self, number: signal.Signals) -> None:
+        """Signal the process and all that stayed in its group; CONT follows, for a stopped one."""
+        for each in (number, signal.SIGCONT):
+            try:
+                os.killpg(self.pid, each)
+            except ProcessLookupError:
+                break
+            except PermissionError:
+                pass
+            if number not in (signal.SIGTERM, signal.SIGKILL):
+                break
+        if not self._exited.is_set():
+            self.send(number)
+
+    def close(self) -> None:
+        if self._pidfd >= 0:
+            if not self._exited.is_set():
+                asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1

@@ -1,0 +1,133 @@
+"""The descriptors between the front and one worker.
+
+| descriptor | front's end | worker's end |
+|---|---|---|
+| control | stream socket, messages of `runtime.wire.control` | the other end |
+| log | reads | stdout and stderr |
+| lifeline | holds the write end, never writes | `runtime.process.lifeline` |
+| box | reads | heartbeat slot and the stacks that faulthandler writes |
+
+The box is one sealed piece of shared memory: the heartbeat in its first page, text after it.  Both sides
+share the file offset, so the front rewinds it before it asks for stacks and faulthandler, which may not
+allocate or seek, just writes on.  The seal bounds it, whatever a worker does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import socket
+import struct
+from dataclasses import dataclass
+
+_TEXT_AT = 4096
+_TEXT_BYTES = 128 << 10
+_SLOT = struct.Struct("<QQ")  # monotonic nanoseconds of the last beat, lag of that beat in microseconds
+CHILD_FDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The last beat of a worker's event loop.
+
+    Attributes:
+        at: Monotonic seconds (one clock for all processes of a machine).
+        lag_s: How late the loop ran it.
+    """
+
+    at: float
+    lag_s: float
+
+
+class Box:
+    """Shared memory of one worker; the same class at both ends.  Owns its descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._map = mmap.mmap(fd, _TEXT_AT)
+
+    @classmethod
+    def create(cls) -> Box:
+        fd = os.memfd_create("bulkhead-box", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(fd, _TEXT_AT + _TEXT_BYTES)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+        os.lseek(fd, _TEXT_AT, os.SEEK_SET)
+        return cls(fd)
+
+    def beat(self, now_s: float, lag_s: float) -> None:
+        """Worker: the loop turned at `now_s` (monotonic seconds)."""
+        _SLOT.pack_into(self._map, 0, int(now_s * 1e9), int(max(lag_s, 0.0) * 1e6))
+
+    def heartbeat(self) -> Heartbeat | None:
+        """Front: the last beat; None before the first."""
+        at_ns, lag_us = _SLOT.unpack_from(self._map, 0)
+        return Heartbeat(at_ns / 1e9, lag_us / 1e6) if at_ns else None
+
+    def clear_text(self) -> None:
+        """Front: forget what was written, so that the next dump starts at the beginning."""
+        os.pwrite(self.fd, b"\0" * _TEXT_BYTES, _TEXT_AT)
+        os.lseek(self.fd, _TEXT_AT, os.SEEK_SET)
+
+    def text(self) -> str:
+        """Front: what faulthandler has written, as far as it has come."""
+        raw = os.pread(self.fd, _TEXT_BYTES, _TEXT_AT)
+        return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            self._map.close()
+            os.close(self.fd)
+            self.fd = -1
+
+
+class Plumbing:
+    """Both ends of everything, until the worker has its own; then the front's ends alone.
+
+    `close` is idempotent and closes whatever the front still holds.
+    """
+
+    def __init__(self) -> None:
+        self.control, self._child_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.log_fd, child_log = os.pipe2(os.O_CLOEXEC)
+        child_lifeline, self._lifeline_fd = os.pipe2(os.O_CLOEXEC)
+        self.box = Box.create()
+        self._child_fds = [child_log, child_lifeline]
+
+    def child_fds(self) -> list[int]:
+        """The worker's ends, in the order `WorkerEnds` takes them."""
+        return [self._child_control.fileno(), *self._child_fds, self.box.fd]
+
+    def release_child_ends(self) -> None:
+        """The worker has them (or never will): close ours."""
+        self._child_control.close()
+        for fd in self._child_fds:
+            os.close(fd)
+        self._child_fds = []
+
+    def release_log(self) -> int:
+        """Hand the log's read end to its reader, which closes it."""
+        fd, self.log_fd = self.log_fd, -1
+        return fd
+
+    def close(self) -> None:
+        self.release_child_ends()
+        self.control.close()
+        for fd in (self.log_fd, self._lifeline_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.log_fd = self._lifeline_fd = -1
+        self.box.close()
+
+
+@dataclass(slots=True)
+class WorkerEnds:
+    """The worker's ends of its plumbing, as they arrive with a request to fork."""
+
+    control_fd: int
+    log_fd: int
+    lifeline_fd: int
+    box_fd: int
+
+    def fds(self) -> list[int]:
+        return [self.control_fd, self.log_fd, self.lifeline_fd, self.box_fd]

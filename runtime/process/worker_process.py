@@ -1,0 +1,210 @@
+"""A worker process together with everything that ties it to the front."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from runtime.errors import ChannelClosed, ProtocolError
+from runtime.process import tree
+from runtime.process.channel import Channel
+from runtime.process.handle import ProcessHandle
+from runtime.process.logpipe import LogPipe
+from runtime.process.plumbing import Heartbeat, Plumbing
+from runtime.process.zygote_client import Command, ZygoteClient
+from runtime.settings import SupervisorSettings
+from runtime.wire import control
+
+_STACKS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who is told what a worker does; all are called in the front's event loop and may not block."""
+
+    on_message: Callable[[control.FromWorker], None]
+    on_end: Callable[[ProtocolError | None], None]
+    on_line: Callable[[str], None]
+
+
+class WorkerProcess:
+    """One process, waiting for its session (parked) until `adopt` gives it an owner.
+
+    `close` must be called, after the process has exited; it releases every descriptor.
+    """
+
+    def __init__(self, process: ProcessHandle, plumbing: Plumbing, settings: SupervisorSettings) -> None:
+        self.process = process
+        self._plumbing = plumbing
+        self._settings = settings
+        self._channel: Channel[control.FromWorker] | None = None
+        self._owner: Owner | None = None
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._waiting: list[control.FromWorker] = []
+        self._pipe_error: ProtocolError | None = None
+        self.pipe_ended = False
+        self._logs = LogPipe(
+            plumbing.release_log(),
+            self._line,
+            max_line_bytes=settings.log_line_bytes,
+            lines_per_s=settings.log_lines_per_s,
+        )
+
+    @classmethod
+    async def fork(cls, zygote: ZygoteClient, settings: SupervisorSettings) -> WorkerProcess:
+        """Fork one from a zygote.  Raises SpawnFailed or ZygoteLost."""
+        plumbing = Plumbing()
+        try:
+            process = await zygote.fork(plumbing)
+        except BaseException:
+            plumbing.close()
+            raise
+        return await cls._connected(process, plumbing, settings)
+
+    @classmethod
+    async def once(cls, command: Command, settings: SupervisorSettings) -> WorkerProcess:
+        """Start one as a fresh interpreter, for a bundle that cannot be forked from.  Raises SpawnFailed."""
+        plumbing = Plumbing()
+        try:
+            ends = plumbing.child_fds()
+            popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1])
+        except BaseException:
+            plumbing.close()
+            raise
+        plumbing.release_child_ends()
+        worker = await cls._connected(ProcessHandle(popen.pid, os.pidfd_open(popen.pid)), plumbing, settings)
+        worker._popen = popen
+        return worker
+
+    @classmethod
+    async def _connected(
+        cls, process: ProcessHandle, plumbing: Plumbing, settings: SupervisorSettings
+    ) -> WorkerProcess:
+        worker = cls(process, plumbing, settings)
+        worker._channel = await Channel.open(
+            plumbing.control,
+            control.from_worker,
+            worker._message,
+            worker._ended,
+            max_frame_bytes=settings.max_frame_bytes,
+        )
+        return worker
+
+    def adopt(self, owner: Owner) -> None:
+        """Give the process its owner; what it said before is told first."""
+        self._owner = owner
+        waiting, self._waiting = self._waiting, []
+        for message in waiting:
+            owner.on_message(message)
+        if self.pipe_ended:
+            owner.on_end(self._pipe_error)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def lines_dropped(self) -> int:
+        return self._logs.dropped
+
+    def send(self, message: msgspec.Struct) -> bool:
+        """Send to the worker; False when its pipe is closed or full."""
+        try:
+            assert self._channel is not None
+            self._channel.send(message)
+        except ChannelClosed:
+            return False
+        return True
+
+    async def drain(self) -> None:
+        """Wait until the worker has read enough for more; raises ChannelClosed."""
+        assert self._channel is not None
+        await self._channel.drain()
+
+    def pause(self) -> None:
+        """Read nothing more from the worker until `resume`."""
+        assert self._channel is not None
+        self._channel.pause_reading()
+
+    def resume(self) -> None:
+        assert self._channel is not None
+        self._channel.resume_reading()
+
+    def heartbeat(self) -> Heartbeat | None:
+        return self._plumbing.box.heartbeat()
+
+    def signal_tree(self, number: signal.Signals) -> None:
+        """Signal the process group; with KILL also every descendant that left the group."""
+        if number is signal.SIGKILL:
+            below = tree.descendants(self.pid) if not self.process.has_exited else []
+            self.process.send_group(number)
+            tree.kill(below)
+        else:
+            self.process.send_group(number)
+
+    def ask_for_stacks(self) -> None:
+        """Have every thread's stack written to the box; works while the interpreter is stuck in C."""
+        self._plumbing.box.clear_text()
+        self.process.send(signal.SIGUSR1)
+
+    async def stacks(self) -> str:
+        """Every thread's stack now; empty when the process did not get to run within two seconds."""
+        self.ask_for_stacks()
+        waited_s, before = 0.0, ""
+        while waited_s < _STACKS_S:
+            # faulthandler has no way to tell that it is done: two equal readings 20 ms apart mean it is.
+            await asyncio.sleep(0.02)
+            waited_s += 0.02
+            text = self.last_text()
+            if text and text == before:
+                break
+            before = text
+        return before
+
+    def last_text(self) -> str:
+        """What faulthandler wrote last."""
+        return self._plumbing.box.text()
+
+    def measure(self) -> tree.TreeUse | None:
+        return None if self.process.has_exited else tree.measure(self.pid)
+
+    async def exited(self) -> int | None:
+        """Wait for the exit; return the code, or minus the signal, or None."""
+        if self._popen is not None:
+            await self.process.wait()
+            status: int | None = self._popen.wait()
+        else:
+            status = await self.process.status()
+        self.process.send_group(signal.SIGKILL)
+        self._logs.drain()
+        return status
+
+    def close(self) -> None:
+        """Release everything; idempotent."""
+        if self._channel is not None:
+            self._channel.abort()
+        self._logs.close()
+        self.process.close()
+        self._plumbing.close()
+
+    def _message(self, message: control.FromWorker) -> None:
+        if self._owner is not None:
+            self._owner.on_message(message)
+        elif not isinstance(message, control.Hello):
+            self._waiting.append(message)  # at most a report of an import that failed, before its Start
+            del self._waiting[:-8]
+
+    def _ended(self, error: ProtocolError | None) -> None:
+        self.pipe_ended, self._pipe_error = True, error
+        if self._owner is not None:
+            self._owner.on_end(error)
+
+    def _line(self, line: str) -> None:
+        if self._owner is not None:
+            self._owner.on_line(line)

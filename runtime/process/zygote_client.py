@@ -1,0 +1,255 @@
+"""A zygote as the front sees it: start it, hear what it found, ask it for workers, lose it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.errors import BundleImportFailed, RemoteProtocolError, SpawnFailed, ZygoteLost
+from runtime.process.handle import ProcessHandle
+from runtime.process.plumbing import Plumbing
+from runtime.wire import control
+
+_MAX_DATAGRAM = 192 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How to start programs of a bundle: its interpreter, its environment, its folder."""
+
+    python: str
+    source: Path
+    env: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path:
+        return self.source if self.source.is_dir() else self.source.parent
+
+    def spawn(
+        self, arguments: Sequence[str], pass_fds: Sequence[int], output: int
+    ) -> subprocess.Popen[bytes]:
+        """Start ``python -m runtime.worker`` in its own process group.
+
+        Raises:
+            SpawnFailed: The interpreter cannot be started.
+        """
+        # -P: a bundle's own runtime.py or json.py must not stand in for ours or the library's.
+        argv = [self.python, "-P", "-m", "runtime.worker", "--source", str(self.source), *arguments]
+        try:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(self.env),
+                cwd=self.folder,
+                pass_fds=pass_fds,
+                process_group=0,
+            )
+        except OSError as error:
+            raise SpawnFailed(
+                f"{self.python} cannot be started: {error.strerror}", cure="Check the bundle's interpreter."
+            ) from error
+
+
+class ZygoteClient:
+    """One running zygote.  Runs in: the front's event loop.
+
+    Args:
+        on_lost: Called once when the zygote is gone without having been closed.
+        on_reaped: Called once by `wait`, when nothing more will be written to `log_fd`.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        *,
+        log_fd: int,
+        on_lost: Callable[[], None],
+        on_reaped: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_lost = on_lost
+        self._on_reaped = on_reaped
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+        self._tickets = itertools.count(1)
+        self._forks: dict[int, asyncio.Future[ProcessHandle]] = {}
+        self._workers: dict[int, ProcessHandle] = {}
+        self.described: asyncio.Future[control.Described] = self._loop.create_future()
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.setblocking(False)
+        self._sending = asyncio.Lock()
+        with theirs:
+            try:
+                fd = theirs.fileno()
+                self._popen = command.spawn(["--front-fd", str(fd)], [fd], log_fd)
+            except SpawnFailed:
+                self._socket.close()
+                self.described.cancel()
+                raise
+        self.pid = self._popen.pid
+        self._process = ProcessHandle(self.pid, os.pidfd_open(self.pid))
+        self._loop.add_reader(self._socket, self._readable)
+
+    async def fork(self, plumbing: Plumbing) -> ProcessHandle:
+        """Have a worker forked around `plumbing`, whose child ends are closed here; the caller owns the handle.
+
+        Raises:
+            SpawnFailed: The system allows no more processes.
+            ZygoteLost: The zygote is, or goes, away.
+        """
+        if self._closed:
+            raise ZygoteLost("the zygote is gone")
+        ticket = next(self._tickets)
+        future: asyncio.Future[ProcessHandle] = self._loop.create_future()
+        self._forks[ticket] = future
+        try:
+            await self._send(control.Fork(ticket), plumbing.child_fds())
+            plumbing.release_child_ends()
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._abandon(future.result())
+            raise
+        finally:
+            self._forks.pop(ticket, None)
+
+    def close(self) -> None:
+        """Let the zygote end; its workers live on, and we become their parent."""
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+        if not self.described.done():
+            self.described.set_exception(ZygoteLost("the zygote was closed"))
+            self.described.exception()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Wait for the zygote to end, kill it after `timeout_s`, reap it.  Call after `close`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.send_group(signal.SIGKILL)
+            await self._process.wait()
+        self._popen.wait()
+        self._process.close()
+        # Its living workers are our children now.
+        for worker in self._workers.values():
+            worker.parent_lost()
+        self._workers.clear()
+        self._on_reaped()
+
+    # ---- what the zygote says
+
+    def _readable(self) -> None:
+        while not self._closed:
+            try:
+                data, fds, _, _ = socket.recv_fds(self._socket, _MAX_DATAGRAM, 1, socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return
+            except OSError:
+                data, fds = b"", []
+            if not data:
+                self._gone()
+                return
+            try:
+                self._heard(control.decode(control.from_zygote, data), fds)
+            except RemoteProtocolError:
+                # The bundle's program runs in the zygote and can write what it likes; then it is of no use.
+                for fd in fds:
+                    os.close(fd)
+                self._process.send_group(signal.SIGKILL)
+                self._gone()
+
+    def _heard(self, message: control.FromZygote, fds: list[int]) -> None:
+        match message:
+            case control.Forked():
+                if len(fds) != 1:
+                    raise RemoteProtocolError("a worker without its pidfd")
+                self._forked(message, fds[0])
+                return
+            case control.Described():
+                if not self.described.done():
+                    self.described.set_result(message)
+            case control.ImportFailed():
+                if not self.described.done():
+                    self.described.set_exception(_import_error(message))
+                    self.described.exception()
+            case control.ForkFailed():
+                future = self._forks.get(message.ticket)
+                if future is not None and not future.done():
+                    future.set_exception(SpawnFailed(message.message, cure="Raise the process limit."))
+            case control.Reaped():
+                if (worker := self._workers.pop(message.pid, None)) is not None:
+                    worker.tell(message.status)
+        for fd in fds:
+            os.close(fd)
+
+    def _forked(self, message: control.Forked, pidfd: int) -> None:
+        worker = ProcessHandle(message.pid, pidfd)
+        self._workers[message.pid] = worker
+        future = self._forks.get(message.ticket)
+        if future is None or future.done():
+            self._abandon(worker)
+        else:
+            future.set_result(worker)
+
+    def _abandon(self, worker: ProcessHandle) -> None:
+        """Whoever asked for it has gone: nobody else would ever end this process."""
+        self._workers.pop(worker.pid, None)
+        worker.send_group(signal.SIGKILL)
+        worker.close()
+
+    def _gone(self) -> None:
+        self.close()
+        lost = ZygoteLost("the zygote is gone")
+        for future in self._forks.values():
+            if not future.done():
+                future.set_exception(lost)
+        self._on_lost()
+
+    async def _send(self, message: control.Fork, fds: list[int]) -> None:
+        payload = control.encode(message)
+        async with self._sending:
+            while True:
+                try:
+                    socket.send_fds(self._socket, [payload], fds)
+                    return
+                except BlockingIOError:
+                    await self._until_writable()
+                except OSError as error:
+                    raise ZygoteLost("the zygote is gone") from error
+
+    async def _until_writable(self) -> None:
+        writable = asyncio.Event()
+        self._loop.add_writer(self._socket, writable.set)
+        try:
+            await writable.wait()
+        finally:
+            if not self._closed:
+                self._loop.remove_writer(self._socket)
+
+
+def _import_error(said: control.ImportFailed) -> BundleImportFailed:
+    at = f" ({said.where})" if said.where else ""
+    if said.missing:
+        return BundleImportFailed(
+            f"the package {said.missing!r} is not installed{at}",
+            cure=f"Install it where the bundles run: pip install {said.missing}",
+            detail=said.traceback,
+        )
+    if said.kind in ("BundleError", "EndpointConflict", "ConfigError", "SystemExit"):
+        return BundleImportFailed(said.message, detail=said.traceback)
+    return BundleImportFailed(
+        f"{said.kind}: {said.message}{at}",
+        cure="Mend that line and save; it is loaded again.",
+        detail=said.traceback,
+    )

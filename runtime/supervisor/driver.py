@@ -1,0 +1,286 @@
+"""Obey one worker's lifecycle: feed it what happens, do what it says, wait for its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+
+from runtime.clock import Clock
+from runtime.errors import ProtocolError, RuntimeServiceError
+from runtime.process.tree import peak_rss_bytes
+from runtime.process.worker_process import Owner, WorkerProcess
+from runtime.session import events
+from runtime.session.info import RelayPort, Vitals
+from runtime.session.record import ExitReason
+from runtime.session.spec import SessionSpec
+from runtime.settings import SupervisorSettings
+from runtime.supervisor import lifecycle as lc
+from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.relay import Relay
+from runtime.wire import control
+
+log = structlog.get_logger("supervisor")
+
+_SIGNALS = {lc.Force.TERM: signal.SIGTERM, lc.Force.KILL: signal.SIGKILL}
+
+GetWorker = Callable[[], Awaitable[tuple[WorkerProcess, bool]]]
+"""Has a worker made: the process, and whether it was parked."""
+
+
+class Driver:
+    """One session from its placement to its release.  Runs in: the front's event loop.
+
+    Args:
+        publish: Takes each event, in order; may not block.
+        swept: Awaited after the process is gone; kills what it left behind.
+    """
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        generation: int,
+        settings: SupervisorSettings,
+        *,
+        clock: Clock,
+        publish: Callable[[events.SessionEvent], None],
+        swept: Callable[[], Awaitable[None]],
+        relay: RelayPort | None = None,
+    ) -> None:
+        self.spec = spec
+        self.generation = generation
+        self.logbook = LogBook(max_lines=settings.log_lines)
+        self.released = asyncio.Event()
+        self._settings = settings
+        self._clock = clock
+        self._publish = publish
+        self._swept = swept
+        self._relay = Relay(relay) if relay is not None else None
+        self._lifecycle = lc.WorkerLifecycle(settings)
+        self._timer: asyncio.TimerHandle | None = None
+        self._placed_at = clock.now()
+        self._worker: WorkerProcess | None = None
+        self._peak_rss_bytes = 0
+        self._cpu_s = 0.0
+        self._log = log.bind(
+            session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
+        )
+
+    # ---- for the supervisor
+
+    async def run(self, get_worker: GetWorker) -> None:
+        """Be the session's keeper from now until it is released."""
+        try:
+            async with asyncio.timeout(self._settings.start_s):
+                worker, parked = await get_worker()
+        except TimeoutError:
+            self._feed(lc.NoFork(f"its zygote did not fork within {self._settings.start_s:g} s"))
+        except RuntimeServiceError as error:
+            self._feed(lc.NoFork(str(error)))
+        else:
+            await self._keep(worker, parked)
+        self._publish(events.Released(session_id=self.spec.session_id, at=self._clock.wall()))
+        self.released.set()
+
+    def stop(self, reason: ExitReason, grace_s: float | None) -> None:
+        """Ask the session to end; see `Placement.stop`."""
+        self._feed(lc.StopRequested(reason, grace_s))
+
+    @property
+    def state(self) -> lc.State:
+        return self._lifecycle.state
+
+    @property
+    def is_starting(self) -> bool:
+        return self._lifecycle.state in (lc.State.FORKING, lc.State.STARTING)
+
+    @property
+    def pid(self) -> int | None:
+        return self._worker.pid if self._worker is not None else None
+
+    def vitals(self) -> Vitals | None:
+        """Measure the process tree now; None when there is none."""
+        if self._worker is None or (use := self._worker.measure()) is None:
+            return None
+        self._peak_rss_bytes = max(self._peak_rss_bytes, use.rss_bytes)
+        self._cpu_s = max(self._cpu_s, use.cpu_s)
+        beat = self._worker.heartbeat()
+        now, wall = self._clock.now(), self._clock.wall()
+        return Vitals(
+            cpu_s=round(use.cpu_s, 3),
+            rss_bytes=use.rss_bytes,
+            pss_bytes=use.pss_bytes,
+            fds=use.fds,
+            threads=use.threads,
+            children=use.processes - 1,
+            lag_ms=None if beat is None else round(beat.lag_s * 1000, 3),
+            last_heartbeat=None if beat is None else wall - (now - beat.at),
+        )
+
+    async def stacks(self) -> str | None:
+        return None if self._worker is None else await self._worker.stacks()
+
+    # ---- the process
+
+    async def _keep(self, worker: WorkerProcess, parked: bool) -> None:
+        self._worker = worker
+        self._feed(lc.Forked(worker.pid, parked))
+        worker.send(self._start())
+        worker.adopt(Owner(self._heard, self._pipe_ended, self._printed))
+        if self._relay is not None:
+            self._relay.connect(worker)
+        status = await worker.exited()
+        stack = worker.last_text()
+        await self._swept()
+        if self._relay is not None:
+            await self._relay.close()
+        self._feed(lc.Gone(status, _signal_name(status), stack))
+        self._worker = None
+        worker.close()
+
+    def _start(self) -> control.Start:
+        spec = self.spec
+        return control.Start(
+            session_id=spec.session_id,
+            generation=self.generation,
+            endpoint=spec.endpoint,
+            identity=spec.identity,
+            room=spec.room,
+            room_url=spec.room_url,
+            token=spec.token,
+            relay=spec.relay,
+            arguments=spec.arguments,
+            limits=dict(spec.limits.plain()),
+            env={
+                "BULKHEAD_SESSION": spec.session_id,
+                "MESHAGENT_ROOM": spec.room,
+                "MESHAGENT_TOKEN": spec.token,
+                "MESHAGENT_SESSION_ID": spec.session_id,
+            },
+            join_s=self._settings.join_s,
+            heartbeat_s=self._settings.heartbeat_s,
+            traceparent=spec.traceparent,
+        )
+
+    def _heard(self, message: control.FromWorker) -> None:
+        match message:
+            case control.ReadyNow():
+                self._feed(lc.ReadySaid(message.participant_id))
+            case control.Ended() | control.Failed():
+                if self._worker is not None:
+                    self._peak_rss_bytes = max(self._peak_rss_bytes, peak_rss_bytes(self._worker.pid))
+                self._feed(lc.LastWord(message))
+            case control.StatusNow():
+                self._publish(
+                    events.Status(
+                        session_id=self.spec.session_id, at=self._clock.wall(), values=message.values
+                    )
+                )
+            case control.Packet():
+                if self._relay is None:
+                    self._feed(lc.PipeBroken("a packet for a room connection that it does not have"))
+                else:
+                    self._relay.from_worker(message.data)
+            case control.RelayClosed():
+                if self._relay is not None:
+                    self._relay.from_worker(None)
+            case control.Hello():
+                pass
+
+    def _pipe_ended(self, error: ProtocolError | None) -> None:
+        self._feed(lc.PipeClosed() if error is None else lc.PipeBroken(error.message))
+
+    def _printed(self, text: str) -> None:
+        line = self.logbook.write(text, self._clock.wall())
+        self._log.log(_level(line.level), "worker.printed", line=line.text, stream=line.stream)
+
+    # ---- the lifecycle
+
+    def _feed(self, event: lc.Input) -> None:
+        self._perform(self._lifecycle.handle(event, self._clock.now()))
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._perform(self._lifecycle.tick(self._clock.now()))
+
+    def _perform(self, actions: list[lc.Action]) -> None:
+        for action in actions:
+            self._act(action)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (deadline := self._lifecycle.deadline) is not None:
+            delay_s = max(0.0, deadline - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _act(self, action: lc.Action) -> None:
+        at, session_id = self._clock.wall(), self.spec.session_id
+        match action:
+            case lc.PublishStarted():
+                self._log.info("worker.started", pid=action.pid, parked=action.parked)
+                self._publish(
+                    events.Started(session_id=session_id, at=at, pid=action.pid, parked=action.parked)
+                )
+            case lc.PublishReady():
+                start_ms = round((self._clock.now() - self._placed_at) * 1000, 3)
+                self._log.info("worker.ready", start_ms=start_ms)
+                self._publish(
+                    events.Ready(
+                        session_id=session_id, at=at, start_ms=start_ms, participant_id=action.participant_id
+                    )
+                )
+            case lc.PublishStopping():
+                self._log.info("worker.stop_requested", reason=action.reason.value)
+                self._publish(events.Stopping(session_id=session_id, at=at, reason=action.reason.value))
+            case lc.PublishExited():
+                self._exited(action, at)
+            case lc.SendStop():
+                if self._worker is not None:
+                    self._worker.send(control.Stop(action.reason.value, action.grace_s))
+            case lc.DumpStacks():
+                if self._worker is not None:
+                    self._worker.ask_for_stacks()
+            case lc.SendSignal():
+                if self._worker is not None:
+                    self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
+                    self._worker.signal_tree(_SIGNALS[action.force])
+
+    def _exited(self, action: lc.PublishExited, at: float) -> None:
+        how = action.exit
+        ended = events.Exited(
+            session_id=self.spec.session_id,
+            at=at,
+            exit=replace(how, at=at),
+            peak_rss_bytes=self._peak_rss_bytes,
+            cpu_s=self._cpu_s,
+            log_lines_dropped=self._worker.lines_dropped if self._worker is not None else 0,
+        )
+        tell = self._log.info if how.reason.is_clean else self._log.warning
+        tell(
+            "session.exited",
+            reason=how.reason.value,
+            code=how.code,
+            signal=how.signal,
+            message=how.message,
+            duration_s=round(self._clock.now() - self._placed_at, 3),
+            peak_rss_bytes=ended.peak_rss_bytes,
+            log_lines_dropped=ended.log_lines_dropped,
+        )
+        self._publish(ended)
+
+
+def _signal_name(status: int | None) -> str:
+    if status is None or status >= 0:
+        return ""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return ""
+
+
+def _level(name: str) -> int:
+    return logging.getLevelNamesMapping().get(name.upper(), logging.INFO)

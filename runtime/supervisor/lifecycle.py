@@ -1,0 +1,400 @@
+"""Decide what happens to one worker process.  Pure: inputs and the time go in, actions come out.
+
+Theory: one state, one deadline.  The driver feeds inputs with the current monotonic time, performs the
+returned actions in order, and calls `tick` when `deadline` has passed.  A late input (a message that was
+under way when the process died) is ignored; an impossible one raises LocalProtocolError and leaves the
+state unchanged.  Why a session ends is decided once, by the first cause (`_cause`): what follows from it,
+such as the signal that we sent ourselves, does not change it.
+
+    Input / FORKING  STARTING  READY    ENDING    DUMPING      TERMINATING  KILLING
+    ------- -------- --------- -------- --------- ------------ ------------ --------
+    Forked  STARTING -         -        *         *            *            *
+    NoFork  EXITED   -         -        EXITED    EXITED       EXITED       EXITED
+    Ready   -        READY     ignored  ignored   ignored      ignored      ignored
+    Ended   -        ENDING    ENDING   stays     ignored      ignored      ignored
+    Stop    ENDING   ENDING    ENDING   sooner    stays        stays        stays
+    Broken  -        KILLING   KILLING  KILLING   KILLING      KILLING      KILLING
+    Closed  -        ENDING    ENDING   stays     stays        stays        stays
+    Gone    -        EXITED    EXITED   EXITED    EXITED       EXITED       EXITED
+    time    -        ENDING    -        DUMPING   TERMINATING  KILLING      KILLING
+
+    *  a process that came after the decision to end it is told at once
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from runtime.errors import LocalProtocolError
+from runtime.session.record import Exit, ExitReason, Failure
+from runtime.settings import SupervisorSettings
+from runtime.wire.control import Ended, Failed
+
+_KILL_AGAIN_S = 1.0
+_AFTER_LAST_WORD_S = 2.0
+_DUMP_S = 0.2
+
+
+class State(Enum):
+    FORKING = "forking"
+    STARTING = "starting"
+    READY = "ready"
+    ENDING = "ending"
+    DUMPING = "dumping"
+    TERMINATING = "terminating"
+    KILLING = "killing"
+    EXITED = "exited"
+
+
+# ---- inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The process exists and has got its `Start`."""
+
+    pid: int
+    parked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoFork:
+    """There will be no process."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadySaid:
+    """The worker says that its agent is in the room."""
+
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """The worker says how it ends, and ends next."""
+
+    said: Ended | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Somebody wants the session to end; `grace_s` None takes the setting, 0 kills at once."""
+
+    reason: ExitReason
+    grace_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PipeBroken:
+    """The worker broke the protocol of its pipe."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PipeClosed:
+    """The worker's end of the pipe is closed; nothing more will be heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The process has exited.
+
+    Attributes:
+        status: Its exit code, or minus a signal; None when nobody could learn it.
+        signal_name: Such as ``SIGSEGV``; empty when no signal ended it.
+        stack: What faulthandler wrote before the end; empty when nothing.
+    """
+
+    status: int | None
+    signal_name: str = ""
+    stack: str = ""
+
+
+Input = Forked | NoFork | ReadySaid | LastWord | StopRequested | PipeBroken | PipeClosed | Gone
+
+
+# ---- actions
+
+
+class Force(Enum):
+    TERM = "term"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True)
+class SendStop:
+    reason: ExitReason
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DumpStacks:
+    """Have the process write where it is, before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendSignal:
+    """Signal the worker's whole tree."""
+
+    force: Force
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStarted:
+    pid: int
+    parked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReady:
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStopping:
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class PublishExited:
+    """Exactly once, and last."""
+
+    exit: Exit
+
+
+Action = SendStop | DumpStacks | SendSignal | PublishStarted | PublishReady | PublishStopping | PublishExited
+
+
+class WorkerLifecycle:
+    """The states of one worker.
+
+    Attributes:
+        deadline: Monotonic seconds at which `tick` wants to be called; None when only an input can
+            change anything.
+    """
+
+    def __init__(self, settings: SupervisorSettings) -> None:
+        self._settings = settings
+        self._cause: Exit | None = None
+        self._pipe_open = True
+        self.state = State.FORKING
+        self.deadline: float | None = None  # a fork is answered, or given up by the driver, in its own time
+
+    def handle(self, event: Input, now: float) -> list[Action]:
+        """Take an input; return what to do, in order.
+
+        Raises:
+            LocalProtocolError: The driver fed something that cannot have happened.
+        """
+        if self.state is State.EXITED:
+            if isinstance(event, Gone | Forked | NoFork):
+                raise LocalProtocolError(f"{type(event).__name__} after the exit")
+            return []
+        match event:
+            case Forked():
+                return self._forked(event, now)
+            case NoFork():
+                if self.state in (State.STARTING, State.READY):
+                    raise LocalProtocolError("NoFork for a worker that was forked")
+                return self._exit(self._cause or Exit(reason=ExitReason.START_ERROR, message=event.message))
+            case ReadySaid():
+                if self.state is not State.STARTING:
+                    return []
+                self._enter(State.READY, None)
+                return [PublishReady(event.participant_id)]
+            case LastWord():
+                return self._last_word(event.said, now)
+            case StopRequested():
+                return self._stop(event, now)
+            case PipeBroken():
+                self._because(ExitReason.PROTOCOL_ERROR, f"broke the protocol of its pipe: {event.message}")
+                self._pipe_open = False
+                return self._kill(now)
+            case PipeClosed():
+                self._pipe_open = False
+                return self._pipe_closed(now)
+            case Gone():
+                return self._gone(event)
+        assert_never(event)
+
+    def tick(self, now: float) -> list[Action]:
+        """Act on the deadline if it has passed."""
+        if self.deadline is None or now < self.deadline:
+            return []
+        match self.state:
+            case State.STARTING:
+                self._because(ExitReason.START_ERROR, f"was not ready within {self._settings.start_s:g} s")
+                return self._end(now, self._settings.stop_s, ExitReason.START_ERROR, dump=True)
+            case State.ENDING:
+                # A pending signal that ends the process would win over the one that makes it write.
+                self._enter(State.DUMPING, now + _DUMP_S)
+                return [DumpStacks()]
+            case State.DUMPING:
+                self._enter(State.TERMINATING, now + self._settings.term_s)
+                return [SendSignal(Force.TERM)]
+            case State.TERMINATING | State.KILLING:
+                return self._kill(now)
+            case State.FORKING | State.READY | State.EXITED:
+                return []
+        assert_never(self.state)
+
+    # ---- one method per input that needs more than a line
+
+    def _forked(self, event: Forked, now: float) -> list[Action]:
+        started = PublishStarted(event.pid, event.parked)
+        match self.state:
+            case State.FORKING:
+                self._enter(State.STARTING, now + self._settings.start_s)
+                return [started]
+            case State.ENDING:
+                assert self._cause is not None
+                self._enter(State.ENDING, now + self._settings.stop_s)
+                return [started, SendStop(self._cause.reason, self._settings.stop_s)]
+            case State.DUMPING | State.TERMINATING | State.KILLING:
+                return [started, *self._kill(now)]
+            case _:
+                raise LocalProtocolError(f"Forked in state {self.state.value}")
+
+    def _last_word(self, said: Ended | Failed, now: float) -> list[Action]:
+        if self.state in (State.DUMPING, State.TERMINATING, State.KILLING):
+            return []
+        if isinstance(said, Failed):
+            failure = Failure(
+                stage=said.stage,
+                kind=said.kind,
+                message=said.message,
+                where=said.where,
+                traceback=said.traceback,
+            )
+            self._cause = self._cause or Exit(
+                reason=_reason_of(said), message=_sentence_of(said), failure=failure
+            )
+        elif said.reason != "stopped" or self._cause is None:
+            self._because(_known(said.reason), said.message or _known(said.reason).value)
+        self._enter(State.ENDING, now + _AFTER_LAST_WORD_S)
+        return []
+
+    def _stop(self, event: StopRequested, now: float) -> list[Action]:
+        grace_s = self._settings.stop_s if event.grace_s is None else event.grace_s
+        if self.state in (State.DUMPING, State.TERMINATING, State.KILLING):
+            return []
+        if self.state is State.ENDING:
+            # A second asker shares the first one's deadline, or brings it forward.
+            assert self.deadline is not None
+            if grace_s <= 0:
+                return self._kill(now)
+            self.deadline = min(self.deadline, now + grace_s)
+            return []
+        self._because(event.reason, _STOP_SENTENCES.get(event.reason, f"was stopped: {event.reason.value}"))
+        if grace_s <= 0:
+            return [PublishStopping(event.reason), *self._kill(now)]
+        return [PublishStopping(event.reason), *self._end(now, grace_s, event.reason)]
+
+    def _pipe_closed(self, now: float) -> list[Action]:
+        if self.state is State.FORKING:
+            raise LocalProtocolError("the pipe closed before the fork")
+        if self.state in (State.STARTING, State.READY):
+            # Either the process is just ending, and Gone follows, or it cut itself off and cannot be asked.
+            self._enter(State.ENDING, now + _AFTER_LAST_WORD_S)
+        return []
+
+    def _gone(self, event: Gone) -> list[Action]:
+        status, cause = event.status, self._cause
+        code = status if status is not None and status >= 0 else None
+        number = -status if status is not None and status < 0 else None
+        if cause is None:
+            cause = _from_status(code, number, event)
+        return self._exit(
+            Exit(reason=cause.reason, message=cause.message, code=code, signal=number, failure=cause.failure)
+        )
+
+    # ---- steps
+
+    def _end(self, now: float, grace_s: float, reason: ExitReason, *, dump: bool = False) -> list[Action]:
+        forking = self.state is State.FORKING
+        self._enter(State.ENDING, now + grace_s)
+        if forking:
+            return []
+        if not self._pipe_open:
+            return self.tick(now + grace_s)
+        stop = SendStop(reason, grace_s)
+        return [DumpStacks(), stop] if dump else [stop]
+
+    def _kill(self, now: float) -> list[Action]:
+        self._enter(State.KILLING, now + _KILL_AGAIN_S)
+        return [SendSignal(Force.KILL)]
+
+    def _exit(self, how: Exit) -> list[Action]:
+        self._enter(State.EXITED, None)
+        return [PublishExited(how)]
+
+    def _because(self, reason: ExitReason, message: str) -> None:
+        if self._cause is None:
+            self._cause = Exit(reason=reason, message=message)
+
+    def _enter(self, state: State, deadline: float | None) -> None:
+        self.state, self.deadline = state, deadline
+
+
+_STOP_SENTENCES = {
+    ExitReason.STOPPED: "stopped by an operator",
+    ExitReason.DRAINED: "ended because the server was shut down",
+    ExitReason.ROOM_ENDED: "its room ended",
+}
+
+_STAGES = {
+    "import": (ExitReason.IMPORT_ERROR, "its bundle could not be imported"),
+    "construct": (ExitReason.START_ERROR, "its constructor raised"),
+    "join": (ExitReason.START_ERROR, "joining the room failed"),
+    "start": (ExitReason.START_ERROR, "its start raised"),
+    "run": (ExitReason.AGENT_ERROR, "a background task raised"),
+    "stop": (ExitReason.AGENT_ERROR, "its stop raised"),
+}
+
+
+def _known(word: str) -> ExitReason:
+    # The word comes from a worker, which may say anything.
+    allowed = (ExitReason.FINISHED, ExitReason.DISMISSED, ExitReason.ROOM_ENDED, ExitReason.ROOM_LOST)
+    return next((reason for reason in allowed if reason.value == word), ExitReason.FINISHED)
+
+
+def _reason_of(said: Failed) -> ExitReason:
+    for reason in (ExitReason.ROOM_UNREACHABLE, ExitReason.ROOM_LOST):
+        if said.reason == reason.value:
+            return reason
+    return _STAGES.get(said.stage, (ExitReason.AGENT_ERROR, ""))[0]
+
+
+def _sentence_of(said: Failed) -> str:
+    if said.reason == ExitReason.ROOM_UNREACHABLE.value:
+        return said.message
+    what = _STAGES.get(said.stage, (None, "it raised"))[1]
+    at = f" at {said.where}" if said.where else ""
+    return f"{what}: {said.kind}: {said.message}{at}"
+
+
+def _from_status(code: int | None, number: int | None, gone: Gone) -> Exit:
+    if number is not None:
+        line = _first_line_of(gone.stack)
+        at = f" at {line}" if line else ""
+        named = f"{number} ({gone.signal_name})" if gone.signal_name else str(number)
+        return Exit(reason=ExitReason.SIGNAL, message=f"ended by signal {named}{at}")
+    if code is None:
+        return Exit(reason=ExitReason.EXIT, message="ended; its exit status went with its zygote")
+    return Exit(reason=ExitReason.EXIT, message=f"the program called exit: code {code}")
+
+
+def _first_line_of(stack: str) -> str:
+    """The innermost frame of user code in what faulthandler wrote: ``file:line in function``."""
+    for line in stack.splitlines():
+        line = line.strip()
+        if line.startswith("File ") and "/runtime/" not in line and "/lib/python" not in line:
+            path, _, rest = line[5:].partition(", line ")
+            number, _, function = rest.partition(" in ")
+            return f"{path.strip(chr(34))}:{number} in {function}"
+    return ""

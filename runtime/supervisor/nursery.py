@@ -1,0 +1,112 @@
+"""Where workers come from: one zygote, and a few of its children parked in their event loops.
+
+A parked child turns the start of a session into one message.  Their number follows the demand: none while
+nothing happens for long, up to the setting while sessions come; each serves one session, never a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import deque
+
+import structlog
+
+from runtime.errors import ProcessError, ZygoteLost
+from runtime.process.worker_process import WorkerProcess
+from runtime.process.zygote_client import Command, ZygoteClient
+from runtime.settings import SupervisorSettings
+
+log = structlog.get_logger("supervisor")
+
+_CLOSE_S = 2.0
+
+
+class Nursery:
+    """The workers of one generation of a bundle.  Runs in: the front's event loop.
+
+    Args:
+        zygote: None for a bundle that cannot be forked from; then each worker is a fresh interpreter.
+    """
+
+    def __init__(self, command: Command, zygote: ZygoteClient | None, settings: SupervisorSettings) -> None:
+        self._command = command
+        self._zygote = zygote
+        self._settings = settings
+        self._parked: deque[WorkerProcess] = deque()
+        self._refilling: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        return self._zygote.pid if self._zygote is not None else None
+
+    @property
+    def parked(self) -> int:
+        return len(self._parked)
+
+    def pids(self) -> list[int]:
+        """Processes of ours that are nobody's session."""
+        pids = [worker.pid for worker in self._parked]
+        return pids if self._zygote is None else [self._zygote.pid, *pids]
+
+    async def take(self) -> tuple[WorkerProcess, bool]:
+        """A worker for one session, and whether it was parked.
+
+        Raises:
+            SpawnFailed: The system allows no more processes.
+            ZygoteLost: The zygote is, or goes, away.
+        """
+        while self._parked:
+            worker = self._parked.popleft()
+            if not worker.process.has_exited and not worker.pipe_ended:
+                self.refill()
+                return worker, True
+            self._discard(worker)
+        if self._zygote is None:
+            return await WorkerProcess.once(self._command, self._settings), False
+        worker = await WorkerProcess.fork(self._zygote, self._settings)
+        self.refill()
+        return worker, False
+
+    def refill(self) -> None:
+        """Park more children in the background, one at a time."""
+        if self._refilling is None and not self._closed and self._zygote is not None:
+            self._refilling = asyncio.create_task(self._refill(self._zygote), name="nursery:refill")
+            self._refilling.add_done_callback(lambda _: setattr(self, "_refilling", None))
+
+    async def close(self) -> None:
+        """End the zygote and the parked children; sessions live on."""
+        self._closed = True
+        if self._refilling is not None:
+            self._refilling.cancel()
+            await asyncio.gather(self._refilling, return_exceptions=True)
+        while self._parked:
+            self._discard(self._parked.popleft())
+        if self._zygote is not None:
+            self._zygote.close()
+            await self._zygote.wait(_CLOSE_S)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _refill(self, zygote: ZygoteClient) -> None:
+        while len(self._parked) < self._settings.max_parked:
+            try:
+                self._parked.append(await WorkerProcess.fork(zygote, self._settings))
+            except ZygoteLost:
+                return
+            except ProcessError as error:
+                log.warning("nursery.refill_failed", error=str(error))
+                return
+
+    def _discard(self, worker: WorkerProcess) -> None:
+        task = asyncio.create_task(_end(worker), name="nursery:discard")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+async def _end(worker: WorkerProcess) -> None:
+    """A parked child has run nothing of the agent's: there is nothing to ask it for."""
+    worker.signal_tree(signal.SIGKILL)
+    await worker.exited()
+    worker.close()

@@ -1,0 +1,84 @@
+"""Join a caller's upgraded socket and a worker's pipe: packets in both directions, neither side outrunning the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from runtime.errors import ChannelClosed
+from runtime.process.worker_process import WorkerProcess
+from runtime.session.info import RelayPort
+from runtime.wire import control
+
+_PAUSE_BYTES = 1 << 20
+_RESUME_BYTES = 256 << 10
+
+
+class Relay:
+    """The front's part of a relayed room connection.
+
+    What the worker sends is held while the caller does not read, up to a megabyte; then the worker's
+    pipe is not read either, which stops this worker and nobody else.
+    """
+
+    def __init__(self, port: RelayPort) -> None:
+        self._port = port
+        self._worker: WorkerProcess | None = None
+        self._held: deque[bytes | None] = deque()
+        self._held_bytes = 0
+        self._paused = False
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def connect(self, worker: WorkerProcess) -> None:
+        """Begin to carry packets."""
+        self._worker = worker
+        self._tasks = [
+            asyncio.create_task(self._to_worker(worker), name="relay:down"),
+            asyncio.create_task(self._to_caller(worker), name="relay:up"),
+        ]
+
+    def from_worker(self, packet: bytes | None) -> None:
+        """Take a packet of the agent; None when it closed its end."""
+        self._held.append(packet)
+        self._held_bytes += len(packet or b"")
+        if self._held_bytes > _PAUSE_BYTES and not self._paused and self._worker is not None:
+            self._paused = True
+            self._worker.pause()
+        self._news.set()
+
+    async def close(self) -> None:
+        """The worker is gone: hand over what it still said, then close the caller's socket."""
+        if self._tasks:
+            down, up = self._tasks
+            down.cancel()
+            self.from_worker(None)
+            await asyncio.wait([up], timeout=2.0)
+            up.cancel()
+            await asyncio.gather(down, up, return_exceptions=True)
+        await self._port.close()
+
+    async def _to_worker(self, worker: WorkerProcess) -> None:
+        while (packet := await self._port.receive()) is not None:
+            if not worker.send(control.Packet(packet)):
+                return
+            try:
+                await worker.drain()
+            except ChannelClosed:
+                return
+        worker.send(control.RelayClosed())
+
+    async def _to_caller(self, worker: WorkerProcess) -> None:
+        while True:
+            while not self._held:
+                self._news.clear()
+                await self._news.wait()
+            packet = self._held.popleft()
+            if packet is None:
+                await self._port.close()
+                return
+            self._held_bytes -= len(packet)
+            await self._port.send(packet)
+            if self._paused and self._held_bytes < _RESUME_BYTES:
+                self._paused = False
+                worker.resume()

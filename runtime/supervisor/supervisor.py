@@ -1,0 +1,266 @@
+"""Keep the bundles loaded and the sessions supervised, on this machine.
+
+The supervisor never runs user code and never waits for it: bundles are programs it starts, sessions are
+drivers it feeds.  What its processes leave behind comes to it as a subreaper, and ends here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from runtime.clock import Clock
+from runtime.errors import EndpointNotFound
+from runtime.process import tree
+from runtime.process.child import become_subreaper
+from runtime.process.environment import bundle_environment
+from runtime.process.zygote_client import Command
+from runtime.session.events import Placed, SessionEvent
+from runtime.session.info import BundleInfo, EndpointInfo, RelayPort
+from runtime.session.record import ExitReason
+from runtime.session.spec import Limits, SessionId, SessionSpec
+from runtime.settings import SupervisorSettings
+from runtime.supervisor.bundle import Bundle
+from runtime.supervisor.claims import Claim, settle
+from runtime.supervisor.discovery import bundles_in
+from runtime.supervisor.driver import Driver
+from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.watch import changes, touched
+
+log = structlog.get_logger("supervisor")
+
+_KEPT_LOGBOOKS = 500
+_SWEEP_ROUNDS = 50
+
+
+class Supervisor:
+    """Bundles and sessions of one node.  Runs in: the front's event loop.
+
+    Args:
+        limits: For endpoints that name none of their own.
+        env: The environment that bundles get, less our own keys.
+        publish: Takes each session event; may not block.
+        changed: Called when bundles or endpoints changed.
+        owns_process: Whether every child of this process is ours; False where the front runs inside
+            somebody's own program, whose children are then left alone.
+    """
+
+    def __init__(
+        self,
+        settings: SupervisorSettings,
+        *,
+        limits: Limits,
+        clock: Clock,
+        env: Mapping[str, str],
+        publish: Callable[[SessionEvent], None],
+        changed: Callable[[], None],
+        owns_process: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._clock = clock
+        self._env = bundle_environment(env, names=settings.pass_env)
+        self._publish = publish
+        self._changed = changed
+        self._orphan_mark = None if owns_process else "BULKHEAD_SESSION"
+        self._bundles: dict[str, Bundle] = {}
+        self._owners: Mapping[str, str] = {}
+        self._drivers: dict[SessionId, Driver] = {}
+        self._runs: set[asyncio.Task[None]] = set()
+        self._logbooks: OrderedDict[SessionId, LogBook] = OrderedDict()
+        self._sources: list[Path] = []
+        self._stop_watching = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._sweeping = asyncio.Lock()
+
+    # ---- bundles
+
+    async def start(self, sources: Sequence[Path], *, watch: bool) -> None:
+        """Load every bundle; those that fail are listed with their error and stop nobody.
+
+        Raises:
+            BundleNotFound: A source does not exist.
+        """
+        become_subreaper()
+        self._sources = [source.resolve() for source in sources]
+        await self._reconcile(set())
+        if watch:
+            self._watching = asyncio.create_task(self._watch(), name="supervisor:watch")
+
+    def bundles(self) -> list[BundleInfo]:
+        return [self._bundles[name].info() for name in sorted(self._bundles)]
+
+    def endpoints(self) -> list[EndpointInfo]:
+        """Every endpoint of every bundle, and a row without a path for a bundle that has none to show."""
+        found = []
+        for name in sorted(self._bundles):
+            bundle = self._bundles[name]
+            info = bundle.info()
+            if not bundle.endpoints:
+                found.append(
+                    EndpointInfo(
+                        path="", identity="", bundle=name, generation=0, state=info.state, error=info.error
+                    )
+                )
+            for declared in bundle.endpoints:
+                found.append(
+                    EndpointInfo(
+                        path=declared.path,
+                        identity=declared.identity,
+                        bundle=name,
+                        generation=bundle.generation,
+                        state=info.state,
+                        class_name=declared.class_name,
+                        kind=declared.kind,
+                        title=declared.title,
+                        description=declared.description,
+                        permissions=declared.permissions,
+                        limits=_limits(declared.limits).over(self._limits),
+                        error=info.error,
+                    )
+                )
+        return found
+
+    async def _watch(self) -> None:
+        async for changed in changes(self._sources, stop=self._stop_watching):
+            try:
+                await self._reconcile(changed)
+            except Exception:
+                log.exception("bundle.reload_failed")
+
+    async def _reconcile(self, changed: set[Path]) -> None:
+        found = bundles_in(self._sources)
+        for name in [name for name, bundle in self._bundles.items() if found.get(name) != bundle.source]:
+            log.info("bundle.removed", bundle=name)
+            gone = self._bundles.pop(name)
+            await gone.close()
+        stale = [bundle for bundle in self._bundles.values() if touched(changed, bundle.source)]
+        for name, source in found.items():
+            if name not in self._bundles:
+                command = Command(sys.executable, source, self._env)
+                bundle = Bundle(name, command, self._settings, clock=self._clock, changed=self._settle)
+                self._bundles[name] = bundle
+                stale.append(bundle)
+        await asyncio.gather(*(bundle.load() for bundle in stale))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Decide anew which bundle serves which path."""
+        claims = [
+            Claim(name, str(bundle.source), tuple(e.path for e in bundle.endpoints))
+            for name, bundle in sorted(self._bundles.items())
+        ]
+        self._owners, refused = settle(claims)
+        for name, bundle in self._bundles.items():
+            conflict = refused.get(name)
+            if conflict is not None and bundle.conflict is None:
+                log.error("bundle.refused", bundle=name, error=str(conflict))
+            bundle.conflict = conflict
+        self._changed()
+
+    # ---- sessions
+
+    def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None) -> None:
+        """Start a session; what becomes of it is published.
+
+        Raises:
+            EndpointNotFound: No bundle serves the endpoint.
+        """
+        name = self._owners.get(spec.endpoint)
+        if name is None:
+            raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
+        bundle = self._bundles[name]
+        driver = Driver(
+            spec,
+            generation,
+            self._settings,
+            clock=self._clock,
+            publish=self._publish,
+            swept=self._sweep,
+            relay=relay,
+        )
+        self._drivers[spec.session_id] = driver
+        self._keep_logbook(spec.session_id, driver.logbook)
+        self._publish(Placed(session_id=spec.session_id, at=self._clock.wall(), generation=generation))
+        run = asyncio.create_task(self._run(driver, bundle), name=f"session:{spec.session_id}")
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
+
+    async def _run(self, driver: Driver, bundle: Bundle) -> None:
+        try:
+            await driver.run(bundle.take)
+        finally:
+            self._drivers.pop(driver.spec.session_id, None)
+
+    async def stop(self, session_id: SessionId, reason: ExitReason, grace_s: float | None) -> None:
+        """See `Placement.stop`."""
+        driver = self._drivers.get(session_id)
+        if driver is not None:
+            driver.stop(reason, grace_s)
+            await driver.released.wait()
+
+    async def stop_all(self, reason: ExitReason, grace_s: float) -> None:
+        """Stop every session at once and wait for all."""
+        stops = [self.stop(session_id, reason, grace_s) for session_id in list(self._drivers)]
+        await asyncio.gather(*stops)
+
+    def driver(self, session_id: SessionId) -> Driver | None:
+        return self._drivers.get(session_id)
+
+    def logbook(self, session_id: SessionId) -> LogBook | None:
+        return self._logbooks.get(session_id)
+
+    @property
+    def session_count(self) -> int:
+        return len(self._drivers)
+
+    @property
+    def starting_count(self) -> int:
+        return sum(1 for driver in self._drivers.values() if driver.is_starting)
+
+    async def close(self) -> None:
+        """End everything that is left, now."""
+        self._stop_watching.set()
+        if self._watching is not None:
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await self.stop_all(ExitReason.DRAINED, 0)
+        await asyncio.gather(*self._runs, return_exceptions=True)
+        await asyncio.gather(*(bundle.close() for bundle in self._bundles.values()))
+        await self._sweep()
+
+    def _keep_logbook(self, session_id: SessionId, logbook: LogBook) -> None:
+        self._logbooks[session_id] = logbook
+        while len(self._logbooks) > max(_KEPT_LOGBOOKS, len(self._drivers)):
+            ended = next((old for old in self._logbooks if old not in self._drivers), None)
+            if ended is None:
+                break
+            del self._logbooks[ended]
+
+    async def _sweep(self) -> None:
+        """Kill and reap what ended sessions left behind."""
+        async with self._sweeping:
+            for _ in range(_SWEEP_ROUNDS):
+                known = {driver.pid for driver in self._drivers.values()}
+                for bundle in self._bundles.values():
+                    known.update(bundle.pids())
+                found = tree.sweep({pid for pid in known if pid is not None}, only_below=self._orphan_mark)
+                if not found:
+                    return
+                log.warning("orphans.killed", count=found)
+                await asyncio.sleep(0.005)
+
+
+def _limits(declared: Mapping[str, float]) -> Limits:
+    return Limits(
+        memory=int(declared["memory_bytes"]) if "memory_bytes" in declared else None,
+        cpu=declared.get("cpu"),
+        pids=int(declared["pids"]) if "pids" in declared else None,
+        files=int(declared["files"]) if "files" in declared else None,
+        timeout=declared.get("timeout_s"),
+        idle_timeout=declared.get("idle_timeout_s"),
+    )

@@ -1,0 +1,213 @@
+"""What travels on the pipes between the front, a zygote and a worker: data, never code.
+
+Each message is a msgpack map with its type under ``t``.  Unknown fields are ignored, so that a worker of
+an older generation and a newer front still understand each other; an unknown type is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from runtime.errors import RemoteProtocolError
+
+
+class _Message(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
+    """Base: the type's name travels as its tag."""
+
+
+# ---- front -> worker
+
+
+class Start(_Message, frozen=True, tag="start"):
+    """Be this session.  The first message a worker gets, and it gets it once.
+
+    Attributes:
+        limits: `Limits.plain`, base units.
+        join_s: Seconds to reach and enter the room.
+        env: Variables to set before the agent is constructed.
+    """
+
+    session_id: str
+    generation: int
+    endpoint: str
+    identity: str
+    room: str
+    room_url: str = ""
+    token: str = ""
+    relay: bool = False
+    arguments: dict[str, Any] = {}
+    limits: dict[str, float] = {}
+    env: dict[str, str] = {}
+    join_s: float = 10.0
+    heartbeat_s: float = 1.0
+    traceparent: str = ""
+
+
+class Stop(_Message, frozen=True, tag="stop"):
+    """End by yourself within `grace_s` seconds."""
+
+    reason: str
+    grace_s: float
+
+
+class Packet(_Message, frozen=True, tag="packet"):
+    """One room packet of a relayed connection; the same message in both directions."""
+
+    data: bytes
+
+
+class RelayClosed(_Message, frozen=True, tag="relay_closed"):
+    """The relayed connection is closed on the sender's side; the same message in both directions."""
+
+
+# ---- worker -> front
+
+
+class Hello(_Message, frozen=True, tag="hello"):
+    """The process exists and its event loop turns."""
+
+    pid: int
+
+
+class ReadyNow(_Message, frozen=True, tag="ready"):
+    """The agent is in the room and its `start` returned."""
+
+    participant_id: str = ""
+
+
+class StatusNow(_Message, frozen=True, tag="status"):
+    """What a worker tells about itself; shown, never acted upon."""
+
+    values: dict[str, Any]
+
+
+class Failed(_Message, frozen=True, tag="failed"):
+    """User code raised, or the room could not be entered; the process ends next.
+
+    Attributes:
+        stage: ``import``, ``construct``, ``join``, ``start``, ``run`` or ``stop``.
+        reason: An exit reason when the worker knows a better one than the stage implies.
+    """
+
+    stage: str
+    kind: str
+    message: str
+    where: str = ""
+    traceback: str = ""
+    reason: str = ""
+
+
+class Ended(_Message, frozen=True, tag="ended"):
+    """The session is over by itself or as asked; the process ends next.
+
+    Attributes:
+        reason: ``finished``, ``dismissed``, ``room_ended``, ``room_lost`` or ``stopped``.
+    """
+
+    reason: str
+    message: str = ""
+
+
+# ---- front -> zygote (a datagram each; Fork carries descriptors)
+
+
+class Fork(_Message, frozen=True, tag="fork"):
+    """Fork a worker around the descriptors that come along (see `runtime.process.plumbing`)."""
+
+    ticket: int
+
+
+# ---- zygote -> front
+
+
+class EndpointDecl(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One endpoint as its bundle declared it; `limits` as given to `Limits`."""
+
+    path: str
+    identity: str
+    class_name: str
+    kind: str = "agent"
+    title: str = ""
+    description: str = ""
+    permissions: dict[str, Any] | None = None
+    limits: dict[str, Any] = {}
+
+
+class Described(_Message, frozen=True, tag="described"):
+    """The bundle is imported; these are its endpoints.
+
+    Attributes:
+        threads: Threads that the import left running; not empty: do not fork from this process.
+        name: The service's own name, empty when it has none.
+    """
+
+    endpoints: list[EndpointDecl]
+    threads: list[str] = []
+    name: str = ""
+
+
+class ImportFailed(_Message, frozen=True, tag="import_failed"):
+    """Running the bundle's program raised; the zygote ends next.
+
+    Attributes:
+        missing: The top-level package that could not be found, when that was the reason.
+    """
+
+    kind: str
+    message: str
+    where: str = ""
+    traceback: str = ""
+    missing: str = ""
+
+
+class Forked(_Message, frozen=True, tag="forked"):
+    """A worker exists; its pidfd comes along."""
+
+    ticket: int
+    pid: int
+
+
+class ForkFailed(_Message, frozen=True, tag="fork_failed"):
+    """The kernel refused another process."""
+
+    ticket: int
+    message: str
+
+
+class Reaped(_Message, frozen=True, tag="reaped"):
+    """A worker has ended; `status` is its exit code, or minus the signal that ended it."""
+
+    pid: int
+    status: int
+
+
+ToWorker = Start | Stop | Packet | RelayClosed
+FromWorker = Hello | ReadyNow | StatusNow | Failed | Ended | Packet | RelayClosed
+FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
+
+to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+to_zygote: msgspec.msgpack.Decoder[Fork] = msgspec.msgpack.Decoder(Fork)
+from_zygote: msgspec.msgpack.Decoder[FromZygote] = msgspec.msgpack.Decoder(FromZygote)
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=str)
+M = TypeVar("M")
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Write a message; values no message can carry (a class, a path) become their text."""
+    return _encoder.encode(message)
+
+
+def decode(decoder: msgspec.msgpack.Decoder[M], payload: bytes) -> M:
+    """Read a message.
+
+    Raises:
+        RemoteProtocolError: Not msgpack, an unknown type, or a field of the wrong kind.
+    """
+    try:
+        return decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteProtocolError(f"not a message: {error}") from error

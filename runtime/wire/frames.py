@@ -1,0 +1,71 @@
+"""Length-prefixed frames on a byte stream: four bytes of length, big-endian, then that many bytes."""
+
+from __future__ import annotations
+
+import struct
+
+from runtime.errors import LocalProtocolError, RemoteProtocolError
+
+_HEADER = struct.Struct(">I")
+HEADER_BYTES = _HEADER.size
+
+
+def encode_frame(payload: bytes, *, max_frame_bytes: int) -> bytes:
+    """Put a payload into a frame.
+
+    Raises:
+        LocalProtocolError: The payload is larger than the receiver will take.
+    """
+    if len(payload) > max_frame_bytes:
+        raise LocalProtocolError(
+            f"a frame of {len(payload)} bytes is over the limit of {max_frame_bytes}",
+            cure="Send it in smaller pieces, or raise supervisor.max_frame_bytes.",
+        )
+    return _HEADER.pack(len(payload)) + payload
+
+
+class FrameDecoder:
+    """Cut a byte stream back into payloads, however the stream was split on its way.
+
+    Holds at most one incomplete frame, so at most ``max_frame_bytes`` and one read.  After an error the
+    stream has no frame boundaries any more: the decoder stays broken and raises again.
+    """
+
+    def __init__(self, *, max_frame_bytes: int) -> None:
+        self._max_frame_bytes = max_frame_bytes
+        self._buffer = bytearray()
+        self._broken: str | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what was read; return the payloads completed by it, in order.
+
+        Raises:
+            RemoteProtocolError: The peer announces a frame over the limit.
+        """
+        if self._broken:
+            raise RemoteProtocolError(self._broken)
+        buffer = self._buffer
+        buffer += data
+        payloads: list[bytes] = []
+        start = 0
+        while len(buffer) - start >= HEADER_BYTES:
+            (length,) = _HEADER.unpack_from(buffer, start)
+            if length > self._max_frame_bytes:
+                self._broken = (
+                    f"a frame of {length} bytes was announced; the limit is {self._max_frame_bytes}"
+                )
+                buffer.clear()
+                raise RemoteProtocolError(self._broken)
+            end = start + HEADER_BYTES + length
+            if len(buffer) < end:
+                break
+            payloads.append(bytes(buffer[start + HEADER_BYTES : end]))
+            start = end
+        if start:
+            del buffer[:start]
+        return payloads
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of an incomplete frame; not zero at the end of a stream means that it was cut."""
+        return len(self._buffer)

@@ -1,0 +1,72 @@
+"""The program behind every zygote and worker: ``python -m runtime.worker``.
+
+As a zygote it imports the bundle, describes it to the front and forks workers on request.  With
+``--once`` it is a worker itself, in a fresh interpreter: for bundles that cannot be forked from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from runtime.errors import BundleError
+from runtime.process import zygote
+from runtime.process.child import open_fds
+from runtime.process.plumbing import WorkerEnds
+from runtime.wire import control
+from runtime.worker import bundle, failure, main
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Parse the command line of a zygote or a single worker and be it."""
+    parser = argparse.ArgumentParser(prog="runtime.worker")
+    parser.add_argument("--source", type=Path, required=True, help="the bundle's file or folder")
+    parser.add_argument("--front-fd", type=int, help="datagram socket to the front")
+    parser.add_argument("--once", help="control,log,lifeline,box descriptors of a single worker")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if options.once:
+        ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
+        return main.run_once(ends, options.source)
+    return _serve(socket.socket(fileno=options.front_fd), options.source)
+
+
+def _serve(front: socket.socket, source: Path) -> int:
+    try:
+        main.preload()
+        loaded = bundle.load(source)
+    except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program: all of it is reported
+        zygote.report(front, _import_failed(error, source))
+        return main.ExitCode.IMPORT_FAILED
+    threads = zygote.running_threads()
+    zygote.report(front, control.Described(main.declarations(loaded), threads, loaded.name))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    zygote.Zygote(front, functools.partial(main.run_worker, loaded)).serve()
+    return 0
+
+
+def _import_failed(error: BaseException, source: Path) -> control.ImportFailed:
+    folder = bundle.program_of(source).resolve().parent
+    told = failure.describe(error, folder)
+    missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    message = told.message
+    if isinstance(error, SystemExit):
+        message = f"the program called exit({error.code!r}) before it declared an endpoint"
+    where = "" if isinstance(error, BundleError) else told.where
+    return control.ImportFailed(told.kind, message, where, told.traceback, missing)
+
+
+if __name__ == "__main__":
+    # `open_fds` is called once here so that its own imports are done before a bundle's program runs.
+    open_fds()
+    code = run()
+    # No finalizers of the bundle: a zygote that ends takes nothing with it and waits for nothing.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,21 @@
+"""The worker's pulse: a number in shared memory, written by its event loop, read by the front when it likes.
+
+No message, no wake-up of the front; one timer of the worker's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from runtime.process.plumbing import Box
+
+
+async def beat_for_ever(box: Box, period_s: float) -> None:
+    """Beat every `period_s` seconds, noting how late the loop was, until cancelled."""
+    due = time.monotonic()
+    while True:
+        now = time.monotonic()
+        box.beat(now, now - due)
+        due = now + period_s
+        await asyncio.sleep(period_s)

@@ -1,0 +1,159 @@
+"""A worker process from its first instruction to its last."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from enum import IntEnum
+from pathlib import Path
+from socket import socket as Socket
+from typing import Any
+
+import setproctitle
+
+from runtime import logs
+from runtime.errors import ProtocolError
+from runtime.process import child
+from runtime.process.channel import Channel
+from runtime.process.plumbing import Box, WorkerEnds
+from runtime.wire import control
+from runtime.worker import failure
+from runtime.worker.bundle import LoadedBundle, load, program_of
+from runtime.worker.heartbeat import beat_for_ever
+from runtime.worker.session import Session
+
+_MAX_FRAME_BYTES = 8 << 20
+
+
+class ExitCode(IntEnum):
+    """Exit codes of our own; user code that exits by itself may use any."""
+
+    OK = 0
+    IMPORT_FAILED = 70
+    FAILED = 71
+    FRONT_LOST = 72
+
+
+def preload() -> None:
+    """Import, once per zygote, what every session needs, so that no worker pays for it."""
+    import websockets.asyncio.client  # noqa: F401
+
+    import runtime.sdk.client
+    import runtime.sdk.messaging
+    import runtime.sdk.room_agents  # noqa: F401
+
+
+def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
+    """What to tell the front about a bundle's endpoints."""
+    return [
+        control.EndpointDecl(
+            path=endpoint.path,
+            identity=endpoint.identity,
+            class_name=endpoint.cls.__name__,
+            kind=endpoint.kind,
+            title=endpoint.title or "",
+            description=(endpoint.description or "")[:2000],
+            permissions=endpoint.permissions,
+            limits=endpoint.limits.plain() if endpoint.limits is not None else {},
+        )
+        for endpoint in loaded.endpoints.values()
+    ]
+
+
+def run_worker(loaded: LoadedBundle, ends: WorkerEnds, keep_fds: frozenset[int]) -> int:
+    """Be one worker, in a process just forked from the bundle's zygote; returns the exit code."""
+    child.settle(ends, keep_fds=keep_fds)
+    logs.configure_worker(sys.stderr)
+    return asyncio.run(_Worker(ends, loaded).run())
+
+
+def run_once(ends: WorkerEnds, source: Path) -> int:
+    """Be one worker in a fresh interpreter: settle first, import after."""
+    child.settle(ends, keep_fds=())
+    logs.configure_worker(sys.stderr)
+    preload()
+    try:
+        loaded: LoadedBundle | BaseException = load(source)
+    except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program
+        loaded = error
+    return asyncio.run(_Worker(ends, loaded, program_of(source).resolve().parent).run())
+
+
+class _Worker:
+    """Wait for the session that this process will be, then be it."""
+
+    def __init__(
+        self, ends: WorkerEnds, loaded: LoadedBundle | BaseException, folder: Path | None = None
+    ) -> None:
+        self._ends = ends
+        self._loaded = loaded
+        self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
+        self._start: asyncio.Future[control.Start] | None = None
+        self._session: Session | None = None
+        self._front_lost = asyncio.Event()
+        self._closed = asyncio.Event()
+
+    async def run(self) -> int:
+        self._start = asyncio.get_running_loop().create_future()
+        channel = await Channel.open(
+            Socket(fileno=self._ends.control_fd),
+            control.to_worker,
+            self._received,
+            self._ended,
+            max_frame_bytes=_MAX_FRAME_BYTES,
+        )
+        channel.send(control.Hello(os.getpid()))
+        start = await self._first(channel)
+        if start is None:
+            return ExitCode.FRONT_LOST
+        setproctitle.setproctitle(f"bulkhead: {start.session_id} {start.identity}@{start.room}")
+        if isinstance(self._loaded, BaseException):
+            told = failure.describe(self._loaded, self._folder)
+            channel.send(control.Failed("import", told.kind, told.message, told.where, told.traceback))
+            code = ExitCode.FAILED
+        else:
+            beats = asyncio.create_task(beat_for_ever(Box(self._ends.box_fd), start.heartbeat_s))
+            code = await self._be(start, self._loaded, channel)
+            beats.cancel()
+        channel.close()
+        await self._closed.wait()
+        return code
+
+    async def _first(self, channel: Channel[control.ToWorker]) -> control.Start | None:
+        assert self._start is not None
+        lost = asyncio.ensure_future(self._front_lost.wait())
+        waited: list[asyncio.Future[Any]] = [self._start, lost]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        lost.cancel()
+        return self._start.result() if self._start.done() else None
+
+    async def _be(
+        self, start: control.Start, loaded: LoadedBundle, channel: Channel[control.ToWorker]
+    ) -> ExitCode:
+        self._session = session = Session(start, loaded, channel.send, channel.drain)
+        work = asyncio.create_task(session.run())
+        lost = asyncio.ensure_future(self._front_lost.wait())
+        waited: list[asyncio.Future[Any]] = [work, lost]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        lost.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait([work], timeout=1.0)
+            return ExitCode.FRONT_LOST
+        return ExitCode.OK if work.result() else ExitCode.FAILED
+
+    def _received(self, message: control.ToWorker) -> None:
+        assert self._start is not None
+        if isinstance(message, control.Start):
+            if not self._start.done():
+                self._start.set_result(message)
+        elif self._session is not None:
+            self._session.receive(message)
+        elif isinstance(message, control.Stop):
+            # Asked to end before there was anything to do.
+            self._front_lost.set()
+
+    def _ended(self, error: ProtocolError | None) -> None:
+        self._front_lost.set()
+        self._closed.set()

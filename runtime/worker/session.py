@@ -1,0 +1,261 @@
+"""One agent in one room, from its constructor to its last word.
+
+Theory: bringing up (construct, join, start) is one task.  What can end the session are four events, each
+with its own outcome: asked to stop, dismissed, the room closed, a background task of `start` failed.
+Whichever comes first wins; then the agent's `stop` runs, and one message tells the front how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, cast
+
+import structlog
+
+from runtime.errors import ChannelClosed, RoomLost, RoomRefused, RoomUnreachable
+from runtime.process.child import limit_files
+from runtime.sdk import otel
+from runtime.sdk.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.endpoint import portable
+from runtime.wire import control
+from runtime.wire.room import Message
+from runtime.worker.bundle import LoadedBundle
+from runtime.worker.failure import describe
+from runtime.worker.relay import RelayTransport
+
+STOP_S = 5.0
+"""Seconds that an agent's `stop` gets when nobody named a grace."""
+
+_UNSEEN_S = 0.5
+
+log = structlog.get_logger("worker")
+
+Send = Callable[[Any], None]
+
+
+class _Over(Exception):
+    """The session ends for this reason."""
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class _StageFailed(Exception):
+    """User code raised (`__cause__`), or the room could not be entered."""
+
+    def __init__(self, stage: str, reason: str = "") -> None:
+        super().__init__(stage)
+        self.stage = stage
+        self.reason = reason
+
+
+class Session:
+    """Run one agent.  Runs in: the worker's event loop.
+
+    Args:
+        send: Hands a message to the front; raises ChannelClosed when the front is gone.
+        drain: Waits while the front does not read.
+    """
+
+    def __init__(
+        self, start: control.Start, loaded: LoadedBundle, send: Send, drain: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._start = start
+        self._loaded = loaded
+        self._send = send
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._grace_s = STOP_S
+        self._agent: Any = None
+        self._room: RoomClient | None = None
+        self._relay = RelayTransport(send, drain) if start.relay else None
+
+    def receive(self, message: control.ToWorker) -> None:
+        """Take a message of the front; called by the channel, never blocks."""
+        match message:
+            case control.Stop():
+                self._grace_s = message.grace_s
+                self._finish("stopped", f"asked to stop: {message.reason}")
+            case control.Packet():
+                if self._relay is not None:
+                    self._relay.arrived(message.data)
+            case control.RelayClosed():
+                if self._relay is not None:
+                    self._relay.ended()
+            case control.Start():
+                pass  # a worker is one session only; the front never sends a second
+
+    async def run(self) -> bool:
+        """Be the session; True when it ended without a fault.  The front has been told how it ended."""
+        self._prepare()
+        fault: _StageFailed | None = None
+        over = _Over("finished")
+        work = asyncio.create_task(self._bring_up(), name="session:start")
+        try:
+            await asyncio.wait([work, self._over], return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+                self._send(control.ReadyNow(self._room.local_participant.id if self._room else ""))
+                await self._over
+            self._over.result()
+        except _Over as ended:
+            over = ended
+        except _StageFailed as failed:
+            fault = failed
+        fault = await self._take_down(work) or fault
+        try:
+            self._send(self._failed(fault) if fault else control.Ended(over.reason, over.message))
+        except ChannelClosed:
+            return False  # the front is gone, and with it whoever wanted to know
+        return fault is None
+
+    def _prepare(self) -> None:
+        start = self._start
+        os.environ.update(start.env)
+        structlog.contextvars.bind_contextvars(room=start.room, identity=start.identity)
+        if files := start.limits.get("files"):
+            limit_files(int(files))
+        otel.apply()
+
+    async def _bring_up(self) -> None:
+        """Construct, join, start; a failure of each has its own stage."""
+        endpoint = self._loaded.endpoints.get(self._start.endpoint)
+        if endpoint is None:
+            raise _StageFailed("construct") from LookupError(
+                f"the bundle has no endpoint {self._start.endpoint}"
+            )
+        self._agent = await _stage("construct", _construct(endpoint.cls, self._start.arguments))
+        self._room = await _stage("join", self._join())
+        # Only now: a room that closes while we join is a failure to join.
+        self._watch(self._room)
+        tasks = _StartedTasks(self._background_failed)
+        with tasks:
+            await _stage("start", self._agent.start(room=self._room))
+
+    async def _join(self) -> RoomClient:
+        start = self._start
+        room = RoomClient(
+            None if self._relay else WebSocketClientProtocol(url=start.room_url, token=start.token),
+            transport=self._relay,
+            connect_timeout_s=start.join_s,
+        )
+        return await room.__aenter__()
+
+    def _watch(self, room: RoomClient) -> None:
+        room.on_push("messaging.send", self._dismissed)
+
+        def closed(reason: str = "") -> None:
+            if room.was_lost:
+                self._finish("room_lost", reason)
+            else:
+                self._finish("room_ended", reason)
+
+        room.on("close", closed)
+        if room.is_closed:
+            closed(room.close_reason)
+
+    def _dismissed(self, message: Message) -> None:
+        if message.header.get("type") == "dismiss":
+            self._finish("dismissed", "a dismiss message asked it to leave")
+
+    def _background_failed(self, error: BaseException) -> None:
+        if not self._over.done():
+            failed = _StageFailed("run")
+            failed.__cause__ = error
+            self._over.set_exception(failed)
+
+    def _finish(self, reason: str, message: str) -> None:
+        if not self._over.done():
+            self._over.set_exception(_Over(reason, message))
+
+    async def _take_down(self, work: asyncio.Task[None]) -> _StageFailed | None:
+        """Stop what runs, in the reverse order; a fault here counts unless there was an earlier one."""
+        if not self._over.done():
+            self._over.cancel()
+        elif not self._over.cancelled():
+            self._over.exception()  # seen, also where the start failed first
+        if not work.done():
+            work.cancel()
+            await asyncio.wait([work], timeout=self._grace_s)
+        fault: _StageFailed | None = None
+        stop = getattr(self._agent, "stop", None)
+        if stop is not None:
+            try:
+                async with asyncio.timeout(self._grace_s):
+                    await _stage("stop", stop())
+            except TimeoutError:
+                log.warning("agent.stop_timed_out", grace_s=self._grace_s)
+            except _StageFailed as failed:
+                fault = failed
+        if self._room is not None:
+            await self._room.close()
+        # A room that went away while the agent stopped makes many a `stop` raise; that is not its fault.
+        return None if fault is not None and isinstance(fault.__cause__, RoomLost) else fault
+
+    def _failed(self, fault: _StageFailed) -> control.Failed:
+        error = fault.__cause__ or fault
+        told = describe(error, self._loaded.folder)
+        reason = fault.reason
+        if isinstance(error, RoomUnreachable | RoomRefused) and fault.stage == "join":
+            reason = "room_unreachable"
+        elif fault.stage == "join" and isinstance(error, RoomLost):
+            reason = "room_lost"
+        return control.Failed(fault.stage, told.kind, told.message, told.where, told.traceback, reason)
+
+
+async def _construct(cls: type[Any], arguments: dict[str, Any]) -> Any:
+    agent: Any = portable(cls())
+    if arguments:
+        agent.arguments = arguments
+    return agent
+
+
+async def _stage(name: str, work: Awaitable[Any]) -> Any:
+    try:
+        return await work
+    except (asyncio.CancelledError, SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise _StageFailed(name) from error
+
+
+class _StartedTasks:
+    """Watch the tasks that an agent's `start` creates itself.
+
+    Such a task is the agent's own background work: when it raises and nobody looks at the exception, the
+    agent is broken although its process lives, so the session ends.  Tasks created elsewhere (by a handler of
+    one message, say) are only logged by asyncio, and the session goes on.
+    """
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._owner = asyncio.current_task()
+
+    def __enter__(self) -> None:
+        self._loop.set_task_factory(cast(Any, self._make))
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.set_task_factory(None)
+
+    def _make(
+        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **kwargs: Any
+    ) -> asyncio.Task[Any]:
+        task = asyncio.Task(coro, loop=loop, **kwargs)
+        if asyncio.current_task(loop) is self._owner:
+            task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        # Give whoever awaits the task time to take its exception; asyncio notes that in this attribute.
+        if not task.cancelled() and getattr(task, "_log_traceback", False):
+            self._loop.call_later(_UNSEEN_S, self._still_unseen, task)
+
+    def _still_unseen(self, task: asyncio.Task[Any]) -> None:
+        if getattr(task, "_log_traceback", False):
+            error = task.exception()
+            if error is not None:
+                self._failed(error)
