@@ -1,0 +1,359 @@
+"""The documents of a room: opening, relaying changes, keeping them on disk.
+
+A change is merged into the server's copy and relayed to the other subscribers only when it changed
+something: every client echoes what it receives, and an echo must end here.  A document is a file at its
+path, written some moments after a change, when its last subscriber leaves, and when the room closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomError, RoomFull
+from runtime.rooms.connection import Peer
+from runtime.rooms.document import Document, decode_update, encode_update
+from runtime.rooms.document_schema import DocumentSchema
+from runtime.rooms.files import Files, clean_path
+from runtime.rooms.limits import RoomLimits
+from runtime.rooms.request import Handlers, Outcome, Request
+from runtime.rooms.streams import ServerStream
+from runtime.rooms.thread_schema import BUILT_IN_SCHEMAS
+from runtime.wire.content import EmptyContent, JsonContent
+
+log = structlog.get_logger(__name__)
+
+MAX_SCHEMA_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True, eq=False)
+class _Subscription:
+    """Somebody who has the document open; ``written`` is the path in that client's spelling."""
+
+    peer: Peer
+    written: str
+    send: Callable[[bytes], None]
+    closed: Callable[[], None] | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    path: str
+    document: Document
+    subscriptions: list[_Subscription] = field(default_factory=list)
+    is_dirty: bool = False
+    stored_bytes: int = 0
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Documents:
+    """Requests ``room.…`` about documents, and the built-in toolkit ``sync``."""
+
+    def __init__(self, limits: RoomLimits, files: Files) -> None:
+        self._limits = limits
+        self._files = files
+        self._open: dict[str, _Open] = {}
+        self._opening = asyncio.Lock()
+        self._dirty = asyncio.Event()
+
+    def requests(self) -> Handlers:
+        """The older dialect's names."""
+        return {
+            "room.connect": self._connect,
+            "room.sync": self._sync,
+            "room.disconnect": self._disconnect,
+            "room.create": self._create,
+            "room.describe": self._describe,
+        }
+
+    def tools(self) -> Handlers:
+        """The newer dialect's plain tools."""
+        return {"sync.create": self._create, "sync.describe": self._describe}
+
+    def paths(self) -> list[str]:
+        """Documents that somebody has open."""
+        return sorted(path for path, opened in self._open.items() if opened.subscriptions)
+
+    def is_open(self, path: str) -> bool:
+        """Whether somebody has this document open, or one inside this folder."""
+        return any(known == path or known.startswith(f"{path}/") for known in self.paths())
+
+    def has_schema(self, name: str) -> bool:
+        """Whether documents with this extension can be opened without bringing a schema."""
+        if name in BUILT_IN_SCHEMAS:
+            return True
+        try:
+            return self._files.stat(clean_path(f".schemas/{name}.json")) is not None
+        except InvalidRequest:
+            return False
+
+    def forget(self, path: str) -> None:
+        """The file or folder at this path was deleted: close its documents for everybody."""
+        for known in [known for known in self._open if known == path or known.startswith(f"{path}/")]:
+            opened = self._open.pop(known)
+            opened.is_dirty = False
+            for subscription in opened.subscriptions:
+                if subscription.closed is not None:
+                    subscription.closed()
+            opened.subscriptions.clear()
+
+    async def leave(self, peer: Peer) -> None:
+        """Drop a participant's subscriptions; documents that nobody has open are written and let go."""
+        for opened in list(self._open.values()):
+            if any(subscription.peer is peer for subscription in opened.subscriptions):
+                opened.subscriptions = [s for s in opened.subscriptions if s.peer is not peer]
+                await self._release(opened)
+
+    async def keep_flushed(self) -> None:
+        """Write changed documents after a short while; runs until cancelled."""
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(self._limits.flush_s)
+            self._dirty.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write every changed document now."""
+        for opened in list(self._open.values()):
+            await self._write(opened)
+
+    # ---- streamed (newer dialect)
+
+    async def open(self, stream: ServerStream) -> None:
+        """Streamed tool: the state, then everybody's changes in both directions."""
+        stream.accept()
+        start = await stream.start()
+        written, own, vector = start.path(), _own_schema(start), start.optional_text("vector")
+        known = decode_update(vector.encode()) if vector else None
+        opened = await self._opened(start)
+        try:
+            state = opened.document.state(known)
+        except InvalidRequest:
+            await self._release(opened)
+            raise
+        schema = own or opened.document.schema
+        subscription = _Subscription(
+            stream.peer,
+            written,
+            lambda data: stream.send({"kind": "sync", "path": written}, data),
+            closed=stream.finish,
+        )
+        stream.send({"kind": "state", "path": written, "schema": schema.raw}, encode_update(state))
+        opened.subscriptions.append(subscription)
+        try:
+            while (chunk := await stream.receive_binary("sync")) is not None:
+                if subscription not in opened.subscriptions:
+                    raise Conflict(f"document {written!r} was deleted")
+                self._apply(opened, subscription, chunk.data)
+        finally:
+            if subscription in opened.subscriptions:
+                opened.subscriptions.remove(subscription)
+                await self._release(opened)
+
+    # ---- requests
+
+    async def _connect(self, request: Request) -> Outcome:
+        written, own, peer = request.path(), _own_schema(request), request.peer
+        opened = await self._opened(request)
+        if peer.is_gone:
+            await self._release(opened)
+            return None
+        for subscription in opened.subscriptions:
+            if subscription.peer is peer and subscription.written == written:
+                raise Conflict(f"already connected to {written!r}")
+        schema = own or self._default_schema(opened)
+        # The answer must come before the first state: an older client that gets them the other way round
+        # waits for ever.
+        request.answer(JsonContent({"schema": schema.raw}))
+
+        def send(data: bytes) -> None:
+            peer.push("room.sync", {"path": written}, data)
+
+        send(encode_update(opened.document.state()))
+        opened.subscriptions.append(_Subscription(peer, written, send))
+        return None
+
+    def _sync(self, request: Request) -> Outcome:
+        opened, subscription = self._subscribed(request)
+        self._apply(opened, subscription, request.data)
+        return EmptyContent()
+
+    async def _disconnect(self, request: Request) -> Outcome:
+        opened, subscription = self._subscribed(request)
+        opened.subscriptions.remove(subscription)
+        await self._release(opened)
+        return EmptyContent()
+
+    async def _create(self, request: Request) -> Outcome:
+        path = _document_path(request, write=True)
+        async with self._opening:
+            if path in self._open or await asyncio.to_thread(self._files.stat, path) is not None:
+                raise Conflict(f"{path!r} exists already")
+            schema = await self._schema_for(request, path)
+            opened = await self._make(path, schema, request.optional_object("json"))
+        await self._release(opened)
+        return EmptyContent()
+
+    async def _describe(self, request: Request) -> Outcome:
+        path = _document_path(request, write=False)
+        async with self._opening:
+            opened = self._open.get(path) or await self._load(path)
+        if opened is None:
+            raise NotFound(f"no document {path!r}")
+        described = opened.document.describe()
+        await self._release(opened)
+        return JsonContent(described)
+
+    # ---- opening
+
+    async def _opened(self, request: Request) -> _Open:
+        path = _document_path(request, write=False)
+        async with self._opening:
+            opened = self._open.get(path) or await self._load(path)
+            if opened is not None:
+                return opened
+            if not request.flag("create", default=True):
+                raise NotFound(f"no document {path!r}")
+            _document_path(request, write=True)
+            schema = await self._schema_for(request, path)
+            # A client that comes back with a state brings the children with it: fresh ones would stand
+            # beside them.
+            is_back = request.optional_text("vector") is not None
+            return await self._make(path, schema, request.optional_object("initial_json"), seeded=not is_back)
+
+    async def _load(self, path: str) -> _Open | None:
+        entry = await asyncio.to_thread(self._files.stat, path)
+        if entry is None:
+            return None
+        if entry.size is None:
+            raise Conflict(f"{path!r} is a folder")
+        if entry.size > 2 * self._limits.max_document_bytes:
+            raise Conflict(f"{path!r} is not a document")
+        self._check_count()
+        raw = await asyncio.to_thread(self._files.read, path, max_bytes=entry.size)
+        document = Document.load(raw, max_bytes=self._limits.max_document_bytes)
+        opened = self._open[path] = _Open(path, document, stored_bytes=len(raw))
+        return opened
+
+    async def _make(
+        self, path: str, schema: DocumentSchema, content: dict[str, Any] | None, *, seeded: bool = True
+    ) -> _Open:
+        self._check_count()
+        if not path:
+            raise InvalidRequest("a document needs a path")
+        self._files.reserve(0)
+        if seeded or content is not None:
+            document = Document.create(schema, content=content, max_bytes=self._limits.max_document_bytes)
+        else:
+            document = Document(schema, max_bytes=self._limits.max_document_bytes)
+        opened = self._open[path] = _Open(path, document, is_dirty=True)
+        try:
+            await self._write(opened)  # at once, so that it is a file like any other from now on
+        except asyncio.CancelledError:
+            if not opened.subscriptions:
+                self._open.pop(path, None)
+            raise
+        return opened
+
+    def _check_count(self) -> None:
+        if len(self._open) >= self._limits.max_documents:
+            raise RoomFull(f"the room has {self._limits.max_documents} documents open")
+
+    async def _schema_for(self, request: Request, path: str) -> DocumentSchema:
+        own = _own_schema(request)
+        if own is not None:
+            return own
+        extension = path.rpartition("/")[2].rpartition(".")[2]
+        named = request.optional_text("schema_path")
+        if named is None and extension in BUILT_IN_SCHEMAS:
+            return DocumentSchema(BUILT_IN_SCHEMAS[extension])
+        source = clean_path(named or f".schemas/{extension}.json")
+        try:
+            raw = await asyncio.to_thread(self._files.read, source, max_bytes=MAX_SCHEMA_BYTES)
+            return DocumentSchema(json.loads(raw))
+        except NotFound as error:
+            raise NotFound(f"no schema for {path!r}: {source!r} is not there") from error
+        except (ValueError, RecursionError) as error:
+            raise InvalidRequest(f"{source!r} is not JSON") from error
+
+    def _default_schema(self, opened: _Open) -> DocumentSchema:
+        """For those who bring none: clients that old cannot read what newer ones may have brought."""
+        extension = opened.path.rpartition(".")[2]
+        built_in = BUILT_IN_SCHEMAS.get(extension)
+        return DocumentSchema(built_in) if built_in else opened.document.schema
+
+    # ---- changing and keeping
+
+    def _apply(self, opened: _Open, sender: _Subscription, data: bytes) -> None:
+        update = decode_update(data)
+        if not sender.peer.participant.claims.allows_document(opened.path, write=True):
+            # Readers echo like everybody else; only a real change is refused.
+            if opened.document.would_change(update):
+                raise PermissionDenied(f"the token does not allow changing {opened.path!r}")
+            return
+        changed = opened.document.apply(update)
+        if changed is None:
+            return
+        self._mark(opened)
+        encoded = encode_update(changed)
+        for subscription in list(opened.subscriptions):
+            if subscription is not sender:
+                subscription.send(encoded)
+
+    def _subscribed(self, request: Request) -> tuple[_Open, _Subscription]:
+        written = request.path()
+        opened = self._open.get(clean_path(written))
+        for subscription in opened.subscriptions if opened else ():
+            if opened and subscription.peer is request.peer and subscription.written == written:
+                return opened, subscription
+        raise Conflict(f"not connected to {written!r}")
+
+    def _mark(self, opened: _Open) -> None:
+        opened.is_dirty = True
+        self._dirty.set()
+
+    async def _release(self, opened: _Open) -> None:
+        if opened.subscriptions:
+            return
+        await self._write(opened)
+        # Somebody may have opened or changed it during the writing.
+        if not opened.subscriptions and not opened.is_dirty and self._open.get(opened.path) is opened:
+            del self._open[opened.path]
+
+    async def _write(self, opened: _Open) -> None:
+        async with opened.writing:
+            if not opened.is_dirty:
+                return
+            opened.is_dirty = False
+            raw = opened.document.dump()
+            staged = self._files.stage()
+            try:
+                await asyncio.to_thread(self._files.append, staged, raw)
+                if self._open.get(opened.path) is not opened:
+                    self._files.discard(staged)  # deleted meanwhile
+                    return
+                await asyncio.to_thread(self._files.commit, staged, opened.path, overwrite=True)
+            except (OSError, RoomError) as error:
+                self._files.discard(staged)
+                log.warning("document.write_failed", error=str(error))
+                return
+            self._files.release(opened.stored_bytes - len(raw))
+            opened.stored_bytes = len(raw)
+
+
+def _document_path(request: Request, *, write: bool) -> str:
+    path = clean_path(request.path())
+    if not request.peer.participant.claims.allows_document(path, write=write):
+        verb = "changing" if write else "opening"
+        raise PermissionDenied(f"the token does not allow {verb} {path!r}")
+    return path
+
+
+def _own_schema(request: Request) -> DocumentSchema | None:
+    raw = request.optional_object("schema")
+    return None if raw is None else DocumentSchema(raw)

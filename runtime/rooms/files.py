@@ -1,0 +1,255 @@
+"""A room's files on disk: a tree that no path leaves, and a staging folder for what is being written.
+
+Everything here blocks and is meant for a thread, except `reserve` and `release`, which keep the count of
+bytes and belong to the event loop.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from runtime.clock import iso
+from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
+
+MAX_PATH_BYTES: Final = 1024
+MAX_NAME_BYTES: Final = 255
+
+
+def clean_path(path: str) -> str:
+    """A room path in its one spelling: relative, without empty or dot parts; the root is ``""``.
+
+    Raises:
+        InvalidRequest: It points outside, or no file system could hold it.
+    """
+    try:
+        length = len(path.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InvalidRequest("the path is not valid text") from error
+    if length > MAX_PATH_BYTES:
+        raise InvalidRequest(f"the path is longer than {MAX_PATH_BYTES} bytes")
+    if "\x00" in path:
+        raise InvalidRequest("the path contains a zero byte")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise InvalidRequest("the path points outside the room")
+    if any(len(part.encode("utf-8")) > MAX_NAME_BYTES for part in parts):
+        raise InvalidRequest(f"a name in the path is longer than {MAX_NAME_BYTES} bytes")
+    return "/".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or a folder."""
+
+    name: str
+    is_folder: bool
+    size: int | None
+    created_at: str
+    updated_at: str
+
+
+class Files:
+    """The files of one room.
+
+    Args:
+        root: Where the tree is; made when missing.
+        staging: Where unfinished uploads are; emptied when the room opens.
+        max_bytes: Bound of the whole tree and staging together.
+    """
+
+    def __init__(self, root: Path, staging: Path, *, max_bytes: int) -> None:
+        self._root = root
+        self._staging = staging
+        self._max_bytes = max_bytes
+        self._used_bytes = 0
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes counted against the bound."""
+        return self._used_bytes
+
+    def prepare(self) -> None:
+        """Make the folders, drop what an earlier run left unfinished, count what is there."""
+        shutil.rmtree(self._staging, ignore_errors=True)
+        for folder in (self._root, self._staging):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._root = self._root.resolve()
+        self._used_bytes = sum(size for size in self._sizes(self._root))
+
+    def reserve(self, size: int) -> None:
+        """Count bytes before they are written.
+
+        Raises:
+            RoomFull: They do not fit.
+        """
+        if self._used_bytes + size > self._max_bytes:
+            raise RoomFull(f"the room's files may have {self._max_bytes} bytes")
+        self._used_bytes += size
+
+    def release(self, size: int) -> None:
+        """Count bytes that are gone; a negative number counts bytes that must be taken whatever the bound."""
+        self._used_bytes = max(0, self._used_bytes - size)
+
+    def stat(self, path: str) -> Entry | None:
+        """What is at the path, or None."""
+        try:
+            return _entry(self._locate(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def list(self, path: str) -> list[Entry]:
+        """What is in a folder, by name.
+
+        Raises:
+            NotFound: Nothing there, or a file.
+        """
+        folder = self._locate(path)
+        if path == ".schemas":  # every agent's start lists it
+            folder.mkdir(exist_ok=True)
+        try:
+            return [_entry(child) for child in sorted(folder.iterdir()) if not child.is_symlink()]
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"no folder {path!r}") from error
+
+    def size(self, path: str) -> int:
+        """Bytes of a file.
+
+        Raises:
+            NotFound: Nothing there, or a folder.
+        """
+        entry = self.stat(path)
+        if entry is None or entry.size is None:
+            raise NotFound(f"no file {path!r}")
+        return entry.size
+
+    def read(self, path: str, *, offset: int = 0, max_bytes: int) -> bytes:
+        """Up to ``max_bytes`` of a file.
+
+        Raises:
+            NotFound: Nothing there, or a folder.
+        """
+        try:
+            with self._locate(path).open("rb") as file:
+                file.seek(offset)
+                return file.read(max_bytes)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise NotFound(f"no file {path!r}") from error
+
+    def stage(self) -> Path:
+        """A fresh file for an upload."""
+        staged = self._staging / uuid.uuid4().hex
+        staged.touch(mode=0o600)
+        return staged
+
+    def append(self, staged: Path, data: bytes) -> None:
+        """Write to the end of an upload."""
+        with staged.open("ab") as file:
+            file.write(data)
+
+    def commit(self, staged: Path, path: str, *, overwrite: bool) -> int:
+        """Make an upload visible at its path, at once; return the bytes of the file it replaced.
+
+        Raises:
+            Conflict: Something is there and may not be replaced.
+        """
+        target = self._writable(path)
+        replaced = 0
+        if target.is_dir():
+            raise Conflict(f"{path!r} is a folder")
+        if target.exists():
+            if not overwrite:
+                raise Conflict(f"{path!r} exists already", cure="Ask to overwrite it.")
+            replaced = target.stat().st_size
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staged, target)
+        return replaced
+
+    def discard(self, staged: Path) -> None:
+        """Drop an upload."""
+        staged.unlink(missing_ok=True)
+
+    def delete(self, path: str, *, recursive: bool) -> int:
+        """Delete a file, or a folder when ``recursive`` or empty; return the bytes freed.
+
+        Raises:
+            NotFound: Nothing there.
+            Conflict: A folder with something in it.
+        """
+        if not path:
+            raise InvalidRequest("the room's root is not deleted")
+        target = self._locate(path)
+        try:
+            if target.is_dir():
+                freed = sum(self._sizes(target))
+                if not recursive and any(target.iterdir()):
+                    raise Conflict(f"{path!r} is a folder", cure="Delete it recursively.")
+                shutil.rmtree(target)
+                return freed
+            freed = target.stat().st_size
+            target.unlink()
+            return freed
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"no file {path!r}") from error
+
+    def move(self, source: str, destination: str, *, overwrite: bool) -> int:
+        """Move a file or folder; return the bytes of the file it replaced.
+
+        Raises:
+            NotFound: No such source.
+            Conflict: Something is at the destination and may not be replaced.
+        """
+        origin, target = self._locate(source), self._writable(destination)
+        if not source or not origin.exists():
+            raise NotFound(f"no file {source!r}")
+        if target == origin or target.is_relative_to(origin):
+            raise Conflict(f"{destination!r} is inside {source!r}")
+        replaced = 0
+        if target.exists():
+            if not overwrite or target.is_dir():
+                raise Conflict(f"{destination!r} exists already")
+            replaced = target.stat().st_size
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(origin, target)
+        return replaced
+
+    def _writable(self, path: str) -> Path:
+        if not path:
+            raise InvalidRequest("a file needs a path")
+        target = self._locate(path)
+        for above in PurePosixPath(path).parents:
+            if str(above) != "." and (self._root / above).is_file():
+                raise Conflict(f"{str(above)!r} is a file, not a folder")
+        return target
+
+    def _locate(self, path: str) -> Path:
+        # clean_path has refused "..", so only a symbolic link could lead out of the tree.
+        target = self._root / path
+        if not target.resolve().is_relative_to(self._root):
+            raise InvalidRequest("the path points outside the room")
+        return target
+
+    def _sizes(self, folder: Path) -> Iterator[int]:
+        for above, _, names in os.walk(folder):
+            for name in names:
+                try:
+                    yield os.lstat(os.path.join(above, name)).st_size
+                except FileNotFoundError:
+                    continue
+
+
+def _entry(path: Path) -> Entry:
+    status = path.stat()
+    is_folder = path.is_dir()
+    return Entry(
+        path.name,
+        is_folder,
+        None if is_folder else status.st_size,
+        iso(min(status.st_ctime, status.st_mtime)),
+        iso(status.st_mtime),
+    )

@@ -1,0 +1,230 @@
+"""One open room: its services put together, and the life of each connection in it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from runtime.clock import Clock
+from runtime.errors import RemoteProtocolError
+from runtime.rooms.agents import Agents, Caller
+from runtime.rooms.connection import Connection, Peer
+from runtime.rooms.developer import DeveloperLog
+from runtime.rooms.dispatcher import Dispatcher, Services
+from runtime.rooms.documents import Documents
+from runtime.rooms.files import Files
+from runtime.rooms.limits import RoomLimits
+from runtime.rooms.live import LiveRoom, ParticipantInfo, RoomEvent, RoomInfo
+from runtime.rooms.messaging import Messaging
+from runtime.rooms.queues import Queues
+from runtime.rooms.room import ParticipantId
+from runtime.rooms.storage import Storage
+from runtime.rooms.token import Claims, Scope
+from runtime.rooms.tools import Tools
+from runtime.wire.room import Assembler
+
+log = structlog.get_logger(__name__)
+
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, TOO_SLOW = 1000, 1001, 1002, 1008
+_PACKETS_PER_TURN = 16
+
+
+class HostedRoom:
+    """A room that is open.
+
+    Args:
+        folder: Where its files are.
+        mint: Makes a participant token for (name, scope) in this room.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        limits: RoomLimits,
+        folder: Path,
+        clock: Clock,
+        mint: Callable[[str, Scope], str],
+        caller: Caller | None,
+        listener: Callable[[RoomEvent], None] | None,
+    ) -> None:
+        self._limits = limits
+        self._live = LiveRoom(name, limits=limits, clock=clock, listener=listener)
+        self._files = Files(folder / "files", folder / "staging", max_bytes=limits.max_storage_bytes)
+        documents = Documents(limits, self._files)
+        self._services = Services(
+            messaging=Messaging(self._live),
+            tools=Tools(self._live),
+            agents=Agents(self._live, mint=mint, has_schema=documents.has_schema, caller=caller),
+            documents=documents,
+            storage=Storage(self._live, self._files, documents),
+            queues=Queues(limits),
+            developer=DeveloperLog(),
+        )
+        self._dispatcher = Dispatcher(self._live, self._services)
+        self._starting = asyncio.Lock()
+        self._flusher: asyncio.Task[None] | None = None
+        self._connections: set[asyncio.Task[object]] = set()
+        self._closing = False
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self._live.name
+
+    @property
+    def is_full(self) -> bool:
+        """No further participant fits."""
+        return self._live.members.is_full
+
+    @property
+    def is_empty(self) -> bool:
+        """Nobody is in it, or about to be."""
+        return len(self._live.members) == 0 and not self._connections
+
+    def info(self) -> RoomInfo:
+        """What an operator sees."""
+        registry = self._live.registry
+        participants = []
+        for member in self._live.members:
+            toolkits, agents = registry.of(member.id)
+            participants.append(
+                ParticipantInfo(
+                    id=member.id,
+                    name=member.name,
+                    role=member.role,
+                    visible=member.visible,
+                    attributes=dict(member.attributes),
+                    toolkits=tuple(toolkits),
+                    agents=tuple(agents),
+                )
+            )
+        return RoomInfo(
+            name=self.name,
+            session_id=self._live.members.session_id,
+            opened_at=self._live.opened_at,
+            participants=tuple(participants),
+            documents=tuple(self._services.documents.paths()),
+            queues=self._services.queues.sizes(),
+        )
+
+    def dismiss(self, name: str) -> int:
+        """Ask everybody of that name to leave; return how many there are."""
+        self._live.deliver(self._live.members.dismiss(name))
+        return len(self._live.members.named(name))
+
+    async def serve(self, claims: Claims, connection: Connection, *, room_url: str) -> None:
+        """Be one participant's room until its connection ends, for whatever reason.
+
+        Raises:
+            RoomFull: Somebody else took the last place since admission.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await self._start()
+            await self._serve(claims, connection, room_url)
+        finally:
+            self._connections.discard(task)
+
+    async def close(self) -> None:
+        """Send everybody away and write what is not on disk yet."""
+        self._closing = True
+        for peer in list(self._live.peers.values()):
+            peer.outbox.close()
+        if self._connections:
+            await asyncio.wait(set(self._connections), timeout=2 * self._limits.close_timeout_s)
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+        await self._services.documents.flush()
+        self._live.emit("room_closed")
+
+    async def _start(self) -> None:
+        async with self._starting:
+            if self._flusher is None:
+                await asyncio.to_thread(self._files.prepare)
+                self._flusher = asyncio.create_task(self._services.documents.keep_flushed())
+                self._live.emit("room_opened")
+
+    async def _serve(self, claims: Claims, connection: Connection, room_url: str) -> None:
+        participant_id = ParticipantId(str(uuid.uuid4()))
+        greeting = self._live.members.join(participant_id, claims, room_url=room_url)
+        member = self._live.members.get(participant_id)
+        assert member is not None
+        peer = self._live.peers[participant_id] = Peer(member, self._limits, room_url=room_url)
+        self._live.deliver(greeting)
+        self._live.emit("participant_joined", peer)
+        reading = asyncio.create_task(self._read(peer, connection))
+        others = (
+            asyncio.create_task(peer.outbox.run(connection)),
+            asyncio.create_task(peer.outbox.wait_closed()),
+        )
+        try:
+            await asyncio.wait((reading, *others), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            code = self._close_code(peer, reading)
+            for task in (reading, *others):
+                task.cancel()
+            await self._leave(peer)
+            await asyncio.gather(reading, *others, return_exceptions=True)
+            await self._hang_up(connection, code)
+
+    async def _read(self, peer: Peer, connection: Connection) -> int:
+        """Feed the participant's messages to the dispatcher; return the code to close with."""
+        assembler = Assembler(max_message_bytes=self._limits.max_message_bytes)
+        packets = 0
+        while (packet := await connection.receive()) is not None:
+            try:
+                message = assembler.receive(packet)
+            except RemoteProtocolError as error:
+                log.info("room.packet_refused", room=self.name, participant=peer.id, reason=error.message)
+                return PROTOCOL_ERROR
+            if message is not None:
+                self._dispatcher.receive(peer, message)
+            packets += 1
+            if packets % _PACKETS_PER_TURN == 0:
+                await asyncio.sleep(0)  # one that floods must not keep the loop to itself
+        return NORMAL
+
+    def _close_code(self, peer: Peer, reading: asyncio.Task[int]) -> int:
+        if peer.outbox.overflowed:
+            log.warning("room.participant_too_slow", room=self.name, participant=peer.id)
+            return TOO_SLOW
+        if self._closing:
+            return GOING_AWAY
+        if reading.done() and not reading.cancelled() and reading.exception() is None:
+            return reading.result()
+        return NORMAL
+
+    async def _leave(self, peer: Peer) -> None:
+        """Drop everything the participant owned.  What others notice happens before the first await."""
+        peer.outbox.close()
+        self._live.peers.pop(peer.id, None)
+        gone = self._live.members.leave(peer.id)
+        self._live.registry.drop(peer.id)
+        services = self._services
+        services.tools.leave(peer)
+        services.agents.leave(peer)
+        services.queues.leave(peer)
+        services.developer.leave(peer)
+        self._live.deliver(gone)
+        self._live.emit("participant_left", peer)
+        tasks = list(peer.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await services.storage.leave(peer)
+        await services.documents.leave(peer)
+
+    async def _hang_up(self, connection: Connection, code: int) -> None:
+        try:
+            async with asyncio.timeout(self._limits.close_timeout_s):
+                await connection.close(code)
+        except Exception as error:  # noqa: BLE001 - the connection is somebody else's; it is over either way
+            log.debug("room.close_failed", room=self.name, error=str(error))

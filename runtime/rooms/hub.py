@@ -1,0 +1,219 @@
+"""All rooms of this server: admitting connections, opening and closing rooms.
+
+A room opens when its first participant is admitted and closes some time after the last one left.  Its files
+and documents stay on disk, under the folder of its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from runtime.clock import Clock, SystemClock
+from runtime.errors import ConfigError, NotFound, RoomFull
+from runtime.rooms.agents import Caller
+from runtime.rooms.connection import Connection
+from runtime.rooms.hosted import HostedRoom
+from runtime.rooms.limits import RoomLimits
+from runtime.rooms.live import RoomEvent, RoomInfo
+from runtime.rooms.token import Claims, Keys, Scope, mint, verify
+
+MAX_FOLDER_CHARS = 200
+
+
+class RoomHub:
+    """The embedded room server.
+
+    Args:
+        limits: Bounds of everything.
+        state_dir: Where rooms keep their files, and the hub its secret.
+        caller: Posts the webhooks of participants that call somebody in; None refuses them.
+        listener: Is told what happens, synchronously; must not raise or wait.
+        secret: Signs and verifies tokens without a key id; None uses one made once and kept (0600).
+        keys: Secrets of API keys by key id, accepted besides.
+    """
+
+    def __init__(
+        self,
+        limits: RoomLimits | None = None,
+        *,
+        state_dir: Path,
+        clock: Clock | None = None,
+        caller: Caller | None = None,
+        listener: Callable[[RoomEvent], None] | None = None,
+        secret: str | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        self._limits = limits or RoomLimits()
+        self._folder = state_dir / "rooms"
+        self._clock = clock or SystemClock()
+        self._caller = caller
+        self._listener = listener
+        self._secret = secret or _kept_secret(self._folder / "secret")
+        self._keys = Keys(shared=(self._secret,), by_id=dict(keys or {}))
+        self._rooms: dict[str, HostedRoom] = {}
+        self._closings: dict[str, asyncio.Task[None]] = {}
+        self._idle: dict[str, asyncio.TimerHandle] = {}
+
+    def admit(self, room: str, token: str) -> Claims:
+        """Decide about a connection before its upgrade is accepted.
+
+        Raises:
+            PermissionDenied: The token does not open this room (HTTP 403).
+            NotFound: There cannot be a room of that name (404).
+            RoomFull: The room or the server is full (503).
+        """
+        self._room_folder(room)
+        claims = verify(token, room=room, keys=self._keys, now=self._clock.wall())
+        hosted = self._rooms.get(room)
+        if hosted is not None and hosted.is_full:
+            raise RoomFull(f"room {room!r} is full: {self._limits.max_participants} participants")
+        if hosted is None:
+            self._check_room_count()
+        return claims
+
+    async def serve(self, room: str, claims: Claims, connection: Connection, *, room_url: str) -> None:
+        """Serve one upgraded websocket until it closes; call it with what `admit` returned.
+
+        The connection is closed on return.  Cancelling is allowed: the participant leaves.
+
+        Raises:
+            RoomFull: The last place went to somebody else since `admit`; the connection is closed.
+        """
+        try:
+            hosted = await self._opened(room)
+            timer = self._idle.pop(room, None)
+            if timer is not None:
+                timer.cancel()
+            await hosted.serve(claims, connection, room_url=room_url)
+        except RoomFull:
+            await connection.close(1013)
+            raise
+        finally:
+            self._watch_idle(room)
+
+    def token(self, room: str, name: str, *, role: str = "agent", scope: Scope | None = None) -> str:
+        """A participant token that this hub accepts."""
+        return mint(name, room=room, secret=self._secret, role=role, scope=scope)
+
+    def rooms(self) -> list[RoomInfo]:
+        """The open rooms, by name."""
+        return [self._rooms[name].info() for name in sorted(self._rooms)]
+
+    def room(self, name: str) -> RoomInfo:
+        """One open room.
+
+        Raises:
+            NotFound: It is not open.
+        """
+        return self._hosted(name).info()
+
+    async def dismiss(self, room: str, participant_name: str) -> int:
+        """Ask the participants of that name to leave; return how many there are.
+
+        Asking again is harmless: nobody is told twice.
+
+        Raises:
+            NotFound: The room is not open.
+        """
+        return self._hosted(room).dismiss(participant_name)
+
+    async def close_room(self, room: str) -> None:
+        """Send everybody away and write the room's documents.  A room that is not open is no error."""
+        timer = self._idle.pop(room, None)
+        if timer is not None:
+            timer.cancel()
+        hosted = self._rooms.pop(room, None)
+        if hosted is not None:
+            closing = asyncio.create_task(hosted.close())
+            self._closings[room] = closing
+            closing.add_done_callback(lambda _: self._closings.pop(room, None))
+        pending = self._closings.get(room)
+        if pending is not None:
+            await asyncio.shield(pending)
+
+    async def aclose(self) -> None:
+        """Close every room; documents are on disk afterwards."""
+        await asyncio.gather(*(self.close_room(name) for name in {*self._rooms, *self._closings}))
+
+    async def _opened(self, room: str) -> HostedRoom:
+        while (closing := self._closings.get(room)) is not None:
+            await asyncio.shield(closing)  # the old run may still be writing its files
+        hosted = self._rooms.get(room)
+        if hosted is None:
+            self._check_room_count()
+            hosted = self._rooms[room] = HostedRoom(
+                room,
+                limits=self._limits,
+                folder=self._room_folder(room),
+                clock=self._clock,
+                mint=lambda name, scope: self.token(room, name, scope=scope),
+                caller=self._caller,
+                listener=self._listener,
+            )
+        return hosted
+
+    def _check_room_count(self) -> None:
+        if len(self._rooms) < self._limits.max_rooms:
+            return
+        for name, hosted in self._rooms.items():  # the oldest that nobody is in gives way
+            if hosted.is_empty:
+                self._expire(name)
+                return
+        raise RoomFull(f"this server has {self._limits.max_rooms} rooms open")
+
+    def _watch_idle(self, room: str) -> None:
+        hosted = self._rooms.get(room)
+        if hosted is not None and hosted.is_empty and room not in self._idle:
+            loop = asyncio.get_running_loop()
+            self._idle[room] = loop.call_later(self._limits.idle_close_s, self._expire, room)
+
+    def _expire(self, room: str) -> None:
+        timer = self._idle.pop(room, None)
+        if timer is not None:
+            timer.cancel()
+        hosted = self._rooms.get(room)
+        if hosted is not None and hosted.is_empty:
+            del self._rooms[room]
+            closing = asyncio.get_running_loop().create_task(hosted.close())
+            self._closings[room] = closing
+            closing.add_done_callback(lambda _: self._closings.pop(room, None))
+
+    def _hosted(self, name: str) -> HostedRoom:
+        hosted = self._rooms.get(name)
+        if hosted is None:
+            raise NotFound(f"room {name!r} is not open")
+        return hosted
+
+    def _room_folder(self, room: str) -> Path:
+        folder = _folder_name(room)
+        if not folder or len(folder) > MAX_FOLDER_CHARS or not room.isprintable():
+            raise NotFound("there is no room of that name", cure="Use a short, printable name.")
+        return self._folder / "data" / folder
+
+
+def _folder_name(room: str) -> str:
+    try:
+        return quote(room, safe=" ").replace(".", "%2E")  # no name may be "." or ".."
+    except UnicodeEncodeError:
+        return ""
+
+
+def _kept_secret(path: Path) -> str:
+    """The hub's own secret: made once, readable by its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        secret = path.read_text("ascii").strip()
+        if len(secret) < 32:
+            raise ConfigError(f"{path} holds no secret", cure="Delete it; a new one is made.") from None
+        return secret
+    secret = secrets.token_hex(32)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret)
+    return secret

@@ -1,0 +1,53 @@
+"""Bounds of the embedded room server: everything that a participant can make grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLimits:
+    """How much one server, one room and one participant may hold.
+
+    Attributes:
+        max_rooms: Open rooms in this server; rooms nobody is in give way to new ones.
+        max_participants: Connections in one room.
+        max_message_bytes: One message, header and raw bytes together.
+        max_outbound_bytes: Waiting to be sent to one participant; a slower reader is disconnected.
+        max_pending_requests: Requests, calls and streams of one participant that are not answered yet.
+        max_attributes_bytes: JSON of one participant's attributes.
+        max_registrations: Toolkits and agents of one participant.
+        max_registration_bytes: JSON of one toolkit or agent.
+        max_queues: Queues in one room.
+        max_queue_messages: Messages waiting in one queue.
+        max_queue_bytes: JSON of all messages waiting in one room's queues.
+        max_documents: Documents open in one room.
+        max_document_bytes: One document's whole state.
+        max_storage_bytes: Files of one room on disk.
+        max_open_files: Uploads and downloads in progress of one participant.
+        flush_s: Seconds between a document's change and its writing to disk.
+        idle_close_s: Seconds that a room stays open with nobody in it.
+        close_timeout_s: Seconds that a websocket gets to close politely.
+    """
+
+    max_rooms: int = 256
+    max_participants: int = 256
+    max_message_bytes: int = 16 * MIB
+    max_outbound_bytes: int = 32 * MIB
+    max_pending_requests: int = 1024
+    max_attributes_bytes: int = MIB // 4
+    max_registrations: int = 64
+    max_registration_bytes: int = MIB
+    max_queues: int = 256
+    max_queue_messages: int = 10_000
+    max_queue_bytes: int = 64 * MIB
+    max_documents: int = 256
+    max_document_bytes: int = 8 * MIB
+    max_storage_bytes: int = 1024 * MIB
+    max_open_files: int = 32
+    flush_s: float = 0.5
+    idle_close_s: float = 300.0
+    close_timeout_s: float = 2.0

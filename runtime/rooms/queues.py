@@ -1,0 +1,131 @@
+"""Named queues of JSON messages, in memory for as long as the room is open."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.errors import NotFound, PermissionDenied, RoomFull
+from runtime.rooms.connection import Peer
+from runtime.rooms.limits import RoomLimits
+from runtime.rooms.request import Handlers, Outcome, Request
+from runtime.wire.content import EmptyContent, JsonContent
+
+
+@dataclass(slots=True)
+class _Queue:
+    messages: deque[tuple[Any, int]] = field(default_factory=deque)  # with the size of its JSON
+    waiting: deque[Request] = field(default_factory=deque)
+
+
+class Queues:
+    """Requests ``queues.*``, the same in both dialects.
+
+    A receive that waits is answered when a message comes.  A message is handed to a waiting participant only
+    while that participant is connected, so none is lost to one that has gone.
+    """
+
+    def __init__(self, limits: RoomLimits) -> None:
+        self._limits = limits
+        self._queues: dict[str, _Queue] = {}
+        self._held_bytes = 0
+
+    def requests(self) -> Handlers:
+        """Handlers by request name."""
+        return {
+            "queues.open": self._open,
+            "queues.send": self._send,
+            "queues.receive": self._receive,
+            "queues.list": self._list,
+            "queues.drain": self._drain,
+            "queues.close": self._close,
+        }
+
+    def sizes(self) -> dict[str, int]:
+        """Messages waiting, by queue name."""
+        return {name: len(queue.messages) for name, queue in self._queues.items()}
+
+    def leave(self, peer: Peer) -> None:
+        """Forget what a participant was waiting for."""
+        for queue in self._queues.values():
+            queue.waiting = deque(request for request in queue.waiting if request.peer is not peer)
+
+    def _open(self, request: Request) -> Outcome:
+        name = request.text("name")
+        if not request.peer.participant.claims.allows_queue_receive(name):
+            raise PermissionDenied(f"the token does not allow opening queue {name!r}")
+        self._queue(name, create=True)
+        return EmptyContent()
+
+    def _send(self, request: Request) -> Outcome:
+        name = request.text("name")
+        if not request.peer.participant.claims.allows_queue_send(name):
+            raise PermissionDenied(f"the token does not allow sending to queue {name!r}")
+        queue = self._queue(name, create=request.flag("create", default=True))
+        message = request.arguments.get("message")
+        if queue.waiting:
+            queue.waiting.popleft().answer(JsonContent(message))
+            return EmptyContent()
+        size = len(json.dumps(message))
+        if len(queue.messages) >= self._limits.max_queue_messages:
+            raise RoomFull(f"queue {name!r} holds {self._limits.max_queue_messages} messages already")
+        if self._held_bytes + size > self._limits.max_queue_bytes:
+            raise RoomFull(f"the room's queues hold {self._limits.max_queue_bytes} bytes already")
+        queue.messages.append((message, size))
+        self._held_bytes += size
+        return EmptyContent()
+
+    def _receive(self, request: Request) -> Outcome:
+        name = request.text("name")
+        if not request.peer.participant.claims.allows_queue_receive(name):
+            raise PermissionDenied(f"the token does not allow receiving from queue {name!r}")
+        queue = self._queue(name, create=request.flag("create", default=True))
+        if queue.messages:
+            message, size = queue.messages.popleft()
+            self._held_bytes -= size
+            return JsonContent(message)
+        if not request.flag("wait", default=True):
+            return EmptyContent()
+        waiting = sum(1 for other in self._queues.values() for r in other.waiting if r.peer is request.peer)
+        if waiting >= self._limits.max_pending_requests:
+            raise RoomFull(f"more than {self._limits.max_pending_requests} receives are waiting")
+        queue.waiting.append(request)
+        return None
+
+    def _list(self, request: Request) -> Outcome:
+        if not request.peer.participant.claims.allows_queue_list():
+            raise PermissionDenied("the token does not allow listing queues")
+        return JsonContent({"queues": [{"name": name, "size": size} for name, size in self.sizes().items()]})
+
+    def _drain(self, request: Request) -> Outcome:
+        queue = self._receivable(request)
+        self._held_bytes -= sum(size for _, size in queue.messages)
+        queue.messages.clear()
+        return EmptyContent()
+
+    def _close(self, request: Request) -> Outcome:
+        queue = self._receivable(request)
+        del self._queues[request.text("name")]
+        self._held_bytes -= sum(size for _, size in queue.messages)
+        for waiting in queue.waiting:
+            waiting.answer(EmptyContent())
+        return EmptyContent()
+
+    def _receivable(self, request: Request) -> _Queue:
+        name = request.text("name")
+        if not request.peer.participant.claims.allows_queue_receive(name):
+            raise PermissionDenied(f"the token does not allow emptying queue {name!r}")
+        return self._queue(name, create=False)
+
+    def _queue(self, name: str, *, create: bool) -> _Queue:
+        queue = self._queues.get(name)
+        if queue is not None:
+            return queue
+        if not create:
+            raise NotFound(f"no queue {name!r}")
+        if len(self._queues) >= self._limits.max_queues:
+            raise RoomFull(f"the room has {self._limits.max_queues} queues already")
+        queue = self._queues[name] = _Queue()
+        return queue

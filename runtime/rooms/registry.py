@@ -1,0 +1,224 @@
+"""The toolkits and agents that participants offer, and which of them a caller reaches.
+
+Pure.  A toolkit is private to its owner unless registered as public; among several public ones of the same
+name the newest wins, because a host that reconnects is there twice until its old socket is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from runtime.errors import InvalidRequest, NotFound, RoomFull, ToolNotFound
+from runtime.rooms.room import ParticipantId
+
+Spelling = Literal["agent", "room"]
+"""First word of the tool-call messages a host understands: older clients say ``agent``, newer ``room``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Toolkit:
+    """One registered toolkit.
+
+    Attributes:
+        spelling: How its host spells tool-call messages.
+        takes_content: Arguments travel as contents rather than as bare objects.
+    """
+
+    id: str
+    owner: ParticipantId
+    name: str
+    title: str
+    description: str
+    public: bool
+    thumbnail_url: str | None
+    annotations: dict[str, Any]
+    tools: dict[str, dict[str, Any]]
+    spelling: Spelling
+    takes_content: bool
+
+    def listing(self) -> dict[str, Any]:
+        """The toolkit as a listing shows it, readable by clients of every generation."""
+        return {
+            "title": self.title,
+            "description": self.description,
+            "thumbnail_url": self.thumbnail_url,
+            "annotations": self.annotations,
+            "participant_id": self.owner,
+            "tools": {name: _tool_listing(name, tool) for name, tool in self.tools.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One registered task runner (of the older kind, called with ``agent.ask``)."""
+
+    id: str
+    owner: ParticipantId
+    name: str
+    description: dict[str, Any] = field(default_factory=dict)
+
+
+class Registry:
+    """All toolkits and agents of a room, oldest first.
+
+    Args:
+        max_registrations: Toolkits and agents of one participant together.
+        max_registration_bytes: JSON of one of them.
+    """
+
+    def __init__(self, *, max_registrations: int, max_registration_bytes: int) -> None:
+        self._max_registrations = max_registrations
+        self._max_registration_bytes = max_registration_bytes
+        self._toolkits: dict[str, Toolkit] = {}
+        self._agents: dict[str, Agent] = {}
+
+    def add_toolkit(self, owner: ParticipantId, wanted: dict[str, Any], *, spelling: Spelling) -> Toolkit:
+        """Register a toolkit as its host describes it.
+
+        Raises:
+            InvalidRequest: No name, or tools that are not an object of objects.
+            RoomFull: Too many registrations, or too large a one.
+        """
+        self._check(owner, wanted)
+        name, tools = wanted.get("name"), wanted.get("tools") or {}
+        if not isinstance(name, str) or not name:
+            raise InvalidRequest("a toolkit needs a name")
+        if not isinstance(tools, dict) or not all(isinstance(tool, dict) for tool in tools.values()):
+            raise InvalidRequest(f"tools of toolkit {name!r} must be an object keyed by tool name")
+        annotations = wanted.get("annotations")
+        toolkit = Toolkit(
+            id=str(uuid.uuid4()),
+            owner=owner,
+            name=name,
+            title=str(wanted.get("title") or name),
+            description=str(wanted.get("description") or ""),
+            public=wanted.get("public") is True,
+            thumbnail_url=wanted.get("thumbnail_url"),
+            annotations=annotations if isinstance(annotations, dict) else {},
+            tools=tools,
+            spelling=spelling,
+            # Only the newer clients describe their arguments by an input_spec, and only they send contents.
+            takes_content=any("input_spec" in tool for tool in tools.values()),
+        )
+        self._toolkits[toolkit.id] = toolkit
+        return toolkit
+
+    def add_agent(self, owner: ParticipantId, name: str, wanted: dict[str, Any]) -> Agent:
+        """Register a task runner.
+
+        Raises:
+            RoomFull: Too many registrations, or too large a one.
+        """
+        self._check(owner, wanted)
+        defaults: dict[str, Any] = {
+            "requires": [],
+            "supports_tools": False,
+            "labels": [],
+            "annotations": None,
+        }
+        agent = Agent(str(uuid.uuid4()), owner, name, {**defaults, **wanted, "name": name})
+        self._agents[agent.id] = agent
+        return agent
+
+    def remove(self, owner: ParticipantId, registration_id: str) -> Toolkit | Agent:
+        """Forget one registration of its owner.
+
+        Raises:
+            NotFound: No such registration, or somebody else's.
+        """
+        for registered in (self._toolkits, self._agents):
+            found = registered.get(registration_id)
+            if found is not None and found.owner == owner:
+                registered.pop(registration_id)
+                return found
+        raise NotFound("no such registration")
+
+    def drop(self, owner: ParticipantId) -> None:
+        """Forget everything of a participant that left."""
+        self._toolkits = {key: kit for key, kit in self._toolkits.items() if kit.owner != owner}
+        self._agents = {key: agent for key, agent in self._agents.items() if agent.owner != owner}
+
+    def of(self, owner: ParticipantId) -> tuple[list[str], list[str]]:
+        """Names of a participant's toolkits and agents."""
+        toolkits = [kit.name for kit in self._toolkits.values() if kit.owner == owner]
+        return toolkits, [agent.name for agent in self._agents.values() if agent.owner == owner]
+
+    def agents(self) -> list[dict[str, Any]]:
+        """Every agent as it was registered."""
+        return [agent.description for agent in self._agents.values()]
+
+    def agent(self, name: str) -> Agent:
+        """The newest agent of that name.
+
+        Raises:
+            NotFound: None, named in the error.
+        """
+        for agent in reversed(self._agents.values()):
+            if agent.name == name:
+                return agent
+        raise NotFound(f"no agent {name!r} is in the room")
+
+    def listing(
+        self, *, participant_id: str | None = None, only: Collection[ParticipantId] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Toolkits by name: all public ones, with ``participant_id`` also that participant's private ones.
+
+        Args:
+            only: Hosts to show, all others hidden; None shows every host.
+        """
+        shown: dict[str, Toolkit] = {}
+        for toolkit in self._toolkits.values():
+            if only is not None and toolkit.owner not in only:
+                continue
+            own = toolkit.owner == participant_id
+            if not (toolkit.public or own):
+                continue
+            current = shown.get(toolkit.name)
+            if current is None or own or current.owner != participant_id:
+                shown[toolkit.name] = toolkit
+        return {name: toolkit.listing() for name, toolkit in shown.items()}
+
+    def host(self, toolkit: str, tool: str, *, participant_id: str | None = None) -> Toolkit:
+        """The toolkit that a call reaches: ``participant_id``'s own first, then the newest public one.
+
+        Raises:
+            ToolNotFound: No toolkit of that name, or none with that tool.
+        """
+        named = [kit for kit in reversed(self._toolkits.values()) if kit.name == toolkit]
+        reachable = [kit for kit in named if kit.owner == participant_id]
+        reachable += [kit for kit in named if kit.public and kit.owner != participant_id]
+        if not reachable:
+            raise ToolNotFound(f"no toolkit {toolkit!r} is in the room")
+        for kit in reachable:
+            if tool in kit.tools:
+                return kit
+        raise ToolNotFound(f"toolkit {toolkit!r} has no tool {tool!r}")
+
+    def _check(self, owner: ParticipantId, wanted: dict[str, Any]) -> None:
+        toolkits, agents = self.of(owner)
+        if len(toolkits) + len(agents) >= self._max_registrations:
+            raise RoomFull(f"a participant may register {self._max_registrations} toolkits and agents")
+        if len(json.dumps(wanted)) > self._max_registration_bytes:
+            raise RoomFull(f"a registration may have {self._max_registration_bytes} bytes")
+
+
+def _tool_listing(name: str, tool: dict[str, Any]) -> dict[str, Any]:
+    input_spec, input_schema = tool.get("input_spec"), tool.get("input_schema")
+    if input_schema is None and isinstance(input_spec, dict):
+        input_schema = input_spec.get("schema")
+    if "input_spec" not in tool and input_schema is not None:
+        input_spec = {"types": ["json"], "stream": False, "schema": input_schema}
+    return {
+        "title": tool.get("title") or name,
+        "description": tool.get("description") or "",
+        "thumbnail_url": tool.get("thumbnail_url"),
+        "input_schema": input_schema,
+        "input_spec": input_spec,
+        "output_spec": tool.get("output_spec"),
+        "defs": tool.get("defs"),
+        "strict": tool.get("strict", True),
+    }

@@ -1,0 +1,131 @@
+"""Streams whose far end is the server itself: the newer dialect's uploads, downloads, documents and logs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from runtime.errors import InvalidRequest, RoomFull, RuntimeServiceError
+from runtime.rooms.connection import Peer
+from runtime.rooms.request import Request, error_content
+from runtime.wire.content import (
+    CODE_FAILED,
+    STATUS_OK,
+    BinaryContent,
+    Content,
+    ControlContent,
+)
+
+
+class ServerStream:
+    """One streamed call of a built-in tool: chunks in, chunks out.
+
+    Args:
+        max_bytes: Raw bytes that may wait unread; a caller that sends more gets its stream closed.
+    """
+
+    def __init__(
+        self, request: Request, tool_call_id: str, *, max_bytes: int, max_chunks: int = 4096
+    ) -> None:
+        self._request = request
+        self._tool_call_id = tool_call_id
+        self._max_bytes = max_bytes
+        self._max_chunks = max_chunks
+        self._chunks: deque[Content] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self._input_ended = False
+        self._overflowed = False
+        self._finished = False
+
+    @property
+    def peer(self) -> Peer:
+        """Who called."""
+        return self._request.peer
+
+    @property
+    def name(self) -> str:
+        """Name of the tool, for errors."""
+        return self._request.name
+
+    def accept(self) -> None:
+        """Answer the call with `open`; chunks may be sent from now on."""
+        self._request.answer(ControlContent("open"))
+
+    def feed(self, chunk: Content) -> None:
+        """Take a chunk of the caller."""
+        if self._input_ended:
+            return
+        if isinstance(chunk, ControlContent):
+            self._input_ended = chunk.method == "close"
+        else:
+            self._waiting_bytes += len(chunk.data)
+            if self._waiting_bytes > self._max_bytes or len(self._chunks) >= self._max_chunks:
+                self._overflowed = self._input_ended = True
+                self._chunks.clear()
+            else:
+                self._chunks.append(chunk)
+        self._wake.set()
+
+    async def receive(self) -> Content | None:
+        """The next chunk, or None once the caller has closed its side.
+
+        Raises:
+            RoomFull: The caller sent faster than its chunks were used.
+        """
+        while not self._chunks:
+            if self._overflowed:
+                raise RoomFull("the stream's chunks came faster than they could be used")
+            if self._input_ended:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        chunk = self._chunks.popleft()
+        self._waiting_bytes -= len(chunk.data)
+        return chunk
+
+    async def receive_binary(self, *kinds: str) -> BinaryContent | None:
+        """The next chunk, which must be binary and of one of these kinds.
+
+        Raises:
+            InvalidRequest: It is something else.
+        """
+        chunk = await self.receive()
+        if chunk is None:
+            return None
+        if not isinstance(chunk, BinaryContent) or chunk.headers.get("kind") not in kinds:
+            raise InvalidRequest(f"{self.name} expects binary chunks of kind {' or '.join(kinds)}")
+        return chunk
+
+    async def start(self) -> Request:
+        """The first chunk, of kind ``start``, as a request of its own with the chunk's headers as arguments.
+
+        Raises:
+            InvalidRequest: The caller closed at once or sent something else.
+        """
+        chunk = await self.receive_binary("start")
+        if chunk is None:
+            raise InvalidRequest(f"{self.name} was closed before it began")
+        return Request(self.peer, self._request.id, self.name, chunk.headers, is_tool=True)
+
+    def send(self, headers: dict[str, Any], data: bytes = b"") -> None:
+        """Send a binary chunk."""
+        self._send(BinaryContent(headers, data))
+
+    def finish(self) -> None:
+        """End the stream; ending twice is harmless."""
+        if not self._finished:
+            self._finished = True
+            self._send(ControlContent("close", STATUS_OK))
+
+    def fail(self, error: RuntimeServiceError) -> None:
+        """End the stream with an error."""
+        if not self._finished:
+            self._finished = True
+            self._send(error_content(error))
+            self._send(ControlContent("close", CODE_FAILED, str(error)))
+
+    def _send(self, chunk: Content) -> None:
+        header = {"tool_call_id": self._tool_call_id, "chunk": chunk.to_header()}
+        self.peer.push("room.tool_call_response_chunk", header, chunk.data)
