@@ -1,0 +1,145 @@
+"""The command line as a whole: exit statuses, errors, help, and no traceback of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import __version__
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("demo", "serve", "service", "ps", "logs", "stop", "chat", "call", "agents", "setup", "config")
+
+
+def test_help_lists_every_command_in_sections(bulkhead: Any) -> None:
+    ran = bulkhead("--help")
+    assert ran.status == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in ran.out
+    assert "Look and stop:" in ran.out
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "service run", "service spec", "agents ask", "agents invoke-tool"]
+)
+def test_each_command_explains_itself(bulkhead: Any, command: str) -> None:
+    ran = bulkhead(*command.split(), "--help")
+    assert ran.status == 0
+    assert "Usage: bulkhead" in ran.out
+
+
+def test_the_version(bulkhead: Any) -> None:
+    assert bulkhead("--version").out == f"bulkhead {__version__}\n"
+
+
+def test_python_m_runtime_is_the_same_command() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "runtime", "--version"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout) == (0, f"bulkhead {__version__}\n")
+
+
+def test_help_does_not_load_what_takes_long() -> None:
+    program = (
+        "import sys; from runtime.cli import main; main.run(['--help']); "
+        "slow = {'rich', 'asyncio', 'quart', 'structlog', 'yaml', 'jwt', 'websockets'} & set(sys.modules); "
+        "sys.exit(', '.join(slow) or None)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, f"--help imports {ran.stderr}"
+
+
+def test_help_is_fast() -> None:
+    took = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "runtime", "--help"], cwd=ROOT, capture_output=True, check=True)
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.15 * float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
+
+
+def test_a_mistyped_command_is_a_usage_error_that_suggests(bulkhead: Any) -> None:
+    ran = bulkhead("serv")
+    assert ran.status == 2
+    assert "serve" in ran.err
+
+
+@pytest.mark.parametrize(
+    "argv", [("stop",), ("service", "run", "nowhere.py", "--room=x"), ("serve", "nowhere")]
+)
+def test_what_cannot_be_meant_is_status_2_with_a_cure(bulkhead: Any, argv: tuple[str, ...]) -> None:
+    ran = bulkhead(*argv)
+    assert ran.status == 2
+    assert ran.err.startswith("error: ")
+    assert len(ran.err.splitlines()) >= 2
+    assert "Traceback" not in ran.err
+
+
+def test_no_server_is_status_3_with_how_to_start_one(bulkhead: Any) -> None:
+    ran = bulkhead("ps")
+    assert ran.status == 3
+    assert ran.err.startswith("error: no server is running here\n  Start one with `bulkhead serve`")
+
+
+def test_an_unknown_setting_is_status_2_and_names_the_nearest(
+    bulkhead: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BULKHEAD_PROT", "1")
+    ran = bulkhead("config")
+    assert ran.status == 2
+    assert "BULKHEAD_PORT" in ran.err
+
+
+def test_a_defect_is_one_sentence_and_the_traceback_on_request(
+    bulkhead: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("oh")
+
+    monkeypatch.setattr("runtime.settings.load_settings", broken)
+    ran = bulkhead("config")
+    assert ran.status == 1
+    assert "defect of bulkhead: RuntimeError: oh (" in ran.err
+    assert "Traceback" not in ran.err
+    monkeypatch.setenv("BULKHEAD_DEBUG", "1")
+    with pytest.raises(RuntimeError, match="oh"):
+        bulkhead("config")
+
+
+def test_ctrl_c_is_status_130(bulkhead: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runtime.settings.load_settings", interrupted)
+    assert bulkhead("config").status == 130
+
+
+def test_a_reader_who_stops_reading_is_no_error() -> None:
+    line = f"{sys.executable} -m runtime config -o wide | head -n 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_config_shows_value_and_origin_and_hides_secrets(
+    bulkhead: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("bulkhead.toml").write_text("[server]\ndrain_s = 5\n")
+    monkeypatch.setenv("MESHAGENT_PORT", "9009")
+    monkeypatch.setenv("BULKHEAD_WEBHOOK_SECRET", "not-to-be-seen")
+    ran = bulkhead("config", "-o", "json", "--changed")
+    found = {item["setting"]: (item["value"], item["origin"]) for item in json.loads(ran.out)}
+    assert found == {
+        "server.port": (9009, "env MESHAGENT_PORT"),
+        "server.drain_s": (5.0, "file bulkhead.toml"),
+        "server.webhook_secret": ("•••", "env BULKHEAD_WEBHOOK_SECRET"),
+    }
+    assert "not-to-be-seen" not in bulkhead("config", "-o", "wide").out

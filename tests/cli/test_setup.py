@@ -1,0 +1,59 @@
+"""``bulkhead setup``: offline, once, for its owner alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.rooms.token import ApiKey
+
+pytestmark = pytest.mark.unit
+
+FILE = "bulkhead/project.json"
+
+
+@pytest.fixture
+def file(bulkhead: Any, tmp_path: Path) -> Path:
+    return tmp_path / "home" / ".config" / FILE
+
+
+def test_it_makes_a_project_with_a_key_that_room_servers_can_read(bulkhead: Any, file: Path) -> None:
+    assert bulkhead("setup").status == 0
+    held = json.loads(file.read_text())
+    assert ApiKey.parse(held["api_key"]).project == held["project_id"]
+    assert held["room"] == "myroom"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_twice_is_harmless(bulkhead: Any, file: Path) -> None:
+    bulkhead("setup", "--room", "first")
+    before = file.read_bytes()
+    again = bulkhead("setup", "--room", "second")
+    assert again.status == 0
+    assert file.read_bytes() == before
+    assert "room      first" in again.out
+
+
+def test_secrets_are_masked_unless_asked_for(
+    bulkhead: Any, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESHAGENT_API_KEY", "ma-aaaa-bbbb-not-to-be-seen")
+    monkeypatch.setenv("MESHAGENT_ROOM", "lobby")
+    ran = bulkhead("setup")
+    key = json.loads(file.read_text())["api_key"]
+    assert key not in ran.out
+    assert "not-to-be" not in ran.out
+    assert "MESHAGENT_ROOM   lobby" in ran.out
+    assert key in bulkhead("setup", "--show-key").out
+
+
+def test_a_damaged_file_is_told_and_left_alone(bulkhead: Any, file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    ran = bulkhead("setup")
+    assert ran.status == 1
+    assert str(file) in ran.err
+    assert file.read_text() == "{"

@@ -1,0 +1,62 @@
+"""What stands on the screen: colours only where they are wanted, columns that line up, no foreign escapes."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import yaml
+
+from runtime.cli.terminal import Output, clean, is_plain, length, paint, show, size, table
+
+pytestmark = pytest.mark.unit
+
+ITEMS = [{"id": "s_1", "room": "a"}, {"id": "s_20", "room": "b\x1b[2J"}]
+COLUMNS = {"table": ("id", "room"), "wide": ("id", "room")}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("name", ["CI", "NO_COLOR"])
+def test_plain_when_asked_for_or_when_nobody_looks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for other in ("CI", "NO_COLOR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert is_plain(io.StringIO())
+    assert not is_plain(Terminal())
+    assert paint("x", "red", Terminal()) == "\x1b[31mx\x1b[0m"
+    monkeypatch.setenv(name, "1")
+    assert is_plain(Terminal())
+    assert paint("x", "red", Terminal()) == "x"
+    monkeypatch.delenv(name)
+    monkeypatch.setenv("TERM", "dumb")
+    assert is_plain(Terminal())
+
+
+def test_columns_line_up_and_cells_stay_on_their_line() -> None:
+    assert table(("a", "b"), [("long one", "x\ny"), ("s", "z")], indent=" ") == [
+        " a          b",
+        " long one   x y",
+        " s          z",
+    ]
+
+
+def test_escape_sequences_are_taken_out_and_lines_kept() -> None:
+    assert clean("a\x1b[31mb\x9bc\nd\te\r") == "a[31mbc\nd\te"
+
+
+def test_every_form_of_a_list() -> None:
+    assert show(ITEMS, Output.TABLE, name="id", columns=COLUMNS) == "ID     ROOM\ns_1    a\ns_20   b[2J"
+    assert json.loads(show(ITEMS, Output.JSON, name="id", columns=COLUMNS)) == ITEMS
+    assert yaml.safe_load(show(ITEMS, Output.YAML, name="id", columns=COLUMNS)) == ITEMS
+    assert show(ITEMS, Output.NAME, name="id", columns=COLUMNS) == "s_1\ns_20"
+    assert show([], Output.TABLE, name="id", columns=COLUMNS, empty="nothing") == "nothing"
+
+
+def test_sizes_and_lengths_for_people() -> None:
+    assert (size(12), size(42991616), size(3 << 30)) == ("12 B", "41 MiB", "3.0 GiB")
+    assert (length(5.9), length(242), length(7322)) == ("5s", "4m02", "2h02")
