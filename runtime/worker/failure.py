@@ -46,9 +46,9 @@ def describe(error: BaseException, folder: Path) -> Described:
 
 
 def _without_runtime(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
-    """Leave out the frames of Bulkhead and of the import machinery above the first line of user code."""
-    theirs = [f for f in frames if not f.filename.startswith((_RUNTIME, "<frozen importlib"))]
-    return theirs or list(frames)
+    """Leave out the frames of Bulkhead and of the import machinery."""
+    theirs = [f for f in frames if not f.filename.startswith((_RUNTIME, "<frozen "))]
+    return theirs
 
 
 def _formatted(error: BaseException, theirs: list[traceback.FrameSummary]) -> str:

@@ -47,10 +47,9 @@ class _Over(Exception):
 class _StageFailed(Exception):
     """User code raised (`__cause__`), or the room could not be entered."""
 
-    def __init__(self, stage: str, reason: str = "") -> None:
+    def __init__(self, stage: str) -> None:
         super().__init__(stage)
         self.stage = stage
-        self.reason = reason
 
 
 class Session:
@@ -198,12 +197,11 @@ class Session:
     def _failed(self, fault: _StageFailed) -> control.Failed:
         error = fault.__cause__ or fault
         told = describe(error, self._loaded.folder)
-        reason = fault.reason
-        if isinstance(error, RoomUnreachable | RoomRefused) and fault.stage == "join":
-            reason = "room_unreachable"
-        elif fault.stage == "join" and isinstance(error, RoomLost):
-            reason = "room_lost"
-        return control.Failed(fault.stage, told.kind, told.message, told.where, told.traceback, reason)
+        if fault.stage == "join" and isinstance(error, RoomUnreachable | RoomRefused | RoomLost):
+            # No line of the agent had a part in it, so there is no line to show.
+            reason = "room_lost" if isinstance(error, RoomLost) else "room_unreachable"
+            return control.Failed(fault.stage, told.kind, told.message, reason=reason)
+        return control.Failed(fault.stage, told.kind, told.message, told.where, told.traceback)
 
 
 async def _construct(cls: type[Any], arguments: dict[str, Any]) -> Any:

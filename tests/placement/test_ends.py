@@ -1,0 +1,383 @@
+"""Every end of a session: its reason, nothing left behind, and a sibling that did not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import psutil
+import pytest
+
+from runtime.session.events import Exited, Ready, Released, SessionEvent
+from runtime.session.record import ExitReason
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+SIBLING = """
+    @service.path("/sibling", identity="sibling")
+    class Sibling(Base):
+        pass
+"""
+
+
+async def _ending(node: Any, body: str, path: str = "/x") -> Exited:
+    """Run an agent to its end beside a healthy one of the same bundle; return how it ended."""
+    node.write("bundle.py", SIBLING + body)
+    await node.start()
+    sibling = await node.ready("/sibling")
+    session_id = await node.call(path)
+    ended = await node.exited(session_id)
+    assert psutil.pid_exists(node.pid(sibling))
+    assert node.placement.vitals(sibling) is not None
+    assert not [e for e in node.seen if e.session_id == sibling and isinstance(e, Exited)]
+    return ended
+
+
+async def test_an_exception_in_the_constructor_names_its_line(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        def __init__(self):
+            raise ValueError("no model")
+    """,
+    )
+    assert ended.exit.reason is ExitReason.START_ERROR
+    assert ended.exit.failure is not None
+    assert ended.exit.failure.stage == "construct"
+    assert ended.exit.failure.where.endswith("in __init__")
+    assert "bundle.py:" in ended.exit.failure.where
+    assert 'raise ValueError("no model")' in ended.exit.failure.traceback
+    assert "runtime/worker" not in ended.exit.failure.traceback
+
+
+async def test_an_exception_in_start_is_a_start_error(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            {}["missing"]
+    """,
+    )
+    assert ended.exit.reason is ExitReason.START_ERROR
+    assert ended.exit.failure is not None
+    assert (ended.exit.failure.stage, ended.exit.failure.kind) == ("start", "KeyError")
+
+
+async def test_a_background_task_of_start_that_raises_is_an_agent_error(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.poll())
+        async def poll(self):
+            raise RuntimeError("poll broke")
+    """,
+    )
+    assert ended.exit.reason is ExitReason.AGENT_ERROR
+    assert "poll broke" in ended.exit.message
+
+
+async def test_an_exception_in_a_message_handler_does_not_end_the_session(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.handler()))
+        async def handler(self):
+            raise RuntimeError("one message went wrong")
+    """,
+    )
+    await node.start()
+    session_id = await node.ready("/x")
+    await node.placement.stop(session_id, ExitReason.STOPPED)
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.STOPPED
+
+
+async def test_an_exception_in_stop_is_an_agent_error_unless_it_was_asked_to_stop(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def stop(self):
+            raise RuntimeError("cannot say goodbye")
+    """,
+    )
+    await node.start()
+    asked = await node.ready("/x")
+    await node.placement.stop(asked, ExitReason.STOPPED)
+    ended = await node.exited(asked)
+    assert ended.exit.reason is ExitReason.STOPPED
+    dismissed = await node.ready("/x", identity="second")
+    assert await node.hub.dismiss("r", "second") == 1
+    ended = await node.exited(dismissed)
+    assert ended.exit.reason is ExitReason.AGENT_ERROR
+    assert "cannot say goodbye" in ended.exit.message
+
+
+async def test_exit_by_user_code_keeps_its_code(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            sys.exit(7)
+    """,
+    )
+    assert (ended.exit.reason, ended.exit.code) == (ExitReason.EXIT, 7)
+
+
+async def test_os_exit_ends_that_session_alone(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            os._exit(139)
+    """,
+    )
+    assert (ended.exit.reason, ended.exit.code) == (ExitReason.EXIT, 139)
+
+
+async def test_a_segmentation_fault_names_the_signal_and_the_line(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    import ctypes
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            ctypes.string_at(0)
+    """,
+    )
+    assert (ended.exit.reason, ended.exit.signal, ended.exit.code) == (ExitReason.SIGNAL, 11, None)
+    assert "SIGSEGV" in ended.exit.message
+    assert "bundle.py:" in ended.exit.message
+
+
+async def test_a_kill_from_outside_is_a_signal(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    os.kill(node.pid(session_id), signal.SIGKILL)
+    ended = await node.exited(session_id)
+    assert (ended.exit.reason, ended.exit.signal) == (ExitReason.SIGNAL, 9)
+
+
+async def test_dismissed_by_the_room(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    assert await node.hub.dismiss("r", "agent") == 1
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.DISMISSED
+
+
+async def test_the_end_of_the_room_ends_the_session(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    await node.hub.close_room("r")
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.ROOM_ENDED
+
+
+async def test_a_broken_connection_is_a_lost_room(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    for connection in node.connections():
+        connection.transport.abort()
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.ROOM_LOST
+
+
+async def test_an_unreachable_room_is_named(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    node.port = 9  # nobody listens on the discard port here
+    session_id = await node.call("/x")
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.ROOM_UNREACHABLE
+    assert "ws://127.0.0.1:9/rooms/r" in ended.exit.message
+    assert ended.exit.failure is not None
+    assert ended.exit.failure.traceback == "" or "runtime/" not in ended.exit.failure.traceback
+
+
+async def test_stop_is_asked_first_and_the_agent_says_goodbye(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x")
+    class X(Base):
+        async def stop(self):
+            print("goodbye", self.room.room_name)
+    """,
+    )
+    await node.start()
+    session_id = await node.ready("/x")
+    await node.placement.stop(session_id, ExitReason.STOPPED)
+    ended = await node.exited(session_id)
+    assert (ended.exit.reason, ended.exit.code) == (ExitReason.STOPPED, 0)
+    assert "goodbye r" in node.lines(session_id)
+
+
+async def test_one_that_ignores_stop_and_term_is_killed_with_all_it_started(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x")
+    class X(Base):
+        async def start(self, *, room):
+            inner = subprocess.Popen(["sleep", "1000"])
+            away = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+            print("children", inner.pid, away.pid)
+        async def stop(self):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(1000)
+    """,
+    )
+    await node.start()
+    session_id = await node.ready("/x")
+    await node.printed(session_id, "children")
+    await node.placement.stop(session_id, ExitReason.STOPPED, 0.3)
+    ended = await node.exited(session_id)
+    assert (ended.exit.reason, ended.exit.signal) == (ExitReason.STOPPED, 9)
+    line = next(line for line in node.lines(session_id) if line.startswith("children"))
+    assert not [pid for pid in line.split()[1:] if psutil.pid_exists(int(pid))]
+
+
+async def test_children_of_one_that_crashed_do_not_survive_it(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x")
+    class X(Base):
+        async def start(self, *, room):
+            away = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+            if os.fork() == 0:
+                os.setsid()
+                time.sleep(1000)
+            print("child", away.pid, flush=True)
+    """,
+    )
+    await node.start()
+    session_id = await node.ready("/x")
+    await node.printed(session_id, "child")
+    below = [process.pid for process in psutil.Process(node.pid(session_id)).children(recursive=True)]
+    assert len(below) == 2
+    os.kill(node.pid(session_id), signal.SIGKILL)
+    await node.exited(session_id)
+    assert not [pid for pid in below if psutil.pid_exists(pid)]
+
+
+async def test_garbage_on_the_pipe_is_a_protocol_error(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    import socket
+    @service.path("/x")
+    class X(Base):
+        async def start(self, *, room):
+            for fd in range(3, 64):
+                try:
+                    socket.socket(fileno=os.dup(fd)).send(b"\\xff" * 64)
+                except OSError:
+                    pass
+            await asyncio.sleep(1000)
+    """,
+    )
+    assert ended.exit.reason is ExitReason.PROTOCOL_ERROR
+
+
+async def test_one_that_closes_its_pipe_is_ended(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x")
+    class X(Base):
+        async def start(self, *, room):
+            os.closerange(3, 64)
+            time.sleep(1000)
+    """,
+    )
+    assert ended.exit.signal in (15, 9)
+
+
+async def test_drain_ends_every_session(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    sessions = [await node.ready("/x", identity=f"a{i}") for i in range(3)]
+    await node.placement.drain(2.0)
+    for session_id in sessions:
+        assert (await node.exited(session_id)).exit.reason is ExitReason.DRAINED
+    assert node.placement.capacity().sessions == 0
+    assert node.placement.capacity().draining
+
+
+async def test_events_come_in_order_and_exited_comes_once(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    await node.placement.stop(session_id, ExitReason.STOPPED)
+    await node.exited(session_id)
+    names = [type(event).__name__ for event in node.seen]
+    assert names == ["Placed", "Started", "Ready", "Stopping", "Exited", "Released"]
+    ready = next(event for event in node.seen if isinstance(event, Ready))
+    assert ready.participant_id
+
+
+async def test_a_second_stop_shares_the_first(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    await asyncio.gather(
+        node.placement.stop(session_id, ExitReason.STOPPED), node.placement.stop(session_id, ExitReason.DRAINED)
+    )
+    assert (await node.exited(session_id)).exit.reason is ExitReason.STOPPED
+    await node.placement.stop(session_id, ExitReason.STOPPED)  # ended: nothing happens
+
+
+async def test_a_stop_before_ready_counts(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x")
+    class X(Base):
+        async def start(self, *, room):
+            print("starting")
+            await asyncio.sleep(1000)
+    """,
+    )
+    await node.start()
+    session_id = await node.call("/x")
+    await node.printed(session_id, "starting")
+    await node.placement.stop(session_id, ExitReason.STOPPED)
+    assert (await node.exited(session_id)).exit.reason is ExitReason.STOPPED
+    assert not [event for event in node.seen if isinstance(event, Ready)]
+
+
+def _last(node: Any) -> SessionEvent:
+    return node.seen[-1]
+
+
+async def test_nothing_is_reported_after_the_release(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    os.kill(node.pid(session_id), signal.SIGKILL)
+    await node.exited(session_id)
+    assert isinstance(_last(node), Released)
