@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FIND_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 300.0
 SETTLE_S = 0.2
+LISTEN_TIMEOUT_S = 2.0
 
 
 class ChatSession:
@@ -51,6 +52,9 @@ class ChatSession:
         self._thread: Thread | None = None
         self._agent: RemoteParticipant | None = None
         self._turn: _Turn | None = None
+        self._listening = asyncio.Event()
+        self.notice = ""
+        """What the agent said when it could not open the thread; empty when it could."""
 
     async def __aenter__(self) -> ChatSession:
         await self.open()
@@ -69,24 +73,30 @@ class ChatSession:
         messaging = self._room.messaging
         messaging.on("message", self._received)
         messaging.on("participant_removed", self._left)
-        if not messaging.is_enabled:
-            await messaging.enable()
-        self._agent = await self._find()
-        document = await self._room.sync.open(self.path)
-        self._thread = Thread(document)
-        document.on_change(self._changed)
-        self._thread.add_member(self._name)
-        self._thread.add_member(self._to)
-        # The agent must find us among the members, and messages overtake document updates.
-        await self._room.sync.flush(self.path)
-        await self._send("opened", {"path": self.path})
+        try:
+            if not messaging.is_enabled:
+                await messaging.enable()
+            self._agent = await self._find()
+            document = await self._room.sync.open(self.path)
+            self._thread = Thread(document)
+            document.on_change(self._changed)
+            self._thread.add_member(self._name)
+            self._thread.add_member(self._to)
+            # The agent must find us among the members, and messages overtake document updates.
+            await self._room.sync.flush(self.path)
+            await self._send("opened", {"path": self.path})
+            # An agent that does not say so, or is busy, is talked to all the same.
+            await _wait(self._listening, LISTEN_TIMEOUT_S)
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Leave the thread; what was said stays in the room.  A second call does nothing."""
         self._room.messaging.off("message", self._received)
         self._room.messaging.off("participant_removed", self._left)
-        if self._thread is not None:
-            self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None and not self._room.is_closed:
             await self._room.sync.close(self.path)
 
     async def say(self, text: str) -> AsyncIterator[str]:
@@ -185,10 +195,17 @@ class ChatSession:
             self._turn.changed.set()
 
     def _received(self, *, message: RoomMessage) -> None:
-        if self._turn is None or self._agent is None or message.from_participant_id != self._agent.id:
+        if self._agent is None or message.from_participant_id != self._agent.id:
             return
-        if message.message.get("path") == self.path:
+        if message.message.get("path") != self.path:
+            return
+        if self._turn is not None:
             self._turn.hear(message.type, message.message)
+        elif message.type == "listening":
+            self._listening.set()
+        elif message.type == "chat" and not self._listening.is_set():
+            self.notice = str(message.message.get("text", ""))
+            self._listening.set()
 
     def _left(self, *, participant: RemoteParticipant) -> None:
         if self._turn is not None and self._agent is not None and participant.id == self._agent.id:

@@ -64,14 +64,14 @@ class ChatThread:
     Args:
         bot: Whose thread; its hooks decide what the model is told.
         path: The document; empty for a chat without one, whose answers go to the asker alone.
-        opener: Who made the bot open it; told when that fails.
     """
 
-    def __init__(self, bot: ChatBot, room: RoomClient, path: str, *, opener: Participant) -> None:
+    def __init__(self, bot: ChatBot, room: RoomClient, path: str) -> None:
         self.path = path
         self._bot = bot
         self._room = room
-        self._opener = opener
+        self._openers: list[Participant] = []
+        self._unheard: list[ThreadMessage] = []
         self._standing_rules: list[str] = []
         self._waiting: asyncio.Queue[Said] = asyncio.Queue(MAX_WAITING)
         self._context = ChatThreadContext(chat=AgentChatContext(), path=path)
@@ -86,6 +86,13 @@ class ChatThread:
     @property
     def is_idle(self) -> bool:
         return self._turn is None and self._waiting.empty()
+
+    def opened_by(self, participant: Participant) -> None:
+        """Tell a participant when the thread listens: now, or once it is open, or why it cannot be."""
+        if len(self._openers) < MAX_WAITING:
+            self._openers.append(participant)
+        if self._ready.is_set() and not self.is_over:
+            self._listen()
 
     def say(self, said: Said) -> bool:
         """Queue a message for an answer; False when too many are waiting."""
@@ -110,6 +117,7 @@ class ChatThread:
         if self._turn is not None:
             await asyncio.wait([self._turn])
         await self._forget()
+        self._unheard.clear()
         if self._context.thread is not None:
             self._context.thread.clear()
             await self._room.sync.flush(self.path)
@@ -129,7 +137,7 @@ class ChatThread:
                 document = await self._room.sync.open(self.path)
                 opened = True
                 await self._opened(Thread(document))
-            self._ready.set()
+            self._listen()
             while True:
                 said = await self._waiting.get()
                 self._turn = asyncio.create_task(self._answer(said), name=f"turn:{self.path or 'direct'}")
@@ -141,7 +149,8 @@ class ChatThread:
                     self._tell_over(said)
         except Exception as error:  # noqa: BLE001 - the edge of a task: an agent's own hooks run in it
             text = f"I cannot open this chat. {self._apology(error, after='')}"
-            self._tell_all("chat", {"path": self.path, "text": text}, asker=self._opener)
+            for opener in self._openers:
+                self._tell(opener, "chat", {"path": self.path, "text": text})
         finally:
             self._ready.set()
             self._drop_waiting()
@@ -170,33 +179,50 @@ class ChatThread:
         self._context.thread = thread
         name = self._bot.participant_name
         thread.add_member(name)
-        history = self._without_waiting(thread.messages)[-HISTORY_MESSAGES:]
+        history = thread.messages[-HISTORY_MESSAGES:]
         several = len({message.author_name for message in history if not self._is_own(message)}) > 1
-        for message in history:
+        # What nobody has answered yet waits: its `chat` message may still be on its way.
+        answered = len(history)
+        while answered and not self._is_own(history[answered - 1]):
+            answered -= 1
+        self._unheard = history[answered:]
+        for message in history[:answered]:
             if self._is_own(message):
                 self._context.chat.append_assistant_message(message.text)
             else:
                 self._context.chat.append_user_message(
                     message.text, name=message.author_name if several else None
                 )
-        if not thread.messages and self._waiting.empty():
-            try:
-                greeting = await self._bot.greet(thread_context=self._context)
-            except RuntimeServiceError as error:
-                greeting = self._apology(error, after="")
-            if greeting:
-                thread.append_message(author_name=name, text=greeting, role="agent")
-                self._context.chat.append_assistant_message(greeting)
-        self._tell_all("listening", {"path": self.path, "listening": True}, asker=self._opener)
+        if not history and self._waiting.empty():
+            await self._greet(thread)
 
-    def _without_waiting(self, messages: list[ThreadMessage]) -> list[ThreadMessage]:
-        """The history less what waits to be answered: its writer put it into the document, too."""
-        waiting = [said.text for said in self._waiting._queue]  # type: ignore[attr-defined]
-        kept = list(messages)
-        while waiting and kept and kept[-1].text == waiting[-1]:
-            kept.pop()
-            waiting.pop()
-        return kept
+    async def _greet(self, thread: Thread) -> None:
+        try:
+            greeting = await self._bot.greet(thread_context=self._context)
+        except RuntimeServiceError as error:
+            greeting = self._apology(error, after="")
+        if greeting:
+            thread.append_message(author_name=self._bot.participant_name, text=greeting, role="agent")
+            self._context.chat.append_assistant_message(greeting)
+            await self._flush()
+
+    def _listen(self) -> None:
+        self._ready.set()
+        for opener in self._openers:
+            self._tell(opener, "listening", {"path": self.path, "listening": True})
+        self._openers.clear()
+
+    def _hear_earlier(self, said: Said, *, named: bool) -> None:
+        """Tell the model what stood unanswered in the thread before this message."""
+        ids = [message.id for message in self._unheard]
+        texts = [message.text for message in self._unheard]
+        if said.id in ids:
+            until = ids.index(said.id)
+        else:
+            until = texts.index(said.text) if said.text in texts else len(texts)
+        for message in self._unheard[:until]:
+            self._context.chat.append_user_message(message.text, name=message.author_name if named else None)
+        del self._unheard[: until + 1]
 
     def _is_own(self, message: ThreadMessage) -> bool:
         return message.author_name == self._bot.participant_name
@@ -217,6 +243,7 @@ class ChatThread:
             others=people,
             recent=self._before(said),
         )
+        self._hear_earlier(said, named=bool(people))
         chat.append_user_message(_with_attachments(said), name=author if people else None)
         writer = AnswerWriter(
             context.thread, author_name=self._bot.participant_name, turn_id=said.id, flush=self._flush
@@ -317,13 +344,16 @@ class ChatThread:
 
     def _tell_all(self, type: str, message: dict[str, Any], *, asker: Participant | None = None) -> None:
         """Send a message to the thread's members who are in the room, and to the asker."""
+        for participant in self._here(asker):
+            self._tell(participant, type, message)
+
+    def _tell(self, participant: Participant, type: str, message: dict[str, Any]) -> None:
         if self._room.is_closed:
             return
-        for participant in self._here(asker):
-            try:
-                self._room.messaging.send_message_nowait(to=participant, type=type, message=message)
-            except RoomError as error:
-                _log.warning("%s could not be told: %s", participant.name, error)
+        try:
+            self._room.messaging.send_message_nowait(to=participant, type=type, message=message)
+        except RoomError as error:
+            _log.warning("%s could not be told: %s", participant.name, error)
 
 
 def said_from(sender: Participant, message: dict[str, Any], limit_chars: int) -> Said | None:

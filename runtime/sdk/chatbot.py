@@ -183,7 +183,9 @@ class ChatBot(SingleRoomAgent):
             return
         match message.type:
             case "opened" if path:
-                self._thread(path, sender)
+                opened = self._thread(path, sender)
+                if opened is not None:
+                    opened.opened_by(sender)
             case "chat":
                 self._chat(path, sender, message.message)
             case "cancel":
@@ -205,8 +207,13 @@ class ChatBot(SingleRoomAgent):
         said = said_from(sender, message, MAX_TEXT_CHARS)
         if said is None:
             return
+        is_new = path not in self._threads
         thread = self._thread(path, sender)
-        if thread is not None and not thread.say(said):
+        if thread is None:
+            return
+        if path and is_new:
+            thread.opened_by(sender)
+        if not thread.say(said):
             text = "I still have many messages of this chat to answer. Wait for me, or cancel."
             self._tell(sender, "chat", {"path": path, "text": text} if path else {"text": text})
 
@@ -232,7 +239,7 @@ class ChatBot(SingleRoomAgent):
                 )
                 self._tell(sender, "chat", {"path": path, "text": text} if path else {"text": text})
                 return None
-            thread = ChatThread(self, self.room, path, opener=sender)
+            thread = ChatThread(self, self.room, path)
         self._threads[key] = thread  # last again: the order is that of use
         return thread
 

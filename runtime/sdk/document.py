@@ -70,7 +70,8 @@ class Element:
         return value if isinstance(value, str) else ""
 
     def set_attribute(self, name: str, value: Value) -> None:
-        self._node.attributes[name] = value
+        with self.document.transaction():
+            self._node.attributes[name] = value
 
     def get_children(self) -> list[Element]:
         return [Element(self.document, node) for node in self._node.children if isinstance(node, XmlElement)]
@@ -133,6 +134,8 @@ class Document:
         self._doc: Doc[Any] = Doc()
         self._fragment: XmlFragment = self._doc.get(ROOT, type=XmlFragment)
         self._applying = False
+        self._depth = 0
+        self._changes: list[bytes | None] = []
         self._on_update: list[Callable[[bytes], None]] = []
         self._on_change: list[Callable[[], None]] = []
         self._subscription = self._doc.observe(self._changed)
@@ -156,6 +159,7 @@ class Document:
             raise RemoteProtocolError(f"a document update could not be read: {error}") from error
         finally:
             self._applying = False
+        self._tell()
 
     def state(self, vector: bytes | None = None) -> bytes:
         """Everything in the document as one update, or only what a copy with state `vector` lacks."""
@@ -168,8 +172,13 @@ class Document:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Changes made inside come out as one update, at the end.  May be nested."""
-        with self._doc.transaction():
-            yield
+        self._depth += 1
+        try:
+            with self._doc.transaction():
+                yield
+        finally:
+            self._depth -= 1
+        self._tell()
 
     # ---- observation
 
@@ -182,12 +191,17 @@ class Document:
         return _listen(self._on_change, handler)
 
     def _changed(self, event: TransactionEvent) -> None:
-        if not self._applying:
-            update = event.update
-            for on_update in list(self._on_update):
-                on_update(update)
-        for on_change in list(self._on_change):
-            on_change()
+        # Only noted: inside the observer the document may not even be read.
+        self._changes.append(None if self._applying else event.update)
+
+    def _tell(self) -> None:
+        while self._changes and not self._depth:
+            update = self._changes.pop(0)
+            if update is not None:
+                for on_update in list(self._on_update):
+                    on_update(update)
+            for on_change in list(self._on_change):
+                on_change()
 
     # ---- the tree
 
@@ -214,7 +228,7 @@ class Document:
     def _append(self, parent: XmlElement | XmlFragment, tag: str, attributes: Mapping[str, Value]) -> Element:
         if not tag:
             raise LocalProtocolError("an element needs a tag")
-        with self._doc.transaction():
+        with self.transaction():
             node = XmlElement(tag)
             parent.children.append(node)
             node.attributes[ID] = str(uuid.uuid4())
@@ -226,7 +240,7 @@ class Document:
         parent = node.parent
         if isinstance(parent, XmlText) or parent is None:
             return
-        with self._doc.transaction():
+        with self.transaction():
             for index, child in enumerate(parent.children):
                 if child == node:
                     del parent.children[index]

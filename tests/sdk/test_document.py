@@ -89,6 +89,23 @@ def test_a_change_is_heard_until_the_listener_stops() -> None:
     assert heard == [1]
 
 
+def test_a_listener_may_read_and_write_the_document() -> None:
+    document = Document()
+    heard: list[int] = []
+
+    def listener() -> None:
+        heard.append(len(document.get_children()))
+        if len(heard) == 1:
+            document.append_child("more")
+
+    document.on_change(listener)
+    document.append_child("first")
+    copy = Document()
+    copy.append_child("theirs")
+    document.apply(copy.state())
+    assert heard == [1, 2, 3]
+
+
 def test_bytes_that_are_no_update_are_refused_and_change_nothing() -> None:
     document = Document()
     document.append_child("members")

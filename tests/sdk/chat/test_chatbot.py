@@ -1,0 +1,344 @@
+"""A chatbot and people on the other side of a real room."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from runtime.errors import NotFound
+from runtime.sdk.chat_session import ChatSession
+from runtime.sdk.chatbot import ChatBot
+from runtime.sdk.llm.model import ModelError
+from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
+from runtime.sdk.messaging import RoomMessage
+from runtime.sdk.remote_toolkit import RemoteToolkit
+from runtime.sdk.requirements import RequiredToolkit
+from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+
+pytestmark = pytest.mark.process
+
+SEED_RULE = "Always respond to the user first then include a fun fact at the end of your response."
+
+
+class Weather(Tool):
+    """Tell the weather."""
+
+    def __init__(self) -> None:
+        super().__init__(name="weather", description="Tell the weather in a city")
+        self.for_whom: list[str | None] = []
+
+    async def execute(self, context: ToolContext, city: str) -> str:
+        self.for_whom.append(context.on_behalf_of.name if context.on_behalf_of else None)
+        return f"It rains in {city}"
+
+
+async def answer(chat: ChatSession, text: str) -> str:
+    async with asyncio.timeout(10):
+        return "".join([piece async for piece in chat.say(text)])
+
+
+def bot_with(model: Any, **options: Any) -> ChatBot:
+    return ChatBot(llm_adapter=OpenAIResponsesAdapter(backend=model), **options)
+
+
+def messages_to(client: Any) -> list[RoomMessage]:
+    heard: list[RoomMessage] = []
+    client.messaging.on("message", lambda message: heard.append(message))
+    return heard
+
+
+@pytest.mark.asyncio
+async def test_the_seeds_chatbot_answers_and_ends_in_a_fun_fact(server: Any, host: Any) -> None:
+    await host(ChatBot(name="chatbot", title="Simple Chatbot", description="x", rules=[SEED_RULE]))
+    async with ChatSession(await server.enter("ada")) as chat:
+        said = await answer(chat, "hello")
+        assert "built-in offline model" in said
+        assert "Fun fact: " in said.splitlines()[-1]
+        history = [(message.author_name, message.role, message.text) for message in chat.history()]
+        assert history == [("ada", "user", "hello"), ("chatbot", "agent", said)]
+        assert chat.history()[1].turn_id == chat.history()[0].id
+
+
+@pytest.mark.asyncio
+async def test_an_answer_streams_through_the_document(
+    server: Any, host: Any, stepped: Any, within: Any
+) -> None:
+    model = stepped("One. ", "Two. ", "Three.")
+    await host(bot_with(model))
+    async with ChatSession(await server.enter("ada")) as chat:
+        pieces = chat.say("count")
+        for piece in ("One. ", "Two. ", "Three."):
+            model.go()
+            assert await within(5, anext(pieces)) == piece
+        assert [piece async for piece in pieces] == []
+
+
+@pytest.mark.asyncio
+async def test_the_asker_hears_listening_thinking_and_the_finished_answer(server: Any, host: Any) -> None:
+    await host(ChatBot())
+    room = await server.enter("ada")
+    heard = messages_to(room)
+    async with ChatSession(room) as chat:
+        said = await answer(chat, "hello")
+    kinds = [(one.type, one.message.get("thinking", one.message.get("listening"))) for one in heard]
+    assert kinds == [("listening", True), ("thinking", True), ("chat", None), ("thinking", False)]
+    assert heard[2].message["text"] == said
+    assert {one.message["path"] for one in heard} == {chat.path}
+
+
+@pytest.mark.asyncio
+async def test_cancel_ends_the_turn_and_not_the_chat(
+    server: Any, host: Any, stepped: Any, within: Any
+) -> None:
+    model = stepped("Partial", " and the rest")
+    await host(bot_with(model))
+    async with ChatSession(await server.enter("ada")) as chat:
+        pieces = chat.say("go on")
+        model.go()
+        assert await within(5, anext(pieces)) == "Partial"
+        await chat.cancel()
+        assert [piece async for piece in pieces] == []
+        model.go(2)
+        assert await answer(chat, "again") == "Partial and the rest"
+        told = [message["content"] for message in model.requests[1].messages]
+        assert told == ["go on", "Partial", "again"]
+
+
+@pytest.mark.asyncio
+async def test_cancel_before_the_model_spoke(server: Any, host: Any, stepped: Any, within: Any) -> None:
+    model = stepped("never")
+    await host(bot_with(model))
+    async with ChatSession(await server.enter("ada")) as chat:
+
+        async def ask() -> list[str]:
+            return [piece async for piece in chat.say("go on")]
+
+        asking = asyncio.create_task(ask())
+        await within(5, model.asked.wait())
+        await chat.cancel()
+        assert await within(5, asking) == []
+
+
+@pytest.mark.asyncio
+async def test_clear_empties_the_thread_and_the_models_memory(server: Any, host: Any) -> None:
+    await host(ChatBot())
+    async with ChatSession(await server.enter("ada")) as chat:
+        await answer(chat, "my name is Ada")
+        assert "Ada" in await answer(chat, "what is my name?")
+        await chat.clear()
+        assert chat.history() == []
+        assert "not told me" in await answer(chat, "what is my name?")
+
+
+@pytest.mark.asyncio
+async def test_a_new_session_of_the_bot_remembers_the_thread(server: Any, host: Any) -> None:
+    first = await host(ChatBot())
+    ada = await server.enter("ada")
+    async with ChatSession(ada) as chat:
+        await answer(chat, "my name is Ada")
+    await first.room.close()
+    await first.stop()
+    await host(ChatBot())
+    async with ChatSession(ada) as chat:
+        assert await answer(chat, "what is my name?") == "Your name is Ada."
+
+
+@pytest.mark.asyncio
+async def test_tools_of_its_own_and_of_the_room(server: Any, host: Any) -> None:
+    own, hosted = Weather(), Weather()
+    toolkit = RemoteToolkit(name="meteo", tools=[hosted])
+    await toolkit.start(room=await server.enter("meteo", role="tool"))
+    await host(ChatBot(toolkits=[Toolkit(name="own", tools=[own])]))
+    await host(ChatBot(requires=[RequiredToolkit(name="meteo")]), "other")
+    room = await server.enter("ada")
+    async with ChatSession(room) as chat:
+        assert await answer(chat, "weather in Oslo") == "It rains in Oslo."
+    async with ChatSession(room, to="other") as chat:
+        assert await answer(chat, "weather in Bergen") == "It rains in Bergen."
+    assert own.for_whom == ["ada"]
+    assert len(hosted.for_whom) == 1
+    await toolkit.stop()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "visible"),
+    [
+        (ModelError("The model is ill", cure="Call a doctor."), "⚠ The model is ill. Call a doctor."),
+        (ValueError("oops"), "⚠ This agent failed: ValueError: oops. Its log says where."),
+    ],
+)
+async def test_an_error_is_said_in_the_thread_and_the_chat_goes_on(
+    server: Any, host: Any, stepped: Any, error: Exception, visible: str
+) -> None:
+    model = stepped("Well, ", error)
+    await host(bot_with(model))
+    async with ChatSession(await server.enter("ada")) as chat:
+        model.go(2)
+        assert await answer(chat, "hello") == f"Well, \n\n{visible}"
+        assert chat.history()[-1].text == f"Well, \n\n{visible}"
+        model.pieces = ["fine"]
+        model.go()
+        assert await answer(chat, "and now?") == "fine"
+
+
+@pytest.mark.asyncio
+async def test_rules_reach_the_model_with_those_for_the_persons_client(
+    server: Any, host: Any, stepped: Any
+) -> None:
+    model = stepped("ok")
+    await host(bot_with(model, rules=["be kind"], client_rules={"terminal": ["no markdown"]}))
+    ada = await server.enter("ada")
+    async with ChatSession(ada) as chat:
+        model.go(2)
+        await answer(chat, "hello")
+        await ada.local_participant.set_attribute("client", "terminal")
+        await answer(chat, "again")
+    first, second = [request.messages[0] for request in model.requests]
+    assert first == {"role": "system", "content": "Rules:\n-be kind\n"}
+    assert second == {"role": "system", "content": "Rules:\n-be kind\n-no markdown\n"}
+
+
+@pytest.mark.asyncio
+async def test_it_greets_in_an_empty_thread_once_and_shows_its_empty_state(server: Any, host: Any) -> None:
+    await host(ChatBot(auto_greet_message="Ahoy!", empty_state_title="Ask away"))
+    ada = await server.enter("ada")
+    for _ in range(2):
+        async with ChatSession(ada) as chat:
+            await answer(chat, "hello")
+            assert [message.text for message in chat.history()].count("Ahoy!") == 1
+    bot = ada.messaging.get_participant_by_name("chatbot")
+    assert bot.get_attribute("empty_state_title") == "Ask away"
+
+
+@pytest.mark.asyncio
+async def test_among_several_people_it_answers_what_is_meant_for_it(server: Any, host: Any) -> None:
+    await host(ChatBot(), "chatbot")
+    ada, bob = await server.enter("ada"), await server.enter("bob")
+    async with ChatSession(ada, path="both.thread") as one, ChatSession(bob, path="both.thread") as other:
+        assert await answer(one, "has anybody seen my hat?") == ""
+        assert await answer(other, "ada: no, sorry") == ""
+        assert "offline model" in await answer(one, "@chatbot hello")
+        assert await answer(one, "what is 2+2?") == "2+2 = 4."  # right after its answer: still meant for it
+        assert await answer(one, "bob, are you there?") == ""
+
+
+@pytest.mark.asyncio
+async def test_always_reply_means_always(server: Any, host: Any) -> None:
+    await host(ChatBot(always_reply=True))
+    ada, bob = await server.enter("ada"), await server.enter("bob")
+    async with ChatSession(ada, path="both.thread") as one, ChatSession(bob, path="both.thread"):
+        assert await answer(one, "bob, what is 2+2?") == "2+2 = 4."
+
+
+@pytest.mark.asyncio
+async def test_threads_are_answered_side_by_side(server: Any, host: Any, stepped: Any, within: Any) -> None:
+    model = stepped("done")
+    await host(bot_with(model))
+    ada, bob = await server.enter("ada"), await server.enter("bob")
+    async with ChatSession(ada) as slow, ChatSession(bob) as quick:
+        waiting = asyncio.create_task(answer(slow, "slow"))
+        await within(5, model.asked.wait())
+        model.pieces = []
+        assert await answer(quick, "quick") == ""
+        assert not waiting.done()
+        model.go()
+        assert await waiting == "done"
+
+
+@pytest.mark.asyncio
+async def test_a_plain_chat_message_is_answered_by_a_message(server: Any, host: Any, within: Any) -> None:
+    await host(ChatBot())
+    room = await server.enter("ada")
+    await room.messaging.enable()
+    answered: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    room.messaging.on(
+        "message", lambda message: answered.put_nowait(message.message) if message.type == "chat" else None
+    )
+    bot = room.messaging.get_participant_by_name("chatbot")
+    for text, expected in (
+        ("my name is Ada", "Nice to meet you, Ada"),
+        ("what is my name?", "Your name is Ada"),
+    ):
+        await room.messaging.send_message(to=bot, type="chat", message={"text": text})
+        message = await within(5, answered.get())
+        assert expected in message["text"]
+        assert "path" not in message
+
+
+@pytest.mark.asyncio
+async def test_threads_open_at_once_are_bounded(server: Any, host: Any, stepped: Any, within: Any) -> None:
+    model = stepped("done")
+    bot = await host(bot_with(model, max_threads=2))
+    ada = await server.enter("ada")
+    async with ChatSession(ada, path="1.thread") as one, ChatSession(ada, path="2.thread") as two:
+        busy = [asyncio.create_task(answer(chat, "x")) for chat in (one, two)]
+        await within(5, model.asked_times(2))
+        heard = messages_to(ada)
+        refused = asyncio.Event()
+        ada.messaging.on("message", lambda message: refused.set() if message.type == "chat" else None)
+        bot_here = ada.messaging.get_participant_by_name("chatbot")
+        await ada.messaging.send_message(to=bot_here, type="chat", message={"path": "3.thread", "text": "y"})
+        await within(5, refused.wait())
+        assert "cannot begin another" in heard[-1].message["text"]
+        model.go(2)
+        assert await asyncio.gather(*busy) == ["done", "done"]
+        model.go()
+        async with ChatSession(ada, path="3.thread") as three:  # the idle make room
+            assert await answer(three, "z") == "done"
+        assert len(bot._threads) == 2
+
+
+@pytest.mark.asyncio
+async def test_messages_that_make_no_sense_change_nothing(server: Any, host: Any) -> None:
+    await host(ChatBot())
+    room = await server.enter("ada")
+    await room.messaging.enable()
+    bot = room.messaging.get_participant_by_name("chatbot")
+    for type, message in (
+        ("chat", {}), ("chat", {"text": 3}), ("chat", {"path": 7, "text": "x"}), ("opened", {}),
+        ("chat", {"path": "x" * 2000, "text": "x"}), ("typing", {"path": "a.thread"}),
+        ("cancel", {}), ("sing", {"path": "a.thread"}), ("cancel", {"path": "unknown.thread"}),
+    ):  # fmt: skip
+        await room.messaging.send_message(to=bot, type=type, message=message)
+    async with ChatSession(room) as chat:
+        assert "offline model" in await answer(chat, "hello")
+
+
+@pytest.mark.asyncio
+async def test_the_toolkit_builders_are_answered(server: Any, host: Any, within: Any) -> None:
+    await host(ChatBot())
+    room = await server.enter("ada")
+    heard, came = messages_to(room), asyncio.Event()
+    room.messaging.on("message", lambda message: came.set())
+    await room.messaging.enable()
+    bot = room.messaging.get_participant_by_name("chatbot")
+    await room.messaging.send_message(
+        to=bot, type="get_thread_toolkit_builders", message={"path": "a.thread"}
+    )
+    await within(5, came.wait())
+    assert heard[0].type == "set_thread_tool_providers"
+
+
+@pytest.mark.asyncio
+async def test_stopping_in_mid_answer_is_quick_and_final(
+    server: Any, host: Any, stepped: Any, within: Any
+) -> None:
+    model = stepped("Partial", "never")
+    bot = await host(bot_with(model))
+    async with ChatSession(await server.enter("ada")) as chat:
+        pieces = chat.say("go on")
+        model.go()
+        await within(5, anext(pieces))
+        await within(2, bot.stop())
+        await bot.stop()
+        assert [piece async for piece in pieces] == []
+
+
+@pytest.mark.asyncio
+async def test_a_session_without_its_agent_says_who_is_there(server: Any, host: Any) -> None:
+    await host(ChatBot(), "somebody")
+    with pytest.raises(NotFound, match="somebody"):
+        await ChatSession(await server.enter("ada"), find_timeout_s=0.05).open()
