@@ -1,0 +1,187 @@
+"""Hosting tools in a room."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from runtime.errors import InvalidTransition
+from runtime.sdk.client import RoomException
+from runtime.sdk.endpoint import portable
+from runtime.sdk.function_tool import tool
+from runtime.sdk.remote_toolkit import RemoteToolkit, start_hosted_toolkit
+from runtime.sdk.response import FileResponse
+from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+from runtime.wire.content import FileContent, JsonContent, TextContent
+
+pytestmark = pytest.mark.unit
+
+
+@tool
+def double(n: int) -> dict[str, int]:
+    """Twice as much."""
+    return {"n": 2 * n}
+
+
+@tool
+def greet(context: ToolContext) -> str:
+    """Say hello."""
+    return f"hello {context.caller.id}"
+
+
+@tool
+def fail() -> None:
+    """Always fails."""
+    raise ValueError("no luck today")
+
+
+@tool
+def unsendable() -> dict[str, Any]:
+    """Answers with what is not JSON."""
+    return {"x": float("nan")}
+
+
+@tool
+def picture() -> FileResponse:
+    """A file."""
+    return FileResponse(name="a.png", mime_type="image/png", data=b"\x89PNG")
+
+
+@pytest.mark.asyncio
+async def test_others_find_and_call_the_tools(house: Any) -> None:
+    host, ada = await house.enter("maths-host"), await house.enter("ada", role="user")
+    toolkit = RemoteToolkit(
+        name="maths", title="Maths", description="Sums.", tools=[double, greet, picture]
+    )
+    await toolkit.start(room=host)
+    (listed,) = await ada.agents.list_toolkits()
+    assert (listed.name, listed.title, listed.participant_id) == ("maths", "Maths", host.local_participant.id)
+    described = listed.get_tool("double")
+    assert described is not None
+    assert described.description == "Twice as much."
+    assert described.input_schema == double.schema
+    call = ada.agents.invoke_tool
+    assert await call(toolkit="maths", tool="double", arguments={"n": 4}) == JsonContent({"n": 8})
+    assert await call(toolkit="maths", tool="greet") == TextContent(f"hello {ada.local_participant.id}")
+    assert await call(toolkit="maths", tool="picture") == FileContent("a.png", "image/png", b"\x89PNG")
+
+
+@pytest.mark.asyncio
+async def test_failures_are_answers_and_the_toolkit_lives_on(house: Any) -> None:
+    host, ada = await house.enter("host"), await house.enter("ada")
+    await RemoteToolkit(name="maths", tools=[double, fail, unsendable]).start(room=host)
+    for wanted, arguments, text in (
+        ("double", {"n": "four"}, r"\$\.n"),
+        ("fail", {}, "no luck today"),
+        ("unsendable", {}, "could not be sent"),
+        ("halve", {}, "halve"),
+    ):
+        with pytest.raises(RoomException, match=text):
+            await ada.agents.invoke_tool(toolkit="maths", tool=wanted, arguments=arguments)
+    assert await ada.agents.invoke_tool(toolkit="maths", tool="double", arguments={"n": 1})
+    assert not host.is_closed
+
+
+@pytest.mark.asyncio
+async def test_a_slow_call_does_not_hold_up_another(house: Any, within: Any) -> None:
+    gate = asyncio.Event()
+
+    @tool
+    async def wait() -> str:
+        await gate.wait()
+        return "at last"
+
+    host, ada = await house.enter("host"), await house.enter("ada")
+    await RemoteToolkit(name="maths", tools=[double, wait]).start(room=host)
+    slow = asyncio.create_task(ada.agents.invoke_tool(toolkit="maths", tool="wait"))
+    await within(1, ada.agents.invoke_tool(toolkit="maths", tool="double", arguments={"n": 1}))
+    assert not slow.done()
+    gate.set()
+    assert await within(1, slow) == TextContent("at last")
+
+
+@pytest.mark.asyncio
+async def test_too_many_calls_are_answered_with_busy(house: Any, within: Any) -> None:
+    gate, started = asyncio.Event(), asyncio.Event()
+
+    @tool
+    async def wait() -> None:
+        started.set()
+        await gate.wait()
+
+    host, ada = await house.enter("host"), await house.enter("ada")
+    await RemoteToolkit(name="slow", tools=[wait], max_call_count=1).start(room=host)
+    first = asyncio.create_task(ada.agents.invoke_tool(toolkit="slow", tool="wait"))
+    await within(1, started.wait())
+    with pytest.raises(RoomException, match="busy"):
+        await ada.agents.invoke_tool(toolkit="slow", tool="wait")
+    gate.set()
+    await within(1, first)
+
+
+@pytest.mark.asyncio
+async def test_stopping_answers_what_runs_and_unregisters(house: Any, within: Any) -> None:
+    started = asyncio.Event()
+
+    @tool
+    async def wait() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    host, ada = await house.enter("host"), await house.enter("ada")
+    toolkit = RemoteToolkit(name="slow", tools=[wait])
+    await toolkit.start(room=host)
+    with pytest.raises(InvalidTransition):
+        await toolkit.start(room=host)
+    call = asyncio.create_task(ada.agents.invoke_tool(toolkit="slow", tool="wait"))
+    await within(1, started.wait())
+    await within(1, toolkit.stop())
+    await toolkit.stop()
+    with pytest.raises(RoomException, match="left the room"):
+        await within(1, call)
+    assert await ada.agents.list_toolkits() == []
+
+
+@pytest.mark.asyncio
+async def test_a_private_toolkit_is_found_by_its_host_s_id_alone(house: Any) -> None:
+    host, ada = await house.enter("host"), await house.enter("ada")
+    await start_hosted_toolkit(room=host, toolkit=Toolkit(name="maths", tools=[double], public=False))
+    assert await ada.agents.list_toolkits() == []
+    id = host.local_participant.id
+    assert [one.name for one in await ada.agents.list_toolkits(participant_id=id)] == ["maths"]
+    answer = await ada.agents.invoke_tool(
+        toolkit="maths", tool="double", arguments={"n": 3}, participant_id=id
+    )
+    assert answer == JsonContent({"n": 6})
+
+
+@pytest.mark.asyncio
+async def test_a_bare_tool_is_hosted_under_the_participant_s_name(house: Any) -> None:
+    class DataAnalysis(Tool):
+        def __init__(self) -> None:
+            super().__init__(name="analyse", description="The mean.")
+
+        async def execute(self, context: ToolContext, *, numbers: list[float]) -> Any:
+            return {"mean": sum(numbers) / len(numbers)}
+
+    host, ada = await house.enter("data-analsis-tool"), await house.enter("ada")
+    await portable(DataAnalysis()).start(room=host)
+    (listed,) = await ada.agents.list_toolkits()
+    assert (listed.name, [one.name for one in listed.tools]) == ("data-analsis-tool", ["analyse"])
+    answer = await ada.agents.invoke_tool(
+        toolkit="data-analsis-tool", tool="analyse", arguments={"numbers": [1, 2]}
+    )
+    assert answer == JsonContent({"mean": 1.5})
+
+
+@pytest.mark.asyncio
+async def test_a_bare_toolkit_is_hosted_under_its_own_name(house: Any) -> None:
+    class Maths(Toolkit):
+        def __init__(self) -> None:
+            super().__init__(name="maths", tools=[double])
+
+    host, ada = await house.enter("somebody"), await house.enter("ada")
+    await portable(Maths()).start(room=host)
+    assert [one.name for one in await ada.agents.list_toolkits()] == ["maths"]
