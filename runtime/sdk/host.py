@@ -12,7 +12,6 @@ import asyncio
 import importlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from runtime.sdk.endpoint import (
     permissions_json,
     portable,
 )
+from runtime.sdk.stop_signals import StopSignals
 from runtime.session.spec import Limits
 from runtime.wire.manifest import EndpointSpec, service_spec
 
@@ -47,7 +47,6 @@ __all__ = [
 ]
 
 DEFAULT_IDENTITY = "agent"
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGABRT)
 
 _log = logging.getLogger("services")
 _Class = TypeVar("_Class", bound=type[Any])
@@ -297,34 +296,17 @@ class ServiceHost:
             raise
 
     async def _run(self) -> None:
-        await self._start()
-        server = self._server
-        assert server is not None
-        loop = asyncio.get_running_loop()
-        asked = asyncio.Event()
-        work = asyncio.current_task()
-
-        def signalled(number: signal.Signals) -> None:
-            if asked.is_set() and work is not None:
-                forced.append(number)
-                work.cancel()
-            asked.set()
-
-        forced: list[signal.Signals] = []
-        # The loop's own handlers wake the loop; those of the signal module would wait for its next event.
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, signalled, number)
-        try:
-            await _first(asked.wait(), server.wait())
-            await self.stop()
-        except asyncio.CancelledError:
-            if forced:
-                raise SystemExit(128 + forced[0]) from None
-            await self.stop()
-            raise
-        finally:
-            for number in STOP_SIGNALS:
-                loop.remove_signal_handler(number)
+        with StopSignals() as signals:
+            try:
+                await self._start()
+                assert self._server is not None
+                await _first(signals.asked.wait(), self._server.wait())
+                await self.stop()
+            except asyncio.CancelledError:
+                if signals.forced is not None:
+                    raise SystemExit(128 + signals.forced) from None
+                await self.stop()
+                raise
 
     def _program(self) -> Path:
         """The file a zygote runs to declare the same endpoints again."""

@@ -31,7 +31,7 @@ def heard(line: Any) -> list[Message]:
 
 
 async def until(condition: Any) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - each turn of the loop is one step of the reader or writer
         await asyncio.sleep(0)
 
 

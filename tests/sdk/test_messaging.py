@@ -84,9 +84,7 @@ async def test_messages_sent_without_waiting_keep_their_order(house: Any, within
     ada, ben = await house.enter("ada"), await house.enter("ben")
     got = inbox(ben)
     for number in range(100):
-        ada.messaging.send_message_nowait(
-            to=ben.local_participant.id, type="note", message={"n": number}
-        )
+        ada.messaging.send_message_nowait(to=ben.local_participant.id, type="note", message={"n": number})
     assert [(await within(1, got.get())).message["n"] for _ in range(100)] == list(range(100))
 
 

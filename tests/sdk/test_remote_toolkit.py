@@ -52,9 +52,7 @@ def picture() -> FileResponse:
 @pytest.mark.asyncio
 async def test_others_find_and_call_the_tools(house: Any) -> None:
     host, ada = await house.enter("maths-host"), await house.enter("ada", role="user")
-    toolkit = RemoteToolkit(
-        name="maths", title="Maths", description="Sums.", tools=[double, greet, picture]
-    )
+    toolkit = RemoteToolkit(name="maths", title="Maths", description="Sums.", tools=[double, greet, picture])
     await toolkit.start(room=host)
     (listed,) = await ada.agents.list_toolkits()
     assert (listed.name, listed.title, listed.participant_id) == ("maths", "Maths", host.local_participant.id)

@@ -25,9 +25,7 @@ SUM = {"type": "object", "required": ["sum"], "properties": {"sum": {"type": "in
 
 class Adder(TaskRunner):
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            title="Adder", description="Adds.", input_schema=PAIR, output_schema=SUM, **options
-        )
+        super().__init__(title="Adder", description="Adds.", input_schema=PAIR, output_schema=SUM, **options)
 
     async def ask(self, *, context: TaskContext, arguments: dict[str, Any]) -> Any:
         if arguments["a"] == 13:
@@ -49,9 +47,7 @@ async def test_both_ways_in_give_the_same_answer(house: Any) -> None:
     assert (toolkit.name, [one.name for one in toolkit.tools]) == ("adder", ["run_adder_task"])
     asked = await ada.agents.ask(agent="adder", arguments={"a": 1, "b": 2})
     assert asked.json == {"sum": 3}
-    called = await ada.agents.invoke_tool(
-        toolkit="adder", tool="run_adder_task", arguments={"a": 1, "b": 2}
-    )
+    called = await ada.agents.invoke_tool(toolkit="adder", tool="run_adder_task", arguments={"a": 1, "b": 2})
     assert called == JsonContent({"sum": 3})
 
 

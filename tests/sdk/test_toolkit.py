@@ -135,7 +135,7 @@ def test_a_function_that_cannot_be_described_says_why() -> None:
         @tool
         def broken(n: int, /) -> None: ...
 
-    with pytest.raises(BundleError, match="annotations of 'unread'.*Nowhere"):
+    with pytest.raises(BundleError, match=r"annotations of 'unread'.*Nowhere"):
 
         @tool
         def unread(thing: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
