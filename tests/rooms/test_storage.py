@@ -1,0 +1,288 @@
+"""Files: handles of the older dialect, streams of the newer, confinement and quota."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
+from runtime.rooms.files import Files, clean_path
+from runtime.rooms.limits import RoomLimits
+
+pytestmark = pytest.mark.process
+
+BLOB = os.urandom(300_000)
+
+
+async def write(client: Any, path: str, data: bytes, *, overwrite: bool = True) -> None:
+    handle = await client.json("storage.open", {"path": path, "overwrite": overwrite})
+    for start in range(0, len(data), 100_000):
+        await client.ask("storage.write", handle, data[start : start + 100_000])
+    await client.ask("storage.close", handle)
+
+
+async def upload(
+    client: Any, path: str, data: bytes, *, size: int | None = None, overwrite: bool = True
+) -> int:
+    """Upload as newer clients do; the number of pulls."""
+    stream = await client.stream("storage.upload")
+    start = {
+        "kind": "start",
+        "path": path,
+        "overwrite": overwrite,
+        "name": "n",
+        "mime_type": "m",
+        "size": size,
+    }
+    await stream.send(start)
+    pulls = 0
+    while True:
+        chunk, _ = await stream.receive()
+        if chunk["type"] == "error":
+            raise AssertionError(chunk["text"])
+        if chunk["type"] == "control":
+            assert chunk == {"type": "control", "method": "close", "status_code": 1000}
+            return pulls
+        assert chunk["headers"] == {"kind": "pull", "chunk_size": 65_536}
+        piece = data[pulls * 65_536 : (pulls + 1) * 65_536]
+        pulls += 1
+        if piece:
+            await stream.send({"kind": "data"}, piece)
+        else:
+            await stream.close()
+
+
+async def download(client: Any, path: str) -> tuple[dict[str, Any], bytes]:
+    stream = await client.stream("storage.download")
+    await stream.send({"kind": "start", "path": path, "chunk_size": 70_000})
+    start, _ = await stream.receive()
+    if start["type"] == "error":
+        raise AssertionError(start["text"])
+    data = b""
+    while len(data) < start["headers"]["size"]:
+        await stream.send({"kind": "pull"})
+        chunk, piece = await stream.receive()
+        assert chunk["headers"] == {"kind": "data"}
+        assert len(piece) <= 70_000
+        data += piece
+    assert (await stream.receive())[0]["method"] == "close"
+    return start["headers"], data
+
+
+@pytest.mark.asyncio
+async def test_files_written_in_one_dialect_are_read_in_the_other(house: Any) -> None:
+    ada = await house.join("ada")
+    await write(ada, "a/b.bin", BLOB)
+    assert await upload(ada, "/a/c.txt", BLOB, size=len(BLOB)) == 5
+    for path, mime_type in (("a/b.bin", "application/octet-stream"), ("a/c.txt", "text/plain")):
+        answer = await ada.ask("storage.download", {"path": path})
+        assert answer.header == {"type": "file", "name": path[2:], "mime_type": mime_type}
+        assert answer.data == BLOB
+        headers, data = await download(ada, path)
+        assert headers == {"kind": "start", "name": path[2:], "mime_type": mime_type, "size": len(BLOB)}
+        assert data == BLOB
+
+
+@pytest.mark.asyncio
+async def test_uploads_of_unknown_size_and_empty_files(house: Any) -> None:
+    ada = await house.join("ada")
+    await upload(ada, "unknown", BLOB)
+    await upload(ada, "empty", b"", size=0)
+    assert (await download(ada, "unknown"))[1] == BLOB
+    assert (await download(ada, "empty"))[1] == b""
+
+
+@pytest.mark.asyncio
+async def test_an_upload_that_ends_early_leaves_nothing(house: Any, state_dir: Path) -> None:
+    ada = await house.join("ada")
+    with pytest.raises(AssertionError, match="ended after"):
+        await upload(ada, "cut", BLOB, size=len(BLOB) + 1)
+    assert await ada.json("storage.exists", {"path": "cut"}) == {"exists": False}
+    bob = await house.join("bob")
+    await bob.ask("storage.open", {"path": "never", "overwrite": True})
+    await bob.leave()
+    await house.hub.aclose()
+    assert list((state_dir / "rooms" / "data" / "lab" / "staging").iterdir()) == []
+
+
+@pytest.mark.asyncio
+async def test_listings_and_descriptions(house: Any) -> None:
+    ada = await house.join("ada")
+    await write(ada, "f/x.txt", b"12345")
+    for path in ("f", "/f/", "./f"):
+        (old,) = (await ada.json("storage.list", {"path": path}))["files"]
+        (new,) = (await ada.tool("storage.list", {"path": path})).header["json"]["files"]
+        assert set(old) == {"name", "is_folder", "created_at", "updated_at"}
+        assert new == {**old, "size": 5}
+        assert (old["name"], old["is_folder"]) == ("x.txt", False)
+    assert [file["name"] for file in (await ada.json("storage.list", {"path": ""}))["files"]] == ["f"]
+    assert (await ada.json("storage.stat", {"path": "f"}))["is_folder"] is True
+    assert await ada.json("storage.stat", {"path": "nothing"}) == {"exists": False}
+    assert (await ada.tool("storage.stat", {"path": "f/x.txt"})).header["json"]["size"] == 5
+    assert await ada.json("storage.exists", {"path": "f"}) == {"exists": True}
+
+
+@pytest.mark.asyncio
+async def test_listing_a_file_or_a_missing_folder_fails_but_schemas_always_list(house: Any) -> None:
+    ada = await house.join("ada")
+    await write(ada, "x.txt", b"1")
+    for path in ("x.txt", "missing", "x.txt/y"):
+        with pytest.raises(Exception, match="no folder") as caught:
+            await ada.ask("storage.list", {"path": path})
+        assert caught.value.code == 1003
+        with pytest.raises(Exception, match="no folder"):
+            await ada.tool("storage.list", {"path": path})
+    assert await ada.json("storage.list", {"path": ".schemas"}) == {"files": []}
+    nobody = await house.join("nobody", scope={})
+    assert await nobody.json("storage.list", {"path": ".schemas"}) == {"files": []}
+
+
+@pytest.mark.asyncio
+async def test_everybody_is_told_about_changes(house: Any) -> None:
+    ada, ghost = await house.join("ada"), await house.join("ghost")
+    await write(ada, "/a.txt", b"1")
+    await ada.tool("storage.move", {"source_path": "a.txt", "destination_path": "b.txt", "overwrite": False})
+    await ada.ask("storage.delete", {"path": "b.txt"})
+    for client in (ada, ghost):
+        told = await client.push("storage.file.updated")
+        assert told.header == {"path": "a.txt", "participant_id": ada.id}
+        moved = await client.push("storage.file.moved")
+        assert moved.header == {"source_path": "a.txt", "destination_path": "b.txt", "participant_id": ada.id}
+        assert (await client.push("storage.file.deleted")).header["path"] == "b.txt"
+
+
+@pytest.mark.asyncio
+async def test_what_exists_is_replaced_only_when_asked(house: Any) -> None:
+    ada = await house.join("ada")
+    await write(ada, "a", b"1")
+    with pytest.raises(Exception, match="exists already"):
+        await ada.ask("storage.open", {"path": "a", "overwrite": False})
+    with pytest.raises(AssertionError, match="exists already"):
+        await upload(ada, "a", b"2", overwrite=False)
+    await upload(ada, "a", b"2", size=1)
+    assert (await ada.ask("storage.download", {"path": "a"})).data == b"2"
+
+
+@pytest.mark.asyncio
+async def test_folders_are_deleted_only_recursively(house: Any) -> None:
+    ada = await house.join("ada")
+    await write(ada, "f/g/x", b"1")
+    for path in ("", "/", "."):
+        with pytest.raises(Exception, match="root"):
+            await ada.ask("storage.delete", {"path": path, "recursive": True})
+    with pytest.raises(Exception, match="recursively"):
+        await ada.ask("storage.delete", {"path": "f"})
+    await ada.ask("storage.delete", {"path": "f", "recursive": True})
+    with pytest.raises(Exception, match="no file"):
+        await ada.ask("storage.delete", {"path": "f", "recursive": True})
+
+
+@pytest.mark.asyncio
+async def test_no_path_leaves_the_room(house: Any, state_dir: Path) -> None:
+    ada = await house.join("ada")
+    await write(ada, "a", b"1")
+    os.symlink("/etc", state_dir / "rooms" / "data" / "lab" / "files" / "link")
+    for path in ("../secret", "a/../../b", "/../x", "link/passwd", "x\x00y", "a" * 2000, "b" * 300):
+        with pytest.raises(Exception, match=r"outside|zero byte|longer"):
+            await ada.ask("storage.download", {"path": path})
+        with pytest.raises(Exception, match=r"outside|zero byte|longer"):
+            await write(ada, path, b"x")
+        with pytest.raises(Exception, match=r"outside|zero byte|longer"):
+            await ada.ask("storage.delete", {"path": path, "recursive": True})
+    assert "link" not in str(await ada.json("storage.list", {"path": ""}))
+
+
+@pytest.mark.asyncio
+async def test_a_handle_belongs_to_who_opened_it(house: Any) -> None:
+    ada, eve = await house.join("ada"), await house.join("eve")
+    handle = await ada.json("storage.open", {"path": "a", "overwrite": True})
+    for kind in ("storage.write", "storage.close"):
+        with pytest.raises(Exception, match="handle"):
+            await eve.ask(kind, handle, b"x")
+
+
+@pytest.mark.asyncio
+async def test_storage_and_open_files_are_bounded(build: Any) -> None:
+    house = await build(RoomLimits(max_storage_bytes=1000, max_open_files=2, max_message_bytes=10_000))
+    ada = await house.join("ada")
+    await write(ada, "a", b"x" * 600)
+    with pytest.raises(Exception, match="may have 1000 bytes"):
+        await write(ada, "b", b"x" * 600)
+    await ada.ask("storage.delete", {"path": "a"})
+    await ada.ask("storage.open", {"path": "c", "overwrite": True})  # beside the one that failed above
+    with pytest.raises(Exception, match="uploads in progress"):
+        await ada.ask("storage.open", {"path": "d", "overwrite": True})
+    bob = await house.join("bob")
+    await ada.leave()
+    await house.happened("participant_left", "ada")
+    for _ in range(3):  # replacing takes no further room, and what was left unfinished counts no more
+        await write(bob, "a", b"x" * 400)
+    await house.hub.aclose()
+    again = await build(RoomLimits(max_storage_bytes=1000))
+    with pytest.raises(Exception, match="may have 1000 bytes"):
+        await write(await again.join("bob"), "b", b"x" * 700)
+
+
+@pytest.mark.asyncio
+async def test_a_file_too_large_for_one_message_says_so(build: Any) -> None:
+    house = await build(RoomLimits(max_message_bytes=100_000))
+    ada = await house.join("ada")
+    await upload(ada, "big", BLOB, size=len(BLOB))
+    with pytest.raises(Exception, match="too many for one message"):
+        await ada.ask("storage.download", {"path": "big"})
+    assert (await download(ada, "big"))[1] == BLOB
+
+
+@pytest.mark.asyncio
+async def test_grants_for_files(house: Any) -> None:
+    ada = await house.join("ada", scope={"storage": {"paths": [{"path": "pub", "read_only": True}]}})
+    boss = await house.join("boss")
+    await write(boss, "pub/x", b"1")
+    await write(boss, "private", b"1")
+    assert (await ada.ask("storage.download", {"path": "pub/x"})).data == b"1"
+    for kind, path in (
+        ("storage.download", "private"),
+        ("storage.open", "pub/y"),
+        ("storage.delete", "pub/x"),
+    ):
+        with pytest.raises(Exception, match="does not allow") as caught:
+            await ada.ask(kind, {"path": path, "overwrite": True})
+        assert caught.value.code == 1001
+
+
+@pytest.mark.asyncio
+async def test_a_download_url_is_refused_by_name(house: Any) -> None:
+    ada = await house.join("ada")
+    for ask in (ada.ask, ada.tool):
+        with pytest.raises(Exception, match=r"not supported by this server: storage\.download_url"):
+            await ask("storage.download_url", {"path": "a"})
+
+
+def test_paths_have_one_spelling() -> None:
+    assert [clean_path(path) for path in ("/a//b/", "./a/b", "a/b")] == ["a/b"] * 3
+    assert [clean_path(path) for path in ("", "/", ".")] == [""] * 3
+    with pytest.raises(InvalidRequest):
+        clean_path("a/\ud800")
+
+
+def test_moving_on_disk(tmp_path: Path) -> None:
+    files = Files(tmp_path / "files", tmp_path / "staging", max_bytes=10)
+    files.prepare()
+    for path in ("f/a", "b"):
+        files.commit(files.stage(), path, overwrite=False)
+    with pytest.raises(Conflict):
+        files.move("b", "f/a", overwrite=False)
+    with pytest.raises(Conflict):
+        files.move("f", "f/inside", overwrite=False)
+    with pytest.raises(Conflict):
+        files.commit(files.stage(), "b/below-a-file", overwrite=False)
+    with pytest.raises(NotFound):
+        files.move("missing", "c", overwrite=False)
+    files.move("f", "g/h", overwrite=False)
+    assert [entry.name for entry in files.list("g/h")] == ["a"]
+    files.reserve(10)
+    with pytest.raises(RoomFull):
+        files.reserve(1)
