@@ -93,9 +93,10 @@ class AddDays(Tool):
         return {"date": day.isoformat(), "weekday": f"{day:%A}"}
 
 
+# A toolkit at a path is hosted in the room as it is; it needs no agent around it.
 @service.path(path="/adder", identity="adder")
 class Adder(Toolkit):
-    """A toolkit at a path is hosted in the room: no agent around it is needed."""
+    """Adds numbers, durations, and days to dates."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -98,7 +98,7 @@ class ToolCatalog:
             return _error(str(error))
         except Exception as error:  # noqa: BLE001 - a tool is somebody else's code: its failure is its answer
             _log.exception("tool %s failed", tool.name)
-            return _error(f"{type(error).__name__}: {error}")
+            return _error(str(error) or type(error).__name__)
         return cut(output_text(content), self._max_output_chars)
 
 

@@ -73,13 +73,15 @@ def _wanted_by_its_arguments(sentence: str, functions: Sequence[FunctionSpec], t
 
 
 def _score(sentence: str, function: FunctionSpec) -> int:
-    if function.name.lower() in sentence.lower() and len(function.name) > 2:
-        return 100
     said = {stem(word) for word in words(sentence)} - EMPTY_WORDS
     # "agenda_add_item" of toolkit "agenda": each word of the name counts, once.
     named = {stem(word) for word in words(function.name)} - EMPTY_WORDS
     described = {stem(word) for word in words(function.description)} - EMPTY_WORDS - named
-    return NAME_WEIGHT * len(said & named) + len(said & described)
+    score = NAME_WEIGHT * len(said & named) + len(said & described)
+    if named and named <= said:
+        score += 2  # "add durations" means add_durations rather than add
+    literally = re.search(rf"(?<!\w){re.escape(function.name)}(?!\w)", sentence, re.I)
+    return max(score, ENOUGH) if literally else score
 
 
 def ask_for(wanted: Wanted) -> str:

@@ -1,82 +1,32 @@
-"""A real room server and real clients, joined by queues in memory."""
+"""Agents hosted in a real room, and a model that speaks when the test lets it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from runtime.errors import RoomLost
-from runtime.rooms.hub import RoomHub
 from runtime.sdk.client import RoomClient
 from runtime.sdk.llm.model import Completed, ModelEvent, ModelRequest, TextDelta, Usage
 
-ROOM = "myroom"
-
-
-class Pipe:
-    """One end of a websocket that is none."""
-
-    def __init__(self, incoming: asyncio.Queue[bytes | None], outgoing: asyncio.Queue[bytes | None]) -> None:
-        self._incoming = incoming
-        self._outgoing = outgoing
-        self._closed = False
-
-    async def send(self, packet: bytes) -> None:
-        if self._closed:
-            raise RoomLost("closed")
-        self._outgoing.put_nowait(packet)
-
-    async def receive(self) -> bytes | None:
-        if self._closed:
-            return None
-        packet = await self._incoming.get()
-        if packet is None:
-            self._closed = True
-        return packet
-
-    async def close(self, code: int = 1000) -> None:
-        if not self._closed:
-            self._closed = True
-            self._outgoing.put_nowait(None)
-            self._incoming.put_nowait(None)
-
 
 class Server:
-    """A room server, and a way to enter its room."""
+    """The house, entered as a person unless something else is said."""
 
-    def __init__(self, hub: RoomHub) -> None:
-        self.hub = hub
-        self.served: list[asyncio.Task[None]] = []
-        self.clients: list[RoomClient] = []
+    def __init__(self, house: Any) -> None:
+        self._house = house
 
     async def enter(self, name: str, *, role: str = "user") -> RoomClient:
-        up: asyncio.Queue[bytes | None] = asyncio.Queue()
-        down: asyncio.Queue[bytes | None] = asyncio.Queue()
-        claims = self.hub.admit(ROOM, self.hub.token(ROOM, name, role=role))
-        serving = self.hub.serve(ROOM, claims, Pipe(up, down), room_url=f"ws://test/rooms/{ROOM}")
-        self.served.append(asyncio.create_task(serving))
-        client = RoomClient(transport=Pipe(down, up))
-        await client.__aenter__()
-        self.clients.append(client)
+        client: RoomClient = await self._house.enter(name, role=role)
         return client
 
-    async def close(self) -> None:
-        for client in self.clients:
-            await client.close()
-        await asyncio.gather(*self.served, return_exceptions=True)
-        await self.hub.aclose()
 
-
-@pytest_asyncio.fixture
-async def server(state_dir: Path) -> AsyncIterator[Server]:
-    made = Server(RoomHub(state_dir=state_dir))
-    yield made
-    await made.close()
+@pytest.fixture
+def server(house: Any) -> Server:
+    return Server(house)
 
 
 @pytest_asyncio.fixture
