@@ -12,9 +12,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import structlog
-
 from runtime.clock import Clock, iso
+from runtime.logs import get_logger
 from runtime.metrics import Metrics
 from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status, Stopping
 from runtime.session.feed import Feed
@@ -23,7 +22,7 @@ from runtime.session.ledger import Ledger
 from runtime.session.record import Exit, ExitReason, SessionRecord
 from runtime.session.spec import SessionId
 
-_log = structlog.get_logger("runtime.chronicle")
+_log = get_logger("chronicle")
 
 
 class Chronicle:
@@ -57,9 +56,9 @@ class Chronicle:
     # ---- waiting
 
     async def wait(
-        self, session_id: str, *, until: Literal["settled", "exited"], timeout_s: float
+        self, session_id: str, *, until: Literal["settled", "exited"], timeout_s: float | None
     ) -> SessionRecord:
-        """The record once the session is over, or (``settled``) ready or over, or `timeout_s` has passed.
+        """The record once the session is over, or (``settled``) ready or over, or `timeout_s` has passed (None: never).
 
         Raises:
             SessionNotFound: There is no record of it.

@@ -11,11 +11,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-import structlog
-
 from runtime.chronicle import Chronicle
 from runtime.clock import Clock
 from runtime.errors import BundleImportFailed, EndpointNotFound, RuntimeServiceError
+from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
 from runtime.session.admission import Admission, Admitted, Duplicate, Refused
 from runtime.session.journal import Journal
@@ -26,7 +25,7 @@ from runtime.wire.webhook import RoomCall
 MAX_GENERATIONS: Final = 3
 """Attempts at one accepted call over restarts of the server; one that takes the server down is given up."""
 
-_log = structlog.get_logger("runtime.dispatch")
+_log = get_logger("dispatch")
 
 
 class OwnRooms(Protocol):

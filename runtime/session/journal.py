@@ -26,9 +26,9 @@ from typing import Any, Final
 
 import aiosqlite
 import msgspec
-import structlog
 
 from runtime.errors import JournalUnusable
+from runtime.logs import get_logger
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId
 
@@ -58,7 +58,7 @@ _RETRY_S: Final = 1.0
 _BUSY_S: Final = 1.0
 
 _Row = tuple[str, str, float, float | None, str, bytes]
-_log = structlog.get_logger("runtime.session.journal")
+_log = get_logger("journal")
 
 
 class Journal:

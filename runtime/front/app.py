@@ -1,0 +1,59 @@
+"""The Quart application: every route, and what holds for all of them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Final
+
+from quart import Quart, Response, g, has_request_context, request, websocket
+
+from runtime.front import events, health, openapi, rooms, tokens, webhooks, workers
+from runtime.front.body import BoundedRequest
+from runtime.front.problems import install
+from runtime.front.socket import BoundedConnection
+from runtime.front.state import Front
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+class FrontApp(Quart):
+    """Quart with bounded bodies and bounded websockets."""
+
+    request_class = BoundedRequest
+    asgi_websocket_class = BoundedConnection
+
+
+def create_app(front: Front, readers: events.Readers) -> FrontApp:
+    """The application for one server's parts."""
+    app = FrontApp("bulkhead", static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = front.settings.max_body_bytes
+    app.config["BODY_TIMEOUT"] = None  # read_body has its own
+    app.config["RESPONSE_TIMEOUT"] = None
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    install(app)
+
+    async def name_request() -> None:
+        connection = request if has_request_context() else websocket
+        given = connection.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+
+    @app.after_request
+    async def finish(answer: Response) -> Response:
+        answer.headers.setdefault("X-Request-Id", g.get("request_id", ""))
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return answer
+
+    app.before_request(name_request)
+    app.before_websocket(name_request)
+    app.register_blueprint(health.routes(front))
+    app.register_blueprint(workers.routes(front))
+    app.register_blueprint(events.routes(front, readers))
+    app.register_blueprint(rooms.routes(front))
+    app.register_blueprint(tokens.routes(front))
+    app.register_blueprint(openapi.routes())
+    app.register_blueprint(webhooks.routes(front))
+    return app

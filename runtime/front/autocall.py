@@ -1,0 +1,62 @@
+"""Calling every endpoint into one room: at start, and each new one when it appears."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from runtime.errors import RuntimeServiceError
+from runtime.front.state import Front
+from runtime.logs import get_logger
+from runtime.session.admission import Refused
+from runtime.wire.webhook import RoomCall
+
+_MAX_TRIES: Final = 60
+_log = get_logger("autocall")
+
+
+class AutoCall:
+    """Keeps a set of the paths it has called; each is called once.
+
+    An endpoint that has a live session in the room already (the journal brought it back) counts as called.
+    """
+
+    def __init__(self, front: Front, room: str) -> None:
+        self._front, self._room = front, room
+        self._called: set[str] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+
+    def sync(self) -> None:
+        """Call what is there and was not called yet; give as a listener of the placement's changes."""
+        if not self._front.is_ready:
+            return
+        present = {
+            record.spec.endpoint for record in self._front.chronicle.live() if record.spec.room == self._room
+        }
+        for endpoint in self._front.placement.endpoints():
+            if endpoint.state == "failed" or endpoint.path in self._called:
+                continue
+            self._called.add(endpoint.path)
+            if endpoint.path not in present:
+                call = asyncio.create_task(self._call(endpoint.path), name=f"call {endpoint.path}")
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
+
+    async def aclose(self) -> None:
+        """Give up calls that still wait."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    async def _call(self, path: str) -> None:
+        for _ in range(_MAX_TRIES):
+            try:
+                outcome = await self._front.dispatcher.call(path, RoomCall(room_name=self._room))
+            except RuntimeServiceError as error:
+                _log.warning("autocall.failed", endpoint=path, room=self._room, error=str(error))
+                return
+            if not isinstance(outcome, Refused):
+                return
+            if outcome.code == "draining":
+                return
+            await asyncio.sleep(outcome.retry_after_s)

@@ -1,0 +1,92 @@
+"""Reading a request's body within its bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from quart import Request
+from quart.wrappers.request import Body
+
+from runtime.errors import BodyTooLarge
+from runtime.front.refusal import Refusal
+
+LINGER_S: Final = 1.0
+"""How long the rest of a refused body is read and dropped.
+
+A client that writes all of its body before it reads would see its connection reset instead of the answer.
+"""
+
+
+class BoundedBody(Body):
+    """A body that stops being kept, not being read, once it is too large."""
+
+    def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
+        super().__init__(expected_content_length, None)
+        self._max_bytes = max_content_length
+        self._expected = expected_content_length
+        self._decided = asyncio.Event()
+        self.is_too_large = self._exceeds(expected_content_length or 0)
+
+    def append(self, data: bytes) -> None:
+        if self.is_too_large:
+            return
+        if self._exceeds(len(self._data) + len(data)):
+            self.is_too_large = True
+            self._data.clear()
+            self._decided.set()
+            return
+        super().append(data)
+
+    def set_complete(self) -> None:
+        super().set_complete()
+        self._decided.set()
+
+    async def decided(self) -> None:
+        """Return once all of it is here, or more than may be."""
+        if not self.is_too_large:
+            await self._decided.wait()
+
+    async def finished(self) -> None:
+        """Return once the client has sent all of it, kept or not."""
+        await self._complete.wait()
+
+    def content(self) -> bytes:
+        """What was sent."""
+        return bytes(self._data)
+
+    def _exceeds(self, count: int) -> bool:
+        return self._max_bytes is not None and count > self._max_bytes
+
+
+class BoundedRequest(Request):
+    """What an app uses as its `request_class`."""
+
+    body_class = BoundedBody
+
+
+async def read_body(request: Request, *, timeout_s: float) -> bytes:
+    """All of a request's body.
+
+    Raises:
+        BodyTooLarge: It is larger than the app's MAX_CONTENT_LENGTH.
+        Refusal: It did not arrive within `timeout_s`.
+    """
+    body = request.body
+    assert isinstance(body, BoundedBody)  # the app's request_class says so
+    try:
+        async with asyncio.timeout(timeout_s):
+            await body.decided()
+    except TimeoutError:
+        raise Refusal("body_timeout", f"The body did not arrive within {timeout_s:g} s.") from None
+    if not body.is_too_large:
+        return body.content()
+    try:
+        async with asyncio.timeout(LINGER_S):
+            await body.finished()
+    except TimeoutError:
+        pass
+    limit = request.max_content_length
+    raise BodyTooLarge(
+        f"the body is larger than {limit} bytes", cure="Send less, or raise BULKHEAD_MAX_BODY_BYTES."
+    )

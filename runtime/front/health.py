@@ -1,0 +1,89 @@
+"""Probes for orchestrators, and the two paths by which MeshAgent knows a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quart import Blueprint, Response, jsonify, request
+
+import runtime
+from runtime.front.state import Front, caller
+from runtime.metrics import CONTENT_TYPE
+from runtime.wire.manifest import WELL_KNOWN, EndpointSpec, service_spec
+
+
+def routes(front: Front) -> Blueprint:
+    """``/``, the specification, ``/livez``, ``/readyz``, ``/healthz`` and ``/metrics``."""
+    paths = Blueprint("health", __name__)
+
+    @paths.get("/")
+    async def root() -> Response:
+        return jsonify(ok=True)
+
+    @paths.get(WELL_KNOWN)
+    async def specification() -> Response:
+        listed = [
+            EndpointSpec(path=endpoint.path, identity=endpoint.identity, api=endpoint.permissions)
+            for endpoint in front.placement.endpoints()
+        ]
+        return jsonify(service_spec(listed, port=front.port, name=front.name))
+
+    @paths.get("/livez")
+    async def live() -> Response:
+        return jsonify(status="ok")  # that the loop got here is what is asked
+
+    @paths.get("/readyz")
+    async def ready() -> Response:
+        reasons = unready(front)
+        body: dict[str, Any] = {"status": "not ready" if reasons else "ok"}
+        if reasons:
+            body["reasons"] = reasons
+        if "verbose" in request.args and front.access.may_operate(caller()):
+            body["checks"] = {
+                "started": front.is_ready or front.dispatcher.draining,
+                "draining": front.dispatcher.draining,
+                "journal": front.journal.failing or "ok",
+                "bundles": {
+                    bundle.name: bundle.error or bundle.state for bundle in front.placement.bundles()
+                },
+            }
+        answer: Response = jsonify(body)
+        if reasons:
+            answer.status_code = 503
+            answer.headers["Retry-After"] = "1"
+        return answer
+
+    @paths.get("/healthz")
+    async def health() -> Response:
+        bundles = front.placement.bundles()
+        failed = any(bundle.state == "failed" for bundle in bundles)
+        status = "degraded" if failed or front.journal.failing else "ok"
+        if not front.is_ready:
+            status = "draining" if front.dispatcher.draining else "starting"
+        return jsonify(
+            status=status,
+            version=runtime.__version__,
+            generation=max((bundle.generation for bundle in bundles), default=0),
+            endpoints=len(front.placement.endpoints()),
+            sessions=front.placement.capacity().sessions,
+            uptime_s=round(front.clock.wall() - front.started_at, 1),
+        )
+
+    @paths.get("/metrics")
+    async def metrics() -> Response:
+        front.access.operator(caller())
+        return Response(front.metrics.render(), content_type=CONTENT_TYPE)
+
+    return paths
+
+
+def unready(front: Front) -> list[str]:
+    """Why no call should be sent here now; empty when there is no reason."""
+    reasons = []
+    if front.dispatcher.draining:
+        reasons.append("draining")
+    elif not front.is_ready:
+        reasons.append("starting")
+    if front.journal.failing:
+        reasons.append("the journal cannot be written")
+    return reasons

@@ -1,0 +1,67 @@
+"""The embedded room server's door: a websocket per participant, decided upon before it is accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from quart import Blueprint, Response, jsonify, websocket
+
+from runtime.clock import iso
+from runtime.errors import NotFound
+from runtime.front.refusal import Refusal
+from runtime.front.socket import PacketSocket
+from runtime.front.state import Front, caller
+from runtime.rooms.live import RoomInfo
+
+
+def routes(front: Front) -> Blueprint:
+    """``/rooms`` and ``/rooms/{room}``."""
+    paths = Blueprint("rooms", __name__)
+
+    @paths.get("/rooms")
+    async def rooms() -> Response:
+        front.access.operator(caller())
+        return jsonify([] if front.rooms is None else [_room_json(room) for room in front.rooms.rooms()])
+
+    @paths.websocket("/rooms/<room>")
+    async def enter(room: str) -> None:
+        # 403 and 404 end a client's attempts for good;
+        # being let in and then closed makes it try for ever.
+        if front.rooms is None:
+            raise NotFound("this server has no rooms", cure="Join the room where its room_url says.")
+        if front.closing.is_set():
+            raise Refusal("draining", "The server is shutting down.", headers={"Retry-After": "5"})
+        scheme, _, bearer = websocket.headers.get("Authorization", "").partition(" ")
+        token = websocket.args.get("token") or (bearer.strip() if scheme.lower() == "bearer" else "")
+        claims = front.rooms.admit(room, token)
+        await websocket.accept()
+        host = websocket.headers.get("Host") or f"127.0.0.1:{front.port}"
+        connection = PacketSocket.current()
+        room_url = f"{websocket.scheme}://{host}/rooms/{quote(room, safe='')}"
+        await front.rooms.serve(room, claims, connection, room_url=room_url)
+        await connection.close()
+
+    return paths
+
+
+def _room_json(room: RoomInfo) -> dict[str, Any]:
+    return {
+        "name": room.name,
+        "session_id": room.session_id,
+        "opened_at": iso(room.opened_at),
+        "participants": [
+            {
+                "id": participant.id,
+                "name": participant.name,
+                "role": participant.role,
+                "visible": participant.visible,
+                "attributes": dict(participant.attributes),
+                "toolkits": list(participant.toolkits),
+                "agents": list(participant.agents),
+            }
+            for participant in room.participants
+        ],
+        "documents": list(room.documents),
+        "queues": dict(room.queues),
+    }

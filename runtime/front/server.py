@@ -1,0 +1,362 @@
+"""One server: makes the parts, wires them, starts them in order and ends them in the opposite one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import runtime
+from runtime.chronicle import Chronicle
+from runtime.clock import Clock, SystemClock
+from runtime.dispatch import Dispatcher
+from runtime.errors import BundleNotFound
+from runtime.front import server_file
+from runtime.front.access import Access
+from runtime.front.app import create_app
+from runtime.front.autocall import AutoCall
+from runtime.front.caller import RoomCaller
+from runtime.front.events import Readers
+from runtime.front.gauges import gauges
+from runtime.front.listener import Listener
+from runtime.front.state import Front
+from runtime.logs import configure, get_logger
+from runtime.metrics import Metrics
+from runtime.placement.contract import Placement
+from runtime.placement.local import LocalPlacement
+from runtime.rooms.hub import RoomHub
+from runtime.rooms.live import RoomEvent
+from runtime.session.feed import Feed
+from runtime.session.journal import Journal
+from runtime.session.ledger import Ledger
+from runtime.session.spec import Limits
+from runtime.settings import Settings, load_settings
+
+JOURNAL_FILE: Final = "journal.sqlite3"
+_log = get_logger("server")
+
+
+class Server:
+    """Everything behind one port.
+
+    Args:
+        sources: Folders of agents, or single files and bundle folders.
+        name: The service's name in its specification.
+        owns_process: The process is for this server alone: it may set what holds for all of it.
+        placement: Whatever runs sessions; None makes the local one.  (Tests give their own.)
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Sequence[Path],
+        *,
+        name: str = "",
+        owns_process: bool = True,
+        placement: Placement | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self._sources, self._name, self._owns_process = list(sources), name, owns_process
+        self._given = placement
+        self._clock = clock or SystemClock()
+        self._parts = AsyncExitStack()
+        self._front: Front | None = None
+        self._listener: Listener | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._forced = asyncio.Event()
+        self.url = ""
+        """Where this machine reaches it, once started."""
+
+    @property
+    def front(self) -> Front:
+        """Its parts, once started."""
+        assert self._front is not None
+        return self._front
+
+    # ---- start
+
+    async def start(self) -> None:
+        """Listen, load the bundles, take over the journal.  Whatever fails undoes what was done.
+
+        Raises:
+            ConfigError: The address cannot be listened on, or a secret cannot be used.
+            JournalUnusable: The journal cannot be opened.
+            BundleNotFound: A source does not exist.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._parts.aclose()
+            raise
+
+    async def _start(self) -> None:
+        began, server = self._clock.now(), self.settings.server
+        for source in self._sources:
+            if not source.exists():
+                raise BundleNotFound(
+                    f"there is no {source}", cure="Give a folder of agents or a Python file."
+                )
+        access = Access(server)
+        listener = self._listener = Listener.bind(server.host, server.port)
+        self._parts.push_async_callback(listener.aclose)
+        self.url = listener.url
+        journal = await Journal.open(server.state_dir / JOURNAL_FILE, history_count=server.history_count)
+        self._parts.push_async_callback(journal.aclose)
+        placement = self._given or self._local_placement()
+        metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
+        chronicle = Chronicle(
+            journal=journal,
+            ledger=Ledger(history_count=server.history_count),
+            feed=Feed(keep_count=server.event_buffer_count, epoch=secrets.token_hex(4)),
+            metrics=metrics,
+            clock=self._clock,
+        )
+        caller = RoomCaller(
+            port=listener.port,
+            own_hosts=tuple(filter(None, (server.host, urlsplit(server.public_url).hostname))),
+            room_url=lambda room: _room_url(server.public_url or self.url, room),
+            secret=access.secrets[0] if access.secrets else "",
+        )
+        hub = RoomHub(
+            state_dir=server.state_dir,
+            clock=self._clock,
+            caller=caller,
+            listener=lambda event: _tell_room(chronicle, event),
+            secret=server.room_secret or None,
+        )
+        dispatcher = Dispatcher(
+            placement=placement,
+            journal=journal,
+            chronicle=chronicle,
+            clock=self._clock,
+            rooms=hub,
+            room_url=lambda room: _room_url(self.url, room),
+        )
+        caller.dispatch = dispatcher.call
+        front = self._front = Front(
+            settings=server,
+            dispatcher=dispatcher,
+            chronicle=chronicle,
+            placement=placement,
+            journal=journal,
+            metrics=metrics,
+            access=access,
+            clock=self._clock,
+            rooms=hub,
+            name=self._name,
+            port=listener.port,
+            started_at=self._clock.wall(),
+        )
+        readers = Readers(front)
+        metrics.gauges(lambda: gauges(front, readers))
+        self._parts.push_async_callback(dispatcher.aclose)
+        listener.start(create_app(front, readers))
+        watch = asyncio.create_task(readers.watch(), name="event readers")
+        self._parts.push_async_callback(_cancel, watch)
+        self._parts.push_async_callback(hub.aclose)
+        self._parts.callback(self._end_streams)
+        self._parts.callback(server_file.write(server.state_dir, url=self.url, at=self._clock.wall()))
+        if isinstance(placement, LocalPlacement):
+            self._parts.push_async_callback(placement.aclose)
+            await placement.start(self._sources, watch=server.watch)
+        await dispatcher.start()
+        front.is_ready = True
+        if server.room:
+            autocall = AutoCall(front, server.room)
+            self._parts.push_async_callback(autocall.aclose)
+            if isinstance(placement, LocalPlacement):
+                placement.changed.append(autocall.sync)
+            autocall.sync()
+        if isinstance(placement, LocalPlacement):
+            placement.changed.append(lambda: _tell_bundles(front))
+        self._say_open_doors(access)
+        _log.info(
+            "server.started",
+            url=self.url,
+            endpoints=len(placement.endpoints()),
+            start_s=round(self._clock.now() - began, 3),
+            version=runtime.__version__,
+        )
+
+    def _local_placement(self) -> LocalPlacement:
+        return LocalPlacement(
+            self.settings.supervisor,
+            limits=Limits.from_settings(self.settings.limits),
+            clock=self._clock,
+            owns_process=self._owns_process,
+        )
+
+    def _say_open_doors(self, access: Access) -> None:
+        server = self.settings.server
+        assert self._listener is not None
+        if server.insecure:
+            _log.warning(
+                "server.insecure",
+                detail="BULKHEAD_INSECURE is set: who reaches this port can start agents and read their logs",
+                url=self.url,
+            )
+        elif not self._listener.is_loopback and not access.secrets:
+            _log.warning(
+                "server.unsigned_webhooks_refused",
+                detail="no webhook secret is set: calls from other machines are refused",
+                cure="Set BULKHEAD_WEBHOOK_SECRET.",
+            )
+
+    # ---- life
+
+    async def run(self) -> int:
+        """Start, serve until SIGTERM or SIGINT, drain, end.  A second signal ends what still runs at once.
+
+        Returns:
+            The process's exit status: 0.
+        """
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+        def signalled(number: signal.Signals) -> None:
+            if asked.is_set():
+                _log.warning("server.forced", signal=number.name)
+                self._forced.set()
+            else:
+                _log.info("server.stopping", signal=number.name)
+            asked.set()
+
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, signalled, number)
+        try:
+            signal_came = asyncio.create_task(asked.wait(), name="signals")
+            self._parts.push_async_callback(_cancel, signal_came)
+            starting = asyncio.create_task(self.start(), name="start")
+            await asyncio.wait({starting, signal_came}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                await _cancel(starting)  # asked to end while the bundles were loading
+                return 0
+            await starting
+            serving = asyncio.create_task(self.wait(), name="serve")
+            await asyncio.wait({serving, signal_came}, return_when=asyncio.FIRST_COMPLETED)
+            await self.stop()
+            await _cancel(serving)
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+        return 0
+
+    async def wait(self) -> None:
+        """Return once the server has ended by itself, or raise what it ended with."""
+        assert self._listener is not None
+        await self._listener.failed()
+
+    async def stop(self) -> None:
+        """Take no more calls, give sessions `drain_s` to end, close everything.  Safe to call again."""
+        if self._front is None:
+            return
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="stop")
+        await asyncio.shield(self._stopping)
+
+    def force(self) -> None:
+        """Make a `stop` that is under way end sessions at once."""
+        self._forced.set()
+
+    async def _stop(self) -> None:
+        front = self.front
+        front.is_ready = False
+        began = self._clock.now()
+        sessions = front.placement.capacity().sessions
+        draining = asyncio.create_task(front.dispatcher.drain(self.settings.server.drain_s), name="drain")
+        forced = asyncio.create_task(self._forced.wait())
+        await asyncio.wait({draining, forced}, return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            with suppress(Exception):
+                await front.placement.drain(0)
+        forced.cancel()
+        results = await asyncio.gather(draining, forced, return_exceptions=True)
+        if isinstance(results[0], Exception):
+            _log.error("drain.failed", error=repr(results[0]))
+        _log.info("drain.finished", sessions=sessions, duration_s=round(self._clock.now() - began, 3))
+        await self._parts.aclose()
+        _log.info("server.stopped")
+
+    def _end_streams(self) -> None:
+        if self._front is not None:
+            self._front.is_ready = False
+            self._front.closing.set()
+
+
+class LocalServer:
+    """The server of ``python main.py``: one bundle, in the program's own process.
+
+    Args:
+        bundle: The program's file; sessions are forked from a zygote that ran it.
+        port: None takes the environment's, or a free one.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        host: str | None = None,
+        port: int | None = None,
+        webhook_secret: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        named = any(os.environ.get(variable) for variable in ("BULKHEAD_PORT", "MESHAGENT_PORT"))
+        flags: dict[str, Any] = {
+            "server.host": host,
+            "server.port": 0 if port is None and not named else port,
+            "server.webhook_secret": webhook_secret,
+        }
+        file = Path("bulkhead.toml")
+        settings = load_settings(flags=flags, env=os.environ, file=file if file.is_file() else None)
+        # Its own folder: the same project may be served by `bulkhead serve` at the same time.
+        state_dir = settings.server.state_dir / "hosts" / bundle.stem
+        self._settings = replace(settings, server=replace(settings.server, state_dir=state_dir))
+        self._server = Server(self._settings, [bundle], name=name or "", owns_process=False)
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it, once started."""
+        return self._server.url
+
+    async def start(self) -> None:
+        """Bind and serve; raises as `Server.start` does."""
+        configure(self._settings.log)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Drain and leave."""
+        await self._server.stop()
+
+    async def wait(self) -> None:
+        """Return when the server has ended by itself."""
+        await self._server.wait()
+
+
+def _room_url(base: str, room: str) -> str:
+    scheme, _, rest = base.rstrip("/").partition("://")
+    return f"{'wss' if scheme in ('https', 'wss') else 'ws'}://{rest}/rooms/{quote(room, safe='')}"
+
+
+def _tell_room(chronicle: Chronicle, event: RoomEvent) -> None:
+    more = {"room": event.room, "participant": event.participant_name, "role": event.role}
+    chronicle.announce(f"room.{event.kind.removeprefix('room_')}", more | {"detail": dict(event.detail)})
+
+
+def _tell_bundles(front: Front) -> None:
+    bundles = [
+        {"name": bundle.name, "state": bundle.state, "generation": bundle.generation, "error": bundle.error}
+        for bundle in front.placement.bundles()
+    ]
+    front.chronicle.announce("bundles.changed", {"bundles": bundles})
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

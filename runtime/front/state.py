@@ -1,0 +1,86 @@
+"""What every route of the front can reach, and the questions they all ask of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from quart import has_request_context, request, websocket
+
+from runtime.chronicle import Chronicle
+from runtime.clock import Clock
+from runtime.dispatch import Dispatcher
+from runtime.front.access import Access, Caller
+from runtime.metrics import Metrics
+from runtime.placement.contract import Placement
+from runtime.rooms.connection import Connection
+from runtime.rooms.live import RoomInfo
+from runtime.rooms.token import Claims
+from runtime.session.journal import Journal
+from runtime.settings import ServerSettings
+
+
+class Rooms(Protocol):
+    """The embedded room server, as the front uses it."""
+
+    def admit(self, room: str, token: str) -> Claims:
+        """Who this token is in that room; raises PermissionDenied, NotFound or RoomFull."""
+        ...
+
+    async def serve(self, room: str, claims: Claims, connection: Connection, *, room_url: str) -> None:
+        """Run one participant's connection until it ends."""
+        ...
+
+    def token(self, room: str, name: str, *, role: str = "agent", scope: dict[str, Any] | None = None) -> str:
+        """A participant token for that room."""
+        ...
+
+    def rooms(self) -> list[RoomInfo]:
+        """The rooms that are open."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Front:
+    """One server's parts.
+
+    Attributes:
+        name: The service's name in its specification; empty when it was given none.
+        port: The port it really listens on.
+        started_at: Seconds since the epoch.
+        is_ready: Bundles were loaded and the journal was replayed, and it is not going away.
+        closing: Set when streams must end because the server does.
+    """
+
+    settings: ServerSettings
+    dispatcher: Dispatcher
+    chronicle: Chronicle
+    placement: Placement
+    journal: Journal
+    metrics: Metrics
+    access: Access
+    clock: Clock
+    rooms: Rooms | None = None
+    name: str = ""
+    port: int = 0
+    started_at: float = 0.0
+    is_ready: bool = False
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def knows(self, path: str) -> bool:
+        """Whether some bundle serves the path."""
+        return any(endpoint.path == path for endpoint in self.placement.endpoints())
+
+
+def caller() -> Caller:
+    """Where the current request or websocket comes from."""
+    connection = request if has_request_context() else websocket
+    headers: dict[str, str] = {}
+    for name, value in connection.headers.items():
+        # Quart files the peer's address among the headers; a header of that name says nothing.
+        if (key := name.lower()) != "remote-addr":
+            headers.setdefault(key, value)
+    client = connection.scope.get("client") or ("",)
+    method = request.method if has_request_context() else "WEBSOCKET"
+    return Caller.of(str(client[0]), headers, method)

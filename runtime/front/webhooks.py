@@ -1,0 +1,200 @@
+"""Calls: POST to an endpoint's path, or a websocket to it that becomes the agent's room connection."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from quart import Blueprint, Response, g, jsonify, request, websocket
+
+from runtime.chronicle import exit_json
+from runtime.dispatch import Accepted
+from runtime.errors import EndpointNotFound, EnvelopeInvalid
+from runtime.front.access import Caller
+from runtime.front.body import read_body
+from runtime.front.problems import problem
+from runtime.front.refusal import Refusal
+from runtime.front.socket import PacketSocket
+from runtime.front.state import Front, caller
+from runtime.logs import get_logger
+from runtime.session.admission import Duplicate, Refused
+from runtime.wire.manifest import reserved_by
+from runtime.wire.webhook import RoomCall, RoomEnded, RoomStarted, UnknownEvent, check_id, parse, payload_of
+
+MAX_WAIT_S: Final = 300.0
+MAX_UNKNOWN_LOGGED: Final = 100
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}[0-9a-f-]*")
+_log = get_logger("webhooks")
+
+
+def routes(front: Front) -> Blueprint:
+    """The catch-all for endpoint paths; every fixed route wins over it."""
+    paths = Blueprint("webhooks", __name__)
+    unknown_logged: set[str] = set()
+
+    @paths.route("/<path:endpoint>", methods=["GET", "POST"])
+    async def webhook(endpoint: str) -> Response:
+        path = f"/{endpoint}"
+        if reserved_by(path):
+            return problem("not_found", "Nothing is served at this path. GET /openapi.json lists what is.")
+        g.arrived, g.path = front.clock.now(), path
+        who = caller()
+        if request.method != "POST" and "meshagent-webhook" not in who.headers:
+            return _not_a_post(front, path)
+        body = await read_body(request, timeout_s=front.settings.body_timeout_s)
+        answer = await _answer(front, path, who, payload_of(who.headers, body), unknown_logged)
+        return await _after_waiting(front, answer, who)
+
+    @paths.after_app_request
+    async def count(answer: Response) -> Response:
+        if (arrived := g.get("arrived")) is not None:
+            outcome = g.get("outcome") or g.get("problem_code") or "failed"
+            front.metrics.webhook(g.path, outcome, g.get("answered", front.clock.now()) - arrived)
+        return answer
+
+    @paths.websocket("/<path:endpoint>")
+    async def relay(endpoint: str) -> Response | None:
+        path = f"/{endpoint}"
+        who = caller()
+        if reserved_by(path):
+            return problem("not_found", "No websocket is served at this path.")
+        if "meshagent-webhook" not in who.headers:
+            return problem(
+                "envelope_invalid",
+                "A websocket to an endpoint carries its room.call as JSON in the Meshagent-Webhook header.",
+            )
+        payload = payload_of(who.headers, b"")
+        webhook_id = _verify(front, who, payload)
+        _refuse_unready(front)
+        call = parse(payload)
+        if not isinstance(call, RoomCall):
+            raise EnvelopeInvalid("only room.call may come as a websocket", cure="POST other events.")
+        socket = PacketSocket.current()
+        outcome = await front.dispatcher.call(
+            path, call, webhook_id=webhook_id, request_id=g.request_id, traceparent=_trace(who), relay=socket
+        )
+        match outcome:
+            case Refused():
+                return _refused(outcome)
+            case Duplicate(session_id=first):
+                return problem(
+                    "conflict", f"This call is session {first}, which has a socket.", session=first
+                )
+            case Accepted(session_id=session_id):
+                # Accepted only now: before, a refusal can still be said with an HTTP status.
+                await websocket.accept()
+                await front.chronicle.wait(session_id, until="exited", timeout_s=None)
+                await socket.close()
+                return None
+
+    return paths
+
+
+async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_logged: set[str]) -> Response:
+    webhook_id = _verify(front, who, payload)
+    _refuse_unready(front)
+    event = parse(payload)
+    if not front.knows(path):
+        raise _unknown(front, path)
+    match event:
+        case UnknownEvent(name=name):
+            if name not in unknown_logged and len(unknown_logged) < MAX_UNKNOWN_LOGGED:
+                unknown_logged.add(name)
+                _log.info("webhook.event_unknown", name=name, endpoint=path)
+            g.outcome = "ignored"
+            return jsonify(ok=True)
+        case RoomStarted():
+            g.outcome = "room_started"
+            return jsonify(ok=True)
+        case RoomEnded(room_name=room):
+            _log.info("webhook.room_ended", room=room, sessions=front.dispatcher.end_room(room))
+            g.outcome = "room_ended"
+            return jsonify(ok=True)
+        case RoomCall():
+            pass
+    outcome = await front.dispatcher.call(
+        path, event, webhook_id=webhook_id, request_id=g.request_id, traceparent=_trace(who)
+    )
+    if isinstance(outcome, Refused):
+        return _refused(outcome)
+    g.outcome = "duplicate" if isinstance(outcome, Duplicate) else "accepted"
+    g.session_id = outcome.session_id
+    _log.info("webhook.accepted", endpoint=path, session_id=outcome.session_id, outcome=g.outcome)
+    return _ok(outcome.session_id)
+
+
+async def _after_waiting(front: Front, answer: Response, who: Caller) -> Response:
+    session_id = g.get("session_id")
+    wait_s = _wait_s(who.headers.get("prefer", ""))
+    if session_id is None or wait_s is None:
+        return answer
+    g.answered = front.clock.now()
+    record = await front.chronicle.wait(session_id, until="settled", timeout_s=wait_s)
+    applied = {"Preference-Applied": f"wait={wait_s:g}", "Location": f"/workers/{session_id}"}
+    exit = record.exit
+    if exit is not None and not (record.ready_at is not None or exit.reason.is_clean):
+        failure = exit.failure
+        where = {"where": failure.where, "error": f"{failure.kind}: {failure.message}"} if failure else {}
+        detail = f"{exit.message}. GET /workers/{session_id}/crash has the whole report."
+        return problem(
+            "agent_failed", detail, headers=applied, session=session_id, exit=exit_json(exit), **where
+        )
+    settled = exit is not None or record.ready_at is not None
+    done = jsonify(ok=True, session=session_id, state=record.state if settled else "starting")
+    done.status_code = 200 if settled else 202
+    done.headers.update(applied)
+    return done
+
+
+def _verify(front: Front, who: Caller, payload: bytes) -> str:
+    verified = front.access.webhook(who, payload, now=front.clock.wall())
+    if verified is not None and verified.webhook_id:
+        return check_id(verified.webhook_id)
+    given = who.headers.get("idempotency-key", "").strip().strip('"')
+    return check_id(given or ("" if verified else who.headers.get("webhook-id", "")))
+
+
+def _refuse_unready(front: Front) -> None:
+    if not front.is_ready and not front.dispatcher.draining:
+        raise Refusal(
+            "starting", "Bundles are being loaded. Call again in a second.", headers={"Retry-After": "1"}
+        )
+
+
+def _refused(outcome: Refused) -> Response:
+    detail = f"{outcome.message}. {outcome.cure}"
+    return problem(outcome.code, detail, headers={"Retry-After": str(outcome.retry_after_s)})
+
+
+def _ok(session_id: str) -> Response:
+    answer: Response = jsonify(ok=True, session=session_id)
+    answer.headers["Location"] = f"/workers/{session_id}"
+    return answer
+
+
+def _not_a_post(front: Front, path: str) -> Response:
+    if not front.knows(path):
+        raise _unknown(front, path)
+    detail = (
+        f'POST {{"event":"room.call","data":{{"room_name":"myroom"}}}} to {path}, or open it as a websocket.'
+    )
+    return problem("upgrade_required", detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
+def _unknown(front: Front, path: str) -> EndpointNotFound:
+    known = sorted(endpoint.path for endpoint in front.placement.endpoints())
+    shown = ", ".join(known[:50]) + (" …" if len(known) > 50 else "")
+    return EndpointNotFound(
+        f"no agent serves {path[:200]}", cure=f"Known paths: {shown}" if known else "No agent is loaded."
+    )
+
+
+def _wait_s(prefer: str) -> float | None:
+    match = _WAIT.search(prefer)
+    return min(MAX_WAIT_S, float(match[1])) if match else None
+
+
+def _trace(who: Caller) -> str:
+    given = who.headers.get("traceparent", "")
+    return given if len(given) <= 128 and _TRACEPARENT.fullmatch(given) else ""

@@ -1,0 +1,227 @@
+"""What an operator asks of sessions: list, look at one, its log, its end, its stacks; and end it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from quart import Blueprint, Response, json, jsonify, request
+
+from runtime.chronicle import exit_json
+from runtime.clock import iso
+from runtime.front.events import EVENT_STREAM, sse
+from runtime.front.problems import problem
+from runtime.front.refusal import Refusal
+from runtime.front.state import Front, caller
+from runtime.session.info import BundleInfo, EndpointInfo, LogLine, Vitals
+from runtime.session.record import SessionRecord
+
+CRASH_LOG_COUNT: Final = 50
+FOLLOW_S: Final = 0.2
+MAX_GRACE_S: Final = 3600.0
+_YIELD_EVERY_COUNT: Final = 10
+
+
+def routes(front: Front) -> Blueprint:
+    """``/workers`` and all below it."""
+    paths = Blueprint("workers", __name__)
+    followers = asyncio.Semaphore(front.settings.max_subscribers)
+
+    @paths.before_request
+    async def trust() -> None:
+        front.access.operator(caller())
+
+    @paths.get("/workers")
+    async def workers() -> Response:
+        records = list(front.chronicle.live())
+        if request.args.get("all", "") not in ("", "0", "false"):
+            records += front.chronicle.ended()
+        shown = []
+        for count, record in enumerate(records, 1):
+            shown.append(worker_json(front, record))
+            if count % _YIELD_EVERY_COUNT == 0:
+                await asyncio.sleep(0)  # measuring a thousand process trees must not stop the loop for long
+        return jsonify(
+            endpoints=[_endpoint_json(endpoint) for endpoint in front.placement.endpoints()],
+            bundles=[_bundle_json(bundle) for bundle in front.placement.bundles()],
+            workers=shown,
+        )
+
+    @paths.get("/workers/<session_id>")
+    async def worker(session_id: str) -> Response:
+        return jsonify(worker_json(front, front.chronicle.record(session_id)))
+
+    @paths.delete("/workers/<session_id>")
+    async def stop(session_id: str) -> Response:
+        grace_s = _number("grace_s", MAX_GRACE_S)
+        await front.dispatcher.stop(session_id, grace_s=grace_s)
+        return jsonify(worker_json(front, front.chronicle.record(session_id)))
+
+    @paths.get("/workers/<session_id>/logs")
+    async def logs(session_id: str) -> Response:
+        record = front.chronicle.record(session_id)
+        after = int(_number("after", 1e15) or 0)
+        if request.args.get("follow", "") in ("", "0", "false"):
+            lines = front.placement.log_lines(record.spec.session_id, after=after)
+            dropped = record.log_lines_dropped
+            last = lines[-1].seq if lines else after
+            return jsonify(
+                session=session_id, lines=[_line_json(line) for line in lines], next=last, dropped=dropped
+            )
+        if followers.locked():
+            raise Refusal("too_many_readers", "Too many logs are being followed; end one.")
+        as_events = EVENT_STREAM in request.headers.get("Accept", "")
+        resume = request.headers.get("Last-Event-ID", "")
+        if as_events and resume.isascii() and resume.isdigit() and len(resume) < 16:
+            after = int(resume)
+
+        async def follow() -> AsyncIterator[bytes]:
+            async with followers:
+                async for line in _follow(front, record, after):
+                    data = _line_json(line)
+                    text = json.dumps(data, ensure_ascii=False)
+                    yield sse("line", text, str(line.seq)) if as_events else f"{text}\n".encode()
+
+        kind = EVENT_STREAM if as_events else "application/x-ndjson"
+        answer = Response(follow(), content_type=kind, headers={"Cache-Control": "no-store"})
+        answer.timeout = None
+        return answer
+
+    @paths.get("/workers/<session_id>/crash")
+    async def crash(session_id: str) -> Response:
+        record = front.chronicle.record(session_id)
+        if record.exit is None:
+            return problem("not_exited", f"Session {session_id} is {record.state}.", session=session_id)
+        failure = record.exit.failure
+        lines = front.placement.log_lines(record.spec.session_id)[-CRASH_LOG_COUNT:]
+        return jsonify(
+            session=session_id,
+            endpoint=record.spec.endpoint,
+            identity=record.spec.identity,
+            room=record.spec.room,
+            pid=record.pid,
+            generation=record.generation,
+            exit=exit_json(record.exit),
+            failure=None
+            if failure is None
+            else {
+                "stage": failure.stage,
+                "kind": failure.kind,
+                "message": failure.message,
+                "where": failure.where,
+                "traceback": failure.traceback,
+            },
+            log=[_line_json(line) for line in lines],
+        )
+
+    @paths.get("/workers/<session_id>/stacks")
+    async def stacks(session_id: str) -> Response:
+        record = front.chronicle.record(session_id)
+        text = await front.placement.stacks(record.spec.session_id)
+        if text is None:
+            return problem("no_process", f"Session {session_id} has no process.", session=session_id)
+        return Response(text, content_type="text/plain; charset=utf-8")
+
+    return paths
+
+
+def worker_json(front: Front, record: SessionRecord) -> dict[str, Any]:
+    """A session as the API shows it; measured now when it has a process."""
+    spec, exit = record.spec, record.exit
+    vitals = front.placement.vitals(spec.session_id) if exit is None else None
+    if vitals is None:
+        vitals = Vitals(cpu_s=record.cpu_s, rss_bytes=record.peak_rss_bytes if exit else 0)
+    until = exit.at if exit is not None else front.clock.wall()
+    return {
+        "id": spec.session_id,
+        "state": "starting" if record.state == "accepted" else record.state,
+        "pid": record.pid,
+        "endpoint": spec.endpoint,
+        "identity": spec.identity,
+        "room": spec.room,
+        "bundle": spec.bundle,
+        "generation": record.generation,
+        "accepted_at": iso(spec.accepted_at),
+        "uptime_s": 0.0 if record.started_at is None else round(max(0.0, until - record.started_at), 3),
+        "cpu_s": round(vitals.cpu_s, 3),
+        "rss_bytes": vitals.rss_bytes,
+        "pss_bytes": vitals.pss_bytes,
+        "fds": vitals.fds,
+        "threads": vitals.threads,
+        "children": vitals.children,
+        "lag_ms": None if vitals.lag_ms is None else round(vitals.lag_ms, 1),
+        "last_heartbeat": None if vitals.last_heartbeat is None else iso(vitals.last_heartbeat),
+        "restarts": record.restarts,
+        "messages": record.messages,
+        "limits": spec.limits.plain(),
+        "exit": None if exit is None else exit_json(exit),
+    }
+
+
+def _endpoint_json(endpoint: EndpointInfo) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "path": endpoint.path,
+        "identity": endpoint.identity,
+        "bundle": endpoint.bundle,
+        "generation": endpoint.generation,
+        "state": endpoint.state,
+        "class": endpoint.class_name,
+        "kind": endpoint.kind,
+        "title": endpoint.title,
+        "description": endpoint.description,
+        "limits": endpoint.limits.plain(),
+    }
+    return shown | ({"error": endpoint.error} if endpoint.error else {})
+
+
+def _bundle_json(bundle: BundleInfo) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": bundle.name,
+        "source": bundle.source,
+        "generation": bundle.generation,
+        "state": bundle.state,
+        "pid": bundle.pid,
+        "parked": bundle.parked,
+        "threads": list(bundle.threads),
+    }
+    return shown | ({"error": bundle.error, "detail": bundle.detail} if bundle.error else {})
+
+
+def _line_json(line: LogLine) -> dict[str, Any]:
+    return {
+        "seq": line.seq,
+        "at": iso(line.at),
+        "stream": line.stream,
+        "level": line.level,
+        "text": line.text,
+    }
+
+
+async def _follow(front: Front, record: SessionRecord, after: int) -> AsyncIterator[LogLine]:
+    while True:
+        over = record.exit is not None or front.closing.is_set()
+        lines = front.placement.log_lines(record.spec.session_id, after=after)
+        for line in lines:
+            yield line
+            after = line.seq
+        if over and not lines:
+            return
+        if not lines:
+            try:
+                await asyncio.wait_for(front.closing.wait(), FOLLOW_S)
+            except TimeoutError:
+                pass
+
+
+def _number(name: str, most: float) -> float | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise Refusal("invalid_request", f"{name} must be a number from 0 to {most:g}.")
+    return value
