@@ -35,9 +35,10 @@ def demo(
         "server.room": room,
         "server.state_dir": state_dir,
     }
+    from runtime.cli.foreground import Key
     from runtime.cli.screen import show_screen
 
-    keys = {"c": _chat, "k": _crash, "q": _quit}
+    keys = {"c": Key(_chat, takes_terminal=True), "k": Key(_crash), "q": Key(_quit)}
     footer = "Press c to chat here, k to crash one on purpose, q to quit."
     return show_screen(flags, [sources], config_file(config), keys=keys, footer=footer)
 
@@ -78,14 +79,15 @@ def _crash(screen: Foreground) -> None:
 
     victims = [row for row in screen.rows if row.state == "ready" and row.pid.isdigit()]
     if not victims:
-        note("nobody is left to crash", "yellow")
+        screen.tell("  nobody is left to crash", "yellow")
         return
     victim = victims[-1]
-    note(f"kill -SEGV {victim.pid}   ({victim.identity}); watch its row, and that the others stay", "yellow")
+    told = f"  kill -SEGV {victim.pid}   ({victim.identity}); watch its row, and that the others stay"
+    screen.tell(told, "yellow")
     try:
         os.kill(int(victim.pid), signal.SIGSEGV)
     except ProcessLookupError:
-        note("it is gone already", "yellow")
+        screen.tell("  it is gone already", "yellow")
 
 
 def _quit(screen: Foreground) -> None:

@@ -30,13 +30,13 @@ def client(api: Api, room: str, name: str) -> RoomClient:
     Raises:
         CommandFailed: The server gives no token for the room.
     """
-    answer = api.post(f"/accounts/projects/local/rooms/{quote(room, safe='')}/connect", {"name": name}).body
-    if not isinstance(answer, dict) or "jwt" not in answer:
+    answer = api.post(f"/rooms/{quote(room, safe='')}/token", {"name": name}).body
+    if not isinstance(answer, dict) or "token" not in answer:
         cure = "It seems to be something else than bulkhead."
         raise CommandFailed(
             f"{api.url} gave no token for the room {room}", cure=cure, exit_code=ExitCode.AUTH
         )
-    return RoomClient(WebSocketClientProtocol(url=str(answer["room_url"]), token=str(answer["jwt"])))
+    return RoomClient(WebSocketClientProtocol(url=str(answer["room_url"]), token=str(answer["token"])))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

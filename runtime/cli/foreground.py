@@ -10,8 +10,10 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,17 @@ SETTLE_S = 30.0
 _LOOK_S = 0.25
 _LOUD = ("warning", "error", "critical")
 
-KeyHandler = Callable[["Foreground"], None]
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key does.
+
+    Attributes:
+        takes_terminal: The table goes away while it runs, because it asks for lines itself.
+    """
+
+    run: Callable[[Foreground], None]
+    takes_terminal: bool = False
 
 
 class Foreground:
@@ -43,7 +55,7 @@ class Foreground:
         sources: Sequence[Path],
         config: Path | None,
         *,
-        keys: Mapping[str, KeyHandler] | None = None,
+        keys: Mapping[str, Key] | None = None,
         footer: str = "",
     ) -> None:
         self.server = ServerProcess(flags, sources, config, self._hear)
@@ -56,6 +68,7 @@ class Foreground:
         self._status: int = ExitCode.OK
         self._joined_ms: dict[str, float] = {}
         self._live: Any = None
+        self._told_ends: deque[str] = deque(maxlen=200)
 
     @property
     def api(self) -> Api:
@@ -141,12 +154,12 @@ class Foreground:
     def _watch_live(self) -> None:
         with Keys() as pressed:
             while not self._asked:
-                handler = self._show_until_key(pressed)
-                if handler is not None:
+                key = self._show_until_taken(pressed)
+                if key is not None:
                     with pressed.paused():
-                        handler(self)
+                        key.run(self)
 
-    def _show_until_key(self, pressed: Keys) -> KeyHandler | None:
+    def _show_until_taken(self, pressed: Keys) -> Key | None:
         from rich.live import Live
 
         with Live(self._renderable(), auto_refresh=False, transient=False) as live:
@@ -157,9 +170,11 @@ class Foreground:
                     with suppress(CommandFailed):
                         self.look()
                     live.update(self._renderable(), refresh=True)
-                    handler = self._keys.get(pressed.wait(_LOOK_S))
-                    if handler is not None:
-                        return handler
+                    key = self._keys.get(pressed.wait(_LOOK_S))
+                    if key is not None and key.takes_terminal:
+                        return key
+                    if key is not None:
+                        key.run(self)
             finally:
                 self._live = None
         return None
@@ -216,6 +231,8 @@ class Foreground:
     def _hear(self, line: dict[str, Any]) -> None:
         if line.get("plain"):
             self.tell(clean(line["event"]), "dim")
+        elif line.get("event") == "session.exited":
+            self._hear_end(line)
         elif line.get("level") in _LOUD:
             hidden = {"event", "level", "timestamp", "logger", "exception"}
             keys = " ".join(f"{key}={value}" for key, value in line.items() if key not in hidden)
@@ -223,6 +240,18 @@ class Foreground:
             self.tell(clean(f"{line['level']}: {line.get('event')} {keys}")[:1000], color)
             if line.get("exception"):
                 self.tell(clean(line["exception"]), "dim")
+
+    def _hear_end(self, line: dict[str, Any]) -> None:
+        session = str(line.get("session_id"))
+        if line.get("level") not in _LOUD or session in self._told_ends:
+            return
+        self._told_ends.append(session)
+        after_s = float(line.get("duration_s") or 0.0)
+        text = (
+            f"  ✗ session {session} · {line.get('identity')} in {line.get('room')} · after {after_s:.1f} s"
+            f" · {line.get('detail') or line.get('message') or line.get('reason')}"
+        )
+        self.tell(clean(text)[:1000], "red")
 
     def _follow(self) -> None:
         last = ""

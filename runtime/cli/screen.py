@@ -10,7 +10,7 @@ from typing import Any
 from runtime import __version__
 from runtime.cli.api import Api, running_in
 from runtime.cli.failure import CommandFailed
-from runtime.cli.foreground import Foreground, KeyHandler, heading, since_start_s
+from runtime.cli.foreground import Foreground, Key, heading, since_start_s
 from runtime.cli.terminal import say
 from runtime.settings import Settings, load_settings
 
@@ -20,7 +20,7 @@ def show_screen(
     sources: Sequence[Path],
     config: Path | None,
     *,
-    keys: Mapping[str, KeyHandler] | None = None,
+    keys: Mapping[str, Key] | None = None,
     footer: str = "Ctrl-C to stop",
 ) -> int:
     """Serve in the foreground until told to stop; returns the exit status.
@@ -74,7 +74,8 @@ def model_line(env: Mapping[str, str]) -> str:
 
 def _offers(api: Api, foreground: Foreground, settings: Settings) -> list[str]:
     paths = list(dict.fromkeys(row.path for row in foreground.rows if row.state != "failed"))
-    lines = [f"  Webhooks    POST {api.url}{paths[0] if paths else '/<endpoint>'}"]
+    first = "/chat" if "/chat" in paths else (paths[0] if paths else "/<endpoint>")
+    lines = [f"  Webhooks    POST {api.url}{first}"]
     lines.append(f"  Workers     {api.url}/workers")
     if settings.server.room:
         lines.append(f"  Room        {api.url.replace('http', 'ws', 1)}/rooms/{settings.server.room}")

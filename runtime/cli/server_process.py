@@ -49,11 +49,16 @@ class ServerProcess:
     Args:
         flags: Settings by key, as `load_settings` takes them; ``server.state_dir`` must be among them.
         on_line: Called from the reading thread with each line the server logs, as an object; a line that
-            is no JSON object comes as ``{"event": line, "plain": True}``.
+            is no JSON object comes as ``{"event": line, "plain": True}``.  Without it, the last lines are
+            part of the error when the server fails.
     """
 
     def __init__(
-        self, flags: Mapping[str, Any], sources: Sequence[Path], config: Path | None, on_line: LineReader
+        self,
+        flags: Mapping[str, Any],
+        sources: Sequence[Path],
+        config: Path | None,
+        on_line: LineReader | None = None,
     ) -> None:
         self._state_dir = Path(flags["server.state_dir"])
         self._argv = front_argv(flags, sources, config)
@@ -98,7 +103,7 @@ class ServerProcess:
             time.sleep(0.01)
         raise CommandFailed(
             f"the server did not answer within {timeout_s:g} s",
-            detail="\n".join(self._last),
+            detail=self._untold(),
             cure="Is the machine very busy? Try again.",
             exit_code=ExitCode.NOT_READY,
         )
@@ -112,7 +117,7 @@ class ServerProcess:
             self._reader.join(2.0)
         raise CommandFailed(
             f"the server ended (exit status {status})",
-            detail="\n".join(list(self._last)[-30:]),
+            detail=self._untold(),
             cure="The lines above say why.",
         )
 
@@ -152,6 +157,9 @@ class ServerProcess:
             self._reader.join(1.0)
         return True
 
+    def _untold(self) -> str:
+        return "" if self._on_line is not None else "\n".join(list(self._last)[-30:])
+
     def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
@@ -166,4 +174,5 @@ class ServerProcess:
                 if not isinstance(line, dict):
                     line = {"event": text, "plain": True}
                 with suppress(Exception):  # a line that cannot be shown must not end the reading
-                    self._on_line(line)
+                    if self._on_line is not None:
+                        self._on_line(line)

@@ -70,7 +70,7 @@ def run(
         "server.room": "",  # called from here, one line each
         "server.state_dir": free_state_dir(settings.server.state_dir),
     }
-    foreground = Foreground(flags, [command], file, footer="Ctrl-C to stop")
+    foreground = Foreground(flags, [command], file)
     foreground.drain_s = settings.server.drain_s
     api = foreground.start()
     try:
@@ -78,8 +78,8 @@ def run(
         say(f"Connecting port {chosen}...")
         for endpoint in endpoints:
             say(f"Connecting endpoint {endpoint['path']} as {endpoint['identity']}...")
-        _call_all(foreground, endpoints, room, host, chosen)
-        foreground.settle()
+        called = _call_all(foreground, endpoints, room, host, chosen)
+        foreground.settle(called=called)
     except CommandFailed:
         foreground.abandon()
         raise
@@ -94,14 +94,17 @@ def run(
 
 def _call_all(
     foreground: Foreground, endpoints: list[dict[str, Any]], room: str, host: str, port: int
-) -> None:
-    """Call every endpoint into the room at once; one that fails does not hold up the others."""
+) -> bool:
+    """Call every endpoint into the room at once; one that fails does not hold up the others.
+
+    Returns whether all of them took the call.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     from runtime.cli.call import post_call
     from runtime.cli.failure import CommandFailed
 
-    def one(endpoint: dict[str, Any]) -> None:
+    def one(endpoint: dict[str, Any]) -> bool:
         path, identity = endpoint["path"], endpoint["identity"]
         class_name = endpoint.get("class_name") or endpoint.get("class") or "agent"
         lines = [
@@ -112,8 +115,9 @@ def _call_all(
             post_call(foreground.api, path, {"room_name": room, "arguments": {}})
         except CommandFailed as error:
             note(f"error: {path}: {error}", "red")
-            return
+            return False
         say("\n".join([*lines, f"INFO:services:{identity} answering call and joining room"]))
+        return True
 
     with ThreadPoolExecutor(max_workers=min(16, len(endpoints))) as pool:
-        list(pool.map(one, endpoints))
+        return all(list(pool.map(one, endpoints)))

@@ -65,7 +65,7 @@ def describe(source: Path) -> dict[str, Any]:
             "server.watch": False,
             "server.state_dir": folder,
         }
-        server = ServerProcess(flags, [source], None, lambda _: None)
+        server = ServerProcess(flags, [source], None)
         server.start()
         try:
             api = server.wait_listening()

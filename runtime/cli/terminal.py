@@ -66,7 +66,7 @@ def table(
     Args:
         colors: A colour for the last cell of each row; empty texts, or too few, leave it as it is.
     """
-    cells = [[" ".join(clean(cell).split()) for cell in row] for row in rows]
+    cells = [[" ".join(clean(cell).splitlines()) for cell in row] for row in rows]
     widths = [max(len(line[n]) for line in [list(header), *cells]) for n in range(len(header))]
 
     def padded(line: Sequence[str]) -> list[str]:
