@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 
 _STATUS_S = 5.0  # a zygote reports an exit within milliseconds; this is for one that hangs
@@ -29,6 +30,12 @@ class ProcessHandle:
 
     @property
     def has_exited(self) -> bool:
+        """Asks the kernel: the loop may not have got round to telling us yet."""
+        if not self._exited.is_set():
+            poll = select.poll()  # not select(): that fails for descriptors above 1023
+            poll.register(self._pidfd, select.POLLIN)
+            if poll.poll(0):
+                self._ended()
         return self._exited.is_set()
 
     async def wait(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from runtime.clock import Clock
-from runtime.errors import EndpointNotFound
+from runtime.errors import BundleNotFound, EndpointNotFound
 from runtime.process import tree
 from runtime.process.child import become_subreaper
 from runtime.process.environment import bundle_environment
@@ -77,6 +77,7 @@ class Supervisor:
         self._stop_watching = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._sweeping = asyncio.Lock()
+        self._reconciling = asyncio.Lock()
 
     # ---- bundles
 
@@ -88,9 +89,10 @@ class Supervisor:
         """
         become_subreaper()
         self._sources = [source.resolve() for source in sources]
-        await self._reconcile(set())
         if watch:
             self._watching = asyncio.create_task(self._watch(), name="supervisor:watch")
+            await asyncio.sleep(0)  # it watches now, so a change while we load is not missed
+        await self._reconcile(set())
 
     def bundles(self) -> list[BundleInfo]:
         return [self._bundles[name].info() for name in sorted(self._bundles)]
@@ -134,6 +136,10 @@ class Supervisor:
                 log.exception("bundle.reload_failed")
 
     async def _reconcile(self, changed: set[Path]) -> None:
+        async with self._reconciling:
+            await self._reconcile_now(changed)
+
+    async def _reconcile_now(self, changed: set[Path]) -> None:
         found = bundles_in(self._sources)
         for name in [name for name, bundle in self._bundles.items() if found.get(name) != bundle.source]:
             log.info("bundle.removed", bundle=name)

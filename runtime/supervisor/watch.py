@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from watchfiles import Change, awatch
+from watchfiles import awatch
 
 _IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", ".bulkhead"})
 
@@ -14,19 +14,20 @@ _IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", ".bulkhead
 async def changes(sources: Sequence[Path], *, stop: asyncio.Event) -> AsyncIterator[set[Path]]:
     """Yield the changed paths, a set for each burst of changes, until `stop` is set.
 
+    Watching begins with the first step of the iteration, before it first waits.
+
     Args:
         sources: As given to `bundles_in`; for a file, its folder is watched without what is below.
     """
     folders = sorted({source if source.is_dir() else source.parent for source in sources})
     watched = awatch(
         *folders,
-        watch_filter=_matters,
+        watch_filter=lambda _, path: _matters(Path(path), folders),
         debounce=150,
         step=50,
         stop_event=stop,
         recursive=any(source.is_dir() for source in sources),
         ignore_permission_denied=True,
-        raise_interrupt=False,
     )
     async for burst in watched:
         yield {Path(path) for _, path in burst}
@@ -46,8 +47,9 @@ def touched(changed: set[Path], bundle: Path) -> bool:
     return False
 
 
-def _matters(change: Change, path: str) -> bool:
-    parts = Path(path).parts
-    if _IGNORED.intersection(parts):
+def _matters(path: Path, folders: Sequence[Path]) -> bool:
+    """Whether a change may concern a program: not caches, nor what editors leave beside a file."""
+    below = next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), path)
+    if _IGNORED.intersection(below.parts):
         return False
-    return not parts[-1].startswith(".") and not parts[-1].endswith(("~", ".swp", ".pyc", ".tmp"))
+    return not path.name.startswith(".") and not path.name.endswith(("~", ".swp", ".pyc", ".tmp"))
