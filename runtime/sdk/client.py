@@ -137,7 +137,7 @@ class RoomClient:
 
     async def close(self) -> None:
         """Leave the room.  A second call does nothing."""
-        await self._outbox.close()
+        self._outbox.close()
         if self._writer is not None and not self.is_closed:
             await asyncio.wait([self._writer], timeout=FLUSH_TIMEOUT_S)
         await self._shut("the client left the room")
@@ -334,15 +334,15 @@ class RoomClient:
                 message = assembler.receive(packet)
                 if message is not None:
                     self._dispatch(message)
-        except (ProtocolError, RoomLost, OSError) as error:
-            # Without the start of a message the rest of the stream means nothing: leave.
+        except Exception as error:  # noqa: BLE001 - the edge of the connection, whoever made it
+            # After a packet that breaks the format the rest of the stream means nothing: leave.
             reason, lost = f"the connection to the room broke: {error}", True
         self._over(reason, lost=lost)
 
     async def _write(self, transport: Transport) -> None:
         try:
             await self._outbox.run(transport)
-        except (RoomLost, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the edge of the connection, whoever made it
             self._over(f"the connection to the room broke: {error}", lost=True)
 
     def _dispatch(self, message: Message) -> None:
@@ -381,6 +381,7 @@ class RoomClient:
             return
         self._close_reason, self._was_lost = reason, lost
         self._closed.set()
+        self._outbox.close()
         error = RoomLost(reason, cure="the agent's session ends with it; call it in again")
         for future in (*self._pending.values(), self._room_ready, self._connected):
             if future is not None and not future.done():
@@ -390,7 +391,6 @@ class RoomClient:
 
     async def _shut(self, reason: str) -> None:
         self._over(reason)
-        await self._outbox.close()
         tasks = [task for task in (self._reader, self._writer) if task is not None]
         for task in tasks:
             task.cancel()

@@ -27,7 +27,7 @@ class Outbox:
         self._max_count = max_count
         self._max_bytes = max_bytes
         self._changed = asyncio.Event()
-        self._room = asyncio.Condition()
+        self._space = asyncio.Event()
         self._closed = False
 
     def put_nowait(self, message: Message) -> None:
@@ -54,9 +54,9 @@ class Outbox:
         """Queue a message, waiting for space if there is none.  Raises RoomLost when the connection ends."""
         packets = encode(message)
         size_bytes = sum(map(len, packets))
-        if not self._closed and not self._fits(size_bytes):
-            async with self._room:
-                await self._room.wait_for(lambda: self._closed or self._fits(size_bytes))
+        while not self._closed and not self._fits(size_bytes):
+            self._space.clear()
+            await self._space.wait()
         if self._closed:
             raise RoomLost(f"{message.type!r} was not sent: the connection to the room is closed")
         self._append(packets, size_bytes)
@@ -69,17 +69,17 @@ class Outbox:
                 self._waiting_bytes -= size_bytes
                 for packet in packets:
                     await transport.send(packet)
-                await self._notify()
+                self._space.set()
             if self._closed:
                 return
             self._changed.clear()
             await self._changed.wait()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Take no more messages; ``run`` returns once what waits is written."""
         self._closed = True
         self._changed.set()
-        await self._notify()
+        self._space.set()
 
     def _fits(self, size_bytes: int) -> bool:
         if not self._waiting:
@@ -90,7 +90,3 @@ class Outbox:
         self._waiting.append((packets, size_bytes))
         self._waiting_bytes += size_bytes
         self._changed.set()
-
-    async def _notify(self) -> None:
-        async with self._room:
-            self._room.notify_all()

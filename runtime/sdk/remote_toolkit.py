@@ -31,7 +31,8 @@ class RemoteToolkit(Toolkit):
     """A toolkit that others in the room can call.
 
     Calls run side by side, 256 at most (more are answered with an error).  A tool that raises answers
-    its caller with an error and stays registered.
+    its caller with an error and stays registered.  ``arguments`` is what the call brought along that
+    called the host into the room; tools find it in their context.
 
     Args:
         name: The toolkit's name in the room; None for the name of the participant that hosts it.
@@ -60,6 +61,7 @@ class RemoteToolkit(Toolkit):
             public=public,
             annotations=annotations,
         )
+        self.arguments: dict[str, Any] = {}
         self._room: RoomClient | None = None
         self._registration = ""
         self._unsubscribe: Callable[[], None] = _nothing
@@ -147,7 +149,7 @@ class RemoteToolkit(Toolkit):
         try:
             arguments = from_header(push.header.get("arguments") or {"type": "empty"}, push.data)
             return await self.execute(
-                context=call_context(room, push.header),
+                context=call_context(room, push.header, self.arguments),
                 name=name,
                 arguments=_plain(arguments, name),
                 attachment=push.data or None,
@@ -160,14 +162,17 @@ class RemoteToolkit(Toolkit):
             return ErrorContent(str(error) or type(error).__name__, CODE_FAILED)
 
 
-def call_context(room: RoomClient, header: Mapping[str, Any]) -> ToolContext:
-    """The context of a call that the room passed on."""
+def call_context(
+    room: RoomClient, header: Mapping[str, Any], arguments: Mapping[str, Any] | None = None
+) -> ToolContext:
+    """The context of a call that the room passed on; ``arguments`` are those of the host's session."""
     behalf, passed = header.get("on_behalf_of_id"), header.get("caller_context")
     return ToolContext(
         room=room,
         caller=participant_of(room, str(header.get("caller_id") or "")),
         on_behalf_of=participant_of(room, behalf) if isinstance(behalf, str) and behalf else None,
         caller_context=passed if isinstance(passed, Mapping) else None,
+        arguments=arguments,
     )
 
 

@@ -27,6 +27,7 @@ class ToolContext:
         on_behalf_of: Whom it acts for, when it said so.
         room: The room of the call; None in a test without one.
         caller_context: What the caller passed along beside the arguments.
+        arguments: What the call brought along that called the tool's host into the room.
         event_handler: Receives what the tool ``emit``s while it works.
     """
 
@@ -38,11 +39,13 @@ class ToolContext:
         room: RoomClient | None = None,
         caller_context: Mapping[str, Any] | None = None,
         event_handler: Callable[[dict[str, Any]], None] | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self._room = room
         self.caller = caller
         self.on_behalf_of = on_behalf_of
         self.caller_context = None if caller_context is None else dict(caller_context)
+        self.arguments = dict(arguments or {})
         self._event_handler = event_handler
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import RoomError, RoomLost, RoomUnreachable
+from runtime.errors import ChannelClosed, RoomError, RoomLost, RoomUnreachable
 from runtime.sdk.client import RoomClient, RoomException
 from runtime.wire.content import JsonContent
 from runtime.wire.room import Assembler, Message, encode
@@ -153,6 +153,20 @@ async def test_a_packet_out_of_order_ends_the_connection(line: Any, within: Any)
     async with RoomClient(transport=line) as room:
         line.push(b"garbage of twelve bytes and more")
         await within(1, room.wait_for_close())
+        assert room.was_lost
+
+
+@pytest.mark.asyncio
+async def test_a_transport_that_fails_in_its_own_way_is_a_loss(line: Any, within: Any) -> None:
+    greet(line)
+    async with RoomClient(transport=line) as room:
+
+        async def broken(packet: bytes) -> None:
+            raise ChannelClosed("the pipe is gone")
+
+        line.send = broken
+        with pytest.raises(RoomLost, match="the pipe is gone"):
+            await within(1, room.request("one", {}))
         assert room.was_lost
 
 

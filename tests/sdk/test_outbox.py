@@ -42,7 +42,7 @@ async def test_a_request_waits_for_space_and_then_goes(line: Any, within: Any) -
     assert not waiting.done()
     writer = asyncio.create_task(outbox.run(line))
     await within(1, waiting)
-    await outbox.close()
+    outbox.close()
     await within(1, writer)
     assert len(line.sent) == 4  # two messages of a header and a data packet
 
@@ -53,7 +53,7 @@ async def test_whoever_waits_for_space_hears_of_the_end(within: Any) -> None:
     outbox.put_nowait(note(1))
     waiting = asyncio.create_task(outbox.put(note(2)))
     await asyncio.sleep(0)
-    await outbox.close()
+    outbox.close()
     with pytest.raises(RoomLost):
         await within(1, waiting)
     with pytest.raises(RoomLost):

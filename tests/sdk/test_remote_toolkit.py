@@ -175,6 +175,19 @@ async def test_a_bare_tool_is_hosted_under_the_participant_s_name(house: Any) ->
 
 
 @pytest.mark.asyncio
+async def test_a_tool_finds_what_its_host_was_called_with(house: Any) -> None:
+    @tool
+    def told(context: ToolContext) -> dict[str, Any]:
+        return context.arguments
+
+    host, ada = await house.enter("host"), await house.enter("ada")
+    toolkit = RemoteToolkit(name="told", tools=[told])
+    toolkit.arguments = {"city": "Oslo"}
+    await toolkit.start(room=host)
+    assert await ada.agents.invoke_tool(toolkit="told", tool="told") == JsonContent({"city": "Oslo"})
+
+
+@pytest.mark.asyncio
 async def test_a_bare_toolkit_is_hosted_under_its_own_name(house: Any) -> None:
     class Maths(Toolkit):
         def __init__(self) -> None:
