@@ -19,6 +19,7 @@ FIND_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 300.0
 SETTLE_S = 0.2
 LISTEN_TIMEOUT_S = 2.0
+TAIL = 16
 
 
 class ChatSession:
@@ -73,6 +74,7 @@ class ChatSession:
         messaging = self._room.messaging
         messaging.on("message", self._received)
         messaging.on("participant_removed", self._left)
+        self._room.on("close", self._closed)
         try:
             if not messaging.is_enabled:
                 await messaging.enable()
@@ -95,6 +97,7 @@ class ChatSession:
         """Leave the thread; what was said stays in the room.  A second call does nothing."""
         self._room.messaging.off("message", self._received)
         self._room.messaging.off("participant_removed", self._left)
+        self._room.off("close", self._closed)
         thread, self._thread = self._thread, None
         if thread is not None and not self._room.is_closed:
             await self._room.sync.close(self.path)
@@ -133,7 +136,7 @@ class ChatSession:
         emptied = asyncio.Event()
 
         def check() -> None:
-            if not thread.messages:
+            if not thread.tail(1):
                 emptied.set()
 
         stop = thread.document.on_change(check)
@@ -207,10 +210,13 @@ class ChatSession:
             self.notice = str(message.message.get("text", ""))
             self._listening.set()
 
+    def _closed(self, *, reason: str = "") -> None:
+        if self._turn is not None:
+            self._turn.lose(f"the room was lost: {reason}")
+
     def _left(self, *, participant: RemoteParticipant) -> None:
         if self._turn is not None and self._agent is not None and participant.id == self._agent.id:
-            self._turn.lost = True
-            self._turn.changed.set()
+            self._turn.lose(f"{self._to} left the room in mid-answer")
 
 
 class _Turn:
@@ -220,10 +226,14 @@ class _Turn:
         self.id = id
         self.known: set[str] = set()
         self.changed = asyncio.Event()
-        self.lost = False
+        self._lost = ""
         self._thinking = False
         self._over = False
         self._final: str | None = None
+
+    def lose(self, reason: str) -> None:
+        self._lost = reason
+        self.changed.set()
 
     def hear(self, type: str, message: dict[str, Any]) -> None:
         text, turn_id = message.get("text"), message.get("turn_id")
@@ -244,7 +254,7 @@ class _Turn:
             over = self._over
             written = [
                 message.text
-                for message in thread.messages
+                for message in thread.tail(TAIL)
                 if message.id not in self.known
                 and message.author_name == agent
                 and message.turn_id in ("", self.id)
@@ -264,8 +274,8 @@ class _Turn:
                 self.changed.clear()
                 await _wait(self.changed, SETTLE_S)
                 continue
-            if self.lost:
-                raise RoomLost(f"{agent} left the room in mid-answer", cure="Say it again when it is back.")
+            if self._lost:
+                raise RoomLost(self._lost, cure="Say it again when both are back.")
             if not await _wait(self.changed, timeout_s):
                 raise RoomError(f"{agent} has answered nothing for {timeout_s:g} s")
             self.changed.clear()

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ProtocolError, RoomError, RuntimeServiceError
 from runtime.sdk.answer_writer import AnswerWriter
+from runtime.sdk.chat_message import Said
 from runtime.sdk.context import AgentChatContext, is_rules, rules_of
 from runtime.sdk.participant import Participant
-from runtime.sdk.reply_decision import Question
+from runtime.sdk.reply_decision import LOOK_BACK, Question
 from runtime.sdk.thread import Thread, ThreadMessage
 
 if TYPE_CHECKING:
@@ -45,17 +45,6 @@ class ChatThreadContext:
     path: str = ""
     thread: Thread | None = None
     participants: list[Participant] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A `chat` message."""
-
-    sender: Participant
-    text: str
-    id: str
-    model: str | None
-    attachments: tuple[str, ...] = ()
 
 
 class ChatThread:
@@ -244,7 +233,7 @@ class ChatThread:
             recent=self._before(said),
         )
         self._hear_earlier(said, named=bool(people))
-        chat.append_user_message(_with_attachments(said), name=author if people else None)
+        chat.append_user_message(said.for_model(), name=author if people else None)
         writer = AnswerWriter(
             context.thread, author_name=self._bot.participant_name, turn_id=said.id, flush=self._flush
         )
@@ -278,11 +267,18 @@ class ChatThread:
                 writer.add(str(event.get("delta", "")))
             elif event.get("type") == "response.function_call.started":
                 started = False
+                self._log_llm("tool_call", {"name": event.get("name"), "arguments": event.get("arguments")})
+            elif event.get("type") == "response.completed":
+                self._log_llm("usage", {"model": event.get("model"), **event.get("usage", {})})
             bot.on_llm_event(thread_context=context, event=event)
 
         rules = await bot.get_rules(thread_context=context, participant=said.sender)
         context.chat.replace_rules([*self._standing_rules, *rules])
         toolkits = await bot.get_thread_toolkits(thread_context=context, participant=said.sender)
+        tools = [tool.name for toolkit in toolkits for tool in toolkit.tools]
+        self._log_llm(
+            "request", {"model": said.model, "rules": rules, "tools": tools, "asker": said.sender.name}
+        )
         answer = await bot.llm_adapter.next(
             context=context.chat,
             room=self._room,
@@ -293,6 +289,11 @@ class ChatThread:
             on_behalf_of=said.sender,
         )
         return answer if isinstance(answer, str) else str(answer)
+
+    def _log_llm(self, what: str, data: dict[str, Any]) -> None:
+        """Show it in the room's developer log: what the model was told, and what it did."""
+        if not self._room.is_closed:
+            self._room.developer.log_nowait(type=f"llm.{what}", data={"path": self.path, **data})
 
     async def _finish(self, said: Said, writer: AnswerWriter) -> None:
         try:
@@ -320,7 +321,7 @@ class ChatThread:
     # ---- who is here
 
     def _before(self, said: Said) -> list[ThreadMessage]:
-        messages = list(self._context.thread.messages) if self._context.thread else []
+        messages = self._context.thread.tail(LOOK_BACK + 1) if self._context.thread else []
         if messages and messages[-1].text == said.text and not self._is_own(messages[-1]):
             messages.pop()
         return messages
@@ -335,15 +336,15 @@ class ChatThread:
 
     def _here(self, asker: Participant | None = None) -> list[Participant]:
         members = set(self._context.thread.members) if self._context.thread else set()
-        here: list[Participant] = [
-            one for one in self._room.messaging.get_participants() if one.name in members
-        ]
+        # Not the agents among them: another chatbot would take our answer for a question.
+        people = [one for one in self._room.messaging.get_participants() if one.role == "user"]
+        here: list[Participant] = [one for one in people if one.name in members]
         if asker is not None and asker.id not in {one.id for one in here}:
             here.append(asker)
         return here
 
     def _tell_all(self, type: str, message: dict[str, Any], *, asker: Participant | None = None) -> None:
-        """Send a message to the thread's members who are in the room, and to the asker."""
+        """Send a message to the people of the thread who are in the room, and to the asker."""
         for participant in self._here(asker):
             self._tell(participant, type, message)
 
@@ -354,32 +355,6 @@ class ChatThread:
             self._room.messaging.send_message_nowait(to=participant, type=type, message=message)
         except RoomError as error:
             _log.warning("%s could not be told: %s", participant.name, error)
-
-
-def said_from(sender: Participant, message: dict[str, Any], limit_chars: int) -> Said | None:
-    """Read a `chat` message; None for one that says nothing.  The text is cut at `limit_chars`."""
-    text, model, id = message.get("text"), message.get("model"), message.get("id")
-    listed = message.get("attachments")
-    paths = (
-        [entry.get("path") for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    )
-    attachments = tuple(path for path in paths[:20] if isinstance(path, str))
-    if not isinstance(text, str) or not (text.strip() or attachments):
-        return None
-    return Said(
-        sender=sender,
-        text=text if len(text) <= limit_chars else text[:limit_chars],
-        id=id if isinstance(id, str) and len(id) <= 100 else str(uuid.uuid4()),
-        model=model if isinstance(model, str) and model else None,
-        attachments=attachments,
-    )
-
-
-def _with_attachments(said: Said) -> str:
-    if not said.attachments:
-        return said.text
-    listed = ", ".join(said.attachments)
-    return f"{said.text}\n[attached files in the room: {listed}]"
 
 
 async def _ended(turn: asyncio.Task[None]) -> None:

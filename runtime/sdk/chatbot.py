@@ -13,7 +13,8 @@ from typing import Any
 
 from runtime.errors import RoomError
 from runtime.sdk.agent import SingleRoomAgent
-from runtime.sdk.chat_thread import ChatThread, ChatThreadContext, said_from
+from runtime.sdk.chat_message import said_from
+from runtime.sdk.chat_thread import ChatThread, ChatThreadContext
 from runtime.sdk.client import RoomClient
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.adapter import LLMAdapter

@@ -79,6 +79,13 @@ class Element:
     def get_children_by_tag_name(self, tag: str) -> list[Element]:
         return [child for child in self.get_children() if child.tag == tag]
 
+    def get_last_children(self, count: int) -> list[Element]:
+        """The last `count` children, in order, without reading those before them."""
+        nodes = self._node.children
+        length = len(nodes)
+        found = [nodes[index] for index in range(max(0, length - count), length)]
+        return [Element(self.document, node) for node in found if isinstance(node, XmlElement)]
+
     def append_child(self, tag: str, attributes: Mapping[str, Value] | None = None) -> Element:
         """Add an element at the end, with a fresh ``$id``, as one update."""
         return self.document._append(self._node, tag, attributes or {})

@@ -94,6 +94,12 @@ class Thread:
         found = [_read(element) for element in self._container(MESSAGES).get_children_by_tag_name(MESSAGE)]
         return [message for message in found if message.text]
 
+    def tail(self, count: int) -> list[ThreadMessage]:
+        """The last messages among the last `count` entries: cheap in a long thread."""
+        entries = self._container(MESSAGES).get_last_children(count)
+        found = [_read(element) for element in entries if element.tag == MESSAGE]
+        return [message for message in found if message.text]
+
     def append_message(
         self, *, author_name: str, text: str, role: str = "user", turn_id: str = "", id: str = ""
     ) -> MessageElement:

@@ -66,6 +66,14 @@ def test_nonsense_of_others_is_passed_over() -> None:
     assert thread.members == []
 
 
+def test_the_tail_of_a_thread() -> None:
+    thread = Thread(Document())
+    for number in range(5):
+        thread.append_message(author_name="ada", text=str(number))
+    assert [message.text for message in thread.tail(2)] == ["3", "4"]
+    assert [message.text for message in thread.tail(9)] == ["0", "1", "2", "3", "4"]
+
+
 def test_a_text_is_bounded() -> None:
     thread = Thread(Document())
     message = thread.append_message(author_name="ada", text="x" * (MAX_TEXT_CHARS + 1))

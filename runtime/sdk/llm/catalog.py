@@ -40,9 +40,17 @@ class ToolCatalog:
     Args:
         toolkits: Their tools in order; beyond 128 the rest is left out, with a warning.
         max_output_chars: A longer result is cut before the model sees it.
+        tool_adapter: Its `to_plain_text(room=, response=)` makes a result text; None uses `output_text`.
     """
 
-    def __init__(self, toolkits: Sequence[Toolkit], *, max_output_chars: int = MAX_OUTPUT_CHARS) -> None:
+    def __init__(
+        self,
+        toolkits: Sequence[Toolkit],
+        *,
+        max_output_chars: int = MAX_OUTPUT_CHARS,
+        tool_adapter: Any = None,
+    ) -> None:
+        self._tool_adapter = tool_adapter
         self._tools: dict[str, tuple[Toolkit, Tool]] = {}
         self._max_output_chars = max_output_chars
         self._rules = [rule for toolkit in toolkits for rule in toolkit.rules]
@@ -92,6 +100,10 @@ class ToolCatalog:
         toolkit, tool = found
         try:
             content = await toolkit.execute(context=context, name=tool.name, arguments=arguments)
+            if self._tool_adapter is None:
+                text = output_text(content)
+            else:
+                text = str(await self._tool_adapter.to_plain_text(room=context.room, response=content))
         except asyncio.CancelledError:
             raise
         except RuntimeServiceError as error:
@@ -99,7 +111,7 @@ class ToolCatalog:
         except Exception as error:  # noqa: BLE001 - a tool is somebody else's code: its failure is its answer
             _log.exception("tool %s failed", tool.name)
             return _error(str(error) or type(error).__name__)
-        return cut(output_text(content), self._max_output_chars)
+        return cut(text, self._max_output_chars)
 
 
 def output_text(content: Content) -> str:

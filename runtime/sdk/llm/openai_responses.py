@@ -103,7 +103,7 @@ class OpenAIResponsesAdapter(LLMAdapter):
         model: str | None = None,
         on_behalf_of: Participant | None = None,
     ) -> Any:
-        catalog = ToolCatalog(toolkits)
+        catalog = ToolCatalog(toolkits, tool_adapter=tool_adapter)
         tools = ToolContext(caller=room.local_participant, on_behalf_of=on_behalf_of, room=room)
         chosen = self._model if self._offline else (model or self._model)
         tell = event_handler or _ignore

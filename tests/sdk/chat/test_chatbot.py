@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import NotFound
+from runtime.errors import NotFound, RoomLost
 from runtime.sdk.chat_session import ChatSession
 from runtime.sdk.chatbot import ChatBot
 from runtime.sdk.llm.model import ModelError
@@ -202,6 +202,47 @@ async def test_rules_reach_the_model_with_those_for_the_persons_client(
 
 
 @pytest.mark.asyncio
+async def test_the_developer_log_shows_what_the_model_is_told(server: Any, host: Any, within: Any) -> None:
+    await host(ChatBot(rules=["be kind"], toolkits=[Toolkit(name="own", tools=[Weather()])]))
+    ada = await server.enter("ada")
+    entries: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+    await ada.developer.enable()
+    ada.developer.on("log", lambda type, data: entries.put_nowait((type, data)))
+    async with ChatSession(ada) as chat:
+        await answer(chat, "weather in Oslo")
+        told = [await within(5, entries.get()) for _ in range(4)]
+    assert [type for type, _ in told] == ["llm.request", "llm.usage", "llm.tool_call", "llm.usage"]
+    assert told[0][1] == {
+        "path": chat.path,
+        "model": None,
+        "rules": ["be kind"],
+        "tools": ["weather"],
+        "asker": "ada",
+    }
+    assert told[2][1]["arguments"] == '{"city": "Oslo"}'
+
+
+@pytest.mark.asyncio
+async def test_attachments_are_named_to_the_model(server: Any, host: Any, stepped: Any, within: Any) -> None:
+    model = stepped("ok")
+    await host(bot_with(model))
+    room = await server.enter("ada")
+    await room.messaging.enable()
+    bot = room.messaging.get_participant_by_name("chatbot")
+    message = {
+        "path": "a.thread",
+        "text": "look",
+        "attachments": [{"path": "a.png"}, 7, {"path": 3}],
+        "model": "big",
+    }
+    await room.messaging.send_message(to=bot, type="chat", message=message)
+    await within(5, model.asked.wait())
+    assert model.requests[0].messages[-1]["content"] == "look\n[attached files in the room: a.png]"
+    assert model.requests[0].model == "big"
+    model.go()
+
+
+@pytest.mark.asyncio
 async def test_it_greets_in_an_empty_thread_once_and_shows_its_empty_state(server: Any, host: Any) -> None:
     await host(ChatBot(auto_greet_message="Ahoy!", empty_state_title="Ask away"))
     ada = await server.enter("ada")
@@ -335,6 +376,40 @@ async def test_stopping_in_mid_answer_is_quick_and_final(
         await within(2, bot.stop())
         await bot.stop()
         assert [piece async for piece in pieces] == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("who", ["chatbot", "ada"])
+async def test_when_a_side_is_lost_in_mid_answer_the_session_says_so(
+    server: Any, host: Any, stepped: Any, within: Any, who: str
+) -> None:
+    model = stepped("Partial", "never")
+    bot = await host(bot_with(model))
+    ada = await server.enter("ada")
+    async with ChatSession(ada) as chat:
+        pieces = chat.say("go on")
+        model.go()
+        await within(5, anext(pieces))
+        await (bot.room if who == "chatbot" else ada).close()
+        with pytest.raises(RoomLost):
+            await within(5, anext(pieces))
+
+
+@pytest.mark.asyncio
+async def test_two_chatbots_in_a_thread_do_not_answer_each_other(
+    server: Any, host: Any, stepped: Any
+) -> None:
+    one, other = stepped("I am one"), stepped("I am another")
+    await host(bot_with(one), "one")
+    await host(bot_with(other), "other")
+    ada = await server.enter("ada")
+    to_one, to_other = (ChatSession(ada, to=name, path="a.thread") for name in ("one", "other"))
+    async with to_one, to_other:
+        one.go(2)
+        other.go(2)
+        assert await answer(to_one, "hello") == "I am one"
+        assert await answer(to_other, "hello") == "I am another"
+        assert (len(one.requests), len(other.requests)) == (1, 1)
 
 
 @pytest.mark.asyncio

@@ -87,6 +87,20 @@ async def test_tools_run_side_by_side_and_their_outputs_go_back(
     ]
 
 
+class Shout:
+    async def to_plain_text(self, *, room: Any, response: Any) -> str:
+        return str(response.json).upper()
+
+
+@pytest.mark.asyncio
+async def test_a_tool_adapter_writes_the_outputs(provider: Any, client: Any, room: Any) -> None:
+    provider.script = [[("add", {"a": 1, "b": 2})], "3"]
+    adapter = OpenAIResponsesAdapter(client=client)
+    await adapter.next(context=asked("add"), room=room, toolkits=TOOLKITS, tool_adapter=Shout())
+    outputs = [i["output"] for i in provider.requests[1]["input"] if i.get("type") == "function_call_output"]
+    assert outputs == ["{'SUM': 3.0}"]
+
+
 @pytest.mark.asyncio
 async def test_a_tool_that_fails_is_told_to_the_model(provider: Any, client: Any, room: Any) -> None:
     calls = [("add", {"a": 13, "b": 1}), ("add", {"a": "x"}), ("nothing", {})]
