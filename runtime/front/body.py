@@ -26,17 +26,23 @@ class BoundedBody(Body):
         self._max_bytes = max_content_length
         self._expected = expected_content_length
         self._decided = asyncio.Event()
+        self._kept = bytearray()
         self.is_too_large = self._exceeds(expected_content_length or 0)
 
     def append(self, data: bytes) -> None:
+        """Called by Quart up to 0.22 with each piece that came in."""
         if self.is_too_large:
             return
-        if self._exceeds(len(self._data) + len(data)):
+        if self._exceeds(len(self._kept) + len(data)):
             self.is_too_large = True
-            self._data.clear()
+            self._kept.clear()
             self._decided.set()
             return
-        super().append(data)
+        self._kept += data
+
+    async def put(self, data: bytes) -> None:
+        """The name of `append` from Quart 0.23 on."""
+        self.append(data)
 
     def set_complete(self) -> None:
         super().set_complete()
@@ -53,7 +59,7 @@ class BoundedBody(Body):
 
     def content(self) -> bytes:
         """What was sent."""
-        return bytes(self._data)
+        return bytes(self._kept)
 
     def _exceeds(self, count: int) -> bool:
         return self._max_bytes is not None and count > self._max_bytes
