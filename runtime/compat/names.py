@@ -74,10 +74,10 @@ _TOKENS = {
     "SyncPathGrant": "compat.participant_token:SyncPathGrant",
 }
 _HELPERS = {
-    "meshagent_base_url": "compat.helpers:meshagent_base_url",
-    "participant_token": "compat.helpers:participant_token",
-    "websocket_protocol": "compat.helpers:websocket_protocol",
-    "websocket_room_url": "compat.helpers:websocket_room_url",
+    "meshagent_base_url": "compat.addresses:meshagent_base_url",
+    "participant_token": "compat.addresses:participant_token",
+    "websocket_protocol": "compat.addresses:websocket_protocol",
+    "websocket_room_url": "compat.addresses:websocket_room_url",
 }
 _WEBSOCKET = {"WebSocketClientProtocol": "sdk.transport:WebSocketClientProtocol"}
 _SERVICES = {

@@ -1,27 +1,20 @@
-"""A participant's connection to a room: handshake, requests, one-way messages, pushes.
-
-Theory: one task reads, one writes.  The reader never waits for anybody's code: an answer completes the
-future of the request it belongs to, a push goes to its handlers, and a handler that returns a coroutine
-gets a task of its own.  When either task ends, the connection is over: every pending request fails at
-once with RoomLost, and ``wait_for_close`` returns.
-"""
+"""A room, entered: who and where we are, and the families of requests."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from runtime.errors import ProtocolError, RoomError, RoomLost, RoomUnreachable
+from runtime.errors import RoomError, RoomUnreachable
+from runtime.sdk.connection import RoomConnection
 from runtime.sdk.emitter import Emitter, Listener
-from runtime.sdk.outbox import Outbox
 from runtime.sdk.participant import LocalParticipant
 from runtime.sdk.room_exception import RoomException
 from runtime.sdk.transport import Transport, WebSocketClientProtocol
-from runtime.wire.content import Content, ErrorContent, from_header
-from runtime.wire.room import Assembler, Message
+from runtime.wire.content import Content
+from runtime.wire.room import Message
 
 if TYPE_CHECKING:
     from runtime.sdk.developer import DeveloperClient
@@ -34,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["ClientProtocol", "RoomClient", "RoomException", "Transport", "WebSocketClientProtocol"]
 
 CONNECT_TIMEOUT_S = 30.0
-FLUSH_TIMEOUT_S = 2.0
-MAX_PENDING_COUNT = 4096
 
 _Family = TypeVar("_Family")
 
@@ -73,19 +64,10 @@ class RoomClient:
         self._protocol = protocol
         self._transport = transport
         self._connect_timeout_s = connect_timeout_s
-        self._outbox = Outbox()
         self._events = Emitter()
-        self._handlers: dict[str, list[Listener]] = {}
-        self._pending: dict[int, asyncio.Future[Content]] = {}
-        self._ids = itertools.count(1)
-        self._closed = asyncio.Event()
-        self._close_reason = ""
-        self._was_lost = False
-        self._reader: asyncio.Task[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._connection = RoomConnection(ended=lambda reason: self._events.emit("close", reason=reason))
+        self._connection.on_push("room.status", self._status)
         self._families: dict[str, Any] = {}
-        self._room_ready: asyncio.Future[dict[str, Any]] | None = None
-        self._connected: asyncio.Future[dict[str, Any]] | None = None
         self._room_info: dict[str, Any] = {}
         self._local_participant: LocalParticipant | None = None
 
@@ -99,17 +81,16 @@ class RoomClient:
             RoomUnreachable: No server, or no complete handshake before the deadline.
             RoomLost: The server closed the connection in the middle of the handshake.
         """
-        loop = asyncio.get_running_loop()
-        self._room_ready, self._connected = loop.create_future(), loop.create_future()
+        ready = self._connection.expect("room_ready", needs=("room_name", "room_url", "session_id"))
+        connected = self._connection.expect("connected", needs=("participantId", "attributes"))
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 if self._transport is None:
                     assert self._protocol is not None
                     self._transport = await self._protocol.open(timeout_s=self._connect_timeout_s)
-                self._reader = asyncio.create_task(self._read(self._transport), name="room:read")
-                self._writer = asyncio.create_task(self._write(self._transport), name="room:write")
-                self._room_info = await self._room_ready
-                greeting = await self._connected
+                self._connection.start(self._transport)
+                self._room_info = await ready
+                greeting = await connected
         except TimeoutError as error:
             await self._shut("the handshake took too long")
             raise RoomUnreachable(
@@ -137,29 +118,27 @@ class RoomClient:
 
     async def close(self) -> None:
         """Leave the room.  A second call does nothing."""
-        self._outbox.close()
-        if self._writer is not None and not self.is_closed:
-            await asyncio.wait([self._writer], timeout=FLUSH_TIMEOUT_S)
+        await self._connection.flush()
         await self._shut("the client left the room")
 
     async def wait_for_close(self) -> None:
         """Return when the connection is over, whoever ended it."""
-        await self._closed.wait()
+        await self._connection.closed.wait()
 
     @property
     def is_closed(self) -> bool:
         """True once the connection is over."""
-        return self._closed.is_set()
+        return self._connection.closed.is_set()
 
     @property
     def close_reason(self) -> str:
         """Why the connection is over, in words; empty while it lives."""
-        return self._close_reason
+        return self._connection.close_reason
 
     @property
     def was_lost(self) -> bool:
         """True when the connection broke; False while it lives, and after either side closed it properly."""
-        return self._was_lost
+        return self._connection.was_lost
 
     # ---- who and where
 
@@ -205,24 +184,7 @@ class RoomClient:
             RoomLost: The connection is, or goes, away.
             LocalProtocolError: The header is not JSON.
         """
-        if self.is_closed:
-            raise self._lost(type)
-        if len(self._pending) >= MAX_PENDING_COUNT:
-            raise RoomException(
-                f"{type!r} was not sent: {MAX_PENDING_COUNT} requests wait for an answer",
-                cure="await earlier requests first",
-            )
-        message = Message(next(self._ids), type, header, data)
-        future: asyncio.Future[Content] = asyncio.get_running_loop().create_future()
-        self._pending[message.id] = future
-        try:
-            await self._outbox.put(message)
-            content = await future
-        finally:
-            self._pending.pop(message.id, None)
-        if isinstance(content, ErrorContent):
-            raise RoomException(content.text, error_code=content.code)
-        return content
+        return await self._connection.request(type, header, data)
 
     async def send_request(self, type: str, request: dict[str, Any], data: bytes | None = None) -> Any:
         """``request`` as programs written for MeshAgent call it: a JSON answer comes back as plain data."""
@@ -241,8 +203,7 @@ class RoomClient:
             RoomFull: Too much is waiting to be written.
             RoomLost: The connection is over.
         """
-        number = next(self._ids) if message_id is None else message_id
-        self._outbox.put_nowait(Message(number, type, header, data))
+        self._connection.send_nowait(type, header, data, message_id)
 
     def on_push(self, type: str, handler: Callable[[Message], Any]) -> Callable[[], None]:
         """Call ``handler`` for each message of this type that the room sends unasked.
@@ -253,14 +214,7 @@ class RoomClient:
         Returns:
             A function that unsubscribes.
         """
-        handlers = self._handlers.setdefault(type, [])
-        handlers.append(handler)
-
-        def unsubscribe() -> None:
-            if handler in handlers:
-                handlers.remove(handler)
-
-        return unsubscribe
+        return self._connection.on_push(type, handler)
 
     def on(self, event_name: str, func: Listener) -> None:
         """Listen to an event of the room, such as ``room.status``; listeners get its fields as keywords."""
@@ -324,101 +278,18 @@ class RoomClient:
             family = self._families[name] = make(self)
         return family
 
-    # ---- the two tasks
-
-    async def _read(self, transport: Transport) -> None:
-        assembler = Assembler()
-        reason, lost = "the room closed the connection", False
-        try:
-            while (packet := await transport.receive()) is not None:
-                message = assembler.receive(packet)
-                if message is not None:
-                    self._dispatch(message)
-        except Exception as error:  # noqa: BLE001 - the edge of the connection, whoever made it
-            # After a packet that breaks the format the rest of the stream means nothing: leave.
-            reason, lost = f"the connection to the room broke: {error}", True
-        self._over(reason, lost=lost)
-
-    async def _write(self, transport: Transport) -> None:
-        try:
-            await self._outbox.run(transport)
-        except Exception as error:  # noqa: BLE001 - the edge of the connection, whoever made it
-            self._over(f"the connection to the room broke: {error}", lost=True)
-
-    def _dispatch(self, message: Message) -> None:
-        # By type first: an answer and a push may carry the same number.
-        match message.type:
-            case "__response__":
-                self._answered(message)
-            case "room_ready":
-                _settle(self._room_ready, message.header, needs=("room_name", "room_url", "session_id"))
-            case "connected":
-                _settle(self._connected, message.header, needs=("participantId", "attributes"))
-            case _:
-                self._pushed(message)
-
-    def _answered(self, message: Message) -> None:
-        future = self._pending.get(message.id)
-        if future is None or future.done():
-            return  # its asker was cancelled
-        try:
-            future.set_result(from_header(message.header, message.data))
-        except ProtocolError as error:
-            future.set_exception(RoomException(f"the room's answer makes no sense: {error}"))
-
-    def _pushed(self, message: Message) -> None:
-        if message.type == "room.status":
-            self._events.emit("room.status", **{str(key): value for key, value in message.header.items()})
-        for pattern, handlers in list(self._handlers.items()):
-            if message.type == pattern or (pattern.endswith(".") and message.type.startswith(pattern)):
-                for handler in list(handlers):
-                    self._events.call(handler, message.type, message)
-
-    # ---- the end
-
-    def _over(self, reason: str, *, lost: bool = False) -> None:
-        if self.is_closed:
-            return
-        self._close_reason, self._was_lost = reason, lost
-        self._closed.set()
-        self._outbox.close()
-        error = RoomLost(reason, cure="the agent's session ends with it; call it in again")
-        for future in (*self._pending.values(), self._room_ready, self._connected):
-            if future is not None and not future.done():
-                future.set_exception(error)
-                future.exception()  # marks it as seen: not every asker is still there
-        self._events.emit("close", reason=reason)
+    def _status(self, push: Message) -> None:
+        self._events.emit("room.status", **push.header)
 
     async def _shut(self, reason: str) -> None:
-        self._over(reason)
-        tasks = [task for task in (self._reader, self._writer) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._connection.shut(reason)
         await self._events.cancel_all()
         for family in self._families.values():
-            stop = getattr(family, "cancel_listeners", None)
-            if stop is not None:
-                await stop()
-        if self._transport is not None:
-            await self._transport.close()
-
-    def _lost(self, type: str) -> RoomLost:
-        return RoomLost(f"{type!r} was not sent: {self._close_reason}")
+            cancel = getattr(family, "cancel_listeners", None)
+            if cancel is not None:
+                await cancel()
 
     def _info(self, name: str) -> str:
         if not self._room_info:
             raise RoomError("the room has not been entered yet", cure="Use `async with` on the RoomClient.")
         return str(self._room_info[name])
-
-
-def _settle(
-    future: asyncio.Future[dict[str, Any]] | None, header: dict[str, Any], *, needs: tuple[str, ...]
-) -> None:
-    if future is None or future.done():
-        return
-    missing = [name for name in needs if name not in header]
-    if missing:
-        future.set_exception(RoomException(f"the room's handshake lacks {', '.join(missing)}"))
-    else:
-        future.set_result(header)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runtime.compat.helpers import participant_token, websocket_protocol, websocket_room_url
+from runtime.compat.addresses import participant_token, websocket_protocol, websocket_room_url
 from runtime.compat.participant_token import (
     AgentsGrant,
     ApiScope,
