@@ -23,7 +23,7 @@ LEVELS = (
     {"errors", "clock", "settings", "logs"},
     {"wire"},
     {"session", "metrics", "rooms.room", "rooms.token"},
-    {"process", "rooms"},
+    {"process", "rooms", "chronicle"},
     {"supervisor", "sdk"},
     {"placement", "compat"},
     {"dispatch", "worker"},
