@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from runtime.errors import LocalProtocolError
+from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.info import Capacity
+from runtime.session.spec import SessionId, new_session_id
+
+pytestmark = pytest.mark.unit
+
+
+def load(sessions: int = 0, starting: int = 0, most: int = 2, draining: bool = False) -> Capacity:
+    return Capacity(
+        sessions=sessions, starting=starting, max_sessions=most, max_starting=most, draining=draining
+    )
+
+
+def sid(number: int) -> SessionId:
+    return SessionId(f"s_{number}")
+
+
+def test_a_slot_is_taken_before_the_placement_counts_it() -> None:
+    admission = Admission()
+    assert admission.admit(sid(1), load(), endpoint="/a") == Admitted(sid(1))
+    assert admission.admit(sid(2), load(), endpoint="/a") == Admitted(sid(2))
+    third = admission.admit(sid(3), load(), endpoint="/a")
+    assert isinstance(third, Refused)
+    assert (third.code, third.retry_after_s) == ("too_many_starting", 1)
+    admission.settle(sid(1), accepted=False)
+    assert admission.admit(sid(3), load(), endpoint="/a") == Admitted(sid(3))
+
+
+def test_a_full_server_says_so() -> None:
+    full = Capacity(sessions=2, starting=0, max_sessions=2, max_starting=9)
+    refused = Admission().admit(sid(1), full, endpoint="/a")
+    assert isinstance(refused, Refused)
+    assert refused.code == "too_many_sessions"
+
+
+def test_the_same_id_at_the_same_endpoint_is_the_same_session() -> None:
+    admission = Admission()
+    admission.admit(sid(1), load(), endpoint="/a", webhook_id="x")
+    assert admission.admit(sid(2), load(), endpoint="/a", webhook_id="x") == Duplicate(sid(1))
+    assert admission.admit(sid(2), load(), endpoint="/b", webhook_id="x") == Admitted(sid(2))
+
+
+def test_calls_without_an_id_are_never_the_same() -> None:
+    admission = Admission()
+    assert admission.admit(sid(1), load(), endpoint="/a") == Admitted(sid(1))
+    assert admission.admit(sid(2), load(), endpoint="/a") == Admitted(sid(2))
+
+
+def test_a_duplicate_is_answered_while_draining_and_a_new_call_is_not() -> None:
+    admission = Admission()
+    admission.admit(sid(1), load(), endpoint="/a", webhook_id="x")
+    draining = load(draining=True)
+    assert admission.admit(sid(2), draining, endpoint="/a", webhook_id="x") == Duplicate(sid(1))
+    refused = admission.admit(sid(2), draining, endpoint="/a", webhook_id="y")
+    assert isinstance(refused, Refused)
+    assert refused.code == "draining"
+
+
+def test_a_refused_or_failed_call_may_come_again_with_its_id() -> None:
+    admission = Admission()
+    assert isinstance(admission.admit(sid(1), load(sessions=2), endpoint="/a", webhook_id="x"), Refused)
+    assert admission.admit(sid(2), load(), endpoint="/a", webhook_id="x") == Admitted(sid(2))
+    admission.settle(sid(2), accepted=False)
+    assert admission.admit(sid(3), load(), endpoint="/a", webhook_id="x") == Admitted(sid(3))
+
+
+def test_ids_of_an_earlier_run_are_remembered_and_all_are_bounded() -> None:
+    admission = Admission(remember_count=2)
+    for number in (1, 2, 3):
+        admission.restore(sid(number), endpoint="/a", webhook_id=f"x{number}")
+    assert admission.admit(sid(9), load(), endpoint="/a", webhook_id="x3") == Duplicate(sid(3))
+    assert admission.admit(sid(9), load(), endpoint="/a", webhook_id="x1") == Admitted(sid(9))
+
+
+def test_admitting_one_session_twice_is_our_mistake() -> None:
+    admission = Admission()
+    admission.admit(sid(1), load(), endpoint="/a")
+    with pytest.raises(LocalProtocolError):
+        admission.admit(sid(1), load(), endpoint="/a")
+
+
+class Admissions(RuleBasedStateMachine):
+    """Whatever comes in whatever order: within bounds, and one session per remembered id."""
+
+    @initialize(most=st.integers(1, 4), starting=st.integers(1, 4))
+    def begin(self, most: int, starting: int) -> None:
+        self.admission = Admission(remember_count=1000)
+        self.most, self.most_starting = most, starting
+        self.reserved: dict[SessionId, str] = {}
+        self.starting: set[SessionId] = set()
+        self.ready: set[SessionId] = set()
+        self.by_id: dict[str, SessionId] = {}
+
+    def load(self) -> Capacity:
+        return Capacity(
+            sessions=len(self.starting) + len(self.ready),
+            starting=len(self.starting),
+            max_sessions=self.most,
+            max_starting=self.most_starting,
+        )
+
+    @rule(webhook_id=st.sampled_from(["", "a", "b", "c"]))
+    def call(self, webhook_id: str) -> None:
+        session_id = new_session_id()
+        outcome = self.admission.admit(session_id, self.load(), endpoint="/x", webhook_id=webhook_id)
+        known = self.by_id.get(webhook_id)
+        if known is not None:
+            assert outcome == Duplicate(known)
+        elif isinstance(outcome, Admitted):
+            self.reserved[session_id] = webhook_id
+            if webhook_id:
+                self.by_id[webhook_id] = session_id
+        else:
+            assert isinstance(outcome, Refused)
+            full = len(self.reserved) + len(self.starting) + len(self.ready) >= self.most
+            assert full or len(self.reserved) + len(self.starting) >= self.most_starting
+
+    @rule(data=st.data(), accepted=st.booleans())
+    def settle(self, data: st.DataObject, accepted: bool) -> None:
+        if not self.reserved:
+            return
+        session_id = data.draw(st.sampled_from(sorted(self.reserved)))
+        webhook_id = self.reserved.pop(session_id)
+        self.admission.settle(session_id, accepted=accepted)
+        if accepted:
+            self.starting.add(session_id)
+        elif webhook_id:
+            del self.by_id[webhook_id]
+
+    @rule()
+    def become_ready(self) -> None:
+        if self.starting:
+            self.ready.add(self.starting.pop())
+
+    @rule()
+    def end(self) -> None:
+        if self.ready:
+            self.ready.pop()
+
+    @invariant()
+    def within_bounds(self) -> None:
+        if not hasattr(self, "admission"):
+            return
+        assert self.admission.reserved == len(self.reserved)
+        assert len(self.reserved) + len(self.starting) <= self.most_starting
+        assert len(self.reserved) + len(self.starting) + len(self.ready) <= self.most
+
+
+TestAdmissions = Admissions.TestCase
+TestAdmissions.pytestmark = [pytest.mark.unit]

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.errors import JournalUnusable
+from runtime.session.journal import Journal
+from runtime.session.record import Exit, ExitReason, Failure, SessionRecord
+from runtime.session.spec import Limits, SessionId, SessionSpec
+
+pytestmark = pytest.mark.process
+
+Within = Callable[[float, Awaitable[Any]], Awaitable[Any]]
+
+
+def record(number: int = 1, **more: Any) -> SessionRecord:
+    spec = SessionSpec(
+        session_id=SessionId(f"s_{number:04}"),
+        bundle="b",
+        endpoint="/a",
+        identity="a",
+        room="café",
+        token="very-secret-token",
+        arguments={"n": [1, None, {"x": 1.5}]},
+        webhook_id=f"w{number}",
+        accepted_at=float(number),
+        limits=Limits(memory="10MiB"),
+    )
+    return SessionRecord(spec=spec, **more)
+
+
+def end(one: SessionRecord, at: float = 50.0) -> SessionRecord:
+    failure = Failure(stage="run", kind="ValueError", message="no", traceback="T")
+    one.state = "exited"
+    one.exit = Exit(reason=ExitReason.AGENT_ERROR, message="m", code=3, at=at, failure=failure)
+    return one
+
+
+async def reopened(journal: Journal, path: Path, history_count: int = 100) -> list[SessionRecord]:
+    await journal.aclose()
+    again = await Journal.open(path, history_count=history_count)
+    try:
+        return await again.load()
+    finally:
+        await again.aclose()
+
+
+@pytest.mark.asyncio
+async def test_what_is_written_is_read_again_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "j"
+    journal = await Journal.open(path, history_count=10)
+    live, over = record(1, generation=2, state="ready", pid=9), end(record(2))
+    await journal.accept(live)
+    await journal.accept(over)
+    first, second = await reopened(journal, path)
+    assert first == live
+    assert second.exit == over.exit
+
+
+@pytest.mark.asyncio
+async def test_the_file_is_private_and_a_token_leaves_it_with_the_session(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "j"
+    journal = await Journal.open(path, history_count=10)
+    one = record()
+    await journal.accept(one)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()] == [0o600] * len(
+        list(path.parent.iterdir())
+    )
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    journal.note(end(one))
+    (again,) = await reopened(journal, path)
+    assert again.spec.token == ""
+    assert b"very-secret-token" not in path.read_bytes()
+
+
+@pytest.mark.asyncio
+async def test_an_accepted_call_is_in_the_file_before_accept_returns(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    journal = await Journal.open(path, history_count=10)
+    await journal.accept(record())
+    # What a killed server would leave behind: the files as they are now, with nothing closed.
+    left = tmp_path / "left"
+    left.mkdir()
+    for file in (path, path.with_name("j-wal")):
+        (left / file.name).write_bytes(file.read_bytes())
+    await journal.aclose()
+    again = await Journal.open(left / "j", history_count=10)
+    assert [one.spec.session_id for one in await again.load()] == ["s_0001"]
+    await again.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_burst_shares_its_flushes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=10)
+    batches: list[tuple[int, bool]] = []
+    commit = Journal._commit
+
+    async def counted(self: Journal, rows: list[Any], *, durable: bool) -> None:
+        batches.append((len(rows), durable))
+        await commit(self, rows, durable=durable)
+
+    monkeypatch.setattr(Journal, "_commit", counted)
+    await asyncio.gather(*(journal.accept(record(number)) for number in range(200)))
+    assert sum(size for size, _ in batches) == 200
+    assert len(batches) <= 3
+    batches.clear()
+    one = record(1)
+    for count in range(50):
+        one.messages = count
+        journal.note(one)
+    await journal.flush()
+    assert sum(size for size, _ in batches) <= 2  # changes of one session are one row
+    assert not any(durable for _, durable in batches)
+    await journal.aclose()
+
+
+@pytest.mark.asyncio
+async def test_the_history_is_bounded_and_living_sessions_are_not_history(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=3)
+    await journal.accept(record(0))
+    for number in range(1, 9):
+        await journal.accept(end(record(number), at=100.0 + number))
+    left = [one.spec.session_id for one in await reopened(journal, tmp_path / "j", 3)]
+    assert left == ["s_0000", "s_0006", "s_0007", "s_0008"]
+
+
+@pytest.mark.asyncio
+async def test_a_second_server_on_the_file_is_told_so(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=3)
+    with pytest.raises(JournalUnusable, match="in use by another server"):
+        await Journal.open(tmp_path / "j", history_count=3)
+    await journal.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_no_journal_is_named_with_its_cure(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b"not a database, just some text " * 100)
+    with pytest.raises(JournalUnusable, match="damaged") as caught:
+        await Journal.open(tmp_path / "j", history_count=3)
+    assert "mv " in caught.value.cure
+
+
+@pytest.mark.asyncio
+async def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "j") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(JournalUnusable, match="newer version"):
+        await Journal.open(tmp_path / "j", history_count=3)
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalUnusable, match="cannot write"):
+        await Journal.open(tmp_path / "file" / "j", history_count=3)
+
+
+@pytest.mark.asyncio
+async def test_a_full_disk_refuses_calls_keeps_changes_and_recovers(
+    tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.session.journal._RETRY_S", 0.01)
+    journal = await Journal.open(tmp_path / "j", history_count=100)
+    known = record(1)
+    await journal.accept(known)
+    await journal._db.execute("PRAGMA max_page_count = 4")
+    big = record(2)
+    big.spec.arguments["text"] = "x" * 100_000
+    with pytest.raises(JournalUnusable, match="no space left"):
+        await within(5, journal.accept(big))
+    assert "no space left" in journal.failing
+    known.messages = 7
+    journal.note(known)
+    await journal._db.execute("PRAGMA max_page_count = 100000")
+    await within(5, journal.accept(record(3)))
+    assert journal.failing == ""
+    found = {one.spec.session_id: one for one in await reopened(journal, tmp_path / "j")}
+    assert sorted(found) == ["s_0001", "s_0003"]  # the refused call must not run after a restart
+    assert found[SessionId("s_0001")].messages == 7
+
+
+@pytest.mark.asyncio
+async def test_a_row_nobody_understands_is_skipped(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=3)
+    await journal.accept(record(1))
+    await journal.accept(record(2))
+    await journal._db.execute("UPDATE sessions SET record = '{\"spec\": 1}' WHERE session_id = 's_0001'")
+    assert [one.spec.session_id for one in await journal.load()] == ["s_0002"]
+    await journal.aclose()
+
+
+@pytest.mark.asyncio
+async def test_after_closing_nothing_is_accepted_and_late_changes_are_dropped(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=3)
+    await journal.aclose()
+    await journal.aclose()
+    journal.note(record(1))
+    with pytest.raises(JournalUnusable):
+        await journal.accept(record(1))
