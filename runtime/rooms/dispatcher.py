@@ -111,6 +111,12 @@ class Dispatcher:
 
     def receive(self, peer: Peer, message: Message) -> None:
         """Act on one message.  Never waits, never raises; what takes time runs as the participant's task."""
+        try:
+            self._route(peer, message)
+        except Exception:
+            log.exception("room.message_failed", room=self._live.name, participant=peer.id)
+
+    def _route(self, peer: Peer, message: Message) -> None:
         match message.type:
             case "set_attributes":
                 self._services.messaging.set_attributes(

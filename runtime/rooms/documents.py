@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied,
 from runtime.rooms.connection import Peer
 from runtime.rooms.document import Document, decode_update, encode_update
 from runtime.rooms.document_schema import DocumentSchema
-from runtime.rooms.files import Files, clean_path
+from runtime.rooms.files import Files, clean_path, on_disk
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
@@ -92,9 +93,17 @@ class Documents:
         except InvalidRequest:
             return False
 
+    @asynccontextmanager
+    async def held(self, path: str) -> AsyncIterator[None]:
+        """No document at or below this path is written while this is entered."""
+        async with AsyncExitStack() as stack:
+            for opened in [self._open[known] for known in self._at(path)]:
+                await stack.enter_async_context(opened.writing)
+            yield
+
     def forget(self, path: str) -> None:
         """The file or folder at this path was deleted: close its documents for everybody."""
-        for known in [known for known in self._open if known == path or known.startswith(f"{path}/")]:
+        for known in self._at(path):
             opened = self._open.pop(known)
             opened.is_dirty = False
             for subscription in opened.subscriptions:
@@ -192,7 +201,7 @@ class Documents:
     async def _create(self, request: Request) -> Outcome:
         path = _document_path(request, write=True)
         async with self._opening:
-            if path in self._open or await asyncio.to_thread(self._files.stat, path) is not None:
+            if path in self._open or await on_disk(self._files.stat, path) is not None:
                 raise Conflict(f"{path!r} exists already")
             schema = await self._schema_for(request, path)
             opened = await self._make(path, schema, request.optional_object("json"))
@@ -227,7 +236,7 @@ class Documents:
             return await self._make(path, schema, request.optional_object("initial_json"), seeded=not is_back)
 
     async def _load(self, path: str) -> _Open | None:
-        entry = await asyncio.to_thread(self._files.stat, path)
+        entry = await on_disk(self._files.stat, path)
         if entry is None:
             return None
         if entry.size is None:
@@ -235,7 +244,7 @@ class Documents:
         if entry.size > 2 * self._limits.max_document_bytes:
             raise Conflict(f"{path!r} is not a document")
         self._check_count()
-        raw = await asyncio.to_thread(self._files.read, path, max_bytes=entry.size)
+        raw = await on_disk(self._files.read, path, max_bytes=entry.size)
         document = Document.load(raw, max_bytes=self._limits.max_document_bytes)
         opened = self._open[path] = _Open(path, document, stored_bytes=len(raw))
         return opened
@@ -274,7 +283,7 @@ class Documents:
             return DocumentSchema(BUILT_IN_SCHEMAS[extension])
         source = clean_path(named or f".schemas/{extension}.json")
         try:
-            raw = await asyncio.to_thread(self._files.read, source, max_bytes=MAX_SCHEMA_BYTES)
+            raw = await on_disk(self._files.read, source, max_bytes=MAX_SCHEMA_BYTES)
             return DocumentSchema(json.loads(raw))
         except NotFound as error:
             raise NotFound(f"no schema for {path!r}: {source!r} is not there") from error
@@ -313,6 +322,9 @@ class Documents:
                 return opened, subscription
         raise Conflict(f"not connected to {written!r}")
 
+    def _at(self, path: str) -> list[str]:
+        return [known for known in self._open if known == path or known.startswith(f"{path}/")]
+
     def _mark(self, opened: _Open) -> None:
         opened.is_dirty = True
         self._dirty.set()
@@ -327,17 +339,14 @@ class Documents:
 
     async def _write(self, opened: _Open) -> None:
         async with opened.writing:
-            if not opened.is_dirty:
+            if not opened.is_dirty or self._open.get(opened.path) is not opened:
                 return
             opened.is_dirty = False
             raw = opened.document.dump()
             staged = self._files.stage()
             try:
-                await asyncio.to_thread(self._files.append, staged, raw)
-                if self._open.get(opened.path) is not opened:
-                    self._files.discard(staged)  # deleted meanwhile
-                    return
-                await asyncio.to_thread(self._files.commit, staged, opened.path, overwrite=True)
+                await on_disk(self._files.append, staged, raw)
+                await on_disk(self._files.commit, staged, opened.path, overwrite=True)
             except (OSError, RoomError) as error:
                 self._files.discard(staged)
                 log.warning("document.write_failed", error=str(error))

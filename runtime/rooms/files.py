@@ -6,19 +6,32 @@ bytes and belong to the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from runtime.clock import iso
 from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
 
 MAX_PATH_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
+
+# Threads of their own: participants who keep the disk busy must not use up those that others wait for.
+_THREADS: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="room-files")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def on_disk(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run something that blocks, off the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, lambda: function(*args, **kwargs))
 
 
 def clean_path(path: str) -> str:

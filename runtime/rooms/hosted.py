@@ -16,7 +16,7 @@ from runtime.rooms.connection import Connection, Peer
 from runtime.rooms.developer import DeveloperLog
 from runtime.rooms.dispatcher import Dispatcher, Services
 from runtime.rooms.documents import Documents
-from runtime.rooms.files import Files
+from runtime.rooms.files import Files, on_disk
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import LiveRoom, ParticipantInfo, RoomEvent, RoomInfo
 from runtime.rooms.messaging import Messaging
@@ -148,7 +148,7 @@ class HostedRoom:
     async def _start(self) -> None:
         async with self._starting:
             if self._flusher is None:
-                await asyncio.to_thread(self._files.prepare)
+                await on_disk(self._files.prepare)
                 self._flusher = asyncio.create_task(self._services.documents.keep_flushed())
                 self._live.emit("room_opened")
 

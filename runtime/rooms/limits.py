@@ -20,7 +20,8 @@ class RoomLimits:
         max_pending_requests: Requests, calls and streams of one participant that are not answered yet.
         max_attributes_bytes: JSON of one participant's attributes.
         max_registrations: Toolkits and agents of one participant.
-        max_registration_bytes: JSON of one toolkit or agent.
+        max_registration_bytes: JSON of all toolkits and agents of one participant.
+        max_registry_bytes: JSON of all toolkits and agents in one room.
         max_queues: Queues in one room.
         max_queue_messages: Messages waiting in one queue.
         max_queue_bytes: JSON of all messages waiting in one room's queues.
@@ -38,9 +39,10 @@ class RoomLimits:
     max_message_bytes: int = 16 * MIB
     max_outbound_bytes: int = 32 * MIB
     max_pending_requests: int = 1024
-    max_attributes_bytes: int = MIB // 4
+    max_attributes_bytes: int = MIB // 16
     max_registrations: int = 64
     max_registration_bytes: int = MIB
+    max_registry_bytes: int = 8 * MIB
     max_queues: int = 256
     max_queue_messages: int = 10_000
     max_queue_bytes: int = 64 * MIB

@@ -92,6 +92,7 @@ class LiveRoom:
         self.registry = Registry(
             max_registrations=limits.max_registrations,
             max_registration_bytes=limits.max_registration_bytes,
+            max_registry_bytes=limits.max_registry_bytes,
         )
         self.peers: dict[ParticipantId, Peer] = {}
         self._listener = listener

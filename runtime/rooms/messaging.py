@@ -11,6 +11,8 @@ from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.wire.content import EmptyContent, JsonContent
 
+_SHOWN_KEYS, _SHOWN_CHARS = 50, 100  # of changed attributes, in events
+
 
 class Messaging:
     """Requests ``messaging.*`` and ``set_attributes``, and the built-in toolkit ``messaging``."""
@@ -40,7 +42,8 @@ class Messaging:
         except RoomError:
             return
         self._live.deliver(pushes)
-        self._live.emit("participant_attributes", peer, keys=sorted(request.arguments))
+        keys = [key[:_SHOWN_CHARS] for key in list(request.arguments)[:_SHOWN_KEYS]]
+        self._live.emit("participant_attributes", peer, keys=keys)
 
     def _enable(self, request: Request) -> Outcome:
         # The list goes out before the answer: clients read it as soon as the call returns.

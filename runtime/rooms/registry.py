@@ -10,10 +10,12 @@ import json
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from runtime.errors import InvalidRequest, NotFound, RoomFull, ToolNotFound
 from runtime.rooms.room import ParticipantId
+
+MAX_NAME_CHARS: Final = 100
 
 Spelling = Literal["agent", "room"]
 """First word of the tool-call messages a host understands: older clients say ``agent``, newer ``room``."""
@@ -39,6 +41,7 @@ class Toolkit:
     tools: dict[str, dict[str, Any]]
     spelling: Spelling
     takes_content: bool
+    size_bytes: int = 0
 
     def listing(self) -> dict[str, Any]:
         """The toolkit as a listing shows it, readable by clients of every generation."""
@@ -60,6 +63,7 @@ class Agent:
     owner: ParticipantId
     name: str
     description: dict[str, Any] = field(default_factory=dict)
+    size_bytes: int = 0
 
 
 class Registry:
@@ -67,12 +71,16 @@ class Registry:
 
     Args:
         max_registrations: Toolkits and agents of one participant together.
-        max_registration_bytes: JSON of one of them.
+        max_registration_bytes: Their JSON.
+        max_registry_bytes: JSON of everybody's.
     """
 
-    def __init__(self, *, max_registrations: int, max_registration_bytes: int) -> None:
+    def __init__(
+        self, *, max_registrations: int, max_registration_bytes: int, max_registry_bytes: int
+    ) -> None:
         self._max_registrations = max_registrations
         self._max_registration_bytes = max_registration_bytes
+        self._max_registry_bytes = max_registry_bytes
         self._toolkits: dict[str, Toolkit] = {}
         self._agents: dict[str, Agent] = {}
 
@@ -83,10 +91,11 @@ class Registry:
             InvalidRequest: No name, or tools that are not an object of objects.
             RoomFull: Too many registrations, or too large a one.
         """
-        self._check(owner, wanted)
+        size_bytes = self._check(owner, wanted)
         name, tools = wanted.get("name"), wanted.get("tools") or {}
-        if not isinstance(name, str) or not name:
-            raise InvalidRequest("a toolkit needs a name")
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
+            # It becomes part of message types, which are short and valid text.
+            raise InvalidRequest(f"a toolkit needs a printable name of at most {MAX_NAME_CHARS} characters")
         if not isinstance(tools, dict) or not all(isinstance(tool, dict) for tool in tools.values()):
             raise InvalidRequest(f"tools of toolkit {name!r} must be an object keyed by tool name")
         annotations = wanted.get("annotations")
@@ -103,6 +112,7 @@ class Registry:
             spelling=spelling,
             # Only the newer clients describe their arguments by an input_spec, and only they send contents.
             takes_content=any("input_spec" in tool for tool in tools.values()),
+            size_bytes=size_bytes,
         )
         self._toolkits[toolkit.id] = toolkit
         return toolkit
@@ -113,14 +123,14 @@ class Registry:
         Raises:
             RoomFull: Too many registrations, or too large a one.
         """
-        self._check(owner, wanted)
+        size_bytes = self._check(owner, wanted)
         defaults: dict[str, Any] = {
             "requires": [],
             "supports_tools": False,
             "labels": [],
             "annotations": None,
         }
-        agent = Agent(str(uuid.uuid4()), owner, name, {**defaults, **wanted, "name": name})
+        agent = Agent(str(uuid.uuid4()), owner, name, {**defaults, **wanted, "name": name}, size_bytes)
         self._agents[agent.id] = agent
         return agent
 
@@ -198,12 +208,17 @@ class Registry:
                 return kit
         raise ToolNotFound(f"toolkit {toolkit!r} has no tool {tool!r}")
 
-    def _check(self, owner: ParticipantId, wanted: dict[str, Any]) -> None:
-        toolkits, agents = self.of(owner)
-        if len(toolkits) + len(agents) >= self._max_registrations:
+    def _check(self, owner: ParticipantId, wanted: dict[str, Any]) -> int:
+        size_bytes = len(json.dumps(wanted))
+        everything: list[Toolkit | Agent] = [*self._toolkits.values(), *self._agents.values()]
+        mine = [registered.size_bytes for registered in everything if registered.owner == owner]
+        if len(mine) >= self._max_registrations:
             raise RoomFull(f"a participant may register {self._max_registrations} toolkits and agents")
-        if len(json.dumps(wanted)) > self._max_registration_bytes:
-            raise RoomFull(f"a registration may have {self._max_registration_bytes} bytes")
+        if sum(mine) + size_bytes > self._max_registration_bytes:
+            raise RoomFull(f"a participant's registrations may have {self._max_registration_bytes} bytes")
+        if sum(each.size_bytes for each in everything) + size_bytes > self._max_registry_bytes:
+            raise RoomFull(f"the room's registrations may have {self._max_registry_bytes} bytes")
+        return size_bytes
 
 
 def _tool_listing(name: str, tool: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from runtime.errors import Conflict, InvalidRequest, NotFound, NotSupported, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
 from runtime.rooms.documents import Documents
-from runtime.rooms.files import Entry, Files, clean_path
+from runtime.rooms.files import Entry, Files, clean_path, on_disk
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
@@ -73,11 +73,11 @@ class Storage:
     # ---- asking
 
     async def _exists(self, request: Request) -> Outcome:
-        entry = await asyncio.to_thread(self._files.stat, _path(request, write=False))
+        entry = await on_disk(self._files.stat, _path(request, write=False))
         return JsonContent({"exists": entry is not None})
 
     async def _stat(self, request: Request) -> Outcome:
-        entry = await asyncio.to_thread(self._files.stat, _path(request, write=False))
+        entry = await on_disk(self._files.stat, _path(request, write=False))
         if entry is None:
             return JsonContent({"exists": False})
         return JsonContent({"exists": True, **_describe(entry, sized=request.is_tool)})
@@ -86,7 +86,7 @@ class Storage:
         path = clean_path(request.path())
         if path == ".schemas" and not request.peer.participant.claims.allows_file(path, write=False):
             return JsonContent({"files": []})  # every agent lists it at its start, whatever its grants
-        entries = await asyncio.to_thread(self._files.list, _path(request, write=False))
+        entries = await on_disk(self._files.list, _path(request, write=False))
         return JsonContent({"files": [_describe(entry, sized=request.is_tool) for entry in entries]})
 
     async def _download_url(self, request: Request) -> Outcome:
@@ -99,9 +99,10 @@ class Storage:
 
     async def _delete(self, request: Request) -> Outcome:
         path = _path(request, write=True)
-        freed = await asyncio.to_thread(self._files.delete, path, recursive=request.flag("recursive"))
+        async with self._documents.held(path):  # no document is written back behind the deletion
+            freed = await on_disk(self._files.delete, path, recursive=request.flag("recursive"))
+            self._documents.forget(path)
         self._files.release(freed)
-        self._documents.forget(path)
         self._tell("deleted", request.peer, path=path)
         return EmptyContent()
 
@@ -111,7 +112,7 @@ class Storage:
         for path in (source, destination):
             self._refuse_open_document(path)
         overwrite = request.flag("overwrite")
-        replaced = await asyncio.to_thread(self._files.move, source, destination, overwrite=overwrite)
+        replaced = await on_disk(self._files.move, source, destination, overwrite=overwrite)
         self._files.release(replaced)
         self._tell("moved", request.peer, source_path=source, destination_path=destination)
         return EmptyContent()
@@ -133,10 +134,10 @@ class Storage:
 
     async def _download(self, request: Request) -> Outcome:
         path = _path(request, write=False)
-        size = await asyncio.to_thread(self._files.size, path)
+        size = await on_disk(self._files.size, path)
         if size > self._live.limits.max_message_bytes:
             raise RoomFull(f"{path!r} has {size} bytes, too many for one message")
-        data = await asyncio.to_thread(self._files.read, path, max_bytes=size)
+        data = await on_disk(self._files.read, path, max_bytes=size)
         return FileContent(path.rpartition("/")[2], _mime_type(path), data)
 
     # ---- streams of the newer dialect
@@ -170,7 +171,7 @@ class Storage:
         start = await stream.start()
         path, wanted = _path(start, write=False), start.arguments.get("chunk_size")
         step = min(wanted, MAX_CHUNK_BYTES) if isinstance(wanted, int) and wanted > 0 else PULL_BYTES
-        size = await asyncio.to_thread(self._files.size, path)
+        size = await on_disk(self._files.size, path)
         name = path.rpartition("/")[2]
         stream.send({"kind": "start", "name": name, "mime_type": _mime_type(path), "size": size})
         sent = 0
@@ -178,7 +179,7 @@ class Storage:
             if await stream.receive_binary("pull") is None:
                 return
             wanted_bytes = min(step, size - sent)
-            data = await asyncio.to_thread(self._files.read, path, offset=sent, max_bytes=wanted_bytes)
+            data = await on_disk(self._files.read, path, offset=sent, max_bytes=wanted_bytes)
             if not data:
                 raise Conflict(f"{path!r} became shorter while it was read")
             sent += len(data)
@@ -194,7 +195,7 @@ class Storage:
         self._refuse_open_document(path)
         if not path:
             raise InvalidRequest("a file needs a path")
-        entry = await asyncio.to_thread(self._files.stat, path)
+        entry = await on_disk(self._files.stat, path)
         if entry is not None and entry.is_folder:
             raise Conflict(f"{path!r} is a folder")
         if entry is not None and not overwrite:
@@ -208,13 +209,13 @@ class Storage:
         async with upload.turn:
             self._files.reserve(len(data))
             upload.size += len(data)
-            await asyncio.to_thread(self._files.append, upload.staged, data)
+            await on_disk(self._files.append, upload.staged, data)
 
     async def _finish(self, upload: _Upload) -> None:
         async with upload.turn:
             try:
                 self._refuse_open_document(upload.path)
-                replaced = await asyncio.to_thread(
+                replaced = await on_disk(
                     self._files.commit, upload.staged, upload.path, overwrite=upload.overwrite
                 )
             except BaseException:

@@ -14,6 +14,7 @@ writer per socket is required.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -27,6 +28,9 @@ MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Default bound of one assembled payload."""
 
 MAX_TYPE_BYTES: Final = 512
+MAX_DEPTH: Final = 128
+"""Nesting of a header; one that is deeper could be read by us and then written by nobody."""
+
 MAX_ID: Final = 2**64 - 1
 
 _TRACE_KEY: Final = "__meshagent__"
@@ -62,7 +66,10 @@ def encode(message: Message, *, slice_bytes: int = SLICE_BYTES) -> list[bytes]:
         raise LocalProtocolError("slice_bytes must be at least 1")
     if not 0 <= message.id <= MAX_ID:
         raise LocalProtocolError(f"message id {message.id} does not fit 64 bits")
-    name = message.type.encode("utf-8", "surrogatepass")
+    try:
+        name = message.type.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError("message type is not valid text") from error
     if len(name) > MAX_TYPE_BYTES:
         raise LocalProtocolError(f"message type is longer than {MAX_TYPE_BYTES} bytes")
     try:
@@ -163,11 +170,13 @@ class Assembler:
         if not raw:
             return {}
         try:
-            header = json.loads(raw, parse_constant=_refuse_constant)
+            header = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             self._fail(f"header is not JSON: {error}")
         if not isinstance(header, dict):
             self._fail("header is not a JSON object")
+        if not _is_shallow(header):
+            self._fail(f"header is nested deeper than {MAX_DEPTH}")
         header.pop(_TRACE_KEY, None)  # trace context: allowed, not part of the message
         return header
 
@@ -183,3 +192,25 @@ class Assembler:
 def _refuse_constant(name: str) -> NoReturn:
     # Python reads NaN and Infinity, which are not JSON and which other peers could not read back.
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    # 1e999 is JSON, yet Python reads it as an infinity, which it could not write as JSON again.
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _is_shallow(header: dict[str, Any]) -> bool:
+    level: list[Any] = [header]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return True
+    return False

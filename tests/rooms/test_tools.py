@@ -243,10 +243,17 @@ async def test_grants_for_tools(house: Any) -> None:
 
 @pytest.mark.asyncio
 async def test_registrations_are_bounded(build: Any) -> None:
-    house = await build(RoomLimits(max_registrations=2, max_registration_bytes=2000))
-    ada = await house.join("ada")
+    limits = RoomLimits(max_registrations=2, max_registration_bytes=2000, max_registry_bytes=3000)
+    house = await build(limits)
+    ada, bob = await house.join("ada"), await house.join("bob")
     with pytest.raises(Exception, match="2000 bytes"):
         await ada.ask("agent.register_toolkit", {**OLD, "description": "x" * 3000})
+    await bob.ask("agent.register_agent", {"name": "b", "description": "x" * 1500})
+    with pytest.raises(Exception, match="3000 bytes"):
+        await ada.ask("agent.register_toolkit", {**OLD, "description": "x" * 1500})
+    for name in ("", "x" * 101, "a\ud800", "a\nb", None):
+        with pytest.raises(Exception, match="printable name"):
+            await ada.ask("agent.register_toolkit", {**OLD, "name": name})
     await ada.ask("agent.register_toolkit", OLD)
     await ada.ask("agent.register_agent", {"name": "a"})
     for kind in ("agent.register_toolkit", "agent.register_agent"):

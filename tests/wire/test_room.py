@@ -110,6 +110,8 @@ def payload(raw_header: bytes) -> list[bytes]:
         (payload(b"{nope"), "not JSON"),
         (payload(b"\xff\xfe\x00"), "not JSON"),
         (payload(b'{"a": NaN}'), "not JSON"),
+        (payload(b'{"a": [1e999]}'), "not JSON"),
+        (payload(b'{"a":' + b"[" * 200 + b"]" * 200 + b"}"), "nested deeper"),
         (payload(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "not JSON"),
     ],
 )
@@ -131,6 +133,7 @@ def test_a_message_larger_than_the_bound_is_refused_before_it_is_held() -> None:
         Message(-1, "x"),
         Message(2**64, "x"),
         Message(1, "x" * 600),
+        Message(1, "\ud800"),
         Message(1, "x", {"a": float("nan")}),
         Message(1, "x", {"a": object()}),
     ],
