@@ -38,6 +38,7 @@ MAX_VALUE_CHARS: Final = 16_384
 """Longest text of one key; the rest is cut and counted."""
 
 _QUIET: Final = ("asyncio", "hypercorn", "hypercorn.error", "hypercorn.access", "quart", "watchfiles")
+_NEVER_DEBUG: Final = ("aiosqlite",)
 _FIRST_KEYS: Final = ("timestamp", "level", "event", "logger")
 _RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
@@ -61,6 +62,8 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     _install(_Sink(stream, render), level, {})
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    for name in _NEVER_DEBUG:  # each statement, with its whole text
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
 
 

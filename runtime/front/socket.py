@@ -34,7 +34,9 @@ class BoundedConnection(ASGIWebsocketConnection):
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         socket = self._create_websocket_from_scope(send)
-        receiver = asyncio.ensure_future(self.handle_messages(receive))
+        # Quart 0.22 reads a queue of the connection, 0.23 a buffer of the websocket; either way it is ours.
+        socket.receive = self.queue.get  # type: ignore[method-assign,assignment]
+        receiver = asyncio.ensure_future(self._fill(receive))
         handler = asyncio.ensure_future(self.handle_websocket(socket, send))
         try:
             await asyncio.wait([handler, receiver], return_when=asyncio.FIRST_COMPLETED)
@@ -45,7 +47,7 @@ class BoundedConnection(ASGIWebsocketConnection):
             await cancel_tasks({handler, receiver} - done)
             raise_task_exceptions(done)
 
-    async def handle_messages(self, receive: ASGIReceiveCallable) -> None:
+    async def _fill(self, receive: ASGIReceiveCallable) -> None:
         while True:
             event: Any = await receive()
             if event["type"] == "websocket.receive":
