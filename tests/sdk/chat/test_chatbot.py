@@ -9,12 +9,14 @@ import pytest
 
 from runtime.errors import NotFound, RoomLost
 from runtime.sdk.chat_session import ChatSession
+from runtime.sdk.chat_thread import HISTORY_MESSAGES, MAX_WAITING
 from runtime.sdk.chatbot import ChatBot
 from runtime.sdk.llm.model import ModelError
 from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
 from runtime.sdk.messaging import RoomMessage
 from runtime.sdk.remote_toolkit import RemoteToolkit
 from runtime.sdk.requirements import RequiredToolkit
+from runtime.sdk.thread import Thread
 from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 
 pytestmark = pytest.mark.process
@@ -410,6 +412,55 @@ async def test_two_chatbots_in_a_thread_do_not_answer_each_other(
         assert await answer(to_one, "hello") == "I am one"
         assert await answer(to_other, "hello") == "I am another"
         assert (len(one.requests), len(other.requests)) == (1, 1)
+
+
+@pytest.mark.asyncio
+async def test_the_model_hears_what_stood_unanswered_in_the_thread(
+    server: Any, host: Any, stepped: Any, within: Any
+) -> None:
+    model = stepped("ok")
+    ada = await server.enter("ada")
+    thread = Thread(await ada.sync.open("a.thread"))
+    for number in range(HISTORY_MESSAGES + 20):
+        thread.append_message(author_name="ada", text=f"unanswered {number}")
+    await ada.sync.flush("a.thread")
+    await host(bot_with(model))
+    async with ChatSession(ada, path="a.thread") as chat:
+        model.go(2)
+        await answer(chat, "now")
+        await answer(chat, "again")
+    told = [message["content"] for message in model.requests[0].messages]
+    assert len(told) == HISTORY_MESSAGES + 1
+    assert told[-2:] == [f"unanswered {HISTORY_MESSAGES + 19}", "now"]
+    assert [message["content"] for message in model.requests[1].messages] == [*told, "ok", "again"]
+
+
+@pytest.mark.asyncio
+async def test_two_people_who_talk_at_once_each_hear_their_own_answer(server: Any, host: Any) -> None:
+    await host(ChatBot(always_reply=True))
+    ada, bob = await server.enter("ada"), await server.enter("bob")
+    async with ChatSession(ada, path="a.thread") as one, ChatSession(bob, path="a.thread") as other:
+        answers = await asyncio.gather(answer(one, "say one"), answer(other, "say two"))
+    assert answers == ["one", "two"]
+
+
+@pytest.mark.asyncio
+async def test_messages_that_wait_in_a_thread_are_bounded(
+    server: Any, host: Any, stepped: Any, within: Any
+) -> None:
+    model = stepped("never")
+    await host(bot_with(model))
+    room = await server.enter("ada")
+    refused = asyncio.Event()
+    room.messaging.on("message", lambda message: refused.set() if message.type == "chat" else None)
+    await room.messaging.enable()
+    bot = room.messaging.get_participant_by_name("chatbot")
+    for number in range(MAX_WAITING + 2):  # one is being answered
+        assert not refused.is_set()
+        await room.messaging.send_message(
+            to=bot, type="chat", message={"path": "a.thread", "text": str(number)}
+        )
+    await within(5, refused.wait())
 
 
 @pytest.mark.asyncio

@@ -82,6 +82,7 @@ class FakeRoom:
         self.is_closed = False
         self.error: Exception | None = None
         self.state = b"AAA="
+        self.heard = asyncio.Event()
         self.hold = asyncio.Event()
         self.hold.set()
 
@@ -95,6 +96,8 @@ class FakeRoom:
                 loop = asyncio.get_running_loop()
                 loop.call_soon(self.pushed, Message(1, "room.sync", {"path": header["path"]}, self.state))
             return JsonContent({"schema": {}})
+        if len(self.sent()) > 1:
+            self.heard.set()
         await self.hold.wait()
         if type == "room.sync" and self.error is not None:
             raise self.error
@@ -113,8 +116,13 @@ async def test_changes_that_come_together_go_out_as_one_and_in_order(within: Any
         document.append_child("x", {"n": number})
     await within(5, sync.flush("a"))
     assert len(room.sent()) == 1
+    for number in range(200, 210):  # one after the other, but within a few milliseconds
+        document.append_child("x", {"n": number})
+        await asyncio.sleep(0)
+    await within(5, room.heard.wait())
+    assert len(room.sent()) == 2
     room.hold.clear()
-    for number in range(200, 400):
+    for number in range(210, 400):
         document.append_child("x", {"n": number})
         await asyncio.sleep(0)
     room.hold.set()

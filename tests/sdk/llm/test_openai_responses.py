@@ -12,8 +12,8 @@ import pytest_asyncio
 from openai import AsyncOpenAI
 
 from runtime.sdk.context import AgentChatContext
-from runtime.sdk.llm.model import Completed, ModelError, ModelEvent, ModelRequest, ToolCall, Usage
-from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
+from runtime.sdk.llm.model import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
+from runtime.sdk.llm.openai_responses import MAX_ANSWER_CHARS, OpenAIResponsesAdapter
 from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 
 pytestmark = pytest.mark.process
@@ -180,6 +180,23 @@ async def test_structured_answers_are_data(provider: Any, client: Any, room: Any
     assert provider.requests[0]["text"]["format"]["schema"] == schema
     with pytest.raises(ModelError, match="not the JSON"):
         await adapter.next(context=asked("?"), room=room, toolkits=[], output_schema=schema)
+
+
+class Endless:
+    """A model that never stops."""
+
+    async def respond(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        while True:
+            yield TextDelta("x" * 1000)
+
+
+@pytest.mark.asyncio
+async def test_the_length_of_an_answer_is_bounded(room: Any, deltas: Any) -> None:
+    events: list[dict[str, Any]] = []
+    adapter = OpenAIResponsesAdapter(backend=Endless())
+    with pytest.raises(ModelError, match="grew beyond"):
+        await adapter.next(context=asked("go"), room=room, toolkits=[], event_handler=events.append)
+    assert len(deltas(events)) == MAX_ANSWER_CHARS
 
 
 class Insatiable:
