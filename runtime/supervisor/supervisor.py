@@ -144,6 +144,7 @@ class Supervisor:
         for name in [name for name, bundle in self._bundles.items() if found.get(name) != bundle.source]:
             log.info("bundle.removed", bundle=name)
             gone = self._bundles.pop(name)
+            self._settle()  # before anything else runs: no call may be sent to a bundle that is not there
             await gone.close()
         stale = [bundle for bundle in self._bundles.values() if touched(changed, bundle.source)]
         for name, source in found.items():

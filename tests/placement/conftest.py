@@ -122,7 +122,9 @@ class Node:
     async def event(self, session_id: SessionId, *kinds: type[SessionEvent]) -> SessionEvent:
         async with asyncio.timeout(20):
             return await self.until(
-                lambda: next((e for e in self.seen if e.session_id == session_id and isinstance(e, kinds)), None)
+                lambda: next(
+                    (e for e in self.seen if e.session_id == session_id and isinstance(e, kinds)), None
+                )
             )
 
     async def until(self, found: Callable[[], Any]) -> Any:
@@ -172,7 +174,9 @@ class Node:
         room = urlsplit(socket.request.path).path.rsplit("/", 1)[-1]
         token = socket.request.headers["Authorization"].removeprefix("Bearer ")
         claims = self.hub.admit(room, token)
-        await self.hub.serve(room, claims, _Socket(socket), room_url=f"ws://127.0.0.1:{self.port}/rooms/{room}")
+        await self.hub.serve(
+            room, claims, _Socket(socket), room_url=f"ws://127.0.0.1:{self.port}/rooms/{room}"
+        )
 
 
 @pytest.fixture

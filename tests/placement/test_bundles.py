@@ -269,7 +269,7 @@ async def test_a_bundle_sees_the_environment_less_our_secrets(
     @service.path("/x")
     class X(Base):
         async def start(self, *, room):
-            print("env", sorted(name for name in os.environ if name.startswith(("BULKHEAD", "MESHAGENT", "MY_"))))
+            print("env", sorted(name for name in os.environ if name.startswith(("BULKHEAD", "MESH"))))
     """,
     )
     await node.start()
@@ -317,8 +317,12 @@ async def test_a_worker_keeps_what_the_import_opened_and_nothing_of_its_siblings
     first = await node.ready("/x", identity="one")
     second = await node.ready("/x", identity="two")
     assert await node.printed(first, "note") == "note read at import"
-    mine = {os.readlink(f"/proc/{node.pid(second)}/fd/{fd}") for fd in os.listdir(f"/proc/{node.pid(second)}/fd")}
-    other = {os.readlink(f"/proc/{node.pid(first)}/fd/{fd}") for fd in os.listdir(f"/proc/{node.pid(first)}/fd")}
+    mine = {
+        os.readlink(f"/proc/{node.pid(second)}/fd/{fd}") for fd in os.listdir(f"/proc/{node.pid(second)}/fd")
+    }
+    other = {
+        os.readlink(f"/proc/{node.pid(first)}/fd/{fd}") for fd in os.listdir(f"/proc/{node.pid(first)}/fd")
+    }
     shared = {name for name in mine & other if name.startswith(("socket:", "pipe:"))}
     assert shared == set()
 

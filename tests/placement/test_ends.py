@@ -345,7 +345,8 @@ async def test_a_second_stop_shares_the_first(node: Any) -> None:
     await node.start()
     session_id = await node.ready("/x")
     await asyncio.gather(
-        node.placement.stop(session_id, ExitReason.STOPPED), node.placement.stop(session_id, ExitReason.DRAINED)
+        node.placement.stop(session_id, ExitReason.STOPPED),
+        node.placement.stop(session_id, ExitReason.DRAINED),
     )
     assert (await node.exited(session_id)).exit.reason is ExitReason.STOPPED
     await node.placement.stop(session_id, ExitReason.STOPPED)  # ended: nothing happens

@@ -1,0 +1,97 @@
+"""A channel between two ends of a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.errors import ChannelClosed, LocalProtocolError, ProtocolError
+from runtime.process.channel import Channel
+from runtime.wire import control
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+
+class End:
+    """One end, and what it heard."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Any] = asyncio.Queue()
+        self.over: asyncio.Future[ProtocolError | None] = asyncio.get_running_loop().create_future()
+
+
+@pytest_asyncio.fixture
+async def front() -> AsyncIterator[tuple[Channel[control.FromWorker], End, socket.socket]]:
+    """The front's end of a pipe, and the bare socket a worker would have."""
+    ours, theirs = socket.socketpair()
+    end = End()
+    channel = await Channel.open(
+        ours, control.from_worker, end.heard.put_nowait, end.over.set_result, max_frame_bytes=1 << 20
+    )
+    theirs.setblocking(False)
+    yield channel, end, theirs
+    channel.abort()
+    theirs.close()
+    await asyncio.sleep(0)
+
+
+async def test_messages_arrive_in_order(front: Any) -> None:
+    channel, end, theirs = front
+    other = End()
+    back = await Channel.open(
+        theirs, control.to_worker, other.heard.put_nowait, other.over.set_result, max_frame_bytes=1 << 20
+    )
+    for pid in range(3):
+        back.send(control.Hello(pid))
+    channel.send(control.Stop("stopped", 1.0))
+    async with asyncio.timeout(5):
+        assert [await end.heard.get() for _ in range(3)] == [control.Hello(pid) for pid in range(3)]
+        assert await other.heard.get() == control.Stop("stopped", 1.0)
+        back.close()
+        assert await end.over is None
+    with pytest.raises(ChannelClosed):
+        channel.send(control.RelayClosed())
+
+
+async def test_junk_ends_the_channel_with_its_error(front: Any) -> None:
+    _, end, theirs = front
+    await asyncio.get_running_loop().sock_sendall(theirs, b"\xff\xff\xff\xff")
+    async with asyncio.timeout(5):
+        error = await end.over
+    assert error is not None
+    assert "limit" in str(error)
+
+
+async def test_one_that_does_not_read_is_cut_off_before_it_costs_memory(front: Any) -> None:
+    channel, end, _ = front
+    channel._max_buffer_bytes = 4 << 20
+    packet = control.Packet(b"x" * (1 << 19))
+    with pytest.raises(ChannelClosed, match="does not read"):
+        for _ in range(100):
+            channel.send(packet)
+    async with asyncio.timeout(5):
+        await end.over
+
+
+async def test_drain_waits_for_a_reader(front: Any) -> None:
+    channel, _, theirs = front
+    channel.send(control.Packet(b"x" * (1 << 19)))
+    channel.send(control.Packet(b"x" * (1 << 19)))
+    waiting = asyncio.create_task(channel.drain())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(5):
+        while not waiting.done():
+            await loop.sock_recv(theirs, 1 << 16)
+
+
+async def test_a_message_too_large_is_our_own_error(front: Any) -> None:
+    channel, _, _ = front
+    with pytest.raises(LocalProtocolError):
+        channel.send(control.Packet(b"x" * (2 << 20)))

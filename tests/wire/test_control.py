@@ -1,0 +1,58 @@
+"""What travels on the pipes: data that either reads back the same or is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.errors import RemoteProtocolError
+from runtime.wire import control
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        control.Start("s_1", 1, "/x", "x", "r", arguments={"a": [1, None]}, limits={"files": 4}),
+        control.Stop("stopped", 2.5),
+        control.Packet(b"\x00\xff"),
+        control.RelayClosed(),
+    ],
+)
+def test_messages_to_a_worker_read_back_the_same(message: control.ToWorker) -> None:
+    assert control.decode(control.to_worker, control.encode(message)) == message
+
+
+def test_messages_of_a_worker_and_a_zygote_read_back_the_same() -> None:
+    failed = control.Failed("start", "ValueError", "no", "x.py:1 in f", "Traceback")
+    assert control.decode(control.from_worker, control.encode(failed)) == failed
+    described = control.Described([control.EndpointDecl("/x", "x", "X", limits={"cpu": 1})], ["t"])
+    assert control.decode(control.from_zygote, control.encode(described)) == described
+
+
+@given(st.binary(max_size=200))
+def test_a_hostile_worker_can_only_cause_a_protocol_error(junk: bytes) -> None:
+    try:
+        control.decode(control.from_worker, junk)
+    except RemoteProtocolError:
+        pass
+
+
+def test_a_worker_cannot_speak_for_the_front_or_the_zygote() -> None:
+    with pytest.raises(RemoteProtocolError):
+        control.decode(control.from_worker, control.encode(control.Stop("stopped", 1)))
+    with pytest.raises(RemoteProtocolError):
+        control.decode(control.from_worker, control.encode(control.Reaped(1, 0)))
+
+
+def test_unknown_fields_are_ignored_and_odd_values_become_text() -> None:
+    import msgspec
+
+    newer = msgspec.msgpack.encode({"t": "hello", "pid": 3, "mood": "good"})
+    assert control.decode(control.from_worker, newer) == control.Hello(3)
+    sent = control.encode(control.StatusNow({"where": Path("/a")}))
+    assert control.decode(control.from_worker, sent) == control.StatusNow({"where": "/a"})
