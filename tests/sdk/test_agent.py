@@ -103,6 +103,27 @@ async def test_a_required_schema_is_a_file_of_the_room(house: Any) -> None:
     await SingleRoomAgent(requires=[RequiredSchema(name="report")]).start(room=room)
 
 
+@pytest.mark.asyncio
+async def test_an_address_is_called_into_the_room_under_its_last_segment(house: Any, within: Any) -> None:
+    room, host = await house.enter("helper"), await house.enter("host")
+    calls: list[tuple[str, str]] = []
+
+    async def call(*, name: str, url: str) -> None:
+        calls.append((name, url))
+        await RemoteToolkit(name=name, tools=[double]).start(room=host)
+
+    room.agents.make_call = call
+    url = "http://tools.example/maths"
+    await within(3, SingleRoomAgent(requires=[RequiredToolkit(name=url)]).start(room=room))
+    assert calls == [("maths", url)]
+    await SingleRoomAgent(requires=[RequiredToolkit(name=url)]).start(room=room)
+    assert len(calls) == 1  # it is there already
+    with pytest.raises(RoomException):
+        other = RequiredToolkit(name="http://tools.example/other", callable=False, timeout_s=0.02)
+        await SingleRoomAgent(requires=[other]).start(room=room)
+    assert len(calls) == 1
+
+
 def test_requirements_travel_as_json() -> None:
     for requirement in (RequiredToolkit(name="m", tools=["a"], callable=True), RequiredSchema(name="s")):
         read = Requirement.from_json(requirement.to_json())
