@@ -1,10 +1,10 @@
-"""The life of one worker, decided without a process: every cell of the table, and what holds for all of them."""
+"""The life of one worker, decided without a process: each cell of the table, and what holds for all."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from pytest import mark, raises
 
 from runtime.errors import LocalProtocolError
 from runtime.session.record import ExitReason
@@ -32,7 +32,7 @@ from runtime.supervisor.lifecycle import (
 )
 from runtime.wire.control import Ended, Failed
 
-pytestmark = mark.unit
+pytestmark = pytest.mark.unit
 
 API = ExitReason.STOPPED
 SETTINGS = SupervisorSettings(start_s=10.0, stop_s=5.0, term_s=2.0)
@@ -96,7 +96,7 @@ def test_one_that_is_never_ready_is_asked_then_killed_and_says_why() -> None:
     assert "within 10 s" in exit_.message
 
 
-@mark.parametrize(
+@pytest.mark.parametrize(
     ("stage", "reason"),
     [
         ("import", ExitReason.IMPORT_ERROR),
@@ -127,7 +127,7 @@ def test_a_room_that_cannot_be_reached_is_its_own_reason() -> None:
     assert (exit_.reason, exit_.message) == (ExitReason.ROOM_UNREACHABLE, "no server")
 
 
-@mark.parametrize("reason", ["finished", "dismissed", "room_ended", "room_lost"])
+@pytest.mark.parametrize("reason", ["finished", "dismissed", "room_ended", "room_lost"])
 def test_the_workers_own_word_is_the_reason(reason: str) -> None:
     worker = ready()
     worker.handle(LastWord(Ended(reason, "because")), now=2.0)
@@ -199,11 +199,11 @@ def test_a_stop_before_a_fork_that_fails_stays_the_reason() -> None:
     assert ended(worker.handle(NoFork("gone"), now=0.1)).exit.reason is API
 
 
-@mark.parametrize("event", [Gone(0), Forked(1, False), NoFork("x")])
+@pytest.mark.parametrize("event", [Gone(0), Forked(1, False), NoFork("x")])
 def test_what_cannot_happen_raises_and_changes_nothing(event: Gone | Forked | NoFork) -> None:
     worker = ready()
     worker.handle(Gone(0), now=2.0)
-    with raises(LocalProtocolError):
+    with pytest.raises(LocalProtocolError):
         worker.handle(event, now=3.0)
     assert worker.state is State.EXITED
 
