@@ -56,4 +56,5 @@ def loaded(api: Api, server: ServerProcess, source: Path) -> list[dict[str, Any]
 
 def _failed(source: Path, error: str, detail: str) -> CommandFailed:
     head, _, cure = error.partition(". ")
+    detail = detail if detail.startswith("Traceback") else ""  # else it says no more than the error
     return CommandFailed(head or f"{source} cannot be loaded", cure=cure, detail=detail)

@@ -40,7 +40,7 @@ def demo(
 
     keys = {"c": Key(_chat, takes_terminal=True), "k": Key(_crash), "q": Key(_quit)}
     footer = "Press c to chat here, k to crash one on purpose, q to quit."
-    return show_screen(flags, [sources], config_file(config), keys=keys, footer=footer)
+    return show_screen(flags, [sources], config_file(config), keys=keys, footer=footer, show_prints=False)
 
 
 def _sources() -> Path | None:

@@ -19,14 +19,15 @@ from typing import Any
 
 from runtime.cli.api import Api
 from runtime.cli.board import HEADER, Row, changes, rows
+from runtime.cli.chatter import Chatter
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.keys import Keys
 from runtime.cli.server_process import ServerProcess
-from runtime.cli.terminal import clean, is_plain, note, paint, say, table
+from runtime.cli.terminal import is_plain, note, paint, say, table
 
 SETTLE_S = 30.0
+MAX_HELD_LINES = 1000
 _LOOK_S = 0.25
-_LOUD = ("warning", "error", "critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Foreground:
     Args:
         keys: What a key does, by character; used on a terminal only.
         footer: The line below the table.
+        show_prints: Show what agents print.
+
+    Attributes:
+        after_look: Called with the table each time it was asked for.
     """
 
     def __init__(
@@ -57,9 +62,12 @@ class Foreground:
         *,
         keys: Mapping[str, Key] | None = None,
         footer: str = "",
+        show_prints: bool = True,
     ) -> None:
         self.server = ServerProcess(flags, sources, config, self._hear)
         self.rows: list[Row] = []
+        self.chatter = Chatter(show_prints=show_prints)
+        self.after_look: Callable[[list[Row]], None] = lambda _: None
         self.plain = is_plain(sys.stdout)
         self.drain_s = 30.0
         self._keys = dict(keys or {})
@@ -68,7 +76,7 @@ class Foreground:
         self._status: int = ExitCode.OK
         self._joined_ms: dict[str, float] = {}
         self._live: Any = None
-        self._told_ends: deque[str] = deque(maxlen=200)
+        self._held: deque[tuple[str, str]] | None = None
 
     @property
     def api(self) -> Api:
@@ -91,6 +99,7 @@ class Foreground:
     def look(self) -> list[Row]:
         """Ask the server for the table as it is now."""
         self.rows = rows(self.api.get("/workers?all=1"), dict(self._joined_ms))
+        self.after_look(self.rows)
         return self.rows
 
     def settle(self, timeout_s: float = SETTLE_S, *, called: bool = True) -> list[Row]:
@@ -125,13 +134,26 @@ class Foreground:
 
     def abandon(self) -> None:
         """End the server without ceremony: the command failed."""
+        self.release()
         self.server.stop()
         if not self.server.wait(3.0):
             self.server.kill()
 
+    def hold(self) -> None:
+        """Keep lines back until `release`: nothing may come between those the command writes itself."""
+        self._held = deque(maxlen=MAX_HELD_LINES)
+
+    def release(self) -> None:
+        """Show what was held back, and hold back no more."""
+        held, self._held = self._held or (), None
+        for text, color in held:
+            self.tell(text, color)
+
     def tell(self, text: str, color: str = "") -> None:
         """A line above the table."""
-        if self._live is not None:
+        if self._held is not None:
+            self._held.append((text, color))
+        elif self._live is not None:
             from rich.text import Text
 
             self._live.console.print(Text(text, style=color))
@@ -229,33 +251,12 @@ class Foreground:
     # ---- what the server says
 
     def _hear(self, line: dict[str, Any]) -> None:
-        if line.get("plain"):
-            self.tell(clean(line["event"]), "dim")
-        elif line.get("event") == "session.exited":
-            self._hear_end(line)
-        elif line.get("level") in _LOUD:
-            hidden = {"event", "level", "timestamp", "logger", "exception"}
-            keys = " ".join(f"{key}={value}" for key, value in line.items() if key not in hidden)
-            color = "yellow" if line["level"] == "warning" else "red"
-            self.tell(clean(f"{line['level']}: {line.get('event')} {keys}")[:1000], color)
-            if line.get("exception"):
-                self.tell(clean(line["exception"]), "dim")
-
-    def _hear_end(self, line: dict[str, Any]) -> None:
-        session = str(line.get("session_id"))
-        if line.get("level") not in _LOUD or session in self._told_ends:
-            return
-        self._told_ends.append(session)
-        after_s = float(line.get("duration_s") or 0.0)
-        text = (
-            f"  ✗ session {session} · {line.get('identity')} in {line.get('room')} · after {after_s:.1f} s"
-            f" · {line.get('detail') or line.get('message') or line.get('reason')}"
-        )
-        self.tell(clean(text)[:1000], "red")
+        for text, color in self.chatter.tell(line):
+            self.tell(text, color)
 
     def _follow(self) -> None:
         last = ""
-        while self.server.poll() is None:
+        while self.server.poll() is None and not self._asked:
             with suppress(CommandFailed, OSError, ValueError):
                 for event in self.api.events(last_id=last):
                     last = event.id

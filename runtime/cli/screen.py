@@ -22,6 +22,7 @@ def show_screen(
     *,
     keys: Mapping[str, Key] | None = None,
     footer: str = "Ctrl-C to stop",
+    show_prints: bool = True,
 ) -> int:
     """Serve in the foreground until told to stop; returns the exit status.
 
@@ -31,7 +32,7 @@ def show_screen(
     given = {key: value for key, value in flags.items() if value is not None}
     settings = load_settings(flags=given, env=os.environ, file=config)
     given["server.state_dir"] = free_state_dir(settings.server.state_dir)
-    foreground = Foreground(given, sources, config, keys=keys, footer=footer)
+    foreground = Foreground(given, sources, config, keys=keys, footer=footer, show_prints=show_prints)
     foreground.drain_s = settings.server.drain_s
     api = foreground.start()
     ready_s = since_start_s()

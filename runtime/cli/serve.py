@@ -60,7 +60,10 @@ def serve(
         from runtime.cli.server_process import front_argv
         from runtime.process.init import Init
 
-        return Init(front_argv(flags, given, file)).run()
+        init = Init(front_argv(flags, given, file))
+        status = init.run()
+        # A drained server ends with 0; the shell is told that it was asked to end, and how.
+        return 128 + init.asked_by if status == 0 and init.asked_by else status
 
     from runtime.cli.screen import show_screen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from runtime.cli.options import Config, Port, State, Watch, config_file
 from runtime.cli.terminal import note, say
 
 if TYPE_CHECKING:
+    from runtime.cli.board import Row
     from runtime.cli.foreground import Foreground
 
 FIRST_PORT = 8081
@@ -72,6 +74,9 @@ def run(
     }
     foreground = Foreground(flags, [command], file)
     foreground.drain_s = settings.server.drain_s
+    # A failed import is told with its traceback; that other machines are refused is what is meant.
+    foreground.chatter.muted |= {"bundle.failed", "server.unsigned_webhooks_refused"}
+    foreground.hold()  # nothing may come between the lines that follow
     api = foreground.start()
     try:
         endpoints = loaded(api, foreground.server, command)
@@ -79,6 +84,8 @@ def run(
         for endpoint in endpoints:
             say(f"Connecting endpoint {endpoint['path']} as {endpoint['identity']}...")
         called = _call_all(foreground, endpoints, room, host, chosen)
+        foreground.chatter.muted.discard("bundle.failed")
+        foreground.after_look = _call_added(foreground, endpoints, room)
         foreground.settle(called=called)
     except CommandFailed:
         foreground.abandon()
@@ -89,7 +96,31 @@ def run(
     hint = f"Talk to it: bulkhead chat --room={room} --to {to}     " if to else ""
     say(f"  {hint}{watching}Ctrl-C to stop")
     say()
+    foreground.release()
     return foreground.watch()
+
+
+def _call_added(
+    foreground: Foreground, endpoints: list[dict[str, Any]], room: str
+) -> Callable[[list[Row]], None]:
+    """Call endpoints that the program did not have at first; each is tried once."""
+    from runtime.cli.call import post_call
+    from runtime.cli.failure import CommandFailed
+
+    tried = {str(endpoint["path"]) for endpoint in endpoints}
+
+    def look(rows: list[Row]) -> None:
+        for row in rows:
+            if row.path in tried or row.state != "waiting":
+                continue
+            tried.add(row.path)
+            try:
+                post_call(foreground.api, row.path, {"room_name": room, "arguments": {}})
+                foreground.tell(f"  + endpoint {row.path} as {row.identity} called into {room}", "cyan")
+            except CommandFailed as error:
+                foreground.tell(f"  error: {row.path}: {error}", "red")
+
+    return look
 
 
 def _call_all(

@@ -111,6 +111,7 @@ class Listener:
         config.websocket_ping_interval = PING_S
         config.websocket_max_message_size = MAX_MESSAGE_BYTES
         config.keep_alive_timeout = 30
+        asyncio.get_running_loop().set_exception_handler(_ignore_cancelled)
         self._serving = asyncio.create_task(
             serve(app, config, shutdown_trigger=self._shut.wait), name="hypercorn"
         )
@@ -131,6 +132,12 @@ class Listener:
         if not done:
             self._serving.cancel()
         await asyncio.gather(self._serving, return_exceptions=True)
+
+
+def _ignore_cancelled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Python 3.11's streams report a connection that was cancelled at shutdown as a failed callback.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 def _cure(error: OSError, port: int) -> str:

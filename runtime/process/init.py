@@ -35,6 +35,8 @@ class Init:
         self._argv = list(argv)
         self._env = dict(os.environ if env is None else env)
         self._asked_to_end = False
+        self.asked_by: int | None = None
+        """The first signal that asked it to end; None when nothing did."""
         self._crashes: deque[float] = deque()
         self._front: subprocess.Popen[bytes] | None = None
 
@@ -69,6 +71,7 @@ class Init:
     def _forward(self, number: int, _frame: object) -> None:
         if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             self._asked_to_end = True
+            self.asked_by = self.asked_by or number
         if self._front is not None and self._front.returncode is None:
             try:
                 self._front.send_signal(number)

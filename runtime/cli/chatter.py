@@ -1,0 +1,86 @@
+"""What a server says in its log, as lines for somebody who watches it.  Pure.
+
+The log is for machines and complete; here stands what a person wants to know now: what agents print, what
+ended badly, what was loaded again, and every warning.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.cli.terminal import clean
+
+MAX_LINE_CHARS = 1000
+_LOUD = ("warning", "error", "critical")
+_HIDDEN_KEYS = frozenset({"event", "level", "timestamp", "logger", "exception", "cure", "detail"})
+
+
+class Chatter:
+    """Turns log lines into (line, colour).
+
+    Args:
+        muted: Names of events that are not told; the caller may change the set.
+        show_prints: Whether what agents print is told.
+    """
+
+    def __init__(self, muted: set[str] | None = None, *, show_prints: bool = True) -> None:
+        self.muted = muted if muted is not None else set()
+        self._show_prints = show_prints
+        self._told_ends: deque[str] = deque(maxlen=200)
+
+    def tell(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What to show for one line of the log; often nothing."""
+        event = str(line.get("event", ""))
+        if line.get("plain"):
+            told = [(event, "dim")]
+        elif event in self.muted:
+            told = []
+        elif event in ("worker.printed", "bundle.printed"):
+            who = line.get("identity") or line.get("bundle") or "?"
+            told = [(f"  {who} │ {line.get('line', '')}", "")] if self._show_prints else []
+        elif event == "session.exited":
+            told = self._end(line)
+        elif event == "bundle.loaded":
+            told = self._loaded(line)
+        elif event == "bundle.failed":
+            told = [(f"  ✗ {line.get('error', '')}", "red"), *self._rest(line)]
+        elif line.get("level") in _LOUD:
+            told = self._warning(line, event)
+        else:
+            told = []
+        return [(clean(text)[:MAX_LINE_CHARS], color) for text, color in told]
+
+    def _end(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
+        session = str(line.get("session_id"))
+        if line.get("level") not in _LOUD or session in self._told_ends:
+            return []
+        self._told_ends.append(session)
+        why = line.get("detail") or line.get("message") or line.get("reason")
+        who = f"{line.get('identity')} in {line.get('room')}"
+        after_s = float(line.get("duration_s") or 0.0)
+        return [(f"  ✗ session {session} · {who} · after {after_s:.1f} s · {why}", "red")]
+
+    def _loaded(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
+        generation = int(line.get("generation") or 1)
+        if generation == 1:
+            return []
+        took_s = float(line.get("duration_s") or 0.0)
+        name = line.get("bundle")
+        return [
+            (
+                f"  ↻ {name} changed · generation {generation} ready in {took_s:.2f} s · new calls use it",
+                "cyan",
+            )
+        ]
+
+    def _warning(self, line: Mapping[str, Any], event: str) -> list[tuple[str, str]]:
+        keys = " ".join(f"{key}={value}" for key, value in line.items() if key not in _HIDDEN_KEYS)
+        said = ". ".join(str(line[key]).rstrip(".") for key in ("detail", "cure") if line.get(key))
+        color = "yellow" if line["level"] == "warning" else "red"
+        text = f"  {line['level']}: {event}"
+        return [(" · ".join(part for part in (text, said, keys) if part), color), *self._rest(line)]
+
+    def _rest(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return [(str(line["exception"]), "dim")] if line.get("exception") else []
