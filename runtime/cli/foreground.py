@@ -91,6 +91,7 @@ class Foreground:
         try:
             api = self.server.wait_listening()
         except BaseException:
+            self.release()
             self.server.kill()
             raise
         threading.Thread(target=self._follow, name="events", daemon=True).start()

@@ -28,6 +28,8 @@ ENDPOINTS = [
         ("/adder", "adder", "Adder", "toolkit"),
     )
 ]
+if MODE == "one":
+    del ENDPOINTS[1:]
 WORKERS: list[dict[str, Any]] = []
 PROCESSES: dict[str, subprocess.Popen[bytes]] = {}
 EVENTS: list[str] = []

@@ -1,0 +1,65 @@
+"""Which lines of a server's log somebody at the screen is told, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.cli.chatter import MAX_LINE_CHARS, Chatter
+
+pytestmark = pytest.mark.unit
+
+
+def told(line: dict[str, Any], **more: Any) -> list[str]:
+    return [text for text, _ in Chatter(**more).tell(line)]
+
+
+def test_what_agents_print_carries_their_name() -> None:
+    line = {"event": "worker.printed", "level": "info", "identity": "chatbot", "line": "\x1b[2Jhello"}
+    assert told(line) == ["  chatbot │ [2Jhello"]
+    assert told(line, show_prints=False) == []
+
+
+def test_a_bad_end_is_told_once_and_a_good_one_not_at_all() -> None:
+    line = {
+        "event": "session.exited",
+        "level": "warning",
+        "session_id": "s_1",
+        "identity": "chatbot",
+        "room": "demo",
+        "duration_s": 3.21,
+        "detail": "ended by signal 11 (SIGSEGV)",
+    }
+    chatter = Chatter()
+    assert chatter.tell(line) == [
+        ("  ✗ session s_1 · chatbot in demo · after 3.2 s · ended by signal 11 (SIGSEGV)", "red")
+    ]
+    assert chatter.tell({**line, "logger": "another"}) == []
+    assert told({**line, "level": "info"}) == []
+
+
+def test_a_reload_is_told_and_the_first_load_is_not() -> None:
+    line = {"event": "bundle.loaded", "level": "info", "bundle": "main", "generation": 4, "duration_s": 0.181}
+    assert told(line) == ["  ↻ main changed · generation 4 ready in 0.18 s · new calls use it"]
+    assert told({**line, "generation": 1}) == []
+
+
+def test_a_warning_says_what_and_what_to_do() -> None:
+    line = {
+        "event": "server.insecure",
+        "level": "warning",
+        "detail": "anybody may call.",
+        "cure": "Set a secret.",
+        "port": 1,
+    }
+    assert told(line) == ["  warning: server.insecure · anybody may call. Set a secret · port=1"]
+    assert told(line, muted={"server.insecure"}) == []
+
+
+def test_ordinary_lines_are_not_told() -> None:
+    assert told({"event": "webhook.accepted", "level": "info"}) == []
+
+
+def test_what_is_no_log_line_is_shown_and_everything_has_a_bound() -> None:
+    assert told({"event": "x" * 5000, "plain": True}) == ["x" * MAX_LINE_CHARS]
