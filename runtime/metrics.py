@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -27,6 +34,7 @@ class Metrics:
     """
 
     def __init__(self, *, version: str, known: Callable[[str], bool] = lambda _: True) -> None:
+        disable_created_metrics()  # a second series for each counter, which nobody reads
         self._known = known
         self._registry = registry = CollectorRegistry(auto_describe=False)
         info = Gauge("bulkhead_build_info", "Version of the server", ["version"], registry=registry)

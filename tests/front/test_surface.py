@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from runtime.front.app import create_app
+from runtime.front.events import Readers
+from runtime.front.openapi import document
+from runtime.front.problems import STATUS
+from runtime.session.info import BundleInfo
+from runtime.wire.manifest import RESERVED, reserved_by
+from tests.fakes import FakePlacement, endpoint
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+
+async def test_liveness_is_exactly_what_is_asked_for(serving: Any) -> None:
+    async with serving() as site:
+        assert (await site.get("/")).body.strip() == b'{"ok":true}'
+        assert (await site.get("/livez")).status == 200
+
+
+async def test_the_specification_names_the_port_that_is_really_listened_on(serving: Any) -> None:
+    placement = FakePlacement(listed=[endpoint("/chat"), endpoint("/x", permissions={"messaging": {}})])
+    async with serving(placement) as site:
+        found = (await site.get("/.well-known/meshagent-service.json")).json
+        assert site.port != 0
+        assert found == {
+            "version": "v1",
+            "kind": "Service",
+            "metadata": {"name": "<YOUR_SERVICE_NAME>"},
+            "container": {"image": ""},
+            "ports": [
+                {
+                    "num": site.port,
+                    "type": "http",
+                    "endpoints": [
+                        {"path": "/chat", "meshagent": {"identity": "chat"}},
+                        {"path": "/x", "meshagent": {"identity": "x", "api": {"messaging": {}}}},
+                    ],
+                }
+            ],
+        }
+
+
+async def test_readiness_says_why_not(serving: Any) -> None:
+    async with serving() as site:
+        assert (await site.get("/readyz")).status == 200
+        site.placement.listed_bundles = [
+            BundleInfo(name="b", source="b.py", generation=3, state="failed", error="no")
+        ]
+        verbose = (await site.get("/readyz?verbose")).json
+        assert verbose["checks"]["bundles"] == {"b": "no"}  # a red row, not a failed server
+        far = await site.get("/readyz?verbose", X_Forwarded_For="203.0.113.7")
+        assert far.json == {"status": "ok"}
+        health = (await site.get("/healthz")).json
+        assert (health["status"], health["generation"], health["endpoints"]) == ("degraded", 3, 1)
+        site.server.front.is_ready = False
+        not_ready = await site.get("/readyz")
+        assert (not_ready.status, not_ready.json["reasons"]) == (503, ["starting"])
+        assert (await site.post("/chat")).json["type"].endswith("starting")
+
+
+async def test_metrics_and_the_operator_api_are_not_for_strangers(serving: Any) -> None:
+    async with serving(api_token="t0ken") as site:
+        for path in ("/metrics", "/workers", "/workers/s_x", "/events", "/rooms"):
+            assert (await site.get(path, X_Forwarded_For="203.0.113.7")).status == 401
+            far = (
+                await site.get(path, X_Forwarded_For="203.0.113.7", Authorization="Bearer t0ken", Accept="x")
+                if path != "/events"
+                else None
+            )
+            assert far is None or far.status in (200, 404)
+        assert b"bulkhead_sessions_max 100.0" in (await site.get("/metrics")).body
+
+
+async def test_every_error_is_a_problem_with_the_request_it_belongs_to(serving: Any) -> None:
+    async with serving() as site:
+        answer = await site.get("/nothing", X_Request_Id="abc-1")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-request-id"] == "abc-1"
+        assert set(answer.json) == {"type", "title", "status", "detail", "instance", "request_id"}
+        assert answer.json["request_id"] == "abc-1"
+        forged = await site.get("/nothing", X_Request_Id="<script>")
+        assert forged.headers["x-request-id"].startswith("req_")
+
+
+async def test_our_own_mistake_is_a_500_without_its_details(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as site:
+        monkeypatch.setattr(site.placement, "bundles", lambda: 1 / 0)
+        answer = await site.get("/healthz")
+        assert (answer.status, answer.json["type"]) == (500, "urn:bulkhead:problem:internal")
+        assert "division" not in answer.body.decode()
+
+
+async def test_another_sites_page_cannot_call_an_agent_or_read_the_workers(serving: Any) -> None:
+    async with serving() as site:
+        evil = await site.post("/chat", headers={"Origin": "http://evil.example"})
+        assert (evil.status, evil.json["type"]) == (403, "urn:bulkhead:problem:cross_site")
+        rebound = await site.get("/workers", Host="evil.example")
+        assert (rebound.status, rebound.json["type"]) == (421, "urn:bulkhead:problem:host_unknown")
+
+
+async def test_the_description_and_the_routes_agree(serving: Any) -> None:
+    async with serving() as site:
+        app = create_app(site.server.front, Readers(site.server.front))
+        routed = set()
+        for rule in app.url_map.iter_rules():
+            path = re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule)
+            methods = {"GET"} if rule.websocket else set(rule.methods or ()) - {"HEAD", "OPTIONS"}
+            routed |= {(path, method.lower()) for method in methods}
+        served = (await site.get("/openapi.json")).json
+        assert served == document()
+        verbs = ("get", "post", "delete", "put")
+        assert {
+            (path, verb) for path, item in served["paths"].items() for verb in item if verb in verbs
+        } == routed
+        for path, item in served["paths"].items():
+            declared = {one["name"] for one in item.get("parameters", []) if one["in"] == "path"}
+            assert declared == set(re.findall(r"{(\w+)}", path))
+
+
+async def test_every_fixed_path_is_reserved(serving: Any) -> None:
+    for path in document()["paths"]:
+        if path != "/{endpoint}":
+            assert reserved_by(path), path
+    assert reserved_by("/studio/app.js")
+    assert "/" in RESERVED
+
+
+async def test_every_problem_has_a_status_that_is_an_error() -> None:
+    assert all(400 <= status < 600 and title for status, title in STATUS.values())

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.chronicle import Chronicle
+from runtime.clock import SystemClock
+from runtime.dispatch import Accepted, Dispatcher
+from runtime.errors import BundleImportFailed, EndpointNotFound, JournalUnusable, SpawnFailed
+from runtime.metrics import Metrics
+from runtime.session.admission import Duplicate, Refused
+from runtime.session.events import Status
+from runtime.session.feed import Feed
+from runtime.session.journal import Journal
+from runtime.session.ledger import Ledger
+from runtime.session.record import ExitReason
+from runtime.wire.webhook import RoomCall
+from tests.fakes import FakePlacement, FakeRooms, endpoint
+
+pytestmark = pytest.mark.process
+
+Within = Callable[[float, Awaitable[Any]], Awaitable[Any]]
+CALL = RoomCall(room_name="r")
+
+
+class Parts:
+    """A dispatcher with a real journal, and everything around it at hand."""
+
+    def __init__(self, placement: FakePlacement, journal: Journal) -> None:
+        self.placement, self.journal, self.rooms = placement, journal, FakeRooms()
+        self.metrics = Metrics(version="t")
+        self.chronicle = Chronicle(
+            journal=journal,
+            ledger=Ledger(history_count=50),
+            feed=Feed(keep_count=200, epoch="e"),
+            metrics=self.metrics,
+            clock=SystemClock(),
+        )
+        self.dispatcher = Dispatcher(
+            placement=placement,
+            journal=journal,
+            chronicle=self.chronicle,
+            clock=SystemClock(),
+            rooms=self.rooms,
+            room_url=lambda room: f"ws://127.0.0.1:1/rooms/{room}",
+        )
+
+    async def call(self, path: str = "/chat", call: RoomCall = CALL, **more: Any) -> str:
+        outcome = await self.dispatcher.call(path, call, **more)
+        assert isinstance(outcome, Accepted)
+        return outcome.session_id
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.chronicle.feed.after(0)]
+
+
+@asynccontextmanager
+async def dispatching(tmp_path: Path, placement: FakePlacement | None = None) -> AsyncIterator[Parts]:
+    journal = await Journal.open(tmp_path / "j", history_count=50)
+    parts = Parts(placement or FakePlacement(), journal)
+    await parts.dispatcher.start()
+    try:
+        yield parts
+    finally:
+        await parts.dispatcher.aclose()
+        await journal.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_call_becomes_a_session_with_our_room_and_a_token_of_its_identity(tmp_path: Path) -> None:
+    scope = {"messaging": {}}
+    placement = FakePlacement(listed=[endpoint("/chat", permissions=scope)])
+    async with dispatching(tmp_path, placement) as parts:
+        sid = await parts.call()
+        record = await parts.chronicle.wait(sid, until="settled", timeout_s=5)
+        (spec, generation) = placement.placed[0]
+        assert generation == 1
+        assert (spec.room_url, spec.token) == ("ws://127.0.0.1:1/rooms/r", "token-of-chat-for-r")
+        assert parts.rooms.minted == [("r", "chat", scope)]
+        assert (record.state, record.pid) == ("ready", 4242)
+        assert parts.kinds() == ["session.accepted", "session.placed", "session.started", "session.ready"]
+
+
+@pytest.mark.asyncio
+async def test_a_room_elsewhere_keeps_its_address_and_token(tmp_path: Path) -> None:
+    async with dispatching(tmp_path) as parts:
+        await parts.call(call=RoomCall(room_name="r", room_url="wss://far/rooms/r", token="theirs"))
+        await parts.call(call=RoomCall(room_name="r", token="ours"))
+        await parts.call(call=RoomCall(room_name="r", room_url="wss://far/rooms/r"))
+        far, own, bare = (spec for spec, _ in parts.placement.placed)
+        assert (far.room_url, far.token) == ("wss://far/rooms/r", "theirs")
+        assert (own.room_url, own.token) == ("ws://127.0.0.1:1/rooms/r", "ours")
+        assert bare.token == ""  # our token is not handed to somebody else's server
+        assert parts.rooms.minted == []
+
+
+@pytest.mark.asyncio
+async def test_no_agent_and_a_broken_agent_are_different_errors(tmp_path: Path) -> None:
+    async with dispatching(tmp_path) as parts:
+        with pytest.raises(EndpointNotFound, match="Known paths: /chat"):
+            await parts.call("/nope")
+        parts.placement.fail_bundle("no module named numpy")
+        with pytest.raises(BundleImportFailed, match="numpy"):
+            await parts.call()
+
+
+@pytest.mark.asyncio
+async def test_a_burst_of_one_id_is_one_session(tmp_path: Path) -> None:
+    async with dispatching(tmp_path) as parts:
+        calls = [parts.dispatcher.call("/chat", CALL, webhook_id="w") for _ in range(20)]
+        outcomes = await asyncio.gather(*calls)
+        assert len({outcome.session_id for outcome in outcomes if not isinstance(outcome, Refused)}) == 1
+        assert [type(outcome) for outcome in outcomes] == [Accepted] + [Duplicate] * 19
+        assert len(parts.placement.placed) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_cannot_be_written_down_starts_nothing_for_it_and_its_duplicates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with dispatching(tmp_path) as parts:
+
+        async def fail(_: Any) -> None:
+            await asyncio.sleep(0)
+            raise JournalUnusable("no space left")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(parts.journal, "accept", fail)
+            calls = [parts.dispatcher.call("/chat", CALL, webhook_id="w") for _ in range(2)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(outcome) for outcome in outcomes] == [JournalUnusable] * 2
+        assert parts.placement.placed == []
+        await parts.call(webhook_id="w")  # its id was not used up
+
+
+@pytest.mark.asyncio
+async def test_bounds_hold_for_a_burst_that_is_still_being_written(tmp_path: Path) -> None:
+    placement = FakePlacement(max_starting=3, on_place="nothing")
+    async with dispatching(tmp_path, placement) as parts:
+        outcomes = await asyncio.gather(*(parts.dispatcher.call("/chat", CALL) for _ in range(10)))
+        assert sum(isinstance(outcome, Accepted) for outcome in outcomes) == 3
+        assert len(placement.placed) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_cannot_be_placed_is_closed_and_its_id_is_free(tmp_path: Path) -> None:
+    async with dispatching(tmp_path, FakePlacement(refuse=SpawnFailed("no processes left"))) as parts:
+        with pytest.raises(SpawnFailed):
+            await parts.call(webhook_id="w")
+        (record,) = parts.chronicle.ended()
+        assert record.exit is not None
+        assert "no processes left" in record.exit.message
+        parts.placement.refuse = None
+        await parts.call(webhook_id="w")
+
+
+@pytest.mark.asyncio
+async def test_a_caller_that_hangs_up_does_not_undo_its_call(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path) as parts:
+        call = asyncio.create_task(parts.dispatcher.call("/chat", CALL))
+        await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        await within(5, parts.chronicle.news(3))
+        assert len(parts.placement.placed) == 1
+
+
+@pytest.mark.asyncio
+async def test_stopping_waits_for_the_end_and_is_harmless_twice(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path) as parts:
+        sid = await parts.call()
+        await within(5, parts.dispatcher.stop(sid, grace_s=1.5))
+        await within(5, parts.dispatcher.stop(sid))
+        assert parts.placement.stopped == [(sid, ExitReason.STOPPED, 1.5)]
+        record = parts.chronicle.record(sid)
+        assert record.exit is not None
+        assert record.exit.reason == "stopped"
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_a_room_ends_its_sessions_alone(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path) as parts:
+        one, two = await parts.call(), await parts.call()
+        other = await parts.call(call=RoomCall(room_name="other"))
+        assert parts.dispatcher.end_room("r") == 2
+        for sid in (one, two):
+            record = await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
+            assert record.exit.reason == "room_ended"
+        assert parts.chronicle.record(other).exit is None
+
+
+@pytest.mark.asyncio
+async def test_waiting_has_a_bound_and_wakes_for_either_outcome(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path, FakePlacement(on_place="nothing")) as parts:
+        sid = await parts.call()
+        assert (await parts.chronicle.wait(sid, until="settled", timeout_s=0.01)).ready_at is None
+        waiting = [
+            asyncio.create_task(parts.chronicle.wait(sid, until="settled", timeout_s=None)) for _ in range(3)
+        ]
+        await asyncio.sleep(0)
+        parts.placement.exit(sid, ExitReason.START_ERROR)  # type: ignore[arg-type]
+        for record in await within(5, asyncio.gather(*waiting)):
+            assert record.exit.reason == "start_error"
+        assert parts.chronicle._waiters == {}
+
+
+@pytest.mark.asyncio
+async def test_what_a_worker_says_of_itself_is_told_cut_and_plain(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path) as parts:
+        sid = await parts.call()
+        values = {"note": "x" * 9000, "raw": b"\x00", "nan": float("nan"), "messages": 4}
+        parts.placement.emit(Status(session_id=sid, at=1.0, values=values))  # type: ignore[arg-type]
+        await within(5, parts.chronicle.news(4))
+        event = parts.chronicle.feed.after(4)[0]
+        assert event.data["status"] == {"note": "x" * 500, "messages": 4}
+        assert parts.chronicle.record(sid).messages == 4
+
+
+@pytest.mark.asyncio
+async def test_draining_refuses_calls_and_drains_the_placement_after_what_was_admitted(
+    tmp_path: Path,
+) -> None:
+    async with dispatching(tmp_path) as parts:
+        await parts.call()
+        admitted = asyncio.create_task(parts.dispatcher.call("/chat", CALL))
+        await asyncio.sleep(0)
+        await parts.dispatcher.drain(3.0)
+        assert admitted.done()
+        assert parts.placement.drained == [3.0]
+        refused = await parts.dispatcher.call("/chat", CALL)
+        assert isinstance(refused, Refused)
+        assert refused.code == "draining"
+
+
+# ---- over a restart
+
+
+@pytest.mark.asyncio
+async def test_after_a_restart_unready_calls_run_and_ready_sessions_are_lost(
+    tmp_path: Path, within: Within
+) -> None:
+    placement = FakePlacement(on_place="nothing")
+    async with dispatching(tmp_path, placement) as parts:
+        accepted = await parts.call(webhook_id="w1")
+        started = await parts.call(webhook_id="w2")
+        ready = await parts.call(webhook_id="w3")
+        over = await parts.call(webhook_id="w4")
+        relayed = await parts.call(relay=object())
+        placement.start(started)  # type: ignore[arg-type]
+        placement.start(ready)  # type: ignore[arg-type]
+        placement.ready(ready)  # type: ignore[arg-type]
+        placement.exit(over, ExitReason.FINISHED)  # type: ignore[arg-type]
+        await within(5, parts.chronicle.wait(over, until="exited", timeout_s=None))
+        await parts.journal.flush()
+    fresh = FakePlacement()
+    async with dispatching(tmp_path, fresh) as parts:
+        for sid in (accepted, started):
+            record = await within(5, parts.chronicle.wait(sid, until="settled", timeout_s=None))
+            assert record.state == "ready"
+        assert {spec.session_id: generation for spec, generation in fresh.placed} == {accepted: 1, started: 2}
+        assert all(spec.token == "token-of-chat-for-r" for spec, _ in fresh.placed)
+        for sid, reason in ((ready, "front_lost"), (relayed, "front_lost"), (over, "finished")):
+            record = parts.chronicle.record(sid)
+            assert record.exit is not None
+            assert record.exit.reason == reason
+        again = await parts.dispatcher.call("/chat", CALL, webhook_id="w1")
+        assert again == Duplicate(accepted)  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_takes_the_server_down_each_time_is_given_up(
+    tmp_path: Path, within: Within
+) -> None:
+    placement = FakePlacement(on_place="started")
+    async with dispatching(tmp_path, placement) as parts:
+        sid = await parts.call()
+        await within(5, parts.chronicle.news(2))
+        await parts.journal.flush()
+    for attempt in (2, 3, 4):
+        placement = FakePlacement(on_place="started")
+        async with dispatching(tmp_path, placement) as parts:
+            if attempt <= 3:
+                await within(5, parts.chronicle.news(1))
+                assert placement.placed[0][1] == attempt
+                await parts.journal.flush()
+            else:
+                record = parts.chronicle.record(sid)
+                assert record.exit is not None
+                assert record.exit.reason == "front_lost"
+
+
+@pytest.mark.asyncio
+async def test_a_replay_keeps_to_the_bound_on_starting_sessions(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path, FakePlacement(on_place="nothing")) as parts:
+        for _ in range(5):
+            await parts.call()
+    placement = FakePlacement(on_place="nothing", max_starting=2)
+    async with dispatching(tmp_path, placement) as parts:
+        await within(5, parts.chronicle.news(1))
+        assert len(placement.placed) == 2
+        placement.ready(placement.placed[0][0].session_id)
+        await within(5, parts.chronicle.news(3))
+        assert len(placement.placed) == 3

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.errors import ConfigError
+from runtime.settings import env_names, knobs, load_settings, parse_bytes, parse_seconds
+
+pytestmark = pytest.mark.unit
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "bulkhead.toml"
+    file.write_text(text)
+    return file
+
+
+def test_each_source_wins_over_the_next_and_is_named(tmp_path: Path) -> None:
+    file = toml(tmp_path, "[server]\nport = 1001\nhost = '0.0.0.0'\ndrain_s = '1m'\n")
+    env = {"BULKHEAD_PORT": "1002", "BULKHEAD_DRAIN_S": "2m"}
+    settings = load_settings(flags={"server.port": 1003, "server.room": None}, env=env, file=file)
+    assert (settings.server.port, settings.origins["server.port"]) == (1003, "flag --port")
+    assert (settings.server.drain_s, settings.origins["server.drain_s"]) == (120.0, "env BULKHEAD_DRAIN_S")
+    assert (settings.server.host, settings.origins["server.host"]) == ("0.0.0.0", "file bulkhead.toml")
+    assert settings.origins["server.room"] == "default"
+
+
+def test_our_own_name_wins_over_the_one_of_another_tool() -> None:
+    assert load_settings(env={"MESHAGENT_PORT": "1", "BULKHEAD_PORT": "2"}).server.port == 2
+    assert load_settings(env={"MESHAGENT_PORT": "1"}).server.port == 1
+    assert load_settings(env={"MESHAGENT_PORT": ""}).server.port == 8080
+
+
+def test_a_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hush\n")
+    settings = load_settings(env={"BULKHEAD_WEBHOOK_SECRET_FILE": str(tmp_path / "secret")})
+    assert settings.server.webhook_secret == "hush"
+    assert "hush" not in repr(settings)
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_settings(env={"BULKHEAD_WEBHOOK_SECRET_FILE": str(tmp_path / "nothing")})
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"BULKHEAD_PROT": "1"}, ["BULKHEAD_PROT", "BULKHEAD_PORT"]),
+        ({"BULKHEAD_PORT": "http"}, ["server.port", "env BULKHEAD_PORT"]),
+        ({"MESHAGENT_PORT": "8080x"}, ["env MESHAGENT_PORT"]),
+        ({"BULKHEAD_PORT": "70000"}, ["no port"]),
+        ({"BULKHEAD_PORT": "-1"}, ["too small"]),
+        ({"BULKHEAD_INSECURE": "maybe"}, ["true or false"]),
+        ({"BULKHEAD_DRAIN_S": "5 parsecs"}, ["length of time"]),
+        ({"BULKHEAD_MAX_BODY_BYTES": "1"}, ["too small"]),
+        ({"BULKHEAD_LOG_LEVEL": "loud"}, ["loud", "debug"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_its_cure(env: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(env=env)
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("text", ["[sever]\nport = 1\n", "[server]\nprot = 1\n", "port = 1\n", "[server\n"])
+def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"bulkhead\.toml"):
+        load_settings(file=toml(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_settings(file=tmp_path / "none.toml")
+
+
+def test_other_programs_variables_are_none_of_our_business() -> None:
+    load_settings(env={"PATH": "/bin", "MESHAGENT_ANYTHING": "x"})
+
+
+def test_every_knob_has_its_sentence_and_names() -> None:
+    names = [name for key, item in knobs() for name in env_names(key, item)]
+    assert len(set(names)) == len(names)
+    assert all(item.metadata["help"] for _, item in knobs())
+    assert "BULKHEAD_SUPERVISOR_STOP_S" in names
+    assert "BULKHEAD_PORT" in names
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("512MiB", 512 << 20), ("1GB", 10**9), ("1.5 k", 1500), (4096, 4096), ("0", 0), ("2gi", 2 << 30)],
+)
+def test_sizes(text: str | int, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "length_s"), [("30m", 1800), ("250ms", 0.25), ("1.5s", 1.5), (3, 3), ("1d", 86400)]
+)
+def test_lengths(text: str | int, length_s: float) -> None:
+    assert parse_seconds(text) == length_s
+
+
+@given(st.text(max_size=12))
+def test_any_other_text_is_a_value_error(text: str) -> None:
+    for parse in (parse_bytes, parse_seconds):
+        try:
+            parse(text)
+        except ValueError:
+            pass
