@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.sdk.context import Message
 from runtime.sdk.llm.model import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
+from runtime.sdk.llm.warm_up import warm_up
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -34,13 +35,14 @@ def is_configured() -> bool:
 
 def preload() -> None:
     """Import the openai package now if the environment will need it; harmless when it is not installed."""
-    if is_configured():
-        try:
-            importlib.import_module("openai")
-        except ImportError as error:
-            _log.warning(
-                "a model provider is configured, but the openai package cannot be imported: %s", error
-            )
+    if not is_configured():
+        return
+    try:
+        importlib.import_module("openai")
+    except ImportError as error:
+        _log.warning("a model provider is configured, but openai cannot be imported: %s", error)
+    else:
+        warm_up()
 
 
 def make_client() -> AsyncOpenAI:
