@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import NotFound, RoomError, RoomFull
+from runtime.sdk.document import Document
 from runtime.sdk.room_exception import RoomException
 from runtime.sdk.sync import SyncClient
 from runtime.wire.content import EmptyContent, JsonContent
@@ -127,8 +128,6 @@ async def test_changes_that_come_together_go_out_as_one_and_in_order(within: Any
         await asyncio.sleep(0)
     room.hold.set()
     await within(5, sync.flush("a"))
-    from runtime.sdk.document import Document
-
     copy = Document()
     for update in room.sent():
         copy.apply(update)
@@ -138,8 +137,6 @@ async def test_changes_that_come_together_go_out_as_one_and_in_order(within: Any
 
 @pytest.mark.asyncio
 async def test_what_the_room_pushed_is_not_sent_back(within: Any) -> None:
-    from runtime.sdk.document import Document
-
     room = FakeRoom()
     sync = SyncClient(room)  # type: ignore[arg-type]
     document = await sync.open("a")
