@@ -28,7 +28,7 @@ LEVELS = (
     {"placement", "compat"},
     {"dispatch", "worker"},
     {"front"},
-    {"cli", "__main__"},
+    {"cli"},
 )
 
 # Beyond the levels: who must not know whom although the level would allow it.
@@ -100,7 +100,7 @@ def imports_of(module: str, source: str, modules: set[str]) -> Iterator[Import]:
 
 def part_of(module: str) -> str:
     """``runtime.front.app`` -> ``front``; a module with a level of its own keeps its name."""
-    name = module.removeprefix("runtime.")
+    name = "cli" if module == "runtime.__main__" else module.removeprefix("runtime.")
     known = {part for level in LEVELS for part in level}
     return name if name in known else name.split(".")[0]
 
