@@ -31,7 +31,7 @@ def heard(line: Any) -> list[Message]:
 
 
 async def until(condition: Any) -> None:
-    while not condition():  # noqa: ASYNC110 - each turn of the loop is one step of the reader or writer
+    while not condition():
         await asyncio.sleep(0)
 
 
@@ -168,6 +168,67 @@ async def test_a_transport_that_fails_in_its_own_way_is_a_loss(line: Any, within
         with pytest.raises(RoomLost, match="the pipe is gone"):
             await within(1, room.request("one", {}))
         assert room.was_lost
+
+
+@pytest.mark.asyncio
+async def test_an_answer_to_a_cancelled_request_is_nobody_s(line: Any, within: Any) -> None:
+    greet(line)
+    async with RoomClient(transport=line) as room:
+        request = asyncio.create_task(room.request("one", {}))
+        await until(lambda: heard(line))
+        number = heard(line)[0].id
+        say(line, "__response__", {"type": "empty"}, id=number)
+        request.cancel()  # while the answer is on its way through the reader
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        say(line, "__response__", {"type": "empty"}, id=number)
+        again = asyncio.create_task(room.request("two", {}))
+        await until(lambda: len(heard(line)) == 2)
+        say(line, "__response__", {"type": "empty"}, id=heard(line)[1].id)
+        await within(1, again)
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_waits_for_its_turn_hears_of_the_end(
+    line: Any, within: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greet(line)
+    stuck = asyncio.Event()
+
+    async def never(packet: bytes) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(line, "send", never)
+    async with RoomClient(transport=line) as room:
+        half = 40 * 1024 * 1024  # two of these are more than may wait
+        room.send_nowait("blob", {}, bytes(half))
+        await within(5, stuck.wait())
+        room.send_nowait("blob", {}, bytes(half))
+        request = asyncio.create_task(room.request("blob", {}, bytes(half)))
+        await asyncio.sleep(0)
+        line.hang_up()
+        with pytest.raises(RoomLost):
+            await within(5, request)
+
+
+@pytest.mark.asyncio
+async def test_a_handler_that_still_runs_is_cancelled_when_the_client_leaves(line: Any, within: Any) -> None:
+    greet(line)
+    ended, began = asyncio.Event(), asyncio.Event()
+
+    async def work(push: Message) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with RoomClient(transport=line) as room:
+        room.on_push("work", work)
+        say(line, "work", {})
+        await within(1, began.wait())
+    assert ended.is_set()
 
 
 @pytest.mark.asyncio

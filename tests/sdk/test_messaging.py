@@ -47,6 +47,19 @@ async def test_the_list_is_filled_when_enable_returns(house: Any) -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_disables_messaging_sees_and_is_seen_no_more(house: Any, within: Any) -> None:
+    ada, ben = await house.enter("ada"), await house.enter("ben")
+    await ada.messaging.enable()
+    await ben.messaging.enable()
+    gone = asyncio.Event()
+    ada.messaging.on("participant_removed", lambda participant: gone.set())
+    await ben.messaging.disable()
+    await within(1, gone.wait())
+    assert (ada.messaging.remote_participants, ben.messaging.remote_participants) == ([], [])
+    assert not ben.messaging.is_enabled
+
+
+@pytest.mark.asyncio
 async def test_coming_changing_and_going_are_events(house: Any, within: Any) -> None:
     ada = await house.enter("ada")
     await ada.messaging.enable()

@@ -82,3 +82,12 @@ def test_the_resource_says_which_session(monkeypatch: pytest.MonkeyPatch) -> Non
         "room": "myroom",
         "session": "s_1",
     }
+
+
+def test_an_exporter_s_own_complaints_are_not_exported() -> None:
+    class Provider:
+        def get_logger(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    bridge = otel._LogBridge(Provider(), None, logging.INFO)
+    bridge.emit(logging.LogRecord("opentelemetry.exporter", logging.ERROR, "", 1, "failed", None, None))

@@ -27,7 +27,12 @@ def test_the_address_is_a_websocket_s_and_tells_the_vocabulary(given: str, diall
 
 
 @pytest.mark.asyncio
-async def test_packets_go_both_ways_and_the_token_in_the_header(within: Any) -> None:
+async def test_packets_go_both_ways_and_the_token_in_the_header(
+    within: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:2")  # must not be asked about loopback
+    monkeypatch.delenv("no_proxy", raising=False)
     asked: list[Any] = []
 
     async def echo(socket: ServerConnection) -> None:
@@ -86,8 +91,7 @@ async def test_each_refusal_says_what_to_do(status: int, error: type[Exception])
 
 
 @pytest.mark.asyncio
-async def test_nobody_there_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:2")  # must not be asked about loopback
+async def test_nobody_there_is_unreachable() -> None:
     for url in ("ws://127.0.0.1:1/rooms/r", "nonsense"):
         with pytest.raises(RoomUnreachable):
             await WebSocketClientProtocol(url=url, token="t").open(timeout_s=5)
