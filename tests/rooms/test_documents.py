@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +331,54 @@ async def test_a_document_is_a_file_that_uploads_do_not_overwrite_while_it_is_op
     assert [file["name"] for file in listed] == ["a.thread"]
     with pytest.raises(Exception, match="has open"):
         await copy.client.ask("storage.open", {"path": "a.thread", "overwrite": True})
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("dialect", ["L", "K"])
+async def test_who_left_has_no_document_open_any_more(house: Any, dialect: str) -> None:
+    ada = await Copy(await house.join("ada"), "a.thread").open(dialect)
+    bob = await Copy(await house.join("bob"), "a.thread").open(dialect)
+    ada.client.cut()
+    await house.happened("participant_left", "ada")
+    await bob.add("members", "member", name="bob")
+    assert house.hub.room("lab").documents == ("a.thread",)
+    bob.client.cut()
+    await house.happened("participant_left", "bob")
+    eve = await house.join("eve")
+    while house.hub.room("lab").documents:
+        await eve.settled()
+    await write_over(eve, "a.thread")
+
+
+async def write_over(client: Any, path: str) -> None:
+    handle = await client.json("storage.open", {"path": path, "overwrite": True})
+    await client.ask("storage.close", handle)
+
+
+@pytest.mark.asyncio
+async def test_a_deleted_document_is_not_written_back(house: Any) -> None:
+    ada = await Copy(await house.join("ada"), "f/a.thread").open("L")
+    room = house.hub._rooms["lab"]
+    delete, deleted, proceed = room._files.delete, threading.Event(), threading.Event()
+
+    def slow_delete(path: str, *, recursive: bool) -> int:
+        freed = delete(path, recursive=recursive)
+        deleted.set()
+        assert proceed.wait(10)
+        return int(freed)
+
+    room._files.delete = slow_delete
+    deleting = await ada.client.start("storage.delete", {"path": "f", "recursive": True})
+    await asyncio.to_thread(deleted.wait, 10)
+    await ada.add("messages", "message", text="late")
+    flushing = asyncio.create_task(room._services.documents.flush())
+    for _ in range(5):  # would be written by now, were it not held
+        await asyncio.to_thread(int)
+        await ada.client.settled()
+    proceed.set()
+    await ada.client.answer(deleting)
+    await flushing
+    assert await ada.client.json("storage.exists", {"path": "f"}) == {"exists": False}
 
 
 @pytest.mark.asyncio

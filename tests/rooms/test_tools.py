@@ -193,6 +193,7 @@ async def test_streams_are_relayed_both_ways(house: Any, called: str, hosted: st
     assert (await mathematician.push(f"{hoster}.tool_call_request_chunk.math")).header["chunk"] == CLOSE
     await mathematician.send(f"{hoster}.tool_call_response", OPEN, id=pushed.id)
     assert (await ada.answer(future)).header == OPEN
+    await mathematician.send(f"{hoster}.tool_call_response", {"type": "text", "text": "again"}, id=pushed.id)
     for data in (b"one", b"two"):
         header = {"tool_call_id": "s", "chunk": chunk}
         await mathematician.send(f"{hoster}.tool_call_response_chunk", header, data, id=pushed.id)
