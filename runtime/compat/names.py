@@ -122,7 +122,11 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "meshagent.agents": {**_AGENT, **_CONTEXT, **_ADAPTERS, **_REQUIREMENTS},
     "meshagent.agents.adapter": _ADAPTERS,
     "meshagent.agents.agent": {**_AGENT, **_CONTEXT, **_REQUIREMENTS},
-    "meshagent.agents.chat": {"ChatBot": "sdk.chatbot:ChatBot", "ChatBotBase": "sdk.chatbot:ChatBot"},
+    "meshagent.agents.chat": {
+        "ChatBot": "sdk.chatbot:ChatBot",
+        "ChatBotBase": "sdk.chatbot:ChatBot",
+        "ChatThreadContext": "sdk.chat_thread:ChatThreadContext",
+    },
     "meshagent.agents.context": _CONTEXT,
     "meshagent.agents.task_runner": {"TaskRunner": _AGENT["TaskRunner"], **_CONTEXT},
     "meshagent.api": {**_ROOM, **_TOKENS, **_RESPONSES, **_HELPERS, **_WEBSOCKET},
