@@ -99,7 +99,7 @@ _UNSET: Any = msgspec.UNSET
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except Exception as error:  # noqa: BLE001 - annotations are expressions of somebody's program
+    except Exception as error:  # annotations are expressions of somebody's program
         raise BundleError(
             f"the annotations of {name!r} cannot be read: {error}",
             cure="Define its types at the top of the module, not inside a function.",
