@@ -58,7 +58,7 @@ class Chronicle:
     async def wait(
         self, session_id: str, *, until: Literal["settled", "exited"], timeout_s: float | None
     ) -> SessionRecord:
-        """The record once the session is over, or (``settled``) ready or over, or `timeout_s` has passed (None: never).
+        """The record once the session is over, or (``settled``) ready or over, or `timeout_s` has passed.
 
         Raises:
             SessionNotFound: There is no record of it.
@@ -105,8 +105,22 @@ class Chronicle:
         """Close a session that no placement will report on."""
         now = self._clock.wall()
         record = self._ledger.end(session_id, Exit(reason=reason, message=message, at=now))
-        if record is not None:
-            self._closed(record, now)
+        if record is None:
+            return
+        self._closed(record, now)
+        spec = record.spec
+        _log.warning(  # of the others the placement says this line, which knows more
+            "session.exited",
+            session_id=session_id,
+            generation=record.generation,
+            endpoint=spec.endpoint,
+            identity=spec.identity,
+            room=spec.room,
+            pid=record.pid,
+            reason=str(reason),
+            message=message,
+            duration_s=round(max(0.0, now - spec.accepted_at), 3),
+        )
 
     def take(self, event: SessionEvent) -> None:
         """Something happened to a session; what cannot follow from what is known is ignored."""
@@ -145,24 +159,6 @@ class Chronicle:
         )
         self._tell(record, "session.exited", at, exit=exit_json(exit))
         self._wake(spec.session_id)
-        write = _log.info if exit.reason.is_clean else _log.warning
-        write(
-            "session.exited",
-            session_id=spec.session_id,
-            generation=record.generation,
-            endpoint=spec.endpoint,
-            identity=spec.identity,
-            room=spec.room,
-            pid=record.pid,
-            reason=str(exit.reason),
-            exit_code=exit.code,
-            signal=exit.signal,
-            detail=exit.message,
-            duration_s=round(max(0.0, exit.at - spec.accepted_at), 3),
-            peak_rss_bytes=record.peak_rss_bytes,
-            messages=record.messages,
-            log_lines_dropped=record.log_lines_dropped,
-        )
 
     def _tell(self, record: SessionRecord, kind: str, at: float, **more: Any) -> None:
         spec = record.spec

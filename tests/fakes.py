@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,6 +41,7 @@ class FakePlacement:
     listed_bundles: list[BundleInfo] = field(default_factory=list)
     stack_text: str | None = "Thread 1\n"
     drain_waits: bool = False
+    changed: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.queue: asyncio.Queue[SessionEvent] = asyncio.Queue()

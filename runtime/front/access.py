@@ -63,7 +63,9 @@ class Access:
     """
 
     def __init__(self, settings: ServerSettings) -> None:
-        self.secrets = tuple(settings.webhook_secret.split())
+        words = settings.webhook_secret.split()
+        # Several secrets are separated by spaces; a single one may contain some.
+        self.secrets = (*words, settings.webhook_secret) if len(words) > 1 else tuple(words)
         check_secrets(self.secrets)
         self._window_s = settings.replay_window_s
         self._api_token = settings.api_token

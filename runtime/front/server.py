@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -167,16 +167,15 @@ class Server:
         if isinstance(placement, LocalPlacement):
             self._parts.push_async_callback(placement.aclose)
             await placement.start(self._sources, watch=server.watch)
+        changed: list[Callable[[], None]] = getattr(placement, "changed", [])
         await dispatcher.start()
         front.is_ready = True
         if server.room:
             autocall = AutoCall(front, server.room)
             self._parts.push_async_callback(autocall.aclose)
-            if isinstance(placement, LocalPlacement):
-                placement.changed.append(autocall.sync)
+            changed.append(autocall.sync)
             autocall.sync()
-        if isinstance(placement, LocalPlacement):
-            placement.changed.append(lambda: _tell_bundles(front))
+        changed.append(lambda: _tell_bundles(front))
         self._say_open_doors(access)
         _log.info(
             "server.started",

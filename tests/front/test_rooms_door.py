@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+
+async def token(site: Any, room: str = "myroom", name: str = "ada") -> str:
+    found = (await site.post(f"/rooms/{room}/token", b'{"name":"%s"}' % name.encode())).json
+    assert found["room_url"].endswith(f"/rooms/{room}")
+    return str(found["token"])
+
+
+async def status_of(url: str, **headers: str) -> int:
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(url, additional_headers=headers):
+            pass
+    return caught.value.response.status_code
+
+
+async def test_a_participant_enters_with_either_form_of_token(serving: Any) -> None:
+    async with serving() as site:
+        url, ticket = f"ws://127.0.0.1:{site.port}/rooms/myroom", await token(site)
+        bearer = {"Authorization": f"Bearer {ticket}"}
+        async with connect(f"{url}?token={ticket}") as one, connect(url, additional_headers=bearer) as two:
+            for socket in (one, two):
+                async with asyncio.timeout(10):
+                    assert b"room_ready" in await socket.recv()
+            (room,) = (await site.get("/rooms")).json
+            assert room["name"] == "myroom"
+            assert [one["name"] for one in room["participants"]] == ["ada", "ada"]
+
+
+async def test_who_may_not_enter_is_told_before_the_upgrade(serving: Any) -> None:
+    async with serving() as site:
+        base, ticket = f"ws://127.0.0.1:{site.port}/rooms", await token(site)
+        assert await status_of(f"{base}/myroom") == 403
+        assert await status_of(f"{base}/myroom?token=nonsense") == 403
+        assert await status_of(f"{base}/other?token={ticket}") == 403
+        assert await status_of(f"{base}/{'x' * 250}?token={ticket}") == 404
+
+
+async def test_a_token_opens_the_room_from_anywhere_and_is_minted_for_operators(serving: Any) -> None:
+    async with serving() as site:
+        far = {"X-Forwarded-For": "203.0.113.7", "Origin": "https://studio.example"}
+        url = f"ws://127.0.0.1:{site.port}/rooms/myroom?token={await token(site)}"
+        async with connect(url, additional_headers=far) as socket, asyncio.timeout(10):
+            assert await socket.recv()
+        assert (await site.post("/rooms/myroom/token", b"{}", far)).status == 403
+        assert (await site.post("/rooms/myroom/token", b'{"name":""}')).status == 400
+        assert (await site.post("/rooms/myroom/token", b"[")).status == 400
+
+
+async def test_what_happens_in_rooms_is_among_the_events(serving: Any) -> None:
+    async with serving() as site:
+        url = f"ws://127.0.0.1:{site.port}/rooms/myroom?token={await token(site)}"
+        async with connect(url) as socket, asyncio.timeout(10):
+            await socket.recv()
+        chronicle = site.server.front.chronicle
+        async with asyncio.timeout(10):
+            while (kinds := [event.kind for event in chronicle.feed.after(0)]).count(
+                "room.participant_left"
+            ) < 1:
+                await chronicle.news(chronicle.feed.last)
+        assert kinds[:2] == ["room.opened", "room.participant_joined"]

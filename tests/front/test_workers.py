@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from runtime.session.info import BundleInfo, LogLine
+from runtime.session.record import ExitReason
+from tests.fakes import FakePlacement
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+WORKER_KEYS = {
+    *("id", "state", "pid", "endpoint", "identity", "room", "bundle", "generation", "uptime_s", "cpu_s"),
+    *("rss_bytes", "pss_bytes", "fds", "threads", "children", "lag_ms", "last_heartbeat", "restarts"),
+    *("limits", "exit"),
+}
+
+
+def line(seq: int, text: str = "") -> LogLine:
+    return LogLine(seq=seq, at=1.0, stream="output", text=text or f"line {seq}")
+
+
+async def called(site: Any, state: str = "ready") -> str:
+    sid: str = (await site.post("/chat")).json["session"]
+    if state == "ready":
+        await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+    return sid
+
+
+async def ended(site: Any, sid: str, reason: ExitReason = ExitReason.SIGNAL, **more: Any) -> None:
+    site.placement.exit(sid, reason, **more)
+    await site.server.front.chronicle.wait(sid, until="exited", timeout_s=5)
+
+
+async def test_the_list_shows_endpoints_bundles_and_sessions(serving: Any) -> None:
+    async with serving() as site:
+        site.placement.listed_bundles = [
+            BundleInfo(
+                name="broken", source="broken.py", generation=1, state="failed", error="no", detail="Trace"
+            )
+        ]
+        sid = await called(site)
+        found = (await site.get("/workers")).json
+        assert found["endpoints"][0]["path"] == "/chat"
+        assert "error" not in found["endpoints"][0]
+        assert found["bundles"][0]["detail"] == "Trace"
+        (worker,) = found["workers"]
+        assert set(worker) >= WORKER_KEYS
+        assert (worker["id"], worker["state"], worker["pid"], worker["rss_bytes"]) == (sid, "ready", 4242, 7)
+        assert worker["exit"] is None
+
+
+async def test_the_ended_are_listed_when_asked_for(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        await ended(site, sid, signal=11)
+        assert (await site.get("/workers")).json["workers"] == []
+        (worker,) = (await site.get("/workers?all=1")).json["workers"]
+        assert (worker["state"], worker["exit"]["reason"], worker["exit"]["signal"]) == (
+            "exited",
+            "signal",
+            11,
+        )
+        assert (await site.get(f"/workers/{sid}")).json == worker
+
+
+async def test_a_session_nobody_knows_is_a_404(serving: Any) -> None:
+    async with serving() as site:
+        for path in ("/workers/s_X", "/workers/s_X/logs", "/workers/s_X/crash", "/workers/s_X/stacks"):
+            answer = await site.get(path)
+            assert (answer.status, answer.json["type"]) == (404, "urn:bulkhead:problem:session_not_found")
+        assert (await site.ask("DELETE", "/workers/s_X")).status == 404
+
+
+async def test_a_session_is_ended_and_shown_as_ended(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        answer = await site.ask("DELETE", f"/workers/{sid}?grace_s=2.5")
+        assert (answer.status, answer.json["exit"]["reason"]) == (200, "stopped")
+        assert site.placement.stopped == [(sid, ExitReason.STOPPED, 2.5)]
+        assert (await site.ask("DELETE", f"/workers/{sid}")).status == 200
+        assert (await site.ask("DELETE", f"/workers/{sid}?grace_s=soon")).status == 400
+
+
+async def test_log_lines_are_paged_by_number(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        site.placement.lines[sid] = [line(1), line(2), line(5)]
+        first = (await site.get(f"/workers/{sid}/logs")).json
+        assert [one["seq"] for one in first["lines"]] == [1, 2, 5]
+        assert first["next"] == 5
+        assert (await site.get(f"/workers/{sid}/logs?after=2")).json["lines"][0]["text"] == "line 5"
+        assert (await site.get(f"/workers/{sid}/logs?after=5")).json == {
+            "session": sid,
+            "lines": [],
+            "next": 5,
+            "dropped": 0,
+        }
+        assert (await site.get(f"/workers/{sid}/logs?after=x")).status == 400
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "*/*"])
+async def test_a_log_is_followed_to_the_end_of_its_session(serving: Any, accept: str) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        site.placement.lines[sid] = [line(1)]
+        following = asyncio.create_task(
+            site.ask("GET", f"/workers/{sid}/logs?follow=1", headers={"Accept": accept})
+        )
+        await asyncio.sleep(0)
+        site.placement.lines[sid].append(line(2, "grüße"))
+        await ended(site, sid)
+        body = (await following).body.decode()
+        if accept == "*/*":
+            lines = [text for text in body.splitlines() if text.startswith("{")]
+        else:
+            assert "id: 2\nevent: line\ndata: " in body
+            lines = [text.removeprefix("data: ") for text in body.splitlines() if text.startswith("data: ")]
+        assert [json.loads(text)["text"] for text in lines] == ["line 1", "grüße"]
+
+
+async def test_a_report_is_there_once_the_session_ended(serving: Any) -> None:
+    async with serving(FakePlacement(on_place="started")) as site:
+        sid = await called(site, "started")
+        early = await site.get(f"/workers/{sid}/crash")
+        assert (early.status, early.json["type"]) == (409, "urn:bulkhead:problem:not_exited")
+        site.placement.lines[sid] = [line(number) for number in range(1, 101)]
+        await ended(site, sid, signal=11)
+        report = (await site.get(f"/workers/{sid}/crash")).json
+        assert (report["exit"]["signal"], report["failure"]) == (11, None)
+        assert [one["seq"] for one in report["log"]] == list(range(51, 101))
+
+
+async def test_stacks_are_text_as_long_as_there_is_a_process(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        assert (await site.get(f"/workers/{sid}/stacks")).body == b"Thread 1\n"
+        await ended(site, sid)
+        assert (await site.get(f"/workers/{sid}/stacks")).status == 409
