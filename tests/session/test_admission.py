@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from runtime.errors import LocalProtocolError
 from runtime.session.admission import Admission, Admitted, Duplicate, Refused
 from runtime.session.info import Capacity
-from runtime.session.spec import SessionId, new_session_id
+from runtime.session.spec import SessionId
 
 pytestmark = pytest.mark.unit
 
@@ -91,6 +91,7 @@ class Admissions(RuleBasedStateMachine):
 
     @initialize(most=st.integers(1, 4), starting=st.integers(1, 4))
     def begin(self, most: int, starting: int) -> None:
+        self.calls = 0
         self.admission = Admission(remember_count=1000)
         self.most, self.most_starting = most, starting
         self.reserved: dict[SessionId, str] = {}
@@ -108,7 +109,9 @@ class Admissions(RuleBasedStateMachine):
 
     @rule(webhook_id=st.sampled_from(["", "a", "b", "c"]))
     def call(self, webhook_id: str) -> None:
-        session_id = new_session_id()
+        # Counted, not random: what is drawn below depends on the order of the ids.
+        self.calls += 1
+        session_id = SessionId(f"s_{self.calls:08}")
         outcome = self.admission.admit(session_id, self.load(), endpoint="/x", webhook_id=webhook_id)
         known = self.by_id.get(webhook_id)
         if known is not None:
