@@ -6,7 +6,8 @@ PY := $(VENV)/bin/python
 PYTHON ?=
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 ARGS ?=
-PYTEST_ARGS ?=
+# Two workers: much of the time goes to waiting for processes.  PYTEST_ARGS="-n 0 -k name" for one test.
+PYTEST_ARGS ?= -n 2
 
 .PHONY: help run test lint bench lock clean
 
