@@ -1,4 +1,4 @@
-"""Serve the ``meshagent`` modules out of the table in `names`, when no MeshAgent SDK is installed.
+"""Serve the ``meshagent`` modules out of the table in `names`.
 
 The modules exist only in processes that run a bundle: `install` puts a finder on the import path there.
 Each name is imported when it is first asked for, so that a bundle that hosts a tool does not load what
@@ -8,7 +8,6 @@ only chatbots need.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -19,19 +18,15 @@ from typing import Any
 from runtime.compat.names import NAMES
 
 
-def install() -> bool:
+def install() -> None:
     """Make the names importable in this process; a second call does nothing.
 
-    Returns:
-        False when a MeshAgent SDK is installed: then it is used, and nothing is changed.
+    They come first also where a MeshAgent SDK is installed: a session is run by our `ServiceHost` in
+    either case, and an agent's classes and their host must know each other.
     """
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        return True
-    if _is_installed("meshagent.api"):
-        return False
-    # First, because other distributions may own parts of the same namespace package.
-    sys.meta_path.insert(0, _Finder())
-    return True
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        # First, because other distributions may own parts of the same namespace package.
+        sys.meta_path.insert(0, _Finder())
 
 
 def uninstall() -> None:
@@ -39,13 +34,6 @@ def uninstall() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
     for name in [name for name, module in sys.modules.items() if isinstance(module, _Module)]:
         del sys.modules[name]
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 class _Module(ModuleType):
@@ -59,7 +47,7 @@ class _Module(ModuleType):
                 raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
             raise ImportError(
                 f"cannot import name {name!r} from {self.__name__!r}, which Bulkhead serves in place of the "
-                f"MeshAgent SDK. {_known(self.__name__)} Install the MeshAgent SDK to use more of it.",
+                f"MeshAgent SDK. {_known(self.__name__)}",
                 name=self.__name__,
             )
         module, _, attribute = home.partition(":")
@@ -88,7 +76,7 @@ class _Finder(MetaPathFinder, Loader):
             served = ", ".join(sorted(NAMES)[1:])
             raise ModuleNotFoundError(
                 f"No module named {fullname!r} among those that Bulkhead serves in place of the "
-                f"MeshAgent SDK: {served}. Install the MeshAgent SDK to use more of it.",
+                f"MeshAgent SDK: {served}.",
                 name=fullname,
             )
         return None

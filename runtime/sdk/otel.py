@@ -88,6 +88,11 @@ def apply() -> None:
         )
 
 
+def is_exporting() -> bool:
+    """Whether something may still be buffered."""
+    return bool(_providers)
+
+
 def shutdown() -> None:
     """Send what is still buffered.  Called by the worker at its end; it may take some seconds."""
     while _providers:

@@ -47,8 +47,7 @@ def describe(error: BaseException, folder: Path) -> Described:
 
 def _without_runtime(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
     """Leave out the frames of Bulkhead and of the import machinery."""
-    theirs = [f for f in frames if not f.filename.startswith((_RUNTIME, "<frozen "))]
-    return theirs
+    return [f for f in frames if not f.filename.startswith((_RUNTIME, "<frozen "))]
 
 
 def _formatted(error: BaseException, theirs: list[traceback.FrameSummary]) -> str:

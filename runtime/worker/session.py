@@ -191,6 +191,8 @@ class Session:
                 fault = failed
         if self._room is not None:
             await self._room.close()
+        if otel.is_exporting():
+            await asyncio.to_thread(otel.shutdown)
         # A room that went away while the agent stopped makes many a `stop` raise; that is not its fault.
         return None if fault is not None and isinstance(fault.__cause__, RoomLost) else fault
 
