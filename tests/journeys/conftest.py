@@ -5,18 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+READ_S = 30.0
 PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 
 
@@ -25,16 +29,34 @@ class Server:
     """A foreground command that serves, and what it has printed so far."""
 
     process: subprocess.Popen[str]
-    lines: list[str]
+    lines: list[str] = field(default_factory=list)
     url: str = ""
 
-    def read_until(self, pattern: str) -> None:
+    def __post_init__(self) -> None:
+        self._unread: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
+        with self.process.stdout as stream:
+            for line in stream:
+                self._unread.put(line)
+        self._unread.put(None)
+
+    def read_until(self, pattern: str) -> None:
+        """Read what it prints until a line matches; fail with all of it when none does."""
+        deadline = time.monotonic() + READ_S * PATIENCE
+        while True:
+            try:
+                line = self._unread.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                pytest.fail(f"no {pattern!r} in what it printed:\n" + "\n".join(self.lines))
             self.lines.append(line.rstrip("\n"))
             if re.search(pattern, line):
                 return
-        pytest.fail(f"it ended before {pattern!r}: {self.lines}")
 
     def told(self, pattern: str) -> re.Match[str]:
         """The match among the lines so far."""
@@ -45,8 +67,9 @@ class Server:
     def stop(self, number: int = signal.SIGINT) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.communicate(timeout=30 * PATIENCE)
-        return self.process.returncode
+        status = self.process.wait(30 * PATIENCE)
+        self._reader.join(10)
+        return status
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         host = self.url.removeprefix("http://")
@@ -96,7 +119,7 @@ class User:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        server = Server(process, [])
+        server = Server(process)
         self.servers.append(server)
         return server
 
@@ -114,7 +137,7 @@ def user(tmp_path: Path) -> Iterator[User]:
         finally:
             if server.process.poll() is None:
                 server.process.kill()
-                server.process.communicate()
+                server.process.wait()
 
 
 @pytest.fixture
