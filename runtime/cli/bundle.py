@@ -40,9 +40,11 @@ def loaded(api: Api, server: ServerProcess, source: Path) -> list[dict[str, Any]
         for endpoint in endpoints:
             if endpoint["state"] == "failed":
                 raise _failed(source, str(endpoint.get("error") or ""), str(endpoint.get("detail") or ""))
-        if endpoints and all(bundle["state"] == "ready" for bundle in answer.get("bundles", ())):
+        is_loaded = all(bundle["state"] == "ready" for bundle in answer.get("bundles", ()))
+        # It answers before it takes calls: what an earlier server accepted goes first.
+        if endpoints and is_loaded and api.get("/healthz")["status"] != "starting":
             return endpoints
-        if answer.get("bundles") and all(bundle["state"] == "ready" for bundle in answer["bundles"]):
+        if answer.get("bundles") and is_loaded and not endpoints:
             cure = (
                 'Register one: @service.path("/chat", identity="chatbot") above a class, then service.run().'
             )
