@@ -91,7 +91,7 @@ async def test_a_caller_that_is_not_read_is_slowed_down(serving: Any) -> None:
                     await socket.send(b"x" * 100_000)
                     sent += 1
         assert sent < 400  # bounded by queues and socket buffers, however long it goes on
-        assert port._websocket._receive.__self__.qsize() <= MAX_WAITING_COUNT
+        assert port._websocket.receive.__self__.qsize() <= MAX_WAITING_COUNT
         async with asyncio.timeout(10):
             for _ in range(50):
                 assert await port.receive() == b"x" * 100_000
