@@ -23,13 +23,14 @@ such as the signal that we sent ourselves, does not change it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
 from runtime.errors import LocalProtocolError
-from runtime.session.record import Exit, ExitReason, Failure
+from runtime.session.record import Exit, ExitReason
 from runtime.settings import SupervisorSettings
+from runtime.supervisor import verdict
 from runtime.wire.control import Ended, Failed
 
 _KILL_AGAIN_S = 1.0
@@ -264,18 +265,9 @@ class WorkerLifecycle:
         if self.state in (State.DUMPING, State.TERMINATING, State.KILLING):
             return []
         if isinstance(said, Failed):
-            failure = Failure(
-                stage=said.stage,
-                kind=said.kind,
-                message=said.message,
-                where=said.where,
-                traceback=said.traceback,
-            )
-            self._cause = self._cause or Exit(
-                reason=_reason_of(said), message=_sentence_of(said), failure=failure
-            )
+            self._cause = self._cause or verdict.of_failure(said)
         elif said.reason != "stopped" or self._cause is None:
-            self._because(_known(said.reason), said.message or _known(said.reason).value)
+            self._cause = self._cause or verdict.of_last_word(said)
         self._enter(State.ENDING, now + _AFTER_LAST_WORD_S)
         return []
 
@@ -290,7 +282,7 @@ class WorkerLifecycle:
                 return self._kill(now)
             self.deadline = min(self.deadline, now + grace_s)
             return []
-        self._because(event.reason, _STOP_SENTENCES.get(event.reason, f"was stopped: {event.reason.value}"))
+        self._because(event.reason, verdict.of_stop(event.reason))
         if grace_s <= 0:
             return [PublishStopping(event.reason), *self._kill(now)]
         return [PublishStopping(event.reason), *self._end(now, grace_s, event.reason)]
@@ -304,14 +296,9 @@ class WorkerLifecycle:
         return []
 
     def _gone(self, event: Gone) -> list[Action]:
-        status, cause = event.status, self._cause
-        code = status if status is not None and status >= 0 else None
-        number = -status if status is not None and status < 0 else None
-        if cause is None:
-            cause = _from_status(code, number, event)
-        return self._exit(
-            Exit(reason=cause.reason, message=cause.message, code=code, signal=number, failure=cause.failure)
-        )
+        cause = self._cause or verdict.of_status(event.status, event.signal_name, event.stack)
+        code, number = verdict.code_and_signal(event.status)
+        return self._exit(replace(cause, code=code, signal=number))
 
     # ---- steps
 
@@ -339,62 +326,3 @@ class WorkerLifecycle:
 
     def _enter(self, state: State, deadline: float | None) -> None:
         self.state, self.deadline = state, deadline
-
-
-_STOP_SENTENCES = {
-    ExitReason.STOPPED: "stopped by an operator",
-    ExitReason.DRAINED: "ended because the server was shut down",
-    ExitReason.ROOM_ENDED: "its room ended",
-}
-
-_STAGES = {
-    "import": (ExitReason.IMPORT_ERROR, "its bundle could not be imported"),
-    "construct": (ExitReason.START_ERROR, "its constructor raised"),
-    "join": (ExitReason.START_ERROR, "joining the room failed"),
-    "start": (ExitReason.START_ERROR, "its start raised"),
-    "run": (ExitReason.AGENT_ERROR, "a background task raised"),
-    "stop": (ExitReason.AGENT_ERROR, "its stop raised"),
-}
-
-
-def _known(word: str) -> ExitReason:
-    # The word comes from a worker, which may say anything.
-    allowed = (ExitReason.FINISHED, ExitReason.DISMISSED, ExitReason.ROOM_ENDED, ExitReason.ROOM_LOST)
-    return next((reason for reason in allowed if reason.value == word), ExitReason.FINISHED)
-
-
-def _reason_of(said: Failed) -> ExitReason:
-    for reason in (ExitReason.ROOM_UNREACHABLE, ExitReason.ROOM_LOST):
-        if said.reason == reason.value:
-            return reason
-    return _STAGES.get(said.stage, (ExitReason.AGENT_ERROR, ""))[0]
-
-
-def _sentence_of(said: Failed) -> str:
-    if said.reason == ExitReason.ROOM_UNREACHABLE.value:
-        return said.message
-    what = _STAGES.get(said.stage, (None, "it raised"))[1]
-    at = f" at {said.where}" if said.where else ""
-    return f"{what}: {said.kind}: {said.message}{at}"
-
-
-def _from_status(code: int | None, number: int | None, gone: Gone) -> Exit:
-    if number is not None:
-        line = _first_line_of(gone.stack)
-        at = f" at {line}" if line else ""
-        named = f"{number} ({gone.signal_name})" if gone.signal_name else str(number)
-        return Exit(reason=ExitReason.SIGNAL, message=f"ended by signal {named}{at}")
-    if code is None:
-        return Exit(reason=ExitReason.EXIT, message="ended; its exit status went with its zygote")
-    return Exit(reason=ExitReason.EXIT, message=f"the program called exit: code {code}")
-
-
-def _first_line_of(stack: str) -> str:
-    """The innermost frame of user code in what faulthandler wrote: ``file:line in function``."""
-    for line in stack.splitlines():
-        line = line.strip()
-        if line.startswith("File ") and "/runtime/" not in line and "/lib/python" not in line:
-            path, _, rest = line[5:].partition(", line ")
-            number, _, function = rest.partition(" in ")
-            return f"{path.strip(chr(34))}:{number} in {function}"
-    return ""

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from runtime.clock import Clock
-from runtime.errors import BundleNotFound, EndpointNotFound
+from runtime.errors import EndpointNotFound
 from runtime.process import tree
 from runtime.process.child import become_subreaper
 from runtime.process.environment import bundle_environment

@@ -1,0 +1,103 @@
+"""Why a session ended, in a word and a sentence: from what it said, or from what its process left.  Pure."""
+
+from __future__ import annotations
+
+from runtime.session.record import Exit, ExitReason, Failure
+from runtime.wire.control import Ended, Failed
+
+_STOP_SENTENCES = {
+    ExitReason.STOPPED: "stopped by an operator",
+    ExitReason.DRAINED: "ended because the server was shut down",
+    ExitReason.ROOM_ENDED: "its room ended",
+}
+
+_STAGES = {
+    "import": (ExitReason.IMPORT_ERROR, "its bundle could not be imported"),
+    "construct": (ExitReason.START_ERROR, "its constructor raised"),
+    "join": (ExitReason.START_ERROR, "joining the room failed"),
+    "start": (ExitReason.START_ERROR, "its start raised"),
+    "run": (ExitReason.AGENT_ERROR, "a background task raised"),
+    "stop": (ExitReason.AGENT_ERROR, "its stop raised"),
+}
+
+# What a limit that the kernel keeps looks like from inside, and in the status of the process.
+_EXHAUSTED = {
+    "[Errno 24]": (ExitReason.FILES, "it ran out of file descriptors"),
+    "[Errno 27]": (ExitReason.FILES, "a file grew above its limit"),
+}
+_LIMIT_SIGNALS = {"SIGXFSZ": (ExitReason.FILES, "a file grew above its limit")}
+
+
+def of_stop(reason: ExitReason) -> str:
+    """The sentence for a session that was asked to end."""
+    return _STOP_SENTENCES.get(reason, f"was stopped: {reason.value}")
+
+
+def of_last_word(said: Ended) -> Exit:
+    """The worker says that it is over; it may say anything, and is believed in what is its to say."""
+    allowed = (ExitReason.FINISHED, ExitReason.DISMISSED, ExitReason.ROOM_ENDED, ExitReason.ROOM_LOST)
+    reason = next((reason for reason in allowed if reason.value == said.reason), ExitReason.FINISHED)
+    return Exit(reason=reason, message=said.message or reason.value)
+
+
+def of_failure(said: Failed) -> Exit:
+    """The worker says that user code raised, or that it could not enter the room."""
+    failure = Failure(
+        stage=said.stage,
+        kind=said.kind,
+        message=said.message,
+        where=said.where,
+        traceback=said.traceback,
+    )
+    reason, what = _STAGES.get(said.stage, (ExitReason.AGENT_ERROR, "it raised"))
+    if said.reason == ExitReason.ROOM_UNREACHABLE.value:
+        return Exit(reason=ExitReason.ROOM_UNREACHABLE, message=said.message, failure=failure)
+    if said.reason == ExitReason.ROOM_LOST.value:
+        reason = ExitReason.ROOM_LOST
+    elif said.kind == "MemoryError":
+        reason, what = ExitReason.MEMORY, "it ran out of memory"
+    else:
+        for mark, (exhausted, sentence) in _EXHAUSTED.items():
+            if said.message.startswith(mark):
+                reason, what = exhausted, sentence
+    at = f" at {said.where}" if said.where else ""
+    return Exit(reason=reason, message=f"{what}: {said.kind}: {said.message}{at}", failure=failure)
+
+
+def of_status(status: int | None, signal_name: str, stack: str) -> Exit:
+    """Nobody said anything: what the process's status tells.
+
+    Args:
+        status: Its exit code, or minus a signal; None when nobody could learn it.
+        stack: What faulthandler wrote before the end; empty when nothing.
+    """
+    code, number = code_and_signal(status)
+    if number is not None:
+        line = innermost_line(stack)
+        at = f" at {line}" if line else ""
+        named = f"{number} ({signal_name})" if signal_name else str(number)
+        if signal_name in _LIMIT_SIGNALS:
+            reason, what = _LIMIT_SIGNALS[signal_name]
+            return Exit(reason=reason, message=f"{what}: signal {named}{at}")
+        return Exit(reason=ExitReason.SIGNAL, message=f"ended by signal {named}{at}")
+    if code is None:
+        return Exit(reason=ExitReason.EXIT, message="ended; its exit status went with its zygote")
+    return Exit(reason=ExitReason.EXIT, message=f"the program called exit: code {code}")
+
+
+def code_and_signal(status: int | None) -> tuple[int | None, int | None]:
+    """Take a status apart into exit code and signal, of which at most one is there."""
+    if status is None:
+        return None, None
+    return (status, None) if status >= 0 else (None, -status)
+
+
+def innermost_line(stack: str) -> str:
+    """The innermost frame of user code in what faulthandler wrote: ``file:line in function``."""
+    for line in stack.splitlines():
+        line = line.strip()
+        if line.startswith("File ") and "/runtime/" not in line and "/lib/python" not in line:
+            path, _, rest = line[5:].partition(", line ")
+            number, _, function = rest.partition(" in ")
+            return f"{path.strip(chr(34))}:{number} in {function}"
+    return ""
