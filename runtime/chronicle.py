@@ -15,7 +15,16 @@ from typing import Any, Literal
 from runtime.clock import Clock, iso
 from runtime.logs import get_logger
 from runtime.metrics import Metrics
-from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status, Stopping
+from runtime.session.events import (
+    Exited,
+    Placed,
+    Ready,
+    SessionEvent,
+    Started,
+    Status,
+    Stopping,
+    Warned,
+)
 from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
@@ -127,6 +136,9 @@ class Chronicle:
         if isinstance(event, Status) and event.session_id in self._ledger:
             known = self._ledger.get(event.session_id)
             self._tell(known, "session.status", event.at, status=_printable(event.values))
+        if isinstance(event, Warned) and event.session_id in self._ledger:
+            known = self._ledger.get(event.session_id)
+            self._tell(known, "session.warned", event.at, kind=event.kind, message=event.message)
         record = self._ledger.apply(event)
         if record is None:
             return

@@ -1,6 +1,7 @@
 """What a placement reports of a session, in the order it may report it.
 
-Per session: Placed -> Started -> Ready? -> Status* -> Stopping? -> Exited (exactly once) -> Released.
+Per session: Placed -> Started -> Ready? -> Status* -> Stopping? -> Exited (exactly once) -> Released;
+Warned may come anywhere between Started and Exited.
 A session that never got a process goes from Placed to Exited.  Nothing follows Released.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
+from runtime.session.use import Use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,21 @@ class Status(SessionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(SessionEvent):
+    """Something that may end the session if it goes on; the session goes on for now.
+
+    Attributes:
+        kind: ``memory``, ``cpu``, ``pids``, ``files``, ``deadline``, ``idle`` or ``hang``.
+        message: One sentence for people.
+        stack: Where its threads and tasks were, for a hang; empty otherwise.
+    """
+
+    kind: str
+    message: str
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping(SessionEvent):
     """The session was asked to stop."""
 
@@ -69,12 +86,17 @@ class Stopping(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exited(SessionEvent):
-    """The process is gone, all of it."""
+    """The process is gone, all of it.
+
+    Attributes:
+        use: What its process tree used, from its start to its end.
+    """
 
     exit: Exit
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
     log_lines_dropped: int = 0
+    use: Use = field(default_factory=Use)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

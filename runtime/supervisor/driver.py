@@ -18,6 +18,7 @@ from runtime.session import events
 from runtime.session.info import RelayPort, Vitals
 from runtime.session.record import ExitReason
 from runtime.session.spec import SessionSpec
+from runtime.session.use import UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
 from runtime.supervisor.logbook import LogBook
@@ -64,8 +65,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._placed_at = clock.now()
         self._worker: WorkerProcess | None = None
-        self._peak_rss_bytes = 0
-        self._cpu_s = 0.0
+        self._meter = UseMeter(self._placed_at)
         self._log = log.bind(
             session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
         )
@@ -106,10 +106,15 @@ class Driver:
         """Measure the process tree now; None when there is none."""
         if self._worker is None or (use := self._worker.measure()) is None:
             return None
-        self._peak_rss_bytes = max(self._peak_rss_bytes, use.rss_bytes)
-        self._cpu_s = max(self._cpu_s, use.cpu_s)
         beat = self._worker.heartbeat()
         now, wall = self._clock.now(), self._clock.wall()
+        self._meter.read(
+            now,
+            rss_bytes=use.rss_bytes,
+            pss_bytes=use.pss_bytes,
+            cpu_s=use.cpu_s,
+            processes=use.processes,
+        )
         return Vitals(
             cpu_s=round(use.cpu_s, 3),
             rss_bytes=use.rss_bytes,
@@ -172,7 +177,7 @@ class Driver:
                 self._feed(lc.ReadySaid(message.participant_id))
             case control.Ended() | control.Failed():
                 if self._worker is not None:
-                    self._peak_rss_bytes = max(self._peak_rss_bytes, peak_rss_bytes(self._worker.pid))
+                    self._meter.peak_rss(peak_rss_bytes(self._worker.pid))
                 self._feed(lc.LastWord(message))
             case control.StatusNow():
                 self._publish(
@@ -250,14 +255,15 @@ class Driver:
                     self._worker.signal_tree(_SIGNALS[action.force])
 
     def _exited(self, action: lc.PublishExited, at: float) -> None:
-        how = action.exit
+        how, use = action.exit, self._meter.use(self._clock.now())
         ended = events.Exited(
             session_id=self.spec.session_id,
             at=at,
             exit=replace(how, at=at),
-            peak_rss_bytes=self._peak_rss_bytes,
-            cpu_s=self._cpu_s,
+            peak_rss_bytes=use.peak_rss_bytes,
+            cpu_s=use.cpu_s,
             log_lines_dropped=self._worker.lines_dropped if self._worker is not None else 0,
+            use=use,
         )
         tell = self._log.info if how.reason.is_clean else self._log.warning
         tell(
