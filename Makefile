@@ -20,7 +20,7 @@ help:
 	@echo "make clean   remove .venv, caches and the state of local runs"
 
 run: $(VENV)/.installed-run
-	@exec $(VENV)/bin/bulkhead demo $(ARGS)
+	@$(VENV)/bin/bulkhead demo $(ARGS) || { status=$$?; test $$status = 130 || test $$status = 143 || exit $$status; }
 
 test: lint
 	$(PY) -m pytest $(PYTEST_ARGS)
