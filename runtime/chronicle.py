@@ -172,7 +172,7 @@ class Chronicle:
         self._tell(record, "session.exited", at, exit=exit_json(exit))
         self._wake(spec.session_id)
 
-    def _tell(self, record: SessionRecord, kind: str, at: float, **more: Any) -> None:
+    def _tell(self, record: SessionRecord, kind: str, at: float, /, **more: Any) -> None:
         spec = record.spec
         data: dict[str, Any] = {
             "type": kind,
