@@ -1,5 +1,1 @@
-"""The ``meshagent.*`` names: programs written for MeshAgent find our classes under them.  See `install`."""
-
-from runtime.compat.finder import install
-
-__all__ = ["install"]
+"""The ``meshagent.*`` names: programs written for MeshAgent find our classes under them."""

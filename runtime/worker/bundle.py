@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from runtime import compat
+from runtime.compat import finder
 from runtime.errors import BundleError
 from runtime.sdk import host
 from runtime.sdk.endpoint import Endpoint, is_hostable
@@ -50,7 +50,7 @@ def load(source: Path) -> LoadedBundle:
         BundleError: It declares nothing that could be served, or too much.
     """
     program = program_of(source).resolve()
-    compat.install()
+    finder.install()
     module = ModuleType("__main__")
     module.__file__ = str(program)
     module.__dict__["__builtins__"] = __builtins__

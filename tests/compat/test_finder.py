@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import compat
+from runtime.compat import finder
 from runtime.compat.finder import uninstall
 from runtime.compat.names import NAMES
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def installed() -> Iterator[None]:
-    compat.install()
+    finder.install()
     yield
     uninstall()
 
@@ -65,9 +65,9 @@ def test_a_name_is_the_same_object_wherever_it_is_spelled() -> None:
 
 def test_a_program_as_in_the_tutorial_declares_its_endpoint() -> None:
     program = """
-        from runtime import compat
+        from runtime.compat import finder
         from runtime.sdk import host
-        compat.install()
+        finder.install()
         listing = '''
         import asyncio
         from meshagent.otel import otel_config
@@ -105,8 +105,8 @@ def test_a_program_as_in_the_tutorial_declares_its_endpoint() -> None:
 def test_the_host_s_module_loads_neither_chat_nor_documents() -> None:
     program = """
         import sys
-        from runtime import compat
-        compat.install()
+        from runtime.compat import finder
+        finder.install()
         import meshagent.api.services
         from meshagent.api.services import ServiceHost
         from meshagent.otel import otel_config
@@ -148,8 +148,8 @@ def test_our_classes_serve_also_where_an_sdk_is_installed(tmp_path: Path) -> Non
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("RoomClient = 'theirs'\n")
     program = """
-        from runtime import compat
-        compat.install()
+        from runtime.compat import finder
+        finder.install()
         from meshagent.api import RoomClient
         print(RoomClient.__module__)
     """
@@ -158,5 +158,5 @@ def test_our_classes_serve_also_where_an_sdk_is_installed(tmp_path: Path) -> Non
 
 def test_a_second_install_changes_nothing(installed: None) -> None:
     before = list(sys.meta_path)
-    compat.install()
+    finder.install()
     assert sys.meta_path == before
