@@ -77,6 +77,7 @@ class ServerSettings:
     history_count: int = knob(1000, "ended sessions that stay in the journal", minimum=1)
     event_buffer_count: int = knob(2000, "events kept for readers of /events that resume", minimum=10)
     max_subscribers: int = knob(100, "readers of /events at once", minimum=1)
+    chaos: bool = knob(False, "let bulkhead chaos make sessions of this server misbehave")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

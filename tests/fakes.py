@@ -41,6 +41,7 @@ class FakePlacement:
     listed_bundles: list[BundleInfo] = field(default_factory=list)
     stack_text: str | None = "Thread 1\n"
     drain_waits: bool = False
+    faults: list[tuple[str, str]] = field(default_factory=list)
     changed: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -114,6 +115,13 @@ class FakePlacement:
 
     async def stacks(self, session_id: SessionId) -> str | None:
         return self.stack_text if session_id in self.running else None
+
+    async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
+        return 0.001 if session_id in self.running else None
+
+    def inject(self, session_id: SessionId, fault: str) -> bool:
+        self.faults.append((session_id, fault))
+        return session_id in self.running
 
     # ---- what a test makes happen
 

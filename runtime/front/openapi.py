@@ -264,6 +264,22 @@ _PATHS: Final[dict[str, Any]] = {
         "parameters": [_SESSION],
         "get": _operation("Every thread's stack now", _text("text/plain", "Stacks"), operator=True),
     },
+    "/workers/{session_id}/ping": {
+        "parameters": [_SESSION],
+        "post": _operation(
+            "One round trip to the session's event loop",
+            _json(_object(session=_STR, round_trip_ms=_NUM), "How long it took"),
+            operator=True,
+        ),
+    },
+    "/workers/{session_id}/faults": {
+        "parameters": [_SESSION],
+        "post": _operation(
+            "Make the session misbehave; only where BULKHEAD_CHAOS is on",
+            _json(_object(session=_STR, fault=_STR), "Asked of it"),
+            operator=True,
+        ),
+    },
     "/events": {
         "get": _operation(
             "Everything that happens to sessions, as it happens",

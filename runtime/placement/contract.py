@@ -78,3 +78,11 @@ class Placement(Protocol):
     async def stacks(self, session_id: SessionId) -> str | None:
         """Every thread's stack of the session's process, also while it hangs; None when it has no process."""
         ...
+
+    async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
+        """Seconds of one round trip to the session's event loop; None when it did not answer in time."""
+        ...
+
+    def inject(self, session_id: SessionId, fault: str) -> bool:
+        """Have a session commit a fault (`runtime.worker.fault`); False when it has no process."""
+        ...

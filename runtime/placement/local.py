@@ -112,6 +112,14 @@ class LocalPlacement:
         driver = self._supervisor.driver(session_id)
         return None if driver is None else await driver.stacks()
 
+    async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
+        driver = self._supervisor.driver(session_id)
+        return None if driver is None else await driver.ping(timeout_s)
+
+    def inject(self, session_id: SessionId, fault: str) -> bool:
+        driver = self._supervisor.driver(session_id)
+        return driver is not None and driver.inject(fault)
+
     def _tell_changed(self) -> None:
         for listener in self.changed:
             listener()

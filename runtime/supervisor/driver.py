@@ -22,6 +22,7 @@ from runtime.session.use import UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
 from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.pings import Pings
 from runtime.supervisor.relay import Relay
 from runtime.wire import control
 
@@ -64,6 +65,7 @@ class Driver:
         self._lifecycle = lc.WorkerLifecycle(settings)
         self._timer: asyncio.TimerHandle | None = None
         self._placed_at = clock.now()
+        self._pings = Pings(clock)
         self._worker: WorkerProcess | None = None
         self._meter = UseMeter(self._placed_at)
         self._log = log.bind(
@@ -129,6 +131,14 @@ class Driver:
     async def stacks(self) -> str | None:
         return None if self._worker is None else await self._worker.stacks()
 
+    async def ping(self, timeout_s: float) -> float | None:
+        """Seconds of one round trip to the session's event loop; None when it did not answer."""
+        return None if self._worker is None else await self._pings.ping(self._worker.send, timeout_s)
+
+    def inject(self, fault: str) -> bool:
+        """Have the session commit a fault; False when it has no process."""
+        return self._worker is not None and self._worker.send(control.Fault(fault))
+
     # ---- the process
 
     async def _keep(self, worker: WorkerProcess, parked: bool) -> None:
@@ -179,6 +189,8 @@ class Driver:
                 if self._worker is not None:
                     self._meter.peak_rss(peak_rss_bytes(self._worker.pid))
                 self._feed(lc.LastWord(message))
+            case control.Pong():
+                self._pings.answered(message)
             case control.StatusNow():
                 self._publish(
                     events.Status(

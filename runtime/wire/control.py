@@ -52,6 +52,18 @@ class Stop(_Message, frozen=True, tag="stop"):
     grace_s: float
 
 
+class Ping(_Message, frozen=True, tag="ping"):
+    """Answer with a `Pong` of the same number, from the session's event loop."""
+
+    seq: int
+
+
+class Fault(_Message, frozen=True, tag="fault"):
+    """Misbehave in this way (`runtime.worker.fault`); sent only by a server that was told to allow it."""
+
+    kind: str
+
+
 class Packet(_Message, frozen=True, tag="packet"):
     """One room packet of a relayed connection; the same message in both directions."""
 
@@ -75,6 +87,12 @@ class ReadyNow(_Message, frozen=True, tag="ready"):
     """The agent is in the room and its `start` returned."""
 
     participant_id: str = ""
+
+
+class Pong(_Message, frozen=True, tag="pong"):
+    """The answer to a `Ping`."""
+
+    seq: int
 
 
 class StatusNow(_Message, frozen=True, tag="status"):
@@ -183,8 +201,8 @@ class Reaped(_Message, frozen=True, tag="reaped"):
     status: int
 
 
-ToWorker = Start | Stop | Packet | RelayClosed
-FromWorker = Hello | ReadyNow | StatusNow | Failed | Ended | Packet | RelayClosed
+ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed
+FromWorker = Hello | ReadyNow | Pong | StatusNow | Failed | Ended | Packet | RelayClosed
 FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

@@ -8,6 +8,7 @@ Whichever comes first wins; then the agent's `stop` runs, and one message tells 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
@@ -23,6 +24,7 @@ from runtime.wire import control
 from runtime.wire.room import Message
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.failure import describe
+from runtime.worker.fault import commit
 from runtime.worker.relay import RelayTransport
 
 STOP_S = 5.0
@@ -78,6 +80,11 @@ class Session:
             case control.Stop():
                 self._grace_s = message.grace_s
                 self._finish("stopped", f"asked to stop: {message.reason}")
+            case control.Ping():
+                with contextlib.suppress(ChannelClosed):
+                    self._send(control.Pong(message.seq))
+            case control.Fault():
+                commit(message.kind, self._background_failed)
             case control.Packet():
                 if self._relay is not None:
                     self._relay.arrived(message.data)

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.unit
     [
         control.Start("s_1", 1, "/x", "x", "r", arguments={"a": [1, None]}, limits={"files": 4}),
         control.Stop("stopped", 2.5),
+        control.Ping(7),
+        control.Fault("raise"),
         control.Packet(b"\x00\xff"),
         control.RelayClosed(),
     ],
