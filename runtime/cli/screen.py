@@ -34,6 +34,7 @@ def show_screen(
     given["server.state_dir"] = free_state_dir(settings.server.state_dir)
     foreground = Foreground(given, sources, config, keys=keys, footer=footer, show_prints=show_prints)
     foreground.drain_s = settings.server.drain_s
+    foreground.hold()
     api = foreground.start()
     ready_s = since_start_s()
     say(heading(__version__, ready_s))
@@ -46,6 +47,7 @@ def show_screen(
     for line in _offers(api, foreground, settings):
         say(line)
     say()
+    foreground.release()
     return foreground.watch()
 
 

@@ -93,7 +93,9 @@ def run(
     say()
     watching = f"Watching {command} for changes     " if settings.server.watch else ""
     to = next((item["identity"] for item in endpoints if item.get("kind") == "chatbot"), None)
-    hint = f"Talk to it: bulkhead chat --room={room} --to {to}     " if to else ""
+    # Beside another server of this folder, commands mean that one unless told otherwise.
+    other = "" if flags["server.state_dir"] == settings.server.state_dir.resolve() else f" --url {api.url}"
+    hint = f"Talk to it: bulkhead chat --room={room} --to {to}{other}     " if to else ""
     say(f"  {hint}{watching}Ctrl-C to stop")
     say()
     foreground.release()
