@@ -34,7 +34,8 @@ def test_an_installed_sdk_is_never_touched(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("RoomClient = 'theirs'\n")
     program = (
         "from meshagent.api import RoomClient\n"
-        "try:\n    import meshagent.agents\nexcept ModuleNotFoundError:\n    print(RoomClient, 'and no agents')\n"
+        "try:\n    import meshagent.agents\n"
+        "except ModuleNotFoundError:\n    print(RoomClient, 'and no agents')\n"
     )
     assert run(program, tmp_path) == "theirs and no agents"
 
