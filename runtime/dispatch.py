@@ -7,6 +7,7 @@ front's event loop.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -82,10 +83,12 @@ class Dispatcher:
             JournalUnusable: The journal cannot be read.
         """
         again: list[SessionRecord] = []
-        for record in await self._journal.load():
+        records = await self._journal.load()
+        for record in sorted(records, key=lambda one: one.exit.at if one.exit else math.inf):
+            self._chronicle.restore(record)  # in the order of their ends, which is how they are forgotten
+        for record in records:
             spec = record.spec
             self._admission.restore(spec.session_id, endpoint=spec.endpoint, webhook_id=spec.webhook_id)
-            self._chronicle.restore(record)
             if record.exit is not None:
                 continue
             ran = record.started_at is not None
@@ -102,8 +105,19 @@ class Dispatcher:
             _log.info("journal.replayed", count=len(again))
             self._spawn(self._place_again(again), "journal replay")
 
-    async def aclose(self) -> None:
-        """Stop following events; sessions are the placement's business."""
+    async def aclose(self, *, settle_s: float = 0.0) -> None:
+        """Stop following events; sessions are the placement's business.
+
+        Args:
+            settle_s: How long ends that happened may take to be told, so that they stand in the journal.
+        """
+        try:
+            async with asyncio.timeout(settle_s):
+                for record in self._chronicle.live():
+                    if record.state != "accepted":
+                        await self._chronicle.wait(record.spec.session_id, until="exited", timeout_s=None)
+        except TimeoutError:
+            pass
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

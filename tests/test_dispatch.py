@@ -241,6 +241,31 @@ async def test_draining_refuses_calls_and_drains_the_placement_after_what_was_ad
 
 
 @pytest.mark.asyncio
+async def test_ends_that_happened_are_written_down_before_closing(tmp_path: Path) -> None:
+    async with dispatching(tmp_path) as parts:
+        sids = [await parts.call() for _ in range(3)]
+        await asyncio.sleep(0)
+        await parts.dispatcher.drain(1.0)
+        await parts.dispatcher.aclose(settle_s=5.0)
+    placement = FakePlacement()
+    async with dispatching(tmp_path, placement) as parts:
+        reasons = [record.exit.reason for record in parts.chronicle.ended() if record.exit is not None]
+        assert reasons == ["drained"] * len(sids)
+        assert placement.placed == []
+
+
+@pytest.mark.asyncio
+async def test_restored_history_is_forgotten_in_the_order_of_the_ends(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path) as parts:
+        first, second, third = [await parts.call() for _ in range(3)]
+        for sid in (third, first, second):
+            parts.placement.exit(sid, ExitReason.FINISHED)  # type: ignore[arg-type]
+            await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
+    async with dispatching(tmp_path) as parts:
+        assert [record.spec.session_id for record in parts.chronicle.ended()] == [second, first, third]
+
+
+@pytest.mark.asyncio
 async def test_after_a_restart_unready_calls_run_and_ready_sessions_are_lost(
     tmp_path: Path, within: Within
 ) -> None:

@@ -39,6 +39,7 @@ from runtime.session.ledger import Ledger
 from runtime.session.spec import Limits
 from runtime.settings import Settings, load_settings
 
+SETTLE_S: Final = 1.0
 JOURNAL_FILE: Final = "journal.sqlite3"
 _log = get_logger("server")
 
@@ -157,7 +158,7 @@ class Server:
         )
         readers = Readers(front)
         metrics.gauges(lambda: gauges(front, readers))
-        self._parts.push_async_callback(dispatcher.aclose)
+        self._parts.push_async_callback(dispatcher.aclose, settle_s=SETTLE_S)
         listener.start(create_app(front, readers))
         watch = asyncio.create_task(readers.watch(), name="event readers")
         self._parts.push_async_callback(_cancel, watch)
