@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
-from contextlib import suppress
 
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.terminal import clean, note
+from runtime.cli.typed_lines import TypedLines
 from runtime.errors import RoomError
 from runtime.sdk.chat_session import ChatSession
 from runtime.sdk.client import RoomClient
@@ -28,25 +29,30 @@ class ChatLoop:
         self._prompt = prompt
         self._show_progress = show_progress
         self._answer: asyncio.Task[None] | None = None
+        self._lines = TypedLines()
+        self._status = ExitCode.OK
 
     async def run(self) -> int:
         """Talk until the input ends; returns the exit status."""
         loop = asyncio.get_running_loop()
+        before = signal.getsignal(signal.SIGINT)
         try:
             async with self._room as room, ChatSession(room, to=self._to) as session:
                 loop.add_signal_handler(signal.SIGINT, self._interrupt, session)
                 while True:
-                    line = await asyncio.to_thread(self._read)
+                    line = await self._lines.read(self._prompt)
+                    if line is None and self._prompt:
+                        note()
                     if line is None or line.strip() in ("/quit", "/exit"):
-                        return ExitCode.OK
+                        return self._status
                     await self._handle(session, line.strip())
         except RoomError as error:
             raise CommandFailed(
                 error.message, cure=error.cure or "bulkhead ps shows who is there."
             ) from error
         finally:
-            with suppress(NotImplementedError, ValueError):
-                loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, before)  # `demo` has its own, and goes on after a chat
 
     async def _handle(self, session: ChatSession, line: str) -> None:
         match line:
@@ -92,18 +98,10 @@ class ChatLoop:
     def _interrupt(self, session: ChatSession) -> None:
         if self._answer is not None:
             self._cancelling = asyncio.create_task(session.cancel(), name="cancel")
+        elif self._lines.can_give_up:
+            self._status = ExitCode.INTERRUPTED
+            self._lines.give_up()
         else:
-            # The reading thread sits in read(); only the end of the process gets it out of there.
-            note()
+            # A thread sits in read(); only the end of the process gets it out of there.
             sys.stdout.flush()
-            import os
-
             os._exit(ExitCode.INTERRUPTED)
-
-    def _read(self) -> str | None:
-        try:
-            return input(self._prompt)
-        except EOFError:
-            if self._prompt:
-                note()
-            return None

@@ -33,6 +33,7 @@ def demo(
     flags: dict[str, Any] = {
         "server.port": first_free(FIRST_PORT) if port is None else port,
         "server.room": room,
+        "server.chaos": True,
         "server.state_dir": state_dir,
     }
     from runtime.cli.foreground import Key

@@ -17,6 +17,7 @@ from runtime import __version__
 from runtime.cli import (
     agents,
     call,
+    chaos,
     chat,
     config,
     demo,
@@ -82,6 +83,7 @@ app.command("ps", rich_help_panel=_LOOK)(workers.workers)
 app.command("workers", hidden=True)(workers.workers)
 app.command("logs", rich_help_panel=_LOOK)(session_logs.logs)
 app.command("stop", rich_help_panel=_LOOK)(stop.stop)
+app.command("chaos", rich_help_panel=_LOOK)(chaos.chaos)
 app.command("chat", rich_help_panel=_TALK)(chat.chat)
 app.add_typer(agents_app, rich_help_panel=_TALK, help="List, ask and use what is in a room.")
 agents_app.command("list")(agents.list_agents)

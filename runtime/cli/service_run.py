@@ -69,6 +69,7 @@ def run(
     flags = given | {
         "server.host": host,
         "server.port": chosen,
+        "server.chaos": True,
         "server.room": "",  # called from here, one line each
         "server.state_dir": free_state_dir(settings.server.state_dir),
     }
