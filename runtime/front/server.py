@@ -216,7 +216,7 @@ class Server:
         """Start, serve until SIGTERM or SIGINT, drain, end.  A second signal ends what still runs at once.
 
         Returns:
-            The process's exit status: 0.
+            The process's exit status: 0, or 1 when the server failed by itself.
         """
         loop, asked = asyncio.get_running_loop(), asyncio.Event()
 
@@ -242,12 +242,17 @@ class Server:
             await starting
             serving = asyncio.create_task(self.wait(), name="serve")
             await asyncio.wait({serving, signal_came}, return_when=asyncio.FIRST_COMPLETED)
+            failed = serving.done() and serving.exception() is not None
+            if failed:
+                _log.error("server.failed", error=repr(serving.exception()))
             await self.stop()
             await _cancel(serving)
+            return 1 if failed else 0
         finally:
+            # Nothing of it may outlive a failure: the journal's thread alone would keep the process alive.
+            await self._parts.aclose()
             for number in signals:
                 loop.remove_signal_handler(number)
-        return 0
 
     async def wait(self) -> None:
         """Return once the server has ended by itself, or raise what it ended with."""

@@ -130,6 +130,20 @@ async def test_a_second_signal_ends_what_still_runs(tmp_path: Path, number: sign
     assert placement.drained == [600.0, 0]
 
 
+async def test_a_server_that_fails_by_itself_closes_everything_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = server(tmp_path, FakePlacement())
+
+    async def fail() -> None:
+        raise OSError("the socket is gone")
+
+    monkeypatch.setattr(one, "wait", fail)
+    async with asyncio.timeout(15):
+        assert await one.run() == 1
+    assert not (tmp_path / "state" / "server.json").exists()
+
+
 # ---- calling in at start
 
 
