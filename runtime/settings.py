@@ -86,6 +86,18 @@ class SupervisorSettings:
 
     max_sessions: int = knob(1000, "sessions alive at once, over all endpoints", minimum=1)
     max_starting: int = knob(64, "sessions between the webhook and Ready at once", minimum=1)
+    max_queued: int = knob(1000, "accepted calls that may wait for their start beyond those", minimum=0)
+    queue_s: float = knob(60.0, "time a call may wait for its start", minimum=0.1)
+    reserve_memory: str = knob("256MiB", "memory of the machine or container that new sessions leave free")
+    restart: str = knob("on_failure", "restart policy of endpoints that name none: never, on_failure, always")
+    restart_intensity: int = knob(5, "restarts of one session within restart_period_s", minimum=0)
+    restart_period_s: float = knob(60.0, "period of restart_intensity", minimum=0.1)
+    restart_first_s: float = knob(0.5, "delay of a first restart; it doubles with each one", minimum=0)
+    restart_most_s: float = knob(30.0, "longest delay of a restart", minimum=0)
+    restart_stable_s: float = knob(60.0, "life after which a session's delays begin anew", minimum=0)
+    restart_room_s: float = knob(300.0, "time for which a room that is out of reach is tried", minimum=0)
+    quarantine_deaths: int = knob(3, "deaths by one input that park it; 0 parks nothing", minimum=0)
+    quarantine_period_s: float = knob(3600.0, "time in which these deaths must happen", minimum=1)
     max_parked: int = knob(2, "children of a zygote that wait for a session; 0 forks on demand", minimum=0)
     import_s: float = knob(60.0, "time a bundle may take to import", minimum=0.1)
     start_s: float = knob(60.0, "time from fork to Ready", minimum=0.1)
@@ -99,6 +111,10 @@ class SupervisorSettings:
     log_lines_per_s: float = knob(500.0, "log lines a session may write each second before some are dropped", minimum=1)
     pass_env: str = knob("", "names of environment variables a bundle may see, separated by spaces; empty: all but our own")
 
+    def __post_init__(self) -> None:
+        _one_of("supervisor.restart", self.restart, ("never", "on_failure", "always"))
+        _a_size("supervisor.reserve_memory", self.reserve_memory)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
@@ -110,6 +126,7 @@ class LimitSettings:
     files: int = knob(0, "open files of a process; 0: no limit", minimum=0)
     timeout: str = knob("", "longest life of a session, such as 30m")
     idle_timeout: str = knob("", "longest time without a message, such as 10m")
+    concurrency: int = knob(0, "sessions of an endpoint at once; 0: no limit", minimum=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,3 +319,10 @@ def _as_kind(name: str, kind: type[Any], raw: Any) -> Any:
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ConfigError(f"{key} = {value!r} is unknown", cure=f"One of: {', '.join(allowed)}.")
+
+
+def _a_size(key: str, value: str) -> None:
+    try:
+        parse_bytes(value)
+    except ValueError as error:
+        raise ConfigError(f"{key} = {value!r}: {error}", cure="Write 512MiB, or 0.") from error

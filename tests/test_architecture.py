@@ -58,7 +58,7 @@ HOMES = {
 }
 
 PURE = ("runtime.wire", "runtime.session", "runtime.rooms.room", "runtime.supervisor.lifecycle",
-        "runtime.supervisor.restart", "runtime.supervisor.verdict", "runtime.supervisor.budget",
+        "runtime.supervisor.verdict", "runtime.supervisor.budget",
         "runtime.supervisor.vigil")  # fmt: skip
 NOT_PURE = ("runtime.session.journal",)
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}

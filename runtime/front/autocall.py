@@ -57,6 +57,6 @@ class AutoCall:
                 return
             if not isinstance(outcome, Refused):
                 return
-            if outcome.code == "draining":
+            if outcome.code == "draining" or outcome.retry_after_s is None:
                 return
             await asyncio.sleep(outcome.retry_after_s)

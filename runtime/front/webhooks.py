@@ -164,7 +164,8 @@ def _refuse_unready(front: Front) -> None:
 
 def _refused(outcome: Refused) -> Response:
     detail = f"{outcome.message}. {outcome.cure}"
-    return problem(outcome.code, detail, headers={"Retry-After": str(outcome.retry_after_s)})
+    when = {} if outcome.retry_after_s is None else {"Retry-After": str(outcome.retry_after_s)}
+    return problem(outcome.code, detail, headers=when)
 
 
 def _ok(session_id: str) -> Response:

@@ -82,6 +82,19 @@ def checked_path(path: str) -> str:
     return path
 
 
+def checked_restart(policy: str | None) -> str | None:
+    """The restart policy, if there is one of that name.
+
+    Raises:
+        BundleError: There is not.
+    """
+    if policy is None or policy in ("never", "on_failure", "always"):
+        return policy
+    raise BundleError(
+        f"{policy!r} is no restart policy", cure='Write restart="never", "on_failure" or "always".'
+    )
+
+
 def kind_of(cls: type[Any]) -> Kind:
     """What sort of thing a class is; anything that is only portable is an ``agent``."""
     for base in cls.__mro__:

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +25,7 @@ from runtime.sdk.endpoint import (
     Kind,
     Portable,
     checked_path,
+    checked_restart,
     describe,
     is_hostable,
     kind_of,
@@ -142,6 +144,7 @@ class ServiceHost:
         permissions: Any = None,
         limits: Limits | None = None,
         restart: str | None = None,
+        concurrency: int | None = None,
         title: str | None = None,
         description: str | None = None,
     ) -> Callable[[_Class], _Class]:
@@ -151,7 +154,9 @@ class ServiceHost:
             identity: The name it joins rooms as; ``"agent"`` when None.
             permissions: What its token allows: a mapping of API families, or an ApiScope.
             limits: Budgets of each session.
-            restart: Restart policy of its sessions.
+            restart: Which ends of its sessions are followed by another attempt: ``"never"``,
+                ``"on_failure"`` or ``"always"``; None for the server's default.
+            concurrency: Sessions of it at once; None for the server's default.
             title: For people; the class's own when None.
             description: For people; the class's own, or its docstring's first line, when None.
         """
@@ -164,6 +169,7 @@ class ServiceHost:
                 permissions=permissions,
                 limits=limits,
                 restart=restart,
+                concurrency=concurrency,
                 title=title,
                 description=description,
             )
@@ -180,6 +186,7 @@ class ServiceHost:
         permissions: Any = None,
         limits: Limits | None = None,
         restart: str | None = None,
+        concurrency: int | None = None,
         title: str | None = None,
         description: str | None = None,
     ) -> None:
@@ -187,7 +194,7 @@ class ServiceHost:
 
         Raises:
             EndpointConflict: The path is taken.
-            BundleError: The path, the class or the permissions cannot be used.
+            BundleError: The path, the class, the permissions or the policy cannot be used.
         """
         checked_path(path)
         if not isinstance(cls, type):
@@ -213,11 +220,11 @@ class ServiceHost:
             identity=identity or DEFAULT_IDENTITY,
             cls=cls,
             permissions=permissions_json(permissions),
-            limits=limits,
+            limits=limits if concurrency is None else replace(limits or Limits(), concurrency=concurrency),
             title=title or own_title,
             description=description or own_description,
             kind=kind_of(cls),
-            restart=restart,
+            restart=checked_restart(restart),
         )
 
     def has_path(self, path: str) -> bool:

@@ -2,13 +2,15 @@
 
 A slot is reserved the moment a call is admitted, before anything is awaited, so that a burst cannot pass
 a bound while the first calls are still being written down: reserved + running never exceeds the capacity.
-A call whose id was admitted before gets that session again, also while draining or full; what was refused
-is not remembered, so trying again with the same id is right.
+An admitted call keeps its slot while it waits for its turn to start, and a session that waits for its restart
+keeps one too.  A call whose id was admitted before gets that session again, also while draining or full; what
+was refused is not remembered, so trying again with the same id is right.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,6 +18,8 @@ from runtime.errors import LocalProtocolError
 from runtime.session.spec import SessionId
 
 REMEMBER_COUNT: Final = 10_000
+MOST_RETRY_S: Final = 60
+_BUSY_GAP_S: Final = 5.0
 
 
 class Load(Protocol):
@@ -31,6 +35,15 @@ class Load(Protocol):
     def max_starting(self) -> int: ...
     @property
     def draining(self) -> bool: ...
+    @property
+    def headroom_bytes(self) -> int | None:
+        """Memory that sessions may still take; None when it cannot be told."""
+        ...
+
+    @property
+    def session_bytes(self) -> int:
+        """What one more session is expected to take."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,51 +65,95 @@ class Refused:
     """Not now.
 
     Attributes:
-        code: ``draining``, ``too_many_sessions`` or ``too_many_starting``.
-        retry_after_s: When asking again makes sense.
+        code: ``draining``, ``too_many_sessions``, ``endpoint_busy``, ``queue_full``, ``no_memory`` or
+            ``quarantined``.
+        retry_after_s: When asking again makes sense; None when time alone changes nothing.
     """
 
     code: str
-    retry_after_s: int
+    retry_after_s: int | None
     message: str
     cure: str
 
 
+class StartRate:
+    """How many starts come to their end per second while there is something to start."""
+
+    def __init__(self, *, keep_count: int = 64) -> None:
+        self._times: deque[float] = deque(maxlen=keep_count)
+
+    def note(self, now: float) -> None:
+        """A start is over: the session is ready, or it failed."""
+        if self._times and now - self._times[-1] > _BUSY_GAP_S:
+            self._times.clear()  # nothing was asked for meanwhile, which says nothing about the speed
+        self._times.append(now)
+
+    @property
+    def per_s(self) -> float | None:
+        """None until it was measured."""
+        if len(self._times) < 2:
+            return None
+        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 0.001)
+
+    def wait_s(self, ahead: int) -> int:
+        """Whole seconds until so many starts will be over, within reason."""
+        if (per_s := self.per_s) is None:
+            return 1
+        return min(MOST_RETRY_S, max(1, math.ceil(ahead / per_s)))
+
+
 class Admission:
-    """Slots and remembered call ids.
+    """Slots, sessions per endpoint, and remembered call ids.
 
     Args:
+        max_queued: Calls that may wait beyond those that are starting.
         remember_count: How many call ids are remembered; the oldest goes first.
     """
 
-    def __init__(self, *, remember_count: int = REMEMBER_COUNT) -> None:
-        self._remember_count = remember_count
+    def __init__(self, *, max_queued: int = 0, remember_count: int = REMEMBER_COUNT) -> None:
+        self._max_queued, self._remember_count = max_queued, remember_count
         self._ids: OrderedDict[tuple[str, str], SessionId] = OrderedDict()
         self._reserved: dict[SessionId, tuple[str, str] | None] = {}
+        self._held: set[SessionId] = set()
+        self._endpoints: dict[SessionId, str] = {}
+        self._counts: Counter[str] = Counter()
+        self.rate = StartRate()
 
     @property
     def reserved(self) -> int:
-        """Admitted calls that the placement does not count yet."""
-        return len(self._reserved)
+        """Sessions with a slot that the placement does not count (yet, or for the time being)."""
+        return len(self._reserved) + len(self._held)
+
+    def count(self, endpoint: str) -> int:
+        """Sessions of an endpoint, from the admission to the end."""
+        return self._counts[endpoint]
 
     def admit(
-        self, session_id: SessionId, load: Load, *, endpoint: str, webhook_id: str = ""
+        self,
+        session_id: SessionId,
+        load: Load,
+        *,
+        endpoint: str,
+        webhook_id: str = "",
+        concurrency: int | None = None,
     ) -> Admitted | Refused | Duplicate:
-        """Decide about one call; an admitted one must be settled.
+        """Decide about one call; an admitted one must be settled, and said to have ended.
 
         Args:
             session_id: The id the session will have if it is admitted.
             webhook_id: The caller's id of this call, unique per endpoint; empty when it gave none.
+            concurrency: Sessions of this endpoint at once; None for no bound of its own.
         """
         key = (endpoint, webhook_id) if webhook_id else None
         if key is not None and key in self._ids:
             return Duplicate(self._ids[key])
-        refused = self._bound(load)
+        refused = self._bound(load, endpoint, concurrency)
         if refused is not None:
             return refused
-        if session_id in self._reserved:
+        if session_id in self._endpoints:
             raise LocalProtocolError(f"session {session_id} was admitted already")
         self._reserved[session_id] = key
+        self._count(session_id, endpoint)
         if key is not None:
             self._remember(key, session_id)
         return Admitted(session_id)
@@ -107,26 +164,47 @@ class Admission:
         Args:
             accepted: False forgets the call's id, so that the caller can try again.
         """
+        self._held.discard(session_id)
         key = self._reserved.pop(session_id, None)
-        if not accepted and key is not None:
-            self._ids.pop(key, None)
+        if not accepted:
+            self.ended(session_id)
+            if key is not None:
+                self._ids.pop(key, None)
 
-    def restore(self, session_id: SessionId, *, endpoint: str, webhook_id: str) -> None:
-        """Remember a call of an earlier run of the server; oldest first."""
+    def hold(self, session_id: SessionId) -> None:
+        """Keep a slot for a session that waits for its restart, until it is settled or has ended."""
+        if session_id not in self._reserved:
+            self._held.add(session_id)
+
+    def ended(self, session_id: SessionId) -> None:
+        """The session is over; saying so again changes nothing."""
+        self._held.discard(session_id)
+        self._reserved.pop(session_id, None)
+        endpoint = self._endpoints.pop(session_id, None)
+        if endpoint is not None:
+            self._counts[endpoint] -= 1
+            if not self._counts[endpoint]:
+                del self._counts[endpoint]
+
+    def restore(
+        self, session_id: SessionId, *, endpoint: str, webhook_id: str, waiting: bool = False
+    ) -> None:
+        """Remember a call of an earlier run of the server; oldest first.
+
+        Args:
+            waiting: It will run again, and has a slot until it is settled.
+        """
         if webhook_id:
             self._remember((endpoint, webhook_id), session_id)
+        if waiting:
+            self._held.add(session_id)
+            self._count(session_id, endpoint)
 
-    def _bound(self, load: Load) -> Refused | None:
+    def _bound(self, load: Load, endpoint: str, concurrency: int | None) -> Refused | None:
+        ahead = load.starting + len(self._reserved)
         if load.draining:
             return Refused(
                 "draining", 5, "the server is shutting down", "Send the call again in a few seconds."
-            )
-        if load.starting + self.reserved >= load.max_starting:
-            return Refused(
-                "too_many_starting",
-                1,
-                f"{load.max_starting} sessions are starting already",
-                "Send the call again in a second, or raise supervisor.max_starting.",
             )
         if load.sessions + self.reserved >= load.max_sessions:
             return Refused(
@@ -135,7 +213,34 @@ class Admission:
                 f"{load.max_sessions} sessions are running, which is the most this server takes",
                 "End some, or raise supervisor.max_sessions.",
             )
+        if concurrency is not None and self._counts[endpoint] >= concurrency:
+            return Refused(
+                "endpoint_busy",
+                5,
+                f"{endpoint} runs {self._counts[endpoint]} sessions, which is the most it takes",
+                "End some, or raise the endpoint's concurrency.",
+            )
+        if ahead >= load.max_starting + self._max_queued:
+            return Refused(
+                "queue_full",
+                self.rate.wait_s(ahead),
+                f"{ahead} sessions are starting or wait for their turn",
+                "Send the call again later, or raise supervisor.max_queued or supervisor.max_starting.",
+            )
+        if load.headroom_bytes is not None and load.headroom_bytes < load.session_bytes * (ahead + 1):
+            return Refused(
+                "no_memory",
+                10,
+                f"{load.headroom_bytes >> 20} MiB of memory are left above the reserve, and a session takes "
+                f"about {load.session_bytes >> 20} MiB",
+                "End some sessions, give the server more memory, or lower supervisor.reserve_memory.",
+            )
         return None
+
+    def _count(self, session_id: SessionId, endpoint: str) -> None:
+        if session_id not in self._endpoints:
+            self._endpoints[session_id] = endpoint
+            self._counts[endpoint] += 1
 
     def _remember(self, key: tuple[str, str], session_id: SessionId) -> None:
         self._ids[key] = session_id

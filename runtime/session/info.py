@@ -17,6 +17,7 @@ class EndpointInfo:
         permissions: The API scope its tokens get; None for the agent default.
         class_name: Name of the agent's class.
         kind: ``chatbot``, ``task_runner``, ``tool``, ``toolkit`` or ``agent``.
+        restart: Its restart policy: ``never``, ``on_failure`` or ``always``.
     """
 
     path: str
@@ -30,6 +31,7 @@ class EndpointInfo:
     description: str = ""
     permissions: dict[str, Any] | None = None
     limits: Limits = field(default_factory=Limits)
+    restart: str = "never"
     error: str = ""
 
 
@@ -77,13 +79,20 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """How much runs and how much may."""
+    """How much runs and how much may.
+
+    Attributes:
+        headroom_bytes: Memory that sessions may still take; None when it cannot be told.
+        session_bytes: What one more session is expected to take.
+    """
 
     sessions: int
     starting: int
     max_sessions: int
     max_starting: int
     draining: bool = False
+    headroom_bytes: int | None = None
+    session_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ class Limits:
         files: Open files of one process.
         timeout: Seconds from start, or a text such as ``"30m"``.
         idle_timeout: Seconds without a message, or a text.
+        concurrency: Sessions of the endpoint at once; the one limit that is not of a single session.
     """
 
     memory: str | int | None = None
@@ -39,13 +40,14 @@ class Limits:
     files: int | None = None
     timeout: str | float | None = None
     idle_timeout: str | float | None = None
+    concurrency: int | None = None
 
     def __post_init__(self) -> None:
         try:
             values = (self.memory_bytes, self.timeout_s, self.idle_timeout_s, self.cpu, self.pids, self.files)
         except ValueError as error:
             raise ConfigError(f"limits: {error}", cure='Write Limits(memory="512MiB", timeout="30m").') from error
-        if any(value is not None and value <= 0 for value in values):
+        if any(value is not None and value <= 0 for value in (*values, self.concurrency)):
             raise ConfigError("limits: a limit must be above zero", cure="Leave it out for no limit.")
 
     @property
@@ -62,7 +64,7 @@ class Limits:
 
     def over(self, weaker: Limits) -> Limits:
         """These limits, with the gaps filled from `weaker`."""
-        names = ("memory", "cpu", "pids", "files", "timeout", "idle_timeout")
+        names = ("memory", "cpu", "pids", "files", "timeout", "idle_timeout", "concurrency")
         own = {name: getattr(self, name) for name in names}
         return Limits(**{name: getattr(weaker, name) if value is None else value for name, value in own.items()})
 
@@ -75,6 +77,7 @@ class Limits:
             "files": self.files,
             "timeout_s": self.timeout_s,
             "idle_timeout_s": self.idle_timeout_s,
+            "concurrency": self.concurrency,
         }
         return {name: value for name, value in shown.items() if value is not None}
 
@@ -87,6 +90,7 @@ class Limits:
             files=settings.files or None,
             timeout=settings.timeout or None,
             idle_timeout=settings.idle_timeout or None,
+            concurrency=settings.concurrency or None,
         )
 
 
@@ -104,6 +108,7 @@ class SessionSpec:
         webhook_id: The caller's id of this call, when it gave one; equal ids are one call.
         accepted_at: Seconds since the epoch.
         traceparent: W3C trace context of the caller; empty when it sent none.
+        restart: Its endpoint's restart policy: ``never``, ``on_failure`` or ``always``.
     """
 
     session_id: SessionId
@@ -120,6 +125,7 @@ class SessionSpec:
     accepted_at: float = 0.0
     traceparent: str = ""
     limits: Limits = field(default_factory=Limits)
+    restart: str = "never"
 
 
 SessionState = Literal["accepted", "starting", "ready", "stopping", "exited"]

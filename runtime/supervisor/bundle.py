@@ -15,9 +15,9 @@ from runtime.process.logpipe import LogPipe
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import Command, ZygoteClient
 from runtime.session.info import BundleInfo
+from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.nursery import Nursery
-from runtime.supervisor.restart import Backoff
 from runtime.wire.control import Described, EndpointDecl
 
 log = structlog.get_logger("supervisor")

@@ -123,6 +123,7 @@ class Supervisor:
                         description=declared.description,
                         permissions=declared.permissions,
                         limits=_limits(declared.limits).over(self._limits),
+                        restart=declared.restart or self._settings.restart,
                         error=info.error,
                     )
                 )
@@ -270,4 +271,5 @@ def _limits(declared: Mapping[str, float]) -> Limits:
         files=int(declared["files"]) if "files" in declared else None,
         timeout=declared.get("timeout_s"),
         idle_timeout=declared.get("idle_timeout_s"),
+        concurrency=int(declared["concurrency"]) if "concurrency" in declared else None,
     )

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from runtime.errors import RemoteProtocolError
+from runtime.wire.trace import Trace
 
 
 class _Message(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
@@ -107,6 +108,7 @@ class Failed(_Message, frozen=True, tag="failed"):
     Attributes:
         stage: ``import``, ``construct``, ``join``, ``start``, ``run`` or ``stop``.
         reason: An exit reason when the worker knows a better one than the stage implies.
+        trace: Frames, tasks and source for the report; None where no line of the agent had a part in it.
     """
 
     stage: str
@@ -115,6 +117,21 @@ class Failed(_Message, frozen=True, tag="failed"):
     where: str = ""
     traceback: str = ""
     reason: str = ""
+    trace: Trace | None = None
+
+
+class Exiting(_Message, frozen=True, tag="exiting"):
+    """User code called exit, or raised where nothing catches; the process ends now.  For the report alone.
+
+    Attributes:
+        kind: Class name of what was raised, such as ``SystemExit``.
+    """
+
+    kind: str
+    message: str
+    where: str = ""
+    traceback: str = ""
+    trace: Trace | None = None
 
 
 class Ended(_Message, frozen=True, tag="ended"):
@@ -151,6 +168,7 @@ class EndpointDecl(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str = ""
     permissions: dict[str, Any] | None = None
     limits: dict[str, Any] = {}
+    restart: str = ""
 
 
 class Described(_Message, frozen=True, tag="described"):
@@ -159,11 +177,15 @@ class Described(_Message, frozen=True, tag="described"):
     Attributes:
         threads: Threads that the import left running; not empty: do not fork from this process.
         name: The service's own name, empty when it has none.
+        sha256: Of the program's file as it was run, in hexadecimal.
+        modified_at: When that file was last changed, seconds since the epoch.
     """
 
     endpoints: list[EndpointDecl]
     threads: list[str] = []
     name: str = ""
+    sha256: str = ""
+    modified_at: float = 0.0
 
 
 class ImportFailed(_Message, frozen=True, tag="import_failed"):
@@ -202,7 +224,7 @@ class Reaped(_Message, frozen=True, tag="reaped"):
 
 
 ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed
-FromWorker = Hello | ReadyNow | Pong | StatusNow | Failed | Ended | Packet | RelayClosed
+FromWorker = Hello | ReadyNow | Pong | StatusNow | Failed | Exiting | Ended | Packet | RelayClosed
 FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

@@ -18,12 +18,14 @@ from runtime.process import child
 from runtime.process.channel import Channel
 from runtime.process.plumbing import Box, WorkerEnds
 from runtime.wire import control
+from runtime.wire.frames import encode_frame
 from runtime.worker import failure
 from runtime.worker.bundle import LoadedBundle, load, program_of
 from runtime.worker.heartbeat import beat_for_ever
 from runtime.worker.session import Session
 
 _MAX_FRAME_BYTES = 8 << 20
+_LAST_WORD_S = 1.0
 
 
 class ExitCode(IntEnum):
@@ -56,6 +58,7 @@ def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
             description=(endpoint.description or "")[:2000],
             permissions=endpoint.permissions,
             limits=endpoint.limits.plain() if endpoint.limits is not None else {},
+            restart=endpoint.restart or "",
         )
         for endpoint in loaded.endpoints.values()
     ]
@@ -65,7 +68,7 @@ def run_worker(loaded: LoadedBundle, ends: WorkerEnds, keep_fds: frozenset[int])
     """Be one worker, in a process just forked from the bundle's zygote; returns the exit code."""
     child.settle(ends, keep_fds=keep_fds)
     logs.configure_worker(sys.stderr)
-    return asyncio.run(_Worker(ends, loaded).run())
+    return _live(_Worker(ends, loaded))
 
 
 def run_once(ends: WorkerEnds, source: Path) -> int:
@@ -77,7 +80,16 @@ def run_once(ends: WorkerEnds, source: Path) -> int:
         loaded: LoadedBundle | BaseException = load(source)
     except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program
         loaded = error
-    return asyncio.run(_Worker(ends, loaded, program_of(source).resolve().parent).run())
+    return _live(_Worker(ends, loaded, program_of(source).resolve().parent))
+
+
+def _live(worker: _Worker) -> int:
+    """Run its event loop; whatever ends that from below (exit, an interrupt) is told before it takes effect."""
+    try:
+        return asyncio.run(worker.run())
+    except BaseException as error:
+        worker.tell_exit(error)
+        raise
 
 
 class _Worker:
@@ -91,12 +103,13 @@ class _Worker:
         self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
         self._start: asyncio.Future[control.Start] | None = None
         self._session: Session | None = None
+        self._channel: Channel[control.ToWorker] | None = None
         self._front_lost = asyncio.Event()
         self._closed = asyncio.Event()
 
     async def run(self) -> int:
         self._start = asyncio.get_running_loop().create_future()
-        channel = await Channel.open(
+        self._channel = channel = await Channel.open(
             Socket(fileno=self._ends.control_fd),
             control.to_worker,
             self._received,
@@ -110,7 +123,11 @@ class _Worker:
         setproctitle.setproctitle(f"bulkhead: {start.session_id} {start.identity}@{start.room}")
         if isinstance(self._loaded, BaseException):
             told = failure.describe(self._loaded, self._folder)
-            channel.send(control.Failed("import", told.kind, told.message, told.where, told.traceback))
+            channel.send(
+                control.Failed(
+                    "import", told.kind, told.message, told.where, told.traceback, trace=told.trace
+                )
+            )
             code = ExitCode.FAILED
         else:
             beats = asyncio.create_task(beat_for_ever(Box(self._ends.box_fd), start.heartbeat_s))
@@ -119,6 +136,22 @@ class _Worker:
         channel.close()
         await self._closed.wait()
         return code
+
+    def tell_exit(self, error: BaseException) -> None:
+        """Say where the program left its event loop.  The loop is closed: this writes to the pipe itself."""
+        if self._channel is None or self._channel.ended or self._channel.waiting_bytes:
+            return  # nobody listens, or half a message is under way and nothing can follow it
+        told = failure.describe(error, self._folder)
+        message = control.Exiting(told.kind, told.message, told.where, told.traceback, told.trace)
+        frame = encode_frame(control.encode(message), max_frame_bytes=_MAX_FRAME_BYTES)
+        pipe = Socket(fileno=os.dup(self._ends.control_fd))
+        try:
+            pipe.settimeout(_LAST_WORD_S)
+            pipe.sendall(frame)
+        except OSError:
+            pass  # the front is gone, or does not read; it sees the exit status anyway
+        finally:
+            pipe.close()
 
     async def _first(self, channel: Channel[control.ToWorker]) -> control.Start | None:
         assert self._start is not None

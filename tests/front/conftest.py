@@ -92,12 +92,13 @@ Serving = Callable[..., AbstractAsyncContextManager[Site]]
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Serving:
-    """``async with serving(placement, **server settings) as site``."""
+    """``async with serving(placement, **server settings, supervisor={…}) as site``."""
 
     @asynccontextmanager
     async def serve(placement: FakePlacement | None = None, **knobs: Any) -> AsyncIterator[Site]:
         knobs.setdefault("state_dir", tmp_path / "state")
-        flags = {"server.port": 0, **{f"server.{name}": value for name, value in knobs.items()}}
+        more = {f"supervisor.{name}": value for name, value in knobs.pop("supervisor", {}).items()}
+        flags = {"server.port": 0, **{f"server.{name}": value for name, value in knobs.items()}, **more}
         fake = placement or FakePlacement()
         server = Server(load_settings(flags=flags), [], placement=fake)
         await server.start()

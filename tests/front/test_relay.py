@@ -99,7 +99,8 @@ async def test_a_caller_that_is_not_read_is_slowed_down(serving: Any) -> None:
 
 
 async def test_refusals_are_said_before_the_socket_is_accepted(serving: Any) -> None:
-    async with serving(FakePlacement(on_place="nothing", max_starting=1)) as site:
+    placement = FakePlacement(on_place="nothing", max_starting=1)
+    async with serving(placement, supervisor={"max_queued": 0}) as site:
         assert await status_of(dial(site, "/nope")) == 404
         assert await status_of(dial(site, payload=None)) == 400
         assert await status_of(dial(site, payload="{")) == 400

@@ -179,10 +179,11 @@ async def test_a_body_that_does_not_come_is_a_408(serving: Any) -> None:
 
 async def test_too_many_starting_sessions_are_told_when_to_come_again(serving: Any) -> None:
     placement = FakePlacement(on_place="nothing", max_starting=1)
-    async with serving(placement) as site:
+    async with serving(placement, supervisor={"max_queued": 0}) as site:
         assert (await site.post("/chat")).status == 200
         answer = await site.post("/chat")
         assert (answer.status, answer.headers["retry-after"]) == (429, "1")
+        assert answer.json["type"].endswith(":queue_full")
         placement.max_starting, placement.max_sessions = 9, 1
         answer = await site.post("/chat")
         assert (answer.status, answer.headers["retry-after"]) == (503, "10")

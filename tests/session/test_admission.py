@@ -24,11 +24,12 @@ def sid(number: int) -> SessionId:
 
 def test_a_slot_is_taken_before_the_placement_counts_it() -> None:
     admission = Admission()
-    assert admission.admit(sid(1), load(), endpoint="/a") == Admitted(sid(1))
-    assert admission.admit(sid(2), load(), endpoint="/a") == Admitted(sid(2))
-    third = admission.admit(sid(3), load(), endpoint="/a")
+    two = Capacity(sessions=0, starting=0, max_sessions=9, max_starting=2)
+    assert admission.admit(sid(1), two, endpoint="/a") == Admitted(sid(1))
+    assert admission.admit(sid(2), two, endpoint="/a") == Admitted(sid(2))
+    third = admission.admit(sid(3), two, endpoint="/a")
     assert isinstance(third, Refused)
-    assert (third.code, third.retry_after_s) == ("too_many_starting", 1)
+    assert (third.code, third.retry_after_s) == ("queue_full", 1)
     admission.settle(sid(1), accepted=False)
     assert admission.admit(sid(3), load(), endpoint="/a") == Admitted(sid(3))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.supervisor.restart import Backoff
+from runtime.session.restart import Backoff
 
 pytestmark = pytest.mark.unit
 
