@@ -224,9 +224,13 @@ def test_the_server_ends_with_a_command_that_is_killed(here: Path, free_port: in
     process = pipe("demo", "--port", str(free_port))
     read_until(process, "/adder")
     server = psutil.Process(json.loads((here / ".bulkhead" / "server.json").read_text())["pid"])
+    keeper = server.parent()
+    assert keeper is not None
     process.kill()
     process.communicate()
-    server.wait(10 * PATIENCE)
+    # Whoever adopts the keeper reaps it; here that may be this process.
+    keeper.wait(10 * PATIENCE)
+    assert not server.is_running()
 
 
 def test_keys_on_a_terminal_crash_one_and_quit(here: Path, free_port: int) -> None:
