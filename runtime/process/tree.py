@@ -1,4 +1,4 @@
-"""Process trees: who descends from whom, what they use together, and the end of those nobody owns."""
+"""Process trees: what they use together, and the end of those nobody owns."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from dataclasses import dataclass
 
 import psutil
 
+from runtime.process import procfs
+from runtime.process.procfs import Member
+
+_KILL_ROUNDS = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeUse:
     """What a process and its descendants use together.
 
     Attributes:
+        fds: Descriptors of all; 0 when not asked for.
+        most_fds: Descriptors of the one that has most; 0 when not asked for.
+        cpu_s: Of those that live, and of the dead that one of them has waited for.
         rss_bytes: Resident memory; pages shared among them count once for each.
         pss_bytes: Resident memory with shared pages divided among those who share them; 0 when not asked for.
+        members: Each process, parents before children; the first is the worker.
     """
 
     processes: int
@@ -25,65 +34,68 @@ class TreeUse:
     cpu_s: float
     rss_bytes: int
     pss_bytes: int
+    most_fds: int = 0
+    members: tuple[Member, ...] = ()
 
 
-def descendants(pid: int) -> list[psutil.Process]:
-    """All descendants, parents before children; empty when there is no such process."""
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+def measure(pid: int, *, with_pss: bool = True, with_fds: bool = True) -> TreeUse | None:
+    """Measure the tree of `pid` now; None when it is gone.
 
-
-def measure(pid: int, *, with_pss: bool = True) -> TreeUse | None:
-    """Measure the tree of `pid` now; None when it is gone.  Costs about 0.2 ms a process, PSS as much again."""
-    try:
-        top = psutil.Process(pid)
-        members = [top, *top.children(recursive=True)]
-    except psutil.NoSuchProcess:
+    Costs about 15 µs a process; `with_pss` 40 µs more for a small one and 3 µs for each further megabyte;
+    `with_fds` 2 µs.
+    """
+    members = procfs.tree(pid)
+    if not members:
         return None
-    threads = fds = rss = pss = alive = 0
-    cpu_s = 0.0
-    for process in members:
-        try:
-            with process.oneshot():
-                times = process.cpu_times()
-                memory = process.memory_info()
-                threads += process.num_threads()
-                fds += process.num_fds()
-            cpu_s += times.user + times.system
-            rss += memory.rss
-            if with_pss:
-                pss += int(process.memory_full_info().pss)
-            alive += 1
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    if not alive:
-        return None
-    return TreeUse(processes=alive, threads=threads, fds=fds, cpu_s=cpu_s, rss_bytes=rss, pss_bytes=pss)
+    fds = [procfs.fds(one.pid) for one in members] if with_fds else [0]
+    return TreeUse(
+        processes=len(members),
+        threads=sum(one.threads for one in members),
+        fds=sum(fds),
+        cpu_s=sum(one.cpu_s for one in members),
+        rss_bytes=sum(one.rss_bytes for one in members),
+        pss_bytes=pss_of(members) if with_pss else 0,
+        most_fds=max(fds),
+        members=tuple(members),
+    )
 
 
-def peak_rss_bytes(pid: int) -> int:
-    """The most resident memory the process itself ever had; 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/status") as status:
-            for line in status:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return 0
+def pss_of(members: Iterable[Member]) -> int:
+    """Memory of these processes with shared pages divided; all resident where that may not be read."""
+    total = 0
+    for one in members:
+        pss = procfs.pss_bytes(one.pid)
+        if not pss and (still := procfs.member(one.pid)) is not None and still.began == one.began:
+            pss = still.rss_bytes
+        total += pss
+    return total
 
 
-def kill(processes: Iterable[psutil.Process]) -> None:
-    """Stop all first, so that none can fork while the others are killed, then kill all."""
-    processes = list(processes)
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for process in processes:
-            try:
-                process.send_signal(number)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
+def end_below(pid: int) -> int:
+    """Stop, then kill, everything below a process; that one itself should be stopped or gone.
+
+    Each process is stopped before its children are asked for: a fork fails while a signal is pending, so the
+    answer is complete, and a tree that forks as fast as it can gets slower with each step.  Returns how many
+    there were.
+    """
+    ended: dict[tuple[int, int], None] = {}
+    for _ in range(_KILL_ROUNDS):
+        before = len(ended)
+        waiting = procfs.children(pid)
+        while waiting:
+            number = waiting.pop()
+            one = procfs.member(number)
+            if one is None:
                 continue
+            _send(number, signal.SIGSTOP)
+            waiting += procfs.children(number, threads=one.threads)
+            if one.state not in ("Z", "X"):
+                ended[number, one.began] = None
+        if len(ended) == before:
+            break  # a second walk found nobody whose parent had died under the first one's eyes
+    for number, _ in ended:
+        _send(number, signal.SIGKILL)
+    return len(ended)
 
 
 def sweep(known: Collection[int], *, only_below: str | None = None) -> int:
@@ -99,24 +111,39 @@ def sweep(known: Collection[int], *, only_below: str | None = None) -> int:
     Returns:
         How many orphans there were; 0 means that nothing is left.
     """
-    orphans = []
-    for child in psutil.Process().children():
-        if child.pid in known:
-            continue
-        if child.status() != psutil.STATUS_ZOMBIE and only_below is not None and not _has(child, only_below):
-            continue
-        orphans.append(child)
-    for orphan in orphans:
-        kill([orphan, *descendants(orphan.pid)])
+    orphans = [
+        pid
+        for pid in procfs.children(os.getpid())
+        if pid not in known and (only_below is None or _is_dead(pid) or _has(pid, only_below))
+    ]
+    for pid in orphans:
+        _send(pid, signal.SIGSTOP)
+    for pid in orphans:
+        end_below(pid)
+        _send(pid, signal.SIGKILL)
         try:
-            os.waitpid(orphan.pid, os.WNOHANG)
+            os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
             continue
     return len(orphans)
 
 
-def _has(process: psutil.Process, name: str) -> bool:
+def _send(pid: int, number: signal.Signals) -> None:
+    # By number: the caller has just read it from /proc, and all of these are descendants of ours, whose
+    # numbers are not used again before they are reaped.
     try:
-        return name in process.environ()
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _is_dead(pid: int) -> bool:
+    one = procfs.member(pid)
+    return one is not None and one.state in ("Z", "X")
+
+
+def _has(pid: int, name: str) -> bool:
+    try:
+        return name in psutil.Process(pid).environ()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

@@ -141,12 +141,11 @@ class WorkerProcess:
 
     def signal_tree(self, number: signal.Signals) -> None:
         """Signal the process group; with KILL also every descendant that left the group."""
-        if number is signal.SIGKILL:
-            below = tree.descendants(self.pid) if not self.process.has_exited else []
-            self.process.send_group(number)
-            tree.kill(below)
-        else:
-            self.process.send_group(number)
+        if number is signal.SIGKILL and not self.process.has_exited:
+            # What is stopped cannot fork: nothing is missed then, however fast it was.
+            self.process.send_group(signal.SIGSTOP)
+            tree.end_below(self.pid)
+        self.process.send_group(number)
 
     def ask_for_stacks(self) -> None:
         """Have every thread's stack written to the box; works while the interpreter is stuck in C."""
@@ -171,8 +170,9 @@ class WorkerProcess:
         """What faulthandler wrote last."""
         return self._plumbing.box.text()
 
-    def measure(self) -> tree.TreeUse | None:
-        return None if self.process.has_exited else tree.measure(self.pid)
+    def measure(self, *, with_pss: bool = True) -> tree.TreeUse | None:
+        """What its tree uses now; None once it has exited."""
+        return None if self.process.has_exited else tree.measure(self.pid, with_pss=with_pss)
 
     async def exited(self) -> int | None:
         """Wait for the exit; return the code, or minus the signal, or None."""

@@ -12,7 +12,7 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import ProtocolError, RuntimeServiceError
-from runtime.process.tree import peak_rss_bytes
+from runtime.process.procfs import peak_rss_bytes
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.info import RelayPort, Vitals

@@ -1,0 +1,165 @@
+"""Read from /proc what a process and all below it use, cheaply enough to do it all the time.
+
+Measured: 5 µs for a process's `stat` (memory, processor time, threads and state in one line), 3 µs for the
+list of its children, so a session of one process costs about 15 µs a look, parsing included.  What pages are
+shared with others (`smaps_rollup`) costs 40 µs for a small process and 1 ms for one of 300 MB: asked for only
+where it decides something.
+
+A worker is a child subreaper, so whatever it starts stays below it, also what left its group or lost its
+parent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
+_READ_BYTES: Final = 65536
+_MOST_MEMBERS: Final = 20_000  # a bound for one walk, far above what a tree may have
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One process of a tree.
+
+    Attributes:
+        name: The kernel's short name of it.
+        state: The kernel's letter: R running, S sleeping, D in a call that cannot be broken off, T stopped,
+            t held by a debugger, Z dead.
+        cpu_s: Its own processor time and that of the children it has waited for.
+        began: Ticks since boot at which it began; with the pid it names the process for ever.
+    """
+
+    pid: int
+    name: str
+    state: str
+    threads: int
+    cpu_s: float
+    rss_bytes: int
+    began: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Two figures of the whole machine, by which a storm within it is seen before it is looked for.
+
+    Attributes:
+        tasks: Processes and threads of all.
+        available_bytes: Memory that can be had without swapping.
+    """
+
+    tasks: int
+    available_bytes: int
+
+
+def read(path: str) -> bytes:
+    """A small file of /proc, in one piece; empty when the process is gone or will not be looked at."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, _READ_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def member(pid: int) -> Member | None:
+    """One process now; None when there is none."""
+    raw = read(f"/proc/{pid}/stat")
+    end = raw.rfind(b")")
+    if end < 0:
+        return None
+    fields = raw[end + 2 :].split()
+    return Member(
+        pid=pid,
+        name=raw[raw.find(b"(") + 1 : end].decode("utf-8", "replace"),
+        state=fields[0].decode(),
+        threads=int(fields[17]),
+        cpu_s=sum(map(int, fields[11:15])) * _TICK_S,
+        rss_bytes=max(0, int(fields[21])) * _PAGE,
+        began=int(fields[19]),
+    )
+
+
+def children(pid: int, *, threads: int = 2) -> list[int]:
+    """Its children, those of all its threads; `threads` 1 spares the question how many there are."""
+    if threads <= 1:
+        return [int(word) for word in read(f"/proc/{pid}/task/{pid}/children").split()]
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    return [int(word) for task in tasks for word in read(f"/proc/{pid}/task/{task}/children").split()]
+
+
+def tree(pid: int) -> list[Member]:
+    """A process and all its descendants, parents first; empty when it is gone.  The dead are left out."""
+    found: list[Member] = []
+    waiting, seen = [pid], {pid}
+    while waiting and len(found) < _MOST_MEMBERS:
+        one = member(waiting.pop())
+        if one is None:
+            continue
+        if one.state not in ("Z", "X"):
+            found.append(one)
+        for child in children(one.pid, threads=one.threads):
+            if child not in seen:
+                seen.add(child)
+                waiting.append(child)
+    return found
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Numbers of all below a process, the dead among them left out."""
+    return (one.pid for one in tree(pid) if one.pid != pid)
+
+
+def pss_bytes(pid: int) -> int:
+    """Memory of one process with each shared page divided by the number of those who have it; 0 when gone."""
+    total = 0
+    for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith((b"Pss:", b"SwapPss:")):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
+def fds(pid: int) -> int:
+    """Its open descriptors; 0 when it is gone."""
+    path = f"/proc/{pid}/fd"
+    try:
+        # Since Linux 6.2 the size of the folder is the answer; before, it is 0.
+        return os.stat(path).st_size or len(os.listdir(path))
+    except OSError:
+        return 0
+
+
+def ran_s(pid: int) -> tuple[float, float]:
+    """Seconds that the main thread ran, and seconds it was ready to and waited for a processor."""
+    words = read(f"/proc/{pid}/schedstat").split()
+    return (int(words[0]) / 1e9, int(words[1]) / 1e9) if len(words) >= 2 else (0.0, 0.0)
+
+
+def peak_rss_bytes(pid: int) -> int:
+    """The most resident memory the process itself ever had; 0 when it is gone."""
+    for line in read(f"/proc/{pid}/status").splitlines():
+        if line.startswith(b"VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def machine() -> Machine:
+    """The machine now; costs about 6 µs."""
+    tasks = read("/proc/loadavg").split()
+    available = 0
+    for line in read("/proc/meminfo").splitlines():
+        if line.startswith(b"MemAvailable:"):
+            available = int(line.split()[1]) * 1024
+            break
+    return Machine(int(tasks[3].partition(b"/")[2]) if len(tasks) > 3 else 0, available)

@@ -1,0 +1,122 @@
+"""Looking at real process trees, and ending ones that do not want to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from runtime.process import procfs, tree
+from runtime.process.child import become_subreaper
+
+pytestmark = pytest.mark.process
+
+SPREAD = """
+import os, sys, time, ctypes
+ctypes.CDLL(None).prctl(36, 1)  # a subreaper, as workers are
+block = bytearray(32 << 20)
+for i in range(3):
+    if os.fork() == 0:
+        if os.fork() == 0:          # its parent ends: it is reparented
+            os.setsid()
+            os.write(1, b"up\\n")
+            time.sleep(600)
+        os._exit(0)
+for i in range(3):
+    os.wait()
+os.write(1, b"up\\n")
+time.sleep(600)
+"""
+
+FORKS = """
+import os, time, ctypes
+ctypes.CDLL(None).prctl(36, 1)
+os.write(1, b"up\\n")
+end = time.monotonic() + 20
+while time.monotonic() < end:
+    if len(os.listdir("/proc")) > 900:
+        time.sleep(0.1)                 # a seat belt for the machine that runs the tests
+        continue
+    if os.fork() == 0:
+        os.setsid()                     # each out of the group of its parent
+"""
+
+
+@pytest.fixture
+def program() -> Iterator[list[subprocess.Popen[str]]]:
+    made: list[subprocess.Popen[str]] = []
+    yield made
+    for popen in made:
+        popen.send_signal(signal.SIGSTOP)
+        tree.end_below(popen.pid)
+        popen.kill()
+        popen.wait()
+        assert popen.stdout is not None
+        popen.stdout.close()
+
+
+def start(made: list[subprocess.Popen[str]], source: str, ups: int) -> subprocess.Popen[str]:
+    popen = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+    made.append(popen)
+    assert popen.stdout is not None
+    for _ in range(ups):
+        assert popen.stdout.readline() == "up\n"
+    return popen
+
+
+def test_a_tree_is_counted_with_what_left_its_group_and_its_parent(
+    program: list[subprocess.Popen[str]],
+) -> None:
+    popen = start(program, SPREAD, 4)
+    use = tree.measure(popen.pid)
+    assert use is not None
+    assert (use.processes, use.threads) == (4, 4)
+    assert use.members[0].pid == popen.pid
+    others = {child.pid for child in psutil.Process(popen.pid).children(recursive=True)}
+    assert {one.pid for one in use.members[1:]} == others
+    assert use.rss_bytes > 4 * (32 << 20)
+    # The block is one, seen four times: divided among those who share it, it counts once.
+    assert (32 << 20) < use.pss_bytes < 2 * (32 << 20)
+    assert use.most_fds >= 3
+
+
+def test_one_process_agrees_with_psutil() -> None:
+    one, other = procfs.member(os.getpid()), psutil.Process()
+    assert one is not None
+    assert abs(one.rss_bytes - other.memory_info().rss) < (4 << 20)
+    assert one.threads == other.num_threads()
+    assert abs(procfs.fds(os.getpid()) - other.num_fds()) <= 1
+    assert one.state == "R"
+    assert procfs.peak_rss_bytes(os.getpid()) >= one.rss_bytes - (4 << 20)
+
+
+def test_nobody_is_nothing() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert tree.measure(gone.pid) is None
+    assert (procfs.fds(gone.pid), procfs.pss_bytes(gone.pid), procfs.ran_s(gone.pid)) == (0, 0, (0.0, 0.0))
+
+
+def test_the_machine_is_told_in_two_numbers() -> None:
+    machine = procfs.machine()
+    assert machine.tasks > 1
+    assert abs(machine.available_bytes - psutil.virtual_memory().available) < (512 << 20)
+
+
+def test_a_tree_that_forks_as_fast_as_it_can_is_ended_whole(program: list[subprocess.Popen[str]]) -> None:
+    become_subreaper()  # as the front is: what the tree leaves behind comes here
+    popen = start(program, FORKS, 1)
+    while len(procfs.tree(popen.pid)) < 20:
+        pass
+    popen.send_signal(signal.SIGSTOP)
+    assert tree.end_below(popen.pid) >= 19
+    popen.kill()
+    popen.wait()
+    while tree.sweep(()):
+        pass
+    assert not psutil.Process().children(recursive=True)
