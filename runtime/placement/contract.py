@@ -72,7 +72,7 @@ class Placement(Protocol):
         ...
 
     def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
-        """The kept log lines numbered above `after`, oldest first; also of ended sessions, as long as they are kept."""
+        """The kept log lines numbered above `after`, oldest first; of ended sessions too, while kept."""
         ...
 
     async def stacks(self, session_id: SessionId) -> str | None:
