@@ -79,7 +79,7 @@ class Init:
                 pass
 
     def _clean_up(self) -> None:
-        """The front is gone: nothing of its tree may stay.  Its workers are dying by their lifelines already."""
+        """The front is gone: nothing of its tree may stay.  Workers are dying by their lifelines already."""
         while tree.sweep(()):
             time.sleep(0.005)
 
