@@ -50,7 +50,7 @@ class LogPipe:
         self._loop.add_reader(fd, self._readable)
 
     def drain(self) -> None:
-        """Take what is in the pipe now, a last line without newline included; call when the process is gone."""
+        """Take what is in the pipe now, an unfinished last line included; call when the process is gone."""
         while self._fd >= 0 and self._readable():
             pass
         if self._partial:
