@@ -1,4 +1,4 @@
-"""What can be seen of sessions and of what runs them: plain data for the API, the terminal and the metrics."""
+"""What can be seen of sessions and of what runs them: plain data for the API, terminal and metrics."""
 
 from __future__ import annotations
 
