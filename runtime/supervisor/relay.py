@@ -1,4 +1,4 @@
-"""Join a caller's upgraded socket and a worker's pipe: packets in both directions, neither side outrunning the other."""
+"""Join a caller's upgraded socket and a worker's pipe; neither side can outrun the other."""
 
 from __future__ import annotations
 
