@@ -113,6 +113,11 @@ class Channel(asyncio.Protocol, Generic[M]):
     def ended(self) -> bool:
         return self._ended
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that were sent here and that the other side has not taken yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

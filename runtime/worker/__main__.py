@@ -44,11 +44,17 @@ def _serve(front: socket.socket, source: Path) -> int:
         zygote.report(front, _import_failed(error, source))
         return main.ExitCode.IMPORT_FAILED
     threads = zygote.running_threads()
-    zygote.report(front, control.Described(main.declarations(loaded), threads, loaded.name))
+    zygote.report(front, _described(loaded, threads))
     sys.stdout.flush()
     sys.stderr.flush()
     zygote.Zygote(front, functools.partial(main.run_worker, loaded)).serve()
     return 0
+
+
+def _described(loaded: bundle.LoadedBundle, threads: list[str]) -> control.Described:
+    return control.Described(
+        main.declarations(loaded), threads, loaded.name, loaded.sha256, loaded.modified_at
+    )
 
 
 def _import_failed(error: BaseException, source: Path) -> control.ImportFailed:

@@ -6,6 +6,9 @@ The program runs as ``__main__``, unchanged: its last line, ``asyncio.run(servic
 
 from __future__ import annotations
 
+import hashlib
+import io
+import linecache
 import re
 import sys
 from dataclasses import dataclass
@@ -29,11 +32,15 @@ class LoadedBundle:
         folder: Where its program lives; on the import path.
         endpoints: By path.
         name: The service's name; empty when it has none.
+        sha256: Of the program's file as it was run, in hexadecimal.
+        modified_at: When that file was last changed, seconds since the epoch.
     """
 
     folder: Path
     endpoints: dict[str, Endpoint]
     name: str
+    sha256: str = ""
+    modified_at: float = 0.0
 
 
 def program_of(source: Path) -> Path:
@@ -57,9 +64,12 @@ def load(source: Path) -> LoadedBundle:
     sys.modules["__main__"] = module
     sys.argv = [str(program)]
     sys.path.insert(0, str(program.parent))
+    source_bytes = program.read_bytes()
+    modified_at = program.stat().st_mtime
+    _remember(program, source_bytes)
     with host.loading():
         try:
-            exec(compile(program.read_bytes(), str(program), "exec"), module.__dict__)
+            exec(compile(source_bytes, str(program), "exec"), module.__dict__)
         except host.HostDeclared:
             pass
         except SystemExit as exit_:
@@ -84,7 +94,17 @@ def load(source: Path) -> LoadedBundle:
             )
         by_path[endpoint.path] = endpoint
     name = next((service.name for service in hosts if service.name), "") or ""
-    return LoadedBundle(program.parent, by_path, name)
+    digest = hashlib.sha256(source_bytes).hexdigest()
+    return LoadedBundle(program.parent, by_path, name, digest, modified_at)
+
+
+def _remember(program: Path, source: bytes) -> None:
+    """Tracebacks show the lines that run here, also when the file is edited later."""
+    try:
+        lines = io.TextIOWrapper(io.BytesIO(source), "utf-8").readlines()
+    except UnicodeDecodeError:
+        return  # another encoding: read from the file when it is needed
+    linecache.cache[str(program)] = (len(source), None, lines, str(program))
 
 
 def _classes_of(module: ModuleType, program: Path) -> list[Endpoint]:

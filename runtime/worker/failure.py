@@ -1,19 +1,41 @@
-"""An exception of user code, put so that its author recognises it: their line first, ours left out."""
+"""An exception of user code, put so that its author recognises it: their line first, ours left out.
+
+Nothing here may fail or take long because of the agent.  Its ``__repr__`` is never called; the ``__str__``
+of its exception is, for there is no other way to the message, and is given half a second.
+"""
 
 from __future__ import annotations
 
+import linecache
+import os
+import signal
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Final
 
-_MAX_MESSAGE_CHARS = 2_000
-_MAX_TRACEBACK_CHARS = 24_000
-_RUNTIME = str(Path(__file__).resolve().parent.parent)
+from runtime.session.redaction import Redactor, secrets_in
+from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
+from runtime.worker.locals import locals_of, secrets_of
+
+_MAX_MESSAGE_CHARS: Final = 2_000
+_MAX_TRACEBACK_CHARS: Final = 24_000
+_MAX_FRAMES: Final = 20
+_MAX_LOCALS_CHARS: Final = 24_000
+_MAX_HIDDEN: Final = 100
+_MAX_LINE_CHARS: Final = 200
+_AROUND: Final = 5
+_USER_CODE_S: Final = 0.5
+_NOT_THEIRS: Final = (str(Path(__file__).resolve().parent.parent), "<frozen ")
+_OS_FILES: Final = ("<frozen os>", os.__file__)
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What to tell about an exception; every text is bounded.
+    """What to tell about an exception; every text is bounded and without secrets.
 
     Attributes:
         where: ``file:line in function`` of the innermost line below the bundle's folder; when there is
@@ -24,54 +46,147 @@ class Described:
     message: str
     where: str
     traceback: str
+    trace: Trace
 
 
-def describe(error: BaseException, folder: Path) -> Described:
-    """Describe an exception raised while code of the bundle in `folder` ran."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = _without_runtime(frames)
-    where = ""
+def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None = None) -> Described:
+    """Describe an exception raised while code of the bundle in `folder` ran.
+
+    Args:
+        tasks: The asyncio tasks at that moment, when there was a loop.
+    """
+    live = [
+        (frame, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith(_NOT_THEIRS)
+    ]
+    redactor = Redactor(secrets_in(os.environ))
+    for frame, _ in live[-_MAX_FRAMES:]:
+        redactor.learn(secrets_of(frame))
+    frames = _frames(live, folder, redactor)
+    theirs = traceback.StackSummary.from_list(
+        [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)]
+    )
     if isinstance(error, SyntaxError) and error.filename:
-        where = f"{error.filename}:{error.lineno}"
+        file, line, where = error.filename, error.lineno or 1, f"{error.filename}:{error.lineno}"
     else:
-        own = [frame for frame in theirs if _is_below(frame.filename, folder)] or theirs
-        if own:
-            where = f"{own[-1].filename}:{own[-1].lineno} in {own[-1].name}"
+        chosen = next((frame for frame in reversed(frames) if frame.own), frames[-1] if frames else None)
+        file, line = (chosen.file, chosen.line) if chosen else ("", 0)
+        where = f"{file}:{line} in {chosen.function}" if chosen else ""
     return Described(
         kind=type(error).__name__,
-        message=_text(error)[:_MAX_MESSAGE_CHARS],
+        message=redactor.text(_text(error)[: 2 * _MAX_MESSAGE_CHARS])[:_MAX_MESSAGE_CHARS],
         where=where,
-        traceback=_cut_middle(_formatted(error, theirs)),
+        # Cut, redact, cut again: what the first cut may have split in two is gone with the second.
+        traceback=_cut_middle(redactor.text(_cut_middle(_formatted(error, theirs), 4)), 1),
+        trace=Trace(
+            frames=frames,
+            omitted=max(0, len(live) - len(frames)),
+            tasks=tasks or [],
+            excerpt=_excerpt(file, line, redactor),
+            bases=[f"{cls.__module__}.{cls.__qualname__}"[:200] for cls in type(error).__mro__[:8]],
+            missing=(error.name or "")[:200] if isinstance(error, ModuleNotFoundError) else "",
+            variable=_variable(error),
+            hide=redactor.values[:_MAX_HIDDEN],
+        ),
     )
 
 
-def _without_runtime(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
-    """Leave out the frames of Bulkhead and of the import machinery."""
-    return [f for f in frames if not f.filename.startswith((_RUNTIME, "<frozen "))]
+def _frames(live: list[tuple[FrameType, int]], folder: Path, redactor: Redactor) -> list[Frame]:
+    """The outermost and the innermost calls; with the locals of the bundle's own, from the inside out."""
+    kept = live if len(live) <= _MAX_FRAMES else [*live[:5], *live[5 - _MAX_FRAMES :]]
+    made: list[Frame] = []
+    left_chars = _MAX_LOCALS_CHARS
+    for number, (frame, line) in enumerate(reversed(kept)):
+        code = frame.f_code
+        own = _is_below(code.co_filename, folder)
+        shown, omitted = locals_of(frame, redactor) if (own or number == 0) and left_chars > 0 else ({}, 0)
+        left_chars -= sum(len(name) + len(value) for name, value in shown.items())
+        source = linecache.getline(code.co_filename, line).strip()[:_MAX_LINE_CHARS]
+        made.append(
+            Frame(
+                file=code.co_filename[:500],
+                line=line,
+                function=code.co_name[:200],
+                own=own,
+                source=redactor.text(source),
+                locals=shown,
+                omitted=omitted,
+            )
+        )
+    return made[::-1]
 
 
-def _formatted(error: BaseException, theirs: list[traceback.FrameSummary]) -> str:
-    described = traceback.TracebackException.from_exception(error)
-    described.stack = traceback.StackSummary.from_list(theirs)
+def _excerpt(file: str, line: int, redactor: Redactor) -> Excerpt | None:
+    lines = linecache.getlines(file) if file else []
+    if not 1 <= line <= len(lines):
+        return None
+    first = max(1, line - _AROUND)
+    shown = [redactor.text(text.rstrip("\n"))[:_MAX_LINE_CHARS] for text in lines[first - 1 : line + _AROUND]]
+    return Excerpt(file=file[:500], first=first, marked=line, lines=shown)
+
+
+def _variable(error: BaseException) -> str:
+    """``os.environ["NAME"]`` without such a variable: its name."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if not isinstance(error, KeyError) or last is None or last.tb_frame.f_code.co_filename not in _OS_FILES:
+        return ""
+    name = error.args[0] if error.args else ""
+    return name[:100] if type(name) is str else ""
+
+
+def _formatted(error: BaseException, theirs: traceback.StackSummary) -> str:
     try:
-        return "".join(described.format())
-    except Exception:  # noqa: BLE001 - a __str__ of user code may raise; the edge of reporting it
-        return f"{type(error).__name__}: (its message cannot be shown)\n"
+        with _no_longer_than(_USER_CODE_S):
+            described = traceback.TracebackException.from_exception(error, limit=50)
+            described.stack = theirs
+            return "".join(described.format())
+    except (Exception, _TooLong):  # noqa: BLE001 - a __str__ of user code may raise anything
+        shown = "".join(theirs.format())
+        return f"{shown}{type(error).__name__}: (its message cannot be shown)\n"
 
 
 def _text(error: BaseException) -> str:
     try:
-        return error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception:  # noqa: BLE001 - a __str__ of user code may raise
+        with _no_longer_than(_USER_CODE_S):
+            return str.__str__(error.msg if isinstance(error, SyntaxError) else str(error))
+    except (Exception, _TooLong):  # noqa: BLE001 - the same
         return "(its message cannot be shown)"
+
+
+class _TooLong(BaseException):
+    """Not an Exception, so that a handler of the agent's does not take it for one of its own."""
+
+
+@contextmanager
+def _no_longer_than(seconds: float) -> Iterator[None]:
+    """Interrupt Python code that takes longer; only in the main thread, where workers run their loop."""
+
+    def late(*_: object) -> None:
+        raise _TooLong
+
+    try:
+        before = signal.signal(signal.SIGALRM, late)
+    except ValueError:
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _is_below(filename: str, folder: Path) -> bool:
     return filename.startswith(f"{folder}/") and "/site-packages/" not in filename
 
 
-def _cut_middle(text: str) -> str:
-    if len(text) <= _MAX_TRACEBACK_CHARS:
+def _cut_middle(text: str, times: int) -> str:
+    limit = times * _MAX_TRACEBACK_CHARS
+    if len(text) <= limit:
         return text
-    half = _MAX_TRACEBACK_CHARS // 2
-    return f"{text[:half]}\n  … {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    half = limit // 2
+    return f"{text[:half]}\n  … {len(text) - limit} characters left out …\n{text[-half:]}"

@@ -84,7 +84,7 @@ def run_once(ends: WorkerEnds, source: Path) -> int:
 
 
 def _live(worker: _Worker) -> int:
-    """Run its event loop; whatever ends that from below (exit, an interrupt) is told before it takes effect."""
+    """Run its event loop; whatever ends that from below (exit, an interrupt) is told first."""
     try:
         return asyncio.run(worker.run())
     except BaseException as error:

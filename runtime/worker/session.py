@@ -26,6 +26,7 @@ from runtime.worker.bundle import LoadedBundle
 from runtime.worker.failure import describe
 from runtime.worker.fault import commit
 from runtime.worker.relay import RelayTransport
+from runtime.worker.tasks import tasks_now
 
 STOP_S = 5.0
 """Seconds that an agent's `stop` gets when nobody named a grace."""
@@ -97,7 +98,7 @@ class Session:
     async def run(self) -> bool:
         """Be the session; True when it ended without a fault.  The front has been told how it ended."""
         self._prepare()
-        fault: _StageFailed | None = None
+        fault: control.Failed | None = None
         over = _Over("finished")
         work = asyncio.create_task(self._bring_up(), name="session:start")
         try:
@@ -110,10 +111,12 @@ class Session:
         except _Over as ended:
             over = ended
         except _StageFailed as failed:
-            fault = failed
-        fault = await self._take_down(work) or fault
+            fault = self._failed(failed)  # now: what is taken down cannot be looked at
+        late = await self._take_down(work)
+        if late is not None and fault is None:
+            fault = self._failed(late)
         try:
-            self._send(self._failed(fault) if fault else control.Ended(over.reason, over.message))
+            self._send(fault or control.Ended(over.reason, over.message))
         except ChannelClosed:
             return False  # the front is gone, and with it whoever wanted to know
         return fault is None
@@ -205,12 +208,14 @@ class Session:
 
     def _failed(self, fault: _StageFailed) -> control.Failed:
         error = fault.__cause__ or fault
-        told = describe(error, self._loaded.folder)
+        told = describe(error, self._loaded.folder, tasks_now(self._loaded.folder))
         if fault.stage == "join" and isinstance(error, RoomUnreachable | RoomRefused | RoomLost):
             # No line of the agent had a part in it, so there is no line to show.
             reason = "room_lost" if isinstance(error, RoomLost) else "room_unreachable"
             return control.Failed(fault.stage, told.kind, told.message, reason=reason)
-        return control.Failed(fault.stage, told.kind, told.message, told.where, told.traceback)
+        return control.Failed(
+            fault.stage, told.kind, told.message, told.where, told.traceback, trace=told.trace
+        )
 
 
 async def _construct(cls: type[Any], arguments: dict[str, Any]) -> Any:

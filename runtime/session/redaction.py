@@ -1,0 +1,167 @@
+"""Take secrets out of what is shown: by the names they stand under, by their looks, and by their values.
+
+A report outlives its session and is read by more people than may know the keys an agent works with.  What
+looks like a secret is replaced whole; a text that is hidden without need costs less than one that is not.
+Every pattern is linear in the length of the text, whatever stands in it.  Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+HIDDEN: Final = "•••"
+MAX_VALUES: Final = 500
+_MIN_VALUE_CHARS: Final = 6  # shorter ones ("1", "true", "test") would tear holes into everything
+_MAX_VALUE_CHARS: Final = 4096
+_MAX_DEPTH: Final = 8
+_MAX_ITEMS: Final = 100
+
+_WORDS: Final = frozenset(
+    {
+        *("key", "keys", "apikey", "token", "tokens", "secret", "secrets", "password", "passwords"),
+        *("passwd", "pwd", "passphrase", "passcode", "authorization", "auth", "cookie", "cookies"),
+        *("credential", "credentials", "creds", "bearer", "jwt", "private", "signature", "pin", "otp"),
+        *("dsn", "salt"),
+    }
+)
+_ENDINGS: Final = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credentials", "cookie")
+_COUNTING: Final = frozenset(
+    {
+        *("max", "min", "count", "num", "n", "total", "used", "usage", "limit", "prompt", "completion"),
+        *("input", "output", "cached", "reasoning", "tokens", "keys"),
+    }
+)
+_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+_NAMES_IN_TEXT: Final = (
+    r"(?:api[_-]?key|access[_-]?key|private[_-]?key|secret(?:[_-]?key)?|client[_-]?secret|token|password|passwd"
+    r"|passphrase|authorization|cookie|credentials?)"
+)
+_LOOKS: Final = tuple(
+    (re.compile(pattern, flags), put)
+    for pattern, flags, put in (
+        (
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
+            0,
+            HIDDEN,
+        ),
+        (r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?", 0, HIDDEN),
+        (r"(?<![A-Za-z0-9])(?:sk|ma|pk|rk|whsec)[-_][A-Za-z0-9_-]{12,}", 0, HIDDEN),
+        (r"(?<![A-Za-z0-9])(?:gh[pousr]_|github_pat_|xox[abprs]-|hf_|AIza)[A-Za-z0-9_-]{16,}", 0, HIDDEN),
+        (r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])", 0, HIDDEN),
+        (r"(://[^/\s:@]{0,200}:)[^/\s@]{1,500}@", 0, rf"\g<1>{HIDDEN}@"),
+        (r"\b(Bearer|Basic)\s{1,4}[A-Za-z0-9._~+/=-]{4,}", re.I, rf"\g<1> {HIDDEN}"),
+        # name = value, "name": "value", --name value; a number under such a name is a count, not a secret
+        (
+            rf"({_NAMES_IN_TEXT}\\?[\"']?\s{{0,4}}[:=]\s{{0,4}})"
+            r"(?![0-9.]{1,12}(?![\w.])|None|null|True|False|true|false|Bearer |Basic |•••)"
+            r"(\\?\"[^\"]*\"?|\\?'[^']*'?|[^\s,;&)}\]\"']+)",
+            re.I,
+            rf"\g<1>{HIDDEN}",
+        ),
+    )
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """A variable, key or header of this name probably holds a secret."""
+    parts = [part.lower() for part in _PARTS.findall(name[:200])]
+    return any(part in _WORDS for part in parts) or "".join(parts).endswith(_ENDINGS)
+
+
+def is_count_name(name: str) -> bool:
+    """A number under this name counts something (``max_tokens``), also where the name sounds secret."""
+    return any(part.lower() in _COUNTING for part in _PARTS.findall(name[:200]))
+
+
+def secrets_in(values: Mapping[str, Any]) -> list[str]:
+    """The texts that stand under secret names in an environment or in arguments, nested ones too."""
+    found: list[str] = []
+    _collect(values, False, found, 0)
+    return found
+
+
+def _collect(value: Any, is_secret: bool, found: list[str], depth: int) -> None:
+    if depth > _MAX_DEPTH or len(found) >= MAX_VALUES:
+        return
+    if isinstance(value, Mapping):
+        for name, inner in list(value.items())[:1000]:
+            _collect(inner, is_secret or is_secret_name(str(name)), found, depth + 1)
+    elif isinstance(value, list | tuple):
+        is_pair = len(value) == 2 and isinstance(value[0], str) and is_secret_name(value[0])
+        for inner in value[1:] if is_pair else value[:_MAX_ITEMS]:
+            _collect(inner, is_secret or is_pair, found, depth + 1)
+    elif is_secret and isinstance(value, str):
+        found.append(value)
+
+
+class Redactor:
+    """Hides secrets in texts and plain data.
+
+    Args:
+        values: Secrets known as such, such as those of the environment (see `secrets_in`).
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+        self.learn(values)
+
+    @property
+    def values(self) -> list[str]:
+        """What is hidden because it is known, longest first."""
+        return sorted(self._values, key=lambda value: (-len(value), value))
+
+    def learn(self, values: Iterable[str]) -> None:
+        """Hide these, too, wherever they stand; ones too short to tell from common words are left out."""
+        for value in values:
+            if len(self._values) >= MAX_VALUES:
+                break
+            if _MIN_VALUE_CHARS <= len(value.strip()) <= _MAX_VALUE_CHARS:
+                self._values.add(value.strip())
+        self._known = None
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        if self._values:
+            if self._known is None:
+                self._known = re.compile("|".join(re.escape(value) for value in self.values))
+            text = self._known.sub(HIDDEN, text)
+        for pattern, put in _LOOKS:
+            text = pattern.sub(put, text)
+        return text
+
+    def plain(self, value: Any, *, max_chars: int = 500) -> Any:
+        """JSON-like data without secrets: bounded in depth, items and the length of texts."""
+        return self._plain(value, max_chars, 0)
+
+    def _plain(self, value: Any, max_chars: int, depth: int) -> Any:
+        if isinstance(value, str):
+            # Hide first: a cut could leave a half of a secret that no pattern knows any more.
+            shown = self.text(value[: 20 * max_chars])
+            return shown if len(shown) <= max_chars else f"{shown[:max_chars]}…"
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if depth >= _MAX_DEPTH:
+            return "…"
+        if isinstance(value, Mapping):
+            shown_items: dict[str, Any] = {}
+            for name, inner in list(value.items())[:_MAX_ITEMS]:
+                hide = is_secret_name(str(name)) and not _is_harmless(str(name), inner)
+                key = self.text(str(name))[:100]
+                shown_items[key] = HIDDEN if hide else self._plain(inner, max_chars, depth + 1)
+            return shown_items
+        if isinstance(value, list | tuple):
+            shown_list = [self._plain(inner, max_chars, depth + 1) for inner in value[:_MAX_ITEMS]]
+            if len(value) == 2 and isinstance(value[0], str) and is_secret_name(value[0]):
+                shown_list[1] = HIDDEN  # a header: its name and its value
+            return shown_list
+        return f"<{type(value).__name__}>"
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    return (
+        value is None or isinstance(value, bool) or (isinstance(value, int | float) and is_count_name(name))
+    )

@@ -1,0 +1,80 @@
+"""Where a program stood when it failed, as a worker writes it down: frames with locals, tasks, source.
+
+All texts are made by the worker, bounded and without secrets; the front bounds and redacts them again,
+because a worker may send what it likes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One call on the stack.
+
+    Attributes:
+        own: A line of the bundle, not of a library.
+        locals: Local variables as text, in the order they were made; empty where they were not taken.
+        omitted: Local variables that were not taken, for their number.
+    """
+
+    file: str
+    line: int
+    function: str
+    own: bool = False
+    source: str = ""
+    locals: dict[str, str] = {}
+    omitted: int = 0
+
+
+class TaskTrace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One asyncio task that was not done.
+
+    Attributes:
+        waits_for: What its innermost frame awaits, by type; empty when it does not wait.
+        frames: ``file:line in function``, outermost first.
+        own: A line of the bundle is among them.
+    """
+
+    name: str
+    waits_for: str = ""
+    frames: list[str] = []
+    own: bool = False
+
+
+class Excerpt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A few lines of source around the one that counts.
+
+    Attributes:
+        first: Number of the first line in `lines`.
+        marked: Number of the line that counts.
+        note: Set when these may not be the lines that ran.
+    """
+
+    file: str
+    first: int
+    marked: int
+    lines: list[str]
+    note: str = ""
+
+
+class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a worker knows of an exception beyond its text.
+
+    Attributes:
+        frames: Outermost first.
+        omitted: Frames in the middle that were left out.
+        bases: Full names of the exception's class and its bases, most special first.
+        missing: The package that could not be found, when that was the reason.
+        variable: The environment variable that was not set, when that was the reason.
+        hide: Values that must not be shown; for redacting what else is known of the session, never kept.
+    """
+
+    frames: list[Frame] = []
+    omitted: int = 0
+    tasks: list[TaskTrace] = []
+    excerpt: Excerpt | None = None
+    bases: list[str] = []
+    missing: str = ""
+    variable: str = ""
+    hide: list[str] = []
