@@ -127,7 +127,7 @@ async def test_a_reader_that_does_not_read_is_cut_and_the_others_are_not(
     monkeypatch.setattr(events, "STALL_S", 0.3)
     async with serving(event_buffer_count=50) as site:
         chronicle = site.server.front.chronicle
-        await follow(site)  # never read again
+        stalled = await follow(site)  # not read again until it was cut
         good = await follow(site)
         number = 0
         async with asyncio.timeout(30):
@@ -140,6 +140,9 @@ async def test_a_reader_that_does_not_read_is_cut_and_the_others_are_not(
                     seen = json.loads((await good.next())["data"])["n"]
         chronicle.announce("last", {"n": 0})
         assert (await good.next())["event"] == "last"
+        async with asyncio.timeout(15):
+            rest = await stalled.reader.read()  # to its end, which there would not be otherwise
+        assert b"event: last" not in rest
 
 
 async def test_streams_end_with_the_server_at_once(serving: Any) -> None:
