@@ -128,6 +128,9 @@ class HostedRoom:
         self._connections.add(task)
         try:
             await self._start()
+            if self._closing:  # since it was admitted; `close` knew only those who had a seat
+                await connection.close(GOING_AWAY)
+                return
             await self._serve(claims, connection, room_url)
         finally:
             self._connections.discard(task)

@@ -201,6 +201,30 @@ async def test_closing_a_room_sends_everybody_away_and_it_can_be_opened_again(ho
 
 
 @pytest.mark.asyncio
+async def test_one_who_is_still_entering_when_the_room_closes_is_sent_away(house: Any) -> None:
+    closed = asyncio.Event()
+
+    class Entering:
+        """A connection that says nothing of its own."""
+
+        async def receive(self) -> bytes | None:
+            await closed.wait()
+            return None
+
+        async def send(self, packet: bytes) -> None: ...
+
+        async def close(self, code: int = 1000) -> None:
+            closed.set()
+
+    claims = house.hub.admit("late", house.hub.token("late", "bob"))
+    serving = asyncio.create_task(house.hub.serve("late", claims, Entering(), room_url="ws://x"))
+    while not house.hub.rooms():
+        await asyncio.sleep(0)  # its room exists, and its folder is being made: it has no seat yet
+    await asyncio.gather(house.hub.close_room("late"), serving)
+    assert closed.is_set()
+
+
+@pytest.mark.asyncio
 async def test_a_room_nobody_is_in_closes_after_a_while(build: Any) -> None:
     house = await build(RoomLimits(idle_close_s=0.01))
     ada = await house.join("ada")
