@@ -17,10 +17,14 @@ PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test says what it needs (unit, process, e2e), or collection fails."""
-    bare = [item.nodeid for item in items if sum(1 for level in LEVELS if item.get_closest_marker(level)) != 1]
+    bare = [
+        item.nodeid for item in items if sum(1 for level in LEVELS if item.get_closest_marker(level)) != 1
+    ]
     if bare:
         listed = "\n  ".join(bare[:20])
-        raise pytest.UsageError(f"each test needs exactly one of the markers {', '.join(LEVELS)}:\n  {listed}")
+        raise pytest.UsageError(
+            f"each test needs exactly one of the markers {', '.join(LEVELS)}:\n  {listed}"
+        )
 
 
 async def _within(awaitable: Awaitable[object], seconds: float) -> object:
@@ -57,7 +61,9 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     before = _descriptors()
     children_before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
-    children = [child for child in psutil.Process().children(recursive=True) if child.pid not in children_before]
+    children = [
+        child for child in psutil.Process().children(recursive=True) if child.pid not in children_before
+    ]
     left = [f"{child.pid} {child.status()} {' '.join(child.cmdline())}" for child in children]
     assert not left, f"processes left behind: {left}"
     opened = _descriptors() - before

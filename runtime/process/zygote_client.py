@@ -99,7 +99,8 @@ class ZygoteClient:
         self._loop.add_reader(self._socket, self._readable)
 
     async def fork(self, plumbing: Plumbing) -> ProcessHandle:
-        """Have a worker forked around `plumbing`, whose child ends are closed here; the handle is the caller's.
+        """Have a worker forked around `plumbing`, whose child ends are closed here.  The handle is the caller's.
+
 
         Raises:
             SpawnFailed: The system allows no more processes.
