@@ -99,8 +99,7 @@ class ZygoteClient:
         self._loop.add_reader(self._socket, self._readable)
 
     async def fork(self, plumbing: Plumbing) -> ProcessHandle:
-        """Have a worker forked around `plumbing`, whose child ends are closed here.  The handle is the caller's.
-
+        """Have a worker forked around `plumbing`, whose child ends are closed here; the caller owns it.
 
         Raises:
             SpawnFailed: The system allows no more processes.
