@@ -20,6 +20,8 @@ from runtime.settings import SupervisorSettings
 log = structlog.get_logger("supervisor")
 
 _CLOSE_S = 2.0
+_REFILL_AFTER_S = 0.02
+"""A fork takes a core for milliseconds: not while the session that took the last parked child comes up."""
 
 
 class Nursery:
@@ -90,6 +92,7 @@ class Nursery:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _refill(self, zygote: ZygoteClient) -> None:
+        await asyncio.sleep(_REFILL_AFTER_S)
         while len(self._parked) < self._settings.max_parked:
             try:
                 self._parked.append(await WorkerProcess.fork(zygote, self._settings))
