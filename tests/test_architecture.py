@@ -21,7 +21,7 @@ MAX_LINES = 400
 
 LEVELS = (
     {"errors", "clock", "settings", "logs"},
-    {"wire"},
+    {"wire", "model"},
     {"session", "metrics", "rooms.room", "rooms.token"},
     {"process", "rooms", "chronicle"},
     {"supervisor", "sdk"},
@@ -53,14 +53,14 @@ HOMES = {
     "openai": ("runtime.sdk",),
     "opentelemetry": ("runtime.sdk",),
     "prometheus_client": ("runtime.metrics", "runtime.front"),
-    "aiosqlite": ("runtime.session.journal", "runtime.rooms"),
+    "aiosqlite": ("runtime.session.journal", "runtime.session.crash_store", "runtime.rooms"),
     "watchfiles": ("runtime.supervisor", "runtime.placement", "runtime.cli"),
 }
 
 PURE = ("runtime.wire", "runtime.session", "runtime.rooms.room", "runtime.supervisor.lifecycle",
         "runtime.supervisor.verdict", "runtime.supervisor.budget",
         "runtime.supervisor.vigil")  # fmt: skip
-NOT_PURE = ("runtime.session.journal",)
+NOT_PURE = ("runtime.session.journal", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}
 
 TOP_FOLDERS = {"runtime", "agents", "tests", ".ci", "bench", "ui", "docs"}

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ProtocolError, RoomError, RuntimeServiceError
+from runtime.model.contract import rules_of
 from runtime.sdk.answer_writer import AnswerWriter
 from runtime.sdk.chat_message import Said
-from runtime.sdk.context import AgentChatContext, is_rules, rules_of
+from runtime.sdk.context import AgentChatContext, is_rules
 from runtime.sdk.participant import Participant
 from runtime.sdk.reply_decision import LOOK_BACK, Question
 from runtime.sdk.thread import Thread, ThreadMessage

@@ -6,26 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-Message = dict[str, Any]
-"""One input item as the Responses API has it: ``{"role", "content"}``, or a function call or its output."""
+from runtime.model.contract import RULES_HEADING, Message, rules_text
 
 MAX_MESSAGES = 200
 MAX_TEXT_CHARS = 32_000
-RULES_HEADING = "Rules:\n"
-
-
-def rules_text(rules: Sequence[str]) -> str:
-    """The system text that carries `rules` to a model; empty for no rules."""
-    lines = [" ".join(rule.split()) for rule in rules]
-    return RULES_HEADING + "".join(f"-{line}\n" for line in lines if line) if any(lines) else ""
-
-
-def rules_of(text: str) -> list[str]:
-    """The rules in a system text that `rules_text` wrote; empty for any other text."""
-    if not text.startswith(RULES_HEADING):
-        return []
-    lines = text[len(RULES_HEADING) :].splitlines()
-    return [line.removeprefix("-").strip() for line in lines if line.strip("- ")]
 
 
 def cut(text: str, limit_chars: int = MAX_TEXT_CHARS) -> str:

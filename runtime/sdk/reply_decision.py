@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runtime.model.contract import ModelError
 from runtime.sdk.context import AgentChatContext, cut
-from runtime.sdk.llm.model import ModelError
 from runtime.sdk.thread import ThreadMessage
 
 if TYPE_CHECKING:

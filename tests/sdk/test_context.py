@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.sdk.context import AgentChatContext, rules_of, rules_text
+from runtime.model.contract import rules_of, rules_text
+from runtime.sdk.context import AgentChatContext
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.model.contract import ModelError
 from runtime.sdk.llm.adapter import LLMAdapter
-from runtime.sdk.llm.model import ModelError
 from runtime.sdk.reply_decision import Question, decide, decide_by_position, decide_by_rule
 from runtime.sdk.thread import ThreadMessage
 

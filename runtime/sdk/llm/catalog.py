@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RuntimeServiceError
+from runtime.model.contract import FunctionSpec, ToolCall
 from runtime.sdk.context import cut
-from runtime.sdk.llm.model import FunctionSpec, ToolCall
 from runtime.wire.content import (
     Content,
     EmptyContent,

@@ -12,8 +12,16 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from runtime.sdk.context import Message
-from runtime.sdk.llm.model import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
+from runtime.model.contract import (
+    Completed,
+    Message,
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
 from runtime.sdk.llm.warm_up import warm_up
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runtime.model.contract import Completed, Model, ModelError, ModelRequest, TextDelta, ToolCall, Usage
+from runtime.model.offline import NAME, OfflineModel
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.adapter import EventHandler, LLMAdapter
 from runtime.sdk.llm.catalog import ToolCatalog, output_text
-from runtime.sdk.llm.model import Completed, Model, ModelError, ModelRequest, TextDelta, ToolCall, Usage
-from runtime.sdk.llm.offline import NAME, OfflineModel
 from runtime.sdk.llm.openai_model import OpenAIModel, is_configured, preload
 from runtime.sdk.toolkit import ToolContext
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.model.contract import Completed, ModelEvent, ModelRequest, TextDelta, Usage
 from runtime.sdk.client import RoomClient
-from runtime.sdk.llm.model import Completed, ModelEvent, ModelRequest, TextDelta, Usage
 
 
 class Server:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from runtime.errors import NotFound, RoomLost
+from runtime.model.contract import ModelError
 from runtime.sdk.chat_session import ChatSession
 from runtime.sdk.chat_thread import HISTORY_MESSAGES, MAX_WAITING
 from runtime.sdk.chatbot import ChatBot
-from runtime.sdk.llm.model import ModelError
 from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
 from runtime.sdk.messaging import RoomMessage
 from runtime.sdk.remote_toolkit import RemoteToolkit

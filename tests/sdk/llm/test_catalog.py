@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from runtime.model.contract import ToolCall
 from runtime.sdk.llm.catalog import MAX_TOOLS, ToolCatalog, output_text
-from runtime.sdk.llm.model import ToolCall
 from runtime.sdk.participant import RemoteParticipant
 from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import (

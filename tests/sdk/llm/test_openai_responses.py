@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
+from runtime.model.contract import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
 from runtime.sdk.context import AgentChatContext
-from runtime.sdk.llm.model import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
 from runtime.sdk.llm.openai_responses import MAX_ANSWER_CHARS, OpenAIResponsesAdapter
 from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 

@@ -18,12 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ConfigError
-from runtime.sdk.context import Message, rules_of
-from runtime.sdk.llm.model import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
-from runtime.sdk.llm.offline_rules import obey
-from runtime.sdk.llm.offline_script import Script, Turn, load_script
-from runtime.sdk.llm.offline_talk import Conversation, small_talk, talk_about_itself
-from runtime.sdk.llm.offline_tools import ask_for, report, sample, wanted_tools
+from runtime.model.contract import (
+    Completed,
+    Message,
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    TextDelta,
+    ToolCall,
+    Usage,
+    rules_of,
+)
+from runtime.model.offline_rules import obey
+from runtime.model.offline_script import Script, Turn, load_script
+from runtime.model.offline_talk import Conversation, small_talk, talk_about_itself
+from runtime.model.offline_tools import ask_for, report, sample, wanted_tools
 
 NAME = "offline"
 DELAY_MS = 12.0

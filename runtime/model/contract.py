@@ -11,7 +11,25 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from runtime.errors import RuntimeServiceError
-from runtime.sdk.context import Message
+
+Message = dict[str, Any]
+"""One input item as the Responses API has it: ``{"role", "content"}``, or a function call or its output."""
+
+RULES_HEADING = "Rules:\n"
+
+
+def rules_text(rules: Sequence[str]) -> str:
+    """The system text that carries `rules` to a model; empty for no rules."""
+    lines = [" ".join(rule.split()) for rule in rules]
+    return RULES_HEADING + "".join(f"-{line}\n" for line in lines if line) if any(lines) else ""
+
+
+def rules_of(text: str) -> list[str]:
+    """The rules in a system text that `rules_text` wrote; empty for any other text."""
+    if not text.startswith(RULES_HEADING):
+        return []
+    lines = text[len(RULES_HEADING) :].splitlines()
+    return [line.removeprefix("-").strip() for line in lines if line.strip("- ")]
 
 
 class ModelError(RuntimeServiceError):

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigError
+from runtime.model.contract import Completed, FunctionSpec, ModelError, ModelRequest, TextDelta
+from runtime.model.offline import OfflineModel
+from runtime.model.offline_rules import FUN_FACTS
+from runtime.model.offline_script import parse_script
+from runtime.model.offline_talk import calculate
 from runtime.sdk.context import AgentChatContext
-from runtime.sdk.llm.model import Completed, FunctionSpec, ModelError, ModelRequest, TextDelta
-from runtime.sdk.llm.offline import OfflineModel
-from runtime.sdk.llm.offline_rules import FUN_FACTS
-from runtime.sdk.llm.offline_script import parse_script
-from runtime.sdk.llm.offline_talk import calculate
 
 pytestmark = pytest.mark.unit
 

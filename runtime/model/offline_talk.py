@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from runtime.sdk.llm.model import FunctionSpec
-from runtime.sdk.llm.offline_rules import Obedience
+from runtime.model.contract import FunctionSpec
+from runtime.model.offline_rules import Obedience
 
 HOW_TO_GET_A_REAL_ONE = "Set OPENAI_API_KEY or OPENAI_BASE_URL and start again to talk to a real model."
 

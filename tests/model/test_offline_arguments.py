@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.sdk.llm.offline_arguments import guess_arguments
+from runtime.model.offline_arguments import guess_arguments
 
 pytestmark = pytest.mark.unit
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from runtime.sdk.llm.model import FunctionSpec
-from runtime.sdk.llm.offline_arguments import guess_arguments, stem, words
+from runtime.model.contract import FunctionSpec
+from runtime.model.offline_arguments import guess_arguments, stem, words
 
 # Words that stand in many names and descriptions and so say nothing about which tool is meant.
 COMMON = """
