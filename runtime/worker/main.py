@@ -22,9 +22,11 @@ from runtime.wire.frames import encode_frame
 from runtime.worker import failure
 from runtime.worker.bundle import LoadedBundle, load, program_of
 from runtime.worker.heartbeat import beat_for_ever
+from runtime.worker.rehearsal import rehearse
 from runtime.worker.session import Session
 
 _MAX_FRAME_BYTES = 8 << 20
+_REHEARSE_AFTER_S = 0.005
 _LAST_WORD_S = 1.0
 
 
@@ -116,8 +118,13 @@ class _Worker:
             self._ended,
             max_frame_bytes=_MAX_FRAME_BYTES,
         )
+        # What needs no session is done before there is one: parked, this costs nobody's time.
+        setproctitle.setproctitle("bulkhead: parked")
+        box = Box(self._ends.box_fd)
         channel.send(control.Hello(os.getpid()))
+        parked = asyncio.create_task(self._parked())
         start = await self._first(channel)
+        parked.cancel()
         if start is None:
             return ExitCode.FRONT_LOST
         setproctitle.setproctitle(f"bulkhead: {start.session_id} {start.identity}@{start.room}")
@@ -130,7 +137,7 @@ class _Worker:
             )
             code = ExitCode.FAILED
         else:
-            beats = asyncio.create_task(beat_for_ever(Box(self._ends.box_fd), start.heartbeat_s))
+            beats = asyncio.create_task(beat_for_ever(box, start.heartbeat_s))
             code = await self._be(start, self._loaded, channel)
             beats.cancel()
         channel.close()
@@ -152,6 +159,11 @@ class _Worker:
             pass  # the front is gone, or does not read; it sees the exit status anyway
         finally:
             pipe.close()
+
+    async def _parked(self) -> None:
+        await asyncio.sleep(_REHEARSE_AFTER_S)  # one that was forked for a session gets it at once
+        if isinstance(self._loaded, LoadedBundle):
+            await rehearse(self._loaded)
 
     async def _first(self, channel: Channel[control.ToWorker]) -> control.Start | None:
         assert self._start is not None

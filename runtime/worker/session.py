@@ -95,6 +95,12 @@ class Session:
             case control.Start():
                 pass  # a worker is one session only; the front never sends a second
 
+    async def rehearse(self, cls: type[Any]) -> None:
+        """Take the first steps with an agent that does nothing; see `runtime.worker.rehearsal`."""
+        self._prepare()
+        self._agent = await asyncio.create_task(_stage("construct", _construct(cls, {})))
+        self._over.cancel()
+
     async def run(self) -> bool:
         """Be the session; True when it ended without a fault.  The front has been told how it ended."""
         self._prepare()
