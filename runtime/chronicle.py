@@ -15,6 +15,8 @@ from typing import Any, Literal
 from runtime.clock import Clock, iso
 from runtime.logs import get_logger
 from runtime.metrics import Metrics
+from runtime.session.crash import CrashReport, bare
+from runtime.session.crash_store import CrashStore
 from runtime.session.events import (
     Exited,
     Placed,
@@ -38,10 +40,17 @@ class Chronicle:
     """Records, and the ways to hear of their changes."""
 
     def __init__(
-        self, *, journal: Journal, ledger: Ledger, feed: Feed, metrics: Metrics, clock: Clock
+        self,
+        *,
+        journal: Journal,
+        ledger: Ledger,
+        feed: Feed,
+        metrics: Metrics,
+        clock: Clock,
+        crashes: CrashStore | None = None,
     ) -> None:
         self._journal, self._ledger, self.feed = journal, ledger, feed
-        self._metrics, self._clock = metrics, clock
+        self._metrics, self._clock, self._crashes = metrics, clock, crashes
         self._waiters: dict[SessionId, set[asyncio.Future[None]]] = {}
         self._news = asyncio.Event()
 
@@ -155,14 +164,14 @@ class Chronicle:
             case Stopping():
                 self._tell(record, "session.stopping", event.at, reason=event.reason)
             case Exited():
-                self._closed(record, event.at)
+                self._closed(record, event.at, event.report)
                 return
             case _:
                 pass
         self._journal.note(record)
         self._wake(event.session_id)
 
-    def _closed(self, record: SessionRecord, at: float) -> None:
+    def _closed(self, record: SessionRecord, at: float, report: CrashReport | None = None) -> None:
         spec, exit = record.spec, record.exit
         assert exit is not None  # the ledger closes a record with its exit
         self._journal.note(record)
@@ -170,7 +179,34 @@ class Chronicle:
             spec.endpoint, exit.reason, cpu_s=record.cpu_s, log_lines_dropped=record.log_lines_dropped
         )
         self._tell(record, "session.exited", at, exit=exit_json(exit))
+        if not exit.reason.is_clean:
+            self._crashed(record, report or bare(record, exit))
         self._wake(spec.session_id)
+
+    def _crashed(self, record: SessionRecord, report: CrashReport) -> None:
+        """A session, or one attempt of it, did not end well; from here on its report is found."""
+        if self._crashes is not None:
+            self._crashes.keep(report)
+        self._metrics.session_crashed(record.spec.endpoint, report.exit.reason)
+        about = {
+            "reason": str(report.exit.reason),
+            "fingerprint": report.fingerprint,
+            "sentence": report.sentence,
+            "where": report.where,
+            "cure": report.cure,
+        }
+        siblings = sum(1 for other in self._ledger.live() if other is not record and other.ready_at)
+        spec = record.spec
+        _log.warning(
+            "session.crashed",
+            session_id=spec.session_id,
+            endpoint=spec.endpoint,
+            identity=spec.identity,
+            room=spec.room,
+            siblings=siblings,
+            **about,
+        )
+        self._tell(record, "session.crashed", report.at, siblings=siblings, **about)
 
     def _tell(self, record: SessionRecord, kind: str, at: float, /, **more: Any) -> None:
         spec = record.spec

@@ -64,6 +64,12 @@ class Metrics:
             ["endpoint", "reason"],
             registry=registry,
         )
+        self._crashed = Counter(
+            "bulkhead_crashes",
+            "Attempts of sessions that did not end well, by reason",
+            ["endpoint", "reason"],
+            registry=registry,
+        )
         self._cpu = Counter(
             "bulkhead_session_cpu_seconds",
             "Processor time of ended sessions",
@@ -96,6 +102,10 @@ class Metrics:
         self._ended.labels(endpoint, reason).inc()
         self._cpu.labels(endpoint).inc(max(0.0, cpu_s))
         self._dropped.inc(max(0, log_lines_dropped))
+
+    def session_crashed(self, path: str, reason: str) -> None:
+        """A session, or one attempt of it, did not end well."""
+        self._crashed.labels(self._endpoint(path), reason).inc()
 
     def reader_cut(self) -> None:
         """A reader of the event stream was too slow."""

@@ -67,6 +67,23 @@ class ServerSettings:
         "", "secret(s) that sign webhooks, separated by spaces", env=("MESHAGENT_WEBHOOK_SECRET",), secret=True
     )
     room_secret: str = knob("", "secret that signs participant tokens", env=("MESHAGENT_SECRET",), secret=True)
+    api_key: str = knob(
+        "",
+        "API key of the project (ma-…): signs participant tokens, and is a bearer of the operator API",
+        env=("MESHAGENT_API_KEY",),
+        secret=True,
+    )
+    model_key: str = knob(
+        "",
+        "key of the model provider, for agents that reach it through their room",
+        env=("OPENAI_API_KEY",),
+        secret=True,
+    )
+    model_url: str = knob(
+        "",
+        "base URL of the model provider; with neither, the offline model answers",
+        env=("OPENAI_BASE_URL",),
+    )
     api_token: str = knob("", "token for the operator API when not called from loopback", secret=True)
     insecure: bool = knob(False, "serve unsigned webhooks and an open operator API beyond loopback")
     watch: bool = knob(True, "load new and changed bundles while running")

@@ -8,7 +8,7 @@ from typing import Final
 
 from quart import Quart, Response, g, has_request_context, request, websocket
 
-from runtime.front import chaos, events, health, openapi, rooms, tokens, webhooks, workers
+from runtime.front import chaos, crashes, events, health, openapi, rooms, tokens, webhooks, workers
 from runtime.front.body import BoundedRequest
 from runtime.front.problems import install
 from runtime.front.socket import BoundedConnection
@@ -51,6 +51,7 @@ def create_app(front: Front, readers: events.Readers) -> FrontApp:
     app.before_websocket(name_request)
     app.register_blueprint(health.routes(front))
     app.register_blueprint(workers.routes(front))
+    app.register_blueprint(crashes.routes(front))
     app.register_blueprint(chaos.routes(front))
     app.register_blueprint(events.routes(front, readers))
     app.register_blueprint(rooms.routes(front))

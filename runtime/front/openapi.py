@@ -93,6 +93,9 @@ _STR: Final = {"type": "string"}
 _INT: Final = {"type": "integer"}
 _NUM: Final = {"type": "number"}
 _MAYBE_INT: Final = {"type": ["integer", "null"]}
+_ANY: Final = {"type": "object"}
+_MAYBE_ANY: Final = {"type": ["object", "null"]}
+_ANY_LIST: Final = {"type": "array"}
 _MAYBE_STR: Final = {"type": ["string", "null"]}
 _SESSION: Final = _in("path", "session_id", "string", "Such as s_7Q4M2XKB")
 _OK: Final = _json(_object(ok={"const": True}), "Alive")
@@ -162,6 +165,25 @@ _SCHEMAS: Final[dict[str, Any]] = {
         threads={"type": "array", "items": _STR},
         error=_STR,
         detail=_STR,
+    ),
+    "CrashReport": _object(
+        **dict.fromkeys(("session", "endpoint", "identity", "room", "sentence", "cure", "fingerprint"), _STR),
+        **dict.fromkeys(("at", "where", "traceback", "native"), _STR),
+        **dict.fromkeys(("generation", "frames_omitted", "log_lines_dropped", "peak_rss_bytes"), _INT),
+        **dict.fromkeys(("frames", "tasks", "messages", "warnings", "process_tree"), _ANY_LIST),
+        **dict.fromkeys(("code", "use", "arguments", "unknown"), _ANY),
+        **dict.fromkeys(("excerpt", "failure"), _MAYBE_ANY),
+        exit=_ref("Exit"),
+        log={"type": "array", "items": _ref("LogLine")},
+        pid=_MAYBE_INT,
+        after_s={"type": ["number", "null"]},
+        cpu_s=_NUM,
+    ),
+    "CrashGroup": _object(
+        **dict.fromkeys(("fingerprint", "reason", "kind", "endpoint", "bundle", "session_id"), _STR),
+        **dict.fromkeys(("first_at", "last_at", "code_sha256", "sentence", "cure", "where"), _STR),
+        count=_INT,
+        code_generation=_INT,
     ),
     "LogLine": _object(seq=_INT, at=_STR, stream=_STR, level=_STR, text=_STR),
     "Problem": _object(
@@ -247,16 +269,8 @@ _PATHS: Final[dict[str, Any]] = {
     "/workers/{session_id}/crash": {
         "parameters": [_SESSION],
         "get": _operation(
-            "How a session ended",
-            _json(
-                _object(
-                    session=_STR,
-                    exit=_ref("Exit"),
-                    failure={"type": ["object", "null"]},
-                    log=_LIST | {"items": _ref("LogLine")},
-                ),
-                "The report",
-            ),
+            "Why a session did not end well",
+            _json(_ref("CrashReport"), "The report; 404 when it ended as it was meant to"),
             operator=True,
         ),
     },
@@ -277,6 +291,21 @@ _PATHS: Final[dict[str, Any]] = {
         "post": _operation(
             "Make the session misbehave; only where BULKHEAD_CHAOS is on",
             _json(_object(session=_STR, fault=_STR), "Asked of it"),
+            operator=True,
+        ),
+    },
+    "/crashes": {
+        "get": _operation(
+            "What ended badly, by kind and place",
+            _json(_object(crashes=_LIST | {"items": _ref("CrashGroup")}), "The latest first"),
+            operator=True,
+        )
+    },
+    "/crashes/{fingerprint}": {
+        "parameters": [_in("path", "fingerprint", "string", "Twelve hexadecimal digits")],
+        "get": _operation(
+            "One kind of crash, its sessions and its latest report",
+            _json(_ref("CrashGroup"), "The group, with `sessions` and `report`"),
             operator=True,
         ),
     },

@@ -34,6 +34,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "no_answer": (504, "The session did not answer"),
     "no_memory": (503, "Not enough memory for another session"),
     "no_process": (409, "The session has no process"),
+    "not_crashed": (404, "There is no crash report"),
     "not_exited": (409, "The session has not ended"),
     "not_found": (404, "Nothing here"),
     "not_trusted": (403, "Not from there"),

@@ -33,6 +33,7 @@ from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.live import RoomEvent
+from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
@@ -41,6 +42,7 @@ from runtime.settings import Settings, load_settings
 
 SETTLE_S: Final = 1.0
 JOURNAL_FILE: Final = "journal.sqlite3"
+CRASHES_FILE: Final = "crashes.sqlite3"
 _log = get_logger("server")
 
 
@@ -111,6 +113,12 @@ class Server:
         self.url = listener.url
         journal = await Journal.open(server.state_dir / JOURNAL_FILE, history_count=server.history_count)
         self._parts.push_async_callback(journal.aclose)
+        crashes = await CrashStore.open(
+            server.state_dir / CRASHES_FILE,
+            keep_count=server.crash_count,
+            keep_bytes=server.crash_bytes,
+        )
+        self._parts.push_async_callback(crashes.aclose)
         placement = self._given or self._local_placement()
         metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
         chronicle = Chronicle(
@@ -119,6 +127,7 @@ class Server:
             feed=Feed(keep_count=server.event_buffer_count, epoch=secrets.token_hex(4)),
             metrics=metrics,
             clock=self._clock,
+            crashes=crashes,
         )
         caller = RoomCaller(
             port=listener.port,
@@ -152,6 +161,7 @@ class Server:
             access=access,
             clock=self._clock,
             rooms=hub,
+            crashes=crashes,
             name=self._name,
             port=listener.port,
             started_at=self._clock.wall(),

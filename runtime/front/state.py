@@ -17,6 +17,7 @@ from runtime.placement.contract import Placement
 from runtime.rooms.connection import Connection
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
+from runtime.session.crash_store import CrashStore
 from runtime.session.journal import Journal
 from runtime.settings import ServerSettings
 
@@ -62,6 +63,7 @@ class Front:
     access: Access
     clock: Clock
     rooms: Rooms | None = None
+    crashes: CrashStore | None = None
     name: str = ""
     port: int = 0
     started_at: float = 0.0

@@ -10,6 +10,7 @@ from quart import Blueprint, Response, json, jsonify, request
 
 from runtime.chronicle import exit_json
 from runtime.clock import iso
+from runtime.front.crashes import report_json, report_of
 from runtime.front.events import EVENT_STREAM, sse
 from runtime.front.problems import problem
 from runtime.front.refusal import Refusal
@@ -17,7 +18,6 @@ from runtime.front.state import Front, caller
 from runtime.session.info import BundleInfo, EndpointInfo, LogLine, Vitals
 from runtime.session.record import SessionRecord
 
-CRASH_LOG_COUNT: Final = 50
 FOLLOW_S: Final = 0.2
 MAX_GRACE_S: Final = 3600.0
 _YIELD_EVERY_COUNT: Final = 10
@@ -90,30 +90,7 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/workers/<session_id>/crash")
     async def crash(session_id: str) -> Response:
-        record = front.chronicle.record(session_id)
-        if record.exit is None:
-            return problem("not_exited", f"Session {session_id} is {record.state}.", session=session_id)
-        failure = record.exit.failure
-        lines = front.placement.log_lines(record.spec.session_id)[-CRASH_LOG_COUNT:]
-        return jsonify(
-            session=session_id,
-            endpoint=record.spec.endpoint,
-            identity=record.spec.identity,
-            room=record.spec.room,
-            pid=record.pid,
-            generation=record.generation,
-            exit=exit_json(record.exit),
-            failure=None
-            if failure is None
-            else {
-                "stage": failure.stage,
-                "kind": failure.kind,
-                "message": failure.message,
-                "where": failure.where,
-                "traceback": failure.traceback,
-            },
-            log=[_line_json(line) for line in lines],
-        )
+        return jsonify(report_json(await report_of(front, session_id)))
 
     @paths.get("/workers/<session_id>/stacks")
     async def stacks(session_id: str) -> Response:

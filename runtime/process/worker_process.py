@@ -17,7 +17,9 @@ from runtime.process.channel import Channel
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
 from runtime.process.plumbing import Heartbeat, Plumbing
+from runtime.process.traffic import Traffic
 from runtime.process.zygote_client import Command, ZygoteClient
+from runtime.session.crash import LoadedCode
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
 
@@ -37,6 +39,10 @@ class WorkerProcess:
     """One process, waiting for its session (parked) until `adopt` gives it an owner.
 
     `close` must be called, after the process has exited; it releases every descriptor.
+
+    Attributes:
+        traffic: The last messages on its pipe.
+        code: What it runs; None until its bundle says.
     """
 
     def __init__(self, process: ProcessHandle, plumbing: Plumbing, settings: SupervisorSettings) -> None:
@@ -47,6 +53,8 @@ class WorkerProcess:
         self._owner: Owner | None = None
         self._popen: subprocess.Popen[bytes] | None = None
         self._waiting: list[control.FromWorker] = []
+        self.traffic = Traffic()
+        self.code: LoadedCode | None = None
         self._pipe_error: ProtocolError | None = None
         self.pipe_ended = False
         self._logs = LogPipe(
@@ -120,6 +128,7 @@ class WorkerProcess:
             self._channel.send(message)
         except ChannelClosed:
             return False
+        self.traffic.note("in", message)
         return True
 
     async def drain(self) -> None:
@@ -194,6 +203,7 @@ class WorkerProcess:
         self._plumbing.close()
 
     def _message(self, message: control.FromWorker) -> None:
+        self.traffic.note("out", message)
         if self._owner is not None:
             self._owner.on_message(message)
         elif not isinstance(message, control.Hello):

@@ -18,6 +18,7 @@ from runtime.session.cures import Case, cure_for, sentence_for
 from runtime.session.info import LogLine
 from runtime.session.record import Exit, Failure, SessionRecord
 from runtime.session.spec import SessionId
+from runtime.session.use import Use
 from runtime.wire.trace import Excerpt, Frame, TaskTrace
 
 MAX_REPORT_BYTES: Final = 384 << 10
@@ -40,6 +41,20 @@ class Code:
     file: str = ""
     sha256: str = ""
     modified_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedCode:
+    """Code and where it came from, as the supervisor knows it.
+
+    Attributes:
+        folder: The bundle's folder; the front reads source only below it.
+        loaded_at: Seconds since the epoch.
+    """
+
+    code: Code
+    folder: PurePath
+    loaded_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +87,8 @@ class CrashReport:
         after_s: Seconds from the start of its process to the end; None when it never had one.
         native: What faulthandler wrote: the stack of every thread.
         process_tree: One line per process that was there at the last look.
-        use: Resources over time, as the supervisor sampled them.
+        use: What its process tree used over time.
+        warnings: What was said about it before the end: limits that came near, a loop that did not turn.
         unknown: Sections that are empty because nobody could know, with the reason.
     """
 
@@ -91,6 +107,7 @@ class CrashReport:
     after_s: float | None = None
     where: str = ""
     excerpt: Excerpt | None = None
+    traceback: str = ""
     frames: tuple[Frame, ...] = ()
     frames_omitted: int = 0
     tasks: tuple[TaskTrace, ...] = ()
@@ -100,14 +117,15 @@ class CrashReport:
     messages: tuple[PipeTraffic, ...] = ()
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
-    use: dict[str, Any] = field(default_factory=dict)
+    use: Use = field(default_factory=Use)
+    warnings: tuple[str, ...] = ()
     process_tree: tuple[str, ...] = ()
     arguments: dict[str, Any] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
 
 
 _LONGEST: Final[tuple[tuple[str, Any], ...]] = (
-    ("use", {}),
+    ("use", Use()),
     ("log", ()),
     ("native", ""),
     ("tasks", ()),
@@ -161,7 +179,7 @@ def fingerprint(exit: Exit, where: str, *, folder: str, fallback: str) -> str:
 def bare(record: SessionRecord, exit: Exit) -> CrashReport:
     """The report where no supervisor made one: the server, or the placement, lost sight of the session."""
     spec = record.spec
-    case = Case.of(exit)
+    case, failure = Case.of(exit), exit.failure
     nothing = ("frames", "tasks", "native", "log", "messages", "use", "process_tree", "excerpt", "code")
     return CrashReport(
         session_id=spec.session_id,
@@ -169,7 +187,7 @@ def bare(record: SessionRecord, exit: Exit) -> CrashReport:
         identity=spec.identity,
         room=spec.room,
         generation=record.generation,
-        exit=exit,
+        exit=exit if failure is None else replace(exit, failure=replace(failure, traceback="")),
         sentence=sentence_for(case),
         cure=cure_for(case),
         fingerprint=fingerprint(exit, where_of(exit.failure), folder="", fallback=spec.endpoint),
@@ -177,7 +195,8 @@ def bare(record: SessionRecord, exit: Exit) -> CrashReport:
         code=Code(bundle=spec.bundle),
         pid=record.pid,
         after_s=None if record.started_at is None else max(0.0, exit.at - record.started_at),
-        where=where_of(exit.failure),
+        where=where_of(failure),
+        traceback=failure.traceback if failure is not None else "",
         log_lines_dropped=record.log_lines_dropped,
         peak_rss_bytes=record.peak_rss_bytes,
         cpu_s=record.cpu_s,

@@ -210,6 +210,10 @@ def sentence_for(case: Case) -> str:
         return f"Its program ended the process with exit code {case.code}."
     general = REASONS[case.reason][0]
     said = case.said.strip()
+    if case.where:
+        said = said.removesuffix(f" at {case.where}")
+    if said and case.reason in _SAID:
+        return f"{said[0].upper()}{said[1:]}"
     return f"{general[:-1]}: {said}" if said else general
 
 
@@ -238,6 +242,9 @@ def cure_for(case: Case) -> str:
             return known
     return REASONS[case.reason][1]
 
+
+_SAID: Final = frozenset({ExitReason.IMPORT_ERROR, ExitReason.START_ERROR, ExitReason.AGENT_ERROR})
+"""Reasons whose message says all that the general sentence does, and more."""
 
 _BY_EXCEPTION: Final = frozenset(
     {

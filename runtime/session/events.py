@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.session.crash import CrashReport
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 from runtime.session.use import Use
@@ -90,6 +91,9 @@ class Exited(SessionEvent):
 
     Attributes:
         use: What its process tree used, from its start to its end.
+        report: Why it ended, when that was not clean.
+        log_bytes: What it wrote to its log.
+        relay_bytes: What went through the front for its relayed room connection, both ways.
     """
 
     exit: Exit
@@ -97,6 +101,9 @@ class Exited(SessionEvent):
     cpu_s: float = 0.0
     log_lines_dropped: int = 0
     use: Use = field(default_factory=Use)
+    report: CrashReport | None = None
+    log_bytes: int = 0
+    relay_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from runtime.errors import BundleImportFailed, RuntimeServiceError
 from runtime.process.logpipe import LogPipe
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import Command, ZygoteClient
+from runtime.session.crash import Code, LoadedCode
 from runtime.session.info import BundleInfo
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
@@ -55,6 +56,7 @@ class Bundle:
         self._serving = asyncio.Event()
         self._loading = asyncio.Lock()
         self._loaded_at = 0.0
+        self._code: LoadedCode | None = None
         self._backoff = Backoff()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -98,7 +100,7 @@ class Bundle:
         async with self._loading:
             if self._closed:
                 return
-            started = self._clock.now()
+            started, loaded_at = self._clock.now(), self._clock.wall()
             try:
                 nursery, described = await self._bring_up()
             except RuntimeServiceError as error:
@@ -110,6 +112,7 @@ class Bundle:
                 self.generation += 1
                 self.endpoints = tuple(described.endpoints)
                 self.threads = tuple(described.threads)
+                self._code = self._loaded(described, loaded_at)
                 self._loaded_at = self._clock.now()
                 self._serving.set()
                 self._log.info(
@@ -124,11 +127,25 @@ class Bundle:
                     await old.close()
         self._changed()
 
+    def _loaded(self, described: Described, at: float) -> LoadedCode:
+        program = self.source / "main.py" if self.source.is_dir() else self.source
+        code = Code(
+            bundle=self.name,
+            generation=self.generation,
+            file=str(program),
+            sha256=described.sha256,
+            modified_at=described.modified_at,
+        )
+        return LoadedCode(code=code, folder=program.parent, loaded_at=at)
+
     async def take(self) -> tuple[WorkerProcess, bool]:
         """A worker of the newest generation; waits while the zygote is being started again."""
         await self._serving.wait()
         assert self._nursery is not None
-        return await self._nursery.take()
+        code = self._code
+        worker, parked = await self._nursery.take()
+        worker.code = code
+        return worker, parked
 
     async def close(self) -> None:
         """End the zygote and what is parked; sessions live on."""

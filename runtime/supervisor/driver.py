@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -15,14 +15,16 @@ from runtime.errors import ProtocolError, RuntimeServiceError
 from runtime.process.procfs import peak_rss_bytes
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
+from runtime.session.crash import CrashReport
 from runtime.session.info import RelayPort, Vitals
-from runtime.session.record import ExitReason
+from runtime.session.record import Exit, ExitReason
 from runtime.session.spec import SessionSpec
-from runtime.session.use import UseMeter
+from runtime.session.use import Use, UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.pings import Pings
+from runtime.supervisor.post_mortem import PostMortem
 from runtime.supervisor.relay import Relay
 from runtime.wire import control
 
@@ -40,6 +42,7 @@ class Driver:
     Args:
         publish: Takes each event, in order; may not block.
         swept: Awaited after the process is gone; kills what it left behind.
+        secrets: Values that no report may show.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Driver:
         publish: Callable[[events.SessionEvent], None],
         swept: Callable[[], Awaitable[None]],
         relay: RelayPort | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.spec = spec
         self.generation = generation
@@ -68,6 +72,7 @@ class Driver:
         self._pings = Pings(clock)
         self._worker: WorkerProcess | None = None
         self._meter = UseMeter(self._placed_at)
+        self._post_mortem = PostMortem(spec, generation, secrets=secrets)
         self._log = log.bind(
             session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
         )
@@ -143,6 +148,7 @@ class Driver:
 
     async def _keep(self, worker: WorkerProcess, parked: bool) -> None:
         self._worker = worker
+        self._post_mortem.began(worker)
         self._feed(lc.Forked(worker.pid, parked))
         worker.send(self._start())
         worker.adopt(Owner(self._heard, self._pipe_ended, self._printed))
@@ -150,6 +156,7 @@ class Driver:
             self._relay.connect(worker)
         status = await worker.exited()
         stack = worker.last_text()
+        self._post_mortem.wrote(stack)
         await self._swept()
         if self._relay is not None:
             await self._relay.close()
@@ -188,7 +195,11 @@ class Driver:
             case control.Ended() | control.Failed():
                 if self._worker is not None:
                     self._meter.peak_rss(peak_rss_bytes(self._worker.pid))
+                if isinstance(message, control.Failed):
+                    self._post_mortem.said(message)
                 self._feed(lc.LastWord(message))
+            case control.Exiting():
+                self._post_mortem.said(message)
             case control.Pong():
                 self._pings.answered(message)
             case control.StatusNow():
@@ -271,11 +282,12 @@ class Driver:
         ended = events.Exited(
             session_id=self.spec.session_id,
             at=at,
-            exit=replace(how, at=at),
+            exit=(how := replace(how, at=at)),
             peak_rss_bytes=use.peak_rss_bytes,
             cpu_s=use.cpu_s,
             log_lines_dropped=self._worker.lines_dropped if self._worker is not None else 0,
             use=use,
+            report=None if how.reason.is_clean else self._report(how, use),
         )
         tell = self._log.info if how.reason.is_clean else self._log.warning
         tell(
@@ -289,6 +301,15 @@ class Driver:
             log_lines_dropped=ended.log_lines_dropped,
         )
         self._publish(ended)
+
+    def _report(self, how: Exit, use: Use) -> CrashReport:
+        return self._post_mortem.report(
+            how,
+            after_s=round(self._clock.now() - self._placed_at, 3),
+            log=self.logbook.after(0),
+            log_lines_dropped=self._worker.lines_dropped if self._worker is not None else 0,
+            use=use,
+        )
 
 
 def _signal_name(status: int | None) -> str:

@@ -23,6 +23,7 @@ from runtime.process.zygote_client import Command
 from runtime.session.events import Placed, SessionEvent
 from runtime.session.info import BundleInfo, EndpointInfo, RelayPort
 from runtime.session.record import ExitReason
+from runtime.session.redaction import secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundle import Bundle
@@ -65,6 +66,7 @@ class Supervisor:
         self._limits = limits
         self._clock = clock
         self._env = bundle_environment(env, names=settings.pass_env)
+        self._secrets = secrets_in(self._env)
         self._publish = publish
         self._changed = changed
         self._orphan_mark = None if owns_process else "BULKHEAD_SESSION"
@@ -191,6 +193,7 @@ class Supervisor:
             publish=self._publish,
             swept=self._sweep,
             relay=relay,
+            secrets=self._secrets,
         )
         self._drivers[spec.session_id] = driver
         self._keep_logbook(spec.session_id, driver.logbook)

@@ -13,6 +13,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/": "liveness",
     "/.well-known": "the service specification",
     "/api": "a later version of this API",
+    "/crashes": "the reports of crashes",
     "/events": "the event stream",
     "/healthz": "the health summary",
     "/livez": "the liveness probe",

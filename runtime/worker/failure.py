@@ -60,12 +60,15 @@ def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None =
         for frame, line in traceback.walk_tb(error.__traceback__)
         if not frame.f_code.co_filename.startswith(_NOT_THEIRS)
     ]
+    # What comes before the agent's first line is the event loop's turning.
+    skip = next((n for n, (frame, _) in enumerate(live) if _is_below(frame.f_code.co_filename, folder)), 0)
+    live = live[skip:]
     redactor = Redactor(secrets_in(os.environ))
     for frame, _ in live[-_MAX_FRAMES:]:
         redactor.learn(secrets_of(frame))
     frames = _frames(live, folder, redactor)
     theirs = traceback.StackSummary.from_list(
-        [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)]
+        [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)][skip:]
     )
     if isinstance(error, SyntaxError) and error.filename:
         file, line, where = error.filename, error.lineno or 1, f"{error.filename}:{error.lineno}"

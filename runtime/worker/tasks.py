@@ -17,12 +17,16 @@ _RUNTIME: Final = str(Path(__file__).resolve().parent.parent)
 def tasks_now(folder: Path) -> list[TaskTrace]:
     """The tasks of the running loop that are not done, those of the bundle in `folder` first.
 
-    Our own tasks, which keep a session going and never had a line of the agent in them, are left out.
+    Our own tasks, which keep a session and its connection going, are left out.
     """
     found = [_trace(task, f"{folder}/") for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    shown = [task for task in found if any(not line.startswith(_RUNTIME) for line in task.frames)]
+    shown = [task for task in found if task.own or not any(_is_ours(line) for line in task.frames)]
     shown.sort(key=lambda task: (not task.own, task.name))
     return shown[:MAX_TASKS]
+
+
+def _is_ours(line: str) -> bool:
+    return line.startswith(_RUNTIME) or "/site-packages/websockets/" in line
 
 
 def _trace(task: asyncio.Task[Any], below: str) -> TaskTrace:

@@ -17,6 +17,9 @@ FRONT = {
     "MESHAGENT_WEBHOOK_SECRET": "s",
     "MESHAGENT_SECRET": "s",
     "MESHAGENT_API_KEY": "ma-1",
+    "MESHAGENT_API_KEY_FILE": "/run/secrets/ma",
+    "BULKHEAD_API_KEY": "s",
+    "BULKHEAD_MODEL_KEY": "s",
     "BULKHEAD_OFFLINE_SCRIPT": "turns.yaml",
 }
 

@@ -1,0 +1,309 @@
+"""The store of crash reports: one SQLite file beside the journal, bounded in number and bytes.
+
+What stays
+    The newest reports, of one fingerprint at most `PER_GROUP_COUNT`, so that an agent that crashes in a loop
+    does not push everybody else's reports out.  A group (how often, since when, which code brought it)
+    outlives its reports and is a row of its own.
+What waits
+    Nothing: `keep` only takes the report; one task writes, and whoever asks is answered once that is done.
+    A report that cannot be written is kept in memory and tried again, up to `MAX_WAITING` of them.
+Secrets
+    Reports are redacted before they get here; the file is for its owner alone all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import aiosqlite
+import msgspec
+
+from runtime.errors import JournalUnusable
+from runtime.logs import get_logger
+from runtime.session.crash import CrashReport, from_json, to_json
+
+PER_GROUP_COUNT: Final = 25
+MAX_WAITING: Final = 200
+_BATCH_COUNT: Final = 20
+_RETRY_S: Final = 1.0
+_VERSION: Final = 1
+_SCHEMA: Final = """
+    CREATE TABLE IF NOT EXISTS reports (
+        seq INTEGER PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        fingerprint TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        report BLOB NOT NULL,
+        UNIQUE (session_id, generation)
+    );
+    CREATE INDEX IF NOT EXISTS reports_fingerprint ON reports (fingerprint);
+    CREATE TABLE IF NOT EXISTS groups (
+        fingerprint TEXT PRIMARY KEY,
+        count INTEGER NOT NULL,
+        first_at REAL NOT NULL,
+        last_at REAL NOT NULL,
+        code_generation INTEGER NOT NULL,
+        code_sha256 TEXT NOT NULL,
+        about BLOB NOT NULL
+    );
+"""
+_PRUNE: Final = """
+    DELETE FROM reports WHERE seq IN (
+        SELECT seq FROM (
+            SELECT seq,
+                ROW_NUMBER() OVER (PARTITION BY fingerprint ORDER BY seq DESC) AS of_group,
+                ROW_NUMBER() OVER (ORDER BY seq DESC) AS of_all,
+                SUM(size) OVER (ORDER BY seq DESC) AS total
+            FROM reports)
+        WHERE of_group > ? OR of_all > ? OR total > ?)
+"""
+_COUNT: Final = """
+    INSERT INTO groups (fingerprint, count, first_at, last_at, code_generation, code_sha256, about)
+    VALUES (?, 1, ?, ?, ?, ?, ?)
+    ON CONFLICT (fingerprint) DO UPDATE SET
+        count = count + 1, last_at = MAX(last_at, excluded.last_at), about = excluded.about
+"""
+_GROUPS: Final = "SELECT about, count, first_at, last_at, code_generation, code_sha256 FROM groups"
+_PRUNE_GROUPS: Final = """
+    DELETE FROM groups WHERE fingerprint IN (
+        SELECT fingerprint FROM groups ORDER BY last_at DESC LIMIT -1 OFFSET ?)
+"""
+_log = get_logger("crashes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashGroup:
+    """Crashes of one kind at one place.
+
+    Attributes:
+        count: How many there were; more than there are reports, which are bounded.
+        first_at: Seconds since the epoch.
+        code_generation: The generation of the bundle's code that brought it, as this server counted then.
+        code_sha256: Of the program that brought it.
+        session_id: Of the latest one.
+        sentence: Of the latest one, as `cure` and `where`.
+    """
+
+    fingerprint: str
+    reason: str
+    kind: str
+    endpoint: str
+    bundle: str
+    count: int
+    first_at: float
+    last_at: float
+    code_generation: int
+    code_sha256: str
+    session_id: str
+    sentence: str
+    cure: str
+    where: str
+
+
+class CrashStore:
+    """An open store; make one with `open`, and close it with `aclose`.
+
+    Args:
+        keep_count: Reports, and groups, that stay.
+        keep_bytes: What the reports may come to together.
+    """
+
+    def __init__(self, db: aiosqlite.Connection, *, keep_count: int, keep_bytes: int) -> None:
+        self._db, self._keep_count, self._keep_bytes = db, keep_count, keep_bytes
+        self._waiting: dict[tuple[str, int], CrashReport] = {}
+        self._wake, self._idle = asyncio.Event(), asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._writer = asyncio.create_task(self._write_forever(), name="crashes")
+
+    @classmethod
+    async def open(cls, path: Path, *, keep_count: int, keep_bytes: int) -> CrashStore:
+        """Open the file, or make it; a damaged one is moved aside, for old reports must not stop a server.
+
+        Raises:
+            JournalUnusable: It cannot be written.
+        """
+        try:
+            try:
+                db = await _connect(path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                aside = path.with_suffix(".damaged")
+                os.replace(path, aside)
+                _log.warning("crashes.moved_aside", error=str(error), file=str(aside))
+                db = await _connect(path)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalUnusable(
+                f"cannot write {path}: {error}",
+                cure="Point BULKHEAD_STATE_DIR at a folder this user can write.",
+            ) from error
+        return cls(db, keep_count=keep_count, keep_bytes=keep_bytes)
+
+    def keep(self, report: CrashReport) -> None:
+        """Take a report; from now on it is found."""
+        if self._closing:
+            return
+        self._waiting[(report.session_id, report.generation)] = report
+        while len(self._waiting) > MAX_WAITING:
+            lost = self._waiting.pop(next(iter(self._waiting)))
+            _log.warning("crashes.report_lost", session_id=lost.session_id)
+        self._idle.clear()
+        self._wake.set()
+
+    async def report(self, session_id: str, generation: int | None = None) -> CrashReport | None:
+        """The report of a session's latest attempt that ended badly, or of the attempt that is named."""
+        for (waiting_id, number), report in reversed(self._waiting.items()):
+            if waiting_id == session_id and generation in (None, number):
+                return report
+        query = "SELECT report FROM reports WHERE session_id = ? AND ? IN (generation, 0) ORDER BY seq DESC"
+        for (blob,) in await self._ask(query, (session_id, generation or 0)):
+            return _read(blob)
+        return None
+
+    async def groups(self) -> list[CrashGroup]:
+        """All groups, the one that crashed last first."""
+        rows = await self._ask(f"{_GROUPS} ORDER BY last_at DESC, fingerprint")
+        return [_group(*row) for row in rows]
+
+    async def group(self, fingerprint: str) -> tuple[CrashGroup, list[CrashReport]] | None:
+        """One group and its reports that are kept, the latest first; None when there is no such group."""
+        rows = await self._ask(f"{_GROUPS} WHERE fingerprint = ?", (fingerprint,))
+        if not rows:
+            return None
+        blobs = await self._ask(
+            "SELECT report FROM reports WHERE fingerprint = ? ORDER BY seq DESC", (fingerprint,)
+        )
+        reports = [report for (blob,) in blobs if (report := _read(blob)) is not None]
+        return _group(*rows[0]), reports
+
+    async def aclose(self) -> None:
+        """Write what is left and close the file.  Safe to call twice."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.set()
+        try:
+            await self._writer
+        finally:
+            await self._db.close()
+
+    async def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        if self._closing:
+            return []
+        await self._idle.wait()
+        return list(await self._db.execute_fetchall(query, values))
+
+    async def _write_forever(self) -> None:
+        while not (self._closing and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = list(self._waiting.items())[:_BATCH_COUNT]
+                try:
+                    await self._write([report for _, report in batch])
+                except sqlite3.Error as error:
+                    _log.error("crashes.write_failed", error=str(error))
+                    self._idle.set()  # who asks meanwhile is answered from memory, or from what is written
+                    if self._closing:
+                        return
+                    await asyncio.sleep(_RETRY_S)
+                    continue
+                for key, report in batch:
+                    if self._waiting.get(key) is report:
+                        del self._waiting[key]
+            self._idle.set()
+
+    async def _write(self, reports: list[CrashReport]) -> None:
+        await self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for report in reports:
+                await self._insert(report)
+            await self._db.execute(_PRUNE, (PER_GROUP_COUNT, self._keep_count, self._keep_bytes))
+            await self._db.execute(_PRUNE_GROUPS, (self._keep_count,))
+            await self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                await self._db.execute("ROLLBACK")
+            raise
+
+    async def _insert(self, report: CrashReport) -> None:
+        blob = to_json(report)
+        row = (report.session_id, report.generation, report.fingerprint, len(blob), blob)
+        cursor = await self._db.execute(
+            "INSERT OR IGNORE INTO reports (session_id, generation, fingerprint, size, report)"
+            " VALUES (?, ?, ?, ?, ?)",
+            row,
+        )
+        if cursor.rowcount == 0:
+            return  # told before: it counts once
+        code = report.code
+        values = (report.fingerprint, report.at, report.at, code.generation, code.sha256, _about(report))
+        await self._db.execute(_COUNT, values)
+
+
+def _about(report: CrashReport) -> str:
+    failure = report.exit.failure
+    group = CrashGroup(
+        fingerprint=report.fingerprint,
+        reason=report.exit.reason.value,
+        kind=failure.kind if failure is not None else "",
+        endpoint=report.endpoint,
+        bundle=report.code.bundle,
+        count=1,
+        first_at=report.at,
+        last_at=report.at,
+        code_generation=report.code.generation,
+        code_sha256=report.code.sha256,
+        session_id=report.session_id,
+        sentence=report.sentence[:500],
+        cure=report.cure[:500],
+        where=report.where[:500],
+    )
+    return msgspec.json.encode(group).decode()
+
+
+def _group(
+    about: str, count: int, first_at: float, last_at: float, generation: int, sha256: str
+) -> CrashGroup:
+    group = msgspec.json.decode(about, type=CrashGroup)
+    return replace(
+        group, count=count, first_at=first_at, last_at=last_at, code_generation=generation, code_sha256=sha256
+    )
+
+
+def _read(blob: bytes) -> CrashReport | None:
+    try:
+        return from_json(blob)
+    except (msgspec.MsgspecError, ValueError) as error:
+        _log.warning("crashes.row_skipped", error=str(error))
+        return None
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives its -wal file the rights of the file itself, so these are set before it sees it.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    _make_private(path)
+    db = await aiosqlite.connect(path, isolation_level=None, timeout=1.0)
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "journal_size_limit = 4194304"):
+            await db.execute(f"PRAGMA {pragma}")
+        rows = list(await db.execute_fetchall("PRAGMA user_version"))
+        if rows[0][0] not in (0, _VERSION):
+            raise sqlite3.DatabaseError(f"written by another version (schema {rows[0][0]})")
+        await db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    except BaseException:
+        await db.close()
+        raise
+    return db

@@ -1,0 +1,72 @@
+"""What faulthandler wrote, read: threads, their frames, and which package's native code was on top.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_FRAME: Final = re.compile(
+    r'^\s*File "(?P<file>[^"]{1,500})", line (?P<line>[0-9]{1,9}) in (?P<name>.{1,200})$'
+)
+_STDLIB: Final = re.compile(r"/lib/python3\.[0-9]+/(?P<rest>.+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class NativeFrame:
+    """One Python frame of a thread."""
+
+    file: str
+    line: int
+    function: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+def threads_in(stack: str) -> list[list[NativeFrame]]:
+    """The frames of every thread, innermost first; the thread that failed comes first."""
+    threads: list[list[NativeFrame]] = []
+    current: list[NativeFrame] | None = None
+    for line in stack.splitlines():
+        if line.rstrip().endswith("(most recent call first):"):
+            current = []
+            if line.startswith("Current thread"):
+                threads.insert(0, current)
+            else:
+                threads.append(current)
+        elif current is not None and (found := _FRAME.match(line)):
+            current.append(NativeFrame(found["file"], int(found["line"]), found["name"]))
+        elif not line.strip():
+            current = None
+    return threads
+
+
+def own_frame(stack: str, folder: str) -> NativeFrame | None:
+    """The innermost frame of the bundle in `folder`: of the thread that failed, else of any other."""
+    for frames in threads_in(stack):
+        for frame in frames:
+            if folder and frame.file.startswith(f"{folder}/") and "/site-packages/" not in frame.file:
+                return frame
+    return None
+
+
+def library_in(stack: str, folder: str) -> str:
+    """The package in which the failing thread left Python; empty when that was the agent's own line."""
+    for frames in threads_in(stack)[:1]:
+        for frame in frames[:1]:
+            return next(_packages(frame.file, folder), "")
+    return ""
+
+
+def _packages(file: str, folder: str) -> Iterator[str]:
+    _, found, rest = file.rpartition("/site-packages/")
+    if not found:
+        if folder and file.startswith(f"{folder}/"):
+            return
+        standard = _STDLIB.search(file)
+        rest = standard["rest"] if standard else ""
+    if rest:
+        yield rest.split("/")[0].removesuffix(".py")

@@ -1,0 +1,257 @@
+"""Put together the report of a session that did not end well, from what was noted while it lived.
+
+Whatever came from the worker is bounded and redacted here again: a worker may send what it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from runtime.process.worker_process import WorkerProcess
+from runtime.session.crash import Code, CrashReport, PipeTraffic, fingerprint
+from runtime.session.cures import Case, cure_for, sentence_for
+from runtime.session.events import Warned
+from runtime.session.info import LogLine
+from runtime.session.native import library_in, own_frame
+from runtime.session.record import Exit, ExitReason
+from runtime.session.redaction import Redactor, secrets_in
+from runtime.session.spec import SessionSpec
+from runtime.session.use import Use
+from runtime.supervisor.source_excerpt import read_excerpt
+from runtime.wire.control import Exiting, Failed
+from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
+
+LOG_LINES: Final = 50
+_LINE_CHARS: Final = 2_000
+_STACK_CHARS: Final = 32_000
+_TEXT_CHARS: Final = 2_000
+_TRACEBACK_CHARS: Final = 24_000
+_MAX_FRAMES: Final = 20
+_MAX_LOCALS: Final = 20
+_MAX_LOCALS_CHARS: Final = 32_000
+_MAX_TASKS: Final = 40
+_MAX_TASK_CHARS: Final = 24_000
+_MAX_WARNINGS: Final = 10
+_MAX_HIDDEN: Final = 100
+
+
+class PostMortem:
+    """What is known of one session, in case it ends badly.
+
+    Args:
+        secrets: Values that no report may show, such as those of the bundle's environment.
+    """
+
+    def __init__(self, spec: SessionSpec, generation: int, *, secrets: Iterable[str] = ()) -> None:
+        self._spec, self._generation = spec, generation
+        self._secrets = secrets
+        self._worker: WorkerProcess | None = None
+        self._pid: int | None = None
+        self._code = Code(bundle=spec.bundle)
+        self._loaded_at = 0.0
+        self._folder = ""
+        self._said: Failed | Exiting | None = None
+        self._warnings: list[Warned] = []
+        self._stack = ""
+        self._tree: tuple[str, ...] = ()
+
+    # ---- while it lives
+
+    def began(self, worker: WorkerProcess) -> None:
+        """The session got its process."""
+        self._worker, self._pid = worker, worker.pid
+        if worker.code is not None:
+            self._code, self._loaded_at = worker.code.code, worker.code.loaded_at
+            self._folder = str(worker.code.folder)
+
+    def said(self, message: Failed | Exiting) -> None:
+        """The worker told of a failure; the first one counts."""
+        if self._said is None:
+            self._said = message
+
+    def warned(self, warning: Warned) -> None:
+        """A limit or a hang came near; the newest warnings are kept."""
+        self._warnings = [*self._warnings, warning][-_MAX_WARNINGS:]
+
+    def wrote(self, stack: str) -> None:
+        """What faulthandler wrote, at the end or when it was asked."""
+        self._stack = stack or self._stack
+
+    def looked(self, tree: Sequence[str]) -> None:
+        """The processes that were there, a line each."""
+        self._tree = tuple(tree)
+
+    # ---- afterwards
+
+    def report(
+        self,
+        exit: Exit,
+        *,
+        after_s: float | None,
+        log: Sequence[LogLine],
+        log_lines_dropped: int,
+        use: Use,
+    ) -> CrashReport:
+        """The report for this end."""
+        spec, said = self._spec, self._said
+        trace = (said.trace if said is not None else None) or Trace()
+        redactor = Redactor([*self._secrets, spec.token, *secrets_in(spec.arguments)])
+        redactor.learn(value[:_TEXT_CHARS] for value in trace.hide[:_MAX_HIDDEN])
+        stack = self._stack or next((w.stack for w in reversed(self._warnings) if w.stack), "")
+        native = _bounded(redactor, stack, _STACK_CHARS)
+        where = self._where(exit, native)
+        how = _cleaned(exit, redactor)
+        excerpt = self._excerpt(where, trace.excerpt, redactor)
+        case = replace(
+            Case.of(how),
+            where=where,
+            bases=tuple(trace.bases[:8]),
+            missing=trace.missing[:100],
+            variable=trace.variable[:100],
+            library=library_in(native, self._folder) if exit.reason is ExitReason.SIGNAL else "",
+            source=_marked(excerpt),
+        )
+        if exit.failure is None and said is not None:
+            case = replace(case, kind=said.kind, message=redactor.text(said.message[:_TEXT_CHARS]))
+        report = CrashReport(
+            session_id=spec.session_id,
+            endpoint=spec.endpoint,
+            identity=spec.identity,
+            room=spec.room,
+            generation=self._generation,
+            exit=how,
+            sentence=sentence_for(case),
+            cure=cure_for(case),
+            fingerprint=fingerprint(how, where, folder=self._folder, fallback=spec.endpoint),
+            at=exit.at,
+            code=self._code,
+            pid=self._pid,
+            after_s=after_s,
+            where=where,
+            excerpt=excerpt,
+            traceback=_bounded(redactor, self._traceback(exit), _TRACEBACK_CHARS),
+            frames=tuple(_frames(trace, redactor)),
+            frames_omitted=max(0, trace.omitted),
+            tasks=tuple(_tasks(trace, redactor)),
+            native=native,
+            log=tuple(
+                replace(line, text=_bounded(redactor, line.text, _LINE_CHARS)) for line in log[-LOG_LINES:]
+            ),
+            log_lines_dropped=log_lines_dropped,
+            messages=self._messages(),
+            use=use,
+            warnings=tuple(redactor.text(warning.message[:500]) for warning in self._warnings),
+            process_tree=tuple(redactor.text(line[:300]) for line in self._tree[:100]),
+            arguments=redactor.plain(spec.arguments),
+        )
+        return replace(report, unknown=_unknown(report))
+
+    def _where(self, exit: Exit, native: str) -> str:
+        told = exit.failure.where if exit.failure is not None else ""
+        if not told and self._said is not None:
+            told = self._said.where
+        if told:
+            return told[:700]
+        frame = own_frame(native, self._folder)
+        return frame.where if frame is not None else ""
+
+    def _excerpt(self, where: str, sent: Excerpt | None, redactor: Redactor) -> Excerpt | None:
+        file, _, rest = where.rpartition(":")
+        number = rest.partition(" ")[0]
+        if sent is None and file and number.isdigit() and self._folder:
+            sent = read_excerpt(file, int(number), Path(self._folder), loaded_at=self._loaded_at)
+        if sent is None:
+            return None
+        lines = [redactor.text(line[:300]) for line in sent.lines[:11]]
+        return Excerpt(
+            file=sent.file[:500], first=sent.first, marked=sent.marked, lines=lines, note=sent.note[:200]
+        )
+
+    def _traceback(self, exit: Exit) -> str:
+        if exit.failure is not None:
+            return exit.failure.traceback
+        return self._said.traceback if self._said is not None else ""
+
+    def _messages(self) -> tuple[PipeTraffic, ...]:
+        return self._worker.traffic.last() if self._worker is not None else ()
+
+
+def _frames(trace: Trace, redactor: Redactor) -> list[Frame]:
+    left_chars, made = _MAX_LOCALS_CHARS, list[Frame]()
+    for frame in reversed(trace.frames[-_MAX_FRAMES:]):
+        shown = {
+            name[:80]: redactor.text(value[:500]) for name, value in list(frame.locals.items())[:_MAX_LOCALS]
+        }
+        left_chars -= sum(len(name) + len(value) for name, value in shown.items())
+        made.append(
+            Frame(
+                file=frame.file[:500],
+                line=frame.line,
+                function=frame.function[:200],
+                own=frame.own,
+                source=redactor.text(frame.source[:300]),
+                locals=shown if left_chars > 0 else {},
+                omitted=frame.omitted,
+            )
+        )
+    return made[::-1]
+
+
+def _tasks(trace: Trace, redactor: Redactor) -> list[TaskTrace]:
+    left_chars, made = _MAX_TASK_CHARS, list[TaskTrace]()
+    for task in trace.tasks[:_MAX_TASKS]:
+        lines = [line[:700] for line in task.frames[:12]]
+        left_chars -= sum(map(len, lines)) + 100
+        if left_chars < 0:
+            break
+        made.append(TaskTrace(redactor.text(task.name[:100]), task.waits_for[:100], lines, task.own))
+    return made
+
+
+def _cleaned(exit: Exit, redactor: Redactor) -> Exit:
+    """The exit without secrets; the traceback has a section of its own."""
+    failure = exit.failure
+    if failure is not None:
+        message = redactor.text(failure.message[:_TEXT_CHARS])
+        failure = replace(failure, message=message, where=failure.where[:700], traceback="")
+    return replace(exit, message=redactor.text(exit.message[:_TEXT_CHARS]), failure=failure)
+
+
+def _bounded(redactor: Redactor, text: str, most_chars: int) -> str:
+    # Cut, redact, cut again: what the first cut may have split in two is gone with the second.
+    text = redactor.text(text[: 2 * most_chars])
+    return text if len(text) <= most_chars else f"{text[:most_chars]} …(cut)"
+
+
+def _marked(excerpt: Excerpt | None) -> str:
+    if excerpt is None or not 0 <= excerpt.marked - excerpt.first < len(excerpt.lines):
+        return ""
+    return excerpt.lines[excerpt.marked - excerpt.first]
+
+
+def _unknown(report: CrashReport) -> dict[str, str]:
+    """Why a section is empty."""
+    if report.pid is None:
+        why = "it never got a process"
+        return dict.fromkeys(("pid", "frames", "tasks", "native", "log", "messages", "use"), why)
+    found: dict[str, str] = {}
+    if not report.frames:
+        found["frames"] = "no exception of the agent's code was told"
+    if not report.tasks:
+        found["tasks"] = "the process ended without a word" if not report.frames else "none was left"
+    if not report.native:
+        found["native"] = "nothing was written by the fault handler"
+    if not report.log:
+        found["log"] = "it wrote nothing"
+    if not report.use.curve:
+        found["use"] = "it ended before the first reading"
+    if report.excerpt is None:
+        found["excerpt"] = (
+            "no line of the agent is known" if not report.where else "its source could not be read"
+        )
+    if not report.process_tree:
+        found["process_tree"] = "it ended by itself, before anybody looked"
+    return found
