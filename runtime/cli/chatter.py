@@ -17,6 +17,12 @@ _LOUD = ("warning", "error", "critical")
 _HIDDEN_KEYS = frozenset({"event", "level", "timestamp", "logger", "exception", "cure", "detail"})
 
 
+def short_place(where: str) -> str:
+    """``/a/long/way/main.py:41 in start`` -> ``main.py:41 in start``."""
+    file, found, rest = where.rpartition(":")
+    return f"{file.rpartition('/')[2]}{found}{rest}" if found else where
+
+
 class Chatter:
     """Turns log lines into (line, colour).
 
@@ -29,6 +35,7 @@ class Chatter:
         self.muted = muted if muted is not None else set()
         self._show_prints = show_prints
         self._told_ends: deque[str] = deque(maxlen=200)
+        self._told_crashes: deque[str] = deque(maxlen=200)
 
     def tell(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What to show for one line of the log; often nothing."""
@@ -42,6 +49,8 @@ class Chatter:
             told = [(f"  {who} │ {line.get('line', '')}", "")] if self._show_prints else []
         elif event == "session.exited":
             told = self._end(line)
+        elif event == "session.crashed":
+            told = self._crash(line)
         elif event == "bundle.loaded":
             told = self._loaded(line)
         elif event == "bundle.failed":
@@ -60,7 +69,21 @@ class Chatter:
         why = line.get("detail") or line.get("message") or line.get("reason")
         who = f"{line.get('identity')} in {line.get('room')}"
         after_s = float(line.get("duration_s") or 0.0)
-        return [(f"  ✗ session {session} · {who} · after {after_s:.1f} s · {why}", "red")]
+        return [(f"  ✗ session {session} · {who} · crashed after {after_s:.1f} s · {why}", "red")]
+
+    def _crash(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What a crash teaches; the line that it happened was told already."""
+        session, told = str(line.get("session_id")), []
+        if session in self._told_crashes:
+            return []  # a crash loop is told once
+        self._told_crashes.append(session)
+        if where := line.get("where"):
+            told.append((f"    {short_place(str(where))}", "red"))
+        if cure := line.get("cure"):
+            told.append((f"    likely: {cure}", ""))
+        count = int(line.get("siblings") or 0)
+        siblings = f"siblings: {count} untouched · " if count else ""
+        return [*told, (f"    {siblings}bulkhead crash show {session}", "dim")]
 
     def _loaded(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         generation = int(line.get("generation") or 1)

@@ -20,6 +20,7 @@ from runtime.cli import (
     chaos,
     chat,
     config,
+    crash,
     demo,
     serve,
     service_run,
@@ -61,6 +62,7 @@ def _version(wanted: bool) -> None:
 
 app = typer.Typer(name="bulkhead", cls=Sections, no_args_is_help=True, **_PLAIN_HELP)
 service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
+crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
 agents_app = typer.Typer(name="agents", no_args_is_help=True, **_PLAIN_HELP)
 
 
@@ -82,6 +84,9 @@ service_app.command("spec")(service_spec.spec)
 app.command("ps", rich_help_panel=_LOOK)(workers.workers)
 app.command("workers", hidden=True)(workers.workers)
 app.command("logs", rich_help_panel=_LOOK)(session_logs.logs)
+app.add_typer(crash_app, rich_help_panel=_LOOK, help="See why sessions ended badly.")
+crash_app.command("list")(crash.list_crashes)
+crash_app.command("show")(crash.show_crash)
 app.command("stop", rich_help_panel=_LOOK)(stop.stop)
 app.command("chaos", rich_help_panel=_LOOK)(chaos.chaos)
 app.command("chat", rich_help_panel=_TALK)(chat.chat)

@@ -68,7 +68,9 @@ def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None =
         redactor.learn(secrets_of(frame))
     frames = _frames(live, folder, redactor)
     theirs = traceback.StackSummary.from_list(
-        [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)][skip:]
+        [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)][
+            skip:
+        ]
     )
     if isinstance(error, SyntaxError) and error.filename:
         file, line, where = error.filename, error.lineno or 1, f"{error.filename}:{error.lineno}"

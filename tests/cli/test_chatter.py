@@ -33,10 +33,29 @@ def test_a_bad_end_is_told_once_and_a_good_one_not_at_all() -> None:
     }
     chatter = Chatter()
     assert chatter.tell(line) == [
-        ("  ✗ session s_1 · chatbot in demo · after 3.2 s · ended by signal 11 (SIGSEGV)", "red")
+        ("  ✗ session s_1 · chatbot in demo · crashed after 3.2 s · ended by signal 11 (SIGSEGV)", "red")
     ]
     assert chatter.tell({**line, "logger": "another"}) == []
     assert told({**line, "level": "info"}) == []
+
+
+def test_a_crash_tells_its_line_its_cure_and_what_to_do_next() -> None:
+    line = {
+        "event": "session.crashed",
+        "level": "warning",
+        "session_id": "s_1",
+        "where": "/srv/agents/main.py:41 in on_chat",
+        "cure": "Check for zero before dividing.",
+        "siblings": 2,
+    }
+    chatter = Chatter()
+    assert [text for text, _ in chatter.tell(line)] == [
+        "    main.py:41 in on_chat",
+        "    likely: Check for zero before dividing.",
+        "    siblings: 2 untouched · bulkhead crash show s_1",
+    ]
+    assert chatter.tell(line) == []
+    assert told({**line, "where": "", "cure": "", "siblings": 0}) == ["    bulkhead crash show s_1"]
 
 
 def test_a_reload_is_told_and_the_first_load_is_not() -> None:
