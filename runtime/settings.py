@@ -91,6 +91,8 @@ class ServerSettings:
     max_body_bytes: int = knob(1 << 20, "largest webhook body", minimum=1024)
     body_timeout_s: float = knob(10.0, "time in which a webhook body must arrive", minimum=0.1)
     replay_window_s: float = knob(300.0, "how far a signed time may be from now", minimum=1)
+    crash_count: int = knob(500, "crash reports that are kept", minimum=1)
+    crash_bytes: int = knob(32 << 20, "what kept crash reports may come to together", minimum=1 << 20)
     history_count: int = knob(1000, "ended sessions that stay in the journal", minimum=1)
     event_buffer_count: int = knob(2000, "events kept for readers of /events that resume", minimum=10)
     max_subscribers: int = knob(100, "readers of /events at once", minimum=1)
