@@ -1,32 +1,41 @@
-"""``python -m bench [ROUNDS]``: run the benchmarks, print a table, keep the numbers as JSON."""
+"""``python -m bench [quick] [NAME …]``: run benchmarks, print tables, keep the numbers as JSON.
+
+``make bench ARGS=quick`` takes two minutes instead of fifteen; ``make bench ARGS=relay`` runs one.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
+import importlib
 import sys
-from pathlib import Path
+import time
 
-from bench import start
+from bench.report import RESULTS, Effort, Report, mark
 
-RESULTS = Path(__file__).parent / "results"
+NAMES = ("start", "ready", "storm", "relay", "webhooks", "memory", "siblings", "containment", "leak")
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    found = {}
-    for name, max_parked in (("parked", 2), ("not parked", 0)):
-        result = found[name] = start.summary(start.measure(rounds, max_parked=max_parked))
-        print(f"\nwebhook to ready, child {name}, {rounds} rounds      p50 ms     p99 ms")
-        for row, numbers in result["rows"].items():
-            print(f"  {row:<40}{numbers['p50_ms']:>10.2f} {numbers['p99_ms']:>10.2f}")
-        print(f"  {'limit: fork + request + join':<40}{result['limit_p50_ms']:>10.2f}")
-        print(f"  {'ratio to the limit':<40}{result['ratio_to_limit']:>10.2f}")
-    RESULTS.mkdir(exist_ok=True)
-    kept = {"python": platform.python_version(), "cores": os.cpu_count(), "rounds": rounds, "start": found}
-    (RESULTS / "start.json").write_text(json.dumps(kept, indent=2) + "\n")
-    print(f"\nkept in {RESULTS / 'start.json'}")
+    words = sys.argv[1:]
+    effort = Effort(quick="quick" in words)
+    chosen = [word for word in words if word != "quick"] or list(NAMES)
+    unknown = [name for name in chosen if name not in NAMES]
+    if unknown:
+        raise SystemExit(f"bench: there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
+    reports: list[Report] = []
+    for name in chosen:
+        began = time.monotonic()
+        found = importlib.import_module(f"bench.{name}").run(effort)
+        for report in found:
+            report.show()
+            report.keep()
+        reports += found
+        print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
+    targets = [(report, target) for report in reports for target in report.targets]
+    missed = [(report, target) for report, target in targets if target.reached is False]
+    reached = sum(target.reached is True for _, target in targets)
+    print(f"\n{reached} of {len(targets)} targets reached, {len(missed)} missed; kept in {RESULTS}")
+    for report, target in missed:
+        print(f"  {mark(target)} {report.name}: {target.name}: {target.found}, wanted {target.wanted}")
 
 
 if __name__ == "__main__":
