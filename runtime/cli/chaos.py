@@ -130,7 +130,7 @@ class Run:
         self._room = f"chaos-{self._token}"
         self._exits = Exits(api)
         self._probe: dict[str, Any] = {}
-        self.quiet_p99_ms = 0.0
+        self.quiet_p50_ms = self.quiet_p99_ms = 0.0
 
     def __enter__(self) -> Run:
         from runtime.cli.failure import CommandFailed
@@ -159,7 +159,7 @@ class Run:
 
         with Probe(self._api, self._probe["id"]) as quiet:
             time.sleep(_QUIET_S)
-        self.quiet_p99_ms = quiet.answers.quantile(0.99)
+        self.quiet_p50_ms, self.quiet_p99_ms = quiet.answers.quantile(0.5), quiet.answers.quantile(0.99)
 
     def fault(self, fault: str) -> Outcome:
         """Have a fresh session of the target commit it, and wait until it has ended."""
