@@ -64,9 +64,14 @@ class ServerSettings:
     state_dir: Path = knob(Path(".bulkhead"), "folder for the journal, rooms, threads and keys")
     room: str = knob("", "room to call every endpoint into at start", env=("MESHAGENT_ROOM",))
     webhook_secret: str = knob(
-        "", "secret(s) that sign webhooks, separated by spaces", env=("MESHAGENT_WEBHOOK_SECRET",), secret=True
+        "",
+        "secret(s) that sign webhooks, separated by spaces",
+        env=("MESHAGENT_WEBHOOK_SECRET",),
+        secret=True,
     )
-    room_secret: str = knob("", "secret that signs participant tokens", env=("MESHAGENT_SECRET",), secret=True)
+    room_secret: str = knob(
+        "", "secret that signs participant tokens", env=("MESHAGENT_SECRET",), secret=True
+    )
     api_key: str = knob(
         "",
         "API key of the project (ma-…): signs participant tokens, and is a bearer of the operator API",
@@ -124,11 +129,13 @@ class SupervisorSettings:
     stop_s: float = knob(10.0, "time between asking a session to stop and SIGTERM", minimum=0)
     term_s: float = knob(2.0, "time between SIGTERM and SIGKILL", minimum=0)
     heartbeat_s: float = knob(1.0, "period of a worker's heartbeat", minimum=0.1)
+    hang_warn_s: float = knob(2.0, "silence of a worker after which its stacks are taken", minimum=0.2)
+    hang_kill_s: float = knob(10.0, "silence of a worker after which it is killed; 0: never", minimum=0)
     max_frame_bytes: int = knob(8 << 20, "largest frame on a control pipe", minimum=65536)
     log_lines: int = knob(500, "log lines kept per session", minimum=1)
     log_line_bytes: int = knob(16384, "longest log line; the rest is cut", minimum=256)
-    log_lines_per_s: float = knob(500.0, "log lines a session may write each second before some are dropped", minimum=1)
-    pass_env: str = knob("", "names of environment variables a bundle may see, separated by spaces; empty: all but our own")
+    log_lines_per_s: float = knob(500.0, "log lines kept of a session each second; more are dropped", minimum=1)
+    pass_env: str = knob("", "environment variables a bundle may see, with spaces between; empty: all but our own")
 
     def __post_init__(self) -> None:
         _one_of("supervisor.restart", self.restart, ("never", "on_failure", "always"))
@@ -137,12 +144,18 @@ class SupervisorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
-    """Limits of a session whose endpoint names none of its own."""
+    """Limits of a session whose endpoint names none of its own.
 
-    memory: str = knob("", "memory of a session's process tree, such as 512MiB")
+    The defaults hold what one agent with its libraries needs many times over.  One that drives a browser
+    needs more memory: `Limits(memory="2GiB")` on its endpoint.
+    """
+
+    memory: str = knob("512MiB", "memory of a session's process tree; 0: no limit")
     cpu: float = knob(0.0, "cores of a session's process tree; 0: no limit", minimum=0)
-    pids: int = knob(0, "processes of a session's tree; 0: no limit", minimum=0)
-    files: int = knob(0, "open files of a process; 0: no limit", minimum=0)
+    cpu_total: str = knob("", "processor time of a session's whole life, such as 10m")
+    pids: int = knob(256, "processes and threads of a session's tree; 0: no limit", minimum=0)
+    files: int = knob(1024, "open files of a process; 0: no limit", minimum=0)
+    file_size: str = knob("", "largest file a session may write, such as 1GiB")
     timeout: str = knob("", "longest life of a session, such as 30m")
     idle_timeout: str = knob("", "longest time without a message, such as 10m")
     concurrency: int = knob(0, "sessions of an endpoint at once; 0: no limit", minimum=0)
@@ -265,7 +278,8 @@ def _read_file(file: Path | None) -> dict[str, dict[str, Any]]:
     try:
         tables = tomllib.loads(file.read_text())
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}", cure="Give a readable TOML file.") from error
+        cure = "Give a readable TOML file."
+        raise ConfigError(f"cannot read {file}: {error.strerror}", cure=cure) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}", cure="Mend that line.") from error
     for name, table in tables.items():

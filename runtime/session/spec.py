@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 
@@ -20,78 +21,91 @@ def new_session_id() -> SessionId:
     return SessionId("s_" + "".join(secrets.choice(_ALPHABET) for _ in range(8)))
 
 
+UNLIMITED = "unlimited"
+_NONE = ("", "0", "0.0", UNLIMITED)
+
+_READERS: dict[str, tuple[str, Callable[[Any], int | float]]] = {
+    "memory": ("memory_bytes", lambda value: int(parse_bytes(value))),
+    "cpu": ("cpu", float),
+    "cpu_total": ("cpu_total_s", parse_seconds),
+    "pids": ("pids", int),
+    "files": ("files", int),
+    "file_size": ("file_size_bytes", lambda value: int(parse_bytes(value))),
+    "timeout": ("timeout_s", parse_seconds),
+    "idle_timeout": ("idle_timeout_s", parse_seconds),
+    "concurrency": ("concurrency", int),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Budgets of one session, over the whole process tree; None leaves that one open.
+    """Budgets of one session, over the whole process tree.
+
+    None leaves a limit to the server's default; ``"unlimited"`` takes the default away.
 
     Attributes:
-        memory: Bytes, or a text such as ``"512MiB"``.
-        cpu: Cores.
+        memory: Bytes, or a text such as ``"512MiB"``.  Pages shared with other sessions are divided.
+        cpu: Cores, such as 0.5: a tree that uses more is stopped for as long as it has used too much.
+        cpu_total: Seconds of processor time of a whole life, or a text such as ``"10m"``.
         pids: Processes and threads.
         files: Open files of one process.
+        file_size: Bytes of the largest file it may write, or a text.
         timeout: Seconds from start, or a text such as ``"30m"``.
         idle_timeout: Seconds without a message, or a text.
         concurrency: Sessions of the endpoint at once; the one limit that is not of a single session.
     """
 
     memory: str | int | None = None
-    cpu: float | None = None
-    pids: int | None = None
-    files: int | None = None
+    cpu: float | str | None = None
+    pids: int | str | None = None
+    files: int | str | None = None
     timeout: str | float | None = None
     idle_timeout: str | float | None = None
+    cpu_total: str | float | None = None
+    file_size: str | int | None = None
     concurrency: int | None = None
 
     def __post_init__(self) -> None:
         try:
-            values = (self.memory_bytes, self.timeout_s, self.idle_timeout_s, self.cpu, self.pids, self.files)
-        except ValueError as error:
-            raise ConfigError(f"limits: {error}", cure='Write Limits(memory="512MiB", timeout="30m").') from error
-        if any(value is not None and value <= 0 for value in (*values, self.concurrency)):
-            raise ConfigError("limits: a limit must be above zero", cure="Leave it out for no limit.")
-
-    @property
-    def memory_bytes(self) -> int | None:
-        return None if self.memory is None else parse_bytes(self.memory)
-
-    @property
-    def timeout_s(self) -> float | None:
-        return None if self.timeout is None else parse_seconds(self.timeout)
-
-    @property
-    def idle_timeout_s(self) -> float | None:
-        return None if self.idle_timeout is None else parse_seconds(self.idle_timeout)
+            values = self.plain().values()
+        except (ValueError, TypeError) as error:
+            cure = 'Write Limits(memory="512MiB", timeout="30m").'
+            raise ConfigError(f"limits: {error}", cure=cure) from error
+        if any(value <= 0 for value in values):
+            raise ConfigError("limits: a limit must be above zero", cure='Write "unlimited" for no limit.')
 
     def over(self, weaker: Limits) -> Limits:
         """These limits, with the gaps filled from `weaker`."""
-        names = ("memory", "cpu", "pids", "files", "timeout", "idle_timeout", "concurrency")
-        own = {name: getattr(self, name) for name in names}
-        return Limits(**{name: getattr(weaker, name) if value is None else value for name, value in own.items()})
+        own = {name: getattr(self, name) for name in _READERS}
+        return Limits(
+            **{name: getattr(weaker, name) if value is None else value for name, value in own.items()}
+        )
 
     def plain(self) -> dict[str, int | float]:
         """Only what is limited, in base units, as the API shows it."""
-        shown = {
-            "memory_bytes": self.memory_bytes,
-            "cpu": self.cpu,
-            "pids": self.pids,
-            "files": self.files,
-            "timeout_s": self.timeout_s,
-            "idle_timeout_s": self.idle_timeout_s,
-            "concurrency": self.concurrency,
-        }
-        return {name: value for name, value in shown.items() if value is not None}
+        found = {}
+        for name, (shown, reader) in _READERS.items():
+            value = getattr(self, name)
+            if value is not None and value != UNLIMITED:
+                found[shown] = reader(value)
+        return found
+
+    def declared(self) -> dict[str, int | float | str]:
+        """What was said, in base units, limits that were taken away included; `from_declared` reads it."""
+        away = {shown: UNLIMITED for name, (shown, _) in _READERS.items() if getattr(self, name) == UNLIMITED}
+        return {**self.plain(), **away}
+
+    @classmethod
+    def from_declared(cls, declared: Mapping[str, Any]) -> Limits:
+        """Read what `declared` wrote; names nobody knows are left out (a newer or older bundle's)."""
+        names = {shown: name for name, (shown, _) in _READERS.items()}
+        return cls(**{names[shown]: value for shown, value in declared.items() if shown in names})
 
     @classmethod
     def from_settings(cls, settings: LimitSettings) -> Limits:
-        return cls(
-            memory=settings.memory or None,
-            cpu=settings.cpu or None,
-            pids=settings.pids or None,
-            files=settings.files or None,
-            timeout=settings.timeout or None,
-            idle_timeout=settings.idle_timeout or None,
-            concurrency=settings.concurrency or None,
-        )
+        """The server's own; what is empty or 0 there is no limit."""
+        words = {name: getattr(settings, name) for name in _READERS}
+        return cls(**{name: value for name, value in words.items() if str(value) not in _NONE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +139,7 @@ class SessionSpec:
     accepted_at: float = 0.0
     traceparent: str = ""
     limits: Limits = field(default_factory=Limits)
+    limit_sources: Mapping[str, str] = field(default_factory=dict)
     restart: str = "never"
 
 

@@ -124,7 +124,7 @@ class Supervisor:
                         title=declared.title,
                         description=declared.description,
                         permissions=declared.permissions,
-                        limits=_limits(declared.limits).over(self._limits),
+                        limits=Limits.from_declared(declared.limits).over(self._limits),
                         restart=declared.restart or self._settings.restart,
                         error=info.error,
                     )
@@ -264,15 +264,3 @@ class Supervisor:
                     return
                 log.warning("orphans.killed", count=found)
                 await asyncio.sleep(0.005)
-
-
-def _limits(declared: Mapping[str, float]) -> Limits:
-    return Limits(
-        memory=int(declared["memory_bytes"]) if "memory_bytes" in declared else None,
-        cpu=declared.get("cpu"),
-        pids=int(declared["pids"]) if "pids" in declared else None,
-        files=int(declared["files"]) if "files" in declared else None,
-        timeout=declared.get("timeout_s"),
-        idle_timeout=declared.get("idle_timeout_s"),
-        concurrency=int(declared["concurrency"]) if "concurrency" in declared else None,
-    )

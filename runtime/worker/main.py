@@ -13,6 +13,7 @@ from typing import Any
 import setproctitle
 
 from runtime import logs
+from runtime.compat import overlay
 from runtime.errors import ProtocolError
 from runtime.process import child
 from runtime.process.channel import Channel
@@ -24,6 +25,7 @@ from runtime.worker.bundle import LoadedBundle, load, program_of
 from runtime.worker.heartbeat import beat_for_ever
 from runtime.worker.rehearsal import rehearse
 from runtime.worker.session import Session
+from runtime.worker.tasks import OURS
 
 _MAX_FRAME_BYTES = 8 << 20
 _REHEARSE_AFTER_S = 0.005
@@ -41,6 +43,10 @@ class ExitCode(IntEnum):
 
 def preload() -> None:
     """Import, once per zygote, what every session needs, so that no worker pays for it."""
+    if overlay.is_sdk_installed():
+        import runtime.worker.upstream  # noqa: F401
+
+        return
     import websockets.asyncio.client  # noqa: F401
 
     import runtime.sdk.client
@@ -59,7 +65,7 @@ def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
             title=endpoint.title or "",
             description=(endpoint.description or "")[:2000],
             permissions=endpoint.permissions,
-            limits=endpoint.limits.plain() if endpoint.limits is not None else {},
+            limits=endpoint.limits.declared() if endpoint.limits is not None else {},
             restart=endpoint.restart or "",
         )
         for endpoint in loaded.endpoints.values()
@@ -167,7 +173,7 @@ class _Worker:
 
     async def _first(self, channel: Channel[control.ToWorker]) -> control.Start | None:
         assert self._start is not None
-        lost = asyncio.ensure_future(self._front_lost.wait())
+        lost = asyncio.create_task(self._front_lost.wait(), name=f"{OURS}front lost")
         waited: list[asyncio.Future[Any]] = [self._start, lost]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         lost.cancel()
@@ -178,7 +184,7 @@ class _Worker:
     ) -> ExitCode:
         self._session = session = Session(start, loaded, channel.send, channel.drain)
         work = asyncio.create_task(session.run())
-        lost = asyncio.ensure_future(self._front_lost.wait())
+        lost = asyncio.create_task(self._front_lost.wait(), name=f"{OURS}front lost")
         waited: list[asyncio.Future[Any]] = [work, lost]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         lost.cancel()
