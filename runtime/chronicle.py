@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 from runtime.clock import Clock, iso
@@ -31,13 +32,20 @@ from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.record import Exit, ExitReason, SessionRecord
+from runtime.session.restart import Again
 from runtime.session.spec import SessionId
+from runtime.session.usage import Usage, UsageBook, UsageRow
 
 _log = get_logger("chronicle")
 
 
 class Chronicle:
-    """Records, and the ways to hear of their changes."""
+    """Records, and the ways to hear of their changes.
+
+    Attributes:
+        closed: Called, in order, with each record when its session is over.
+        book: What the sessions used that have no record any more.
+    """
 
     def __init__(
         self,
@@ -53,6 +61,9 @@ class Chronicle:
         self._metrics, self._clock, self._crashes = metrics, clock, crashes
         self._waiters: dict[SessionId, set[asyncio.Future[None]]] = {}
         self._news = asyncio.Event()
+        self.closed: list[Callable[[SessionRecord], object]] = []
+        self.book = UsageBook()
+        ledger.forgotten = self._forgotten
 
     # ---- what is known
 
@@ -76,7 +87,9 @@ class Chronicle:
     async def wait(
         self, session_id: str, *, until: Literal["settled", "exited"], timeout_s: float | None
     ) -> SessionRecord:
-        """The record once the session is over, or (``settled``) ready or over, or `timeout_s` has passed.
+        """The record once the session is over, or `timeout_s` has passed.
+
+        ``settled`` also returns it once it is ready, and when it failed and waits for its next attempt.
 
         Raises:
             SessionNotFound: There is no record of it.
@@ -85,7 +98,7 @@ class Chronicle:
         key = record.spec.session_id
         try:
             async with asyncio.timeout(timeout_s):
-                while record.exit is None and not (until == "settled" and record.ready_at is not None):
+                while record.exit is None and not (until == "settled" and _is_settled(record)):
                     change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     waiting = self._waiters.setdefault(key, set())
                     waiting.add(change)
@@ -118,6 +131,35 @@ class Chronicle:
         """A call was accepted and written down."""
         self._ledger.open(record)
         self._tell(record, "session.accepted", record.spec.accepted_at)
+
+    def restarting(self, event: Exited, again: Again) -> None:
+        """An attempt ended, and another one will follow."""
+        record = self._ledger.restarting(event, event.at + again.delay_s)
+        if record is None:
+            return
+        if not event.exit.reason.is_clean:
+            self._crashed(record, event.report or bare(record, event.exit))
+        self._metrics.session_restarted(record.spec.endpoint)
+        _log.warning(
+            "session.restarting",
+            session_id=event.session_id,
+            endpoint=record.spec.endpoint,
+            reason=str(event.exit.reason),
+            delay_s=round(again.delay_s, 3),
+            attempt=again.attempt,
+            most=again.most,
+        )
+        self._tell(
+            record,
+            "session.restarting",
+            event.at,
+            exit=exit_json(event.exit),
+            delay_s=round(again.delay_s, 3),
+            attempt=again.attempt,
+            most=again.most,
+        )
+        self._journal.note(record)
+        self._wake(event.session_id)
 
     def end(self, session_id: SessionId, reason: ExitReason, message: str) -> None:
         """Close a session that no placement will report on."""
@@ -178,6 +220,18 @@ class Chronicle:
         self._metrics.session_ended(
             spec.endpoint, exit.reason, cpu_s=record.cpu_s, log_lines_dropped=record.log_lines_dropped
         )
+        used = record.usage
+        self._metrics.session_used(
+            spec.endpoint,
+            memory_byte_seconds=used.memory_byte_s,
+            log_bytes=used.log_bytes,
+            relay_bytes=used.relay_bytes,
+            turns=used.turns,
+            input_tokens=used.tokens_in,
+            output_tokens=used.tokens_out,
+        )
+        for listener in self.closed:
+            listener(record)
         self._tell(record, "session.exited", at, exit=exit_json(exit))
         if not exit.reason.is_clean:
             self._crashed(record, report or bare(record, exit))
@@ -221,6 +275,10 @@ class Chronicle:
         }
         self._publish(kind, data | more)
 
+    def _forgotten(self, record: SessionRecord) -> None:
+        # In one batch with the deletion of the session's own row: nothing is counted twice, or never.
+        self._journal.note_usage(self.book.add(usage_row(record, self._clock.wall())))
+
     def _publish(self, kind: str, data: dict[str, Any]) -> None:
         self.feed.publish(kind, data)
         self._news.set()
@@ -230,6 +288,30 @@ class Chronicle:
         for change in self._waiters.pop(session_id, ()):
             if not change.done():
                 change.set_result(None)
+
+
+def usage_row(record: SessionRecord, now: float) -> UsageRow:
+    """What a session used in all its attempts, as far as it is known yet."""
+    spec, claims = record.spec, record.claims
+    said = Usage(
+        turns=claims.get("turns", 0),
+        messages=claims.get("messages", 0),
+        tokens_in=claims.get("tokens_in", 0),
+        tokens_out=claims.get("tokens_out", 0),
+    )
+    usage = replace(record.usage.plus(said), sessions=1, restarts=record.restarts)
+    return UsageRow(
+        session_id=spec.session_id,
+        endpoint=spec.endpoint,
+        identity=spec.identity,
+        room=spec.room,
+        usage=usage,
+        at=now if record.exit is None else record.exit.at,
+    )
+
+
+def _is_settled(record: SessionRecord) -> bool:
+    return record.ready_at is not None or record.restart_at is not None
 
 
 def exit_json(exit: Exit) -> dict[str, Any]:

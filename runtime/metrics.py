@@ -22,6 +22,14 @@ from prometheus_client.registry import Collector
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OTHER: Final = "other"
+_USED: Final[Mapping[str, str]] = {
+    "memory_byte_seconds": "Memory of ended sessions, integrated over time",
+    "log_bytes": "Bytes that ended sessions wrote to their logs",
+    "relay_bytes": "Bytes of relayed room connections, both ways",
+    "turns": "Turns that ended sessions say they answered",
+    "input_tokens": "Tokens that ended sessions say they sent to models",
+    "output_tokens": "Tokens that ended sessions say they got from models",
+}
 _START_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _ANSWER_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 
@@ -76,6 +84,19 @@ class Metrics:
             ["endpoint"],
             registry=registry,
         )
+        self._restarted = Counter(
+            "bulkhead_session_restarts",
+            "Attempts that ended and were followed by another",
+            ["endpoint"],
+            registry=registry,
+        )
+        self._parked = Counter(
+            "bulkhead_inputs_quarantined", "Inputs that were parked", ["endpoint"], registry=registry
+        )
+        self._used = {
+            name: Counter(f"bulkhead_session_{name}", text, ["endpoint"], registry=registry)
+            for name, text in _USED.items()
+        }
         self._dropped = Counter(
             "bulkhead_session_log_lines_dropped", "Log lines of sessions that were dropped", registry=registry
         )
@@ -106,6 +127,20 @@ class Metrics:
     def session_crashed(self, path: str, reason: str) -> None:
         """A session, or one attempt of it, did not end well."""
         self._crashed.labels(self._endpoint(path), reason).inc()
+
+    def session_used(self, path: str, **amounts: float) -> None:
+        """What a session that is over used, in all its attempts; the names are those of the counters."""
+        endpoint = self._endpoint(path)
+        for name, amount in amounts.items():
+            self._used[name].labels(endpoint).inc(max(0, amount))
+
+    def session_restarted(self, path: str) -> None:
+        """An attempt ended and another one follows."""
+        self._restarted.labels(self._endpoint(path)).inc()
+
+    def input_parked(self, path: str) -> None:
+        """An input was put into quarantine."""
+        self._parked.labels(self._endpoint(path)).inc()
 
     def reader_cut(self) -> None:
         """A reader of the event stream was too slow."""

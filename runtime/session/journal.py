@@ -29,8 +29,10 @@ import msgspec
 
 from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
+from runtime.session.quarantine import MAX_INPUTS, Parked
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId
+from runtime.session.usage import MAX_DAYS, DayRow, Usage
 
 _MIGRATIONS: Final = (
     """
@@ -44,6 +46,13 @@ _MIGRATIONS: Final = (
     ) WITHOUT ROWID;
     CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
     """,
+    """
+    CREATE TABLE quarantine (hash TEXT PRIMARY KEY, at REAL NOT NULL, parked BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE usage_days (
+        day TEXT, endpoint TEXT, identity TEXT, room TEXT, usage BLOB NOT NULL,
+        PRIMARY KEY (day, endpoint, identity, room)
+    ) WITHOUT ROWID;
+    """,
 )
 _UPSERT: Final = """
     INSERT INTO sessions (session_id, state, accepted_at, ended_at, token, record) VALUES (?, ?, ?, ?, ?, ?)
@@ -54,10 +63,23 @@ _PRUNE: Final = """
     DELETE FROM sessions WHERE session_id IN (
         SELECT session_id FROM sessions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT -1 OFFSET ?)
 """
+_PARK: Final = "INSERT OR REPLACE INTO quarantine (hash, at, parked) VALUES (?, ?, ?)"
+_BOUND_PARKED: Final = f"""
+    DELETE FROM quarantine WHERE hash IN (
+        SELECT hash FROM quarantine ORDER BY at DESC LIMIT -1 OFFSET {MAX_INPUTS})
+"""
+_SUM: Final = (
+    "INSERT OR REPLACE INTO usage_days (day, endpoint, identity, room, usage) VALUES (?, ?, ?, ?, ?)"
+)
+_BOUND_DAYS: Final = f"""
+    DELETE FROM usage_days WHERE day NOT IN (
+        SELECT DISTINCT day FROM usage_days ORDER BY day DESC LIMIT {MAX_DAYS})
+"""
 _RETRY_S: Final = 1.0
 _BUSY_S: Final = 1.0
 
 _Row = tuple[str, str, float, float | None, str, bytes]
+_Statement = tuple[str, tuple[Any, ...]]
 _log = get_logger("journal")
 
 
@@ -67,6 +89,7 @@ class Journal:
     def __init__(self, db: aiosqlite.Connection, path: Path, history_count: int) -> None:
         self._db, self._path, self._history_count = db, path, history_count
         self._dirty: dict[SessionId, _Row] = {}
+        self._statements: dict[tuple[str, ...], _Statement] = {}  # by what they are about: the last one counts
         self._waiting: dict[SessionId, asyncio.Future[None]] = {}
         self._wake, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
@@ -107,12 +130,8 @@ class Journal:
         A row that cannot be read (written by another version) is skipped and logged.
         """
         query = "SELECT session_id, token, record FROM sessions ORDER BY accepted_at, session_id"
-        try:
-            rows = list(await self._db.execute_fetchall(query))
-        except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
         records = []
-        for session_id, token, blob in rows:
+        for session_id, token, blob in await self._fetch(query):
             try:
                 record = msgspec.json.decode(blob, type=SessionRecord)
             except (msgspec.MsgspecError, ValueError) as error:
@@ -121,6 +140,39 @@ class Journal:
             record.spec = replace(record.spec, token=token)
             records.append(record)
         return records
+
+    async def load_parked(self) -> list[Parked]:
+        """The inputs in quarantine, the oldest first."""
+        query = "SELECT parked FROM quarantine ORDER BY at, hash"
+        return [msgspec.json.decode(row[0], type=Parked) for row in await self._fetch(query)]
+
+    async def load_usage(self) -> list[DayRow]:
+        """The sums of days."""
+        query = "SELECT day, endpoint, identity, room, usage FROM usage_days ORDER BY day"
+        return [
+            DayRow(
+                day=day,
+                endpoint=endpoint,
+                identity=identity,
+                room=room,
+                usage=msgspec.json.decode(blob, type=Usage),
+            )
+            for day, endpoint, identity, room, blob in await self._fetch(query)
+        ]
+
+    def note_parked(self, parked: Parked) -> None:
+        """Write an input into the quarantine, soon."""
+        self._state(("quarantine", parked.hash), _PARK, (parked.hash, parked.at, msgspec.json.encode(parked)))
+        self._state(("quarantine",), _BOUND_PARKED, ())
+
+    def note_released(self, hash: str) -> None:
+        """Take an input out of the quarantine, soon."""
+        self._state(("quarantine", hash), "DELETE FROM quarantine WHERE hash = ?", (hash,))
+
+    def note_usage(self, row: DayRow) -> None:
+        """Write the sum of a day, soon, and together with whatever else is noted in this moment."""
+        self._state(("usage", *row.key), _SUM, (*row.key, msgspec.json.encode(row.usage)))
+        self._state(("usage",), _BOUND_DAYS, ())
 
     async def accept(self, record: SessionRecord) -> None:
         """Write a new session down and return once it is on the disk.
@@ -172,24 +224,42 @@ class Journal:
         self._idle.clear()
         self._wake.set()
 
+    def _state(self, about: tuple[str, ...], sql: str, values: tuple[Any, ...]) -> None:
+        if not self._closing:
+            self._statements.pop(about, None)
+            self._statements[about] = (sql, values)
+            self._idle.clear()
+            self._wake.set()
+
+    async def _fetch(self, query: str) -> list[Any]:
+        try:
+            return list(await self._db.execute_fetchall(query))
+        except sqlite3.Error as error:
+            raise _unusable(self._path, error) from error
+
     async def _write_forever(self) -> None:
-        while not (self._closing and not self._dirty):
+        while not (self._closing and not self._has_work):
             await self._wake.wait()
             self._wake.clear()
-            if self._dirty and not await self._write_batch():
+            if self._has_work and not await self._write_batch():
                 if self._closing:
                     break
                 self._idle.set()
                 await asyncio.sleep(_RETRY_S)  # new calls meanwhile wait for one more try, then hear why
                 self._wake.set()
-            elif not self._dirty:
+            elif not self._has_work:
                 self._idle.set()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._dirty or self._statements)
 
     async def _write_batch(self) -> bool:
         rows, self._dirty = self._dirty, {}
+        statements, self._statements = self._statements, {}
         waiting, self._waiting = self._waiting, {}
         try:
-            await self._commit(list(rows.values()), durable=bool(waiting))
+            await self._commit(list(rows.values()), list(statements.values()), durable=bool(waiting))
         except sqlite3.Error as error:
             problem = _unusable(self._path, error)
             for session_id, done in waiting.items():
@@ -197,6 +267,7 @@ class Journal:
                 if not done.done():
                     done.set_exception(problem)
             self._dirty = rows | self._dirty
+            self._statements = statements | self._statements
             if self.failing != problem.message:
                 _log.error("journal.write_failed", error=problem.message, cure=problem.cure)
             self.failing = problem.message
@@ -209,13 +280,15 @@ class Journal:
                 done.set_result(None)
         return True
 
-    async def _commit(self, rows: list[_Row], *, durable: bool) -> None:
+    async def _commit(self, rows: list[_Row], statements: list[_Statement], *, durable: bool) -> None:
         await self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         await self._db.execute("BEGIN IMMEDIATE")
         try:
             await self._db.executemany(_UPSERT, rows)
             if any(row[3] is not None for row in rows):
                 await self._db.execute(_PRUNE, (self._history_count,))
+            for sql, values in statements:
+                await self._db.execute(sql, values)
             await self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:

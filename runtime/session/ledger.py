@@ -6,12 +6,14 @@ already known (late, repeated, of a session nobody opened) changes nothing: what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from runtime.errors import InvalidTransition, SessionNotFound
 from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status, Stopping
 from runtime.session.record import Exit, SessionRecord
 from runtime.session.spec import SessionId
+from runtime.session.usage import Usage, claimed
 
 
 class Ledger:
@@ -19,10 +21,14 @@ class Ledger:
 
     Args:
         history_count: Ended sessions that are kept; the one that ended first goes first.
+
+    Attributes:
+        forgotten: Called with each record that goes.
     """
 
     def __init__(self, *, history_count: int) -> None:
         self._history_count = history_count
+        self.forgotten: Callable[[SessionRecord], object] = lambda _: None
         self._live: dict[SessionId, SessionRecord] = {}
         self._ended: dict[SessionId, SessionRecord] = {}
 
@@ -81,7 +87,7 @@ class Ledger:
             return None
         match event:
             case Placed():
-                record.generation = event.generation
+                record.generation, record.state, record.restart_at = event.generation, "starting", None
                 record.restarts = max(0, event.generation - 1)
             case Started():
                 record.state, record.pid, record.started_at = "starting", event.pid, event.at
@@ -90,15 +96,15 @@ class Ledger:
                     return None
                 record.state, record.ready_at = "ready", event.at
             case Status():
-                count = event.values.get("messages")
-                if not isinstance(count, int) or count == record.messages:
+                claims = claimed(record.claims, event.values)
+                if claims == record.claims:
                     return None
-                record.messages = count
+                record.claims = claims
+                record.messages = record.usage.messages + claims.get("messages", 0)
             case Stopping():
                 record.state = "stopping"
             case Exited():
-                record.peak_rss_bytes, record.cpu_s = event.peak_rss_bytes, event.cpu_s
-                record.log_lines_dropped = event.log_lines_dropped
+                self._add_up(record, event)
                 self.end(event.session_id, event.exit)
             case _:
                 return None
@@ -113,7 +119,38 @@ class Ledger:
         self._keep(record)
         return record
 
+    def restarting(self, event: Exited, restart_at: float) -> SessionRecord | None:
+        """An attempt ended and another will follow; None when the session is closed or unknown."""
+        record = self._live.get(event.session_id)
+        if record is None:
+            return None
+        self._add_up(record, event)
+        record.state, record.pid, record.started_at, record.ready_at = "starting", None, None, None
+        record.last_exit, record.restart_at = event.exit, restart_at
+        return record
+
+    def _add_up(self, record: SessionRecord, event: Exited) -> None:
+        claims, use = record.claims, event.use
+        record.usage = record.usage.plus(
+            Usage(
+                turns=claims.get("turns", 0),
+                messages=claims.get("messages", 0),
+                tokens_in=claims.get("tokens_in", 0),
+                tokens_out=claims.get("tokens_out", 0),
+                cpu_s=max(use.cpu_s, event.cpu_s),
+                memory_byte_s=use.memory_byte_seconds,
+                peak_bytes=max(use.peak_pss_bytes or use.peak_rss_bytes, 0),
+                log_bytes=event.log_bytes,
+                relay_bytes=event.relay_bytes,
+            )
+        )
+        record.claims = {}
+        record.usage = replace(record.usage, restarts=record.restarts)
+        record.peak_rss_bytes = max(record.peak_rss_bytes, event.peak_rss_bytes, use.peak_rss_bytes)
+        record.cpu_s = record.usage.cpu_s
+        record.log_lines_dropped += event.log_lines_dropped
+
     def _keep(self, record: SessionRecord) -> None:
         self._ended[record.spec.session_id] = record
         while len(self._ended) > self._history_count:
-            del self._ended[next(iter(self._ended))]
+            self.forgotten(self._ended.pop(next(iter(self._ended))))

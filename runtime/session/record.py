@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runtime.session.spec import SessionSpec, SessionState
+from runtime.session.usage import Usage
 
 
 class ExitReason(StrEnum):
@@ -100,6 +101,11 @@ class SessionRecord:
     Attributes:
         generation: Which attempt this is, from 1; 0 before the first one was placed.
         cpu_s: Processor time of the whole process tree; known once it ended.
+        restart_at: When the next attempt begins; None unless it waits for one.
+        last_exit: How the attempt before this one ended; None for the first.
+        takeovers: How often a new run of the server took it over after it had begun.
+        usage: What the attempts that ended used together.
+        claims: What the worker of this attempt says it did; see `runtime.session.usage`.
     """
 
     spec: SessionSpec
@@ -114,3 +120,8 @@ class SessionRecord:
     cpu_s: float = 0.0
     log_lines_dropped: int = 0
     messages: int = field(default=0)
+    restart_at: float | None = None
+    last_exit: Exit | None = None
+    takeovers: int = 0
+    usage: Usage = field(default_factory=Usage)
+    claims: dict[str, int] = field(default_factory=dict)

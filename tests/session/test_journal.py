@@ -102,9 +102,9 @@ async def test_a_burst_shares_its_flushes(tmp_path: Path, monkeypatch: pytest.Mo
     batches: list[tuple[int, bool]] = []
     commit = Journal._commit
 
-    async def counted(self: Journal, rows: list[Any], *, durable: bool) -> None:
+    async def counted(self: Journal, rows: list[Any], more: list[Any], *, durable: bool) -> None:
         batches.append((len(rows), durable))
-        await commit(self, rows, durable=durable)
+        await commit(self, rows, more, durable=durable)
 
     monkeypatch.setattr(Journal, "_commit", counted)
     await asyncio.gather(*(journal.accept(record(number)) for number in range(200)))
