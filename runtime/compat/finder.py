@@ -1,6 +1,8 @@
-"""Serve the ``meshagent`` modules out of the table in `names`.
+"""Serve the ``meshagent`` modules out of the table in `names`, where no MeshAgent SDK is installed.
 
 The modules exist only in processes that run a bundle: `install` puts a finder on the import path there.
+Where an SDK is installed its own modules are used, and `overlay` exchanges what must be ours.
+
 Each name is imported when it is first asked for, so that a bundle that hosts a tool does not load what
 only chatbots need.
 """
@@ -15,15 +17,19 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from runtime.compat import overlay
 from runtime.compat.names import NAMES
 
 
 def install() -> None:
     """Make the names importable in this process; a second call does nothing.
 
-    They come first also where a MeshAgent SDK is installed: a session is run by our `ServiceHost` in
-    either case, and an agent's classes and their host must know each other.
+    All are ours or, but for the host, all are the installed SDK's: agents, rooms and tools must know
+    each other's classes.
     """
+    if overlay.is_sdk_installed():
+        overlay.install()
+        return
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         # First, because other distributions may own parts of the same namespace package.
         sys.meta_path.insert(0, _Finder())
@@ -31,6 +37,7 @@ def install() -> None:
 
 def uninstall() -> None:
     """Take the finder and its modules away again; modules that imported names keep them."""
+    overlay.uninstall()
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
     for name in [name for name, module in sys.modules.items() if isinstance(module, _Module)]:
         del sys.modules[name]

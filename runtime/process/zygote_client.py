@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import BundleImportFailed, RemoteProtocolError, SpawnFailed, ZygoteLost
+from runtime.errors import BundleError, BundleImportFailed, RemoteProtocolError, SpawnFailed, ZygoteLost
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
 from runtime.wire import control
@@ -20,13 +20,36 @@ from runtime.wire import control
 _MAX_DATAGRAM = 192 << 10
 
 
+_BOOT = Path(__file__).resolve().parent.parent / "worker" / "boot.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """An interpreter of a bundle's own.
+
+    Attributes:
+        cure: How to mend it, or what is installed in it.
+    """
+
+    python: str
+    env: Mapping[str, str]
+    cure: str
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How to start programs of a bundle: its interpreter, its environment, its folder."""
+    """How to start programs of a bundle: its interpreter, its environment, its folder.
+
+    Attributes:
+        python: The interpreter of a bundle that has none of its own.
+        own: Asked at every start, with `env`: the bundle's own interpreter, None when it has none.  Raises
+            BundleError when it should have one and that cannot be used.
+    """
 
     python: str
     source: Path
     env: Mapping[str, str]
+    own: Callable[[Mapping[str, str]], Launch | None] = lambda _: None
 
     @property
     def folder(self) -> Path:
@@ -39,23 +62,29 @@ class Command:
 
         Raises:
             SpawnFailed: The interpreter cannot be started.
+            BundleError: The bundle's own interpreter cannot be used.
         """
+        own = self.own(self.env)
+        # An environment of the bundle's own has not got this package: `boot` lends it.
+        program = ["-m", "runtime.worker"] if own is None else [str(_BOOT)]
+        python, env = (self.python, self.env) if own is None else (own.python, own.env)
         # -P: a bundle's own runtime.py or json.py must not stand in for ours or the library's.
-        argv = [self.python, "-P", "-m", "runtime.worker", "--source", str(self.source), *arguments]
+        argv = [python, "-P", *program, "--source", str(self.source), *arguments]
         try:
             return subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=dict(self.env),
+                env=dict(env),
                 cwd=self.folder,
                 pass_fds=pass_fds,
                 process_group=0,
             )
         except OSError as error:
             raise SpawnFailed(
-                f"{self.python} cannot be started: {error.strerror}", cure="Check the bundle's interpreter."
+                f"{python} cannot be started: {error.strerror}",
+                cure="Check the bundle's interpreter." if own is None else own.cure,
             ) from error
 
 
@@ -75,6 +104,7 @@ class ZygoteClient:
         on_lost: Callable[[], None],
         on_reaped: Callable[[], None] = lambda: None,
     ) -> None:
+        self._command = command
         self._on_lost = on_lost
         self._on_reaped = on_reaped
         self._loop = asyncio.get_running_loop()
@@ -90,7 +120,7 @@ class ZygoteClient:
             try:
                 fd = theirs.fileno()
                 self._popen = command.spawn(["--front-fd", str(fd)], [fd], log_fd)
-            except SpawnFailed:
+            except (SpawnFailed, BundleError):
                 self._socket.close()
                 self.described.cancel()
                 raise
@@ -181,7 +211,7 @@ class ZygoteClient:
                     self.described.set_result(message)
             case control.ImportFailed():
                 if not self.described.done():
-                    self.described.set_exception(_import_error(message))
+                    self.described.set_exception(_import_error(message, self._own_cure()))
                     self.described.exception()
             case control.ForkFailed():
                 future = self._forks.get(message.ticket)
@@ -209,12 +239,28 @@ class ZygoteClient:
         worker.close()
 
     def _gone(self) -> None:
+        if not self.described.done():
+            cure = self._own_cure()
+            self.described.set_exception(
+                BundleImportFailed(
+                    "its interpreter ended before the program was imported",
+                    cure=cure or "See what it printed, in the log above.",
+                )
+            )
+            self.described.exception()
         self.close()
         lost = ZygoteLost("the zygote is gone")
         for future in self._forks.values():
             if not future.done():
                 future.set_exception(lost)
         self._on_lost()
+
+    def _own_cure(self) -> str:
+        try:
+            own = self._command.own(self._command.env)
+        except BundleError as error:
+            return error.cure
+        return "" if own is None else own.cure
 
     async def _send(self, message: control.Fork, fds: list[int]) -> None:
         payload = control.encode(message)
@@ -238,12 +284,14 @@ class ZygoteClient:
                 self._loop.remove_writer(self._socket)
 
 
-def _import_error(said: control.ImportFailed) -> BundleImportFailed:
+def _import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFailed:
     at = f" ({said.where})" if said.where else ""
     if said.missing:
         return BundleImportFailed(
             f"the package {said.missing!r} is not installed{at}",
-            cure=f"Install it where the bundles run: pip install {said.missing}",
+            cure=f"Add it to the bundle's requirements. {own_cure}"
+            if own_cure
+            else f"Install it where the bundles run: pip install {said.missing}",
             detail=said.traceback,
         )
     if said.kind in ("BundleError", "EndpointConflict", "ConfigError", "SystemExit"):

@@ -44,7 +44,7 @@ class ExitCode(IntEnum):
 def preload() -> None:
     """Import, once per zygote, what every session needs, so that no worker pays for it."""
     if overlay.is_sdk_installed():
-        import runtime.worker.upstream  # noqa: F401
+        import runtime.worker.upstream
 
         return
     import websockets.asyncio.client  # noqa: F401

@@ -17,11 +17,8 @@ import structlog
 
 from runtime.errors import ChannelClosed, RoomLost, RoomRefused, RoomUnreachable
 from runtime.process.child import limit_files
-from runtime.sdk import otel
-from runtime.sdk.client import RoomClient, WebSocketClientProtocol
-from runtime.sdk.endpoint import portable
 from runtime.wire import control
-from runtime.wire.room import Message
+from runtime.worker import joined
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.failure import describe
 from runtime.worker.fault import commit
@@ -72,7 +69,7 @@ class Session:
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._grace_s = STOP_S
         self._agent: Any = None
-        self._room: RoomClient | None = None
+        self._room: joined.Joined | None = None
         self._relay = RelayTransport(send, drain) if start.relay else None
 
     def receive(self, message: control.ToWorker) -> None:
@@ -111,7 +108,7 @@ class Session:
             await asyncio.wait([work, self._over], return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
-                self._send(control.ReadyNow(self._room.local_participant.id if self._room else ""))
+                self._send(control.ReadyNow(self._room.participant_id if self._room else ""))
                 await self._over
             self._over.result()
         except _Over as ended:
@@ -133,7 +130,7 @@ class Session:
         structlog.contextvars.bind_contextvars(room=start.room, identity=start.identity)
         if files := start.limits.get("files"):
             limit_files(int(files))
-        otel.apply()
+        joined.prepare(start)
 
     async def _bring_up(self) -> None:
         """Construct, join, start; a failure of each has its own stage."""
@@ -143,38 +140,15 @@ class Session:
                 f"the bundle has no endpoint {self._start.endpoint}"
             )
         self._agent = await _stage("construct", _construct(endpoint.cls, self._start.arguments))
-        self._room = await _stage("join", self._join())
+        self._room = await _stage("join", joined.join(self._start, self._relay))
         # Only now: a room that closes while we join is a failure to join.
-        self._watch(self._room)
+        self._room.watch(self._dismissed, self._finish)
         tasks = _StartedTasks(self._background_failed)
         with tasks:
-            await _stage("start", self._agent.start(room=self._room))
+            await _stage("start", self._agent.start(room=self._room.client))
 
-    async def _join(self) -> RoomClient:
-        start = self._start
-        room = RoomClient(
-            None if self._relay else WebSocketClientProtocol(url=start.room_url, token=start.token),
-            transport=self._relay,
-            connect_timeout_s=start.join_s,
-        )
-        return await room.__aenter__()
-
-    def _watch(self, room: RoomClient) -> None:
-        room.on_push("messaging.send", self._dismissed)
-
-        def closed(reason: str = "") -> None:
-            if room.was_lost:
-                self._finish("room_lost", reason)
-            else:
-                self._finish("room_ended", reason)
-
-        room.on("close", closed)
-        if room.is_closed:
-            closed(room.close_reason)
-
-    def _dismissed(self, message: Message) -> None:
-        if message.header.get("type") == "dismiss":
-            self._finish("dismissed", "a dismiss message asked it to leave")
+    def _dismissed(self) -> None:
+        self._finish("dismissed", "a dismiss message asked it to leave")
 
     def _background_failed(self, error: BaseException) -> None:
         if not self._over.done():
@@ -207,8 +181,7 @@ class Session:
                 fault = failed
         if self._room is not None:
             await self._room.close()
-        if otel.is_exporting():
-            await asyncio.to_thread(otel.shutdown)
+        await joined.flush()
         # A room that went away while the agent stopped makes many a `stop` raise; that is not its fault.
         return None if fault is not None and isinstance(fault.__cause__, RoomLost) else fault
 
@@ -225,7 +198,7 @@ class Session:
 
 
 async def _construct(cls: type[Any], arguments: dict[str, Any]) -> Any:
-    agent: Any = portable(cls())
+    agent: Any = joined.hosted(cls())
     if arguments:
         agent.arguments = arguments
     return agent

@@ -1,0 +1,110 @@
+"""The room of a session once it is entered, whoever's client entered it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from runtime.compat import overlay
+from runtime.sdk import otel
+from runtime.sdk.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.endpoint import portable
+from runtime.wire import control
+from runtime.wire.room import Message
+from runtime.worker.relay import RelayTransport
+
+
+class Joined(Protocol):
+    """What a session needs of its room.
+
+    Attributes:
+        client: What the agent's ``start`` gets.
+        participant_id: Who we are in the room.
+    """
+
+    client: Any
+    participant_id: str
+
+    def watch(self, dismissed: Callable[[], None], closed: Callable[[str, str], None]) -> None:
+        """Tell when somebody sends us away, and when the room is over.
+
+        Args:
+            closed: Called with ``room_ended`` or ``room_lost``, and with the reason in words; at once
+                when it is over already.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Leave; bounded in time, and without complaint about a connection that is gone."""
+        ...
+
+
+async def join(start: control.Start, relay: RelayTransport | None) -> Joined:
+    """Enter the room of the call, with the client that the agent's classes belong to.
+
+    Raises:
+        RoomError: It is unreachable, refuses the token, or is lost on the way.
+    """
+    if overlay.is_active():
+        from runtime.worker import upstream
+
+        return await upstream.join(start, relay)
+    protocol = None if relay else WebSocketClientProtocol(url=start.room_url, token=start.token)
+    room = RoomClient(protocol, transport=relay, connect_timeout_s=start.join_s)
+    return _OurRoom(await room.__aenter__())
+
+
+def hosted(instance: Any) -> Any:
+    """What the session starts and stops for an instance of the endpoint's class.  Raises BundleError."""
+    if overlay.is_active():
+        from runtime.worker import upstream
+
+        return upstream.hosted(instance)
+    return portable(instance)
+
+
+def prepare(start: control.Start) -> None:
+    """Set up what the process was asked for before it was forked, and where an SDK looks for its server."""
+    if overlay.is_active():
+        address = urlsplit(start.room_url)
+        if address.netloc:
+            scheme = {"ws": "http", "wss": "https"}.get(address.scheme, address.scheme)
+            os.environ.setdefault("MESHAGENT_API_URL", f"{scheme}://{address.netloc}")
+        overlay.apply_otel()
+    otel.apply()
+
+
+async def flush() -> None:
+    """Send what telemetry still holds."""
+    if otel.is_exporting():
+        await asyncio.to_thread(otel.shutdown)
+    elif overlay.is_exporting():
+        await asyncio.to_thread(overlay.shutdown_otel)
+
+
+class _OurRoom:
+    def __init__(self, client: RoomClient) -> None:
+        self.client: Any = client
+        self._client = client
+        self.participant_id = client.local_participant.id
+
+    def watch(self, dismissed: Callable[[], None], closed: Callable[[str, str], None]) -> None:
+        client = self._client
+
+        def pushed(message: Message) -> None:
+            if message.header.get("type") == "dismiss":
+                dismissed()
+
+        def over(reason: str = "") -> None:
+            closed("room_lost" if client.was_lost else "room_ended", reason)
+
+        client.on_push("messaging.send", pushed)
+        client.on("close", over)
+        if client.is_closed:
+            over(client.close_reason)
+
+    async def close(self) -> None:
+        await self._client.close()
