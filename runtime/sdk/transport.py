@@ -100,6 +100,7 @@ class WebSocketClientProtocol:
                 ping_timeout=self._heartbeat_s / 2,
                 close_timeout=2,
                 max_size=MAX_PACKET_BYTES,
+                compression=None,  # 300 KB of each end, for messages that are mostly short
                 **options,
             )
         except InvalidStatus as error:
