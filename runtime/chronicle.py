@@ -123,6 +123,11 @@ class Chronicle:
         """Tell readers of the feed of something that is about no single session."""
         self._publish(kind, {"type": kind, "at": iso(self._clock.wall()), **data})
 
+    def parked(self, endpoint: str, data: dict[str, Any]) -> None:
+        """An input was put into quarantine."""
+        self._metrics.input_parked(endpoint)
+        self.announce("quarantine.parked", data)
+
     def restore(self, record: SessionRecord) -> None:
         """Take a record of an earlier run in, without telling anybody."""
         self._ledger.open(record)

@@ -1,4 +1,4 @@
-"""From a call to a session: find the endpoint, admit, write down, place; the caller is answered after that.
+"""From a call to a session: find the endpoint, admit, write down, launch; the caller is answered after that.
 
 What becomes of the session comes back as the placement's events and is the chronicle's business.  Runs in the
 front's event loop.
@@ -10,36 +10,32 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from runtime.chronicle import Chronicle
 from runtime.clock import Clock
-from runtime.errors import BundleImportFailed, EndpointNotFound, RuntimeServiceError
+from runtime.errors import BundleImportFailed, EndpointNotFound
+from runtime.launcher import Launcher, OwnRooms
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
+from runtime.recovery import Recovery
 from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.events import Exited
 from runtime.session.journal import Journal
 from runtime.session.record import ExitReason, SessionRecord
 from runtime.session.spec import SessionId, SessionSpec, new_session_id
+from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall
 
-MAX_GENERATIONS: Final = 3
-"""Attempts at one accepted call over restarts of the server; one that takes the server down is given up."""
+MAX_TAKEOVERS: Final = 2
+"""Restarts of the server over which a call that had begun is tried again; it may be what takes it down."""
 
 _log = get_logger("dispatch")
 
 
-class OwnRooms(Protocol):
-    """The embedded room server, as far as a call needs it."""
-
-    def token(self, room: str, name: str, *, role: str = "agent", scope: dict[str, Any] | None = None) -> str:
-        """A participant token for one of its rooms."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The call is a session: written down and placed."""
+    """The call is a session: written down, and started or in its turn."""
 
     session_id: SessionId
 
@@ -52,6 +48,11 @@ class Dispatcher:
 
     Args:
         room_url: The websocket address at which a worker reaches an embedded room.
+        settings: Bounds of the queue, restarts and quarantine.
+
+    Attributes:
+        launcher: Where accepted sessions wait for their start or restart.
+        recovery: Restarts and quarantine.
     """
 
     def __init__(
@@ -63,10 +64,25 @@ class Dispatcher:
         clock: Clock,
         rooms: OwnRooms,
         room_url: Callable[[str], str],
+        settings: SupervisorSettings | None = None,
     ) -> None:
+        settings = settings or SupervisorSettings()
         self._placement, self._journal, self._chronicle = placement, journal, chronicle
-        self._clock, self._rooms, self._room_url = clock, rooms, room_url
-        self._admission = Admission()
+        self._clock = clock
+        self._admission = Admission(max_queued=settings.max_queued)
+        self.recovery = Recovery(settings, journal=journal, chronicle=chronicle, clock=clock)
+        self.launcher = Launcher(
+            placement=placement,
+            chronicle=chronicle,
+            admission=self._admission,
+            clock=clock,
+            rooms=rooms,
+            room_url=room_url,
+            queue_s=settings.queue_s,
+            refused=self.recovery.refused,
+        )
+        self._ending: set[SessionId] = set()
+        chronicle.closed.append(self._closed)
         self._pending: dict[SessionId, asyncio.Task[Accepted]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.draining = False
@@ -82,20 +98,28 @@ class Dispatcher:
         Raises:
             JournalUnusable: The journal cannot be read.
         """
+        await self.recovery.start()
+        self._chronicle.book.restore(await self._journal.load_usage())
         again: list[SessionRecord] = []
         records = await self._journal.load()
         for record in sorted(records, key=lambda one: one.exit.at if one.exit else math.inf):
             self._chronicle.restore(record)  # in the order of their ends, which is how they are forgotten
         for record in records:
             spec = record.spec
-            self._admission.restore(spec.session_id, endpoint=spec.endpoint, webhook_id=spec.webhook_id)
+            ran = record.started_at is not None
+            given_up = ran and record.takeovers >= MAX_TAKEOVERS
+            runs = record.exit is None and record.state in ("accepted", "starting")
+            runs = runs and not spec.relay and not given_up
+            self._admission.restore(
+                spec.session_id, endpoint=spec.endpoint, webhook_id=spec.webhook_id, waiting=runs
+            )
             if record.exit is not None:
                 continue
-            ran = record.started_at is not None
-            given_up = ran and record.generation >= MAX_GENERATIONS
-            if record.state in ("accepted", "starting") and not spec.relay and not given_up:
-                record.generation += 1 if ran else 0
-                record.state, record.pid = "accepted", None
+            if runs:
+                waited = record.restart_at is not None  # for its next attempt, which comes a little sooner
+                record.generation += 1 if ran or waited else 0
+                record.takeovers += 1 if ran else 0
+                record.state, record.pid, record.started_at, record.restart_at = "accepted", None, None, None
                 again.append(record)
             else:
                 message = "The server ended while this session ran"
@@ -103,7 +127,9 @@ class Dispatcher:
         self._spawn(self._follow(), "placement events")
         if again:
             _log.info("journal.replayed", count=len(again))
-            self._spawn(self._place_again(again), "journal replay")
+            for record in again:
+                self.launcher.enqueue(record)
+        self._spawn(self.launcher.run(), "launcher")
 
     async def aclose(self, *, settle_s: float = 0.0) -> None:
         """Stop following events; sessions are the placement's business.
@@ -118,6 +144,7 @@ class Dispatcher:
                         await self._chronicle.wait(record.spec.session_id, until="exited", timeout_s=None)
         except TimeoutError:
             pass
+        self.launcher.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -128,6 +155,9 @@ class Dispatcher:
         self._chronicle.announce("server.draining", {"grace_s": grace_s})
         if self._pending:  # admitted before: they are placed first, so that the placement ends them too
             await asyncio.wait(set(self._pending.values()))
+        for session_id in self.launcher.drain():
+            message = "the server was shut down before it could start"
+            self._chronicle.end(session_id, ExitReason.DRAINED, message)
         await self._placement.drain(grace_s)
 
     # ---- calls
@@ -157,7 +187,13 @@ class Dispatcher:
         session_id = new_session_id()
         while session_id in self._chronicle:
             session_id = new_session_id()
-        decision = self._admission.admit(session_id, self.capacity(), endpoint=path, webhook_id=webhook_id)
+        decision = self._admission.admit(
+            session_id,
+            self.capacity(),
+            endpoint=path,
+            webhook_id=webhook_id,
+            concurrency=endpoint.limits.concurrency,
+        )
         match decision:
             case Refused():
                 _log.warning("admission.refused", code=decision.code, endpoint=path)
@@ -184,7 +220,13 @@ class Dispatcher:
             accepted_at=self._clock.wall(),
             traceparent=traceparent,
             limits=endpoint.limits,
+            restart=endpoint.restart,
         )
+        parked = self.recovery.parked(spec)
+        if parked is not None:
+            self._admission.settle(session_id, accepted=False)
+            _log.warning("admission.refused", code="quarantined", endpoint=path, hash=parked.hash)
+            return Refused("quarantined", None, parked.sentence, parked.cure)
         # A task of its own: a caller that hangs up now must not leave a row that was never placed.
         task = asyncio.create_task(self._accept(spec, relay), name=f"accept {session_id}")
         self._pending[session_id] = task
@@ -193,52 +235,20 @@ class Dispatcher:
 
     async def _accept(self, spec: SessionSpec, relay: RelayPort | None) -> Accepted:
         record = SessionRecord(spec=spec, generation=1)
-        placed = False
         try:
             await self._journal.accept(record)
             self._chronicle.open(record)
-            await self._place(record, relay)
-            placed = True
+            await self.launcher.submit(record, relay)
+        except BaseException:
+            self._admission.settle(spec.session_id, accepted=False)
+            raise
         finally:
-            self._admission.settle(spec.session_id, accepted=placed)
             self._pending.pop(spec.session_id, None)
         return Accepted(spec.session_id)
 
     def _accepted(self, task: asyncio.Task[Accepted]) -> None:
         if not task.cancelled():
             task.exception()  # raised to the caller; when that one is gone, there is nobody to tell
-
-    async def _place(self, record: SessionRecord, relay: RelayPort | None = None) -> None:
-        try:
-            await self._placement.place(self._complete(record.spec), record.generation, relay)
-        except BaseException as error:
-            message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
-            self._chronicle.end(record.spec.session_id, ExitReason.IMPORT_ERROR, message)
-            raise
-
-    def _complete(self, spec: SessionSpec) -> SessionSpec:
-        # The record keeps what the caller sent.  Our own address and tokens are made anew for each attempt: a
-        # restarted server may listen elsewhere, and a token that is not written down cannot be read.
-        if spec.relay or (spec.room_url and spec.token):
-            return spec
-        token = spec.token
-        if not token and not spec.room_url:
-            scope = next(
-                (e.permissions for e in self._placement.endpoints() if e.path == spec.endpoint), None
-            )
-            token = self._rooms.token(spec.room, spec.identity, role="agent", scope=scope)
-        return replace(spec, room_url=spec.room_url or self._room_url(spec.room), token=token)
-
-    async def _place_again(self, records: list[SessionRecord]) -> None:
-        for record in records:
-            while (load := self.capacity()).starting >= load.max_starting and not self.draining:
-                await self._chronicle.news(self._chronicle.feed.last)
-            if self.draining:
-                return  # still accepted in the journal: the next run takes them
-            try:
-                await self._place(record)
-            except RuntimeServiceError as error:
-                _log.warning("session.not_replayed", session_id=record.spec.session_id, error=str(error))
 
     def _endpoint(self, path: str) -> EndpointInfo:
         endpoints = self._placement.endpoints()
@@ -267,17 +277,32 @@ class Dispatcher:
             SessionNotFound: There is no record of it.
         """
         record = self._chronicle.record(session_id)
-        if record.exit is None:
+        if record.exit is None and not self._end_waiting(record, ExitReason.STOPPED):
             stop = self._placement.stop(record.spec.session_id, ExitReason.STOPPED, grace_s)
             await asyncio.shield(self._spawn(stop, f"stop {session_id}"))
             await self._chronicle.wait(session_id, until="exited", timeout_s=5.0)
 
     def end_room(self, room: str) -> int:
         """Ask all sessions of a room to end; how many there were."""
-        ids = [record.spec.session_id for record in self._chronicle.live() if record.spec.room == room]
-        for session_id in ids:
-            self._spawn(self._placement.stop(session_id, ExitReason.ROOM_ENDED), f"room ended {session_id}")
-        return len(ids)
+        records = [record for record in self._chronicle.live() if record.spec.room == room]
+        for record in records:
+            session_id = record.spec.session_id
+            if not self._end_waiting(record, ExitReason.ROOM_ENDED):
+                self._spawn(
+                    self._placement.stop(session_id, ExitReason.ROOM_ENDED), f"room ended {session_id}"
+                )
+        return len(records)
+
+    def _end_waiting(self, record: SessionRecord, reason: ExitReason) -> bool:
+        """End a session that has no process now; False when the placement must, and it starts no more."""
+        session_id = record.spec.session_id
+        self._ending.add(session_id)
+        if not self.launcher.cancel(session_id):
+            return False
+        between = "its restart" if record.last_exit is not None else "its start"
+        who = "an operator stopped it" if reason is ExitReason.STOPPED else "its room ended"
+        self._chronicle.end(session_id, reason, f"{who} while it waited for {between}")
+        return True
 
     def capacity(self) -> Capacity:
         """The placement's capacity, closed while this server drains."""
@@ -289,11 +314,29 @@ class Dispatcher:
     async def _follow(self) -> None:
         async for event in self._placement.events():
             try:
-                self._chronicle.take(event)
+                if isinstance(event, Exited) and event.session_id in self._chronicle:
+                    self._exited(event)
+                else:
+                    self._chronicle.take(event)
+                self.launcher.heard(event)
             except Exception:  # noqa: BLE001 - one event that cannot be told must not end all telling
                 _log.exception(
                     "dispatch.event_failed", kind=type(event).__name__, session_id=event.session_id
                 )
+
+    def _exited(self, event: Exited) -> None:
+        record = self._chronicle.record(event.session_id)
+        may_restart = not self.draining and event.session_id not in self._ending
+        told, again = self.recovery.decide(record, event, may_restart=may_restart)
+        if again is None:
+            self._chronicle.take(told)
+        else:
+            self._chronicle.restarting(event, again)
+            self.launcher.again(record, again.delay_s)
+
+    def _closed(self, record: SessionRecord) -> None:
+        self._admission.ended(record.spec.session_id)
+        self._ending.discard(record.spec.session_id)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

@@ -26,6 +26,7 @@ LEVELS = (
     {"process", "rooms", "chronicle"},
     {"supervisor", "sdk"},
     {"placement", "compat"},
+    {"launcher", "recovery"},
     {"dispatch", "worker"},
     {"front"},
     {"cli"},
@@ -35,6 +36,8 @@ LEVELS = (
 STRANGERS = {
     "front": {"sdk", "compat", "worker", "cli"},
     "dispatch": {"sdk", "compat", "worker"},
+    "launcher": {"sdk", "compat", "worker"},
+    "recovery": {"sdk", "compat", "worker"},
     "placement": {"sdk", "compat", "worker"},
     "supervisor": {"sdk", "compat", "worker"},
     "process": {"sdk", "compat", "worker"},

@@ -19,6 +19,7 @@ from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.record import ExitReason
+from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall
 from tests.fakes import FakePlacement, FakeRooms, endpoint
 
@@ -31,7 +32,7 @@ CALL = RoomCall(room_name="r")
 class Parts:
     """A dispatcher with a real journal, and everything around it at hand."""
 
-    def __init__(self, placement: FakePlacement, journal: Journal) -> None:
+    def __init__(self, placement: FakePlacement, journal: Journal, **settings: Any) -> None:
         self.placement, self.journal, self.rooms = placement, journal, FakeRooms()
         self.metrics = Metrics(version="t")
         self.chronicle = Chronicle(
@@ -48,6 +49,7 @@ class Parts:
             clock=SystemClock(),
             rooms=self.rooms,
             room_url=lambda room: f"ws://127.0.0.1:1/rooms/{room}",
+            settings=SupervisorSettings(**settings),
         )
 
     async def call(self, path: str = "/chat", call: RoomCall = CALL, **more: Any) -> str:
@@ -60,9 +62,11 @@ class Parts:
 
 
 @asynccontextmanager
-async def dispatching(tmp_path: Path, placement: FakePlacement | None = None) -> AsyncIterator[Parts]:
+async def dispatching(
+    tmp_path: Path, placement: FakePlacement | None = None, **settings: Any
+) -> AsyncIterator[Parts]:
     journal = await Journal.open(tmp_path / "j", history_count=50)
-    parts = Parts(placement or FakePlacement(), journal)
+    parts = Parts(placement or FakePlacement(), journal, **settings)
     await parts.dispatcher.start()
     try:
         yield parts
@@ -141,10 +145,12 @@ async def test_a_call_that_cannot_be_written_down_starts_nothing_for_it_and_its_
 @pytest.mark.asyncio
 async def test_bounds_hold_for_a_burst_that_is_still_being_written(tmp_path: Path) -> None:
     placement = FakePlacement(max_starting=3, on_place="nothing")
-    async with dispatching(tmp_path, placement) as parts:
+    async with dispatching(tmp_path, placement, max_queued=4) as parts:
         outcomes = await asyncio.gather(*(parts.dispatcher.call("/chat", CALL) for _ in range(10)))
-        assert sum(isinstance(outcome, Accepted) for outcome in outcomes) == 3
+        assert sum(isinstance(outcome, Accepted) for outcome in outcomes) == 7
+        assert {outcome.code for outcome in outcomes if isinstance(outcome, Refused)} == {"queue_full"}
         assert len(placement.placed) == 3
+        assert parts.dispatcher.launcher.queued == 4
 
 
 @pytest.mark.asyncio

@@ -149,6 +149,7 @@ class Server:
             clock=self._clock,
             rooms=hub,
             room_url=lambda room: _room_url(self.url, room),
+            settings=self.settings.supervisor,
         )
         caller.dispatch = dispatcher.call
         front = self._front = Front(

@@ -113,7 +113,7 @@ class Admission:
     def __init__(self, *, max_queued: int = 0, remember_count: int = REMEMBER_COUNT) -> None:
         self._max_queued, self._remember_count = max_queued, remember_count
         self._ids: OrderedDict[tuple[str, str], SessionId] = OrderedDict()
-        self._reserved: dict[SessionId, tuple[str, str] | None] = {}
+        self._reserved: set[SessionId] = set()
         self._held: set[SessionId] = set()
         self._endpoints: dict[SessionId, str] = {}
         self._counts: Counter[str] = Counter()
@@ -152,7 +152,7 @@ class Admission:
             return refused
         if session_id in self._endpoints:
             raise LocalProtocolError(f"session {session_id} was admitted already")
-        self._reserved[session_id] = key
+        self._reserved.add(session_id)
         self._count(session_id, endpoint)
         if key is not None:
             self._remember(key, session_id)
@@ -165,11 +165,13 @@ class Admission:
             accepted: False forgets the call's id, so that the caller can try again.
         """
         self._held.discard(session_id)
-        key = self._reserved.pop(session_id, None)
+        self._reserved.discard(session_id)
         if not accepted:
             self.ended(session_id)
+            # From the latest on: it is the one that was just admitted, or nearly.
+            key = next((key for key in reversed(self._ids) if self._ids[key] == session_id), None)
             if key is not None:
-                self._ids.pop(key, None)
+                del self._ids[key]
 
     def hold(self, session_id: SessionId) -> None:
         """Keep a slot for a session that waits for its restart, until it is settled or has ended."""
@@ -179,7 +181,7 @@ class Admission:
     def ended(self, session_id: SessionId) -> None:
         """The session is over; saying so again changes nothing."""
         self._held.discard(session_id)
-        self._reserved.pop(session_id, None)
+        self._reserved.discard(session_id)
         endpoint = self._endpoints.pop(session_id, None)
         if endpoint is not None:
             self._counts[endpoint] -= 1
