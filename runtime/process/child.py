@@ -62,6 +62,13 @@ def limit_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, soft) if soft > 0 else count, count))
 
 
+def limit_file_size(count: int) -> None:
+    """Bound the size of the files that this process writes; writing beyond it fails."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    if hard == resource.RLIM_INFINITY or count <= hard:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
+
+
 def default_signals() -> None:
     """Undo what the zygote or the bundle's import installed, and unblock everything."""
     signal.set_wakeup_fd(-1)
@@ -74,7 +81,9 @@ def default_signals() -> None:
         except (OSError, ValueError):
             continue
     # A worker writes to pipes whose readers may go: that is an error to handle, not a reason to die.
+    # The same holds for a file that reaches its limit.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 

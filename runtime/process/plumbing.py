@@ -24,6 +24,8 @@ from dataclasses import dataclass
 _TEXT_AT = 4096
 _TEXT_BYTES = 128 << 10
 _SLOT = struct.Struct("<QQ")  # monotonic nanoseconds of the last beat, lag of that beat in microseconds
+_ACTIVE = struct.Struct("<Q")  # monotonic nanoseconds of the last message
+_ACTIVE_AT = _SLOT.size
 CHILD_FDS = 4
 
 
@@ -63,6 +65,15 @@ class Box:
         """Front: the last beat; None before the first."""
         at_ns, lag_us = _SLOT.unpack_from(self._map, 0)
         return Heartbeat(at_ns / 1e9, lag_us / 1e6) if at_ns else None
+
+    def active(self, now_s: float) -> None:
+        """Worker: a message came or went at `now_s`."""
+        _ACTIVE.pack_into(self._map, _ACTIVE_AT, int(now_s * 1e9))
+
+    def active_at(self) -> float | None:
+        """Front: monotonic seconds of the last message; None before the first."""
+        (at_ns,) = _ACTIVE.unpack_from(self._map, _ACTIVE_AT)
+        return at_ns / 1e9 if at_ns else None
 
     def clear_text(self) -> None:
         """Front: forget what was written, so that the next dump starts at the beginning."""

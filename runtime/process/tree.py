@@ -71,6 +71,14 @@ def pss_of(members: Iterable[Member]) -> int:
     return total
 
 
+def signal_all(members: Iterable[Member], number: signal.Signals) -> None:
+    """Signal these processes, unless their numbers have come to mean others since."""
+    for one in members:
+        now = procfs.member(one.pid)
+        if now is not None and now.began == one.began:
+            _send(one.pid, number)
+
+
 def end_below(pid: int) -> int:
     """Stop, then kill, everything below a process; that one itself should be stopped or gone.
 

@@ -148,6 +148,10 @@ class WorkerProcess:
     def heartbeat(self) -> Heartbeat | None:
         return self._plumbing.box.heartbeat()
 
+    def active_at(self) -> float | None:
+        """Monotonic seconds of the session's last message; None before the first."""
+        return self._plumbing.box.active_at()
+
     def signal_tree(self, number: signal.Signals) -> None:
         """Signal the process group; with KILL also every descendant that left the group."""
         if number is signal.SIGKILL and not self.process.has_exited:

@@ -22,10 +22,13 @@ from runtime.session.spec import SessionSpec
 from runtime.session.use import Use, UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
+from runtime.supervisor.guard import Alarm, Guard
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.pings import Pings
 from runtime.supervisor.post_mortem import PostMortem
 from runtime.supervisor.relay import Relay
+from runtime.supervisor.sampler import Sampler
+from runtime.supervisor.vigil import Phase
 from runtime.wire import control
 
 log = structlog.get_logger("supervisor")
@@ -54,6 +57,7 @@ class Driver:
         clock: Clock,
         publish: Callable[[events.SessionEvent], None],
         swept: Callable[[], Awaitable[None]],
+        sampler: Sampler,
         relay: RelayPort | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
@@ -71,6 +75,8 @@ class Driver:
         self._placed_at = clock.now()
         self._pings = Pings(clock)
         self._worker: WorkerProcess | None = None
+        self._sampler = sampler
+        self._guard: Guard | None = None
         self._meter = UseMeter(self._placed_at)
         self._post_mortem = PostMortem(spec, generation, secrets=secrets)
         self._log = log.bind(
@@ -154,7 +160,11 @@ class Driver:
         worker.adopt(Owner(self._heard, self._pipe_ended, self._printed))
         if self._relay is not None:
             self._relay.connect(worker)
+        self._guard = self._guarding(worker)
+        self._sampler.watch(self._guard)
         status = await worker.exited()
+        self._sampler.forget(self._guard)
+        self._guard.close()
         stack = worker.last_text()
         self._post_mortem.wrote(stack)
         await self._swept()
@@ -163,6 +173,34 @@ class Driver:
         self._feed(lc.Gone(status, _signal_name(status), stack))
         self._worker = None
         worker.close()
+
+    def _guarding(self, worker: WorkerProcess) -> Guard:
+        return Guard(
+            worker,
+            self.spec.limits,
+            self._settings,
+            clock=self._clock,
+            meter=self._meter,
+            phase=self._phase,
+            alarm=Alarm(
+                warn=self._warned,
+                exceed=lambda reason, message: self._feed(lc.LimitExceeded(reason, message)),
+                hung=lambda message: self._feed(lc.Hung(message)),
+            ),
+        )
+
+    def _phase(self) -> Phase:
+        if self._lifecycle.state is lc.State.READY:
+            return Phase.RUNNING
+        return Phase.STARTING if self.is_starting else Phase.ENDING
+
+    def _warned(self, kind: str, message: str, stack: str) -> None:
+        warning = events.Warned(
+            session_id=self.spec.session_id, at=self._clock.wall(), kind=kind, message=message, stack=stack
+        )
+        self._log.warning("worker.warned", kind=kind, message=message)
+        self._post_mortem.warned(warning)
+        self._publish(warning)
 
     def _start(self) -> control.Start:
         spec = self.spec

@@ -18,6 +18,7 @@ such as the signal that we sent ourselves, does not change it.
     Gone    -        EXITED    EXITED   EXITED    EXITED       EXITED       EXITED
     time    -        ENDING    -        DUMPING   TERMINATING  KILLING      KILLING
 
+    Limit is LimitExceeded; Time is the same for a limit of time, whose session may say goodbye.
     *  a process that came after the decision to end it is told at once
 """
 
@@ -36,6 +37,7 @@ from runtime.wire.control import Ended, Failed
 _KILL_AGAIN_S = 1.0
 _AFTER_LAST_WORD_S = 2.0
 _DUMP_S = 0.2
+_LAST_LOOK_S = 0.05  # between asking for stacks and a kill that cannot wait
 
 
 class State(Enum):
@@ -90,6 +92,21 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitExceeded:
+    """The session passed one of its limits."""
+
+    reason: ExitReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """Nothing was heard from the worker for too long; the message says what it does instead."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PipeBroken:
     """The worker broke the protocol of its pipe."""
 
@@ -116,7 +133,19 @@ class Gone:
     stack: str = ""
 
 
-Input = Forked | NoFork | ReadySaid | LastWord | StopRequested | PipeBroken | PipeClosed | Gone
+Input = (
+    Forked
+    | NoFork
+    | ReadySaid
+    | LastWord
+    | StopRequested
+    | LimitExceeded
+    | Hung
+    | PipeBroken
+    | PipeClosed
+    | Gone
+)
+_OF_TIME = (ExitReason.DEADLINE, ExitReason.IDLE)
 
 
 # ---- actions
@@ -212,6 +241,13 @@ class WorkerLifecycle:
                 return self._last_word(event.said, now)
             case StopRequested():
                 return self._stop(event, now)
+            case LimitExceeded():
+                return self._limit_exceeded(event, now)
+            case Hung():
+                if self.state not in (State.STARTING, State.READY):
+                    return []
+                self._because(ExitReason.HANG, event.message)
+                return self._kill_after_a_look(now)
             case PipeBroken():
                 self._because(ExitReason.PROTOCOL_ERROR, f"broke the protocol of its pipe: {event.message}")
                 self._pipe_open = False
@@ -287,6 +323,19 @@ class WorkerLifecycle:
             return [PublishStopping(event.reason), *self._kill(now)]
         return [PublishStopping(event.reason), *self._end(now, grace_s, event.reason)]
 
+    def _limit_exceeded(self, event: LimitExceeded, now: float) -> list[Action]:
+        if self.state in (State.FORKING, State.KILLING):
+            return []
+        if event.reason in _OF_TIME:
+            if self.state not in (State.STARTING, State.READY):
+                return []
+            self._because(event.reason, event.message)
+            return [PublishStopping(event.reason), *self._end(now, self._settings.stop_s, event.reason)]
+        self._because(event.reason, event.message)
+        if event.reason is ExitReason.PIDS:
+            return self._kill(now)  # what forks wildly is not given another moment
+        return self._kill_after_a_look(now)
+
     def _pipe_closed(self, now: float) -> list[Action]:
         if self.state is State.FORKING:
             raise LocalProtocolError("the pipe closed before the fork")
@@ -297,6 +346,7 @@ class WorkerLifecycle:
 
     def _gone(self, event: Gone) -> list[Action]:
         cause = self._cause or verdict.of_status(event.status, event.signal_name, event.stack)
+        cause = verdict.with_line(cause, event.stack)
         code, number = verdict.code_and_signal(event.status)
         return self._exit(replace(cause, code=code, signal=number))
 
@@ -315,6 +365,10 @@ class WorkerLifecycle:
     def _kill(self, now: float) -> list[Action]:
         self._enter(State.KILLING, now + _KILL_AGAIN_S)
         return [SendSignal(Force.KILL)]
+
+    def _kill_after_a_look(self, now: float) -> list[Action]:
+        self._enter(State.KILLING, now + _LAST_LOOK_S)
+        return [DumpStacks()]
 
     def _exit(self, how: Exit) -> list[Action]:
         self._enter(State.EXITED, None)

@@ -31,6 +31,7 @@ from runtime.supervisor.claims import Claim, settle
 from runtime.supervisor.discovery import bundles_in
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.sampler import Sampler
 from runtime.supervisor.watch import changes, touched
 
 log = structlog.get_logger("supervisor")
@@ -75,6 +76,7 @@ class Supervisor:
         self._drivers: dict[SessionId, Driver] = {}
         self._runs: set[asyncio.Task[None]] = set()
         self._logbooks: OrderedDict[SessionId, LogBook] = OrderedDict()
+        self._sampler = Sampler(clock=clock)
         self._sources: list[Path] = []
         self._stop_watching = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -192,6 +194,7 @@ class Supervisor:
             clock=self._clock,
             publish=self._publish,
             swept=self._sweep,
+            sampler=self._sampler,
             relay=relay,
             secrets=self._secrets,
         )

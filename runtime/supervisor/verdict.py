@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import runtime
 from runtime.session.record import Exit, ExitReason, Failure
 from runtime.wire.control import Ended, Failed
 
@@ -25,6 +28,7 @@ _EXHAUSTED = {
     "[Errno 24]": (ExitReason.FILES, "it ran out of file descriptors"),
     "[Errno 27]": (ExitReason.FILES, "a file grew above its limit"),
 }
+_NOT_THEIRS = (f'"{next(iter(runtime.__path__))}/', "/lib/python", '"<frozen ')
 _LIMIT_SIGNALS = {"SIGXFSZ": (ExitReason.FILES, "a file grew above its limit")}
 
 
@@ -92,11 +96,22 @@ def code_and_signal(status: int | None) -> tuple[int | None, int | None]:
     return (status, None) if status >= 0 else (None, -status)
 
 
+def with_line(exit: Exit, stack: str) -> Exit:
+    """Add where it was to the sentence of a limit that some line of its code ran into."""
+    if exit.reason not in (ExitReason.MEMORY, ExitReason.CPU) or exit.failure is not None:
+        return exit
+    line = innermost_line(stack)
+    return replace(exit, message=f"{exit.message}; at {line}") if line else exit
+
+
 def innermost_line(stack: str) -> str:
-    """The innermost frame of user code in what faulthandler wrote: ``file:line in function``."""
-    for line in stack.splitlines():
-        line = line.strip()
-        if line.startswith("File ") and "/runtime/" not in line and "/lib/python" not in line:
+    """The innermost frame of user code in what faulthandler wrote: ``file:line in function``.
+
+    Of the thread that was asked, which is the one with the event loop, before any other's.
+    """
+    blocks = sorted(stack.split("\n\n"), key=lambda block: not block.lstrip().startswith("Current thread"))
+    for line in (line.strip() for block in blocks for line in block.splitlines()):
+        if line.startswith("File ") and not any(part in line for part in _NOT_THEIRS):
             path, _, rest = line[5:].partition(", line ")
             number, _, function = rest.partition(" in ")
             return f"{path.strip(chr(34))}:{number} in {function}"

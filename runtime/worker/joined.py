@@ -14,6 +14,7 @@ from runtime.sdk.client import RoomClient, WebSocketClientProtocol
 from runtime.sdk.endpoint import portable
 from runtime.wire import control
 from runtime.wire.room import Message
+from runtime.worker.activity import Active, ActiveProtocol, ActiveTransport, nowhere
 from runtime.worker.relay import RelayTransport
 
 
@@ -42,8 +43,11 @@ class Joined(Protocol):
         ...
 
 
-async def join(start: control.Start, relay: RelayTransport | None) -> Joined:
+async def join(start: control.Start, relay: RelayTransport | None, active: Active = nowhere) -> Joined:
     """Enter the room of the call, with the client that the agent's classes belong to.
+
+    Args:
+        active: Called at each packet.
 
     Raises:
         RoomError: It is unreachable, refuses the token, or is lost on the way.
@@ -51,9 +55,12 @@ async def join(start: control.Start, relay: RelayTransport | None) -> Joined:
     if overlay.is_active():
         from runtime.worker import upstream
 
-        return await upstream.join(start, relay)
-    protocol = None if relay else WebSocketClientProtocol(url=start.room_url, token=start.token)
-    room = RoomClient(protocol, transport=relay, connect_timeout_s=start.join_s)
+        return await upstream.join(start, relay, active)
+    if relay is not None:
+        room = RoomClient(None, transport=ActiveTransport(relay, active), connect_timeout_s=start.join_s)
+    else:
+        protocol = WebSocketClientProtocol(url=start.room_url, token=start.token)
+        room = RoomClient(ActiveProtocol(protocol, active), connect_timeout_s=start.join_s)
     return _OurRoom(await room.__aenter__())
 
 

@@ -21,6 +21,7 @@ from runtime.process.plumbing import Box, WorkerEnds
 from runtime.wire import control
 from runtime.wire.frames import encode_frame
 from runtime.worker import failure
+from runtime.worker.activity import noting_in
 from runtime.worker.bundle import LoadedBundle, load, program_of
 from runtime.worker.heartbeat import beat_for_ever
 from runtime.worker.rehearsal import rehearse
@@ -126,7 +127,7 @@ class _Worker:
         )
         # What needs no session is done before there is one: parked, this costs nobody's time.
         setproctitle.setproctitle("bulkhead: parked")
-        box = Box(self._ends.box_fd)
+        self._box = box = Box(self._ends.box_fd)
         channel.send(control.Hello(os.getpid()))
         parked = asyncio.create_task(self._parked())
         start = await self._first(channel)
@@ -182,7 +183,9 @@ class _Worker:
     async def _be(
         self, start: control.Start, loaded: LoadedBundle, channel: Channel[control.ToWorker]
     ) -> ExitCode:
-        self._session = session = Session(start, loaded, channel.send, channel.drain)
+        self._session = session = Session(
+            start, loaded, channel.send, channel.drain, active=noting_in(self._box)
+        )
         work = asyncio.create_task(session.run())
         lost = asyncio.create_task(self._front_lost.wait(), name=f"{OURS}front lost")
         waited: list[asyncio.Future[Any]] = [work, lost]

@@ -16,9 +16,10 @@ from typing import Any, cast
 import structlog
 
 from runtime.errors import ChannelClosed, RoomLost, RoomRefused, RoomUnreachable
-from runtime.process.child import limit_files
+from runtime.process.child import limit_file_size, limit_files
 from runtime.wire import control
 from runtime.worker import joined
+from runtime.worker.activity import Active, nowhere
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.failure import describe
 from runtime.worker.fault import commit
@@ -58,14 +59,22 @@ class Session:
     Args:
         send: Hands a message to the front; raises ChannelClosed when the front is gone.
         drain: Waits while the front does not read.
+        active: Called at each message of the room.
     """
 
     def __init__(
-        self, start: control.Start, loaded: LoadedBundle, send: Send, drain: Callable[[], Awaitable[None]]
+        self,
+        start: control.Start,
+        loaded: LoadedBundle,
+        send: Send,
+        drain: Callable[[], Awaitable[None]],
+        *,
+        active: Active = nowhere,
     ) -> None:
         self._start = start
         self._loaded = loaded
         self._send = send
+        self._active = active
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._grace_s = STOP_S
         self._agent: Any = None
@@ -130,6 +139,8 @@ class Session:
         structlog.contextvars.bind_contextvars(room=start.room, identity=start.identity)
         if files := start.limits.get("files"):
             limit_files(int(files))
+        if file_size := start.limits.get("file_size_bytes"):
+            limit_file_size(int(file_size))
         joined.prepare(start)
 
     async def _bring_up(self) -> None:
@@ -140,7 +151,7 @@ class Session:
                 f"the bundle has no endpoint {self._start.endpoint}"
             )
         self._agent = await _stage("construct", _construct(endpoint.cls, self._start.arguments))
-        self._room = await _stage("join", joined.join(self._start, self._relay))
+        self._room = await _stage("join", joined.join(self._start, self._relay, self._active))
         # Only now: a room that closes while we join is a failure to join.
         self._room.watch(self._dismissed, self._finish)
         tasks = _StartedTasks(self._background_failed)

@@ -20,6 +20,7 @@ import structlog
 from runtime.errors import BundleError, RoomLost, RoomRefused, RoomUnreachable
 from runtime.sdk.endpoint import kind_of
 from runtime.wire import control
+from runtime.worker.activity import Active, note_packets
 from runtime.worker.relay import RelayTransport
 
 CLOSE_S: Final = 5.0
@@ -33,7 +34,7 @@ _LATE_S: Final = 1.0
 log = structlog.get_logger("worker")
 
 
-async def join(start: control.Start, relay: RelayTransport | None) -> UpstreamRoom:
+async def join(start: control.Start, relay: RelayTransport | None, active: Active) -> UpstreamRoom:
     """Enter the room with the SDK's client.
 
     A release that reconnects by itself may do so for as long as joining may take; then the room is lost.
@@ -44,7 +45,7 @@ async def join(start: control.Start, relay: RelayTransport | None) -> UpstreamRo
         RoomLost: The server closed the connection in the middle of the handshake.
     """
     made: list[Any] = []
-    client = _client(start, relay, made)
+    client = _client(start, relay, made, active)
     try:
         # A release that retries says itself, at the deadline, why it failed: so ours is a little later.
         async with asyncio.timeout(start.join_s + _LATE_S):
@@ -62,7 +63,7 @@ async def join(start: control.Start, relay: RelayTransport | None) -> UpstreamRo
     return UpstreamRoom(client, made)
 
 
-def _client(start: control.Start, relay: RelayTransport | None, made: list[Any]) -> Any:
+def _client(start: control.Start, relay: RelayTransport | None, made: list[Any], active: Active) -> Any:
     api: Any = importlib.import_module("meshagent.api.room_server_client")
     websocket: Any = importlib.import_module("meshagent.api.websocket_protocol")
 
@@ -72,6 +73,7 @@ def _client(start: control.Start, relay: RelayTransport | None, made: list[Any])
         else:
             socket = _RelayedSocket(relay)
             one = websocket.WebSocketServerProtocol(socket=socket, token=start.token, url=start.room_url)
+        note_packets(one, active)
         made[:] = [one]  # the newest is the one whose socket tells how the connection ended
         return one
 

@@ -58,6 +58,8 @@ def program() -> Iterator[list[subprocess.Popen[str]]]:
         popen.wait()
         assert popen.stdout is not None
         popen.stdout.close()
+    while tree.sweep(()):
+        pass
 
 
 def start(made: list[subprocess.Popen[str]], source: str, ups: int) -> subprocess.Popen[str]:

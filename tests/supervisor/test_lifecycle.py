@@ -15,7 +15,9 @@ from runtime.supervisor.lifecycle import (
     Force,
     Forked,
     Gone,
+    Hung,
     LastWord,
+    LimitExceeded,
     NoFork,
     PipeBroken,
     PipeClosed,
@@ -180,6 +182,53 @@ def test_a_closed_pipe_alone_leads_to_the_end() -> None:
     assert worker.tick(now=4.0) == [DumpStacks()]
 
 
+def test_a_limit_kills_after_one_look_at_where_it_was() -> None:
+    worker = ready()
+    assert worker.handle(LimitExceeded(ExitReason.MEMORY, "used too much"), now=2.0) == [DumpStacks()]
+    assert worker.tick(now=2.05) == [SendSignal(Force.KILL)]
+    assert worker.handle(LimitExceeded(ExitReason.MEMORY, "still"), now=2.06) == []
+    stack = 'Current thread 0x1:\n  File "/a/agents/x.py", line 41 in grow\n'
+    exit_ = ended(worker.handle(Gone(-9, "SIGKILL", stack), now=2.1)).exit
+    assert exit_.reason is ExitReason.MEMORY
+    assert exit_.message == "used too much; at /a/agents/x.py:41 in grow"
+
+
+def test_what_forks_wildly_gets_no_further_moment() -> None:
+    worker = ready()
+    assert worker.handle(LimitExceeded(ExitReason.PIDS, "too many"), now=2.0) == [SendSignal(Force.KILL)]
+
+
+@pytest.mark.parametrize("reason", [ExitReason.DEADLINE, ExitReason.IDLE])
+def test_a_limit_of_time_asks_first(reason: ExitReason) -> None:
+    worker = ready()
+    actions = worker.handle(LimitExceeded(reason, "is over"), now=2.0)
+    assert actions == [PublishStopping(reason), SendStop(reason, 5.0)]
+    assert worker.handle(LimitExceeded(reason, "is over"), now=2.5) == []
+    worker.handle(LastWord(Ended("stopped")), now=3.0)
+    exit_ = ended(worker.handle(Gone(0), now=3.1)).exit
+    assert (exit_.reason, exit_.message) == (reason, "is over")
+
+
+def test_a_bomb_during_the_stop_is_killed_and_the_first_cause_stays() -> None:
+    worker = ready()
+    worker.handle(StopRequested(API), now=2.0)
+    assert worker.handle(LimitExceeded(ExitReason.MEMORY, "much"), now=2.1) == [DumpStacks()]
+    assert worker.tick(now=2.2) == [SendSignal(Force.KILL)]
+    assert ended(worker.handle(Gone(-9), now=2.3)).exit.reason is API
+
+
+def test_a_hang_is_killed_and_says_where_unless_it_is_ending_anyway() -> None:
+    worker = ready()
+    assert worker.handle(Hung("blocked for 10.0 s at x.py:1 in f"), now=2.0) == [DumpStacks()]
+    assert worker.tick(now=2.05) == [SendSignal(Force.KILL)]
+    exit_ = ended(worker.handle(Gone(-9), now=2.1)).exit
+    assert (exit_.reason, exit_.message) == (ExitReason.HANG, "blocked for 10.0 s at x.py:1 in f")
+    stopping = ready()
+    stopping.handle(StopRequested(API), now=2.0)
+    assert stopping.handle(Hung("blocked"), now=3.0) == []
+    assert stopping.state is State.ENDING
+
+
 def test_no_process_is_an_end_too() -> None:
     worker = WorkerLifecycle(SETTINGS)
     exit_ = ended(worker.handle(NoFork("no more processes"), now=1.0)).exit
@@ -248,10 +297,14 @@ class AnyOrder(RuleBasedStateMachine):
                 LastWord(Failed("start", "E", "m")),
                 PipeBroken("x"),
                 PipeClosed(),
+                LimitExceeded(ExitReason.MEMORY, "m"),
+                LimitExceeded(ExitReason.PIDS, "p"),
+                LimitExceeded(ExitReason.IDLE, "i"),
+                Hung("h"),
             ]
         )
     )
-    def hear(self, event: ReadySaid | LastWord | PipeBroken | PipeClosed) -> None:
+    def hear(self, event: ReadySaid | LastWord | PipeBroken | PipeClosed | LimitExceeded | Hung) -> None:
         self.feed(self.worker.handle(event, self.now))
 
     @rule(grace_s=st.sampled_from([None, 0.0, 1.0, 30.0]))

@@ -1,0 +1,153 @@
+"""Look at one session's process tree when it is time, and tell what was found."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from runtime.clock import Clock
+from runtime.process import procfs, tree
+from runtime.process.procfs import Member
+from runtime.process.worker_process import WorkerProcess
+from runtime.session.record import ExitReason
+from runtime.session.spec import Limits
+from runtime.session.use import UseMeter
+from runtime.settings import SupervisorSettings
+from runtime.supervisor import verdict
+from runtime.supervisor.budget import Budget, Excess, NearLimit, Pause
+from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
+
+_STACKS_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Who is told; all are called in the front's event loop and may not block.
+
+    Attributes:
+        warn: Kind, sentence, stacks (empty where there are none).
+        exceed: The session passed a limit and is to end.
+        hung: The session hangs and is to end.
+    """
+
+    warn: Callable[[str, str, str], None]
+    exceed: Callable[[ExitReason, str], None]
+    hung: Callable[[str], None]
+
+
+class Guard:
+    """The eyes on one worker: budget, pulse and meter share each look.
+
+    Args:
+        meter: Gets every reading.
+        phase: What the session is about now.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerProcess,
+        limits: Limits,
+        settings: SupervisorSettings,
+        *,
+        clock: Clock,
+        meter: UseMeter,
+        phase: Callable[[], Phase],
+        alarm: Alarm,
+    ) -> None:
+        now = clock.now()
+        self._worker = worker
+        self._meter = meter
+        self._phase = phase
+        self._alarm = alarm
+        self._budget = Budget(limits, now)
+        self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
+        self._paused: list[Member] = []
+        self._timers: set[asyncio.TimerHandle] = set()
+        self.members: tuple[Member, ...] = ()
+
+    def look(self, now: float) -> float | None:
+        """See `runtime.supervisor.sampler.Watched`."""
+        use = self._worker.measure(with_pss=False)
+        if use is None:
+            return None
+        self.members = use.members
+        if self._budget.wants_pss(use.rss_bytes):
+            use = replace(use, pss_bytes=tree.pss_of(use.members))
+        self._meter.read(
+            now, rss_bytes=use.rss_bytes, pss_bytes=use.pss_bytes, cpu_s=use.cpu_s, processes=use.processes
+        )
+        for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
+            match finding:
+                case NearLimit():
+                    self._alarm.warn(finding.reason.value, finding.message, "")
+                case Excess():
+                    self._alarm.exceed(finding.reason, finding.message)
+                case Pause():
+                    self._pause(use.members, finding.for_s)
+        self._listen(use.members[0], now)
+        return min(self._budget.next_s, self._vigil.next_s)
+
+    def front_slept(self, now: float) -> None:
+        """See `runtime.supervisor.sampler.Watched`."""
+        self._vigil.front_slept(now)
+
+    def close(self) -> None:
+        """The process is gone."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    # ---- the pulse
+
+    def _listen(self, main: Member, now: float) -> None:
+        beat = self._worker.heartbeat()
+        beat_at = None if beat is None else beat.at
+        silent = self._vigil.is_silent(beat_at, now)
+        ran_s, waited_s = procfs.ran_s(main.pid) if silent else (0.0, 0.0)
+        pulse = Pulse(beat_at=beat_at, state=main.state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
+        for sign in self._vigil.look(pulse, now, self._phase()):
+            match sign:
+                case Late():
+                    self._late(sign)
+                case Hung():
+                    self._alarm.hung(self._sentence(sign.kind, sign.silent_s, self._worker.last_text()))
+                case Awake():
+                    self._alarm.warn("hang", f"answers again after {sign.silent_s:.1f} s", "")
+
+    def _late(self, sign: Late) -> None:
+        if sign.kind is Silence.STOPPED:
+            self._alarm.warn("hang", f"is {sign.kind.value} for {sign.silent_s:.1f} s", "")
+            return
+        self._worker.ask_for_stacks()
+        self._after(_STACKS_S, lambda: self._tell_late(sign))
+
+    def _tell_late(self, sign: Late) -> None:
+        stack = self._worker.last_text()
+        self._alarm.warn("hang", f"is {self._sentence(sign.kind, sign.silent_s, stack)}", stack)
+
+    def _sentence(self, kind: Silence, silent_s: float, stack: str) -> str:
+        if kind is Silence.AWAITING:
+            return f"{kind.value}: its {self._phase().value} goes on for {silent_s:.1f} s"
+        at = verdict.innermost_line(stack)
+        return f"{kind.value} for {silent_s:.1f} s{f' at {at}' if at else ''}"
+
+    # ---- a share of processors
+
+    def _pause(self, members: tuple[Member, ...], for_s: float) -> None:
+        self._paused = [*members]
+        tree.signal_all(self._paused, signal.SIGSTOP)
+        self._after(for_s, self._go_on)
+
+    def _go_on(self) -> None:
+        tree.signal_all(self._paused, signal.SIGCONT)
+        self._paused = []
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        def run() -> None:
+            self._timers.discard(timer)
+            call()
+
+        timer = asyncio.get_running_loop().call_later(seconds, run)
+        self._timers.add(timer)

@@ -1,0 +1,147 @@
+"""Decide whom to look at when, with one timer for all sessions.  Runs in: the front's event loop.
+
+Each guard says after a look how long the next one may wait.  Between looks two figures of the whole
+machine, read twenty times a second for 6 µs, tell whether anybody began to fork or to allocate wildly; then
+all are looked at at once, so that a session far from its limits need not be looked at often.
+
+A turn takes at most a few milliseconds and goes on in the next turn of the loop: the front answers in
+between.  When the loop itself ran late by a second (the machine slept, or had no time for us), nothing can
+be said about the workers for that time, and every guard is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from runtime.clock import Clock
+from runtime.process.procfs import Machine, machine
+
+log = structlog.get_logger("supervisor")
+
+TICK_S: Final = 0.05
+TURN_S: Final = 0.004
+SLEPT_S: Final = 1.0
+_STORM_TASKS: Final = 48
+_STORM_BYTES: Final = 48 << 20
+_CALM_S: Final = 1.0
+_ALARM_EVERY_S: Final = 0.2
+
+
+class Watched(Protocol):
+    """One whose turn it is from time to time."""
+
+    def look(self, now: float) -> float | None:
+        """Look now; return the seconds until the next look, None when there is nothing more to look at."""
+        ...
+
+    def front_slept(self, now: float) -> None:
+        """Nobody looked for a while, through no fault of the one looked at."""
+        ...
+
+
+class Sampler:
+    """Looks at everybody in time.
+
+    Args:
+        clock: Monotonic seconds.
+        read_machine: How the figures of the machine are had.
+    """
+
+    def __init__(self, *, clock: Clock, read_machine: Callable[[], Machine] = machine) -> None:
+        self._clock = clock
+        self._read_machine = read_machine
+        self._due: list[tuple[float, int, Watched]] = []
+        self._turns: dict[Watched, int] = {}
+        self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._calm = Machine(0, 0)
+        self._calm_at = 0.0
+        self._alarm_at = 0.0
+
+    def watch(self, who: Watched, *, within_s: float = 0.0) -> None:
+        """Look at somebody from now on, until it says that it is over or `forget`."""
+        now = self._clock.now()
+        if not self._turns:
+            self._calm, self._calm_at = self._read_machine(), now
+        self._put(who, now + within_s)
+        self._arm(now)
+
+    def forget(self, who: Watched) -> None:
+        """Look at it no more."""
+        self._turns.pop(who, None)
+        if not self._turns:
+            self._due.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    @property
+    def watched_count(self) -> int:
+        return len(self._turns)
+
+    def _put(self, who: Watched, at: float) -> None:
+        self._count += 1
+        self._turns[who] = self._count  # older entries of the heap are void
+        heapq.heappush(self._due, (at, self._count, who))
+
+    def _arm(self, now: float) -> None:
+        if not self._turns:
+            return
+        at = now + TICK_S
+        if self._due:
+            at = min(at, self._due[0][0])
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        self._timer_at = max(at, now)
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, at - now), self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        if now - self._timer_at >= SLEPT_S:
+            log.warning("supervisor.slept", late_s=round(now - self._timer_at, 3), sessions=len(self._turns))
+            for who in list(self._turns):
+                who.front_slept(now)
+        self._look_out(now)
+        until = now + TURN_S
+        while self._due and self._due[0][0] <= now:
+            _, count, who = heapq.heappop(self._due)
+            if self._turns.get(who) != count:
+                continue
+            self._look_at(who, now)
+            if self._clock.now() >= until:
+                break
+        self._arm(self._clock.now())
+
+    def _look_at(self, who: Watched, now: float) -> None:
+        try:
+            next_s = who.look(now)
+        except Exception:  # one that cannot be looked at must not keep the others from it
+            log.exception("supervisor.look_failed")
+            next_s = 1.0
+        if next_s is None:
+            self.forget(who)
+        elif who in self._turns:
+            self._put(who, now + next_s)
+
+    def _look_out(self, now: float) -> None:
+        """See a storm coming."""
+        state = self._read_machine()
+        stormy = (
+            state.tasks - self._calm.tasks > _STORM_TASKS
+            or self._calm.available_bytes - state.available_bytes > _STORM_BYTES
+        )
+        if stormy and now - self._alarm_at >= _ALARM_EVERY_S:
+            self._alarm_at = now
+            for who in list(self._turns):
+                self._put(who, now)
+        if stormy or now - self._calm_at >= _CALM_S:
+            self._calm, self._calm_at = state, now

@@ -1,0 +1,236 @@
+"""Each limit, passed by a real session beside a healthy one: its reason, its sentence, and nobody left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+import pytest
+
+from runtime.session.events import Exited, Warned
+from runtime.session.record import ExitReason
+from runtime.session.spec import Limits
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+MIB = 1 << 20
+SIBLING = """
+    @service.path("/sibling", identity="sibling")
+    class Sibling(Base):
+        pass
+"""
+
+
+async def _ending(node: Any, body: str, **limits: Any) -> Exited:
+    """Run an agent into its limit beside a healthy one of the same bundle; return how it ended."""
+    node.write("bundle.py", SIBLING + body)
+    await node.start()
+    sibling = await node.ready("/sibling", limits=Limits(memory="300MiB", pids=64, files=256))
+    session_id = await node.call("/x", limits=Limits(**limits))
+    ended: Exited = await node.exited(session_id)
+    assert psutil.pid_exists(node.pid(sibling))
+    assert node.placement.vitals(sibling) is not None
+    assert not [e for e in node.seen if e.session_id == sibling and isinstance(e, Exited | Warned)]
+    return ended
+
+
+async def test_a_memory_bomb_ends_soon_after_its_limit_with_its_line(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.eat())
+        async def eat(self):
+            held = []
+            while True:
+                held.append(b"x" * (2 << 20))
+                time.sleep(0.01)
+    """,
+        memory="150MiB",
+    )
+    assert ended.exit.reason is ExitReason.MEMORY
+    assert ended.exit.signal == 9
+    assert "of 150 MiB of memory" in ended.exit.message
+    assert "bundle.py:" in ended.exit.message
+    assert "in eat" in ended.exit.message
+    assert 150 * MIB < ended.use.peak_pss_bytes < 1.25 * 150 * MIB
+    warned = [e for e in node.seen if isinstance(e, Warned) and e.kind == "memory"]
+    assert len(warned) == 1
+    assert ended.use.curve[-1].rss_bytes > 150 * MIB
+
+
+async def test_a_bomb_in_a_child_that_left_the_group_ends_the_session_and_is_listed(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    BOMB = "import time; held = []\\nwhile True: held.append(b'x' * (2 << 20)); time.sleep(0.01)"
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.child = subprocess.Popen([sys.executable, "-c", BOMB], start_new_session=True)
+            print(f"child {self.child.pid}", flush=True)
+    """,
+        memory="150MiB",
+    )
+    assert ended.exit.reason is ExitReason.MEMORY
+    assert "in 2 processes; the largest: python" in ended.exit.message
+    line = next(line for line in node.lines(ended.session_id) if line.startswith("child "))
+    assert not psutil.pid_exists(int(line.split()[1]))
+
+
+async def test_memory_shared_with_children_counts_once(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            block = bytearray(60 << 20)
+            for _ in range(4):
+                if os.fork() == 0:
+                    time.sleep(600)
+            await asyncio.sleep(1.0)
+            print("still here", flush=True)
+    """,
+    )
+    await node.start()
+    session_id = await node.call("/x", limits=Limits(memory="150MiB"))
+    await node.printed(session_id, "still here")  # 300 MiB resident, 80 MiB of them its own
+    assert node.placement.vitals(session_id).rss_bytes > 250 * MIB
+    await node.placement.stop(session_id, ExitReason.STOPPED, 0)
+
+
+async def test_a_fork_bomb_is_contained(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.fork())
+        async def fork(self):
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                if len(os.listdir("/proc")) > 900:
+                    time.sleep(0.1)  # a seat belt for the machine that runs the tests
+                elif os.fork() == 0:
+                    os.setsid()
+    """,
+        pids=40,
+    )
+    assert ended.exit.reason is ExitReason.PIDS
+    assert "of 40 processes and threads" in ended.exit.message
+    assert ended.use.peak_processes > 40
+
+
+async def test_running_out_of_files_is_called_so(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.held = []
+            while True:
+                self.held.append(open("/dev/null"))
+    """,
+        files=64,
+    )
+    assert ended.exit.reason is ExitReason.FILES
+    assert "bundle.py:" in ended.exit.message
+
+
+async def test_a_file_above_its_size_is_called_so(node: Any, tmp_path: Any) -> None:
+    ended = await _ending(
+        node,
+        f"""
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            with open("{tmp_path}/big", "wb") as file:
+                while True:
+                    file.write(b"x" * 100_000)
+    """,
+        file_size="1MiB",
+    )
+    assert ended.exit.reason is ExitReason.FILES
+    assert (tmp_path / "big").stat().st_size == MIB
+
+
+async def test_processor_time_of_a_life_is_bounded(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    """,
+        cpu_total=0.5,
+    )
+    assert ended.exit.reason is ExitReason.CPU
+    assert "of 0.5 s of processor time in 2 processes; the busiest: python" in ended.exit.message
+    assert 0.5 < ended.use.cpu_s < 1.5
+
+
+async def test_a_share_of_processors_is_kept(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            await asyncio.sleep(3)
+            print("done", flush=True)
+    """,
+    )
+    await node.start()
+    session_id = await node.call("/x", limits=Limits(cpu=0.2))
+    await node.printed(session_id, "done")
+    used_s = node.placement.vitals(session_id).cpu_s
+    assert used_s < 2.0  # 3 s and more have passed; half a second may be used at once, then a fifth of a core
+    await node.placement.stop(session_id, ExitReason.STOPPED, 0)
+
+
+async def test_a_deadline_lets_the_agent_say_goodbye(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def stop(self):
+            print("goodbye", flush=True)
+    """,
+        timeout=0.6,
+    )
+    assert ended.exit.reason is ExitReason.DEADLINE
+    assert ended.exit.message == "ran for longer than its 0.6 s"
+    assert node.lines(ended.session_id)[-1] == "goodbye"
+
+
+async def test_a_session_without_messages_ends_as_idle_and_one_with_messages_does_not(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        pass
+    @service.path("/busy", identity="busy")
+    class Busy(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.talk(room))
+        async def talk(self, room):
+            while True:
+                await asyncio.sleep(0.1)
+                await room.messaging.broadcast_message(type="hello", message={})
+    """,
+    )
+    await node.start()
+    busy = await node.ready("/busy", limits=Limits(idle_timeout=0.7))
+    ended = await node.exited(await node.call("/x", room="other", limits=Limits(idle_timeout=0.7)))
+    assert ended.exit.reason is ExitReason.IDLE
+    assert ended.exit.message == "had no message for 0.7 s"
+    assert not [e for e in node.seen if e.session_id == busy and isinstance(e, Exited)]
