@@ -1,0 +1,169 @@
+"""Workers that say nothing: told apart, seen with their line, ended; and those that must not be taken for one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from runtime.session.events import Exited, Ready, Warned
+from runtime.session.record import ExitReason
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+SIBLING = """
+    @service.path("/sibling", identity="sibling")
+    class Sibling(Base):
+        pass
+"""
+HANGS = """
+    import ctypes
+    class Hanging(Base):
+        async def start(self, *, room):
+            asyncio.get_running_loop().call_later(0.2, self.hang)
+
+    @service.path("/sleep", identity="sleep")
+    class Sleep(Hanging):
+        def hang(self):
+            time.sleep(60)  # sleep
+
+    @service.path("/held", identity="held")
+    class Held(Hanging):
+        def hang(self):
+            buffer = ctypes.create_string_buffer(1)
+            # With the interpreter's lock held, in a call that goes on after a signal.
+            ctypes.PyDLL(None).read(os.pipe()[0], buffer, 1)
+
+    @service.path("/spin", identity="spin")
+    class Spin(Hanging):
+        def hang(self):
+            while True:
+                pass
+"""
+
+
+@pytest_asyncio.fixture
+async def quick(make_node: Callable[..., Any]) -> AsyncIterator[Any]:
+    """A node that takes a silence of half a second for a hang."""
+    node = make_node(heartbeat_s=0.1, hang_warn_s=0.5, hang_kill_s=1.2)
+    node.write("bundle.py", SIBLING + HANGS)
+    yield node
+    await node.close()
+
+
+def warnings(node: Any, session_id: Any) -> list[Warned]:
+    return [e for e in node.seen if isinstance(e, Warned) and e.session_id == session_id]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/sleep", "blocked"), ("/held", "blocked"), ("/spin", "busy without a break")],
+)
+async def test_a_hang_is_told_with_its_line_and_then_ended(quick: Any, path: str, kind: str) -> None:
+    await quick.start()
+    sibling = await quick.ready("/sibling")
+    ended = await quick.exited(await quick.ready(path))
+    assert ended.exit.reason is ExitReason.HANG
+    assert ended.exit.message.startswith(f"{kind} for 1.")
+    assert "bundle.py:" in ended.exit.message
+    assert ended.exit.message.endswith("in hang")
+    (warning,) = warnings(quick, ended.session_id)
+    assert warning.kind == "hang"
+    assert warning.message.startswith(f"is {kind} for 0.")
+    assert "in hang" in warning.message
+    assert "in hang" in warning.stack
+    assert psutil.pid_exists(quick.pid(sibling))
+    assert not warnings(quick, sibling)
+
+
+async def test_a_hang_in_start_is_a_hang(quick: Any) -> None:
+    quick.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            time.sleep(60)
+    """,
+    )
+    await quick.start()
+    ended = await quick.exited(await quick.call("/x"))
+    assert ended.exit.reason is ExitReason.HANG
+    assert ended.exit.message.endswith("in start")
+
+
+async def test_one_that_wakes_up_in_time_lives_and_says_so(quick: Any) -> None:
+    quick.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            asyncio.get_running_loop().call_later(0.2, time.sleep, 0.9)
+    """,
+    )
+    await quick.start()
+    session_id = await quick.ready("/x")
+    async with asyncio.timeout(10):
+        await quick.until(lambda: len(warnings(quick, session_id)) == 2)
+    assert warnings(quick, session_id)[1].message.startswith("answers again after ")
+    assert not [e for e in quick.seen if isinstance(e, Exited)]
+
+
+async def test_a_frozen_session_is_not_taken_for_a_hung_one(quick: Any) -> None:
+    await quick.start()
+    session_id = await quick.ready("/sibling")
+    os.kill(quick.pid(session_id), signal.SIGSTOP)
+    async with asyncio.timeout(10):
+        await quick.until(lambda: warnings(quick, session_id))
+        assert "stopped from outside" in warnings(quick, session_id)[0].message
+        # Well above the time after which a hang is ended: nothing happens, so there is nothing to wait for.
+        await asyncio.sleep(2.0)
+        os.kill(quick.pid(session_id), signal.SIGCONT)
+        await asyncio.sleep(0.5)
+    assert not [e for e in quick.seen if isinstance(e, Exited)]
+    assert len(warnings(quick, session_id)) == 1
+
+
+async def test_a_start_that_awaits_for_ever_is_told_while_its_loop_turns(quick: Any) -> None:
+    quick.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            await asyncio.Event().wait()
+    """,
+    )
+    await quick.start()
+    session_id = await quick.call("/x")
+    async with asyncio.timeout(10):
+        await quick.until(lambda: warnings(quick, session_id))
+    assert "awaiting without end: its start goes on for" in warnings(quick, session_id)[0].message
+    assert not [e for e in quick.seen if isinstance(e, Exited | Ready)]
+
+
+async def test_a_starved_worker_is_not_taken_for_a_hung_one(quick: Any) -> None:
+    await quick.start()
+    session_id = await quick.ready("/sibling")
+    pid = quick.pid(session_id)
+    cpu = min(os.sched_getaffinity(0))
+    burner = await asyncio.create_subprocess_exec("sh", "-c", "while :; do :; done")
+    try:
+        # The worker gets what the burner leaves, which is next to nothing.
+        os.sched_setaffinity(burner.pid, {cpu})
+        os.sched_setaffinity(pid, {cpu})
+        os.setpriority(os.PRIO_PROCESS, burner.pid, -20 if os.getuid() == 0 else 0)
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        await asyncio.sleep(3.0)  # twice the time after which a hang is ended
+    finally:
+        burner.kill()
+        await burner.wait()
+    await asyncio.sleep(0.3)
+    assert not [e for e in quick.seen if isinstance(e, Exited)]
