@@ -309,6 +309,22 @@ class Dispatcher:
         load = self._placement.capacity()
         return replace(load, draining=True) if self.draining else load
 
+    def admission_json(self) -> dict[str, Any]:
+        """What is running, waiting and left, as the health summary shows it."""
+        load, per_s = self.capacity(), self._admission.rate.per_s
+        return {
+            "sessions": load.sessions,
+            "max_sessions": load.max_sessions,
+            "starting": load.starting,
+            "max_starting": load.max_starting,
+            "queued": self.launcher.queued,
+            "restarting": self.launcher.restarting,
+            "starts_per_s": None if per_s is None else round(per_s, 1),
+            "headroom_bytes": load.headroom_bytes,
+            "session_bytes": load.session_bytes,
+            "quarantined": len(self.recovery.quarantine),
+        }
+
     # ---- tasks
 
     async def _follow(self) -> None:

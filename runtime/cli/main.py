@@ -22,12 +22,14 @@ from runtime.cli import (
     config,
     crash,
     demo,
+    quarantine,
     serve,
     service_run,
     service_spec,
     session_logs,
     setup,
     stop,
+    usage,
     workers,
 )
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
@@ -63,6 +65,7 @@ def _version(wanted: bool) -> None:
 app = typer.Typer(name="bulkhead", cls=Sections, no_args_is_help=True, **_PLAIN_HELP)
 service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
 crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
+quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, **_PLAIN_HELP)
 agents_app = typer.Typer(name="agents", no_args_is_help=True, **_PLAIN_HELP)
 
 
@@ -88,6 +91,10 @@ app.add_typer(crash_app, rich_help_panel=_LOOK, help="See why sessions ended bad
 crash_app.command("list")(crash.list_crashes)
 crash_app.command("show")(crash.show_crash)
 app.command("stop", rich_help_panel=_LOOK)(stop.stop)
+app.command("usage", rich_help_panel=_LOOK)(usage.usage)
+app.add_typer(quarantine_app, rich_help_panel=_LOOK, help="Inputs that killed their sessions.")
+quarantine_app.command("list")(quarantine.list_inputs)
+quarantine_app.command("release")(quarantine.release)
 app.command("chaos", rich_help_panel=_LOOK)(chaos.chaos)
 app.command("chat", rich_help_panel=_TALK)(chat.chat)
 app.add_typer(agents_app, rich_help_panel=_TALK, help="List, ask and use what is in a room.")

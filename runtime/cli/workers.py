@@ -18,7 +18,7 @@ _COLUMNS = {
     "table": ("session", "identity", "room", "state", "pid", "cpu", "memory", "up"),
     "wide": (
         "session", "identity", "room", "state", "pid", "cpu", "memory", "up",
-        "children", "fds", "threads", "lag", "endpoint", "bundle", "generation", "restarts", "end",
+        "children", "fds", "threads", "lag", "endpoint", "bundle", "generation", "restarts", "input", "end",
     ),
 }  # fmt: skip
 
@@ -88,5 +88,6 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "bundle": str(worker.get("bundle", "")),
         "generation": str(worker.get("generation", "")),
         "restarts": str(worker.get("restarts", 0)),
+        "input": str(worker.get("input") or "-"),
         "end": str(end.get("reason", "")) + (f": {end['message']}" if end.get("message") else ""),
     }

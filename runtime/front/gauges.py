@@ -17,7 +17,14 @@ def gauges(front: Front, readers: Readers) -> dict[str, tuple[str, Any]]:
     bundles = {"loading": 0, "ready": 0, "failed": 0}
     for bundle in front.placement.bundles():
         bundles[bundle.state] = bundles.get(bundle.state, 0) + 1
-    return {
+    launcher = front.dispatcher.launcher
+    more: dict[str, tuple[str, Any]] = {}
+    if load.headroom_bytes is not None:
+        more["headroom_bytes"] = ("Memory that sessions may still take", load.headroom_bytes)
+    return more | {
+        "sessions_queued": ("Accepted sessions that wait for their turn to start", launcher.queued),
+        "sessions_restarting": ("Sessions that wait for their next attempt", launcher.restarting),
+        "quarantined_inputs": ("Inputs that are parked now", len(front.dispatcher.recovery.quarantine)),
         "sessions": ("Sessions by state", states),
         "sessions_max": ("Most sessions at once", load.max_sessions),
         "bundles": ("Bundles by state", bundles),

@@ -60,6 +60,9 @@ def routes(front: Front) -> Blueprint:
         status = "degraded" if failed or front.journal.failing else "ok"
         if not front.is_ready:
             status = "draining" if front.dispatcher.draining else "starting"
+        more = {}
+        if "verbose" in request.args and front.access.may_operate(caller()):
+            more["admission"] = front.dispatcher.admission_json()
         return jsonify(
             status=status,
             version=runtime.__version__,
@@ -67,6 +70,7 @@ def routes(front: Front) -> Blueprint:
             endpoints=len(front.placement.endpoints()),
             sessions=front.placement.capacity().sessions,
             uptime_s=round(front.clock.wall() - front.started_at, 1),
+            **more,
         )
 
     @paths.get("/metrics")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from quart import Blueprint, Response, jsonify
 
 import runtime
+from runtime.front.openapi_usage import USAGE_PATHS
 from runtime.session.record import ExitReason
 
 
@@ -120,7 +121,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
     ),
     "Worker": _object(
         id=_STR,
-        state={"enum": ["starting", "ready", "stopping", "exited"]},
+        state={"enum": ["accepted", "starting", "ready", "stopping", "exited"]},
         pid=_MAYBE_INT,
         endpoint=_STR,
         identity=_STR,
@@ -138,6 +139,8 @@ _SCHEMAS: Final[dict[str, Any]] = {
         lag_ms={"type": ["number", "null"]},
         last_heartbeat=_MAYBE_STR,
         restarts=_INT,
+        restart=_object(policy=_STR, at=_MAYBE_STR, last_exit={"oneOf": [_ref("Exit"), {"type": "null"}]}),
+        input=_MAYBE_STR,
         messages=_INT,
         limits={"type": "object"},
         exit={"oneOf": [_ref("Exit"), {"type": "null"}]},
@@ -220,9 +223,11 @@ _PATHS: Final[dict[str, Any]] = {
                     endpoints=_INT,
                     sessions=_INT,
                     uptime_s=_NUM,
+                    admission={"type": "object"},
                 ),
                 "Whatever the state",
             ),
+            parameters=[_in("query", "verbose", "string", "Queue, headroom and quarantine, for operators")],
         )
     },
     "/metrics": {"get": _operation("Prometheus metrics", _text("text/plain", "Text format"), operator=True)},
@@ -343,6 +348,7 @@ _PATHS: Final[dict[str, Any]] = {
             requestBody={"content": {"application/json": {"schema": _object(name=_STR)}}},
         ),
     },
+    **USAGE_PATHS,
     "/openapi.json": {"get": _operation("This document", _json({"type": "object"}, "OpenAPI 3.1"))},
     "/{endpoint}": {
         "parameters": [

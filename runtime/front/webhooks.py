@@ -132,11 +132,13 @@ async def _after_waiting(front: Front, answer: Response, who: Caller) -> Respons
     g.answered = front.clock.now()
     record = await front.chronicle.wait(session_id, until="settled", timeout_s=wait_s)
     applied = {"Preference-Applied": f"wait={wait_s:g}", "Location": f"/workers/{session_id}"}
-    exit = record.exit
+    waits = record.exit is None and record.restart_at is not None
+    exit = record.last_exit if waits else record.exit
     if exit is not None and not (record.ready_at is not None or exit.reason.is_clean):
         failure = exit.failure
         where = {"where": failure.where, "error": f"{failure.kind}: {failure.message}"} if failure else {}
-        detail = f"{exit.message}. GET /workers/{session_id}/crash has the whole report."
+        then = " It is started again by itself." if waits else ""
+        detail = f"{exit.message}.{then} GET /workers/{session_id}/crash has the whole report."
         return problem(
             "agent_failed", detail, headers=applied, session=session_id, exit=exit_json(exit), **where
         )

@@ -16,6 +16,7 @@ from runtime.front.problems import problem
 from runtime.front.refusal import Refusal
 from runtime.front.state import Front, caller
 from runtime.session.info import BundleInfo, EndpointInfo, LogLine, Vitals
+from runtime.session.quarantine import input_hash
 from runtime.session.record import SessionRecord
 
 FOLLOW_S: Final = 0.2
@@ -112,7 +113,7 @@ def worker_json(front: Front, record: SessionRecord) -> dict[str, Any]:
     until = exit.at if exit is not None else front.clock.wall()
     return {
         "id": spec.session_id,
-        "state": "starting" if record.state == "accepted" else record.state,
+        "state": record.state,
         "pid": record.pid,
         "endpoint": spec.endpoint,
         "identity": spec.identity,
@@ -130,6 +131,12 @@ def worker_json(front: Front, record: SessionRecord) -> dict[str, Any]:
         "lag_ms": None if vitals.lag_ms is None else round(vitals.lag_ms, 1),
         "last_heartbeat": None if vitals.last_heartbeat is None else iso(vitals.last_heartbeat),
         "restarts": record.restarts,
+        "restart": {
+            "policy": spec.restart,
+            "at": None if record.restart_at is None else iso(record.restart_at),
+            "last_exit": None if record.last_exit is None else exit_json(record.last_exit),
+        },
+        "input": input_hash(spec.endpoint, spec.room, spec.arguments) or None,
         "messages": record.messages,
         "limits": spec.limits.plain(),
         "exit": None if exit is None else exit_json(exit),

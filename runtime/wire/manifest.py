@@ -19,9 +19,11 @@ RESERVED: Final[Mapping[str, str]] = {
     "/livez": "the liveness probe",
     "/metrics": "metrics",
     "/openapi.json": "the description of this API",
+    "/quarantine": "inputs that killed their sessions",
     "/readyz": "the readiness probe",
     "/rooms": "the room server",
     "/studio": "the dashboard",
+    "/usage": "what sessions used",
     "/workers": "the state of sessions",
 }
 """Paths the front keeps for itself, each with everything below it, and what it keeps them for."""

@@ -1,0 +1,85 @@
+"""``bulkhead usage``: what sessions used, by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+
+from runtime.cli.options import Form, Url
+from runtime.cli.terminal import Output, say, show, size, table
+
+_COLUMNS = ("sessions", "turns", "cpu·s", "gib·s", "tokens in/out")
+_HEADINGS = {"cpu·s": "CPU·s", "gib·s": "GiB·s", "tokens in/out": "TOKENS in/out"}
+
+
+class By(StrEnum):
+    """What to add up by."""
+
+    IDENTITY = "identity"
+    ENDPOINT = "endpoint"
+    ROOM = "room"
+    SESSION = "session"
+
+
+def usage(
+    by: Annotated[By, typer.Option("--by", help="Add up by this.")] = By.IDENTITY,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", help="Only what ended since: 1h (ago), or 2026-11-22T09:00:00Z.", show_default=False
+        ),
+    ] = None,
+    url: Url = None,
+    output: Form = Output.TABLE,
+) -> None:
+    """Show what sessions used: processor time, memory, model tokens."""
+    from runtime.cli.api import find_server
+
+    query = {"by": by.value} | ({"since": since} if since else {})
+    answer = find_server(url).get(f"/usage?{urlencode(query)}")
+    say(render(answer["rows"], by.value, output))
+
+
+def render(rows: list[dict[str, Any]], by: str, output: Output) -> str:
+    """The rows in the form asked for."""
+    if output not in (Output.TABLE, Output.WIDE):
+        return show(rows, output, name=by, columns={})
+    more = ("restarts", "messages", "peak", "logs", "relayed")
+    columns = (by, *_COLUMNS) if output is Output.TABLE else (by, *_COLUMNS, *more)
+    if not rows:
+        return "no sessions yet"
+    cells = [[shown[column] for column in columns] for shown in (_row(row, by) for row in rows)]
+    return "\n".join(table([_HEADINGS.get(column, column.upper()) for column in columns], cells))
+
+
+def _row(row: Mapping[str, Any], by: str) -> dict[str, str]:
+    return {
+        by: str(row.get(by) or "-"),
+        "sessions": str(row["sessions"]),
+        "turns": str(row["turns"]),
+        "cpu·s": f"{row['cpu_s']:.1f}",
+        "gib·s": _few(row["memory_gib_s"]),
+        "tokens in/out": f"{_count(row['tokens_in'])} / {_count(row['tokens_out'])}",
+        "restarts": str(row["restarts"]),
+        "messages": str(row["messages"]),
+        "peak": size(row["peak_bytes"]),
+        "logs": size(row["log_bytes"]),
+        "relayed": size(row["relay_bytes"]),
+    }
+
+
+def _few(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.2f}"
+
+
+def _count(number: int) -> str:
+    """``812345`` -> ``812k``."""
+    for unit in ("", "k", "M", "G"):
+        if number < 1000:
+            return f"{number}{unit}"
+        number //= 1000
+    return f"{number}T"
