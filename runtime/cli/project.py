@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def create(room: str) -> Project:
         cure = "Make the folder writable, or set XDG_CONFIG_HOME."
         raise CommandFailed(f"cannot write {file}: {error.strerror}", cure=cure) from error
     return made
+
+
+def with_key(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a server: with the project's key, unless another one is set or there is no project.
+
+    In the environment, because the arguments of a process are there for everybody to read.
+    """
+    names = [f"{name}{more}" for name in ("BULKHEAD_API_KEY", "MESHAGENT_API_KEY") for more in ("", "_FILE")]
+    found = None if any(env.get(name) for name in names) else load()
+    return {**env, "MESHAGENT_API_KEY": found.api_key} if found is not None else dict(env)
 
 
 def masked(secret: str) -> str:

@@ -57,10 +57,11 @@ def serve(
             exit_code=ExitCode.USAGE,
         )
     if is_plain(sys.stdout) or settings.log.format.lower() == "json":
+        from runtime.cli import project
         from runtime.cli.server_process import front_argv
         from runtime.process.init import Init
 
-        init = Init(front_argv(flags, given, file))
+        init = Init(front_argv(flags, given, file), project.with_key(os.environ))
         status = init.run()
         # A drained server ends with 0; the shell is told that it was asked to end, and how.
         return 128 + init.asked_by if status == 0 and init.asked_by else status

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import runtime
+from runtime.cli import project
 from runtime.cli.api import Api, read_server_file
 from runtime.cli.failure import CommandFailed, ExitCode
 
@@ -72,7 +73,7 @@ class ServerProcess:
         """Start it; returns at once."""
         with suppress(OSError):  # what an earlier server left must not be taken for this one's
             (self._state_dir / "server.json").unlink()
-        env = {**os.environ, "BULKHEAD_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
+        env = {**project.with_key(os.environ), "BULKHEAD_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
         argv = [*python("runtime.cli.keeper"), str(os.getpid()), *self._argv]
         # Its own session: Ctrl-C reaches this command alone, which then ends the server in order.
         self._process = subprocess.Popen(

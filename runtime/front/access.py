@@ -68,7 +68,7 @@ class Access:
         self.secrets = (*words, settings.webhook_secret) if len(words) > 1 else tuple(words)
         check_secrets(self.secrets)
         self._window_s = settings.replay_window_s
-        self._api_token = settings.api_token
+        self._api_token, self._api_key = settings.api_token, settings.api_key
         self._insecure = settings.insecure
         self._public = urlsplit(settings.public_url)
         self._hosts = {name.lower() for name in (settings.host, self._public.hostname) if name}
@@ -102,8 +102,11 @@ class Access:
             Refusal: Neither local nor with the token, or a browser was tricked into sending it.
         """
         scheme, _, given = caller.headers.get("authorization", "").partition(" ")
-        if self._api_token and scheme.lower() == "bearer":
-            if hmac.compare_digest(given.strip().encode(), self._api_token.encode()):
+        is_bearer, sent = scheme.lower() == "bearer", given.strip().encode()
+        if self._api_key and is_bearer and hmac.compare_digest(sent, self._api_key.encode()):
+            return
+        if self._api_token and is_bearer:
+            if hmac.compare_digest(sent, self._api_token.encode()):
                 return
             raise Refusal(
                 "token_invalid",

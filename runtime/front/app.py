@@ -8,7 +8,21 @@ from typing import Final
 
 from quart import Quart, Response, g, has_request_context, request, websocket
 
-from runtime.front import chaos, crashes, events, health, openapi, quarantine, rooms, tokens, usage, webhooks, workers
+from runtime.front import (
+    chaos,
+    crashes,
+    events,
+    health,
+    model,
+    openapi,
+    quarantine,
+    rest,
+    rooms,
+    tokens,
+    usage,
+    webhooks,
+    workers,
+)
 from runtime.front.body import BoundedRequest
 from runtime.front.problems import install
 from runtime.front.socket import BoundedConnection
@@ -56,6 +70,8 @@ def create_app(front: Front, readers: events.Readers) -> FrontApp:
     app.register_blueprint(events.routes(front, readers))
     app.register_blueprint(rooms.routes(front))
     app.register_blueprint(tokens.routes(front))
+    app.register_blueprint(model.routes(front))
+    app.register_blueprint(rest.routes(front))
     app.register_blueprint(quarantine.routes(front))
     app.register_blueprint(usage.routes(front))
     app.register_blueprint(openapi.routes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from quart import Request
 from quart.wrappers.request import Body
@@ -18,12 +18,16 @@ A client that writes all of its body before it reads would see its connection re
 """
 
 
+MODEL_PATH: Final = "/v1/responses"
+MAX_MODEL_BYTES: Final = 16 << 20
+
+
 class BoundedBody(Body):
     """A body that stops being kept, not being read, once it is too large."""
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
         super().__init__(expected_content_length, None)
-        self._max_bytes = max_content_length
+        self.max_bytes = max_content_length
         self._expected = expected_content_length
         self._decided = asyncio.Event()
         self._kept = bytearray()
@@ -62,13 +66,21 @@ class BoundedBody(Body):
         return bytes(self._kept)
 
     def _exceeds(self, count: int) -> bool:
-        return self._max_bytes is not None and count > self._max_bytes
+        return self.max_bytes is not None and count > self.max_bytes
 
 
 class BoundedRequest(Request):
-    """What an app uses as its `request_class`."""
+    """What an app uses as its `request_class`.
+
+    A model request holds a whole conversation, pictures included, so it may be larger than a webhook.
+    """
 
     body_class = BoundedBody
+
+    def __init__(self, method: str, scheme: str, path: str, *rest: Any, **more: Any) -> None:
+        if path.endswith(MODEL_PATH) and more.get("max_content_length") is not None:
+            more["max_content_length"] = max(more["max_content_length"], MAX_MODEL_BYTES)
+        super().__init__(method, scheme, path, *rest, **more)
 
 
 async def read_body(request: Request, *, timeout_s: float) -> bytes:
@@ -92,7 +104,7 @@ async def read_body(request: Request, *, timeout_s: float) -> bytes:
             await body.finished()
     except TimeoutError:
         pass
-    limit = request.max_content_length
+    limit = body.max_bytes
     raise BodyTooLarge(
         f"the body is larger than {limit} bytes", cure="Send less, or raise BULKHEAD_MAX_BODY_BYTES."
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from quart import Blueprint, Response, jsonify
 
 import runtime
+from runtime.front.openapi_rooms import ROOM_PATHS
 from runtime.front.openapi_usage import USAGE_PATHS
 from runtime.session.record import ExitReason
 
@@ -348,6 +349,7 @@ _PATHS: Final[dict[str, Any]] = {
             requestBody={"content": {"application/json": {"schema": _object(name=_STR)}}},
         ),
     },
+    **ROOM_PATHS,
     **USAGE_PATHS,
     "/openapi.json": {"get": _operation("This document", _json({"type": "object"}, "OpenAPI 3.1"))},
     "/{endpoint}": {

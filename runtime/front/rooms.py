@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import mimetypes
 from typing import Any
 from urllib.parse import quote
 
-from quart import Blueprint, Response, jsonify, websocket
+from quart import Blueprint, Response, jsonify, request, send_file, websocket
 
 from runtime.clock import iso
 from runtime.errors import NotFound
@@ -23,6 +24,18 @@ def routes(front: Front) -> Blueprint:
     async def rooms() -> Response:
         front.access.operator(caller())
         return jsonify([] if front.rooms is None else [_room_json(room) for room in front.rooms.rooms()])
+
+    @paths.get("/rooms/<room>/files/<path:path>")
+    async def file(room: str, path: str) -> Response:
+        if front.rooms is None:
+            raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
+        found = await front.rooms.linked_file(room, path, request.args.get("token", ""))
+        answer = await send_file(found, mimetype=_media_type(path), conditional=False)
+        # What participants upload must not run as a page of this server, which trusts its own pages.
+        answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
+        answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        answer.headers["Cache-Control"] = "private, no-store"
+        return answer
 
     @paths.websocket("/rooms/<room>")
     async def enter(room: str) -> None:
@@ -43,6 +56,10 @@ def routes(front: Front) -> Blueprint:
         await connection.close()
 
     return paths
+
+
+def _media_type(path: str) -> str:
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
 def _room_json(room: RoomInfo) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import runtime
 from runtime.chronicle import Chronicle
 from runtime.clock import Clock, SystemClock
 from runtime.dispatch import Dispatcher
-from runtime.errors import BundleNotFound
+from runtime.errors import BundleNotFound, ConfigError, PermissionDenied
 from runtime.front import server_file
 from runtime.front.access import Access
 from runtime.front.app import create_app
@@ -33,6 +33,7 @@ from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.live import RoomEvent
+from runtime.rooms.token import ApiKey
 from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
 from runtime.session.journal import Journal
@@ -141,6 +142,7 @@ class Server:
             caller=caller,
             listener=lambda event: _tell_room(chronicle, event),
             secret=server.room_secret or None,
+            keys=_signing_keys(server.api_key),
         )
         dispatcher = Dispatcher(
             placement=placement,
@@ -353,6 +355,17 @@ class LocalServer:
     async def wait(self) -> None:
         """Return when the server has ended by itself."""
         await self._server.wait()
+
+
+def _signing_keys(api_key: str) -> dict[str, str]:
+    if not api_key:
+        return {}
+    try:
+        key = ApiKey.parse(api_key)
+    except PermissionDenied as error:
+        cure = "Set MESHAGENT_API_KEY to what `bulkhead setup --show-key` shows, or leave it out."
+        raise ConfigError("MESHAGENT_API_KEY is no API key (ma-…)", cure=cure) from error
+    return {key.id: key.secret}
 
 
 def _room_url(base: str, room: str) -> str:

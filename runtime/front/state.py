@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from quart import has_request_context, request, websocket
@@ -31,6 +32,26 @@ class Rooms(Protocol):
 
     async def serve(self, room: str, claims: Claims, connection: Connection, *, room_url: str) -> None:
         """Run one participant's connection until it ends."""
+        ...
+
+    def claims(self, token: str, *, room: str | None = None) -> Claims:
+        """Who a token is, in that room or in whichever it is for; raises PermissionDenied."""
+        ...
+
+    async def linked_file(self, room: str, path: str, token: str) -> Path:
+        """The file behind a link; raises PermissionDenied or NotFound."""
+        ...
+
+    async def known(self) -> list[str]:
+        """Names of the rooms that are open or on disk."""
+        ...
+
+    async def create(self, room: str) -> bool:
+        """Make a room known; False when it is."""
+        ...
+
+    async def delete(self, room: str) -> None:
+        """Delete a room with what is in it; raises NotFound."""
         ...
 
     def token(self, room: str, name: str, *, role: str = "agent", scope: dict[str, Any] | None = None) -> str:

@@ -141,6 +141,15 @@ class Files:
             raise NotFound(f"no file {path!r}")
         return entry.size
 
+    def locate(self, path: str) -> Path:
+        """Where a file is on disk.
+
+        Raises:
+            NotFound: Nothing there, or a folder.
+        """
+        self.size(path)
+        return self._locate(path)
+
     def read(self, path: str, *, offset: int = 0, max_bytes: int) -> bytes:
         """Up to ``max_bytes`` of a file.
 

@@ -39,6 +39,7 @@ class HostedRoom:
     Args:
         folder: Where its files are.
         mint: Makes a participant token for (name, scope) in this room.
+        link: Makes the address of a file, from the room's address and the file's path.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class HostedRoom:
         folder: Path,
         clock: Clock,
         mint: Callable[[str, Scope], str],
+        link: Callable[[str, str], str],
         caller: Caller | None,
         listener: Callable[[RoomEvent], None] | None,
     ) -> None:
@@ -61,7 +63,7 @@ class HostedRoom:
             tools=Tools(self._live),
             agents=Agents(self._live, mint=mint, has_schema=documents.has_schema, caller=caller),
             documents=documents,
-            storage=Storage(self._live, self._files, documents),
+            storage=Storage(self._live, self._files, documents, link=link),
             queues=Queues(limits),
             developer=DeveloperLog(),
         )

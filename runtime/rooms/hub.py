@@ -9,20 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from runtime.clock import Clock, SystemClock
 from runtime.errors import ConfigError, NotFound, RoomFull
 from runtime.rooms.agents import Caller
 from runtime.rooms.connection import Connection
+from runtime.rooms.files import on_disk
 from runtime.rooms.hosted import HostedRoom
 from runtime.rooms.limits import RoomLimits
+from runtime.rooms.links import FileLinks
 from runtime.rooms.live import RoomEvent, RoomInfo
 from runtime.rooms.token import Claims, Keys, Scope, mint, verify
 
 MAX_FOLDER_CHARS = 200
+MAX_KNOWN_ROOMS = 10_000
 
 
 class RoomHub:
@@ -55,6 +59,7 @@ class RoomHub:
         self._listener = listener
         self._secret = secret or _kept_secret(self._folder / "secret")
         self._keys = Keys(shared=(self._secret,), by_id=dict(keys or {}))
+        self._links = FileLinks(self._secret, self._clock)
         self._rooms: dict[str, HostedRoom] = {}
         self._closings: dict[str, asyncio.Task[None]] = {}
         self._idle: dict[str, asyncio.TimerHandle] = {}
@@ -99,6 +104,53 @@ class RoomHub:
     def token(self, room: str, name: str, *, role: str = "agent", scope: Scope | None = None) -> str:
         """A participant token that this hub accepts."""
         return mint(name, room=room, secret=self._secret, role=role, scope=scope)
+
+    def claims(self, token: str, *, room: str | None = None) -> Claims:
+        """Who a token is, without entering: in that room, or in whichever it is for.
+
+        Raises:
+            PermissionDenied: It is not valid, or for another room.
+        """
+        return verify(token, room=room, keys=self._keys, now=self._clock.wall())
+
+    async def linked_file(self, room: str, path: str, token: str) -> Path:
+        """The file behind a link that a participant was given.
+
+        Raises:
+            PermissionDenied: The link is for something else, or too old.
+            NotFound: There is no such room or file.
+        """
+        return await on_disk(self._links.open, self._room_folder(room), room, path, token)
+
+    async def known(self) -> list[str]:
+        """Names of the rooms that are open or have something on disk, sorted."""
+        return sorted({*self._rooms, *await on_disk(_folders, self._folder / "data")})
+
+    async def create(self, room: str) -> bool:
+        """Make a room's folder, so that it is known before anybody enters; False when it is known already.
+
+        Raises:
+            NotFound: There cannot be a room of that name.
+            RoomFull: There are as many as this server keeps by name.
+        """
+        folder, names = self._room_folder(room), await self.known()
+        if room in names:
+            return False
+        if len(names) >= MAX_KNOWN_ROOMS:
+            raise RoomFull(f"this server knows {MAX_KNOWN_ROOMS} rooms", cure="Delete some.")
+        await on_disk(_make_folder, folder)
+        return True
+
+    async def delete(self, room: str) -> None:
+        """Send everybody away and delete the room with its files and documents.
+
+        Raises:
+            NotFound: No such room.
+        """
+        if room not in await self.known():
+            raise NotFound(f"no room {room!r}")
+        await self.close_room(room)
+        await on_disk(_remove_folder, self._room_folder(room))
 
     def rooms(self) -> list[RoomInfo]:
         """The open rooms, by name."""
@@ -152,6 +204,7 @@ class RoomHub:
                 folder=self._room_folder(room),
                 clock=self._clock,
                 mint=lambda name, scope: self.token(room, name, scope=scope),
+                link=lambda room_url, path: self._links.make(room_url, room, path),
                 caller=self._caller,
                 listener=self._listener,
             )
@@ -201,6 +254,18 @@ def _folder_name(room: str) -> str:
         return quote(room, safe=" ").replace(".", "%2E")  # no name may be "." or ".."
     except UnicodeEncodeError:
         return ""
+
+
+def _folders(folder: Path) -> list[str]:
+    return [unquote(entry.name) for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _remove_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kept_secret(path: Path) -> str:

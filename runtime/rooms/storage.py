@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from runtime.errors import Conflict, InvalidRequest, NotFound, NotSupported, PermissionDenied, RoomFull
+from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
 from runtime.rooms.documents import Documents
 from runtime.rooms.files import Entry, Files, clean_path, on_disk
@@ -33,10 +34,17 @@ class _Upload:
 
 
 class Storage:
-    """Requests ``storage.*`` and the built-in toolkit ``storage``."""
+    """Requests ``storage.*`` and the built-in toolkit ``storage``.
 
-    def __init__(self, live: LiveRoom, files: Files, documents: Documents) -> None:
+    Args:
+        link: Makes the address of a file, from the address of the room and the file's path.
+    """
+
+    def __init__(
+        self, live: LiveRoom, files: Files, documents: Documents, *, link: Callable[[str, str], str]
+    ) -> None:
         self._live = live
+        self._link = link
         self._files = files
         self._documents = documents
         self._uploads: dict[str, _Upload] = {}
@@ -90,10 +98,9 @@ class Storage:
         return JsonContent({"files": [_describe(entry, sized=request.is_tool) for entry in entries]})
 
     async def _download_url(self, request: Request) -> Outcome:
-        _path(request, write=False)
-        raise NotSupported(
-            f"not supported by this server: {request.name}", cure="Download the file through the room."
-        )
+        path = _path(request, write=False)
+        await on_disk(self._files.size, path)  # a link to nothing would fail later, where nobody looks
+        return JsonContent({"url": self._link(request.peer.room_url, path)})
 
     # ---- changing
 

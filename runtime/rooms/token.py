@@ -136,6 +136,15 @@ class Claims:
             return False
         return _matches(agents.get("allowed_toolkits"), toolkit)
 
+    def allows_model(self) -> bool:
+        """Reaching a model through the room.
+
+        Agents may unless their token has a say about models: the tokens of many releases have none.
+        """
+        if self.family("llm") is not None:
+            return True
+        return self.role == "agent" and (self.scope is None or "llm" not in self.scope)
+
     def allows_queue_send(self, queue: str) -> bool:
         """Putting messages into a queue."""
         queues = self.family("queues")
@@ -221,12 +230,13 @@ def mint(
     return jwt.encode(payload, secret, algorithm="HS256")
 
 
-def verify(token: str, *, room: str, keys: Keys, now: float | None = None) -> Claims:
+def verify(token: str, *, room: str | None, keys: Keys, now: float | None = None) -> Claims:
     """Check signature, expiry and room of a token and return what it says.
 
     Unknown grants and unknown families are ignored.
 
     Args:
+        room: None takes a token for any room.
         now: Seconds since the epoch; None means the machine's clock.
 
     Raises:
@@ -243,7 +253,11 @@ def verify(token: str, *, room: str, keys: Keys, now: float | None = None) -> Cl
         if isinstance(grant, dict) and isinstance(grant.get("name"), str)
     ]
     rooms = [scope for grant, scope in named if grant == "room"]
-    if not any(scope == room or (isinstance(scope, list) and room in scope) for scope in rooms):
+    if (
+        not rooms
+        if room is None
+        else not any(scope == room or (isinstance(scope, list) and room in scope) for scope in rooms)
+    ):
         raise PermissionDenied(
             "the token is for another room", cure=f"Ask for one with a room grant for {room!r}."
         )

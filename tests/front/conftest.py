@@ -82,9 +82,20 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
         status, headers = await read_head(reader)
         if "content-length" in headers:
             body = await reader.readexactly(int(headers["content-length"]))
+        elif headers.get("transfer-encoding") == "chunked":
+            body = await read_chunks(reader)
         else:
             body = await reader.read()
     return Answer(status, headers, body)
+
+
+async def read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+    return body
 
 
 Serving = Callable[..., AbstractAsyncContextManager[Site]]

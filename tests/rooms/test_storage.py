@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
+from runtime.clock import SystemClock
+from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomFull
 from runtime.rooms.files import Files, clean_path
+from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
+from runtime.rooms.links import LINK_S
 
 pytestmark = pytest.mark.process
 
@@ -254,11 +257,46 @@ async def test_grants_for_files(house: Any) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_download_url_is_refused_by_name(house: Any) -> None:
+async def test_a_link_opens_its_one_file_for_a_while(house: Any) -> None:
     ada = await house.join("ada")
+    await write(ada, "docs/a b.txt", b"hello")
+    await write(ada, "secret", b"no")
     for ask in (ada.ask, ada.tool):
-        with pytest.raises(Exception, match=r"not supported by this server: storage\.download_url"):
-            await ask("storage.download_url", {"path": "a"})
+        url = (await ask("storage.download_url", {"path": "docs/a b.txt"})).header["json"]["url"]
+        assert url.startswith(f"{house.url.replace('ws', 'http', 1)}/rooms/lab/files/docs/a%20b.txt?token=")
+        token = url.partition("token=")[2]
+        found = await house.hub.linked_file("lab", "docs/a b.txt", token)
+        assert found.read_bytes() == b"hello"
+        for room, path in (("lab", "secret"), ("lab", "docs/../secret"), ("other", "docs/a b.txt")):
+            with pytest.raises((PermissionDenied, InvalidRequest)):
+                await house.hub.linked_file(room, path, token)
+        with pytest.raises(PermissionDenied):
+            house.hub.admit("lab", token)
+        with pytest.raises(Exception, match="no file"):
+            await ask("storage.download_url", {"path": "nothing"})
+    with pytest.raises(PermissionDenied):
+        await house.hub.linked_file("lab", "secret", house.hub.token("lab", "ada"))
+
+
+@pytest.mark.asyncio
+async def test_a_link_ends_with_its_hour(state_dir: Path) -> None:
+    class Later(SystemClock):
+        ahead_s = 0.0
+
+        def wall(self) -> float:
+            return super().wall() + self.ahead_s
+
+    clock = Later()
+    hub = RoomHub(state_dir=state_dir, clock=clock)
+    (state_dir / "rooms/data/lab/files").mkdir(parents=True)
+    (state_dir / "rooms/data/lab/files/a").write_bytes(b"1")
+    url = hub._links.make("wss://x/rooms/lab", "lab", "a")
+    assert url.startswith("https://x/rooms/lab/files/a?token=")
+    token = url.partition("token=")[2]
+    assert await hub.linked_file("lab", "a", token)
+    clock.ahead_s = LINK_S + 1
+    with pytest.raises(PermissionDenied, match="expired"):
+        await hub.linked_file("lab", "a", token)
 
 
 def test_paths_have_one_spelling() -> None:

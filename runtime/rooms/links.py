@@ -1,0 +1,53 @@
+"""Links to a room's files: who has one may read that one file for a while, without being in the room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import jwt
+
+from runtime.clock import Clock
+from runtime.errors import PermissionDenied
+from runtime.rooms.files import Files, clean_path
+
+LINK_S: Final = 3600.0
+_PURPOSE: Final = "file"
+
+
+class FileLinks:
+    """Makes and honours links, for all rooms of a server.
+
+    A link is signed with the hub's secret for one purpose: it is no participant token, nor is one a link.
+    """
+
+    def __init__(self, secret: str, clock: Clock) -> None:
+        self._secret, self._clock = secret, clock
+
+    def make(self, room_url: str, room: str, path: str) -> str:
+        """The address of a file, from the address at which its asker reached the room."""
+        claims = {"use": _PURPOSE, "room": room, "path": path, "exp": int(self._clock.wall() + LINK_S)}
+        token = jwt.encode(claims, self._secret, algorithm="HS256")
+        base = room_url.replace("ws", "http", 1) if room_url.startswith("ws") else room_url
+        return f"{base}/files/{quote(path)}?token={token}"
+
+    def open(self, folder: Path, room: str, path: str, token: str) -> Path:
+        """The file that a link is for; `folder` is the room's.  Touches the disk.
+
+        Raises:
+            PermissionDenied: The token is for something else, or its time has passed.
+            NotFound: The file is gone.
+        """
+        options = {"require": ["exp"], "verify_exp": False}
+        try:
+            claims = jwt.decode(token, self._secret, algorithms=["HS256"], options=options)  # type: ignore[arg-type]
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise PermissionDenied("the link's token is not valid") from error
+        expires_at = claims["exp"]
+        if not isinstance(expires_at, int | float) or expires_at <= self._clock.wall():
+            raise PermissionDenied("the link has expired", cure="Ask the room for a new one.")
+        path = clean_path(path)
+        if (claims.get("use"), claims.get("room"), claims.get("path")) != (_PURPOSE, room, path):
+            raise PermissionDenied("the link's token is for another file")
+        return Files((folder / "files").resolve(), folder / "staging", max_bytes=0).locate(path)
