@@ -9,7 +9,7 @@ caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are valu
       ProtocolError       LocalProtocolError · RemoteProtocolError
       WebhookRejected     SignatureInvalid · EnvelopeInvalid · Replayed · BodyTooLarge
       BundleError         BundleNotFound · EndpointNotFound · EndpointConflict · BundleImportFailed
-      ProcessError        SpawnFailed · ZygoteLost · ChannelClosed
+      ProcessError        SpawnFailed (EnvironmentUnusable) · ZygoteLost · ChannelClosed
       SessionError        SessionNotFound · InvalidTransition · JournalUnusable
       RoomError           RoomUnreachable · RoomRefused · RoomLost · RoomFull · ToolNotFound · ToolFailed · …
 """
@@ -148,6 +148,12 @@ class SpawnFailed(ProcessError):
     """A process could not be started."""
 
     code = "spawn_failed"
+
+
+class EnvironmentUnusable(SpawnFailed):
+    """A bundle's own environment is not there, incomplete, or older than what the bundle asks for."""
+
+    code = "environment_unusable"
 
 
 class ZygoteLost(ProcessError):

@@ -1,62 +1,150 @@
-"""One source given to a command: is it there, and did the server get it to run."""
+"""``bulkhead bundle``: the environments that bundles have of their own."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from runtime.cli.api import Api
-from runtime.cli.failure import CommandFailed, ExitCode
-from runtime.cli.server_process import ServerProcess
+import typer
 
-LOAD_S = 60.0
+from runtime.cli.options import Config, Form, State, config_file
+from runtime.cli.terminal import Output, note, say, show
 
+_FIRST_NAMES = 5
 
-def check_source(source: Path) -> None:
-    """Raise CommandFailed when there is nothing that could be run."""
-    if not source.exists():
-        cure = "Name the file that holds your ServiceHost, such as main.py."
-        raise CommandFailed(f"there is no {source}", cure=cure, exit_code=ExitCode.USAGE)
-    if source.is_file() and source.suffix != ".py":
-        cure = "Services in other languages cannot be run so far."
-        raise CommandFailed(f"{source} is no Python file", cure=cure, exit_code=ExitCode.USAGE)
+Agents = Annotated[
+    Path | None,
+    typer.Argument(help="Folder of agents, or of one bundle (agents).", show_default=False),
+]
 
 
-def loaded(api: Api, server: ServerProcess, source: Path) -> list[dict[str, Any]]:
-    """Wait until the source is loaded; returns its endpoints.
+def install(
+    agents: Agents = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Only this bundle of the folder.", show_default=False)
+    ] = None,
+    config: Config = None,
+    state_dir: State = None,
+) -> int:
+    """Make the environments that bundles ask for.
 
-    Raises:
-        CommandFailed: It cannot be imported (with its traceback), has no endpoint, or takes too long.
-    """
-    deadline = time.monotonic() + LOAD_S
-    while time.monotonic() < deadline:
-        server.check()
-        answer = api.get("/workers")
-        for bundle in answer.get("bundles", ()):
-            if bundle["state"] == "failed":
-                raise _failed(source, str(bundle.get("error") or ""), str(bundle.get("detail") or ""))
-        endpoints: list[dict[str, Any]] = answer["endpoints"]
-        for endpoint in endpoints:
-            if endpoint["state"] == "failed":
-                raise _failed(source, str(endpoint.get("error") or ""), str(endpoint.get("detail") or ""))
-        is_loaded = all(bundle["state"] == "ready" for bundle in answer.get("bundles", ()))
-        # It answers before it takes calls: what an earlier server accepted goes first.
-        if endpoints and is_loaded and api.get("/healthz")["status"] != "starting":
-            return endpoints
-        if answer.get("bundles") and is_loaded and not endpoints:
-            cure = (
-                'Register one: @service.path("/chat", identity="chatbot") above a class, then service.run().'
-            )
-            raise CommandFailed(f"{source} registers no endpoint", cure=cure)
-        time.sleep(0.02)
-    cure = "Does its import wait for something? See the lines above."
-    raise CommandFailed(
-        f"{source} was not loaded within {LOAD_S:g} s", cure=cure, exit_code=ExitCode.NOT_READY
-    )
+    A bundle asks by a requirements.txt, a pyproject.toml, or python = "3.13" in a bulkhead.toml in its
+    folder. A server that runs loads it then by itself."""
+    import os
+    import sys
+
+    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.install_progress import Progress
+    from runtime.errors import BundleError
+    from runtime.supervisor.environment import environment_of
+    from runtime.supervisor.installation import install as install_one
+
+    sources, environments = _found(agents, name, config, state_dir)
+    failed = done = 0
+    for bundle, source in sources.items():
+        progress = Progress(bundle, sys.stderr)
+        try:
+            environment = environment_of(bundle, source, environments)
+            if environment is None:
+                continue
+            stamp = install_one(environment, os.environ, progress.line)
+        except BundleError as error:
+            progress.end()
+            failed += 1
+            _tell(error)
+            continue
+        finally:
+            progress.end()
+        done += 1
+        sdk = f", MeshAgent SDK {stamp.sdk}" if stamp.sdk else ""
+        say(f"{bundle}: Python {stamp.python}{sdk}")
+    if failed:
+        return ExitCode.FAILED
+    if not done:
+        if name is not None:
+            cure = "Give its folder a requirements.txt, or a pyproject.toml with dependencies."
+            raise CommandFailed(f"{name} asks for no environment of its own", cure=cure)
+        note("no bundle asks for an environment of its own")
+    return ExitCode.OK
 
 
-def _failed(source: Path, error: str, detail: str) -> CommandFailed:
-    head, _, cure = error.partition(". ")
-    detail = detail if detail.startswith("Traceback") else ""  # else it says no more than the error
-    return CommandFailed(head or f"{source} cannot be loaded", cure=cure, detail=detail)
+def list_bundles(
+    agents: Agents = None, config: Config = None, state_dir: State = None, output: Form = Output.TABLE
+) -> None:
+    """List bundles, and the environment of each."""
+    from runtime.errors import BundleError
+    from runtime.supervisor.environment import environment_of
+
+    sources, environments = _found(agents, None, config, state_dir)
+    items: list[dict[str, Any]] = []
+    for bundle, source in sources.items():
+        row = {
+            "bundle": bundle,
+            "environment": "the server's",
+            "wants": "",
+            "python": "",
+            "sdk": "",
+            "cure": "",
+        }
+        try:
+            environment = environment_of(bundle, source, environments)
+        except BundleError as error:
+            row |= {"environment": "broken", "cure": str(error)}
+        else:
+            if environment is not None:
+                stamp, state = environment.stamp(), environment.state()
+                row |= {
+                    "environment": state,
+                    "wants": environment.wants.python,
+                    "python": stamp.python if stamp else "",
+                    "sdk": stamp.sdk if stamp else "",
+                    "cure": "" if state == "ready" else environment.cure,
+                }
+        items.append(row)
+    columns = {
+        "table": ("bundle", "environment", "python", "sdk", "cure"),
+        "wide": ("bundle", "environment", "wants", "python", "sdk", "cure"),
+    }
+    say(show(items, output, name="bundle", columns=columns, empty="no bundles"))
+
+
+def _found(
+    agents: Path | None, name: str | None, config: Path | None, state_dir: Path | None
+) -> tuple[Mapping[str, Path], Path]:
+    """The bundles asked for, by name, and the folder of environments."""
+    import os
+
+    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.settings import load_settings
+    from runtime.supervisor.discovery import bundles_in
+
+    flags = {"server.state_dir": str(state_dir)} if state_dir else {}
+    settings = load_settings(flags=flags, env=os.environ, file=config_file(config))
+    given = agents or settings.server.agents_dir
+    if not given.is_dir():
+        raise CommandFailed(
+            f"there is no folder {given}",
+            cure="Name the folder of your agents: bulkhead bundle install agents",
+            exit_code=ExitCode.USAGE,
+        )
+    # The folder of one bundle is meant when that is what was named: it is how errors name it.
+    is_one = name is None and (given / "main.py").is_file()
+    bundles = {given.resolve().name: given.resolve()} if is_one else bundles_in([given.resolve()])
+    if name is not None:
+        if name not in bundles:
+            listed = ", ".join(sorted(bundles)[:_FIRST_NAMES])
+            cure = f"There are: {listed}." if listed else "It has no bundles."
+            raise CommandFailed(f"{given} has no bundle {name}", cure=cure, exit_code=ExitCode.USAGE)
+        bundles = {name: bundles[name]}
+    return bundles, settings.server.state_dir / "environments"
+
+
+def _tell(error: Any) -> None:
+    from runtime.cli.terminal import clean
+
+    note(f"error: {clean(error.message)}", "red")
+    if detail := getattr(error, "detail", ""):
+        note(clean(detail))
+    if error.cure:
+        note(f"  {clean(error.cure)}")

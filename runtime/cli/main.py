@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from runtime import __version__
 from runtime.cli import (
     agents,
+    bundle,
     call,
     chaos,
     chat,
@@ -67,6 +68,7 @@ service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
 crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
 quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, **_PLAIN_HELP)
 agents_app = typer.Typer(name="agents", no_args_is_help=True, **_PLAIN_HELP)
+bundle_app = typer.Typer(name="bundle", no_args_is_help=True, **_PLAIN_HELP)
 
 
 @app.callback()
@@ -102,6 +104,9 @@ agents_app.command("list")(agents.list_agents)
 agents_app.command("ask")(agents.ask)
 agents_app.command("invoke-tool")(agents.invoke_tool)
 app.command("call", rich_help_panel=_TALK)(call.call)
+app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles have of their own.")
+bundle_app.command("install")(bundle.install)
+bundle_app.command("list")(bundle.list_bundles)
 app.command("setup", rich_help_panel=_SET)(setup.setup)
 app.command("config", rich_help_panel=_SET)(config.config)
 

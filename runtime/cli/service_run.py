@@ -40,11 +40,11 @@ def run(
     import os
 
     from runtime.cli import project
-    from runtime.cli.bundle import check_source, loaded
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.foreground import Foreground
     from runtime.cli.ports import any_free, is_free
     from runtime.cli.screen import free_state_dir
+    from runtime.cli.source import check_source, loaded
     from runtime.settings import load_settings
 
     check_source(command)

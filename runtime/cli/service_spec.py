@@ -53,8 +53,8 @@ def describe(source: Path) -> dict[str, Any]:
     """
     import tempfile
 
-    from runtime.cli.bundle import check_source, loaded
     from runtime.cli.server_process import ServerProcess
+    from runtime.cli.source import check_source, loaded
 
     check_source(source)
     with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder:

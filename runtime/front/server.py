@@ -205,6 +205,7 @@ class Server:
             limits=Limits.from_settings(self.settings.limits),
             clock=self._clock,
             owns_process=self._owns_process,
+            environments=self.settings.server.state_dir / "environments",
         )
 
     def _say_open_doors(self, access: Access) -> None:

@@ -33,6 +33,7 @@ class LocalPlacement:
         node_id: str = "local",
         env: Mapping[str, str] | None = None,
         owns_process: bool = True,
+        environments: Path = Path(".bulkhead/environments"),
     ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._settings = settings
@@ -50,6 +51,7 @@ class LocalPlacement:
             publish=self._events.put_nowait,
             changed=self._tell_changed,
             owns_process=owns_process,
+            environments=environments,
         )
 
     async def start(self, sources: Sequence[Path], *, watch: bool) -> None:

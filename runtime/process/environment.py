@@ -40,6 +40,8 @@ def bundle_environment(env: Mapping[str, str], *, names: str = "") -> dict[str, 
             continue
         seen[name] = value
     seen["PYTHONUNBUFFERED"] = "1"
+    # Importing pyarrow starts a thread of its allocator, and a program with a thread cannot be forked from.
+    seen.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     if not any(Path(entry).resolve() == _ROOT for entry in sys.path if "site-packages" in entry):
         # Run from a checkout: the zygote must find this package as we did.
         seen["PYTHONPATH"] = ":".join(part for part in (str(_ROOT), seen.get("PYTHONPATH", "")) if part)

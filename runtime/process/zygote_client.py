@@ -12,7 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import BundleError, BundleImportFailed, RemoteProtocolError, SpawnFailed, ZygoteLost
+from runtime.errors import (
+    BundleImportFailed,
+    EnvironmentUnusable,
+    RemoteProtocolError,
+    SpawnFailed,
+    ZygoteLost,
+)
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
 from runtime.wire import control
@@ -43,7 +49,7 @@ class Command:
     Attributes:
         python: The interpreter of a bundle that has none of its own.
         own: Asked at every start, with `env`: the bundle's own interpreter, None when it has none.  Raises
-            BundleError when it should have one and that cannot be used.
+            EnvironmentUnusable when it should have one and that cannot be used.
     """
 
     python: str
@@ -62,7 +68,7 @@ class Command:
 
         Raises:
             SpawnFailed: The interpreter cannot be started.
-            BundleError: The bundle's own interpreter cannot be used.
+            EnvironmentUnusable: The same, of an interpreter of the bundle's own.
         """
         own = self.own(self.env)
         # An environment of the bundle's own has not got this package: `boot` lends it.
@@ -120,7 +126,7 @@ class ZygoteClient:
             try:
                 fd = theirs.fileno()
                 self._popen = command.spawn(["--front-fd", str(fd)], [fd], log_fd)
-            except (SpawnFailed, BundleError):
+            except SpawnFailed:
                 self._socket.close()
                 self.described.cancel()
                 raise
@@ -258,7 +264,7 @@ class ZygoteClient:
     def _own_cure(self) -> str:
         try:
             own = self._command.own(self._command.env)
-        except BundleError as error:
+        except EnvironmentUnusable as error:
             return error.cure
         return "" if own is None else own.cure
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from runtime.errors import BundleError
+from runtime.errors import BundleError, EnvironmentUnusable
 from runtime.process.zygote_client import Launch
 
 WORKER_REQUIREMENTS: Final = (
@@ -125,16 +125,18 @@ class Environment:
         """How to start the bundle's programs, in an environment made from `env`.
 
         Raises:
-            BundleError: It has to be made, or made anew, first.
+            EnvironmentUnusable: It has to be made, or made anew, first.
         """
         match self.state():
             case "missing":
-                raise BundleError(f"{self.name} has no environment yet", cure=self.cure)
+                raise EnvironmentUnusable(f"{self.name} has no environment yet", cure=self.cure)
             case "broken":
-                raise BundleError(f"the environment of {self.name} is incomplete", cure=self.cure)
+                raise EnvironmentUnusable(f"the environment of {self.name} is incomplete", cure=self.cure)
             case "stale":
                 says = self.wants.says
-                raise BundleError(f"{says} of {self.name} was changed since its installation", cure=self.cure)
+                raise EnvironmentUnusable(
+                    f"{says} of {self.name} was changed since its installation", cure=self.cure
+                )
         # What leads an interpreter to somebody else's packages must not reach this one.
         seen = {name: value for name, value in env.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         seen["VIRTUAL_ENV"] = str(self.folder)
@@ -158,6 +160,19 @@ def environment_of(name: str, source: Path, environments: Path) -> Environment |
     # Bundles of one name in two folders of agents are two bundles.
     mark = hashlib.sha256(str(wants.folder).encode()).hexdigest()[:8]
     return Environment(name, wants, environments.resolve() / f"{source.name}-{mark}")
+
+
+def own_launch(name: str, source: Path, environments: Path, env: Mapping[str, str]) -> Launch | None:
+    """How to start the programs of a bundle; None when they run in the front's interpreter.
+
+    Raises:
+        EnvironmentUnusable: The bundle asks for an environment that cannot be used.
+    """
+    try:
+        environment = environment_of(name, source, environments)
+    except BundleError as error:
+        raise EnvironmentUnusable(error.message, cure=error.cure) from None
+    return None if environment is None else environment.launch(env)
 
 
 def wants_of(source: Path) -> Wants | None:

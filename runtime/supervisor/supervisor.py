@@ -10,12 +10,13 @@ import asyncio
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from runtime.clock import Clock
-from runtime.errors import EndpointNotFound
+from runtime.errors import EndpointNotFound, EnvironmentUnusable
 from runtime.process import tree
 from runtime.process.child import become_subreaper
 from runtime.process.environment import bundle_environment
@@ -30,6 +31,7 @@ from runtime.supervisor.bundle import Bundle
 from runtime.supervisor.claims import Claim, settle
 from runtime.supervisor.discovery import bundles_in
 from runtime.supervisor.driver import Driver
+from runtime.supervisor.environment import own_launch
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.sampler import Sampler
 from runtime.supervisor.watch import changes, touched
@@ -38,6 +40,7 @@ log = structlog.get_logger("supervisor")
 
 _KEPT_LOGBOOKS = 500
 _SWEEP_ROUNDS = 50
+_INSTALLED_S = 1.0
 
 
 class Supervisor:
@@ -46,6 +49,7 @@ class Supervisor:
     Args:
         limits: For endpoints that name none of their own.
         env: The environment that bundles get, less our own keys.
+        environments: The folder with the environments that bundles have of their own.
         publish: Takes each session event; may not block.
         changed: Called when bundles or endpoints changed.
         owns_process: Whether every child of this process is ours; False where the front runs inside
@@ -62,12 +66,14 @@ class Supervisor:
         publish: Callable[[SessionEvent], None],
         changed: Callable[[], None],
         owns_process: bool = True,
+        environments: Path = Path(".bulkhead/environments"),
     ) -> None:
         self._settings = settings
         self._limits = limits
         self._clock = clock
         self._env = bundle_environment(env, names=settings.pass_env)
         self._secrets = secrets_in(self._env)
+        self._environments = environments
         self._publish = publish
         self._changed = changed
         self._orphan_mark = None if owns_process else "BULKHEAD_SESSION"
@@ -80,6 +86,7 @@ class Supervisor:
         self._sources: list[Path] = []
         self._stop_watching = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+        self._installations: asyncio.Task[None] | None = None
         self._sweeping = asyncio.Lock()
         self._reconciling = asyncio.Lock()
 
@@ -95,6 +102,9 @@ class Supervisor:
         self._sources = [source.resolve() for source in sources]
         if watch:
             self._watching = asyncio.create_task(self._watch(), name="supervisor:watch")
+            self._installations = asyncio.create_task(
+                self._watch_installations(), name="supervisor:installations"
+            )
             await asyncio.sleep(0)  # it watches now, so a change while we load is not missed
         await self._reconcile(set())
 
@@ -140,6 +150,18 @@ class Supervisor:
             except Exception:
                 log.exception("bundle.reload_failed")
 
+    async def _watch_installations(self) -> None:
+        """Load a bundle as soon as the environment that it waited for has been made."""
+        while True:
+            await asyncio.sleep(_INSTALLED_S)
+            for name, bundle in list(self._bundles.items()):
+                if isinstance(bundle.error, EnvironmentUnusable):
+                    try:
+                        own_launch(name, bundle.source, self._environments, self._env)
+                    except EnvironmentUnusable:
+                        continue
+                    await self._reconcile({bundle.source})
+
     async def _reconcile(self, changed: set[Path]) -> None:
         async with self._reconciling:
             await self._reconcile_now(changed)
@@ -154,7 +176,9 @@ class Supervisor:
         stale = [bundle for bundle in self._bundles.values() if touched(changed, bundle.source)]
         for name, source in found.items():
             if name not in self._bundles:
-                command = Command(sys.executable, source, self._env)
+                command = Command(
+                    sys.executable, source, self._env, partial(own_launch, name, source, self._environments)
+                )
                 bundle = Bundle(name, command, self._settings, clock=self._clock, changed=self._settle)
                 self._bundles[name] = bundle
                 stale.append(bundle)
@@ -242,6 +266,9 @@ class Supervisor:
         self._stop_watching.set()
         if self._watching is not None:
             await asyncio.gather(self._watching, return_exceptions=True)
+        if self._installations is not None:
+            self._installations.cancel()
+            await asyncio.gather(self._installations, return_exceptions=True)
         await self.stop_all(ExitReason.DRAINED, 0)
         await asyncio.gather(*self._runs, return_exceptions=True)
         await asyncio.gather(*(bundle.close() for bundle in self._bundles.values()))

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from runtime.cli import chaos
-from runtime.cli.bundle import loaded
 from runtime.cli.chaos_probe import Answers
 from runtime.cli.server_process import ServerProcess
+from runtime.cli.source import loaded
 from runtime.worker.fault import FAULTS
 
 pytestmark = pytest.mark.process
