@@ -41,7 +41,8 @@ def _sections(report: Mapping[str, Any], tasks: bool, full: bool) -> Iterator[tu
     elif report["where"]:
         yield "Where", [report["where"]], ""
     if report["native"]:
-        yield "Native", _head(report["native"].splitlines(), None if full else _STACK_LINES), ""
+        lines = report["native"].splitlines()
+        yield "Native", lines if full else _head([line for line in lines if not _is_ours(line)]), ""
     if report["tasks"]:
         yield "Tasks", list(_tasks(report["tasks"], tasks)), ""
     if report["process_tree"]:
@@ -139,10 +140,15 @@ def _tasks(tasks: list[Mapping[str, Any]], shown: bool) -> Iterator[str]:
         yield from (f"  {short_place(line)}" for line in task.get("frames") or [])
 
 
-def _head(lines: list[str], most: int | None) -> list[str]:
-    if most is None or len(lines) <= most:
+def _is_ours(line: str) -> bool:
+    """A line of a stack that is the event loop's or Bulkhead's, and empty ones."""
+    return not line.strip() or any(part in line for part in ("/runtime/", "/asyncio/", "multiprocess/"))
+
+
+def _head(lines: list[str]) -> list[str]:
+    if len(lines) <= _STACK_LINES:
         return lines
-    return [*lines[:most], f"… {len(lines) - most} more lines (--full)"]
+    return [*lines[:_STACK_LINES], f"… {len(lines) - _STACK_LINES} more lines (--full)"]
 
 
 def _message(message: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ ended badly, what was loaded again, and every warning.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from runtime.cli.terminal import clean
 
 MAX_LINE_CHARS = 1000
+_PLACE = re.compile(r" at \S{1,500}:[0-9]+ in \S+$")  # a crash tells it on a line of its own
 _LOUD = ("warning", "error", "critical")
 _HIDDEN_KEYS = frozenset({"event", "level", "timestamp", "logger", "exception", "cure", "detail"})
 
@@ -66,7 +68,7 @@ class Chatter:
         if line.get("level") not in _LOUD or session in self._told_ends:
             return []
         self._told_ends.append(session)
-        why = line.get("detail") or line.get("message") or line.get("reason")
+        why = line.get("detail") or _PLACE.sub("", str(line.get("message") or "")) or line.get("reason")
         who = f"{line.get('identity')} in {line.get('room')}"
         after_s = float(line.get("duration_s") or 0.0)
         return [(f"  ✗ session {session} · {who} · crashed after {after_s:.1f} s · {why}", "red")]

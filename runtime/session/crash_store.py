@@ -53,15 +53,22 @@ _SCHEMA: Final = """
         about BLOB NOT NULL
     );
 """
+# First within the groups: what a crash loop adds must not count against the others.
+_PRUNE_LOOPS: Final = """
+    DELETE FROM reports WHERE seq IN (
+        SELECT seq FROM (
+            SELECT seq, ROW_NUMBER() OVER (PARTITION BY fingerprint ORDER BY seq DESC) AS place FROM reports)
+        WHERE place > ?)
+"""
 _PRUNE: Final = """
     DELETE FROM reports WHERE seq IN (
         SELECT seq FROM (
-            SELECT seq,
-                ROW_NUMBER() OVER (PARTITION BY fingerprint ORDER BY seq DESC) AS of_group,
-                ROW_NUMBER() OVER (ORDER BY seq DESC) AS of_all,
+            SELECT
+                seq,
+                ROW_NUMBER() OVER (ORDER BY seq DESC) AS place,
                 SUM(size) OVER (ORDER BY seq DESC) AS total
             FROM reports)
-        WHERE of_group > ? OR of_all > ? OR total > ?)
+        WHERE place > ? OR total > ?)
 """
 _COUNT: Final = """
     INSERT INTO groups (fingerprint, count, first_at, last_at, code_generation, code_sha256, about)
@@ -208,7 +215,7 @@ class CrashStore:
                 batch = list(self._waiting.items())[:_BATCH_COUNT]
                 try:
                     await self._write([report for _, report in batch])
-                except sqlite3.Error as error:
+                except Exception as error:  # noqa: BLE001 - the edge of the task: nobody may wait for a dead writer
                     _log.error("crashes.write_failed", error=str(error))
                     self._idle.set()  # who asks meanwhile is answered from memory, or from what is written
                     if self._closing:
@@ -225,7 +232,8 @@ class CrashStore:
         try:
             for report in reports:
                 await self._insert(report)
-            await self._db.execute(_PRUNE, (PER_GROUP_COUNT, self._keep_count, self._keep_bytes))
+            await self._db.execute(_PRUNE_LOOPS, (PER_GROUP_COUNT,))
+            await self._db.execute(_PRUNE, (self._keep_count, self._keep_bytes))
             await self._db.execute(_PRUNE_GROUPS, (self._keep_count,))
             await self._db.execute("COMMIT")
         except BaseException:

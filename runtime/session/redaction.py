@@ -33,6 +33,9 @@ _COUNTING: Final = frozenset(
         *("input", "output", "cached", "reasoning", "tokens", "keys"),
     }
 )
+_FOLDERS: Final = ("PWD", "OLDPWD")
+_ABOUT: Final = frozenset({"file", "path", "dir", "sock", "type", "name", "count"})
+"""Last words of names that tell where a secret is or of what kind, not what it is."""
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _NAMES_IN_TEXT: Final = (
@@ -68,6 +71,8 @@ _LOOKS: Final = tuple(
 def is_secret_name(name: str) -> bool:
     """A variable, key or header of this name probably holds a secret."""
     parts = [part.lower() for part in _PARTS.findall(name[:200])]
+    if not parts or name in _FOLDERS or parts[-1] in _ABOUT:
+        return False
     return any(part in _WORDS for part in parts) or "".join(parts).endswith(_ENDINGS)
 
 

@@ -102,7 +102,7 @@ class PostMortem:
         redactor.learn(value[:_TEXT_CHARS] for value in trace.hide[:_MAX_HIDDEN])
         stack = self._stack or next((w.stack for w in reversed(self._warnings) if w.stack), "")
         native = _bounded(redactor, stack, _STACK_CHARS)
-        where = self._where(exit, native)
+        where = self._where(exit, stack[:_STACK_CHARS])
         how = _cleaned(exit, redactor)
         excerpt = self._excerpt(where, trace.excerpt, redactor)
         case = replace(
@@ -111,7 +111,9 @@ class PostMortem:
             bases=tuple(trace.bases[:8]),
             missing=trace.missing[:100],
             variable=trace.variable[:100],
-            library=library_in(native, self._folder) if exit.reason is ExitReason.SIGNAL else "",
+            library=library_in(stack[:_STACK_CHARS], self._folder)
+            if exit.reason is ExitReason.SIGNAL
+            else "",
             source=_marked(excerpt),
         )
         if exit.failure is None and said is not None:
@@ -149,13 +151,13 @@ class PostMortem:
         )
         return replace(report, unknown=_unknown(report))
 
-    def _where(self, exit: Exit, native: str) -> str:
+    def _where(self, exit: Exit, stack: str) -> str:
         told = exit.failure.where if exit.failure is not None else ""
         if not told and self._said is not None:
             told = self._said.where
         if told:
             return told[:700]
-        frame = own_frame(native, self._folder)
+        frame = own_frame(stack, self._folder)
         return frame.where if frame is not None else ""
 
     def _excerpt(self, where: str, sent: Excerpt | None, redactor: Redactor) -> Excerpt | None:

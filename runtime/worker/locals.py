@@ -178,8 +178,9 @@ def _container(value: Any, kind: type[Any], redactor: Redactor, depth: int) -> s
 
 
 def _object(value: Any, kind: type[Any], redactor: Redactor, depth: int) -> str:
-    if depth > 0:
-        return f"<{_name(kind)}>"
+    module = _DICT.__get__(kind).get("__module__")
+    if depth > 0 or (type(module) is str and module.startswith("runtime.")):
+        return f"<{_name(kind)}>"  # what we made explains nothing of the agent
     found = list(islice(_attributes(value), _MAX_ATTRIBUTES + 1))
     inner = [f"{name}={_named(name, item, redactor, depth + 1)}" for name, item in found[:_MAX_ATTRIBUTES]]
     if len(found) > _MAX_ATTRIBUTES:

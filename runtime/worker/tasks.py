@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from runtime.wire.trace import TaskTrace
 
+OURS: Final = "bulkhead:"
+"""Names of our own tasks begin so where their frames do not show it."""
 MAX_TASKS: Final = 40
 MAX_FRAMES: Final = 12
 _RUNTIME: Final = str(Path(__file__).resolve().parent.parent)
@@ -19,7 +21,9 @@ def tasks_now(folder: Path) -> list[TaskTrace]:
 
     Our own tasks, which keep a session and its connection going, are left out.
     """
-    found = [_trace(task, f"{folder}/") for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    now = asyncio.current_task()
+    others = [t for t in asyncio.all_tasks() if t is not now and not t.get_name().startswith(OURS)]
+    found = [_trace(task, f"{folder}/") for task in others]
     shown = [task for task in found if task.own or not any(_is_ours(line) for line in task.frames)]
     shown.sort(key=lambda task: (not task.own, task.name))
     return shown[:MAX_TASKS]

@@ -49,3 +49,54 @@ def test_a_syntax_error_names_its_own_line(tmp_path: Path) -> None:
     except SyntaxError as error:
         told = describe(error, tmp_path)
     assert told.where == f"{tmp_path}/main.py:2"
+
+
+def test_locals_source_and_bases_go_with_it(tmp_path: Path) -> None:
+    source = "class Odd(ValueError): pass\ndef f(count):\n    names = ['a']\n    raise Odd('no')\nf(3)\n"
+    told = describe(raised_in(tmp_path, source), tmp_path)
+    inner = told.trace.frames[-1]
+    assert (inner.function, inner.line, inner.own) == ("f", 4, True)
+    assert inner.locals == {"count": "3", "names": "['a']"}
+    assert told.trace.bases[1] == "builtins.ValueError"
+    excerpt = told.trace.excerpt
+    assert excerpt is not None
+    assert (excerpt.first, excerpt.marked) == (1, 4)
+    assert excerpt.lines[3].strip() == "raise Odd('no')"
+
+
+def test_secrets_of_the_locals_stand_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "token-of-the-shop")
+    source = (
+        "def f(api_key):\n    raise ValueError(f'{api_key} and token-of-the-shop')\nf('hunter2' + '-long')\n"
+    )
+    told = describe(raised_in(tmp_path, source), tmp_path)
+    for text in (told.message, told.traceback, str(told.trace.frames)):
+        assert "hunter2-long" not in text
+        assert "token-of-the-shop" not in text
+    assert {"hunter2-long", "token-of-the-shop"} <= set(told.trace.hide)
+
+
+def test_a_message_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
+    source = "class Odd(Exception):\n    def __str__(self):\n        while True: pass\nraise Odd\n"
+    told = describe(raised_in(tmp_path, source), tmp_path)
+    assert "cannot be shown" in told.message
+    assert told.where.endswith("main.py:4 in <module>")
+    assert "raise Odd" in told.traceback
+
+
+def test_a_deep_recursion_is_cut_in_the_middle(tmp_path: Path) -> None:
+    told = describe(raised_in(tmp_path, "def f(n):\n    data = 'x' * 10**6\n    f(n + 1)\nf(0)\n"), tmp_path)
+    assert told.kind == "RecursionError"
+    assert len(told.trace.frames) <= 20
+    assert told.trace.omitted > 500
+    assert told.trace.frames[0].function == "<module>"
+    assert sum(len(str(frame.locals)) for frame in told.trace.frames) < 50_000
+
+
+def test_a_missing_package_and_a_missing_variable_are_named(tmp_path: Path) -> None:
+    told = describe(raised_in(tmp_path, "import no_such_package.sub\n"), tmp_path)
+    assert told.trace.missing == "no_such_package"
+    told = describe(raised_in(tmp_path, "import os\nos.environ['NO_SUCH_VARIABLE']\n"), tmp_path)
+    assert told.trace.variable == "NO_SUCH_VARIABLE"
+    told = describe(raised_in(tmp_path, "{}['x']\n"), tmp_path)
+    assert told.trace.variable == ""

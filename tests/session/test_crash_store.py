@@ -1,0 +1,179 @@
+"""Reports that are kept: found at once, grouped, bounded, private."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.errors import JournalUnusable
+from runtime.session.crash import Code, CrashReport
+from runtime.session.crash_store import MAX_WAITING, PER_GROUP_COUNT, CrashStore
+from runtime.session.record import Exit, ExitReason
+from runtime.session.spec import SessionId
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+Within = Callable[[float, Awaitable[Any]], Awaitable[Any]]
+
+
+def report(number: int, fingerprint: str = "a" * 12, **more: Any) -> CrashReport:
+    given: dict[str, Any] = {
+        "session_id": SessionId(f"s_{number:05}"),
+        "endpoint": "/chat",
+        "identity": "chatbot",
+        "room": "myroom",
+        "generation": 1,
+        "exit": Exit(reason=ExitReason.AGENT_ERROR, message="no", at=float(number)),
+        "sentence": f"It failed for the {number}th time.",
+        "cure": "Mend it.",
+        "fingerprint": fingerprint,
+        "at": float(number),
+        "code": Code(bundle="b", generation=number, sha256=f"{number:064}"),
+        **more,
+    }
+    return CrashReport(**given)
+
+
+@asynccontextmanager
+async def opened(
+    path: Path, *, keep_count: int = 100, keep_bytes: int = 1 << 20
+) -> AsyncIterator[CrashStore]:
+    store = await CrashStore.open(path, keep_count=keep_count, keep_bytes=keep_bytes)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def test_a_report_is_found_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "crashes"
+    async with opened(path) as store:
+        store.keep(report(1))
+        assert await store.report("s_00001") == report(1)
+        assert await store.report("s_00002") is None
+    async with opened(path) as store:
+        assert await store.report("s_00001") == report(1)
+        assert (await store.groups())[0].count == 1
+
+
+async def test_a_session_that_crashed_in_each_attempt_has_a_report_of_each(tmp_path: Path) -> None:
+    async with opened(tmp_path / "c") as store:
+        for generation in (1, 2, 3):
+            store.keep(report(1, generation=generation))
+        await store.groups()
+        latest = await store.report("s_00001")
+        second = await store.report("s_00001", 2)
+        assert latest is not None
+        assert second is not None
+        assert (latest.generation, second.generation) == (3, 2)
+        assert (await store.groups())[0].count == 3
+
+
+async def test_a_group_counts_and_knows_the_code_that_brought_it(tmp_path: Path) -> None:
+    async with opened(tmp_path / "c") as store:
+        for number in (3, 4, 5):
+            store.keep(report(number))
+        store.keep(report(4))  # told twice: counts once
+        store.keep(report(6, "b" * 12))
+        other, group = await store.groups()
+        assert other.fingerprint == "b" * 12
+        assert (group.count, group.first_at, group.last_at) == (3, 3.0, 5.0)
+        assert (group.code_generation, group.code_sha256) == (3, f"{3:064}")
+        assert (group.session_id, group.sentence) == ("s_00005", report(5).sentence)
+        found = await store.group("a" * 12)
+        assert found is not None
+        assert [one.session_id for one in found[1]] == ["s_00005", "s_00004", "s_00003"]
+        assert await store.group("c" * 12) is None
+
+
+async def test_the_number_of_reports_is_bounded_and_the_oldest_go(tmp_path: Path) -> None:
+    async with opened(tmp_path / "c", keep_count=10) as store:
+        for number in range(30):
+            store.keep(report(number, f"{number:012}"))
+        assert len(await store.groups()) == 10
+        assert await store.report("s_00019") is None
+        assert await store.report("s_00020") is not None
+
+
+async def test_their_bytes_are_bounded(tmp_path: Path) -> None:
+    async with opened(tmp_path / "c", keep_bytes=100_000) as store:
+        for number in range(20):
+            store.keep(report(number, f"{number:012}", native="x" * 20_000))
+        await store.groups()
+        kept = [number for number in range(20) if await store.report(f"s_{number:05}") is not None]
+        assert kept == [16, 17, 18, 19]
+        assert len(await store.groups()) == 20  # what there was is known longer than each report
+
+
+async def test_a_crash_loop_does_not_push_other_reports_out(tmp_path: Path) -> None:
+    async with opened(tmp_path / "c", keep_count=PER_GROUP_COUNT + 10) as store:
+        store.keep(report(0, "b" * 12))
+        for number in range(1, 150):
+            store.keep(report(number))
+            if number % 50 == 0:
+                await store.groups()
+        found = await store.group("a" * 12)
+        assert found is not None
+        assert (found[0].count, len(found[1])) == (149, PER_GROUP_COUNT)
+        assert await store.report("s_00000") is not None
+
+
+async def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "crashes"
+    async with opened(path) as store:
+        store.keep(report(1))
+        await store.groups()
+        for file in path.parent.iterdir():
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_damaged_file_is_moved_aside(tmp_path: Path) -> None:
+    path = tmp_path / "crashes.sqlite3"
+    path.write_bytes(b"this is no database" * 1000)
+    async with opened(path) as store:
+        store.keep(report(1))
+        assert await store.report("s_00001") is not None
+    assert path.with_suffix(".damaged").exists()
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalUnusable, match="file"):
+        async with opened(tmp_path / "file" / "crashes"):
+            pass
+
+
+async def test_a_disk_that_fails_loses_nothing_at_first_and_takes_no_memory_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, within: Within
+) -> None:
+    async with opened(tmp_path / "c", keep_count=1000, keep_bytes=1 << 30) as store:
+
+        async def full(_: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr("runtime.session.crash_store._RETRY_S", 0.01)
+            broken.setattr(store, "_write", full)
+            for number in range(MAX_WAITING + 50):
+                store.keep(report(number, f"{number:012}"))
+            await within(5, store.groups())  # answered, not stuck
+            assert await store.report("s_00249") is not None
+            assert await store.report("s_00000") is None
+        store.keep(replace(report(300, "b" * 12)))
+        await within(5, _until_written(store))
+        assert len(await store.groups()) == MAX_WAITING
+
+
+async def _until_written(store: CrashStore) -> None:
+    import asyncio
+
+    while store._waiting:
+        await asyncio.sleep(0.01)

@@ -1,0 +1,54 @@
+"""Reading what faulthandler wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.session.native import library_in, own_frame, threads_in
+
+pytestmark = pytest.mark.unit
+
+STACK = """Fatal Python error: Segmentation fault
+
+Thread 0x00007f (most recent call first):
+  File "/srv/agents/other.py", line 9 in poll
+
+Current thread 0x00008f (most recent call first):
+  File "/opt/venv/lib/python3.11/site-packages/numpy/core/multiarray.py", line 5 in dot
+  File "/srv/agents/main.py", line 41 in fast_sum
+  File "/srv/agents/main.py", line 12 in start
+  File "/usr/lib/python3.11/asyncio/events.py", line 80 in _run
+
+Extension modules: numpy.core._multiarray_umath (total: 1)
+"""
+
+
+def test_the_thread_that_failed_comes_first() -> None:
+    threads = threads_in(STACK)
+    assert [len(frames) for frames in threads] == [4, 1]
+    assert threads[0][1].where == "/srv/agents/main.py:41 in fast_sum"
+
+
+def test_the_innermost_line_of_the_bundle_and_the_library_below_it() -> None:
+    frame = own_frame(STACK, "/srv/agents")
+    assert frame is not None
+    assert (frame.line, frame.function) == (41, "fast_sum")
+    assert library_in(STACK, "/srv/agents") == "numpy"
+
+
+def test_a_standard_library_module_is_named_and_the_agents_own_line_is_not() -> None:
+    stack = 'Current thread 0x1 (most recent call first):\n  File "{}", line 1 in f\n'
+    assert library_in(stack.format("/usr/lib/python3.12/ctypes/__init__.py"), "/srv") == "ctypes"
+    assert library_in(stack.format("/srv/main.py"), "/srv") == ""
+
+
+def test_anything_else_is_survived() -> None:
+    for text in (
+        "",
+        "\x00\x01",
+        "File",
+        'Current thread (most recent call first):\n  File "x',
+        "x" * 100_000,
+    ):
+        assert own_frame(text, "/srv") is None
+        assert library_in(text, "/srv") == ""
