@@ -33,7 +33,7 @@ _SHORTEST_S: Final = 0.02
 _ASSUMED_BYTES_PER_S: Final = 400e6
 _CPU_LOOK_S: Final = 0.05
 _CPU_BURST_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 2.0
 _FULL_S: Final = 5.0
 _LISTED: Final = 3
 

@@ -175,7 +175,8 @@ class Vigil:
 
     def _kind(self, pulse: Pulse, now: float) -> Silence:
         elapsed_s = max(1e-3, now - self._beat_at)
-        busy = (pulse.cpu_s - self._cpu_at_beat) / elapsed_s >= _BUSY_PART
+        # On a crowded machine one that never rests gets little time, but it is always seen ready to run.
+        busy = pulse.state == "R" or (pulse.cpu_s - self._cpu_at_beat) / elapsed_s >= _BUSY_PART
         return Silence.CPU_BOUND if busy else Silence.BLOCKED
 
     def _too_long(self, phase: Phase, pulse: Pulse, silent_s: float, now: float, signs: list[Sign]) -> None:

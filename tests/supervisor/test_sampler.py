@@ -1,0 +1,145 @@
+"""One timer for all: everybody in time, nobody kept waiting by another, storms seen, lost time admitted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.clock import SystemClock
+from runtime.process.procfs import Machine
+from runtime.supervisor.sampler import Sampler
+
+pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
+
+
+class Shifted(SystemClock):
+    """The machine's clock, which a test can put forward."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
+
+
+class Looked:
+    """Somebody to look at; counts."""
+
+    def __init__(self, next_s: float | None) -> None:
+        self.next_s = next_s
+        self.looks = 0
+        self.slept = 0
+        self.news = asyncio.Event()
+
+    def look(self, now: float) -> float | None:
+        self.looks += 1
+        self.news.set()
+        return self.next_s
+
+    def front_slept(self, now: float) -> None:
+        self.slept += 1
+        self.news.set()
+
+    async def until(self, looks: int) -> None:
+        async with asyncio.timeout(5):
+            while self.looks < looks:
+                self.news.clear()
+                await self.news.wait()
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = Shifted()
+        self.machine = Machine(tasks=100, available_bytes=8 << 30)
+        self.sampler = Sampler(clock=self.clock, read_machine=lambda: self.machine)
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    for who in list(made.sampler._turns):
+        made.sampler.forget(who)
+
+
+async def test_each_is_looked_at_as_often_as_it_asked(world: World) -> None:
+    often, seldom, once = Looked(0.02), Looked(100.0), Looked(None)
+    for who in (often, seldom, once):
+        world.sampler.watch(who)
+    await often.until(10)
+    assert (seldom.looks, once.looks) == (1, 1)
+    assert world.sampler.watched_count == 2
+
+
+async def test_one_that_is_forgotten_is_not_looked_at_again(world: World) -> None:
+    one, other = Looked(0.01), Looked(0.01)
+    world.sampler.watch(one)
+    world.sampler.watch(other)
+    await one.until(2)
+    world.sampler.forget(one)
+    seen = one.looks
+    await other.until(other.looks + 5)
+    assert one.looks == seen
+
+
+async def test_one_that_raises_does_not_keep_the_others_from_it(world: World) -> None:
+    class Broken(Looked):
+        def look(self, now: float) -> float | None:
+            super().look(now)
+            raise ValueError("no")
+
+    broken, healthy = Broken(0.01), Looked(0.01)
+    world.sampler.watch(broken)
+    world.sampler.watch(healthy)
+    await healthy.until(5)
+    assert broken.looks == 1
+    assert world.sampler.watched_count == 2
+
+
+@pytest.mark.parametrize("storm", [Machine(tasks=400, available_bytes=8 << 30), Machine(100, 7 << 30)])
+async def test_a_storm_on_the_machine_makes_it_look_at_all_at_once(world: World, storm: Machine) -> None:
+    all_ = [Looked(100.0) for _ in range(20)]
+    for who in all_:
+        world.sampler.watch(who)
+    await all_[-1].until(1)
+    world.machine = storm
+    for who in all_:
+        await who.until(2)
+    assert {who.looks for who in all_} == {2}  # once, not again and again: the storm is the new calm
+
+
+async def test_lost_time_is_told_to_all(world: World) -> None:
+    who = Looked(0.02)
+    world.sampler.watch(who)
+    await who.until(2)
+    assert who.slept == 0
+    world.clock.ahead_s = 30.0  # as after a pause of the machine
+    async with asyncio.timeout(5):
+        while not who.slept:
+            who.news.clear()
+            await who.news.wait()
+    assert who.slept == 1
+
+
+async def test_a_slow_look_leaves_the_loop_to_others_in_between(world: World) -> None:
+    class Slow(Looked):
+        def look(self, now: float) -> float | None:
+            world.clock.ahead_s += 0.01  # longer than a turn may take
+            return super().look(now)
+
+    slow: list[Any] = [Slow(100.0) for _ in range(10)]
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    for who in slow:
+        world.sampler.watch(who)
+    asyncio.get_running_loop().call_soon(turn)
+    await slow[-1].until(1)
+    assert turns >= 9

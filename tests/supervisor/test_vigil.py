@@ -1,0 +1,150 @@
+"""Hangs told from everything that only looks like one, on a clock of our own."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Sign, Silence, Vigil
+
+pytestmark = pytest.mark.unit
+
+RUN = Phase.RUNNING
+
+
+def vigil() -> Vigil:
+    return Vigil(warn_s=2.0, kill_s=10.0, now=100.0)
+
+
+def watch(
+    over_s: float,
+    *,
+    state: str = "S",
+    busy: float = 0.0,
+    starved: bool = False,
+    beats: bool = False,
+    phase: Phase = RUN,
+    who: Vigil | None = None,
+    since: float = 100.0,
+) -> list[tuple[float, Sign]]:
+    """Look as often as asked for; returns each sign with when it came."""
+    who = who or vigil()
+    now, seen = since, []
+    while now < since + over_s:
+        passed = now - since
+        pulse = Pulse(
+            beat_at=now if beats else since,
+            state=state,
+            cpu_s=busy * passed,
+            ran_s=1.0 + (0.0 if starved else busy * passed),
+            waited_s=passed if starved else 0.0,
+        )
+        seen += [(round(now - since, 2), sign) for sign in who.look(pulse, now, phase)]
+        if any(isinstance(sign, Hung) for _, sign in seen):
+            break
+        now += who.next_s
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("state", "busy", "kind"),
+    [("S", 0.0, Silence.BLOCKED), ("D", 0.0, Silence.BLOCKED), ("R", 1.0, Silence.CPU_BOUND),
+     ("R", 0.12, Silence.CPU_BOUND), ("S", 1.0, Silence.CPU_BOUND)],
+)  # fmt: skip
+def test_a_silence_is_told_at_the_soft_and_ended_at_the_hard_deadline(
+    state: str, busy: float, kind: Silence
+) -> None:
+    (warned_at, late), (hung_at, hung) = watch(60, state=state, busy=busy)
+    assert isinstance(late, Late)
+    assert isinstance(hung, Hung)
+    assert (late.kind, hung.kind) == (kind, kind)
+    assert 2.0 <= warned_at <= 2.1
+    assert 10.0 <= hung_at <= 10.1
+
+
+def test_one_that_beats_is_left_alone_and_looked_at_once_a_second() -> None:
+    who = vigil()
+    assert watch(100, beats=True, who=who) == []
+    assert who.next_s == 1.0
+
+
+@pytest.mark.parametrize("state", ["T", "t"])
+def test_a_frozen_one_is_told_once_and_never_ended(state: str) -> None:
+    who = vigil()
+    (told,) = watch(600, state=state, who=who)
+    assert isinstance(told[1], Late)
+    assert told[1].kind is Silence.STOPPED
+    # Thawed, it has its whole time again from where its clock stood.
+    signs = watch(60, who=who, since=700.0)
+    assert [type(sign) for _, sign in signs] == [Awake, Late, Hung]
+
+
+def test_one_that_got_no_processor_is_not_hung() -> None:
+    assert watch(120, state="R", starved=True) == []
+    assert watch(120, state="S", starved=True) == []
+
+
+def test_a_front_that_slept_knows_nothing_about_that_time() -> None:
+    who = vigil()
+    assert watch(1.5, who=who) == []
+    who.front_slept(400.0)
+    assert who.look(Pulse(beat_at=100.0, state="S", cpu_s=0.0), 400.1, RUN) == []
+    (first, _) = watch(60, who=who, since=400.0)
+    assert first[0] >= 2.0
+
+
+def test_waking_up_is_told_and_the_next_silence_again() -> None:
+    who = vigil()
+    assert len(watch(5, who=who)) == 1
+    (awake,) = who.look(Pulse(beat_at=105.5, state="S", cpu_s=0.0), 105.6, RUN)
+    assert isinstance(awake, Awake)
+    assert awake.silent_s == pytest.approx(5.5)
+    assert [type(sign) for _, sign in watch(60, who=who, since=106.0)] == [Late, Hung]
+
+
+def test_answering_is_not_progress() -> None:
+    signs = watch(60, beats=True, phase=Phase.STARTING)
+    assert [(type(sign), sign.kind) for _, sign in signs if isinstance(sign, Late)] == [
+        (Late, Silence.AWAITING)
+    ]
+    assert 10.0 <= signs[0][0] <= 11.1
+    signs = watch(60, beats=True, phase=Phase.ENDING)
+    assert len(signs) == 1
+    assert 2.0 <= signs[0][0] <= 3.1
+
+
+def test_what_is_ending_has_other_deadlines() -> None:
+    assert watch(60, phase=Phase.ENDING) == []
+
+
+def test_killing_can_be_turned_off() -> None:
+    who = Vigil(warn_s=2.0, kill_s=0.0, now=100.0)
+    assert [type(sign) for _, sign in watch(600, who=who)] == [Late]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(min_value=0.0, max_value=5.0),
+            st.booleans(),
+            st.sampled_from("RSDTt"),
+            st.sampled_from(list(Phase)),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_comes_a_look_is_soon_and_nobody_hangs_who_beat_within_the_deadline(
+    steps: list[tuple[float, bool, str, Phase]],
+) -> None:
+    who, now, beat_at = vigil(), 100.0, 100.0
+    for gap_s, beats, state, phase in steps:
+        now += gap_s
+        if beats:
+            beat_at = now
+        signs = who.look(Pulse(beat_at=beat_at, state=state, cpu_s=0.0), now, phase)
+        assert 0 < who.next_s <= 1.0
+        for sign in signs:
+            if isinstance(sign, Hung):
+                assert now - beat_at >= 10.0
+                assert phase is not Phase.ENDING
