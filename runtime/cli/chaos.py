@@ -35,10 +35,13 @@ FAULTS = {
 BURNERS = {"busy", "forkbomb", "flood", "files", "alloc"}
 """Faults that compete for the processor: there the kernel's scheduler decides how long a turn takes."""
 
+LIVES = {"flood": "throttled", "stop": "frozen"}
+"""Faults that end nobody: what the session is until somebody ends it, as the command then does."""
+
 _DISTURBED = "DISTURBED"
 _QUIET_S = 2.0
 _LEAST_S = 1.5
-_FLOOD_S = 3.0
+_LIVES_S = 4.0
 _ENDS_S = 60.0
 _CALM_MS, _CALM_TIMES = 5.0, 5.0
 _BURNING_MS, _BURNING_TIMES = 50.0, 20.0
@@ -171,7 +174,7 @@ class Run:
             with Probe(self._api, self._probe["id"]) as probe:
                 began = time.monotonic()
                 self._api.post(f"/workers/{victim['id']}/faults", {"fault": fault})
-                ended_at = self._exits.wait(victim["id"], _FLOOD_S if fault == "flood" else _ENDS_S)
+                ended_at = self._exits.wait(victim["id"], _LIVES_S if fault in LIVES else _ENDS_S)
                 time.sleep(max(0.2, _LEAST_S - (time.monotonic() - began)))
         except CommandFailed:
             self._end(victim["id"])
@@ -180,12 +183,11 @@ class Run:
         shown = self._api.get(f"/workers/{victim['id']}")
         end = shown["exit"] or {}
         answers = probe.answers
-        if fault == "flood" and ended_at is None:
-            end = {"reason": "throttled", "message": "its lines were throttled; it lives"}
+        lives = LIVES.get(fault) if ended_at is None and end.get("reason") == "stopped" else None
         outcome = Outcome(
             fault=fault,
             session=victim["id"],
-            reason=str(end.get("reason", "")) if ended_at is not None or fault == "flood" else "",
+            reason=lives or (str(end.get("reason", "")) if ended_at is not None else ""),
             message=str(end.get("message", "")),
             after_s=round((ended_at or time.monotonic()) - began, 3),
             p50_ms=round(answers.quantile(0.5), 2),
@@ -301,7 +303,7 @@ def _tell(one: Outcome) -> None:
     cells = (
         one.fault,
         _ends(one),
-        after if one.reason != "throttled" else "-",
+        "-" if one.reason in LIVES.values() else after,
         f"{one.p50_ms:.1f} ms",
         f"{one.p99_ms:.1f} ms",
     )
@@ -320,6 +322,7 @@ def _ends(one: Outcome) -> str:
         "pids": "process limit, killed",
         "files": "file limit",
         "throttled": "throttled, lives on",
+        "frozen": "frozen, ends when asked",
         "": f"still alive after {_ENDS_S:.0f} s",
     }
     return words.get(one.reason, one.reason.replace("_", " "))
