@@ -313,6 +313,7 @@ class Driver:
             case lc.SendSignal():
                 if self._worker is not None:
                     self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
+                    self._post_mortem.look()
                     self._worker.signal_tree(_SIGNALS[action.force])
 
     def _exited(self, action: lc.PublishExited, at: float) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from runtime.process import procfs
 from runtime.process.worker_process import WorkerProcess
 from runtime.session.crash import Code, CrashReport, PipeTraffic, fingerprint
 from runtime.session.cures import Case, cure_for, sentence_for
@@ -36,6 +37,7 @@ _MAX_TASKS: Final = 40
 _MAX_TASK_CHARS: Final = 24_000
 _MAX_WARNINGS: Final = 10
 _MAX_HIDDEN: Final = 100
+_MAX_PROCESSES: Final = 50
 
 
 class PostMortem:
@@ -80,9 +82,18 @@ class PostMortem:
         """What faulthandler wrote, at the end or when it was asked."""
         self._stack = stack or self._stack
 
-    def looked(self, tree: Sequence[str]) -> None:
-        """The processes that were there, a line each."""
-        self._tree = tuple(tree)
+    def look(self) -> None:
+        """It is about to be killed: note which processes there are."""
+        if self._worker is None or self._worker.process.has_exited:
+            return
+        found = sorted(procfs.tree(self._worker.pid), key=lambda one: -one.rss_bytes)
+        shown = [
+            f"{one.pid} {one.name} · {one.state} · {one.threads} threads · {one.rss_bytes >> 20} MiB"
+            for one in found[:_MAX_PROCESSES]
+        ]
+        if len(found) > len(shown):
+            shown.append(f"… {len(found) - len(shown)} more")
+        self._tree = tuple(shown) if len(found) >= len(self._tree) else self._tree
 
     # ---- afterwards
 
