@@ -13,7 +13,8 @@ from runtime.session.events import Released, SessionEvent
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, LogLine, RelayPort, Vitals
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits, SessionId, SessionSpec
-from runtime.settings import SupervisorSettings
+from runtime.settings import SupervisorSettings, parse_bytes
+from runtime.supervisor.headroom import Headroom
 from runtime.supervisor.supervisor import Supervisor
 
 
@@ -43,6 +44,10 @@ class LocalPlacement:
         # exist for each of the sessions, which are bounded.
         self._events: asyncio.Queue[SessionEvent] = asyncio.Queue()
         self._draining = False
+        self._measured = 0
+        self._headroom = Headroom(
+            self._measure_one, reserve_bytes=parse_bytes(settings.reserve_memory), clock=clock
+        )
         self._supervisor = Supervisor(
             settings,
             limits=limits,
@@ -94,6 +99,8 @@ class LocalPlacement:
             max_sessions=self._settings.max_sessions,
             max_starting=self._settings.max_starting,
             draining=self._draining,
+            headroom_bytes=self._headroom.left_bytes(),
+            session_bytes=self._headroom.session_bytes,
         )
 
     def bundles(self) -> list[BundleInfo]:
@@ -121,6 +128,13 @@ class LocalPlacement:
     def inject(self, session_id: SessionId, fault: str) -> bool:
         driver = self._supervisor.driver(session_id)
         return driver is not None and driver.inject(fault)
+
+    def _measure_one(self) -> int:
+        # Another one each time, by turns: one that grew large is not what the next one will need.
+        running = list(self._leases)
+        self._measured += 1
+        vitals = self.vitals(running[self._measured % len(running)]) if running else None
+        return 0 if vitals is None else vitals.pss_bytes
 
     def _tell_changed(self) -> None:
         for listener in self.changed:

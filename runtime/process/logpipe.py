@@ -24,6 +24,7 @@ class LogPipe:
 
     Attributes:
         dropped: Lines that were not kept.
+        read_bytes: What came through the pipe, kept or not.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class LogPipe:
         self._partial = bytearray()
         self._cutting = False
         self.dropped = 0
+        self.read_bytes = 0
         os.set_blocking(fd, False)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(fd, self._readable)
@@ -75,6 +77,7 @@ class LogPipe:
         if not data:
             self.close()
             return False
+        self.read_bytes += len(data)
         self._take(data)
         return True
 

@@ -121,6 +121,10 @@ class WorkerProcess:
     def lines_dropped(self) -> int:
         return self._logs.dropped
 
+    @property
+    def log_bytes(self) -> int:
+        return self._logs.read_bytes
+
     def send(self, message: msgspec.Struct) -> bool:
         """Send to the worker; False when its pipe is closed or full."""
         try:

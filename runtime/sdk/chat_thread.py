@@ -17,6 +17,7 @@ from runtime.model.contract import rules_of
 from runtime.sdk.answer_writer import AnswerWriter
 from runtime.sdk.chat_message import Said
 from runtime.sdk.context import AgentChatContext, is_rules
+from runtime.sdk.meter import meter
 from runtime.sdk.participant import Participant
 from runtime.sdk.reply_decision import LOOK_BACK, Question
 from runtime.sdk.thread import Thread, ThreadMessage
@@ -297,6 +298,7 @@ class ChatThread:
             self._room.developer.log_nowait(type=f"llm.{what}", data={"path": self.path, **data})
 
     async def _finish(self, said: Said, writer: AnswerWriter) -> None:
+        meter.add(turns=1)
         try:
             await writer.finish()
         except (RoomError, ProtocolError) as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RoomError, RoomFull
 from runtime.sdk.emitter import Emitter, Listener
+from runtime.sdk.meter import meter
 from runtime.sdk.participant import Participant, RemoteParticipant
 from runtime.wire.room import Message
 
@@ -155,6 +156,8 @@ class MessagingClient:
         if not isinstance(kind, str) or not isinstance(body, dict):
             _log.warning("ignored a message without a type or a JSON object")
             return
+        if "." not in kind:  # the others are the room's own, about who is there
+            meter.add(messages=1)
         sender = str(header.get("from_participant_id", ""))
         match kind:
             case "messaging.enabled":

@@ -326,6 +326,8 @@ class Driver:
             cpu_s=use.cpu_s,
             log_lines_dropped=self._worker.lines_dropped if self._worker is not None else 0,
             use=use,
+            log_bytes=self._worker.log_bytes if self._worker is not None else 0,
+            relay_bytes=self._relay.carried_bytes if self._relay is not None else 0,
             report=None if how.reason.is_clean else self._report(how, use),
         )
         tell = self._log.info if how.reason.is_clean else self._log.warning

@@ -15,7 +15,7 @@ _RESUME_BYTES = 256 << 10
 
 
 class Relay:
-    """The front's part of a relayed room connection.
+    """The front's part of a relayed room connection; `carried_bytes` went through it, both ways.
 
     What the worker sends is held while the caller does not read, up to a megabyte; then the worker's
     pipe is not read either, which stops this worker and nobody else.
@@ -27,6 +27,7 @@ class Relay:
         self._held: deque[bytes | None] = deque()
         self._held_bytes = 0
         self._paused = False
+        self.carried_bytes = 0
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -42,6 +43,7 @@ class Relay:
         """Take a packet of the agent; None when it closed its end."""
         self._held.append(packet)
         self._held_bytes += len(packet or b"")
+        self.carried_bytes += len(packet or b"")
         if self._held_bytes > _PAUSE_BYTES and not self._paused and self._worker is not None:
             self._paused = True
             self._worker.pause()
@@ -60,6 +62,7 @@ class Relay:
 
     async def _to_worker(self, worker: WorkerProcess) -> None:
         while (packet := await self._port.receive()) is not None:
+            self.carried_bytes += len(packet)
             if not worker.send(control.Packet(packet)):
                 return
             try:

@@ -17,6 +17,7 @@ import structlog
 
 from runtime.errors import ChannelClosed, RoomLost, RoomRefused, RoomUnreachable
 from runtime.process.child import limit_file_size, limit_files
+from runtime.sdk.meter import meter
 from runtime.wire import control
 from runtime.worker import joined
 from runtime.worker.activity import Active, nowhere
@@ -24,6 +25,7 @@ from runtime.worker.bundle import LoadedBundle
 from runtime.worker.failure import describe
 from runtime.worker.fault import commit
 from runtime.worker.relay import RelayTransport
+from runtime.worker.report import Reporter
 from runtime.worker.tasks import tasks_now
 
 STOP_S = 5.0
@@ -110,6 +112,7 @@ class Session:
     async def run(self) -> bool:
         """Be the session; True when it ended without a fault.  The front has been told how it ended."""
         self._prepare()
+        reporter = Reporter(meter, self._send)
         fault: control.Failed | None = None
         over = _Over("finished")
         work = asyncio.create_task(self._bring_up(), name="session:start")
@@ -127,6 +130,7 @@ class Session:
         late = await self._take_down(work)
         if late is not None and fault is None:
             fault = self._failed(late)
+        reporter.close()
         try:
             self._send(fault or control.Ended(over.reason, over.message))
         except ChannelClosed:

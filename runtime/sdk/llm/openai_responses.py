@@ -18,6 +18,7 @@ from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.adapter import EventHandler, LLMAdapter
 from runtime.sdk.llm.catalog import ToolCatalog, output_text
 from runtime.sdk.llm.openai_model import OpenAIModel, is_configured, preload
+from runtime.sdk.meter import meter
 from runtime.sdk.toolkit import ToolContext
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class OpenAIResponsesAdapter(LLMAdapter):
             self.usage.input_tokens + usage.input_tokens,
             self.usage.output_tokens + usage.output_tokens,
         )
+        meter.add(tokens_in=usage.input_tokens, tokens_out=usage.output_tokens)
         if self.usage_handler is not None:
             self.usage_handler(usage)
 
