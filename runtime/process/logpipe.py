@@ -1,7 +1,10 @@
-"""Read what a process prints, line by line, without ever making it wait and without end to what is kept.
+"""Read what a process prints, line by line, within bounds of what is kept and of what reading may cost.
 
-A line longer than the limit is cut and its rest dropped; lines above the rate are counted, not kept.  The
-pipe may stay open after its process, held by something it started: `close` ends the reading then.
+A line longer than the limit is cut and its rest dropped; lines above the rate are counted, not kept.  Whoever
+writes more bytes than may be read in a second fills its own pipe and waits there: the flood stops the one who
+floods, and takes no time from the others.  One that logs as programs do never comes near that.
+
+The pipe may stay open after its process, held by something it started: `close` ends the reading then.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable
 from runtime.clock import Clock, SystemClock
 
 _READ_BYTES = 65536
+_DRAIN_BYTES = 2 << 20  # no pipe holds more; whoever still writes into it would keep us for ever
 
 
 class LogPipe:
@@ -34,6 +38,7 @@ class LogPipe:
         *,
         max_line_bytes: int,
         lines_per_s: float,
+        bytes_per_s: float = 1 << 20,
         clock: Clock | None = None,
     ) -> None:
         self._fd = fd
@@ -43,9 +48,14 @@ class LogPipe:
         self._tokens = lines_per_s
         self._clock = clock or SystemClock()
         self._refilled_at = self._clock.now()
+        self._bytes_per_s = bytes_per_s
+        self._credit_bytes = bytes_per_s
+        self._credited_at = self._refilled_at
+        self._paused: asyncio.TimerHandle | None = None
         self._partial = bytearray()
         self._cutting = False
         self.dropped = 0
+        self.paused_count = 0
         self.read_bytes = 0
         os.set_blocking(fd, False)
         self._loop = asyncio.get_running_loop()
@@ -53,35 +63,64 @@ class LogPipe:
 
     def drain(self) -> None:
         """Take what is in the pipe now, an unfinished last line included; call when the process is gone."""
-        while self._fd >= 0 and self._readable():
-            pass
+        taken = 0
+        while self._fd >= 0 and taken < _DRAIN_BYTES and (count := self._read()):
+            taken += count
         if self._partial:
             self._line(bytes(self._partial))
             self._partial.clear()
 
     def close(self) -> None:
         if self._fd >= 0:
+            if self._paused is not None:
+                self._paused.cancel()
+                self._paused = None
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
             self._fd = -1
 
-    def _readable(self) -> bool:
-        """Read once; False when there was nothing or the pipe has ended."""
+    def _readable(self) -> None:
+        # One read a turn of the loop, so that others come in between.
+        count = self._read()
+        now = self._clock.now()
+        gained = (now - self._credited_at) * self._bytes_per_s
+        self._credit_bytes = min(self._bytes_per_s, self._credit_bytes + gained) - count
+        self._credited_at = now
+        if self._credit_bytes < 0 and self._fd >= 0:
+            self.paused_count += 1
+            self._loop.remove_reader(self._fd)
+            pause_s = -self._credit_bytes / self._bytes_per_s
+            self._paused = self._loop.call_later(pause_s, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = None
+        self._loop.add_reader(self._fd, self._readable)
+
+    def _read(self) -> int:
+        """Read once; 0 when there was nothing or the pipe has ended."""
         try:
-            # One read a turn of the loop: a flood costs its own session's pipe, not the others' time.
             data = os.read(self._fd, _READ_BYTES)
         except BlockingIOError:
-            return False
+            return 0
         except OSError:
             data = b""
         if not data:
             self.close()
-            return False
+            return 0
         self.read_bytes += len(data)
         self._take(data)
-        return True
+        return len(data)
 
     def _take(self, data: bytes) -> None:
+        if (
+            not self._partial
+            and not self._cutting
+            and (end := data.rfind(b"\n")) >= 0
+            and not self._may_keep()
+        ):
+            # A flood of short lines: they are counted without being looked at one by one.
+            self.dropped += data.count(b"\n")
+            data = data[end + 1 :]
         *lines, rest = data.split(b"\n")
         for line in lines:
             if self._cutting:
@@ -97,11 +136,14 @@ class LogPipe:
             self._partial.clear()
             self._cutting = True
 
-    def _line(self, raw: bytes) -> None:
+    def _may_keep(self) -> bool:
         now = self._clock.now()
         self._tokens = min(self._rate, self._tokens + (now - self._refilled_at) * self._rate)
         self._refilled_at = now
-        if self._tokens < 1:
+        return self._tokens >= 1
+
+    def _line(self, raw: bytes) -> None:
+        if not self._may_keep():
             self.dropped += 1
             return
         self._tokens -= 1

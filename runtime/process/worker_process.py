@@ -62,6 +62,7 @@ class WorkerProcess:
             self._line,
             max_line_bytes=settings.log_line_bytes,
             lines_per_s=settings.log_lines_per_s,
+            bytes_per_s=settings.log_bytes_per_s,
         )
 
     @classmethod
@@ -124,6 +125,11 @@ class WorkerProcess:
     @property
     def log_bytes(self) -> int:
         return self._logs.read_bytes
+
+    @property
+    def floods(self) -> bool:
+        """Whether it wrote more than may be read of it."""
+        return self._logs.paused_count > 0
 
     def send(self, message: msgspec.Struct) -> bool:
         """Send to the worker; False when its pipe is closed or full."""

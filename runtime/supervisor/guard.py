@@ -64,6 +64,7 @@ class Guard:
         self._budget = Budget(limits, now)
         self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
         self._paused: list[Member] = []
+        self._flood_told = False
         self._timers: set[asyncio.TimerHandle] = set()
         self.members: tuple[Member, ...] = ()
 
@@ -86,6 +87,9 @@ class Guard:
                     self._alarm.exceed(finding.reason, finding.message)
                 case Pause():
                     self._pause(use.members, finding.for_s)
+        if self._worker.floods and not self._flood_told:
+            self._flood_told = True
+            self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
         self._listen(use.members[0], now)
         return min(self._budget.next_s, self._vigil.next_s)
 

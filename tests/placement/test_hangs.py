@@ -1,4 +1,4 @@
-"""Workers that say nothing: told apart, seen with their line, ended; and those that must not be taken for one."""
+"""Workers that say nothing: told apart, seen with their line, ended; and those not to be taken for one."""
 
 from __future__ import annotations
 
@@ -126,9 +126,9 @@ async def test_a_frozen_session_is_not_taken_for_a_hung_one(quick: Any) -> None:
         # Well above the time after which a hang is ended: nothing happens, so there is nothing to wait for.
         await asyncio.sleep(2.0)
         os.kill(quick.pid(session_id), signal.SIGCONT)
-        await asyncio.sleep(0.5)
+        await quick.until(lambda: len(warnings(quick, session_id)) == 2)
+    assert warnings(quick, session_id)[1].message.startswith("answers again after ")
     assert not [e for e in quick.seen if isinstance(e, Exited)]
-    assert len(warnings(quick, session_id)) == 1
 
 
 async def test_a_start_that_awaits_for_ever_is_told_while_its_loop_turns(quick: Any) -> None:
