@@ -14,6 +14,7 @@ import pytest_asyncio
 from runtime.session.crash import CrashReport, to_json
 from runtime.session.events import Exited, Released
 from runtime.session.record import ExitReason
+from runtime.session.spec import Limits
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -274,6 +275,60 @@ async def test_one_that_never_gets_ready_shows_where_it_stands_and_what_it_start
         assert report.excerpt is not None
         assert "# here it stands" in report.excerpt.lines[report.excerpt.marked - report.excerpt.first]
         assert [line.split()[1] for line in report.process_tree if "sleep" in line] == ["sleep"]
+    finally:
+        await node.close()
+
+
+LIMITED = """
+    @service.path("/blocks")
+    class Blocks(Base):
+        async def start(self, *, room):
+            asyncio.get_running_loop().call_later(0.2, self.block)
+        def block(self):
+            time.sleep(1000)
+
+    @service.path("/hoards")
+    class Hoards(Base):
+        async def start(self, *, room):
+            self.kept = []
+            asyncio.get_running_loop().call_later(0.3, self.hoard)
+        def hoard(self):
+            while True:
+                self.kept.append(b"\\xff" * (4 << 20))
+                time.sleep(0.02)
+"""
+
+
+async def test_a_hang_shows_the_line_that_blocks_and_what_to_write_instead(
+    make_node: Callable[..., Any],
+) -> None:
+    node = make_node(heartbeat_s=0.1, hang_warn_s=0.5, hang_kill_s=1.2)
+    node.write("bundle.py", LIMITED)
+    await node.start()
+    try:
+        report = await crash(node, "/blocks")
+        assert report.exit.reason is ExitReason.HANG
+        assert function_of(report) == "block"
+        assert "time.sleep" in report.cure
+        assert "await asyncio.sleep" in report.cure
+        assert report.warnings
+        assert "most recent call first" in report.native
+        assert report.process_tree
+    finally:
+        await node.close()
+
+
+async def test_a_memory_limit_shows_the_curve_and_the_processes(make_node: Callable[..., Any]) -> None:
+    node = make_node()
+    node.write("bundle.py", LIMITED)
+    await node.start()
+    try:
+        report = await crash(node, "/hoards", limits=Limits(memory="200MiB"))
+        assert report.exit.reason is ExitReason.MEMORY
+        assert "Limits(memory=" in report.cure
+        assert max(point.rss_bytes for point in report.use.curve) > 100 << 20
+        assert report.process_tree
+        assert function_of(report) == "hoard"
     finally:
         await node.close()
 

@@ -1,0 +1,123 @@
+"""A worker may send what it likes: the report is bounded and redacted all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.session.crash import MAX_REPORT_BYTES, CrashReport, to_json
+from runtime.session.events import Warned
+from runtime.session.info import LogLine
+from runtime.session.record import Exit, ExitReason, Failure
+from runtime.session.spec import SessionId, SessionSpec
+from runtime.session.use import Use
+from runtime.supervisor.post_mortem import LOG_LINES, PostMortem
+from runtime.wire.control import Failed
+from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
+
+pytestmark = pytest.mark.unit
+
+SPEC = SessionSpec(
+    session_id=SessionId("s_1"),
+    bundle="b",
+    endpoint="/a",
+    identity="a",
+    room="r",
+    token="token-of-the-participant",
+    arguments={"api_key": "argument-secret", "n": 1},
+)
+
+
+def report(said: Failed | None = None, exit: Exit | None = None, **more: Any) -> CrashReport:
+    post_mortem = PostMortem(SPEC, 1, secrets=["env-secret-value"])
+    if said is not None:
+        post_mortem.said(said)
+    for warning in more.pop("warnings", ()):
+        post_mortem.warned(warning)
+    post_mortem.wrote(more.pop("stack", ""))
+    given: dict[str, Any] = {"after_s": 1.0, "log": [], "log_lines_dropped": 0, "use": Use(), **more}
+    how = exit or Exit(reason=ExitReason.AGENT_ERROR, message="no", at=2.0)
+    return post_mortem.report(how, **given)
+
+
+def line(text: str, seq: int = 1) -> LogLine:
+    return LogLine(seq=seq, at=1.0, stream="output", text=text)
+
+
+def flood() -> Failed:
+    long = "x" * 1_000_000
+    frame = Frame(
+        file=long, line=1, function=long, source=long, locals={f"{n}{long}": long for n in range(50)}
+    )
+    trace = Trace(
+        frames=[frame] * 200,
+        tasks=[TaskTrace(long, long, [long] * 100)] * 500,
+        excerpt=Excerpt(file=long, first=1, marked=1, lines=[long] * 100, note=long),
+        bases=[long] * 100,
+        missing=long,
+        variable=long,
+        hide=[f"{n:06}" for n in range(10_000)],
+    )
+    return Failed("run", "ValueError", long, long, long, trace=trace)
+
+
+def test_a_flood_is_cut() -> None:
+    said = flood()
+    failure = Failure(
+        stage="run", kind="ValueError", message=said.message, where=said.where, traceback=said.traceback
+    )
+    how = Exit(reason=ExitReason.AGENT_ERROR, message=said.message, at=2.0, failure=failure)
+    made = report(said, how, stack="y" * 1_000_000, log=[line("z" * 100_000, n) for n in range(500)])
+    assert len(made.log) == LOG_LINES
+    assert len(made.frames) <= 20
+    assert len(made.tasks) <= 40
+    assert len(made.native) < 33_000
+    assert len(to_json(made)) <= MAX_REPORT_BYTES
+
+
+def test_what_the_worker_did_not_redact_is_redacted_here() -> None:
+    secrets = ("env-secret-value", "argument-secret", "token-of-the-participant", "told-by-worker")
+    text = " ".join(secrets)
+    trace = Trace(
+        frames=[Frame(file="main.py", line=1, function="f", own=True, source=text, locals={"x": text})],
+        tasks=[TaskTrace(text)],
+        excerpt=Excerpt(file="main.py", first=1, marked=1, lines=[text]),
+        hide=["told-by-worker"],
+    )
+    failure = Failure(stage="run", kind="ValueError", message=text, traceback=text)
+    how = Exit(reason=ExitReason.AGENT_ERROR, message=text, at=2.0, failure=failure)
+    warned = Warned(session_id=SPEC.session_id, at=1.0, kind="hang", message=text, stack=text)
+    made = report(
+        Failed("run", "ValueError", text, trace=trace), how, log=[line(text)], warnings=[warned], stack=text
+    )
+    stored = to_json(made).decode()
+    assert [secret for secret in secrets if secret in stored] == []
+    assert made.arguments == {"api_key": "•••", "n": 1}
+
+
+def test_values_to_hide_are_used_and_not_kept() -> None:
+    made = report(Failed("run", "ValueError", "no", trace=Trace(hide=["some-value-to-hide"])))
+    assert b"some-value-to-hide" not in to_json(made)
+
+
+def test_the_first_failure_counts_and_what_is_unknown_says_so() -> None:
+    made = report()
+    assert made.pid is None
+    assert "never got a process" in made.unknown["frames"]
+
+
+def test_the_stack_of_a_warning_stands_in_for_one_at_the_end() -> None:
+    warned = Warned(
+        session_id=SPEC.session_id, at=1.0, kind="hang", message="blocked for 2 s", stack="Thread 1 …"
+    )
+    made = report(exit=Exit(reason=ExitReason.HANG, message="blocked", at=2.0), warnings=[warned])
+    assert made.native == "Thread 1 …"
+    assert made.warnings == ("blocked for 2 s",)
+
+
+def test_the_warnings_are_bounded() -> None:
+    one = Warned(session_id=SPEC.session_id, at=1.0, kind="memory", message="m" * 10_000)
+    made = report(warnings=[one] * 100)
+    assert len(made.warnings) == 10
+    assert all(len(text) <= 500 for text in made.warnings)
