@@ -7,6 +7,8 @@ import os
 import select
 import signal
 
+from runtime.process.procfs import final_cpu_s
+
 _STATUS_S = 5.0  # a zygote reports an exit within milliseconds; this is for one that hangs
 
 
@@ -15,10 +17,14 @@ class ProcessHandle:
 
     The pidfd, not the number, names the process: a number is used again.  The group is signalled by
     number, which is safe while the process is not reaped or the group has members.
+
+    Attributes:
+        cpu_s: Processor time of the process and of the children it waited for; known once `status` is.
     """
 
     def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
+        self.cpu_s = 0.0
         self._pidfd = pidfd
         self._exited = asyncio.Event()
         self._told: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
@@ -53,8 +59,9 @@ class ProcessHandle:
         except TimeoutError:
             return None
 
-    def tell(self, status: int | None) -> None:
+    def tell(self, status: int | None, cpu_s: float = 0.0) -> None:
         """Its parent has reaped it, with this status."""
+        self.cpu_s = max(self.cpu_s, cpu_s)
         if not self._told.done():
             self._told.set_result(status)
 
@@ -65,6 +72,8 @@ class ProcessHandle:
 
     def _reap(self) -> int | None:
         """Take the exit status if we are its parent."""
+        if self.has_exited:
+            self.cpu_s = max(self.cpu_s, final_cpu_s(self.pid))
         try:
             found = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
         except (ChildProcessError, OSError):

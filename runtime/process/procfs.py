@@ -88,6 +88,12 @@ def member(pid: int) -> Member | None:
     )
 
 
+def final_cpu_s(pid: int) -> float:
+    """The processor time of a process that has ended and was not reaped; 0 when it is gone."""
+    found = member(pid)
+    return 0.0 if found is None else found.cpu_s
+
+
 def children(pid: int, *, threads: int = 2) -> list[int]:
     """Its children, those of all its threads; `threads` 1 spares the question how many there are."""
     if threads <= 1:

@@ -17,6 +17,7 @@ from runtime.process.channel import Channel
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
 from runtime.process.plumbing import Heartbeat, Plumbing
+from runtime.process.procfs import final_cpu_s
 from runtime.process.traffic import Traffic
 from runtime.process.zygote_client import Command, ZygoteClient
 from runtime.session.crash import LoadedCode
@@ -201,6 +202,7 @@ class WorkerProcess:
         """Wait for the exit; return the code, or minus the signal, or None."""
         if self._popen is not None:
             await self.process.wait()
+            self.process.cpu_s = final_cpu_s(self.pid)
             status: int | None = self._popen.wait()
         else:
             status = await self.process.status()

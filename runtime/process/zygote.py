@@ -27,6 +27,7 @@ import multiprocess
 from runtime.errors import RemoteProtocolError
 from runtime.process.child import open_fds
 from runtime.process.plumbing import CHILD_FDS, WorkerEnds
+from runtime.process.procfs import final_cpu_s
 from runtime.wire import control
 
 _MAX_DATAGRAM = 192 << 10
@@ -137,11 +138,14 @@ class Zygote:
 
     def _reap(self) -> None:
         for pid, child in list(self._children.items()):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            cpu_s = final_cpu_s(pid)  # while it is a zombie: the kernel's account goes with it
             status = child.exitcode  # polls
             if status is not None:
                 del self._children[pid]
                 child.close()
-                self._send(control.Reaped(pid, status))
+                self._send(control.Reaped(pid, status, cpu_s))
 
     def _send(
         self, message: control.Forked | control.ForkFailed | control.Reaped, fd: int | None = None

@@ -225,7 +225,7 @@ class ZygoteClient:
                     future.set_exception(SpawnFailed(message.message, cure="Raise the process limit."))
             case control.Reaped():
                 if (worker := self._workers.pop(message.pid, None)) is not None:
-                    worker.tell(message.status)
+                    worker.tell(message.status, message.cpu_s)
         for fd in fds:
             os.close(fd)
 

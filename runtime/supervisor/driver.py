@@ -163,6 +163,7 @@ class Driver:
         self._guard = self._guarding(worker)
         self._sampler.watch(self._guard)
         status = await worker.exited()
+        self._meter.cpu(worker.process.cpu_s)
         self._sampler.forget(self._guard)
         self._guard.close()
         stack = worker.last_text()

@@ -217,10 +217,16 @@ class ForkFailed(_Message, frozen=True, tag="fork_failed"):
 
 
 class Reaped(_Message, frozen=True, tag="reaped"):
-    """A worker has ended; `status` is its exit code, or minus the signal that ended it."""
+    """A worker has ended.
+
+    Attributes:
+        status: Its exit code, or minus the signal that ended it.
+        cpu_s: Processor time of it and of the children it waited for, as the kernel counted it.
+    """
 
     pid: int
     status: int
+    cpu_s: float = 0.0
 
 
 ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed
