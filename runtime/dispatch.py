@@ -220,6 +220,7 @@ class Dispatcher:
             accepted_at=self._clock.wall(),
             traceparent=traceparent,
             limits=endpoint.limits,
+            limit_sources=endpoint.limit_sources,
             restart=endpoint.restart,
         )
         parked = self.recovery.parked(spec)

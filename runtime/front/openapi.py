@@ -144,6 +144,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
         input=_MAYBE_STR,
         messages=_INT,
         limits={"type": "object"},
+        limit_sources={"type": "object", "additionalProperties": {"type": "string"}},
         exit={"oneOf": [_ref("Exit"), {"type": "null"}]},
     ),
     "Endpoint": _object(
@@ -157,6 +158,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
         title=_STR,
         description=_STR,
         limits={"type": "object"},
+        limit_sources={"type": "object", "additionalProperties": {"type": "string"}},
         error=_STR,
     ),
     "Bundle": _object(

@@ -203,6 +203,7 @@ class Server:
         return LocalPlacement(
             self.settings.supervisor,
             limits=Limits.from_settings(self.settings.limits),
+            limit_origins=self.settings.origins,
             clock=self._clock,
             owns_process=self._owns_process,
             environments=self.settings.server.state_dir / "environments",
@@ -245,9 +246,9 @@ class Server:
         signals = (signal.SIGTERM, signal.SIGINT)
         for number in signals:
             loop.add_signal_handler(number, signalled, number)
+        # Not one of the parts: those are closed when a start fails, and that must not look like a signal.
+        signal_came = asyncio.create_task(asked.wait(), name="signals")
         try:
-            signal_came = asyncio.create_task(asked.wait(), name="signals")
-            self._parts.push_async_callback(_cancel, signal_came)
             starting = asyncio.create_task(self.start(), name="start")
             await asyncio.wait({starting, signal_came}, return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
@@ -265,6 +266,7 @@ class Server:
         finally:
             # Nothing of it may outlive a failure: the journal's thread alone would keep the process alive.
             await self._parts.aclose()
+            await _cancel(signal_came)
             for number in signals:
                 loop.remove_signal_handler(number)
 

@@ -139,6 +139,7 @@ def worker_json(front: Front, record: SessionRecord) -> dict[str, Any]:
         "input": input_hash(spec.endpoint, spec.room, spec.arguments) or None,
         "messages": record.messages,
         "limits": spec.limits.plain(),
+        "limit_sources": dict(spec.limit_sources),
         "exit": None if exit is None else exit_json(exit),
     }
 
@@ -155,6 +156,7 @@ def _endpoint_json(endpoint: EndpointInfo) -> dict[str, Any]:
         "title": endpoint.title,
         "description": endpoint.description,
         "limits": endpoint.limits.plain(),
+        "limit_sources": dict(endpoint.limit_sources),
     }
     return shown | ({"error": endpoint.error} if endpoint.error else {})
 

@@ -30,6 +30,7 @@ class LocalPlacement:
         settings: SupervisorSettings,
         *,
         limits: Limits,
+        limit_origins: Mapping[str, str] | None = None,
         clock: Clock,
         node_id: str = "local",
         env: Mapping[str, str] | None = None,
@@ -51,6 +52,7 @@ class LocalPlacement:
         self._supervisor = Supervisor(
             settings,
             limits=limits,
+            limit_origins=limit_origins,
             clock=clock,
             env=os.environ if env is None else env,
             publish=self._events.put_nowait,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ class EndpointInfo:
         state: ``ready``, or ``failed`` when its bundle cannot serve; then `error` and `detail` say why.
         permissions: The API scope its tokens get; None for the agent default.
         class_name: Name of the agent's class.
+        limit_sources: Where each limit comes from: ``"memory_bytes"`` -> ``"decorator"``.
         kind: ``chatbot``, ``task_runner``, ``tool``, ``toolkit`` or ``agent``.
         restart: Its restart policy: ``never``, ``on_failure`` or ``always``.
     """
@@ -31,6 +33,7 @@ class EndpointInfo:
     description: str = ""
     permissions: dict[str, Any] | None = None
     limits: Limits = field(default_factory=Limits)
+    limit_sources: Mapping[str, str] = field(default_factory=dict)
     restart: str = "never"
     error: str = ""
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -23,11 +24,13 @@ from runtime.process.environment import bundle_environment
 from runtime.process.zygote_client import Command
 from runtime.session.events import Placed, SessionEvent
 from runtime.session.info import BundleInfo, EndpointInfo, RelayPort
+from runtime.session.limit_layers import DECORATOR, SourcedLimits, from_server
 from runtime.session.record import ExitReason
 from runtime.session.redaction import secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundle import Bundle
+from runtime.supervisor.bundle_limits import limits_of
 from runtime.supervisor.claims import Claim, settle
 from runtime.supervisor.discovery import bundles_in
 from runtime.supervisor.driver import Driver
@@ -48,6 +51,7 @@ class Supervisor:
 
     Args:
         limits: For endpoints that name none of their own.
+        limit_origins: `Settings.origins`, to tell what somebody set from our defaults.
         env: The environment that bundles get, less our own keys.
         environments: The folder with the environments that bundles have of their own.
         publish: Takes each session event; may not block.
@@ -61,6 +65,7 @@ class Supervisor:
         settings: SupervisorSettings,
         *,
         limits: Limits,
+        limit_origins: Mapping[str, str] | None = None,
         clock: Clock,
         env: Mapping[str, str],
         publish: Callable[[SessionEvent], None],
@@ -69,7 +74,8 @@ class Supervisor:
         environments: Path = Path(".bulkhead/environments"),
     ) -> None:
         self._settings = settings
-        self._limits = limits
+        self._set_limits, self._default_limits = from_server(limits, limit_origins or {})
+        self._bundle_limits: dict[str, SourcedLimits] = {}
         self._clock = clock
         self._env = bundle_environment(env, names=settings.pass_env)
         self._secrets = secrets_in(self._env)
@@ -124,6 +130,7 @@ class Supervisor:
                     )
                 )
             for declared in bundle.endpoints:
+                limits = self._limits_of(name, declared.limits)
                 found.append(
                     EndpointInfo(
                         path=declared.path,
@@ -136,12 +143,18 @@ class Supervisor:
                         title=declared.title,
                         description=declared.description,
                         permissions=declared.permissions,
-                        limits=Limits.from_declared(declared.limits).over(self._limits),
+                        limits=limits.limits,
+                        limit_sources=limits.plain_sources(),
                         restart=declared.restart or self._settings.restart,
                         error=info.error,
                     )
                 )
         return found
+
+    def _limits_of(self, bundle: str, declared: Mapping[str, Any]) -> SourcedLimits:
+        own = SourcedLimits.of(Limits.from_declared(declared), DECORATOR)
+        brought = self._bundle_limits.get(bundle, SourcedLimits())
+        return own.over(self._set_limits).over(brought).over(self._default_limits)
 
     async def _watch(self) -> None:
         async for changed in changes(self._sources, stop=self._stop_watching):
@@ -182,6 +195,7 @@ class Supervisor:
                 bundle = Bundle(name, command, self._settings, clock=self._clock, changed=self._settle)
                 self._bundles[name] = bundle
                 stale.append(bundle)
+        self._bundle_limits = {name: limits_of(source) for name, source in found.items()}
         await asyncio.gather(*(bundle.load() for bundle in stale))
         self._settle()
 

@@ -234,3 +234,28 @@ async def test_a_session_without_messages_ends_as_idle_and_one_with_messages_doe
     assert ended.exit.reason is ExitReason.IDLE
     assert ended.exit.message == "had no message for 0.7 s"
     assert not [e for e in node.seen if e.session_id == busy and isinstance(e, Exited)]
+
+
+async def test_a_bundle_brings_limits_which_the_decorator_overrules(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        """
+    from runtime.session.spec import Limits
+    @service.path("/x", identity="x", limits=Limits(pids=9))
+    class X(Base):
+        pass
+    """,
+    )
+    (node.folder / "bundle.toml").write_text('[limits]\nmemory = "77MiB"\npids = 5\n')
+    await node.start()
+    (endpoint,) = node.placement.endpoints()
+    assert endpoint.limits.plain() == {"memory_bytes": 77 * MIB, "pids": 9}
+    assert endpoint.limit_sources == {"memory_bytes": "bundle bundle.toml", "pids": "decorator"}
+
+
+async def test_a_bundle_whose_limits_cannot_be_read_is_served_with_the_servers(node: Any) -> None:
+    node.write("bundle.py", SIBLING)
+    (node.folder / "bundle.toml").write_text("[limits\nmemory = ")
+    await node.start()
+    (endpoint,) = node.placement.endpoints()
+    assert (endpoint.state, endpoint.limits.plain()) == ("ready", {})
