@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -197,4 +198,38 @@ async def test_what_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
     out, _ = await process.communicate()
     assert process.returncode == 1
     assert "BULKHEAD_PROT" in out.decode()
+    assert "Traceback" not in out.decode()
+
+
+@pytest.mark.parametrize("fault", ["port", "journal", "source", "secret"])
+async def test_a_start_that_fails_says_why_and_ends_with_status_1(tmp_path: Path, fault: str) -> None:
+    (tmp_path / "bundle.py").write_text(BUNDLE)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        flags: dict[str, Any] = {"server.port": 0, "server.state_dir": str(tmp_path / "state")}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "BULKHEAD_LOG_FORMAT": "json"}
+        word, source = "there is no", tmp_path / "none.py"
+        if fault == "port":
+            flags["server.port"] = taken.getsockname()[1]
+            word, source = "Address already in use", tmp_path / "bundle.py"
+        elif fault == "journal":
+            (tmp_path / "state").mkdir()
+            (tmp_path / "state" / "journal.sqlite3").write_bytes(b"no database" * 1000)
+            word, source = "journal", tmp_path / "bundle.py"
+        elif fault == "secret":
+            env["BULKHEAD_WEBHOOK_SECRET"] = "whsec_!!!"
+            word, source = "secret", tmp_path / "bundle.py"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "runtime.front"),
+            json.dumps({"flags": flags, "sources": [str(source)]}),
+            env=env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await process.communicate()
+    assert process.returncode == 1
+    (line,) = [line for line in out.decode().splitlines() if "server.start_failed" in line]
+    assert word in line
+    assert json.loads(line)["cure"]
     assert "Traceback" not in out.decode()
