@@ -22,7 +22,8 @@ class Row:
     """One line of the table: an endpoint nobody called yet, or one session of an endpoint.
 
     Attributes:
-        state: ``waiting``, ``starting``, ``ready``, ``stopping``, ``ended``, ``crashed`` or ``failed``.
+        state: ``waiting``, ``starting``, ``restarting``, ``ready``, ``stopping``, ``ended``, ``crashed`` or
+            ``failed``.
     """
 
     path: str
@@ -39,7 +40,8 @@ class Row:
 
     @property
     def color(self) -> str:
-        return {"ready": "green", "crashed": "red", "failed": "red"}.get(self.state, "dim")
+        colors = {"ready": "green", "crashed": "red", "failed": "red", "restarting": "yellow"}
+        return colors.get(self.state, "dim")
 
     @property
     def is_settled(self) -> bool:
@@ -114,6 +116,9 @@ def _session_row(
         is_clean = exit_.get("reason") in _CLEAN_ENDS
         state, mark = ("ended", "○") if is_clean else ("crashed", "✗")
         text = f"{mark} {end_text(exit_)}"
+    elif last := (worker.get("restart") or {}).get("last_exit"):
+        # It failed and is tried again: whoever waits for the table to settle need not wait for the last attempt.
+        text, state = f"↻ attempt {worker.get('generation', '?')} after {end_text(last)}", "restarting"
     else:
         text = f"◌ {state}"
         state = "stopping" if state == "stopping" else "starting"

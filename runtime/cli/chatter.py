@@ -53,6 +53,8 @@ class Chatter:
             told = self._end(line)
         elif event == "session.crashed":
             told = self._crash(line)
+        elif event == "session.restarting":
+            told = self._restart(line)
         elif event == "bundle.loaded":
             told = self._loaded(line)
         elif event == "bundle.failed":
@@ -86,6 +88,13 @@ class Chatter:
         count = int(line.get("siblings") or 0)
         siblings = f"siblings: {count} untouched · " if count else ""
         return [*told, (f"    {siblings}bulkhead crash show {session}", "dim")]
+
+    def _restart(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The next attempt; its session's end was told, and the ends of its further attempts are alike."""
+        attempt, most = line.get("attempt"), line.get("most")
+        delay_s = float(line.get("delay_s") or 0.0)
+        session, reason = line.get("session_id"), line.get("reason")
+        return [(f"  ↻ session {session} · {reason} · restart {attempt}/{most} in {delay_s:.1f} s", "yellow")]
 
     def _loaded(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         generation = int(line.get("generation") or 1)

@@ -86,3 +86,17 @@ def test_other_ends_give_their_reason_and_message() -> None:
         == "start_error: ValueError: no"
     )
     assert end_text({"reason": "memory", "signal": 9}) == "memory, signal 9 (SIGKILL)"
+
+
+def test_one_that_failed_and_is_tried_again_says_so_and_keeps_nobody_waiting() -> None:
+    last = {"reason": "signal", "code": None, "signal": 11, "message": "", "at": "2026-01-01"}
+    again = worker("starting", generation=2, restart={"policy": "on_failure", "at": None, "last_exit": last})
+    (row,) = rows({"endpoints": [endpoint()], "workers": [again]}, {})
+    assert (row.state, row.text, row.is_settled) == (
+        "restarting",
+        "↻ attempt 2 after signal 11 (SIGSEGV)",
+        True,
+    )
+    first = worker("starting", restart={"policy": "on_failure", "at": None, "last_exit": None})
+    (row,) = rows({"endpoints": [endpoint()], "workers": [first]}, {})
+    assert (row.state, row.is_settled) == ("starting", False)

@@ -58,6 +58,19 @@ def test_a_crash_tells_its_line_its_cure_and_what_to_do_next() -> None:
     assert told({**line, "where": "", "cure": "", "siblings": 0}) == ["    bulkhead crash show s_1"]
 
 
+def test_a_restart_says_which_and_when() -> None:
+    line = {
+        "event": "session.restarting",
+        "level": "warning",
+        "session_id": "s_1",
+        "reason": "signal",
+        "attempt": 1,
+        "most": 5,
+        "delay_s": 0.545,
+    }
+    assert told(line) == ["  ↻ session s_1 · signal · restart 1/5 in 0.5 s"]
+
+
 def test_a_reload_is_told_and_the_first_load_is_not() -> None:
     line = {"event": "bundle.loaded", "level": "info", "bundle": "main", "generation": 4, "duration_s": 0.181}
     assert told(line) == ["  ↻ main changed · generation 4 ready in 0.18 s · new calls use it"]
