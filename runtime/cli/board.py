@@ -117,7 +117,7 @@ def _session_row(
         state, mark = ("ended", "○") if is_clean else ("crashed", "✗")
         text = f"{mark} {end_text(exit_)}"
     elif last := (worker.get("restart") or {}).get("last_exit"):
-        # It failed and is tried again: whoever waits for the table to settle need not wait for the last attempt.
+        # It failed and is tried again; whoever waits for the table need not wait for the last attempt.
         text, state = f"↻ attempt {worker.get('generation', '?')} after {end_text(last)}", "restarting"
     else:
         text = f"◌ {state}"
