@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTransition
+from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTransition, RuntimeServiceError
 from runtime.sdk.endpoint import (
     Endpoint,
     Kind,
@@ -305,7 +305,13 @@ class ServiceHost:
     async def _run(self) -> None:
         with StopSignals() as signals:
             try:
-                await self._start()
+                try:
+                    await self._start()
+                except InvalidTransition:
+                    raise
+                except RuntimeServiceError as error:
+                    # `run` is the program's last line: there is nobody above it who could do anything about it.
+                    raise SystemExit(f"error: {error}") from None
                 assert self._server is not None
                 await _first(signals.asked.wait(), self._server.wait())
                 await self.stop()

@@ -291,6 +291,23 @@ async def test_a_server_that_cannot_start_may_be_tried_again(
     await service.start()
 
 
+def test_a_run_that_cannot_start_ends_the_program_with_a_sentence(tmp_path: Path) -> None:
+    program = tmp_path / "main.py"
+    program.write_text(
+        "import asyncio\nfrom runtime.errors import ConfigError\nfrom runtime.sdk.host import ServiceHost\n"
+        "class Server:\n"
+        "    def __init__(self, **_): ...\n"
+        "    async def start(self): raise ConfigError('cannot listen on port 1', cure='Take another.')\n"
+        "import sys, types\n"
+        "sys.modules['runtime.front.server'] = types.SimpleNamespace(LocalServer=Server)\n"
+        "asyncio.run(ServiceHost().run())\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot listen on port 1. Take another.\n"
+
+
 def test_importing_the_host_loads_neither_server_nor_documents_nor_chat() -> None:
     program = (
         "import sys, runtime.sdk.host\n"
