@@ -1,0 +1,23 @@
+"""Rooms as clients of the real SDK find them; each flow is a program of ours in the SDK's environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.interop.conftest import Bulkhead, Drive, Sdk
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+def people(server: Bulkhead, room: str, *names: str) -> dict[str, Any]:
+    tokens = {name: server.token(room, name, "user" if name == "ada" else "agent") for name in names}
+    return {"url": server.room_url(room), **tokens}
+
+
+@pytest.mark.parametrize(
+    ("driver", "other"), [("presence", "bob"), ("tasks", "adder"), ("toolkits", "host"), ("state", "bob")]
+)
+def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str) -> None:
+    drive(sdk, server, driver, **people(server, f"{driver}-{sdk.version}", "ada", other))
