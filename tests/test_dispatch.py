@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from runtime.chronicle import Chronicle
+from runtime.chronicle import Chronicle, usage_row
 from runtime.clock import SystemClock
 from runtime.dispatch import Accepted, Dispatcher
-from runtime.errors import BundleImportFailed, EndpointNotFound, JournalUnusable, SpawnFailed
+from runtime.errors import BundleImportFailed, EndpointNotFound, JournalUnusable, NotFound, SpawnFailed
 from runtime.metrics import Metrics
 from runtime.session.admission import Duplicate, Refused
 from runtime.session.events import Status
@@ -19,6 +19,7 @@ from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.record import ExitReason
+from runtime.session.usage import total
 from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall
 from tests.fakes import FakePlacement, FakeRooms, endpoint
@@ -337,3 +338,162 @@ async def test_a_replay_keeps_to_the_bound_on_starting_sessions(tmp_path: Path, 
         placement.ready(placement.placed[0][0].session_id)
         await within(5, parts.chronicle.news(3))
         assert len(placement.placed) == 3
+
+
+# ---- restarts, turns, parked inputs
+
+
+def failing(**more: Any) -> FakePlacement:
+    return FakePlacement(listed=[endpoint("/chat", restart="on_failure", **more)])
+
+
+async def _die(parts: Parts, sid: str, reason: ExitReason = ExitReason.SIGNAL) -> None:
+    before = parts.chronicle.feed.last
+    parts.placement.exit(sid, reason)  # type: ignore[arg-type]
+    while not {"session.restarting", "session.exited"} & {e.kind for e in parts.chronicle.feed.after(before)}:
+        await parts.chronicle.news(parts.chronicle.feed.last)
+
+
+@pytest.mark.asyncio
+async def test_a_failed_session_is_placed_again_with_a_fresh_token(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path, failing(), restart_first_s=0) as parts:
+        sid = await parts.call()
+        await within(5, parts.chronicle.wait(sid, until="settled", timeout_s=None))
+        await within(5, _die(parts, sid))
+        record = parts.chronicle.record(sid)
+        while record.generation < 2 or record.state != "ready":
+            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+        assert [generation for _, generation in parts.placement.placed] == [1, 2]
+        assert len(parts.rooms.minted) == 2
+        assert record.restarts == 1
+        assert parts.dispatcher.admission_json()["restarting"] == 0
+
+
+@pytest.mark.asyncio
+async def test_whoever_waits_for_ready_hears_of_the_first_failure(tmp_path: Path, within: Within) -> None:
+    placement = failing()
+    placement.on_place = "fail"
+    async with dispatching(tmp_path, placement, restart_first_s=600, restart_most_s=600) as parts:
+        sid = await parts.call()
+        record = await within(5, parts.chronicle.wait(sid, until="settled", timeout_s=None))
+        assert (record.exit, record.last_exit.reason, record.state) == (None, "start_error", "starting")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("reason", ["stopped", "drained", "finished", "dismissed", "room_ended", "idle"])
+async def test_ends_that_were_meant_are_final(tmp_path: Path, within: Within, reason: str) -> None:
+    placement = FakePlacement(listed=[endpoint("/chat", restart="always")])
+    async with dispatching(tmp_path, placement) as parts:
+        sid = await parts.call()
+        await within(5, _die(parts, sid, ExitReason(reason)))
+        assert parts.chronicle.record(sid).exit is not None
+
+
+@pytest.mark.asyncio
+async def test_a_relayed_session_is_never_started_again(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path, failing(), restart_first_s=0) as parts:
+        sid = await parts.call(relay=object())
+        await within(5, _die(parts, sid))
+        assert parts.chronicle.record(sid).exit is not None
+        assert len(parts.placement.placed) == 1
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_a_room_ends_what_waits_there(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path, failing(), restart_first_s=600, restart_most_s=600) as parts:
+        sid = await parts.call()
+        await within(5, _die(parts, sid))
+        assert parts.dispatcher.end_room("r") == 1
+        assert parts.chronicle.record(sid).exit.reason == "room_ended"  # type: ignore[union-attr]
+        assert parts.dispatcher.admission_json()["restarting"] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_waited_for_its_restart_runs_under_the_next_server(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, failing(), restart_first_s=600, restart_most_s=600) as parts:
+        sid = await parts.call()
+        await within(5, _die(parts, sid))
+        await parts.journal.flush()
+    placement = failing()
+    async with dispatching(tmp_path, placement) as parts:
+        record = parts.chronicle.record(sid)
+        while record.state != "ready":
+            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+        assert placement.placed[0][1] == 2
+        assert record.last_exit.reason == "signal"  # type: ignore[union-attr]
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_waited_too_long_for_its_turn_has_an_end(tmp_path: Path, within: Within) -> None:
+    placement = FakePlacement(on_place="nothing", max_starting=1)
+    async with dispatching(tmp_path, placement, queue_s=0.1) as parts:
+        await parts.call()
+        late = await parts.call()
+        record = await within(5, parts.chronicle.wait(late, until="exited", timeout_s=None))
+        assert record.exit.reason == "start_error"
+        assert "waited 0.1 s for its start" in record.exit.message
+        assert parts.dispatcher._admission.count("/chat") == 1
+
+
+@pytest.mark.asyncio
+async def test_turns_are_kept_over_a_drain_but_not_those_of_a_socket(tmp_path: Path) -> None:
+    placement = FakePlacement(on_place="nothing", max_starting=1)
+    async with dispatching(tmp_path, placement) as parts:
+        await parts.call()
+        waiting = await parts.call()
+        relayed = await parts.call(relay=object())
+        await parts.dispatcher.drain(0.0)
+        assert parts.chronicle.record(waiting).exit is None
+        assert parts.chronicle.record(relayed).exit.reason == "drained"  # type: ignore[union-attr]
+        await parts.journal.flush()
+    placement = FakePlacement()
+    async with dispatching(tmp_path, placement) as parts:
+        record = await parts.chronicle.wait(waiting, until="settled", timeout_s=5)
+        assert record.state == "ready"
+
+
+@pytest.mark.asyncio
+async def test_one_in_its_turn_can_be_stopped(tmp_path: Path) -> None:
+    placement = FakePlacement(on_place="nothing", max_starting=1)
+    async with dispatching(tmp_path, placement) as parts:
+        await parts.call()
+        waiting = await parts.call()
+        await parts.dispatcher.stop(waiting)
+        assert parts.chronicle.record(waiting).exit.reason == "stopped"  # type: ignore[union-attr]
+        assert parts.dispatcher.launcher.queued == 0
+
+
+@pytest.mark.asyncio
+async def test_sessions_that_share_a_deadly_input_are_parked_together(tmp_path: Path, within: Within) -> None:
+    poison = RoomCall(room_name="r", arguments={"n": 1})
+    async with dispatching(tmp_path, FakePlacement()) as parts:
+        for _ in range(3):
+            sid = await parts.call(call=poison)
+            await within(5, _die(parts, sid))
+        refused = await parts.dispatcher.call("/chat", poison, webhook_id="w")
+        assert isinstance(refused, Refused)
+        assert (refused.code, refused.retry_after_s) == ("quarantined", None)
+        await parts.call()  # a call without an input of its own
+        (parked,) = parts.dispatcher.recovery.quarantine.parked()
+        parts.dispatcher.recovery.release(parked.hash)
+        await parts.call(call=poison, webhook_id="w")  # its id was not used up
+        with pytest.raises(NotFound):
+            parts.dispatcher.recovery.release(parked.hash)
+
+
+@pytest.mark.asyncio
+async def test_sums_of_use_outlive_the_records(tmp_path: Path, within: Within) -> None:
+    for run in range(2):
+        async with dispatching(tmp_path, FakePlacement()) as parts:
+            for _ in range(60):
+                sid = await parts.call()
+                said = {"tokens_in": 10}
+                parts.placement.emit(Status(session_id=sid, at=1.0, values=said))  # type: ignore[arg-type]
+                parts.placement.exit(sid, ExitReason.FINISHED)  # type: ignore[arg-type]
+                await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
+            kept = [usage_row(record, 0.0) for record in parts.chronicle.ended()]
+            everything = total([*kept, *parts.chronicle.book.rows(0)])
+            assert (everything.sessions, everything.tokens_in) == (60 * (run + 1), 600 * (run + 1))
+            assert len(kept) == 50

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from runtime.errors import LocalProtocolError
-from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.admission import Admission, Admitted, Duplicate, Refused, StartRate
 from runtime.session.info import Capacity
 from runtime.session.spec import SessionId
 
@@ -159,3 +159,50 @@ class Admissions(RuleBasedStateMachine):
 
 TestAdmissions = Admissions.TestCase
 TestAdmissions.pytestmark = [pytest.mark.unit]
+
+
+def test_an_endpoint_takes_no_more_than_its_own_bound_from_admission_to_end() -> None:
+    admission = Admission(max_queued=9)
+    for number in (1, 2):
+        assert isinstance(admission.admit(sid(number), load(most=9), endpoint="/a", concurrency=2), Admitted)
+    admission.settle(sid(1), accepted=True)
+    refused = admission.admit(sid(3), load(most=9), endpoint="/a", concurrency=2)
+    assert isinstance(refused, Refused)
+    assert refused.code == "endpoint_busy"
+    assert isinstance(admission.admit(sid(4), load(most=9), endpoint="/b", concurrency=1), Admitted)
+    admission.ended(sid(1))
+    admission.ended(sid(1))  # saying so again changes nothing
+    assert isinstance(admission.admit(sid(3), load(most=9), endpoint="/a", concurrency=2), Admitted)
+
+
+def test_sessions_under_way_are_counted_into_the_memory_that_is_left() -> None:
+    admission = Admission()
+    bounds = {"sessions": 1, "starting": 1, "max_sessions": 9, "max_starting": 9}
+    left = Capacity(**bounds, headroom_bytes=300 << 20, session_bytes=100 << 20)
+    assert isinstance(admission.admit(sid(1), left, endpoint="/a"), Admitted)
+    assert isinstance(admission.admit(sid(2), left, endpoint="/a"), Admitted)
+    refused = admission.admit(sid(3), left, endpoint="/a")
+    assert isinstance(refused, Refused)
+    assert refused.code == "no_memory"
+    assert "300 MiB" in refused.message
+
+
+def test_when_to_come_again_follows_the_measured_rate() -> None:
+    rate = StartRate()
+    assert (rate.per_s, rate.wait_s(100)) == (None, 1)
+    for now in range(5):
+        rate.note(now / 10)
+    assert rate.per_s == pytest.approx(10)
+    assert [rate.wait_s(ahead) for ahead in (1, 25, 10_000)] == [1, 3, 60]
+    rate.note(100.0)  # after a pause nothing is known
+    assert rate.wait_s(100) == 1
+
+
+def test_a_session_that_waits_for_its_restart_keeps_its_slot() -> None:
+    admission = Admission()
+    admission.hold(sid(1))
+    refused = admission.admit(sid(2), load(sessions=1, most=2), endpoint="/a")
+    assert isinstance(refused, Refused)
+    assert refused.code == "too_many_sessions"
+    admission.ended(sid(1))
+    assert isinstance(admission.admit(sid(2), load(sessions=1, most=2), endpoint="/a"), Admitted)

@@ -4,15 +4,19 @@ import asyncio
 import sqlite3
 import stat
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.errors import JournalUnusable
-from runtime.session.journal import Journal
+from runtime.session.journal import _MIGRATIONS, Journal
+from runtime.session.quarantine import MAX_INPUTS, Parked
 from runtime.session.record import Exit, ExitReason, Failure, SessionRecord
 from runtime.session.spec import Limits, SessionId, SessionSpec
+from runtime.session.usage import MAX_DAYS, DayRow, Usage
 
 pytestmark = pytest.mark.process
 
@@ -205,3 +209,42 @@ async def test_after_closing_nothing_is_accepted_and_late_changes_are_dropped(tm
     journal.note(record(1))
     with pytest.raises(JournalUnusable):
         await journal.accept(record(1))
+
+
+@pytest.mark.asyncio
+async def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(f"{_MIGRATIONS[0]} PRAGMA user_version = 1;")
+    journal = await Journal.open(path, history_count=5)
+    assert await journal.load_parked() == []
+    assert await journal.load_usage() == []
+    await journal.aclose()
+
+
+@pytest.mark.asyncio
+async def test_parked_inputs_and_days_come_back_bounded(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=5)
+    for number in range(MAX_INPUTS + 5):
+        journal.note_parked(_parked(number))
+    journal.note_released(f"h{MAX_INPUTS}")
+    for number in range(MAX_DAYS + 3):
+        day = f"{2000 + number}-01-01"
+        row = DayRow(day=day, endpoint="/a", identity="a", room="r", usage=Usage(sessions=number))
+        journal.note_usage(replace(row, usage=Usage(sessions=1)))
+        journal.note_usage(row)  # the later sum counts
+    await journal.aclose()
+    journal = await Journal.open(tmp_path / "j", history_count=5)
+    parked = await journal.load_parked()
+    assert len(parked) == MAX_INPUTS
+    assert f"h{MAX_INPUTS}" not in {one.hash for one in parked}
+    assert parked[-1] == _parked(MAX_INPUTS + 4)
+    days = await journal.load_usage()
+    assert [row.usage.sessions for row in days] == list(range(3, MAX_DAYS + 3))
+    await journal.aclose()
+
+
+def _parked(number: int) -> Parked:
+    return Parked(
+        hash=f"h{number}", endpoint="/a", room="r", deaths=3, session_id="s_1", message="m", at=float(number)
+    )
