@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,15 @@ from typing import Any
 from runtime.errors import ConfigError, RuntimeServiceError
 from runtime.front.server import Server
 from runtime.logs import configure, get_logger
+from runtime.process.child import end_with
+from runtime.process.init import PARENT_VARIABLE
 from runtime.settings import LogSettings, load_settings
 
 
 def main(arguments: list[str]) -> int:
     """Run one server with the arguments of its command line."""
+    if parent := os.environ.get(PARENT_VARIABLE):
+        end_with(int(parent), signal.SIGTERM)
     try:
         work: dict[str, Any] = json.loads(arguments[0]) if arguments else {}
         settings = load_settings(

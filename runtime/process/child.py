@@ -21,6 +21,7 @@ from typing import TextIO
 from runtime.process import lifeline
 from runtime.process.plumbing import WorkerEnds
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -29,6 +30,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def become_subreaper() -> None:
     """Descendants whose parent dies become this process's children, so it can find and reap them."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Get a signal when the parent dies, whatever it dies of; for a process whose parent is single-threaded.
+
+    Args:
+        parent: Its process id, as it was before we were started: by now it may be gone, and somebody
+            else our parent.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
 
 
 def settle(ends: WorkerEnds, *, keep_fds: Iterable[int]) -> None:

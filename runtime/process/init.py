@@ -19,6 +19,8 @@ from runtime.process import tree
 from runtime.process.child import become_subreaper
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+PARENT_VARIABLE = "BULKHEAD_INTERNAL_INIT"
+"""Tells the front who its init is, so that it ends when that one does."""
 _MAX_CRASHES = 5
 _WITHIN_S = 60.0
 
@@ -33,7 +35,7 @@ class Init:
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self._argv = list(argv)
-        self._env = dict(os.environ if env is None else env)
+        self._env = {**(os.environ if env is None else env), PARENT_VARIABLE: str(os.getpid())}
         self._asked_to_end = False
         self.asked_by: int | None = None
         """The first signal that asked it to end; None when nothing did."""

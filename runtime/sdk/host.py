@@ -310,7 +310,7 @@ class ServiceHost:
                 except InvalidTransition:
                     raise
                 except RuntimeServiceError as error:
-                    # `run` is the program's last line: there is nobody above it who could do anything about it.
+                    # `run` is the program's last line: nobody above it could do anything about it.
                     raise SystemExit(f"error: {error}") from None
                 assert self._server is not None
                 await _first(signals.asked.wait(), self._server.wait())

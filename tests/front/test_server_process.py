@@ -233,3 +233,31 @@ async def test_a_start_that_fails_says_why_and_ends_with_status_1(tmp_path: Path
     assert word in line
     assert json.loads(line)["cure"]
     assert "Traceback" not in out.decode()
+
+
+async def test_a_front_ends_with_its_init(tmp_path: Path) -> None:
+    (tmp_path / "bundle.py").write_text(BUNDLE)
+    given = {
+        "flags": {"server.port": 0, "server.state_dir": str(tmp_path / "state")},
+        "sources": [str(tmp_path / "bundle.py")],
+    }
+    program = (
+        "import sys; from runtime.process.init import Init; "
+        f"sys.exit(Init([sys.executable, '-m', 'runtime.front', {json.dumps(given)!r}]).run())"
+    )
+    init = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        env={**os.environ, "PYTHONPATH": str(ROOT), "BULKHEAD_LOG_FORMAT": "json"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert init.stdout is not None
+    async with asyncio.timeout(30):
+        async for line in init.stdout:
+            if b"server.started" in line:
+                break
+        tree = psutil.Process(init.pid).children(recursive=True)
+        init.kill()
+        await init.stdout.read()  # ends when the front, which has the other end, does
+        await init.wait()
+    _, alive = psutil.wait_procs(tree, timeout=10)
+    assert alive == []
