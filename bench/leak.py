@@ -53,7 +53,7 @@ async def _run(server: RunningServer, count: int, kind: str) -> None:
 
 
 def _held(server: RunningServer) -> dict[str, float]:
-    time.sleep(2)  # what was parked anew, and what was let go, has come to rest
+    time.sleep(15)  # connections that were closed are kept for some seconds; children are parked anew
     below = proc.below(server.pid)
     return {
         "descriptors": proc.fds(server.pid),

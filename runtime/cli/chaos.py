@@ -174,27 +174,29 @@ class Run:
             with Probe(self._api, self._probe["id"]) as probe:
                 began = time.monotonic()
                 self._api.post(f"/workers/{victim['id']}/faults", {"fault": fault})
-                ended_at = self._exits.wait(victim["id"], _LIVES_S if fault in LIVES else _ENDS_S)
+                end = self._exits.wait(victim["id"], _LIVES_S if fault in LIVES else _ENDS_S)
                 time.sleep(max(0.2, _LEAST_S - (time.monotonic() - began)))
         except CommandFailed:
             self._end(victim["id"])
             raise
         self._end(victim["id"])
-        shown = self._api.get(f"/workers/{victim['id']}")
-        end = shown["exit"] or {}
-        answers = probe.answers
-        lives = LIVES.get(fault) if ended_at is None and end.get("reason") == "stopped" else None
+        if end is None and fault in LIVES:
+            stopped = self._exits.wait(victim["id"], _LIVES_S)
+            reason = LIVES[fault] if stopped is not None and stopped.reason == "stopped" else ""
+        else:
+            reason = end.reason if end is not None else ""
+        message = end.message if end is not None else ""
         outcome = Outcome(
             fault=fault,
             session=victim["id"],
-            reason=lives or (str(end.get("reason", "")) if ended_at is not None else ""),
-            message=str(end.get("message", "")),
-            after_s=round((ended_at or time.monotonic()) - began, 3),
-            p50_ms=round(answers.quantile(0.5), 2),
-            p99_ms=round(answers.quantile(0.99), 2),
-            lost=answers.lost,
+            reason=reason,
+            message=message,
+            after_s=round((end.at if end is not None else time.monotonic()) - began, 3),
+            p50_ms=round(probe.answers.quantile(0.5), 2),
+            p99_ms=round(probe.answers.quantile(0.99), 2),
+            lost=probe.answers.lost,
             result="",
-            where=self._where(victim["id"], end),
+            where=self._where(victim["id"], message),
         )
         outcome.result = self._verdict(outcome)
         return outcome
@@ -210,24 +212,12 @@ class Run:
         most_ms, times = (_BURNING_MS, _BURNING_TIMES) if one.fault in BURNERS else (_CALM_MS, _CALM_TIMES)
         return "ok" if one.p99_ms <= max(most_ms, times * self.quiet_p99_ms) else _DISTURBED
 
-    def _where(self, session: str, end: dict[str, Any]) -> str:
-        """The line it happened at: of the exception, else of the stacks that were captured."""
+    def _where(self, session: str, message: str) -> str:
+        """The line it happened at, of the report or else of its sentence."""
         import re
 
-        from runtime.cli.failure import CommandFailed
-
-        try:
-            crash = self._api.get(f"/workers/{session}/crash")
-        except CommandFailed:
-            return ""
-        failure = crash.get("failure") or {}
-        if failure.get("where"):
-            return str(failure["where"])
-        found = re.search(r" at (\S+:\d+ in \w+)", str(end.get("message", "")))
-        if found:
-            return found[1]
-        found = re.search(r"<chaos>\D{1,9}(\d+)\W+in (\w+)", str(crash))
-        return f"<chaos>:{found[1]} in {found[2]}" if found else ""
+        found = re.search(r" at (\S+:\d+ in \w+)", message)
+        return self._exits.where(session) or (found[1] if found else "")
 
     def _start(self, path: str, room: str, what: str) -> dict[str, Any]:
         from runtime.cli.call import post_call
@@ -247,33 +237,63 @@ class Run:
             note(f"error: {session} could not be stopped: {error.message}", "red")
 
 
+@dataclass(slots=True)
+class End:
+    """A session's end as its events told it; one that is started again ended, too.
+
+    Attributes:
+        at: Monotonic seconds at which we heard of it.
+        where: ``file:line in function``; empty when no line had a part in it.
+    """
+
+    at: float
+    reason: str
+    message: str
+    where: str = ""
+
+
 class Exits:
-    """When which session ended, as the server's events tell it."""
+    """How and when sessions ended, as the server's events tell it."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._at: dict[str, float] = {}
+        self._ends: dict[str, End] = {}
+        self._where: dict[str, str] = {}
         self._news = threading.Condition()
 
     def follow(self) -> None:
         """Read events from now on, in a thread that ends with this process."""
         threading.Thread(target=self._read, name="events", daemon=True).start()
 
-    def wait(self, session: str, timeout_s: float) -> float | None:
-        """Monotonic seconds of a session's end; None when it did not end within this time."""
+    def wait(self, session: str, timeout_s: float) -> End | None:
+        """A session's end; None when it did not end within this time."""
         with self._news:
-            self._news.wait_for(lambda: session in self._at, timeout_s)
-            return self._at.get(session)
+            self._news.wait_for(lambda: session in self._ends, timeout_s)
+            return self._ends.get(session)
+
+    def where(self, session: str) -> str:
+        """The line of its crash report; empty when there is none (yet)."""
+        with self._news:
+            return self._where.get(session, "")
 
     def _read(self) -> None:
         from runtime.cli.failure import CommandFailed
 
         with _ignored(CommandFailed):
             for event in self._api.events("/events"):
-                if event.name == "session.exited" and isinstance(event.data, dict):
+                if isinstance(event.data, dict):
                     with self._news:
-                        self._at[str(event.data.get("session"))] = time.monotonic()
+                        self._take(event.name, event.data)
                         self._news.notify_all()
+
+    def _take(self, name: str, data: dict[str, Any]) -> None:
+        session = str(data.get("session", ""))
+        if name in ("session.exited", "session.restarting"):
+            exit = data.get("exit") or {}
+            end = End(time.monotonic(), str(exit.get("reason", "")), str(exit.get("message", "")))
+            self._ends.setdefault(session, end)
+        elif name == "session.crashed":
+            self._where.setdefault(session, str(data.get("where") or ""))
 
 
 @contextmanager
