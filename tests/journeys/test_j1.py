@@ -32,12 +32,19 @@ def test_demo_chat_and_a_crash_beside_siblings(user: Any, free_port: int) -> Non
     assert said.returncode == 0, said.stderr
     assert "Fun fact:" in said.stdout
 
-    # A segmentation fault of one: its row says so; the others keep their processes and go on answering.
+    # A segmentation fault of one: its row says so, and it comes back in a new process under its id; the
+    # others keep their processes and go on answering.
     os.kill(int(pids["/helper"]), signal.SIGSEGV)
-    demo.read_until(r"✗ /helper helper .* signal 11 \(SIGSEGV\)")
+    demo.read_until(r"/helper helper .* signal 11 \(SIGSEGV\)")
+    demo.read_until(r"● /helper helper .* in room demo")
     listed = json.loads(user.run("ps", "--all", "-o", "json").stdout)
+    assert len(listed) == 3
     state = {worker["endpoint"]: worker for worker in listed}
-    assert (state["/helper"]["state"], state["/helper"]["exit"]["signal"]) == ("exited", 11)
+    helper = state["/helper"]
+    assert (helper["state"], helper["restarts"], helper["generation"]) == ("ready", 1, 2)
+    assert helper["restart"]["last_exit"]["signal"] == 11
+    assert str(helper["pid"]) != pids["/helper"]
+    pids["/helper"] = str(helper["pid"])
     for path in ("/chat", "/adder"):
         assert (state[path]["state"], str(state[path]["pid"])) == ("ready", pids[path])
     sum_ = user.run(
