@@ -241,6 +241,9 @@ class Driver:
                 self._post_mortem.said(message)
             case control.Pong():
                 self._pings.answered(message)
+            case control.TasksNow():
+                if self._guard is not None:
+                    self._guard.heard_tasks(message.tasks)
             case control.StatusNow():
                 self._publish(
                     events.Status(

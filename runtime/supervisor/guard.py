@@ -18,8 +18,20 @@ from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict
 from runtime.supervisor.budget import Budget, Excess, NearLimit, Pause
 from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
+from runtime.wire.control import DumpTasks
+from runtime.wire.trace import TaskTrace
 
 _STACKS_S = 0.1
+_MAX_TASKS = 40
+_MAX_FRAMES = 12
+_LINE_CHARS = 300
+
+
+def _told(task: TaskTrace) -> str:
+    """One task for people, bounded: a worker may send what it likes."""
+    waits = f" waits for {task.waits_for}" if task.waits_for else ""
+    lines = [f"  {line}" for line in task.frames[-_MAX_FRAMES:]]
+    return "\n".join(line[:_LINE_CHARS] for line in [f"Task {task.name}{waits}", *lines])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,7 @@ class Guard:
         self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
         self._paused: list[Member] = []
         self._flood_told = False
+        self._tasks: list[TaskTrace] = []
         self._timers: set[asyncio.TimerHandle] = set()
         self.members: tuple[Member, ...] = ()
 
@@ -124,16 +137,28 @@ class Guard:
         if sign.kind is Silence.STOPPED:
             self._alarm.warn("hang", f"is {sign.kind.value} for {sign.silent_s:.1f} s", "")
             return
+        self._tasks = []
+        if sign.kind is Silence.AWAITING:  # its loop turns, so it can say itself what its tasks wait for
+            self._worker.send(DumpTasks())
         self._worker.ask_for_stacks()
         self._after(_STACKS_S, lambda: self._tell_late(sign))
 
+    def heard_tasks(self, tasks: list[TaskTrace]) -> None:
+        """The worker says what its tasks are doing."""
+        self._tasks = tasks[:_MAX_TASKS]
+
     def _tell_late(self, sign: Late) -> None:
         stack = self._worker.last_text()
-        self._alarm.warn("hang", f"is {self._sentence(sign.kind, sign.silent_s, stack)}", stack)
+        sentence = self._sentence(sign.kind, sign.silent_s, stack)
+        told = "\n\n".join([*map(_told, self._tasks), stack])
+        self._alarm.warn("hang", f"is {sentence}", told)
 
     def _sentence(self, kind: Silence, silent_s: float, stack: str) -> str:
         if kind is Silence.AWAITING:
-            return f"{kind.value}: its {self._phase().value} goes on for {silent_s:.1f} s"
+            frames = next((one.frames for one in self._tasks if one.own), [])
+            line = verdict.innermost_of(frames)
+            at = f" at {line[:_LINE_CHARS]}" if line else ""
+            return f"{kind.value}: its {self._phase().value} goes on for {silent_s:.1f} s{at}"
         at = verdict.innermost_line(stack)
         return f"{kind.value} for {silent_s:.1f} s{f' at {at}' if at else ''}"
 

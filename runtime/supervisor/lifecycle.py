@@ -37,7 +37,7 @@ from runtime.wire.control import Ended, Failed
 _KILL_AGAIN_S = 1.0
 _AFTER_LAST_WORD_S = 2.0
 _DUMP_S = 0.2
-_LAST_LOOK_S = 0.05  # between asking for stacks and a kill that cannot wait
+_LAST_LOOK_S = 0.03  # between asking for stacks and a kill that cannot wait
 
 
 class State(Enum):

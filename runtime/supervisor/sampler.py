@@ -30,6 +30,8 @@ _STORM_TASKS: Final = 48
 _STORM_BYTES: Final = 48 << 20
 _CALM_S: Final = 1.0
 _ALARM_EVERY_S: Final = 0.2
+_FALSE_ALARM_S: Final = 2.0
+_GROWING_S: Final = 0.5
 
 
 class Watched(Protocol):
@@ -63,6 +65,7 @@ class Sampler:
         self._calm = Machine(0, 0)
         self._calm_at = 0.0
         self._alarm_at = 0.0
+        self._alarm_every_s = _ALARM_EVERY_S
 
     def watch(self, who: Watched, *, within_s: float = 0.0) -> None:
         """Look at somebody from now on, until it says that it is over or `forget`."""
@@ -130,6 +133,8 @@ class Sampler:
         if next_s is None:
             self.forget(who)
         elif who in self._turns:
+            if next_s < _GROWING_S:
+                self._alarm_every_s = _ALARM_EVERY_S  # it was, or may become, one of ours
             self._put(who, now + next_s)
 
     def _look_out(self, now: float) -> None:
@@ -139,8 +144,10 @@ class Sampler:
             state.tasks - self._calm.tasks > _STORM_TASKS
             or self._calm.available_bytes - state.available_bytes > _STORM_BYTES
         )
-        if stormy and now - self._alarm_at >= _ALARM_EVERY_S:
+        if stormy and now - self._alarm_at >= self._alarm_every_s:
             self._alarm_at = now
+            # Somebody else's storm, such as another container's, must not cost us more and more looks.
+            self._alarm_every_s = min(_FALSE_ALARM_S, 2 * self._alarm_every_s)
             for who in list(self._turns):
                 self._put(who, now)
         if stormy or now - self._calm_at >= _CALM_S:

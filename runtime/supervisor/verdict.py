@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import runtime
@@ -28,7 +29,7 @@ _EXHAUSTED = {
     "[Errno 24]": (ExitReason.FILES, "it ran out of file descriptors"),
     "[Errno 27]": (ExitReason.FILES, "a file grew above its limit"),
 }
-_NOT_THEIRS = (f'"{next(iter(runtime.__path__))}/', "/lib/python", '"<frozen ')
+_NOT_THEIRS = (f"{next(iter(runtime.__path__))}/", "/lib/python", "<frozen ")
 _LIMIT_SIGNALS = {"SIGXFSZ": (ExitReason.FILES, "a file grew above its limit")}
 
 
@@ -116,3 +117,9 @@ def innermost_line(stack: str) -> str:
             number, _, function = rest.partition(" in ")
             return f"{path.strip(chr(34))}:{number} in {function}"
     return ""
+
+
+def innermost_of(frames: Sequence[str]) -> str:
+    """The innermost frame of user code among lines ``file:line in function``, outermost first; or empty."""
+    theirs = (line for line in reversed(frames) if not any(part in line for part in _NOT_THEIRS))
+    return next(theirs, "")

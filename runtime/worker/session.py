@@ -92,6 +92,9 @@ class Session:
             case control.Ping():
                 with contextlib.suppress(ChannelClosed):
                     self._send(control.Pong(message.seq))
+            case control.DumpTasks():
+                with contextlib.suppress(ChannelClosed):
+                    self._send(control.TasksNow(tasks_now(self._loaded.folder)))
             case control.Fault():
                 commit(message.kind, self._background_failed)
             case control.Packet():
@@ -198,7 +201,8 @@ class Session:
             await self._room.close()
         await joined.flush()
         # A room that went away while the agent stopped makes many a `stop` raise; that is not its fault.
-        return None if fault is not None and isinstance(fault.__cause__, RoomLost) else fault
+        is_excused = fault is not None and self._room is not None and self._room.excuses(fault.__cause__)
+        return None if is_excused else fault
 
     def _failed(self, fault: _StageFailed) -> control.Failed:
         error = fault.__cause__ or fault

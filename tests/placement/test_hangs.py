@@ -145,7 +145,12 @@ async def test_a_start_that_awaits_for_ever_is_told_while_its_loop_turns(quick: 
     session_id = await quick.call("/x")
     async with asyncio.timeout(10):
         await quick.until(lambda: warnings(quick, session_id))
-    assert "awaiting without end: its start goes on for" in warnings(quick, session_id)[0].message
+    (warning,) = warnings(quick, session_id)
+    assert "awaiting without end: its start goes on for" in warning.message
+    assert "bundle.py:" in warning.message  # which line of the agent awaits
+    assert warning.message.endswith("in start")
+    assert "Task session:start waits for " in warning.stack
+    assert "Current thread" in warning.stack
     assert not [e for e in quick.seen if isinstance(e, Exited | Ready)]
 
 

@@ -185,7 +185,7 @@ def test_a_closed_pipe_alone_leads_to_the_end() -> None:
 def test_a_limit_kills_after_one_look_at_where_it_was() -> None:
     worker = ready()
     assert worker.handle(LimitExceeded(ExitReason.MEMORY, "used too much"), now=2.0) == [DumpStacks()]
-    assert worker.tick(now=2.05) == [SendSignal(Force.KILL)]
+    assert worker.tick(now=2.03) == [SendSignal(Force.KILL)]
     assert worker.handle(LimitExceeded(ExitReason.MEMORY, "still"), now=2.06) == []
     stack = 'Current thread 0x1:\n  File "/a/agents/x.py", line 41 in grow\n'
     exit_ = ended(worker.handle(Gone(-9, "SIGKILL", stack), now=2.1)).exit
@@ -220,7 +220,7 @@ def test_a_bomb_during_the_stop_is_killed_and_the_first_cause_stays() -> None:
 def test_a_hang_is_killed_and_says_where_unless_it_is_ending_anyway() -> None:
     worker = ready()
     assert worker.handle(Hung("blocked for 10.0 s at x.py:1 in f"), now=2.0) == [DumpStacks()]
-    assert worker.tick(now=2.05) == [SendSignal(Force.KILL)]
+    assert worker.tick(now=2.03) == [SendSignal(Force.KILL)]
     exit_ = ended(worker.handle(Gone(-9), now=2.1)).exit
     assert (exit_.reason, exit_.message) == (ExitReason.HANG, "blocked for 10.0 s at x.py:1 in f")
     stopping = ready()
