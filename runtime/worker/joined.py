@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from runtime.compat import overlay
+from runtime.errors import RoomLost
 from runtime.sdk import otel
 from runtime.sdk.client import RoomClient, WebSocketClientProtocol
 from runtime.sdk.endpoint import portable
@@ -36,6 +37,10 @@ class Joined(Protocol):
             closed: Called with ``room_ended`` or ``room_lost``, and with the reason in words; at once
                 when it is over already.
         """
+        ...
+
+    def excuses(self, error: BaseException | None) -> bool:
+        """Whether an error of the agent's ``stop`` only says that the room is gone."""
         ...
 
     async def close(self) -> None:
@@ -75,6 +80,8 @@ def hosted(instance: Any) -> Any:
 
 def prepare(start: control.Start) -> None:
     """Set up what the process was asked for before it was forked, and where an SDK looks for its server."""
+    if not start.session_id:
+        return  # a rehearsal: the session that telemetry is to name is not known yet
     if overlay.is_active():
         address = urlsplit(start.room_url)
         if address.netloc:
@@ -112,6 +119,9 @@ class _OurRoom:
         client.on("close", over)
         if client.is_closed:
             over(client.close_reason)
+
+    def excuses(self, error: BaseException | None) -> bool:
+        return isinstance(error, RoomLost)
 
     async def close(self) -> None:
         await self._client.close()

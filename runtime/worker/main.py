@@ -112,6 +112,8 @@ class _Worker:
         self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
         self._start: asyncio.Future[control.Start] | None = None
         self._session: Session | None = None
+        # What came with the Start, in the one turn of the loop until there is a session to take it.
+        self._early: list[control.ToWorker] = []
         self._channel: Channel[control.ToWorker] | None = None
         self._front_lost = asyncio.Event()
         self._closed = asyncio.Event()
@@ -186,6 +188,8 @@ class _Worker:
         self._session = session = Session(
             start, loaded, channel.send, channel.drain, active=noting_in(self._box)
         )
+        while self._early:
+            session.receive(self._early.pop(0))
         work = asyncio.create_task(session.run())
         lost = asyncio.create_task(self._front_lost.wait(), name=f"{OURS}front lost")
         waited: list[asyncio.Future[Any]] = [work, lost]
@@ -204,6 +208,8 @@ class _Worker:
                 self._start.set_result(message)
         elif self._session is not None:
             self._session.receive(message)
+        elif self._start.done():
+            self._early.append(message)
         elif isinstance(message, control.Stop):
             # Asked to end before there was anything to do.
             self._front_lost.set()

@@ -111,6 +111,7 @@ class UpstreamRoom:
         self.participant_id = str(client.local_participant.id)
         self._made = made
         self._watching: asyncio.Task[None] | None = None
+        self._is_over = False
 
     def watch(self, dismissed: Callable[[], None], closed: Callable[[str, str], None]) -> None:
         def heard(message: Any) -> None:
@@ -124,6 +125,7 @@ class UpstreamRoom:
         wait = getattr(self.client, "wait_for_close", None) or self.client.protocol.wait_for_close
         # Shielded: older releases await the very future that everybody waits for, and we may be cancelled.
         await asyncio.shield(asyncio.ensure_future(wait()))
+        self._is_over = True
         code = self._close_code()
         proper = code in _PROPER_CODES
         reason = "the room closed the connection" if proper else "the connection to the room broke"
@@ -133,6 +135,13 @@ class UpstreamRoom:
         protocol = self._made[0]
         socket = getattr(protocol, "_ws", None) or getattr(protocol, "socket", None)
         return getattr(socket, "close_code", None)
+
+    def excuses(self, error: BaseException | None) -> bool:
+        # On a connection that is over, its requests fail with errors of several kinds, all of its own.
+        own = isinstance(error, ConnectionError) or type(error).__module__.startswith(
+            ("meshagent.", "aiohttp.")
+        )
+        return self._is_over and own
 
     async def close(self) -> None:
         if self._watching is not None:

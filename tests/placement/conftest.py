@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
@@ -54,10 +54,17 @@ class _Socket:
 class Node:
     """A placement, its room server, and everything that was reported."""
 
-    def __init__(self, folder: Path, state_dir: Path, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, state_dir: Path, *, environments: Path | None = None, **settings: Any
+    ) -> None:
         self.folder = folder
         self.settings = SupervisorSettings(**{"stop_s": 2.0, "term_s": 0.5, "start_s": 15.0, **settings})
-        self.placement = LocalPlacement(self.settings, limits=Limits(), clock=SystemClock())
+        self.placement = LocalPlacement(
+            self.settings,
+            limits=Limits(),
+            clock=SystemClock(),
+            environments=environments or state_dir / "environments",
+        )
         self.hub = RoomHub(state_dir=state_dir, clock=SystemClock())
         self.seen: list[SessionEvent] = []
         self._news = asyncio.Condition()
@@ -171,9 +178,11 @@ class Node:
 
     async def _connected(self, socket: ServerConnection) -> None:
         assert socket.request is not None
-        room = urlsplit(socket.request.path).path.rsplit("/", 1)[-1]
-        token = socket.request.headers["Authorization"].removeprefix("Bearer ")
-        claims = self.hub.admit(room, token)
+        address = urlsplit(socket.request.path)
+        room = address.path.rsplit("/", 1)[-1]
+        # Older clients send the token in the address.
+        token = parse_qs(address.query).get("token", [""])[0] or socket.request.headers["Authorization"]
+        claims = self.hub.admit(room, token.removeprefix("Bearer "))
         await self.hub.serve(
             room, claims, _Socket(socket), room_url=f"ws://127.0.0.1:{self.port}/rooms/{room}"
         )
