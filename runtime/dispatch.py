@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from runtime.chronicle import Chronicle
 from runtime.clock import Clock
-from runtime.errors import BundleImportFailed, EndpointNotFound
+from runtime.errors import BundleImportFailed
 from runtime.launcher import Launcher, OwnRooms
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
 from runtime.recovery import Recovery
 from runtime.session.admission import Admission, Admitted, Duplicate, Refused
 from runtime.session.events import Exited
+from runtime.session.info import not_served
 from runtime.session.journal import Journal
 from runtime.session.record import ExitReason, SessionRecord
 from runtime.session.spec import SessionId, SessionSpec, new_session_id
@@ -261,11 +262,7 @@ class Dispatcher:
                         cure="GET /workers shows its state; mend it and call again.",
                     )
                 return endpoint
-        known = sorted(endpoint.path for endpoint in endpoints)
-        shown = ", ".join(known[:50]) + (" …" if len(known) > 50 else "")
-        raise EndpointNotFound(
-            f"no agent serves {path[:200]}", cure=f"Known paths: {shown}" if known else "No agent is loaded."
-        )
+        raise not_served(path, endpoints)
 
     # ---- ends
 

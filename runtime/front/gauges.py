@@ -6,6 +6,7 @@ from typing import Any
 
 from runtime.front.events import Readers
 from runtime.front.state import Front
+from runtime.session.info import served
 
 
 def gauges(front: Front, readers: Readers) -> dict[str, tuple[str, Any]]:
@@ -28,7 +29,7 @@ def gauges(front: Front, readers: Readers) -> dict[str, tuple[str, Any]]:
         "sessions": ("Sessions by state", states),
         "sessions_max": ("Most sessions at once", load.max_sessions),
         "bundles": ("Bundles by state", bundles),
-        "endpoints": ("Endpoints served", len(front.placement.endpoints())),
+        "endpoints": ("Endpoints served", len(served(front.placement.endpoints()))),
         "event_readers": ("Readers of the event stream", readers.count),
         "journal_failing": ("1 while the journal cannot be written", 1 if front.journal.failing else 0),
         "uptime_seconds": ("Since the start", front.clock.wall() - front.started_at),

@@ -9,6 +9,7 @@ from quart import Blueprint, Response, jsonify, request
 import runtime
 from runtime.front.state import Front, caller
 from runtime.metrics import CONTENT_TYPE
+from runtime.session.info import served
 from runtime.wire.manifest import WELL_KNOWN, EndpointSpec, service_spec
 
 
@@ -24,7 +25,7 @@ def routes(front: Front) -> Blueprint:
     async def specification() -> Response:
         listed = [
             EndpointSpec(path=endpoint.path, identity=endpoint.identity, api=endpoint.permissions)
-            for endpoint in front.placement.endpoints()
+            for endpoint in served(front.placement.endpoints())
         ]
         return jsonify(service_spec(listed, port=front.port, name=front.name))
 
@@ -67,7 +68,7 @@ def routes(front: Front) -> Blueprint:
             status=status,
             version=runtime.__version__,
             generation=max((bundle.generation for bundle in bundles), default=0),
-            endpoints=len(front.placement.endpoints()),
+            endpoints=len(served(front.placement.endpoints())),
             sessions=front.placement.capacity().sessions,
             uptime_s=round(front.clock.wall() - front.started_at, 1),
             **more,

@@ -9,7 +9,7 @@ from quart import Blueprint, Response, g, jsonify, request, websocket
 
 from runtime.chronicle import exit_json
 from runtime.dispatch import Accepted
-from runtime.errors import EndpointNotFound, EnvelopeInvalid
+from runtime.errors import EnvelopeInvalid
 from runtime.front.access import Caller
 from runtime.front.body import read_body
 from runtime.front.problems import problem
@@ -18,6 +18,7 @@ from runtime.front.socket import PacketSocket
 from runtime.front.state import Front, caller
 from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused
+from runtime.session.info import not_served
 from runtime.wire.manifest import reserved_by
 from runtime.wire.webhook import RoomCall, RoomEnded, RoomStarted, UnknownEvent, check_id, parse, payload_of
 
@@ -96,7 +97,7 @@ async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_
     _refuse_unready(front)
     event = parse(payload)
     if not front.knows(path):
-        raise _unknown(front, path)
+        raise not_served(path, front.placement.endpoints())
     match event:
         case UnknownEvent(name=name):
             if name not in unknown_logged and len(unknown_logged) < MAX_UNKNOWN_LOGGED:
@@ -178,19 +179,11 @@ def _ok(session_id: str) -> Response:
 
 def _not_a_post(front: Front, path: str) -> Response:
     if not front.knows(path):
-        raise _unknown(front, path)
+        raise not_served(path, front.placement.endpoints())
     detail = (
         f'POST {{"event":"room.call","data":{{"room_name":"myroom"}}}} to {path}, or open it as a websocket.'
     )
     return problem("upgrade_required", detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
-
-
-def _unknown(front: Front, path: str) -> EndpointNotFound:
-    known = sorted(endpoint.path for endpoint in front.placement.endpoints())
-    shown = ", ".join(known[:50]) + (" …" if len(known) > 50 else "")
-    return EndpointNotFound(
-        f"no agent serves {path[:200]}", cure=f"Known paths: {shown}" if known else "No agent is loaded."
-    )
 
 
 def _wait_s(prefer: str) -> float | None:

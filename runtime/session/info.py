@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runtime.errors import EndpointNotFound
 from runtime.session.spec import Limits
 
 
@@ -36,6 +37,20 @@ class EndpointInfo:
     limit_sources: Mapping[str, str] = field(default_factory=dict)
     restart: str = "never"
     error: str = ""
+
+
+def served(endpoints: Iterable[EndpointInfo]) -> list[EndpointInfo]:
+    """The endpoints that answer calls, by path; not the rows of bundles that cannot run."""
+    return sorted((one for one in endpoints if one.state == "ready" and one.path), key=lambda one: one.path)
+
+
+def not_served(path: str, endpoints: Iterable[EndpointInfo]) -> EndpointNotFound:
+    """What to tell a caller of a path that nobody serves: the paths there are."""
+    known = [one.path for one in served(endpoints)]
+    shown = ", ".join(known[:50]) + (" …" if len(known) > 50 else "")
+    return EndpointNotFound(
+        f"no agent serves {path[:200]}", cure=f"Known paths: {shown}" if known else "No agent is loaded."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,24 @@ async def test_the_specification_names_the_port_that_is_really_listened_on(servi
         }
 
 
+async def test_rows_of_bundles_that_cannot_run_are_not_endpoints(serving: Any) -> None:
+    placement = FakePlacement(
+        listed=[
+            endpoint("/chat"),
+            endpoint("", state="failed", error="does not import"),
+            endpoint("/taken", state="failed", error="claimed by two"),
+        ]
+    )
+    async with serving(placement) as site:
+        spec = (await site.get("/.well-known/meshagent-service.json")).json
+        assert [one["path"] for one in spec["ports"][0]["endpoints"]] == ["/chat"]
+        assert (await site.get("/healthz")).json["endpoints"] == 1
+        missing = await site.post("/nope")
+        assert missing.json["detail"].rstrip(".").endswith("Known paths: /chat")
+        failed = await site.post("/taken")
+        assert "claimed by two" in failed.json["detail"]
+
+
 async def test_readiness_says_why_not(serving: Any) -> None:
     async with serving() as site:
         assert (await site.get("/readyz")).status == 200
