@@ -30,7 +30,7 @@ ROOT = HERE.parents[1]
 CACHE = ROOT / ".venv-interop"
 VERSIONS = ("0.7.1", "0.55.1")
 KEY = ApiKey("11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "s3cr3t" * 8)
-SECRET = "an interop webhook secret of some length"
+SECRET = "interop-webhook-secret-of-some-length"
 INSTALL_S = 150
 DRIVER_S = 60
 

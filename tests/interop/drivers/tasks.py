@@ -49,4 +49,5 @@ async def main(work):
         assert await failure(ask(ada, "adder", {"a": 2, "b": 40}))
 
 
-run(main)
+if __name__ == "__main__":
+    run(main)
