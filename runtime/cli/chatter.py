@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.cli.terminal import clean
 
 MAX_LINE_CHARS = 1000
 _PLACE = re.compile(r" at \S{1,500}:[0-9]+ in \S+$")  # a crash tells it on a line of its own
+_IN_FILE = re.compile(r" \((\S[^()]{0,500}:[0-9]+)(?: in [^()\s]{1,200})?\)(?=\. |$)")
+_MEND = "Mend that line and save; it is loaded again."  # said shorter where it is said each time
 _LOUD = ("warning", "error", "critical")
 _HIDDEN_KEYS = frozenset({"event", "level", "timestamp", "logger", "exception", "cure", "detail"})
 
@@ -31,11 +33,18 @@ class Chatter:
     Args:
         muted: Names of events that are not told; the caller may change the set.
         show_prints: Whether what agents print is told.
+
+    Attributes:
+        source: What the one program is called, where there is only one; else the name of the bundle is told.
+        after_reload: Says what becomes of sessions, given the paths that a bundle's new generation serves.
     """
 
     def __init__(self, muted: set[str] | None = None, *, show_prints: bool = True) -> None:
         self.muted = muted if muted is not None else set()
+        self.source = ""
+        self.after_reload: Callable[[Sequence[str]], str] = lambda _: "new calls use it"
         self._show_prints = show_prints
+        self._generations: dict[str, int] = {}
         self._told_ends: deque[str] = deque(maxlen=200)
         self._told_crashes: deque[str] = deque(maxlen=200)
 
@@ -58,7 +67,7 @@ class Chatter:
         elif event == "bundle.loaded":
             told = self._loaded(line)
         elif event == "bundle.failed":
-            told = [(f"  ✗ {line.get('error', '')}", "red"), *self._rest(line)]
+            told = [(self._failed(line), "red"), *self._rest(line)]
         elif line.get("level") in _LOUD:
             told = self._warning(line, event)
         else:
@@ -97,17 +106,25 @@ class Chatter:
         return [(f"  ↻ session {session} · {reason} · restart {attempt}/{most} in {delay_s:.1f} s", "yellow")]
 
     def _loaded(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
-        generation = int(line.get("generation") or 1)
+        generation, name = int(line.get("generation") or 1), str(line.get("bundle"))
+        self._generations[name] = generation
         if generation == 1:
             return []
-        took_s = float(line.get("duration_s") or 0.0)
-        name = line.get("bundle")
-        return [
-            (
-                f"  ↻ {name} changed · generation {generation} ready in {took_s:.2f} s · new calls use it",
-                "cyan",
-            )
-        ]
+        took = f"generation {generation} ready in {float(line.get('duration_s') or 0.0):.2f} s"
+        paths = line.get("endpoints")
+        after = self.after_reload(paths if isinstance(paths, list) else [])
+        return [(f"  ↻ {self.source or name} changed · {took} · {after}", "cyan")]
+
+    def _failed(self, line: Mapping[str, Any]) -> str:
+        error = str(line.get("error", ""))
+        where = _IN_FILE.search(error)
+        if where is not None:
+            error = f"{short_place(where[1])} {error[: where.start()]}{error[where.end() :]}"
+        generation = self._generations.get(str(line.get("bundle")))
+        if generation is None:
+            return f"  ✗ {error}"
+        error = error.removesuffix(_MEND).rstrip(". ")
+        return f"  ✗ {error} · generation {generation} keeps serving · fix and save again"
 
     def _warning(self, line: Mapping[str, Any], event: str) -> list[tuple[str, str]]:
         keys = " ".join(f"{key}={value}" for key, value in line.items() if key not in _HIDDEN_KEYS)

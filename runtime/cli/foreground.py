@@ -51,7 +51,7 @@ class Foreground:
         show_prints: Show what agents print.
 
     Attributes:
-        after_look: Called with the table each time it was asked for.
+        after_look: Called with the server's answer each time the table was asked for.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Foreground:
         self.server = ServerProcess(flags, sources, config, self._hear)
         self.rows: list[Row] = []
         self.chatter = Chatter(show_prints=show_prints)
-        self.after_look: Callable[[list[Row]], None] = lambda _: None
+        self.after_look: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.plain = is_plain(sys.stdout)
         self.drain_s = 30.0
         self._keys = dict(keys or {})
@@ -82,6 +82,11 @@ class Foreground:
     def api(self) -> Api:
         assert self.server.api is not None, "it is not listening yet"
         return self.server.api
+
+    @property
+    def is_ending(self) -> bool:
+        """Somebody asked it to stop."""
+        return self._asked > 0
 
     def start(self) -> Api:
         """Start the server and wait until it answers; from here on signals end it in order."""
@@ -99,8 +104,9 @@ class Foreground:
 
     def look(self) -> list[Row]:
         """Ask the server for the table as it is now."""
-        self.rows = rows(self.api.get("/workers?all=1"), dict(self._joined_ms))
-        self.after_look(self.rows)
+        answer = self.api.get("/workers?all=1")
+        self.rows = rows(answer, dict(self._joined_ms))
+        self.after_look(answer)
         return self.rows
 
     def settle(self, timeout_s: float = SETTLE_S, *, called: bool = True) -> list[Row]:

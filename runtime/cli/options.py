@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,13 @@ Watch = Annotated[
     bool | None,
     typer.Option("--watch/--no-watch", help="Load changed and new files while running.", show_default=False),
 ]
+
+
+class Reload(StrEnum):
+    """What becomes of the sessions that a command called, when the program was loaded again."""
+
+    RESTART = "restart"
+    KEEP = "keep"
 
 
 def config_file(named: Path | None) -> Path | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.options import Config, Port, State, Watch, config_file
+from runtime.cli.options import Config, Port, Reload, State, Watch, config_file
 from runtime.cli.terminal import note, say
 
 if TYPE_CHECKING:
-    from runtime.cli.board import Row
-    from runtime.cli.foreground import Foreground
+    from runtime.cli.room_calls import RoomCalls
 
 FIRST_PORT = 8081
 HOST = "0.0.0.0"
@@ -33,6 +31,9 @@ def run(
     ] = None,
     port: Port = None,
     watch: Watch = None,
+    reload: Annotated[
+        Reload, typer.Option("--reload", help="What becomes of the called sessions when you save.")
+    ] = Reload.RESTART,
     config: Config = None,
     state_dir: State = None,
 ) -> int:
@@ -43,6 +44,7 @@ def run(
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.foreground import Foreground
     from runtime.cli.ports import any_free, is_free
+    from runtime.cli.room_calls import RoomCalls
     from runtime.cli.screen import free_state_dir
     from runtime.cli.source import check_source, loaded
     from runtime.settings import load_settings
@@ -84,9 +86,18 @@ def run(
         say(f"Connecting port {chosen}...")
         for endpoint in endpoints:
             say(f"Connecting endpoint {endpoint['path']} as {endpoint['identity']}...")
-        called = _call_all(foreground, endpoints, room, host, chosen)
+        calls = RoomCalls(
+            lambda: foreground.api,
+            room,
+            tell=foreground.tell,
+            reload=reload,
+            is_over=lambda: foreground.is_ending,
+        )
+        called = _call_all(calls, endpoints, host, chosen)
         foreground.chatter.muted.discard("bundle.failed")
-        foreground.after_look = _call_added(foreground, endpoints, room)
+        foreground.chatter.source = command.resolve().name
+        foreground.chatter.after_reload = calls.after_reload
+        foreground.after_look = calls.look
         foreground.settle(called=called)
     except CommandFailed:
         foreground.abandon()
@@ -103,39 +114,13 @@ def run(
     return foreground.watch()
 
 
-def _call_added(
-    foreground: Foreground, endpoints: list[dict[str, Any]], room: str
-) -> Callable[[list[Row]], None]:
-    """Call endpoints that the program did not have at first; each is tried once."""
-    from runtime.cli.call import post_call
-    from runtime.cli.failure import CommandFailed
-
-    tried = {str(endpoint["path"]) for endpoint in endpoints}
-
-    def look(rows: list[Row]) -> None:
-        for row in rows:
-            if row.path in tried or row.state != "waiting":
-                continue
-            tried.add(row.path)
-            try:
-                post_call(foreground.api, row.path, {"room_name": room, "arguments": {}})
-                foreground.tell(f"  + endpoint {row.path} as {row.identity} called into {room}", "cyan")
-            except CommandFailed as error:
-                foreground.tell(f"  error: {row.path}: {error}", "red")
-
-    return look
-
-
-def _call_all(
-    foreground: Foreground, endpoints: list[dict[str, Any]], room: str, host: str, port: int
-) -> bool:
+def _call_all(calls: RoomCalls, endpoints: list[dict[str, Any]], host: str, port: int) -> bool:
     """Call every endpoint into the room at once; one that fails does not hold up the others.
 
     Returns whether all of them took the call.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from runtime.cli.call import post_call
     from runtime.cli.failure import CommandFailed
 
     def one(endpoint: dict[str, Any]) -> bool:
@@ -146,7 +131,7 @@ def _call_all(
             f"INFO:webhooks:received request http://localhost:{port}{path} POST",
         ]
         try:
-            post_call(foreground.api, path, {"room_name": room, "arguments": {}})
+            calls.first(endpoint)
         except CommandFailed as error:
             note(f"error: {path}: {error}", "red")
             return False

@@ -95,3 +95,44 @@ def test_ordinary_lines_are_not_told() -> None:
 
 def test_what_is_no_log_line_is_shown_and_everything_has_a_bound() -> None:
     assert told({"event": "x" * 5000, "plain": True}) == ["x" * MAX_LINE_CHARS]
+
+
+def loaded(generation: int) -> dict[str, Any]:
+    return {
+        "event": "bundle.loaded",
+        "level": "info",
+        "bundle": "main",
+        "generation": generation,
+        "duration_s": 0.18,
+        "endpoints": ["/chat"],
+    }
+
+
+def test_a_new_generation_is_told_with_what_becomes_of_the_sessions() -> None:
+    chatter = Chatter()
+    assert chatter.tell(loaded(1)) == []
+    assert (
+        chatter.tell(loaded(4))[0][0] == "  ↻ main changed · generation 4 ready in 0.18 s · new calls use it"
+    )
+    chatter.source, chatter.after_reload = "main.py", lambda paths: f"{paths} join anew"
+    assert chatter.tell(loaded(5))[0][0].endswith(
+        "main.py changed · generation 5 ready in 0.18 s · ['/chat'] join anew"
+    )
+
+
+def test_a_broken_file_is_told_with_its_line_and_with_what_serves_meanwhile() -> None:
+    mend = "Mend that line and save; it is loaded again."
+    error = f"SyntaxError: '(' was never closed (/srv/a/main.py:27). {mend}"
+    line = {"event": "bundle.failed", "level": "error", "bundle": "main", "error": error}
+    chatter = Chatter()
+    assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed. {mend}"
+    chatter.tell(loaded(4))
+    serves = "generation 4 keeps serving · fix and save again"
+    assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed · {serves}"
+    other = (
+        "the package 'nowhere' is not installed (/srv/main.py:2 in <module>). Install it: pip install nowhere"
+    )
+    assert chatter.tell({**line, "error": other})[0][0] == (
+        "  ✗ main.py:2 the package 'nowhere' is not installed. Install it: pip install nowhere"
+        " · generation 4 keeps serving · fix and save again"
+    )
