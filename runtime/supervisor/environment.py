@@ -116,7 +116,7 @@ class Environment:
         """Whether it can be used as it is; a stale one was made before the requirements changed."""
         stamp = self.stamp()
         if stamp is None:
-            return "broken" if self.python.is_symlink() else "missing"
+            return "broken" if self.folder.is_dir() else "missing"
         if not os.access(self.python, os.X_OK):
             return "broken"
         return "ready" if stamp.fingerprint == self.wants.fingerprint() else "stale"

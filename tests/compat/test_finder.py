@@ -138,19 +138,6 @@ def test_a_submodule_does_not_hide_the_name_spelled_like_it() -> None:
     assert callable(participant_token)
 
 
-def test_our_classes_serve_also_where_an_sdk_is_installed(tmp_path: Path) -> None:
-    package = tmp_path / "meshagent" / "api"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("RoomClient = 'theirs'\n")
-    program = """
-        from runtime.compat import finder
-        finder.install()
-        from meshagent.api import RoomClient
-        print(RoomClient.__module__)
-    """
-    assert run(program, path=tmp_path).split() == ["runtime.sdk.client"]
-
-
 def test_a_second_install_changes_nothing(installed: None) -> None:
     before = list(sys.meta_path)
     finder.install()

@@ -1,0 +1,143 @@
+"""Which environment a bundle asks for, and whether it can be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import BundleError, EnvironmentUnusable
+from runtime.supervisor.environment import Environment, Stamp, environment_of, own_launch, wants_of
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = tmp_path / "agents" / "chat"
+    folder.mkdir(parents=True)
+    (folder / "main.py").touch()
+    return folder
+
+
+def made(bundle: Path, tmp_path: Path) -> Environment:
+    """The bundle's environment, as a complete installation leaves it."""
+    environment = environment_of("chat", bundle, tmp_path / "environments")
+    assert environment is not None
+    environment.python.parent.mkdir(parents=True)
+    environment.python.symlink_to("/bin/true")
+    Stamp("3.13.0", "0.7.1", environment.wants.fingerprint()).write(environment.folder)
+    return environment
+
+
+def test_a_file_or_a_folder_that_asks_for_nothing_runs_in_the_servers(bundle: Path, tmp_path: Path) -> None:
+    assert wants_of(bundle / "main.py") is None
+    assert wants_of(bundle) is None
+    (bundle / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    (bundle / "bulkhead.toml").write_text("[server]\nport = 1\n")
+    assert wants_of(bundle) is None
+    assert own_launch("chat", bundle, tmp_path, {}) is None
+
+
+def test_each_of_the_three_files_asks(bundle: Path) -> None:
+    (bundle / "bulkhead.toml").write_text('python = "3.13"\n')
+    wants = wants_of(bundle)
+    assert wants is not None
+    assert (wants.python, wants.requirements, wants.file, wants.says) == ("3.13", (), None, "bulkhead.toml")
+    (bundle / "pyproject.toml").write_text(
+        '[project]\nname = "chat"\nrequires-python = ">=3.12"\ndependencies = ["meshagent-agents"]\n'
+    )
+    wants = wants_of(bundle)
+    assert wants is not None
+    # What is said to us goes before what is said to everybody.
+    assert (wants.python, wants.requirements, wants.says) == ("3.13", ("meshagent-agents",), "pyproject.toml")
+    (bundle / "bulkhead.toml").unlink()
+    (bundle / "requirements.txt").write_text("meshagent-agents==0.7.1\n")
+    wants = wants_of(bundle)
+    assert wants is not None
+    assert (wants.python, wants.file, wants.says) == (
+        ">=3.12",
+        bundle / "requirements.txt",
+        "requirements.txt",
+    )
+
+
+def test_a_path_is_taken_from_the_bundles_folder(bundle: Path) -> None:
+    (bundle / "bulkhead.toml").write_text('python = "./bin/python"\n')
+    wants = wants_of(bundle)
+    assert wants is not None
+    assert wants.python == str(bundle / "bin" / "python")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("pyproject.toml", "[project\n", "chat/pyproject.toml is no TOML"),
+        ("pyproject.toml", '[project]\ndependencies = "one"\n', "dependencies is no list"),
+        ("bulkhead.toml", "python = 3.13\n", "python is no text"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(bundle: Path, file: str, text: str, told: str) -> None:
+    (bundle / file).write_text(text)
+    with pytest.raises(BundleError, match=told):
+        wants_of(bundle)
+    with pytest.raises(EnvironmentUnusable, match=told):
+        own_launch("chat", bundle, bundle, {})
+
+
+def test_a_missing_one_says_which_command_makes_it(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "requirements.txt").touch()
+    with pytest.raises(
+        EnvironmentUnusable, match=f"no environment yet. Run: bulkhead bundle install {bundle}"
+    ):
+        own_launch("chat", bundle, tmp_path, {})
+
+
+def test_one_that_is_complete_is_used_without_the_servers_packages(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "requirements.txt").write_text("x\n")
+    environment = made(bundle, tmp_path)
+    assert environment.state() == "ready"
+    env = {"PATH": "/bin", "PYTHONPATH": "/front", "PYTHONHOME": "/front", "KEY": "k"}
+    launch = own_launch("chat", bundle, tmp_path / "environments", env)
+    assert launch is not None
+    assert launch.python == str(environment.python)
+    assert launch.env == {
+        "PATH": f"{environment.folder}/bin:/bin",
+        "KEY": "k",
+        "VIRTUAL_ENV": str(environment.folder),
+    }
+
+
+def test_changed_requirements_make_it_stale_and_a_lost_interpreter_broken(
+    bundle: Path, tmp_path: Path
+) -> None:
+    (bundle / "requirements.txt").write_text("x\n")
+    environment = made(bundle, tmp_path)
+    (bundle / "requirements.txt").write_text("y\n")
+    assert environment.state() == "stale"
+    with pytest.raises(EnvironmentUnusable, match=r"requirements\.txt of chat was changed"):
+        environment.launch({})
+    (bundle / "requirements.txt").write_text("x\n")
+    environment.python.unlink()
+    environment.python.symlink_to("/there/is/no/python")
+    assert environment.state() == "broken"
+    with pytest.raises(EnvironmentUnusable, match=r"incomplete\. Run: bulkhead bundle install"):
+        environment.launch({})
+
+
+def test_an_installation_that_was_cut_off_left_a_broken_one(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "requirements.txt").touch()
+    environment = made(bundle, tmp_path)
+    (environment.folder / "bulkhead-environment.json").write_text('{"python": ')
+    assert environment.state() == "broken"
+
+
+def test_bundles_of_one_name_in_two_folders_have_one_each(bundle: Path, tmp_path: Path) -> None:
+    other = tmp_path / "others" / "chat"
+    other.mkdir(parents=True)
+    for folder in (bundle, other):
+        (folder / "requirements.txt").touch()
+    one, two = (environment_of("chat", folder, tmp_path) for folder in (bundle, other))
+    assert one is not None
+    assert two is not None
+    assert one.folder != two.folder

@@ -1,0 +1,125 @@
+"""Environments are made with the tools that are there, and failures say what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import BundleError
+from runtime.supervisor.environment import SDK_REQUIREMENTS, WORKER_REQUIREMENTS, Environment, environment_of
+from runtime.supervisor.installation import install
+
+pytestmark = pytest.mark.process
+
+# Stands in for uv: it notes what it is asked, and makes an "environment" around this test's interpreter,
+# which has the worker's packages.
+UV = """#!/bin/sh
+echo "$@" >> {log}
+case "$1" in
+  venv)
+    for last; do :; done; mkdir -p "$last/bin"
+    printf '#!/bin/sh\\nexec {python} "$@"\\n' > "$last/bin/python"
+    chmod +x "$last/bin/python" ;;
+  pip) {pip} ;;
+esac
+"""
+OWN = ".".join(map(str, sys.version_info[:3]))
+
+
+class Site:
+    """A bundle, and the commands that its installation finds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bundle = folder / "agents" / "chat"
+        self.bundle.mkdir(parents=True)
+        self.log = folder / "log"
+        self.lines: list[str] = []
+        self._folder = folder
+
+    def uv(self, pip: str = "echo Installed 3 packages") -> dict[str, str]:
+        """Put a uv on the path; returns the environment with that path."""
+        path = self._folder / "bin" / "uv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(UV.format(log=self.log, python=sys.executable, pip=pip))
+        path.chmod(0o755)
+        return {**os.environ, "PATH": f"{path.parent}:/usr/bin:/bin", "HOME": str(self._folder)}
+
+    def environment(self) -> Environment:
+        found = environment_of("chat", self.bundle, self._folder / "environments")
+        assert found is not None
+        return found
+
+    def asked(self) -> list[str]:
+        return self.log.read_text().splitlines()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_uv_makes_it_where_there_is_one(site: Site) -> None:
+    (site.bundle / "requirements.txt").write_text("aiohttp\n")
+    environment = site.environment()
+    stamp = install(environment, site.uv(), site.lines.append)
+    assert (stamp.python, stamp.sdk) == (OWN, "")
+    assert environment.state() == "ready"
+    venv, first, second = site.asked()
+    assert venv.startswith("venv ")
+    # One resolution for what the bundle asks for and what the worker needs.
+    assert first.split()[4:] == ["-r", str(site.bundle / "requirements.txt"), *WORKER_REQUIREMENTS]
+    # Without an SDK in it, agents use our classes.
+    assert second.split()[4:] == list(SDK_REQUIREMENTS)
+    assert "Installed 3 packages" in site.lines
+
+
+def test_a_second_installation_keeps_the_environment(site: Site) -> None:
+    (site.bundle / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["aiohttp"]\n')
+    install(site.environment(), site.uv(), site.lines.append)
+    (site.bundle / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["quart"]\n')
+    assert site.environment().state() == "stale"
+    install(site.environment(), site.uv(), site.lines.append)
+    assert site.environment().state() == "ready"
+    assert [line.split()[0] for line in site.asked()].count("venv") == 1
+    assert "quart" in site.asked()[-2]
+
+
+def test_packages_that_cannot_be_had_are_told_with_the_tools_words(site: Site) -> None:
+    (site.bundle / "requirements.txt").write_text("no-such-thing\n")
+    with pytest.raises(BundleError, match=r"Mend requirements\.txt, then: bulkhead bundle install") as raised:
+        install(site.environment(), site.uv("echo no such package; exit 1"), site.lines.append)
+    assert "no such package" in getattr(raised.value, "detail", "")
+    assert site.environment().state() == "broken"
+
+
+def test_packages_that_want_another_python_get_it_or_say_so(site: Site) -> None:
+    (site.bundle / "requirements.txt").write_text("x\n")
+    env = site.uv("echo 'x requires a different Python'; exit 1")
+    with pytest.raises(BundleError, match=r'python = "3\.13"'):
+        install(site.environment(), env, site.lines.append)
+
+
+def test_no_suitable_interpreter_names_those_there_are(site: Site) -> None:
+    (site.bundle / "bulkhead.toml").write_text('python = ">=3.99"\n')
+    with pytest.raises(BundleError, match=f"chat wants Python >=3.99; there is .*{OWN}"):
+        install(site.environment(), site.uv(), site.lines.append)
+    (site.bundle / "bulkhead.toml").write_text('python = "./no/python"\n')
+    with pytest.raises(BundleError, match=r"no Python 3\.11 or newer"):
+        install(site.environment(), site.uv(), site.lines.append)
+
+
+def test_a_named_interpreter_is_the_one(site: Site) -> None:
+    (site.bundle / "bulkhead.toml").write_text(f'python = "{sys.executable}"\n')
+    install(site.environment(), site.uv(), site.lines.append)
+    assert f"--python {sys.executable}" in site.asked()[0]
+
+
+def test_an_environment_whose_worker_does_not_start_is_not_called_ready(site: Site) -> None:
+    (site.bundle / "requirements.txt").touch()
+    env = site.uv(f"ln -sf /bin/false {site.environment().folder}/bin/python")
+    with pytest.raises(BundleError):
+        install(site.environment(), env, site.lines.append)
+    assert site.environment().state() == "broken"
