@@ -77,6 +77,14 @@ def member(pid: int) -> Member | None:
     if end < 0:
         return None
     fields = raw[end + 2 :].split()
+    if fields[0] == b"Z" and int(fields[17]) > 1:
+        # Its first thread has ended and others go on: they have the memory, and the state.
+        for task in os.listdir(f"/proc/{pid}/task"):
+            other = read(f"/proc/{pid}/task/{task}/stat") if int(task) != pid else b""
+            if other:
+                others = other[other.rfind(b")") + 2 :].split()
+                fields[0], fields[21] = others[0], others[21]
+                break
     return Member(
         pid=pid,
         name=raw[raw.find(b"(") + 1 : end].decode("utf-8", "replace"),

@@ -190,6 +190,10 @@ class WorkerProcess:
             before = text
         return before
 
+    def forget_stacks(self) -> None:
+        """What was written is of no use any more; it must not be taken for the stacks of an end to come."""
+        self._plumbing.box.clear_text()
+
     def last_text(self) -> str:
         """What faulthandler wrote last."""
         return self._plumbing.box.text()

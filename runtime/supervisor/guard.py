@@ -79,14 +79,12 @@ class Guard:
         self._flood_told = False
         self._tasks: list[TaskTrace] = []
         self._timers: set[asyncio.TimerHandle] = set()
-        self.members: tuple[Member, ...] = ()
 
     def look(self, now: float) -> float | None:
         """See `runtime.supervisor.sampler.Watched`."""
         use = self._worker.measure(with_pss=False)
         if use is None:
             return None
-        self.members = use.members
         if self._budget.wants_pss(use.rss_bytes):
             use = replace(use, pss_bytes=tree.pss_of(use.members))
         self._meter.read(
@@ -131,6 +129,7 @@ class Guard:
                 case Hung():
                     self._alarm.hung(self._sentence(sign.kind, sign.silent_s, self._worker.last_text()))
                 case Awake():
+                    self._worker.forget_stacks()
                     self._alarm.warn("hang", f"answers again after {sign.silent_s:.1f} s", "")
 
     def _late(self, sign: Late) -> None:

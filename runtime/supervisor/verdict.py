@@ -78,7 +78,9 @@ def of_status(status: int | None, signal_name: str, stack: str) -> Exit:
     """
     code, number = code_and_signal(status)
     if number is not None:
-        line = innermost_line(stack)
+        # Only what was written because of this signal; older stacks were asked for by somebody.
+        _, fatal, last = stack.rpartition("Fatal Python error")
+        line = innermost_line(last) if fatal else ""
         at = f" at {line}" if line else ""
         named = f"{number} ({signal_name})" if signal_name else str(number)
         if signal_name in _LIMIT_SIGNALS:

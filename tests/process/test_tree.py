@@ -122,3 +122,28 @@ def test_a_tree_that_forks_as_fast_as_it_can_is_ended_whole(program: list[subpro
     while tree.sweep(()):
         pass
     assert not psutil.Process().children(recursive=True)
+
+
+GHOST = """
+import ctypes, os, threading, time
+def go_on():
+    held = b"x" * (50 << 20)
+    os.write(1, b"up\\n")
+    time.sleep(600)
+threading.Thread(target=go_on).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_is_still_counted(
+    program: list[subprocess.Popen[str]],
+) -> None:
+    popen = start(program, GHOST, 1)
+    raw = procfs.read(f"/proc/{popen.pid}/stat")
+    while raw[raw.rfind(b")") + 2 :][:1] != b"Z":
+        raw = procfs.read(f"/proc/{popen.pid}/stat")
+    use = tree.measure(popen.pid)
+    assert use is not None
+    assert use.rss_bytes > (50 << 20)
+    assert use.pss_bytes > (50 << 20)
+    assert use.threads >= 2
