@@ -15,20 +15,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final, TypeVar
+
+from msgspec import structs
 
 from runtime.session.redaction import Redactor, secrets_in
+from runtime.wire import control
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
 from runtime.worker.locals import locals_of, secrets_of
 
+MAX_MESSAGE_BYTES: Final = 56 << 10
+"""Of a whole report on the pipe: below the smallest limit that a front may set for a frame."""
 _MAX_MESSAGE_CHARS: Final = 2_000
 _MAX_TRACEBACK_CHARS: Final = 24_000
 _MAX_FRAMES: Final = 20
 _MAX_LOCALS_CHARS: Final = 24_000
 _MAX_HIDDEN: Final = 100
+_MAX_HIDDEN_CHARS: Final = 8_000
 _MAX_LINE_CHARS: Final = 200
 _AROUND: Final = 5
 _USER_CODE_S: Final = 0.5
+Report = TypeVar("Report", control.Failed, control.Exiting)
 _NOT_THEIRS: Final = (str(Path(__file__).resolve().parent.parent), "<frozen ")
 _OS_FILES: Final = ("<frozen os>", os.__file__)
 
@@ -92,9 +99,27 @@ def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None =
             bases=[f"{cls.__module__}.{cls.__qualname__}"[:200] for cls in type(error).__mro__[:8]],
             missing=(error.name or "")[:200] if isinstance(error, ModuleNotFoundError) else "",
             variable=_variable(error),
-            hide=redactor.values[:_MAX_HIDDEN],
+            hide=_hidden(redactor),
         ),
     )
+
+
+def fitting(message: Report) -> Report:
+    """The message, if need be without its longest parts: no front refuses a frame of this size."""
+    trace = message.trace or Trace()
+    without_locals = [structs.replace(frame, locals={}) for frame in trace.frames]
+    smaller: tuple[dict[str, Any], ...] = (
+        {},
+        {"trace": structs.replace(trace, tasks=[])},
+        {"trace": structs.replace(trace, tasks=[], frames=without_locals)},
+        {"trace": structs.replace(trace, tasks=[], frames=[], excerpt=None)},
+        {"trace": None, "traceback": message.traceback[-4_000:], "message": message.message[:500]},
+    )
+    for changes in smaller:
+        made = structs.replace(message, **changes)
+        if len(control.encode(made)) <= MAX_MESSAGE_BYTES:
+            return made
+    return structs.replace(message, trace=None, traceback="", message="", where="")
 
 
 def _frames(live: list[tuple[FrameType, int]], folder: Path, redactor: Redactor) -> list[Frame]:
@@ -129,6 +154,17 @@ def _excerpt(file: str, line: int, redactor: Redactor) -> Excerpt | None:
     first = max(1, line - _AROUND)
     shown = [redactor.text(text.rstrip("\n"))[:_MAX_LINE_CHARS] for text in lines[first - 1 : line + _AROUND]]
     return Excerpt(file=file[:500], first=first, marked=line, lines=shown)
+
+
+def _hidden(redactor: Redactor) -> list[str]:
+    """What the front must hide, too; shorter ones first, so that many find room."""
+    found, left_chars = list[str](), _MAX_HIDDEN_CHARS
+    for value in reversed(redactor.values):
+        left_chars -= len(value)
+        if left_chars < 0 or len(found) >= _MAX_HIDDEN:
+            break
+        found.append(value)
+    return found
 
 
 def _variable(error: BaseException) -> str:

@@ -140,8 +140,10 @@ class _Worker:
         if isinstance(self._loaded, BaseException):
             told = failure.describe(self._loaded, self._folder)
             channel.send(
-                control.Failed(
-                    "import", told.kind, told.message, told.where, told.traceback, trace=told.trace
+                failure.fitting(
+                    control.Failed(
+                        "import", told.kind, told.message, told.where, told.traceback, trace=told.trace
+                    )
                 )
             )
             code = ExitCode.FAILED
@@ -159,7 +161,7 @@ class _Worker:
             return  # nobody listens, or half a message is under way and nothing can follow it
         told = failure.describe(error, self._folder)
         message = control.Exiting(told.kind, told.message, told.where, told.traceback, told.trace)
-        frame = encode_frame(control.encode(message), max_frame_bytes=_MAX_FRAME_BYTES)
+        frame = encode_frame(control.encode(failure.fitting(message)), max_frame_bytes=_MAX_FRAME_BYTES)
         pipe = Socket(fileno=os.dup(self._ends.control_fd))
         try:
             pipe.settimeout(_LAST_WORD_S)

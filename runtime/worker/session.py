@@ -22,7 +22,7 @@ from runtime.wire import control
 from runtime.worker import joined
 from runtime.worker.activity import Active, nowhere
 from runtime.worker.bundle import LoadedBundle
-from runtime.worker.failure import describe
+from runtime.worker.failure import describe, fitting
 from runtime.worker.fault import commit
 from runtime.worker.relay import RelayTransport
 from runtime.worker.report import Reporter
@@ -211,8 +211,8 @@ class Session:
             # No line of the agent had a part in it, so there is no line to show.
             reason = "room_lost" if isinstance(error, RoomLost) else "room_unreachable"
             return control.Failed(fault.stage, told.kind, told.message, reason=reason)
-        return control.Failed(
-            fault.stage, told.kind, told.message, told.where, told.traceback, trace=told.trace
+        return fitting(
+            control.Failed(fault.stage, told.kind, told.message, told.where, told.traceback, trace=told.trace)
         )
 
 

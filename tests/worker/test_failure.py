@@ -6,8 +6,13 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
+from msgspec import structs
 
-from runtime.worker.failure import describe
+from runtime.settings import knobs
+from runtime.wire import control
+from runtime.wire.control import Failed
+from runtime.wire.trace import TaskTrace
+from runtime.worker.failure import MAX_MESSAGE_BYTES, describe, fitting
 
 pytestmark = pytest.mark.unit
 
@@ -100,3 +105,21 @@ def test_a_missing_package_and_a_missing_variable_are_named(tmp_path: Path) -> N
     assert told.trace.variable == "NO_SUCH_VARIABLE"
     told = describe(raised_in(tmp_path, "{}['x']\n"), tmp_path)
     assert told.trace.variable == ""
+
+
+def test_a_report_fits_into_the_smallest_frame_that_a_front_takes(tmp_path: Path) -> None:
+    fields = "".join(f"    v{n} = '\U0001f600' * 190\n" for n in range(20))
+    body = f"def f(n):\n{fields}    f(n + 1) if n < 15 else 1 / 0\nf(0)\n"
+    told = describe(raised_in(tmp_path, body), tmp_path)
+    tasks = [TaskTrace("t" * 100, "Future", ["x" * 500] * 12)] * 40
+    trace = structs.replace(told.trace, tasks=tasks)
+    whole = Failed("run", told.kind, told.message, told.where, "\U0001f600" * 24_000, trace=trace)
+    assert len(control.encode(whole)) > 100_000
+    sent = fitting(whole)
+    assert len(control.encode(sent)) <= MAX_MESSAGE_BYTES
+    assert sent.where == whole.where
+    assert fitting(Failed("run", "KeyError", "small", trace=told.trace)).message == "small"
+    huge = Failed("run", "\U0001f600" * 100_000, "m", "w" * 100_000)
+    assert len(control.encode(fitting(structs.replace(huge, kind="K")))) <= MAX_MESSAGE_BYTES
+    limit = next(item for key, item in knobs() if key == "supervisor.max_frame_bytes").metadata["minimum"]
+    assert limit > MAX_MESSAGE_BYTES
