@@ -13,7 +13,7 @@ from hypercorn.config import Config
 from hypercorn.logging import Logger
 
 from runtime.errors import ConfigError
-from runtime.front.socket import MAX_MESSAGE_BYTES
+from runtime.front.socket import MAX_PACKET_BYTES
 from runtime.logs import get_logger
 
 PING_S: Final = 15.0
@@ -109,7 +109,7 @@ class Listener:
         config.graceful_timeout = CLOSE_S
         config.include_server_header = False
         config.websocket_ping_interval = PING_S
-        config.websocket_max_message_size = MAX_MESSAGE_BYTES
+        config.websocket_max_message_size = MAX_PACKET_BYTES
         config.keep_alive_timeout = 30
         asyncio.get_running_loop().set_exception_handler(_ignore_cancelled)
         self._serving = asyncio.create_task(

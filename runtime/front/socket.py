@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quart import Quart
 
 MAX_WAITING_COUNT: Final = 16
-MAX_MESSAGE_BYTES: Final = 4 << 20
+MAX_PACKET_BYTES: Final = 4 << 20
 GOODBYE_S: Final = 5.0
 """Time a handler gets to notice that its peer is gone before it is cancelled."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from runtime.wire.room import MAX_SENT_BYTES
+
 MIB: Final = 1024 * 1024
 
 
@@ -36,7 +38,7 @@ class RoomLimits:
 
     max_rooms: int = 256
     max_participants: int = 256
-    max_message_bytes: int = 16 * MIB
+    max_message_bytes: int = MAX_SENT_BYTES
     max_outbound_bytes: int = 32 * MIB
     max_pending_requests: int = 1024
     max_attributes_bytes: int = MIB // 16

@@ -6,8 +6,9 @@ import asyncio
 from collections import deque
 
 from runtime.errors import RoomFull, RoomLost
+from runtime.sdk.room_exception import RoomException
 from runtime.sdk.transport import Transport
-from runtime.wire.room import Message, encode
+from runtime.wire.room import MAX_SENT_BYTES, Message, encode
 
 MAX_WAITING_COUNT = 4096
 MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -19,13 +20,23 @@ class Outbox:
     Packets of two messages must not mix on a connection, so everybody puts whole messages here and
     one task, ``run``, writes them.  The bounds count what has not been handed to the transport yet; one
     message larger than the byte bound still passes when it is alone.
+
+    Args:
+        max_message_bytes: Payload of one message.  A room ends the connection of who sends a larger one.
     """
 
-    def __init__(self, *, max_count: int = MAX_WAITING_COUNT, max_bytes: int = MAX_WAITING_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        max_count: int = MAX_WAITING_COUNT,
+        max_bytes: int = MAX_WAITING_BYTES,
+        max_message_bytes: int = MAX_SENT_BYTES,
+    ) -> None:
         self._waiting: deque[tuple[list[bytes], int]] = deque()
         self._waiting_bytes = 0
         self._max_count = max_count
         self._max_bytes = max_bytes
+        self._max_message_bytes = max_message_bytes
         self._changed = asyncio.Event()
         self._space = asyncio.Event()
         self._closed = False
@@ -36,10 +47,10 @@ class Outbox:
         Raises:
             RoomFull: The room takes messages more slowly than we make them, and a bound is reached.
             RoomLost: The connection is closed.
+            RoomException: The message is too large for a room.
             LocalProtocolError: The header is not JSON.
         """
-        packets = encode(message)
-        size_bytes = sum(map(len, packets))
+        packets, size_bytes = self._encoded(message)
         if self._closed:
             raise RoomLost(f"{message.type!r} was not sent: the connection to the room is closed")
         if not self._fits(size_bytes):
@@ -51,9 +62,14 @@ class Outbox:
         self._append(packets, size_bytes)
 
     async def put(self, message: Message) -> None:
-        """Queue a message, waiting for space if there is none.  Raises RoomLost when the connection ends."""
-        packets = encode(message)
-        size_bytes = sum(map(len, packets))
+        """Queue a message, waiting for space if there is none.
+
+        Raises:
+            RoomLost: The connection ended.
+            RoomException: The message is too large for a room.
+            LocalProtocolError: The header is not JSON.
+        """
+        packets, size_bytes = self._encoded(message)
         while not self._closed and not self._fits(size_bytes):
             self._space.clear()
             await self._space.wait()
@@ -80,6 +96,18 @@ class Outbox:
         self._closed = True
         self._changed.set()
         self._space.set()
+
+    def _encoded(self, message: Message) -> tuple[list[bytes], int]:
+        packets = encode(message)
+        size_bytes = sum(map(len, packets))
+        # Close to the bound the packets' own heads count; who comes that close is better refused too.
+        if size_bytes > self._max_message_bytes:
+            raise RoomException(
+                f"{message.type!r} is too large: {size_bytes / 2**20:.1f} MiB, and a room takes "
+                f"{self._max_message_bytes / 2**20:g} MiB in one message",
+                cure="write it to room.storage and send its path",
+            )
+        return packets, size_bytes
 
     def _fits(self, size_bytes: int) -> bool:
         if not self._waiting:

@@ -27,6 +27,9 @@ SLICE_BYTES: Final = 65_536
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Default bound of one assembled payload."""
 
+MAX_SENT_BYTES: Final = 16 * 1024 * 1024
+"""Payload that a room takes from a participant: who sends more is thrown out, so a client refuses to."""
+
 MAX_TYPE_BYTES: Final = 512
 MAX_DEPTH: Final = 128
 """Nesting of a header; one that is deeper could be read by us and then written by nobody."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from runtime.errors import RoomFull, RoomLost
+from runtime.rooms.limits import RoomLimits
 from runtime.sdk.outbox import Outbox
-from runtime.wire.room import Message
+from runtime.sdk.room_exception import RoomException
+from runtime.wire.room import MAX_MESSAGE_BYTES, MAX_SENT_BYTES, Message
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +33,21 @@ def test_the_bytes_are_bounded_but_one_large_message_passes_alone() -> None:
     outbox.put_nowait(note(1, b"x" * 5000))
     with pytest.raises(RoomFull):
         outbox.put_nowait(note(2))
+
+
+@pytest.mark.asyncio
+async def test_one_message_that_a_room_would_not_take_is_refused(within: Any) -> None:
+    outbox = Outbox(max_message_bytes=1000)
+    with pytest.raises(RoomException, match="too large"):
+        outbox.put_nowait(note(1, b"x" * 1001))
+    with pytest.raises(RoomException, match=r"room\.storage"):
+        await within(1, outbox.put(note(2, b"x" * 1001)))
+    outbox.put_nowait(note(3, b"x" * 900))
+
+
+def test_a_client_sends_no_more_than_a_room_takes() -> None:
+    assert RoomLimits().max_message_bytes >= MAX_SENT_BYTES
+    assert RoomLimits().max_outbound_bytes <= MAX_MESSAGE_BYTES, "and a room no more than a client takes"
 
 
 @pytest.mark.asyncio
