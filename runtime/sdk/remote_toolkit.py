@@ -139,10 +139,15 @@ class RemoteToolkit(Toolkit):
     async def _answer_call(self, room: RoomClient, push: Message) -> None:
         try:
             content = await self._result(room, push)
-        except asyncio.CancelledError:
-            _answer(room, push, ErrorContent(f"toolkit {self.name!r} left the room", CODE_FAILED))
-            raise
-        _answer(room, push, content)
+        except BaseException as error:
+            # Whatever it was, somebody waits for an answer.
+            text = end_of_work(error, f"toolkit {self.name!r}")
+            _answer(room, push, ErrorContent(text, CODE_FAILED))
+            if must_go_on(error):
+                raise
+            _log.exception("tool %r of toolkit %r failed", push.header.get("name"), self.name)
+        else:
+            _answer(room, push, content)
 
     async def _result(self, room: RoomClient, push: Message) -> Content:
         name = str(push.header.get("name", ""))
@@ -157,9 +162,23 @@ class RemoteToolkit(Toolkit):
         except RuntimeServiceError as error:
             number = error.error_code if isinstance(error, RoomException) else None
             return ErrorContent(str(error), number or CODE_FAILED)
-        except Exception as error:  # noqa: BLE001 - the edge between the room and a tool's code
-            _log.exception("tool %r of toolkit %r failed", name, self.name)
-            return ErrorContent(str(error) or type(error).__name__, CODE_FAILED)
+
+
+def must_go_on(error: BaseException) -> bool:
+    """Whether an exception means more than the work that raised it: the end of its task or of the process."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit)
+
+
+def end_of_work(error: BaseException, host: str) -> str:
+    """What somebody who waits for the work is told of the exception that ended it."""
+    if isinstance(error, asyncio.CancelledError):
+        return f"{host} left the room" if must_go_on(error) else "the work was cancelled by its own code"
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return f"{host} ended its process: {type(error).__name__}"
+    return str(error) or type(error).__name__
 
 
 def call_context(

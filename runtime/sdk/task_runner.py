@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RoomError, RuntimeServiceError
 from runtime.sdk.agent import SingleRoomAgent
-from runtime.sdk.remote_toolkit import RemoteToolkit, participant_of
+from runtime.sdk.remote_toolkit import RemoteToolkit, end_of_work, must_go_on, participant_of
 from runtime.sdk.requirements import RequiredToolkit, Requirement
 from runtime.sdk.response import ensure_content, plain_value
 from runtime.sdk.schema import Schema
@@ -222,14 +222,15 @@ class TaskRunner(SingleRoomAgent):
                 context=context, arguments=header.get("arguments") or {}, attachment=push.data or None
             )
             response = {"answer": plain_value(content), "caller_context": {}}
-        except asyncio.CancelledError:
-            self._respond(room, push, {"error": f"{self.name!r} left the room"})
-            raise
         except RuntimeServiceError as error:
             response = {"error": str(error)}
-        except Exception as error:  # noqa: BLE001 - the edge between the room and the agent's code
+        except BaseException as error:
+            # Whatever it was, somebody waits for an answer.
+            response = {"error": end_of_work(error, repr(self.name))}
+            if must_go_on(error):
+                self._respond(room, push, response)
+                raise
             _log.exception("a task of %r failed", self.name)
-            response = {"error": str(error) or type(error).__name__}
         self._respond(room, push, response)
 
     async def _lent(self, room: RoomClient, push: Message) -> list[Toolkit]:

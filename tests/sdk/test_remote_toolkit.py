@@ -196,3 +196,50 @@ async def test_a_bare_toolkit_is_hosted_under_its_own_name(house: Any) -> None:
     host, ada = await house.enter("somebody"), await house.enter("ada")
     await portable(Maths()).start(room=host)
     assert [one.name for one in await ada.agents.list_toolkits()] == ["maths"]
+
+
+@pytest.mark.asyncio
+async def test_an_answer_too_large_for_a_room_is_an_error_and_the_host_stays(house: Any) -> None:
+    @tool
+    def large(mib: int) -> FileResponse:
+        """So much data."""
+        return FileResponse(name="a.bin", mime_type="application/octet-stream", data=b"x" * (mib << 20))
+
+    host, ada = await house.enter("host"), await house.enter("ada")
+    await RemoteToolkit(name="maths", tools=[double, large]).start(room=host)
+    for mib in (17, 33):
+        with pytest.raises(RoomException, match=rf"too large: {mib}\.\d MiB, and a room takes 16 MiB"):
+            await ada.agents.invoke_tool(toolkit="maths", tool="large", arguments={"mib": mib})
+    answer = await ada.agents.invoke_tool(toolkit="maths", tool="large", arguments={"mib": 15})
+    assert len(answer.data) == 15 << 20
+    with pytest.raises(RoomException, match="too large"):
+        await ada.agents.invoke_tool(toolkit="maths", tool="double", arguments={"n": "x" * (17 << 20)})
+    answer = await ada.agents.invoke_tool(toolkit="maths", tool="double", arguments={"n": 4})
+    assert answer == JsonContent({"n": 8})
+
+
+class Panic(BaseException):
+    """As extensions written in Rust raise it."""
+
+
+@pytest.mark.asyncio
+async def test_whatever_a_tool_raises_its_caller_hears_of_it(house: Any, within: Any) -> None:
+    @tool
+    async def panic() -> None:
+        """Not an Exception."""
+        raise Panic("attempt to subtract with overflow")
+
+    @tool
+    async def cancelled() -> None:
+        """Its own work was cancelled."""
+        work = asyncio.create_task(asyncio.sleep(60))
+        work.cancel()
+        await work
+
+    host, ada = await house.enter("host"), await house.enter("ada")
+    await RemoteToolkit(name="maths", tools=[double, panic, cancelled]).start(room=host)
+    for name, text in (("panic", "subtract with overflow"), ("cancelled", "cancelled by its own code")):
+        with pytest.raises(RoomException, match=text):
+            await within(5, ada.agents.invoke_tool(toolkit="maths", tool=name, arguments={}))
+    answer = await ada.agents.invoke_tool(toolkit="maths", tool="double", arguments={"n": 4})
+    assert answer == JsonContent({"n": 8})
