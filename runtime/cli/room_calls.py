@@ -132,9 +132,7 @@ class RoomCalls:
 
     def _again(self, path: str, call: Call) -> None:
         call.session = self._post_patiently(path)
-        self._tell(
-            f"  ↻ the server was started again · {call.identity} joins anew", "cyan"
-        )
+        self._tell(f"  ↻ the server was started again · {call.identity} joins anew", "cyan")
 
     def _move(self, path: str, call: Call) -> None:
         if call.session:
