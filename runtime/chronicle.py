@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from runtime.clock import Clock, iso
 from runtime.logs import get_logger
@@ -35,6 +35,9 @@ from runtime.session.record import Exit, ExitReason, SessionRecord
 from runtime.session.restart import Again
 from runtime.session.spec import SessionId
 from runtime.session.usage import Usage, UsageBook, UsageRow
+
+STATUS_S: Final = 0.5
+"""Readers of the feed hear of a session's status at most this often."""
 
 _log = get_logger("chronicle")
 
@@ -61,6 +64,7 @@ class Chronicle:
         self._metrics, self._clock, self._crashes = metrics, clock, crashes
         self._waiters: dict[SessionId, set[asyncio.Future[None]]] = {}
         self._news = asyncio.Event()
+        self._status_at: dict[SessionId, float] = {}
         self.closed: list[Callable[[SessionRecord], object]] = []
         self.book = UsageBook()
         ledger.forgotten = self._forgotten
@@ -189,7 +193,7 @@ class Chronicle:
 
     def take(self, event: SessionEvent) -> None:
         """Something happened to a session; what cannot follow from what is known is ignored."""
-        if isinstance(event, Status) and event.session_id in self._ledger:
+        if isinstance(event, Status) and self._may_tell_status(event):
             known = self._ledger.get(event.session_id)
             self._tell(known, "session.status", event.at, status=_printable(event.values))
         if isinstance(event, Warned) and event.session_id in self._ledger:
@@ -235,6 +239,7 @@ class Chronicle:
             input_tokens=used.tokens_in,
             output_tokens=used.tokens_out,
         )
+        self._status_at.pop(spec.session_id, None)
         for listener in self.closed:
             listener(record)
         self._tell(record, "session.exited", at, exit=exit_json(exit))
@@ -279,6 +284,15 @@ class Chronicle:
             "generation": record.generation,
         }
         self._publish(kind, data | more)
+
+    def _may_tell_status(self, event: Status) -> bool:
+        # A worker may say a thousand things a second; the feed's buffer is everybody's.
+        last = self._status_at.get(event.session_id)
+        if event.session_id not in self._ledger or (last is not None and 0 <= event.at - last < STATUS_S):
+            return False
+        if self._ledger.get(event.session_id).exit is None:
+            self._status_at[event.session_id] = event.at
+        return True
 
     def _forgotten(self, record: SessionRecord) -> None:
         # In one batch with the deletion of the session's own row: nothing is counted twice, or never.

@@ -164,16 +164,12 @@ class Launcher:
         """Start whoever's turn it is, for ever."""
         while True:
             self._wake.clear()
-            for turn in self._queue.expired(self._clock.now()):
-                self._too_late(turn.session_id)
-            record = self._next()
-            if record is not None:
-                try:
-                    await self._start(record, self._relays.pop(record.spec.session_id, None))
-                except RuntimeServiceError as error:
-                    _log.warning("session.not_started", session_id=record.spec.session_id, error=str(error))
-                except Exception:  # noqa: BLE001 - one that cannot be started must not stop the others' turns
-                    _log.exception("session.not_started", session_id=record.spec.session_id)
+            try:
+                started = await self._take_turn()
+            except Exception:  # noqa: BLE001 - one that cannot be started must not stop the others' turns
+                _log.exception("launcher.turn_failed")
+                started = False
+            if started:
                 await asyncio.sleep(0)  # a storm of starts must not keep the loop from everybody else
                 continue
             expiry = self._queue.next_expiry()
@@ -183,6 +179,18 @@ class Launcher:
                     await self._wake.wait()
             except TimeoutError:
                 pass
+
+    async def _take_turn(self) -> bool:
+        for turn in self._queue.expired(self._clock.now()):
+            self._too_late(turn.session_id)
+        record = self._next()
+        if record is None:
+            return False
+        try:
+            await self._start(record, self._relays.pop(record.spec.session_id, None))
+        except RuntimeServiceError as error:
+            _log.warning("session.not_started", session_id=record.spec.session_id, error=str(error))
+        return True
 
     def _next(self) -> SessionRecord | None:
         if self._draining or not self._queue:

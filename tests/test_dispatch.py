@@ -244,6 +244,20 @@ async def test_draining_refuses_calls_and_drains_the_placement_after_what_was_ad
         assert refused.code == "draining"
 
 
+@pytest.mark.asyncio
+async def test_a_worker_that_never_stops_talking_leaves_the_feed_room(tmp_path: Path, within: Within) -> None:
+    async with dispatching(tmp_path) as parts:
+        sid = await parts.call()
+        for count in range(1000):
+            said = {"turns": count}
+            parts.placement.emit(Status(session_id=sid, at=count / 1000, values=said))  # type: ignore[arg-type]
+        parts.placement.exit(sid, ExitReason.FINISHED)  # type: ignore[arg-type]
+        record = await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
+        assert parts.kinds().count("session.status") == 2
+        assert record.usage.turns == 999
+        assert parts.chronicle._status_at == {}
+
+
 # ---- over a restart
 
 

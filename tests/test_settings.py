@@ -108,3 +108,10 @@ def test_any_other_text_is_a_value_error(text: str) -> None:
             parse(text)
         except ValueError:
             pass
+
+
+def test_policies_and_sizes_of_the_supervisor_are_checked() -> None:
+    with pytest.raises(ConfigError, match=r"supervisor\.restart"):
+        load_settings(flags={"supervisor.restart": "sometimes"})
+    with pytest.raises(ConfigError, match="reserve_memory"):
+        load_settings(env={"BULKHEAD_SUPERVISOR_RESERVE_MEMORY": "much"})

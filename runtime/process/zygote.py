@@ -138,9 +138,12 @@ class Zygote:
 
     def _reap(self) -> None:
         for pid, child in list(self._children.items()):
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                continue
-            cpu_s = final_cpu_s(pid)  # while it is a zombie: the kernel's account goes with it
+            try:
+                if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                    continue
+                cpu_s = final_cpu_s(pid)  # while it is a zombie: the kernel's account goes with it
+            except ChildProcessError:
+                cpu_s = 0.0  # the start of another worker polls all of them, and has reaped this one
             status = child.exitcode  # polls
             if status is not None:
                 del self._children[pid]

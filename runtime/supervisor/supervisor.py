@@ -237,6 +237,8 @@ class Supervisor:
             secrets=self._secrets,
         )
         self._drivers[spec.session_id] = driver
+        if (earlier := self._logbooks.get(spec.session_id)) is not None:
+            driver.logbook = earlier  # of the attempt before: one log, numbered through
         self._keep_logbook(spec.session_id, driver.logbook)
         self._publish(Placed(session_id=spec.session_id, at=self._clock.wall(), generation=generation))
         run = asyncio.create_task(self._run(driver, bundle), name=f"session:{spec.session_id}")

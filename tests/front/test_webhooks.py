@@ -10,7 +10,7 @@ import pytest
 from runtime.session.record import ExitReason
 from runtime.wire.signature import meshagent_signature, standard_headers
 from runtime.wire.webhook import encode
-from tests.fakes import FakePlacement
+from tests.fakes import FakePlacement, endpoint
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -227,6 +227,18 @@ async def test_waiting_tells_that_the_agent_is_ready(serving: Any) -> None:
         assert answer.status == 200
         assert answer.json["state"] == "ready"
         assert answer.headers["preference-applied"] == "wait=5"
+
+
+async def test_waiting_tells_of_the_first_failure_of_a_session_that_is_started_again(serving: Any) -> None:
+    placement = FakePlacement(listed=[endpoint("/chat", restart="on_failure")], on_place="fail")
+    slow = {"restart_first_s": 600, "restart_most_s": 600}
+    async with serving(placement, supervisor=slow) as site:
+        answer = await site.post("/chat", CALL, {"Prefer": "wait=5"})
+        assert (answer.status, answer.json["exit"]["reason"]) == (502, "start_error")
+        assert "It is started again by itself" in answer.json["detail"]
+        shown = (await site.get(f"/workers/{answer.json['session']}")).json
+        assert (shown["state"], shown["exit"]) == ("starting", None)
+        assert shown["restart"]["at"] is not None
 
 
 async def test_waiting_tells_why_the_agent_is_not_ready(serving: Any) -> None:

@@ -211,6 +211,33 @@ async def test_an_input_that_kills_three_times_is_parked_until_it_is_released(
         assert (await front.post("/x", poison=1))[0] == 200
 
 
+async def test_the_log_goes_on_over_an_attempt(node: Node, state_dir: Path) -> None:
+    body = """
+    @service.path("/talks", identity="talks")
+    class Talks(Base):
+        async def start(self, *, room):
+            print("attempt of", os.getpid(), flush=True)
+    """
+    async with serving(node, state_dir, body) as front:
+        session_id = await front.call("/talks")
+        pids = []
+        for generation in (1, 2):
+            record = await front.ready(session_id, generation)
+            pids.append(record.pid)
+            if generation == 1:
+                os.kill(record.pid or 0, signal.SIGKILL)
+        wanted = [f"attempt of {pid}" for pid in pids]
+        async with asyncio.timeout(10):
+            while True:
+                _, _, log = await front.ask("GET", f"/workers/{session_id}/logs")
+                said = [line["text"] for line in log["lines"] if line["text"].startswith("attempt")]
+                if len(said) == 2:
+                    break
+        assert said == wanted
+        seqs = [line["seq"] for line in log["lines"]]
+        assert seqs == sorted(set(seqs))
+
+
 async def test_a_storm_is_accepted_whole_becomes_ready_and_leaves_the_front_awake(
     node: Node, state_dir: Path, within: Within
 ) -> None:

@@ -323,3 +323,13 @@ def test_what_cannot_be_hosted_is_told_how() -> None:
         host.portable({})
     greeter = Greeter()
     assert host.portable(greeter) is greeter
+
+
+def test_a_policy_and_a_concurrency_are_declared_and_checked() -> None:
+    service = ServiceHost()
+    service.add_path("/a", cls=Greeter, identity="a", restart="always", concurrency=3, limits=Limits(cpu=1))
+    (endpoint,) = service.endpoints
+    assert endpoint.restart == "always"
+    assert endpoint.limits == Limits(cpu=1, concurrency=3)
+    with pytest.raises(BundleError, match="no restart policy"):
+        service.add_path("/b", cls=Greeter, identity="b", restart="sometimes")
