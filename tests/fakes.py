@@ -107,6 +107,9 @@ class FakePlacement:
     def endpoints(self) -> list[EndpointInfo]:
         return self.listed
 
+    def serves(self, path: str) -> bool:
+        return any(one.path == path for one in self.listed)
+
     def vitals(self, session_id: SessionId) -> Vitals | None:
         return Vitals(rss_bytes=7, pss_bytes=5, fds=3, threads=1) if session_id in self.running else None
 

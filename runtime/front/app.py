@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-from typing import Final
-
 from quart import Quart, Response, g, has_request_context, request, websocket
 
 from runtime.front import (
@@ -24,11 +20,10 @@ from runtime.front import (
     workers,
 )
 from runtime.front.body import BoundedRequest
+from runtime.front.door import request_id
 from runtime.front.problems import install
 from runtime.front.socket import BoundedConnection
 from runtime.front.state import Front
-
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class FrontApp(Quart):
@@ -52,8 +47,7 @@ def create_app(front: Front, readers: events.Readers) -> FrontApp:
 
     async def name_request() -> None:
         connection = request if has_request_context() else websocket
-        given = connection.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+        g.request_id = request_id(connection.headers.get("X-Request-Id", ""))
 
     @app.after_request
     async def finish(answer: Response) -> Response:

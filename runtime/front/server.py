@@ -23,6 +23,7 @@ from runtime.front.access import Access
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall
 from runtime.front.caller import RoomCaller
+from runtime.front.door import Door
 from runtime.front.events import Readers
 from runtime.front.gauges import gauges
 from runtime.front.listener import Listener
@@ -172,7 +173,7 @@ class Server:
         readers = Readers(front)
         metrics.gauges(lambda: gauges(front, readers))
         self._parts.push_async_callback(dispatcher.aclose, settle_s=SETTLE_S)
-        listener.start(create_app(front, readers))
+        listener.start(Door(front, create_app(front, readers)))
         watch = asyncio.create_task(readers.watch(), name="event readers")
         self._parts.push_async_callback(_cancel, watch)
         self._parts.push_async_callback(hub.aclose)

@@ -93,7 +93,7 @@ class Front:
 
     def knows(self, path: str) -> bool:
         """Whether some bundle serves the path."""
-        return any(endpoint.path == path for endpoint in self.placement.endpoints())
+        return self.placement.serves(path)
 
 
 def caller() -> Caller:

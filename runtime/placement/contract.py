@@ -67,6 +67,10 @@ class Placement(Protocol):
         """All endpoints, those of failed bundles that were known before included."""
         ...
 
+    def serves(self, path: str) -> bool:
+        """Whether a path is among `endpoints`; asked for every request, so it must be quick."""
+        ...
+
     def vitals(self, session_id: SessionId) -> Vitals | None:
         """None when the session has no process."""
         ...

@@ -111,6 +111,9 @@ class LocalPlacement:
     def endpoints(self) -> list[EndpointInfo]:
         return self._supervisor.endpoints()
 
+    def serves(self, path: str) -> bool:
+        return self._supervisor.serves(path)
+
     def vitals(self, session_id: SessionId) -> Vitals | None:
         driver = self._supervisor.driver(session_id)
         return None if driver is None else driver.vitals()

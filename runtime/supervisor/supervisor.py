@@ -151,6 +151,10 @@ class Supervisor:
                 )
         return found
 
+    def serves(self, path: str) -> bool:
+        """Whether a path is among the endpoints."""
+        return any(one.path == path for bundle in self._bundles.values() for one in bundle.endpoints)
+
     def _limits_of(self, bundle: str, declared: Mapping[str, Any]) -> SourcedLimits:
         own = SourcedLimits.of(Limits.from_declared(declared), DECORATOR)
         brought = self._bundle_limits.get(bundle, SourcedLimits())
