@@ -76,8 +76,14 @@ class RunningServer:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        self.connection.request(method, path, body or None, headers or {})
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request(method, path, body or None, headers or {})
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError):
+            # Kept too long without a word; nothing of this request was answered, so it is asked again.
+            self.connection.close()
+            self.connection.request(method, path, body or None, headers or {})
+            answer = self.connection.getresponse()
         raw = answer.read()
         return answer.status, json.loads(raw) if raw.startswith(b"{") else raw
 
