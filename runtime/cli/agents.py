@@ -104,7 +104,7 @@ def _json(text: str, option: str) -> dict[str, Any]:
     from runtime.cli.failure import CommandFailed, ExitCode
 
     try:
-        value = json.loads(sys.stdin.read() if text == "-" else text)
+        value = json.loads(sys.stdin.buffer.read() if text == "-" else text)
     except ValueError as error:
         cure = "Quote it for the shell: '{\"a\": 1}'."
         raise CommandFailed(f"{option} is not JSON: {error}", cure=cure, exit_code=ExitCode.USAGE) from error

@@ -33,8 +33,9 @@ class TypedLines:
             sys.stdout.write(prompt)
             sys.stdout.flush()
         if not self._is_terminal:
-            line = await asyncio.to_thread(sys.stdin.readline)
-            return line.rstrip("\n") if line else None
+            # Bytes: what is no UTF-8 must become text that can be sent on, whatever the locale.
+            raw = await asyncio.to_thread(sys.stdin.buffer.readline)
+            return raw.decode(errors="replace").rstrip("\r\n") if raw else None
         loop = asyncio.get_running_loop()
         self._waiting = loop.create_future()
         self._take_line()  # several lines may have come at once

@@ -15,6 +15,7 @@ from typing import Any, Final
 from pycrdt import XmlElement, XmlFragment, XmlText
 
 from runtime.errors import InvalidRequest
+from runtime.wire.text import utf8_text
 
 MAX_DEPTH: Final = 32
 _REF: Final = "#/$defs/"
@@ -102,7 +103,7 @@ class DocumentSchema:
             if name in element.values and isinstance(parent, XmlElement):
                 if not isinstance(value, str | int | float | bool | None):
                     raise InvalidRequest(f"value {name!r} of {element.tag!r} is not a plain value")
-                parent.attributes[name] = value
+                parent.attributes[utf8_text(name)] = utf8_text(value) if isinstance(value, str) else value
             elif name not in element.values and name not in ("$id", element.children_key):
                 raise InvalidRequest(f"{element.tag!r} has no property {name!r}")
         given = body.get(element.children_key) if element.children_key else None
@@ -150,7 +151,7 @@ class DocumentSchema:
 
 
 def _append(parent: XmlFragment | XmlElement, tag: str) -> XmlElement:
-    return parent.children.append(XmlElement(tag, {"$id": str(uuid.uuid4())}))
+    return parent.children.append(XmlElement(utf8_text(tag), {"$id": str(uuid.uuid4())}))
 
 
 def _delta(text: XmlText) -> list[dict[str, Any]]:

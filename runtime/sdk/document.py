@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, cast
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
 from runtime.errors import LocalProtocolError, RemoteProtocolError
+from runtime.wire.text import utf8_text
 
 if TYPE_CHECKING:
     from pycrdt import TransactionEvent
 
 Value = str | int | float | bool | None
-"""What an attribute can hold.  Numbers come back as floats."""
+"""What an attribute can hold.  Numbers come back as floats, lone surrogates in a text as U+FFFD."""
 
 P = ParamSpec("P")
 
@@ -61,7 +62,7 @@ class Element:
         return {name: value for name, value in pairs if name != ID}
 
     def get_attribute(self, name: str, default: Value = None) -> Value:
-        value: Value = self._node.attributes.get(name)
+        value: Value = self._node.attributes.get(utf8_text(name))
         return default if value is None else value
 
     def get_text_attribute(self, name: str) -> str:
@@ -71,7 +72,7 @@ class Element:
 
     def set_attribute(self, name: str, value: Value) -> None:
         with self.document.transaction():
-            self._node.attributes[name] = value
+            self._node.attributes[utf8_text(name)] = _valid(value)
 
     def get_children(self) -> list[Element]:
         return [Element(self.document, node) for node in self._node.children if isinstance(node, XmlElement)]
@@ -97,6 +98,7 @@ class Element:
 
     def append_text(self, text: str) -> None:
         """Add to the end of the element's text, which is made if there is none yet."""
+        text = utf8_text(text)
         with self.document.transaction():
             for child in self._node.children:
                 if isinstance(child, XmlText):
@@ -236,11 +238,11 @@ class Document:
         if not tag:
             raise LocalProtocolError("an element needs a tag")
         with self.transaction():
-            node = XmlElement(tag)
+            node = XmlElement(utf8_text(tag))
             parent.children.append(node)
             node.attributes[ID] = str(uuid.uuid4())
             for name, value in attributes.items():
-                node.attributes[name] = value
+                node.attributes[utf8_text(name)] = _valid(value)
         return Element(self, node)
 
     def _delete(self, node: XmlElement) -> None:
@@ -252,6 +254,10 @@ class Document:
                 if child == node:
                     del parent.children[index]
                     return
+
+
+def _valid(value: Value) -> Value:
+    return utf8_text(value) if isinstance(value, str) else value
 
 
 def _listen(handlers: list[Callable[P, None]], handler: Callable[P, None]) -> Callable[[], None]:

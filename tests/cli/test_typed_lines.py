@@ -57,3 +57,13 @@ async def test_a_pipe_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr("sys.stdin", stdin)
         lines = TypedLines()
         assert [await lines.read("") for _ in range(3)] == ["hi", "last", None]
+
+
+@pytest.mark.asyncio
+async def test_bytes_that_are_no_text_become_text_that_can_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.write(write, b"\xff\xfe hello\r\n")
+    os.close(write)
+    with os.fdopen(read, errors="surrogateescape") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert await TypedLines().read("") == "\ufffd\ufffd hello"

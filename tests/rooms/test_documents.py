@@ -271,6 +271,15 @@ async def test_documents_are_created_and_described_as_json(house: Any, dialect: 
 
 
 @pytest.mark.asyncio
+async def test_text_that_is_no_utf8_does_not_break_the_server(house: Any) -> None:
+    ada = await house.join("ada")
+    content = {"note": {"lines": [{"line": {"words": "a\udcffb", "size": 2.0}}]}}
+    await Copy(ada, "a.note").open("L", schema=NOTE, initial_json=content)
+    described = await ada.json("room.describe", {"path": "a.note"})
+    assert described["note"]["lines"] == [{"line": {"words": "a\ufffdb", "size": 2.0}}]
+
+
+@pytest.mark.asyncio
 async def test_create_false_does_not_create(house: Any) -> None:
     ada = await house.join("ada")
     with pytest.raises(Exception, match="no document") as caught:

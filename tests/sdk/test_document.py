@@ -137,3 +137,17 @@ def test_two_sides_that_write_at_once_end_up_the_same(writes: list[tuple[bool, s
     texts = [element.get_attribute("text") for element in ada.child("messages").get_children()]
     assert texts == [element.get_attribute("text") for element in bob.child("messages").get_children()]
     assert sorted(texts, key=str) == sorted((text for _, text in writes), key=str)
+
+
+def test_text_that_is_no_utf8_is_replaced_wherever_it_comes_in() -> None:
+    bad, good = "a\udcffb", "a\ufffdb"
+    ada, bob = Document(), Document()
+    wired(ada, bob)
+    one = ada.append_child(bad, {bad: bad})
+    one.set_attribute("x" + bad, bad)
+    one.append_text(bad)
+    one.append_text(bad)
+    (seen,) = bob.get_children()
+    assert (seen.tag, seen.text) == (good, good + good)
+    assert seen.attributes == {good: good, "x" + good: good}
+    assert one.get_attribute(bad) == good
