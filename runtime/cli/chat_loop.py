@@ -8,7 +8,7 @@ import signal
 import sys
 
 from runtime.cli.failure import CommandFailed, ExitCode
-from runtime.cli.terminal import clean, note
+from runtime.cli.terminal import clean, note, write
 from runtime.cli.typed_lines import TypedLines
 from runtime.errors import RoomError
 from runtime.sdk.chat_session import ChatSession
@@ -76,17 +76,14 @@ class ChatLoop:
 
     async def _print_answer(self, session: ChatSession, line: str) -> None:
         if self._show_progress:
-            sys.stdout.write("…")
-            sys.stdout.flush()
+            write("…", sys.stdout)
         first = True
         async for piece in session.say(line):
             if first and self._show_progress:
-                sys.stdout.write("\r\x1b[K")
+                write("\r\x1b[K", sys.stdout)
             first = False
-            sys.stdout.write(clean(piece))
-            sys.stdout.flush()
-        sys.stdout.write("\r\x1b[K(no answer)\n" if first and self._show_progress else "\n")
-        sys.stdout.flush()
+            write(clean(piece), sys.stdout)
+        write("\r\x1b[K(no answer)\n" if first and self._show_progress else "\n", sys.stdout)
 
     async def _tools(self) -> None:
         for toolkit in await self._room.agents.list_toolkits():

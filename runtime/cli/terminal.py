@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
-_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
+_CONTROLS: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
+_CONTROLS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # surrogates alone are no text
 _GAP = "   "
 
 
@@ -35,7 +36,8 @@ def is_plain(stream: TextIO) -> bool:
 
 
 def clean(text: object) -> str:
-    """Text of strangers without control characters: no escape sequence of theirs reaches the terminal."""
+    """Text of strangers without control characters and lone surrogates: no escape sequence of theirs
+    reaches the terminal."""
     return str(text).translate(_CONTROLS)
 
 
@@ -48,14 +50,21 @@ def paint(text: str, color: str, stream: TextIO | None = None) -> str:
 
 def say(text: str = "") -> None:
     """A line of the result."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    write(text + "\n", sys.stdout)
 
 
 def note(text: str = "", color: str = "") -> None:
     """A line of progress or explanation."""
-    sys.stderr.write(paint(text, color, sys.stderr) + "\n")
-    sys.stderr.flush()
+    write(paint(text, color, sys.stderr) + "\n", sys.stderr)
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Write now; what the stream's encoding does not have is written as an escape, such as ``\\udcff``."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError as error:
+        stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+    stream.flush()
 
 
 def table(

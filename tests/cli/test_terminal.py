@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 
-from runtime.cli.terminal import Output, clean, is_plain, length, paint, show, size, table
+from runtime.cli.terminal import Output, clean, is_plain, length, note, paint, say, show, size, table
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +47,16 @@ def test_columns_line_up_and_cells_stay_on_their_line() -> None:
 
 def test_escape_sequences_are_taken_out_and_lines_kept() -> None:
     assert clean("a\x1b[31mb\x9bc\nd\te\r") == "a[31mbc\nd\te"
+
+
+def test_what_the_terminal_cannot_show_is_shown_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, write in (("stdout", say), ("stderr", note)):
+        for encoding, shown in (("utf-8", b"a\\udcff \xe2\x80\xa6\n"), ("ascii", b"a\\udcff \\u2026\n")):
+            raw = io.BytesIO()
+            monkeypatch.setattr(f"sys.{name}", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
+            write("a\udcff …")
+            assert raw.getvalue() == shown
+    assert clean("a\udcff") == "a\ufffd"
 
 
 def test_every_form_of_a_list() -> None:
