@@ -8,10 +8,11 @@ accepted session runs or has an end.  Runs in the front's event loop.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from runtime.chronicle import Chronicle
 from runtime.clock import Clock
@@ -23,6 +24,12 @@ from runtime.session.events import Exited, Ready, Released, SessionEvent, Stoppi
 from runtime.session.record import ExitReason, SessionRecord
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.start_queue import StartQueue, Turn, share_of
+
+FRESH_S: Final = 1.0
+"""A start younger than this is taken to be computing; an older one that is not ready waits for somebody."""
+
+FRESH_PER_CPU: Final = 8
+"""Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
 
 _log = get_logger("launcher")
 
@@ -74,6 +81,8 @@ class Launcher:
         self._records: dict[SessionId, SessionRecord] = {}
         self._waiting: dict[SessionId, _Waiting] = {}
         self._starting: dict[SessionId, str] = {}
+        self._started_at: dict[SessionId, float] = {}  # of those that start, in the order of their starts
+        self._max_fresh = FRESH_PER_CPU * len(os.sched_getaffinity(0))
         self._wake = asyncio.Event()
         self._draining = False
 
@@ -98,7 +107,8 @@ class Launcher:
         endpoint = record.spec.endpoint
         load = self._placement.capacity()
         starting = sum(1 for other in self._starting.values() if other == endpoint)
-        if not self._queue and load.starting < load.max_starting and starting < share_of(load.max_starting):
+        has_room = load.starting < load.max_starting and starting < share_of(load.max_starting)
+        if not self._queue and has_room and self._rest_s() <= 0:
             await self._start(record, relay)
         else:
             self.enqueue(record, relay)
@@ -151,6 +161,7 @@ class Launcher:
         """Something happened to a session: somebody may be next."""
         session_id = event.session_id
         if isinstance(event, Ready | Stopping | Exited) and self._starting.pop(session_id, None) is not None:
+            self._started_at.pop(session_id, None)
             self._admission.rate.note(self._clock.now())
         if isinstance(event, Released) and (waiting := self._waiting.get(session_id)) is not None:
             waiting.is_released = True
@@ -174,6 +185,8 @@ class Launcher:
                 continue
             expiry = self._queue.next_expiry()
             timeout_s = None if expiry is None else max(0.0, expiry - self._clock.now())
+            if timeout_s is not None and (rest_s := self._rest_s()) > 0:
+                timeout_s = min(timeout_s, rest_s)
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._wake.wait()
@@ -193,13 +206,20 @@ class Launcher:
         return True
 
     def _next(self) -> SessionRecord | None:
-        if self._draining or not self._queue:
+        if self._draining or not self._queue or self._rest_s() > 0:
             return None
         load: Capacity = self._placement.capacity()
         turn = self._queue.pop(
             starting=Counter(self._starting.values()), total=load.starting, max_starting=load.max_starting
         )
         return None if turn is None else self._records.pop(turn.session_id)
+
+    def _rest_s(self) -> float:
+        """Seconds until one more start does not make too many fresh ones; 0 when it would not now."""
+        times = list(self._started_at.values())
+        if len(times) < self._max_fresh:
+            return 0.0
+        return max(0.0, times[-self._max_fresh] + FRESH_S - self._clock.now())
 
     async def _start(self, record: SessionRecord, relay: RelayPort | None) -> None:
         spec = record.spec
@@ -208,10 +228,12 @@ class Launcher:
             self._chronicle.end(spec.session_id, *refused)
             return
         self._starting[spec.session_id] = spec.endpoint
+        self._started_at[spec.session_id] = self._clock.now()
         try:
             await self._placement.place(self._complete(spec), record.generation, relay)
         except BaseException as error:
             self._starting.pop(spec.session_id, None)
+            self._started_at.pop(spec.session_id, None)
             message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
             self._chronicle.end(spec.session_id, ExitReason.IMPORT_ERROR, message)
             raise

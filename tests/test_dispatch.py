@@ -469,6 +469,27 @@ async def test_turns_are_kept_over_a_drain_but_not_those_of_a_socket(tmp_path: P
 
 
 @pytest.mark.asyncio
+async def test_a_storm_starts_as_many_at_once_as_the_processors_can_take(
+    tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.launcher.FRESH_PER_CPU", 1)
+    monkeypatch.setattr("runtime.launcher.os.sched_getaffinity", lambda _: {0, 1})
+    placement = FakePlacement(on_place="nothing")
+    async with dispatching(tmp_path, placement) as parts:
+        monkeypatch.setattr("runtime.launcher.FRESH_S", 600.0)
+        calls = await within(5, asyncio.gather(*(parts.call() for _ in range(5))))
+        assert (len(calls), len(placement.placed)) == (5, 2)
+        placement.ready(placement.placed[0][0].session_id)
+        while len(placement.placed) < 3:
+            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+        # Those that take long wait for somebody else, not for a processor.
+        monkeypatch.setattr("runtime.launcher.FRESH_S", 0.0)
+        placement.ready(placement.placed[1][0].session_id)
+        while len(placement.placed) < 5:
+            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+
+
+@pytest.mark.asyncio
 async def test_one_in_its_turn_can_be_stopped(tmp_path: Path) -> None:
     placement = FakePlacement(on_place="nothing", max_starting=1)
     async with dispatching(tmp_path, placement) as parts:
