@@ -9,11 +9,12 @@ ARGS ?=
 # Two workers: much of the time goes to waiting for processes.  PYTEST_ARGS="-n 0 -k name" for one test.
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help run test lint bench lock clean
+.PHONY: help run test test-interop lint bench lock clean
 
 help:
 	@echo "make run     serve the agents of agents/ and call them into the room demo"
 	@echo "make test    lint, types and every test"
+	@echo "make test-interop  the tests with MeshAgent's real SDK alone (needs a Python 3.13)"
 	@echo "make lint    lint and types alone"
 	@echo "make bench   measure starts and latencies"
 	@echo "make lock    write the lock files again (needs uv)"
@@ -24,6 +25,10 @@ run: $(VENV)/.installed-run
 
 test: lint
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+# The environments of the real SDK are made on first use, in .venv-interop.
+test-interop: $(VENV)/.installed-dev
+	$(PY) -m pytest $(PYTEST_ARGS) tests/interop
 
 lint: $(VENV)/.installed-dev
 	$(PY) -m ruff check .
@@ -39,7 +44,7 @@ lock:
 	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-interop .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment

@@ -111,6 +111,11 @@ def parse(payload: bytes) -> Webhook:
     if event == "room.started":
         return RoomStarted(room_name=room, room_url=room_url)
     arguments = data.get("arguments")
+    if isinstance(arguments, str):  # MeshAgent's command line sends what was typed
+        try:
+            arguments = json.loads(arguments)
+        except (ValueError, RecursionError):
+            arguments = ()  # no object either
     if arguments is not None and not isinstance(arguments, dict):
         raise EnvelopeInvalid("'data.arguments' is not an object", cure="Send an object, or leave it out.")
     token = _text(data, "token", MAX_TOKEN_CHARS)

@@ -43,24 +43,29 @@ def write_bundle(folder: Path, version: str, program: str) -> Path:
     return folder
 
 
-def provide(bundle: Path, version: str, environments: Path) -> Environment:
-    """Let a bundle made by `write_bundle` find its environment, which all bundles of a release share.
+def provide(bundle: Path, key: str, environments: Path) -> Environment:
+    """Let a bundle find its environment, which all bundles that ask for the same share.
 
     Skips the test where there is no Python 3.13, or the packages cannot be had.
+
+    Args:
+        key: Names what is asked for, such as a release of the SDK.
     """
     if choose(">=3.13,<3.14", interpreters(os.environ)) is None:
-        pytest.skip("there is no Python 3.13: nothing is tried with the real MeshAgent SDK")
+        pytest.skip(
+            "there is no Python 3.13: neither other interpreters nor the real MeshAgent SDK are tried"
+        )
     wants = wants_of(bundle)
     assert wants is not None
-    shared = Environment(f"sdk-{version}", wants, _KEPT / f"bundle-{version}")
+    shared = Environment(key, wants, _KEPT / f"bundle-{key}")
     _KEPT.mkdir(exist_ok=True)
-    with (_KEPT / f"bundle-{version}.lock").open("w") as lock:
+    with (_KEPT / f"bundle-{key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of the same run want it, too
         if shared.state() != "ready":
             try:
                 install(shared, os.environ, lambda _: None)
             except BundleError as error:
-                pytest.skip(f"MeshAgent SDK {version} cannot be installed here: {error}")
+                pytest.skip(f"the environment {key} cannot be made here: {error}")
     own = environment_of(bundle.name, bundle, environments)
     assert own is not None
     own.folder.parent.mkdir(parents=True, exist_ok=True)

@@ -35,6 +35,11 @@ def test_a_call_needs_only_a_room() -> None:
     )
 
 
+def test_arguments_may_come_as_their_text() -> None:
+    call = b'{"event":"room.call","data":{"room_name":"r","arguments":"{\\"a\\": 1}"}}'
+    assert parse(call) == RoomCall(room_name="r", arguments={"a": 1})
+
+
 def test_a_token_is_not_in_the_repr() -> None:
     assert "hush" not in repr(RoomCall(room_name="r", token="hush"))
 
@@ -65,6 +70,8 @@ def test_the_other_events() -> None:
         b'{"event":"room.call","data":{"room_name":"a\\nb"}}',
         b'{"event":"room.call","data":{"room_name":"\\ud800"}}',
         b'{"event":"room.call","data":{"room_name":"r","arguments":[1]}}',
+        b'{"event":"room.call","data":{"room_name":"r","arguments":"[1]"}}',
+        b'{"event":"room.call","data":{"room_name":"r","arguments":"x"}}',
         b'{"event":"room.call","data":{"room_name":"r","token":1}}',
         b'{"event":"room.call","data":{"room_name":"r","room_url":"file:///etc/passwd"}}',
         b'{"event":"room.call","data":{"room_name":"r","room_url":"ws://[::1"}}',

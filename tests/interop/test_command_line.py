@@ -1,0 +1,114 @@
+"""The real command line, pointed at a server of ours by its own environment variables."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.cli.ports import any_free
+from tests.interop.conftest import HERE, KEY, Bulkhead, Drive, Sdk, Started
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+Starting = Callable[..., Started]
+Cli = Callable[..., str]
+
+
+def environment(sdk: Sdk, server: Bulkhead, home: Path) -> dict[str, str]:
+    return {
+        **server.env,
+        "HOME": str(home),
+        "PATH": f"{sdk.folder / 'bin'}:{server.env['PATH']}",
+        "PYTHONWARNINGS": "ignore",
+        "COLUMNS": "300",
+        "MESHAGENT_API_URL": server.url,
+        "MESHAGENT_API_KEY": KEY.format(),
+        "MESHAGENT_PROJECT_ID": KEY.project,
+    }
+
+
+@pytest.fixture
+def cli(sdk: Sdk, server: Bulkhead, tmp_path: Path) -> Cli:
+    """``cli("messaging", "send", …)`` -> what the command printed; asserts that it succeeded."""
+
+    def run(*words: str, fails: bool = False) -> str:
+        told = subprocess.run(
+            [sdk.cli, *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment(sdk, server, tmp_path),
+            cwd=tmp_path,
+            check=False,
+        )
+        said = told.stdout + told.stderr
+        assert (told.returncode != 0) is fails, f"meshagent {' '.join(words)}:\n{said}"
+        return re.sub(r"\x1b\[[0-9;]*m", "", said)
+
+    if sdk.is_old:  # it reads the project's id from its own file alone
+        run("project", "activate", KEY.project)
+    return run
+
+
+def in_room(sdk: Sdk, *words: str) -> tuple[str, ...]:
+    """The newer release has what happens in a room below ``room``."""
+    return words if sdk.is_old else ("room", *words)
+
+
+def test_service_run_joins_our_room_and_answers(
+    sdk: Sdk, server: Bulkhead, drive: Drive, cli: Cli, starting: Starting, tmp_path: Path
+) -> None:
+    room, port = f"run-{sdk.version}", any_free("127.0.0.1")
+    for name in ("host_echo.py", "sdk.py"):
+        (tmp_path / name).write_text((HERE / "drivers" / name).read_text())
+    command = [sdk.cli, "service", "run", "host_echo.py"]
+    started = starting(
+        [*command, f"--room={room}", "--port", str(port)], env=environment(sdk, server, tmp_path)
+    )
+    started.said("echo", 40)
+    listing = in_room(sdk, "messaging", "list-participants" if sdk.is_old else "list")
+    listed = ""
+    for _ in range(10):
+        listed = cli(*listing, f"--room={room}")
+        if "echo" in listed:
+            break
+    found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", listed)
+    assert found, f"{listed}\n{started.log.read_text()}"
+    send = ["--to-participant-id", found[0], "--type", "say", "--data", '{"n": 0}']
+    cli(*in_room(sdk, "messaging", "send"), f"--room={room}", *send)
+    cli(*in_room(sdk, "messaging", "broadcast"), f"--room={room}", *send[4:])
+    ada = server.token(room, "ada", "user")
+    drive(sdk, server, "talk", url=server.room_url(room), ada=ada, name="echo", count=1)
+
+
+def test_call_agents_and_queues(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
+    room = f"cli-{sdk.version}"
+    at = ["--participant-name", "adder", "--url", f"{server.url}/adder"]
+    cli("call", "agent", f"--room={room}", *at)
+    arguments = json.dumps({"a": 2, "b": 40})
+    if sdk.is_old:
+        assert "adder" in cli("agents", "list-agents", f"--room={room}")
+        assert "42" in cli("agents", "ask", f"--room={room}", "--agent", "adder", "--input", arguments)
+    assert "toolkit" in cli(*in_room(sdk, "agents", "list-toolkits"), f"--room={room}").lower()
+    queue: dict[str, Any] = {"n": 7}
+    on = [f"--room={room}", "--queue", "jobs"]
+    cli(*in_room(sdk, "queue", "send"), *on, "--json", json.dumps(queue))
+    assert "7}" in cli(*in_room(sdk, "queue", "receive"), *on)
+
+
+def test_projects_rooms_and_keys(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
+    assert KEY.project in cli("project", "list")
+    if sdk.is_old:
+        assert KEY.id in cli("api-key", "list")
+        return
+    cli("rooms", "create", "made-by-cli", "--no-owner")
+    assert "made-by-cli" in cli("rooms", "list", "--all")
+    assert "made-by-cli" in cli("rooms", "get", "made-by-cli")
+    cli("rooms", "delete", "--name", "made-by-cli")
+    assert "made-by-cli" not in cli("rooms", "list", "--all")
