@@ -25,7 +25,9 @@ def demo(
     """Watch the agents of ./agents, or examples, in a room."""
     from runtime.cli.failure import CommandFailed
     from runtime.cli.ports import first_free
+    from runtime.cli.room_option import check_room
 
+    check_room(room)
     sources = _sources()
     if sources is None:
         cure = "Make a folder agents/ with a main.py in it, or run this in a checkout of bulkhead."

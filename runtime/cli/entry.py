@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from runtime.cli.api import Api
 from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.room_option import check_room
 from runtime.sdk.client import RoomClient
 from runtime.sdk.transport import WebSocketClientProtocol
 
@@ -28,8 +29,9 @@ def client(api: Api, room: str, name: str) -> RoomClient:
     """A client that enters the room as this person; use it as an async context manager.
 
     Raises:
-        CommandFailed: The server gives no token for the room.
+        CommandFailed: There cannot be such a room, or the server gives no token for it.
     """
+    check_room(room)
     answer = api.post(f"/rooms/{quote(room, safe='')}/token", {"name": name}).body
     if not isinstance(answer, dict) or "token" not in answer:
         cure = "It seems to be something else than bulkhead."

@@ -35,6 +35,7 @@ def serve(
     import os
 
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.room_option import check_room
     from runtime.settings import load_settings
 
     file = config_file(config)
@@ -48,6 +49,8 @@ def serve(
     }
     flags = {key: value for key, value in flags.items() if value is not None}
     settings = load_settings(flags=flags, env=os.environ, file=file)  # told here, before anything is started
+    if settings.server.room:
+        check_room(settings.server.room)
     given = list(sources or [settings.server.agents_dir])
     missing = [source for source in given if not source.exists()]
     if missing:

@@ -45,6 +45,7 @@ def run(
     from runtime.cli.foreground import Foreground
     from runtime.cli.ports import any_free, is_free
     from runtime.cli.room_calls import RoomCalls
+    from runtime.cli.room_option import check_room
     from runtime.cli.screen import free_state_dir
     from runtime.cli.source import check_source, loaded
     from runtime.settings import load_settings
@@ -55,6 +56,7 @@ def run(
     if not room:
         cure = "Say which: --room=myroom (or run `bulkhead setup` once for a default room)."
         raise CommandFailed("which room?", cure=cure, exit_code=ExitCode.USAGE)
+    check_room(room)
     say("Connecting to room...")
     file = config_file(config)
     given: dict[str, Any] = {"server.port": port, "server.state_dir": state_dir, "server.watch": watch}

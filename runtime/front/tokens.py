@@ -13,6 +13,7 @@ from runtime.front.body import read_body
 from runtime.front.refusal import Refusal
 from runtime.front.state import Front, caller
 from runtime.rooms.token import MAX_NAME_CHARS
+from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 
 
 def routes(front: Front) -> Blueprint:
@@ -24,6 +25,8 @@ def routes(front: Front) -> Blueprint:
         front.access.operator(caller())
         if front.rooms is None:
             raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
+        if not is_room_name(room):
+            raise Refusal("invalid_request", ROOM_NAME_RULE)
         raw = await read_body(request, timeout_s=front.settings.body_timeout_s)
         try:
             body: Any = json.loads(raw or b"{}")

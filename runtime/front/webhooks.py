@@ -20,7 +20,17 @@ from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused
 from runtime.session.info import not_served
 from runtime.wire.manifest import reserved_by
-from runtime.wire.webhook import RoomCall, RoomEnded, RoomStarted, UnknownEvent, check_id, parse, payload_of
+from runtime.wire.webhook import (
+    RoomCall,
+    RoomEnded,
+    RoomStarted,
+    UnknownEvent,
+    check_id,
+    check_own_room,
+    parse,
+    payload_of,
+    unread_type,
+)
 
 MAX_WAIT_S: Final = 300.0
 MAX_UNKNOWN_LOGGED: Final = 100
@@ -95,7 +105,7 @@ def routes(front: Front) -> Blueprint:
 async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_logged: set[str]) -> Response:
     webhook_id = _verify(front, who, payload)
     _refuse_unready(front)
-    event = parse(payload)
+    event = parse(payload, unread=unread_type(who.headers))
     if not front.knows(path):
         raise not_served(path, front.placement.endpoints())
     match event:
@@ -113,7 +123,7 @@ async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_
             g.outcome = "room_ended"
             return jsonify(ok=True)
         case RoomCall():
-            pass
+            check_own_room(event)  # not when it brings its own socket: then the room is elsewhere
     outcome = await front.dispatcher.call(
         path, event, webhook_id=webhook_id, request_id=g.request_id, traceparent=_trace(who)
     )

@@ -12,7 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from runtime.clock import Clock, SystemClock
 from runtime.errors import ConfigError, NotFound, RoomFull
@@ -24,8 +24,8 @@ from runtime.rooms.limits import RoomLimits
 from runtime.rooms.links import FileLinks
 from runtime.rooms.live import RoomEvent, RoomInfo
 from runtime.rooms.token import Claims, Keys, Scope, mint, verify
+from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_name
 
-MAX_FOLDER_CHARS = 200
 MAX_KNOWN_ROOMS = 10_000
 
 
@@ -243,17 +243,9 @@ class RoomHub:
         return hosted
 
     def _room_folder(self, room: str) -> Path:
-        folder = _folder_name(room)
-        if not folder or len(folder) > MAX_FOLDER_CHARS or not room.isprintable():
-            raise NotFound("there is no room of that name", cure="Use a short, printable name.")
-        return self._folder / "data" / folder
-
-
-def _folder_name(room: str) -> str:
-    try:
-        return quote(room, safe=" ").replace(".", "%2E")  # no name may be "." or ".."
-    except UnicodeEncodeError:
-        return ""
+        if not is_room_name(room):
+            raise NotFound("there is no room of that name", cure=ROOM_NAME_RULE)
+        return self._folder / "data" / room_folder_name(room)
 
 
 def _folders(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from runtime.errors import EnvelopeInvalid
+from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 
 MAX_ROOM_CHARS: Final = 256
 MAX_URL_CHARS: Final = 2048
@@ -74,14 +75,22 @@ def payload_of(headers: Mapping[str, str], body: bytes) -> bytes:
     if "meshagent-webhook" in headers:
         # HTTP servers hand header values over as Latin-1; the sender wrote UTF-8.
         return headers["meshagent-webhook"].encode("latin-1", "replace")
+    return b"{}" if unread_type(headers) else body
+
+
+def unread_type(headers: Mapping[str, str]) -> str:
+    """The type for whose sake `payload_of` leaves the body alone; empty when the body counts."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("", "application/json", "application/x-www-form-urlencoded") or kind.endswith("+json"):
-        return body
-    return b"{}"
+        return ""
+    return "" if "meshagent-webhook" in headers else kind[:100]
 
 
-def parse(payload: bytes) -> Webhook:
+def parse(payload: bytes, *, unread: str = "") -> Webhook:
     """Read an envelope.
+
+    Args:
+        unread: What `unread_type` says of the request, so that the error can name it.
 
     Raises:
         EnvelopeInvalid: Not JSON, not an envelope, or a known event with data that cannot be meant.
@@ -93,6 +102,10 @@ def parse(payload: bytes) -> Webhook:
     if not isinstance(envelope, dict):
         raise EnvelopeInvalid("the webhook is not a JSON object", cure=_EXAMPLE)
     event = envelope.get("event")
+    if unread and not event:
+        raise EnvelopeInvalid(
+            f"the body's content-type {unread!r} is not JSON, so it was not read", cure=_EXAMPLE
+        )
     if not isinstance(event, str) or not event:
         raise EnvelopeInvalid("the webhook has no 'event'", cure=_EXAMPLE)
     if event not in ("room.call", "room.started", "room.ended"):
@@ -120,6 +133,12 @@ def parse(payload: bytes) -> Webhook:
         raise EnvelopeInvalid("'data.arguments' is not an object", cure="Send an object, or leave it out.")
     token = _text(data, "token", MAX_TOKEN_CHARS)
     return RoomCall(room_name=room, room_url=room_url, token=token, arguments=arguments or {})
+
+
+def check_own_room(call: RoomCall) -> None:
+    """EnvelopeInvalid when the call is into a room of this server that there cannot be."""
+    if not call.room_url and not is_room_name(call.room_name):
+        raise EnvelopeInvalid(f"{call.room_name!r} cannot be a room of this server", cure=ROOM_NAME_RULE)
 
 
 def encode(event: str, data: Mapping[str, Any]) -> bytes:
@@ -161,7 +180,8 @@ def _check_url(url: str) -> None:
         good = False
     if not good:
         raise EnvelopeInvalid(
-            "'data.room_url' is not a ws:// or wss:// URL", cure="Leave it out for this server's own rooms."
+            "'data.room_url' is not a ws://, wss://, http:// or https:// address",
+            cure="Leave it out for this server's own rooms.",
         )
 
 

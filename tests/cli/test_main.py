@@ -84,6 +84,17 @@ def test_what_cannot_be_meant_is_status_2_with_a_cure(bulkhead: Any, argv: tuple
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [("chat", "--room=a/../b c", "--url=http://127.0.0.1:9"), ("demo", "--room=.."), ("serve", "--room=a/b")],
+)
+def test_a_room_that_there_cannot_be_is_status_2_with_the_rule(bulkhead: Any, argv: tuple[str, ...]) -> None:
+    ran = bulkhead(*argv)
+    assert ran.status == 2
+    assert "cannot be the name of a room" in ran.err
+    assert "no slash" in ran.err
+
+
 def test_no_server_is_status_3_with_how_to_start_one(bulkhead: Any) -> None:
     ran = bulkhead("ps")
     assert ran.status == 3

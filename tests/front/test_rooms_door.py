@@ -54,6 +54,10 @@ async def test_a_token_opens_the_room_from_anywhere_and_is_minted_for_operators(
         assert (await site.post("/rooms/myroom/token", b"{}", far)).status == 403
         assert (await site.post("/rooms/myroom/token", b'{"name":""}')).status == 400
         assert (await site.post("/rooms/myroom/token", b"[")).status == 400
+        refused = await site.post("/rooms/../token", b"{}")
+        assert refused.status in (400, 404)
+        refused = await site.post(f"/rooms/{'x' * 201}/token", b"{}")
+        assert (refused.status, "no slash" in refused.json["detail"]) == (400, True)
 
 
 async def test_what_happens_in_rooms_is_among_the_events(serving: Any) -> None:

@@ -56,6 +56,16 @@ async def test_what_is_no_webhook_is_a_400_with_a_cure(serving: Any, body: bytes
         assert site.placement.placed == []
 
 
+async def test_the_cure_names_the_content_type_or_the_rule_for_rooms(serving: Any) -> None:
+    async with serving() as site:
+        answer = await site.post("/chat", CALL, {"Content-Type": "text/plain; charset=utf-8"})
+        assert "'text/plain'" in answer.json["detail"]
+        answer = await site.post("/chat", CALL.replace(b"myroom", b"a/b"))
+        assert "no slash" in answer.json["detail"]
+        elsewhere = CALL.replace(b'"myroom"', b'"a/b","room_url":"wss://elsewhere/rooms/1"')
+        assert (await site.post("/chat", elsewhere)).status == 200
+
+
 async def test_a_plain_get_is_a_426_an_unknown_path_a_404_another_method_a_405(serving: Any) -> None:
     async with serving() as site:
         get = await site.get("/chat")

@@ -14,9 +14,11 @@ from runtime.wire.webhook import (
     RoomStarted,
     UnknownEvent,
     check_id,
+    check_own_room,
     encode,
     parse,
     payload_of,
+    unread_type,
 )
 
 pytestmark = pytest.mark.unit
@@ -135,6 +137,29 @@ def test_a_header_in_utf_8_comes_through() -> None:
 def test_the_type_of_the_body_decides_whether_it_counts(kind: str, counts: bool) -> None:
     headers = {"content-type": kind} if kind else {}
     assert payload_of(headers, b"body") == (b"body" if counts else b"{}")
+    assert unread_type(headers) == ("" if counts else kind.partition(";")[0])
+
+
+def test_a_body_that_was_not_read_for_its_type_is_told_so() -> None:
+    with pytest.raises(EnvelopeInvalid, match=r"'text/plain' is not JSON.*Send .* as application/json"):
+        parse(b"{}", unread="text/plain")
+    header = {"meshagent-webhook": '{"event":"x"}', "content-type": "text/plain"}
+    assert unread_type(header) == ""
+
+
+def test_a_call_into_a_room_that_there_cannot_be_is_refused_with_the_rule() -> None:
+    for name in ("../../etc", "a/b", "..", "x" * 201):
+        with pytest.raises(EnvelopeInvalid, match="no slash"):
+            check_own_room(RoomCall(room_name=name))
+        check_own_room(RoomCall(room_name=name, room_url="ws://elsewhere/rooms/x"))
+    check_own_room(RoomCall(room_name="my room"))
+
+
+def test_any_address_of_a_room_may_be_http_too() -> None:
+    call = {"room_name": "r", "room_url": "https://h/rooms/r"}
+    assert parse(encode("room.call", call)) == RoomCall(**call)
+    with pytest.raises(EnvelopeInvalid, match="http:// or https://"):
+        parse(encode("room.call", call | {"room_url": "ftp://h"}))
 
 
 def test_ids_are_bounded() -> None:
