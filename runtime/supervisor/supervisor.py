@@ -108,11 +108,11 @@ class Supervisor:
         self._sources = [source.resolve() for source in sources]
         if watch:
             self._watching = asyncio.create_task(self._watch(), name="supervisor:watch")
-            self._installations = asyncio.create_task(
-                self._watch_installations(), name="supervisor:installations"
-            )
             await asyncio.sleep(0)  # it watches now, so a change while we load is not missed
         await self._reconcile(set())
+        self._installations = asyncio.create_task(
+            self._watch_installations(), name="supervisor:installations"
+        )
 
     def bundles(self) -> list[BundleInfo]:
         return [self._bundles[name].info() for name in sorted(self._bundles)]
@@ -177,7 +177,7 @@ class Supervisor:
                         own_launch(name, bundle.source, self._environments, self._env)
                     except EnvironmentUnusable:
                         continue
-                    await self._reconcile({bundle.source})
+                    await bundle.load()
 
     async def _reconcile(self, changed: set[Path]) -> None:
         async with self._reconciling:
