@@ -1,8 +1,8 @@
 """What one session may use, and what to do when it uses more.  Pure: readings go in, findings come out.
 
-Memory is judged by what belongs to the session: pages shared with the zygote and with siblings are divided
-among those who share them.  That figure is dear, so it is asked for only once the cheap one (everything
-resident, shared or not, which is never less) has come near the limit.
+Memory is judged by what belongs to the session: what each process has alone, and what they share with one
+another; not what they were forked with, which is the bundle's.  Those figures are dear, so they are asked for
+only once the cheap one (everything resident, shared or not, which is never less) has come near the limit.
 
 When to look again follows from the room that is left: an idle session far from every limit is looked at about
 once a second, one that grows or is near a limit every 20 to 100 ms.  A bomb of 200 MB/s is found within a few
@@ -36,6 +36,8 @@ _CPU_BURST_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 2.0
 _FULL_S: Final = 5.0
 _LISTED: Final = 3
+_MULTIPLIES: Final = 16
+"""More tasks since the last look than an agent starts that only makes itself at home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +89,29 @@ class Budget:
         self._warned: set[ExitReason] = set()
         self._at: float | None = None
         self._rss = 0
+        self._inherited = 0
         self._tasks = 0
+        self._multiplies = False
         self._cpu_s = 0.0
         self._credit_s = _CPU_BURST_S
         self._full_since: float | None = None
         self.next_s = _SHORTEST_S
 
-    def wants_pss(self, rss_bytes: int) -> bool:
-        """Whether so much resident memory must be judged by whose it is."""
-        return self._memory is not None and rss_bytes >= SOFT * self._memory
+    def wants_pss(self, use: TreeUse) -> bool:
+        """Whether so much resident memory must be judged by whose it is.
+
+        Not while processes multiply, as long as they are limited: a process cannot be asked for its share
+        before its fork is done, which among hundreds on few processors takes seconds in which nothing else
+        is done.  The limit of processes ends that growth, or it stops; then memory is judged again.
+        """
+        self._multiplies = self._pids is not None and use.threads > self._tasks + _MULTIPLIES
+        return self._memory is not None and not self._multiplies and use.rss_bytes >= SOFT * self._memory
 
     def take(self, use: TreeUse, now: float, *, active_at: float | None = None) -> list[Finding]:
         """Judge a reading of the whole tree.
 
         Args:
-            use: With `pss_bytes` where `wants_pss` says so.
+            use: With `pss_bytes` and `uss_bytes` where `wants_pss` says so.
             active_at: Monotonic seconds of the last message; None when there was none yet.
 
         Returns:
@@ -110,7 +120,7 @@ class Budget:
         gap_s = 0.0 if self._at is None else max(0.0, now - self._at)
         self.next_s = _IDLE_LOOK_S
         found: list[Finding] = []
-        for judge in (self._judge_memory, self._judge_pids, self._judge_files, self._judge_cpu):
+        for judge in (self._judge_pids, self._judge_memory, self._judge_files, self._judge_cpu):
             found += judge(use, now, gap_s)
             if found and isinstance(found[-1], Excess):
                 return found
@@ -123,7 +133,14 @@ class Budget:
     def _judge_memory(self, use: TreeUse, now: float, gap_s: float) -> list[Finding]:
         if self._memory is None:
             return []
-        charged = use.pss_bytes or use.rss_bytes
+        if self._multiplies:
+            self._look_within(_SHORTEST_S)
+            return []
+        if self._at is None:
+            self._inherited = use.rss_bytes
+        charged = use.rss_bytes
+        if use.pss_bytes:
+            charged = max(use.uss_bytes, use.pss_bytes - self._inherited)
         if charged > self._memory:
             largest = _largest(use.members)
             message = f"used {_mib(charged)} of {_mib(self._memory)} of memory{largest}"

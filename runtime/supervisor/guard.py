@@ -85,8 +85,9 @@ class Guard:
         use = self._worker.measure(with_pss=False)
         if use is None:
             return None
-        if self._budget.wants_pss(use.rss_bytes):
-            use = replace(use, pss_bytes=tree.pss_of(use.members))
+        if self._budget.wants_pss(use):
+            pss, uss = tree.owned(use.members)
+            use = replace(use, pss_bytes=pss, uss_bytes=uss)
         self._meter.read(
             now, rss_bytes=use.rss_bytes, pss_bytes=use.pss_bytes, cpu_s=use.cpu_s, processes=use.processes
         )

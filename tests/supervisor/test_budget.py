@@ -23,6 +23,7 @@ def use(rss: float = 10, *, pss: float = 0, cpu_s: float = 0.0, threads: int = 1
     """A reading; memory in MiB."""
     main = Member(7, "python", "S", threads, cpu_s, int(rss * MIB), 1)
     more = {"processes": 1, "fds": 5, "most_fds": 5, "members": (main,), **more}
+    more.setdefault("uss_bytes", int(pss * MIB))
     return TreeUse(threads=threads, cpu_s=cpu_s, rss_bytes=int(rss * MIB), pss_bytes=int(pss * MIB), **more)
 
 
@@ -54,8 +55,8 @@ def test_a_warning_comes_again_after_the_use_went_down() -> None:
 
 def test_what_is_shared_does_not_count_as_long_as_it_is_known() -> None:
     budget = Budget(Limits(memory="300MiB"), 0.0)
-    assert not budget.wants_pss(100 * MIB)
-    assert budget.wants_pss(250 * MIB)
+    assert not budget.wants_pss(use(100))
+    assert budget.wants_pss(use(250))
     assert budget.take(use(900, pss=100), 0.0) == []
     assert kinds(budget.take(use(900), 0.1)) == [(Excess, ExitReason.MEMORY)]
 
@@ -78,6 +79,19 @@ def test_a_bomb_is_found_within_a_quarter_above_its_limit(
             break
         now += budget.next_s
     assert held <= 1.25 * limit
+
+
+def test_what_a_session_was_forked_with_is_not_its_own() -> None:
+    budget = Budget(Limits(memory="300MiB"), 0.0)
+    # A bundle that imports a gigabyte: half of it would be the session's by its share alone.
+    assert budget.take(use(1000, pss=500, uss_bytes=5 * MIB), 0.0) == []
+    assert budget.take(use(1200, pss=700, uss_bytes=205 * MIB), 1.0) == []
+    assert kinds(budget.take(use(1310, pss=810, uss_bytes=315 * MIB), 2.0)) == [(Excess, ExitReason.MEMORY)]
+    # What its own children share with it is, however little each of them has alone.
+    budget = Budget(Limits(memory="300MiB"), 0.0)
+    budget.take(use(50), 0.0)
+    found = budget.take(use(2000, pss=420, uss_bytes=20 * MIB), 1.0)
+    assert kinds(found) == [(Excess, ExitReason.MEMORY)]
 
 
 def test_an_idle_session_is_looked_at_once_a_second() -> None:
@@ -143,8 +157,26 @@ def test_time_is_limited_with_and_without_messages() -> None:
     assert (over.reason, over.message) == (ExitReason.DEADLINE, "ran for longer than its 2 min")
 
 
+def test_processes_that_multiply_are_counted_not_weighed() -> None:
+    budget = Budget(Limits(memory="300MiB", pids=100), 0.0)
+    assert budget.take(use(30, threads=1), 0.0) == []
+    many = use(900, threads=40)
+    assert not budget.wants_pss(many)
+    assert budget.take(many, 0.1) == []
+    assert budget.next_s <= 0.02
+    more = use(2000, threads=101)
+    assert not budget.wants_pss(more)
+    assert kinds(budget.take(more, 0.15)) == [(Excess, ExitReason.PIDS)]
+    calm = Budget(Limits(memory="300MiB", pids=100), 0.0)
+    calm.take(use(30, threads=1), 0.0)
+    calm.wants_pss(many)
+    calm.take(many, 0.1)
+    assert calm.wants_pss(use(900, threads=41))  # they came, and they stayed: now they are weighed
+    assert kinds(calm.take(use(900, pss=400, threads=41), 0.2)) == [(Excess, ExitReason.MEMORY)]
+
+
 def test_without_limits_nothing_is_found() -> None:
     budget = Budget(Limits(memory="unlimited", pids="unlimited"), 0.0)
-    assert not budget.wants_pss(1 << 40)
+    assert not budget.wants_pss(use(1e6))
     assert budget.take(use(1e6, cpu_s=1e6, threads=10_000, most_fds=100_000), 1e6) == []
     assert budget.next_s == 1.0
