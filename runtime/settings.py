@@ -134,9 +134,9 @@ class SupervisorSettings:
     max_frame_bytes: int = knob(8 << 20, "largest frame on a control pipe", minimum=65536)
     log_lines: int = knob(500, "log lines kept per session", minimum=1)
     log_line_bytes: int = knob(16384, "longest log line; the rest is cut", minimum=256)
-    log_lines_per_s: float = knob(500.0, "log lines kept of a session each second; more are dropped", minimum=1)
-    log_bytes_per_s: float = knob(float(1 << 20), "bytes of log read from a session each second", minimum=4096)
-    pass_env: str = knob("", "environment variables a bundle may see, with spaces between; empty: all but our own")
+    log_lines_per_s: float = knob(500.0, "log lines kept of a session each second; the rest drops", minimum=1)
+    log_bytes_per_s: float = knob(float(1 << 20), "bytes of log read of a session each second", minimum=4096)
+    pass_env: str = knob("", "environment variables a bundle may see, between spaces; empty: all but our own")
 
     def __post_init__(self) -> None:
         _one_of("supervisor.restart", self.restart, ("never", "on_failure", "always"))

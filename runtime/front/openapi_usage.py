@@ -33,7 +33,15 @@ _PARKED: Final = _object(
     hash=_STR, endpoint=_STR, room=_STR, deaths=_INT, session=_STR, message=_STR, parked_at=_STR, cure=_STR
 )
 _COUNTS: Final = (
-    "sessions restarts turns messages peak_bytes log_bytes relay_bytes tokens_in tokens_out".split()
+    "sessions",
+    "restarts",
+    "turns",
+    "messages",
+    "peak_bytes",
+    "log_bytes",
+    "relay_bytes",
+    "tokens_in",
+    "tokens_out",
 )
 _USED: Final = _object(**dict.fromkeys(_COUNTS, _INT), cpu_s=_NUM, memory_gib_s=_NUM)
 _HASH: Final = {
@@ -51,7 +59,7 @@ USAGE_PATHS: Final[dict[str, Any]] = {
             _object(by=_STR, since=_STR, rows={"type": "array", "items": _USED}, total=_USED),
             parameters=[
                 _query("by", {"enum": ["session", "endpoint", "identity", "room"]}, "What to add up by"),
-                _query("since", _STR, "Only what ended since: 1h (ago), or an RFC 3339 time; days count whole"),
+                _query("since", _STR, "Only what ended since: 1h (ago), or an RFC 3339 time"),
             ],
         )
     },

@@ -89,7 +89,7 @@ class Journal:
     def __init__(self, db: aiosqlite.Connection, path: Path, history_count: int) -> None:
         self._db, self._path, self._history_count = db, path, history_count
         self._dirty: dict[SessionId, _Row] = {}
-        self._statements: dict[tuple[str, ...], _Statement] = {}  # by what they are about: the last one counts
+        self._statements: dict[tuple[str, ...], _Statement] = {}  # by their subject: the last one counts
         self._waiting: dict[SessionId, asyncio.Future[None]] = {}
         self._wake, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
