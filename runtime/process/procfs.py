@@ -135,13 +135,16 @@ def descendants(pid: int) -> Iterator[int]:
     return (one.pid for one in tree(pid) if one.pid != pid)
 
 
-def pss_bytes(pid: int) -> int:
-    """Memory of one process with each shared page divided by the number of those who have it; 0 when gone."""
-    total = 0
+def owned(pid: int) -> tuple[int, int]:
+    """Memory of one process, in bytes: with each page divided by the number of those who have it (PSS), and
+    that of pages which nobody else has (USS); zeros when it is gone."""
+    pss = uss = 0
     for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith((b"Pss:", b"SwapPss:")):
-            total += int(line.split()[1]) * 1024
-    return total
+            pss += int(line.split()[1]) * 1024
+        if line.startswith((b"Private_Clean:", b"Private_Dirty:", b"SwapPss:")):
+            uss += int(line.split()[1]) * 1024
+    return pss, uss
 
 
 def fds(pid: int) -> int:

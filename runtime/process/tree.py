@@ -25,6 +25,7 @@ class TreeUse:
         cpu_s: Of those that live, and of the dead that one of them has waited for.
         rss_bytes: Resident memory; pages shared among them count once for each.
         pss_bytes: Resident memory with shared pages divided among those who share them; 0 when not asked for.
+        uss_bytes: Memory of pages that only one process has; 0 when not asked for.
         members: Each process, parents before children; the first is the worker.
     """
 
@@ -34,6 +35,7 @@ class TreeUse:
     cpu_s: float
     rss_bytes: int
     pss_bytes: int
+    uss_bytes: int = 0
     most_fds: int = 0
     members: tuple[Member, ...] = ()
 
@@ -47,6 +49,7 @@ def measure(pid: int, *, with_pss: bool = True, with_fds: bool = True) -> TreeUs
     members = procfs.tree(pid)
     if not members:
         return None
+    pss, uss = owned(members) if with_pss else (0, 0)
     fds = [procfs.fds(one.pid) for one in members] if with_fds else [0]
     return TreeUse(
         processes=len(members),
@@ -54,21 +57,22 @@ def measure(pid: int, *, with_pss: bool = True, with_fds: bool = True) -> TreeUs
         fds=sum(fds),
         cpu_s=sum(one.cpu_s for one in members),
         rss_bytes=sum(one.rss_bytes for one in members),
-        pss_bytes=pss_of(members) if with_pss else 0,
+        pss_bytes=pss,
+        uss_bytes=uss,
         most_fds=max(fds),
         members=tuple(members),
     )
 
 
-def pss_of(members: Iterable[Member]) -> int:
-    """Memory of these processes with shared pages divided; all resident where that may not be read."""
-    total = 0
+def owned(members: Iterable[Member]) -> tuple[int, int]:
+    """PSS and USS of these processes; all that is resident of those where they may not be read."""
+    pss = uss = 0
     for one in members:
-        pss = procfs.pss_bytes(one.pid)
-        if not pss and (still := procfs.member(one.pid)) is not None and still.began == one.began:
-            pss = still.rss_bytes
-        total += pss
-    return total
+        more = procfs.owned(one.pid)
+        if not more[0] and (still := procfs.member(one.pid)) is not None and still.began == one.began:
+            more = (still.rss_bytes, still.rss_bytes)
+        pss, uss = pss + more[0], uss + more[1]
+    return pss, uss
 
 
 def signal_all(members: Iterable[Member], number: signal.Signals) -> None:

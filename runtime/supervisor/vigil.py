@@ -124,6 +124,8 @@ class Vigil:
     def look(self, pulse: Pulse, now: float, phase: Phase) -> list[Sign]:
         """Judge a pulse; returns at most one sign of each kind."""
         signs: list[Sign] = []
+        if pulse.beat_at is None:
+            self._beat_at = now  # a fresh interpreter still imports its bundle; its start has a deadline
         gap_s = max(0.0, now - self._last_at)
         self._excuse(pulse, gap_s)
         if pulse.beat_at is not None and pulse.beat_at > self._beat_at:

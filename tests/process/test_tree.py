@@ -84,6 +84,7 @@ def test_a_tree_is_counted_with_what_left_its_group_and_its_parent(
     assert use.rss_bytes > 4 * (32 << 20)
     # The block is one, seen four times: divided among those who share it, it counts once.
     assert (32 << 20) < use.pss_bytes < 2 * (32 << 20)
+    assert use.uss_bytes < (32 << 20)
     assert use.most_fds >= 3
 
 
@@ -101,7 +102,7 @@ def test_nobody_is_nothing() -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     assert tree.measure(gone.pid) is None
-    assert (procfs.fds(gone.pid), procfs.pss_bytes(gone.pid), procfs.ran_s(gone.pid)) == (0, 0, (0.0, 0.0))
+    assert (procfs.fds(gone.pid), procfs.owned(gone.pid), procfs.ran_s(gone.pid)) == (0, (0, 0), (0.0, 0.0))
 
 
 def test_the_machine_is_told_in_two_numbers() -> None:

@@ -103,6 +103,13 @@ def test_waking_up_is_told_and_the_next_silence_again() -> None:
     assert [type(sign) for _, sign in watch(60, who=who, since=106.0)] == [Late, Hung]
 
 
+def test_before_the_first_beat_the_start_has_its_own_deadline() -> None:
+    who = vigil()
+    for second in range(60):
+        assert who.look(Pulse(beat_at=None, state="R", cpu_s=second), 100.0 + second, Phase.STARTING) == []
+    assert [type(sign) for _, sign in watch(60, who=who, since=160.0)] == [Late, Hung]
+
+
 def test_answering_is_not_progress() -> None:
     signs = watch(60, beats=True, phase=Phase.STARTING)
     assert [(type(sign), sign.kind) for _, sign in signs if isinstance(sign, Late)] == [
