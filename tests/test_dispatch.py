@@ -413,6 +413,37 @@ async def test_a_relayed_session_is_never_started_again(tmp_path: Path, within: 
 
 
 @pytest.mark.asyncio
+async def test_a_session_that_crashes_while_it_is_stopped_stays_ended(
+    tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with dispatching(tmp_path, failing(), restart_first_s=0) as parts:
+        sid = await parts.call()
+
+        async def crash_first(session_id: Any, *_: Any) -> None:
+            parts.placement.exit(session_id, ExitReason.SIGNAL)
+
+        monkeypatch.setattr(parts.placement, "stop", crash_first)
+        await within(5, parts.dispatcher.stop(sid))
+        record = parts.chronicle.record(sid)
+        assert record.exit is not None
+        assert record.exit.reason == "signal"
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_waits_for_its_restart_keeps_its_slot(tmp_path: Path, within: Within) -> None:
+    placement = failing()
+    placement.max_sessions = 1
+    async with dispatching(tmp_path, placement, restart_first_s=600, restart_most_s=600) as parts:
+        sid = await parts.call()
+        await within(5, _die(parts, sid))
+        refused = await parts.dispatcher.call("/chat", CALL)
+        assert isinstance(refused, Refused)
+        assert refused.code == "too_many_sessions"
+        await parts.dispatcher.stop(sid)
+        await parts.call()
+
+
+@pytest.mark.asyncio
 async def test_the_end_of_a_room_ends_what_waits_there(tmp_path: Path, within: Within) -> None:
     async with dispatching(tmp_path, failing(), restart_first_s=600, restart_most_s=600) as parts:
         sid = await parts.call()
