@@ -13,7 +13,6 @@ from typing import Any
 from runtime.cli.terminal import clean
 
 HEADER = ("endpoint", "identity", "class", "process", "state")
-MAX_ROWS = 40
 _CLEAN_ENDS = frozenset({"finished", "dismissed", "room_ended", "stopped", "idle", "drained"})
 
 
@@ -22,6 +21,7 @@ class Row:
     """One line of the table: an endpoint nobody called yet, or one session of an endpoint.
 
     Attributes:
+        since: When its session was accepted, as the server writes it; empty without one.
         state: ``waiting``, ``starting``, ``restarting``, ``ready``, ``stopping``, ``ended``, ``crashed`` or
             ``failed``.
     """
@@ -33,6 +33,7 @@ class Row:
     state: str
     text: str
     session: str = ""
+    since: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -53,6 +54,7 @@ def rows(answer: Mapping[str, Any], joined_ms: Mapping[str, float]) -> list[Row]
     """The table for an answer of ``/workers?all=1``.
 
     Every endpoint has a row for each living session, or one for its last ended session, or one that waits.
+    So has each living session whose endpoint is gone.
 
     Args:
         joined_ms: Milliseconds from the call to being in the room, by session, where that is known.
@@ -73,7 +75,11 @@ def rows(answer: Mapping[str, Any], joined_ms: Mapping[str, float]) -> list[Row]
             made.append(_session_row(endpoint, last, joined_ms))
         else:
             made.append(_row(endpoint, "-", "waiting", "○ waits for a call"))
-    return made[:MAX_ROWS]
+    served = {endpoint["path"] for endpoint in answer["endpoints"]}
+    for worker in workers:
+        if worker["endpoint"] not in served and worker["state"] != "exited":
+            made.append(_session_row({"path": worker["endpoint"]}, worker, joined_ms))
+    return made
 
 
 def changes(before: Sequence[Row], after: Sequence[Row]) -> list[tuple[str, str]]:
@@ -137,6 +143,7 @@ def _row(
         state=state,
         text=clean(text),
         session=str(worker["id"]) if worker else "",
+        since=str(worker.get("accepted_at") or "") if worker else "",
     )
 
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.cli.api import Api
-from runtime.cli.board import HEADER, Row, changes, rows
+from runtime.cli.board import Row, changes, rows
 from runtime.cli.chatter import Chatter
 from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.fit import GAP, fit
 from runtime.cli.keys import Keys
 from runtime.cli.server_process import ServerProcess
 from runtime.cli.terminal import is_plain, note, paint, say, table
@@ -170,15 +171,29 @@ class Foreground:
     # ---- watching
 
     def _watch_plain(self) -> None:
-        for line in table(HEADER, [row.cells for row in self.rows], indent="  "):
-            say(line)
+        self._say_table()
+        is_final = not self._is_moving
         while not self._asked:
             self.server.check()
             before = self.rows
             with suppress(CommandFailed):
                 for line, _ in changes(before, self.look()):
                     note(line)
+            if not is_final and not self._is_moving:
+                is_final = True
+                self._say_table()  # the first one was of agents that were still starting
             self._pause()
+
+    @property
+    def _is_moving(self) -> bool:
+        return any(row.state in ("starting", "stopping") for row in self.rows)
+
+    def _say_table(self) -> None:
+        fitted = fit(self.rows)
+        for line in table(fitted.header, [cells for cells, _ in fitted.rows], indent="  "):
+            say(line)
+        if fitted.more:
+            say(f"  {fitted.more_text}")
 
     def _watch_live(self) -> None:
         with Keys() as pressed:
@@ -191,14 +206,16 @@ class Foreground:
     def _show_until_taken(self, pressed: Keys) -> Key | None:
         from rich.live import Live
 
-        with Live(self._renderable(), auto_refresh=False, transient=False) as live:
+        # What does not fit is left out by the table itself, which knows what matters least.
+        with Live(auto_refresh=False, transient=False, vertical_overflow="crop") as live:
             self._live = live
+            live.update(self._renderable(live.console.size), refresh=True)
             try:
                 while not self._asked:
                     self.server.check()
                     with suppress(CommandFailed):
                         self.look()
-                    live.update(self._renderable(), refresh=True)
+                    live.update(self._renderable(live.console.size), refresh=True)
                     key = self._keys.get(pressed.wait(_LOOK_S))
                     if key is not None and key.takes_terminal:
                         return key
@@ -208,23 +225,30 @@ class Foreground:
                 self._live = None
         return None
 
-    def _renderable(self) -> Any:
+    def _renderable(self, screen: tuple[int, int]) -> Any:
         from rich.console import Group
+        from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
-        for title in HEADER:
-            grid.add_column(title, no_wrap=True, overflow="ellipsis")
-        for row in self.rows:
-            *cells, state = (Text(cell) for cell in row.cells)
-            state.stylize(row.color)
+        width, height = screen
+        indent = 2
+        footer = f"\n  {self._footer}" if self._footer else ""
+        footer_lines = 1 + -(-len(footer) // width) if footer else 0
+        # One line stays free for the cursor.
+        fitted = fit(self.rows, width=width - indent, height=height - footer_lines - 1)
+        grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+        for title in fitted.header:
+            grid.add_column(title, no_wrap=True, overflow="crop")
+        for line, color in fitted.rows:
+            *cells, state = (Text(cell) for cell in line)
+            state.stylize(color)
             grid.add_row(*cells, state)
-        from rich.padding import Padding
-
-        parts: list[Any] = [Padding(grid, (0, 0, 0, 2))]
-        if self._footer:
-            parts.append(Text(f"\n  {self._footer}", style="dim"))
+        parts: list[Any] = [Padding(grid, (0, 0, 0, indent))]
+        if fitted.more:
+            parts.append(Text(f"  {fitted.more_text}", style="dim"))
+        if footer:
+            parts.append(Text(footer, style="dim"))
         return Group(*parts)
 
     def _pause(self) -> None:

@@ -30,6 +30,8 @@ ENDPOINTS = [
 ]
 if MODE == "one":
     del ENDPOINTS[1:]
+if MODE == "many":
+    ENDPOINTS += [{**ENDPOINTS[0], "path": f"/chat{n}", "identity": f"chatbot{n}"} for n in range(18)]
 WORKERS: list[dict[str, Any]] = []
 PROCESSES: dict[str, subprocess.Popen[bytes]] = {}
 EVENTS: list[str] = []

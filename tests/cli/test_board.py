@@ -100,3 +100,12 @@ def test_one_that_failed_and_is_tried_again_says_so_and_keeps_nobody_waiting() -
     first = worker("starting", restart={"policy": "on_failure", "at": None, "last_exit": None})
     (row,) = rows({"endpoints": [endpoint()], "workers": [first]}, {})
     assert (row.state, row.is_settled) == ("starting", False)
+
+
+def test_a_session_whose_endpoint_is_gone_is_still_shown() -> None:
+    gone, over = worker(endpoint="/two"), worker("exited", id="s_2", endpoint="/two")
+    found = rows({"endpoints": [endpoint()], "workers": [gone, over]}, {})
+    assert [(row.path, row.state, row.session) for row in found] == [
+        ("/chat", "waiting", ""),
+        ("/two", "ready", "s_1"),
+    ]

@@ -18,11 +18,15 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from runtime.cli.board import Row
+from runtime.cli.foreground import Foreground
 
 pytestmark = pytest.mark.process
 
@@ -80,9 +84,10 @@ def finish(process: subprocess.Popen[str], number: int | None = None) -> tuple[i
 class Terminal:
     """The command on a terminal of its own."""
 
-    def __init__(self, *argv: str, **env: str) -> None:
+    def __init__(self, *argv: str, size: tuple[int, int] = (40, 120), **env: str) -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        env = {"COLUMNS": str(size[1]), "LINES": str(size[0]), **env}
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *argv],
             env=environment(**env),
@@ -243,6 +248,48 @@ def test_keys_on_a_terminal_crash_one_and_quit(here: Path, free_port: int) -> No
     screen.press("q")
     screen.wait_for("draining 1 session")
     assert screen.finish() == 0
+
+
+def test_a_small_terminal_keeps_whole_headers_and_the_line_of_keys(here: Path, free_port: int) -> None:
+    screen = Terminal("demo", "--port", str(free_port), size=(14, 60), FAKE_FRONT="many")
+    screen.wait_for(r"… and \d+ more")
+    screen.wait_for("Press c to chat here, k to crash one on purpose, q to")
+    screen.press("q")
+    screen.wait_for("draining 20 sessions")
+    assert screen.finish() == 0
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.seen).splitlines()
+    table = lines[next(n for n, line in enumerate(lines) if "endpoint" in line) :]
+    assert re.search(r"^  endpoint +identity +process +state *$", table[0])
+    assert re.search(r"^  /chat\w* +chatbot\w* +\d+ +● in room demo  \(joi\w* ?", table[1])
+    assert table[9:13] == [
+        "  … and 12 more",
+        "",
+        "  Press c to chat here, k to crash one on purpose, q to ",
+        "quit.",
+    ]
+
+
+def test_without_a_terminal_the_table_comes_again_once_a_slow_start_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreground = Foreground({"server.state_dir": str(tmp_path)}, [], None)
+    slow = Row("/chat", "chatbot", "Chat", "7", "starting", "◌ starting", "s_1")
+    ready = replace(slow, state="ready", text="● in room r")
+    looks = [[slow], [ready], [ready]]
+    foreground.rows = looks[0]
+
+    def look() -> list[Row]:
+        foreground.rows = looks.pop(0)
+        if not looks:
+            foreground.quit()
+        return foreground.rows
+
+    monkeypatch.setattr(foreground, "look", look)
+    foreground._watch_plain()
+    told = capsys.readouterr()
+    assert told.out.count("◌ starting") == 1
+    assert told.out.count("● in room r") == 1, "the table, once more"
+    assert "● /chat chatbot · session s_1 · pid 7 · in room r" in told.err
 
 
 def test_ctrl_c_drains_and_a_second_one_ends_at_once(here: Path, free_port: int) -> None:
