@@ -111,11 +111,16 @@ async def test_a_fork_bomb_is_contained(node: Any) -> None:
         async def start(self, *, room):
             self.task = asyncio.create_task(self.fork())
         async def fork(self):
+            import mmap
+            forks = mmap.mmap(-1, 4096)  # shared by all: each fork is a byte
             end = time.monotonic() + 10
             while time.monotonic() < end:
-                if len(os.listdir("/proc")) > 900:
+                made = forks[:].count(1)
+                if made > 400:
                     time.sleep(0.1)  # a seat belt for the machine that runs the tests
-                elif os.fork() == 0:
+                    continue
+                forks[made] = 1
+                if os.fork() == 0:
                     os.setsid()
     """,
         pids=40,

@@ -34,14 +34,16 @@ time.sleep(600)
 """
 
 FORKS = """
-import os, time, ctypes
+import os, time, ctypes, mmap
 ctypes.CDLL(None).prctl(36, 1)
+forks = mmap.mmap(-1, 4096)             # shared by all: each fork is a byte
 os.write(1, b"up\\n")
 end = time.monotonic() + 20
 while time.monotonic() < end:
-    if len(os.listdir("/proc")) > 900:
+    if forks[:].count(1) > 400:
         time.sleep(0.1)                 # a seat belt for the machine that runs the tests
         continue
+    forks[forks[:].count(1)] = 1
     if os.fork() == 0:
         os.setsid()                     # each out of the group of its parent
 """
