@@ -40,6 +40,7 @@ def _serve(front: socket.socket, source: Path) -> int:
     try:
         main.preload()
         loaded = bundle.load(source)
+        main.warm_up()
     except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program: all of it is reported
         zygote.report(front, _import_failed(error, source))
         return main.ExitCode.IMPORT_FAILED

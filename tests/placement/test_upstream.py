@@ -76,6 +76,7 @@ class Plain(SingleRoomAgent):
     async def start(self, *, room):
         await super().start(room=room)
         await room.messaging.enable()
+        print("warm", "anyio._backends._asyncio" in sys.modules, flush=True)
         print("python", sys.version_info[:2], type(room).__module__, flush=True)
 
     async def stop(self):
@@ -155,6 +156,8 @@ async def test_the_room_is_the_sdks_own_and_the_ends_are_told_as_ever(node: Any)
     assert (await node.printed(stopped, "python")).split(" ", 1)[1] == (
         "(3, 13) meshagent.api.room_server_client"
     )
+    # What the first answer of a model loads was loaded before the fork.
+    assert "warm True" in node.lines(stopped)
     await node.placement.stop(stopped, ExitReason.STOPPED)
     assert (await node.exited(stopped)).exit.reason is ExitReason.STOPPED
     assert "stopped" in node.lines(stopped)
