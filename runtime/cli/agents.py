@@ -23,7 +23,13 @@ def list_agents(room: NeededRoom, url: Url = None, name: As = None, output: Form
     """List the agents and tools of a room."""
 
     async def look(client: RoomClient) -> list[dict[str, Any]]:
+        await client.messaging.enable()  # who chats is known to those alone who could be talked to
         found = [
+            _item(str(one.name or one.id), "chatbot", "", "", None)
+            for one in client.messaging.get_participants()
+            if one.role == "agent"
+        ]
+        found += [
             _item(agent.name, "agent", agent.title, agent.description, agent.input_schema)
             for agent in await client.agents.list_agents()
         ]
@@ -109,7 +115,11 @@ def _json(text: str, option: str) -> dict[str, Any]:
         cure = "Quote it for the shell: '{\"a\": 1}'."
         raise CommandFailed(f"{option} is not JSON: {error}", cure=cure, exit_code=ExitCode.USAGE) from error
     if not isinstance(value, dict):
-        raise CommandFailed(f"{option} must be a JSON object", cure="{…}", exit_code=ExitCode.USAGE)
+        what = {list: "a list", str: "a text", type(None): "null"}.get(type(value), "a single value")
+        cure = f'Write names and values: {option} \'{{"name": "value"}}\'.'
+        raise CommandFailed(
+            f"{option} must be a JSON object, not {what}", cure=cure, exit_code=ExitCode.USAGE
+        )
     return value
 
 
@@ -117,7 +127,9 @@ def _in_room(url: str | None, room: str, name: str | None, work: Any) -> Any:
     from runtime.cli.api import find_server
     from runtime.cli.entry import client, person, run
     from runtime.cli.failure import CommandFailed
-    from runtime.errors import RoomError
+    from runtime.errors import NotFound, RoomError
+    from runtime.sdk.room_exception import RoomException
+    from runtime.wire.content import CODE_NOT_FOUND
 
     async def enter() -> Any:
         async with client(find_server(url), room, name or person()) as entered:
@@ -126,5 +138,7 @@ def _in_room(url: str | None, room: str, name: str | None, work: Any) -> Any:
     try:
         return run(enter())
     except RoomError as error:
-        cure = error.cure or f"`bulkhead agents list --room {room}` shows what is there."
-        raise CommandFailed(error.message, cure=cure) from error
+        code = error.error_code if isinstance(error, RoomException) else None
+        is_absent = isinstance(error, NotFound) or code == CODE_NOT_FOUND
+        hint = f"`bulkhead agents list --room {room}` shows what is there." if is_absent else ""
+        raise CommandFailed(error.message, cure=error.cure or hint) from error

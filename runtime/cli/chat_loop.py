@@ -37,7 +37,7 @@ class ChatLoop:
         loop = asyncio.get_running_loop()
         before = signal.getsignal(signal.SIGINT)
         try:
-            async with self._room as room, ChatSession(room, to=self._to) as session:
+            async with self._room as room, self._session(room) as session:
                 loop.add_signal_handler(signal.SIGINT, self._interrupt, session)
                 while True:
                     line = await self._lines.read(self._prompt)
@@ -47,12 +47,14 @@ class ChatLoop:
                         return self._status
                     await self._handle(session, line.strip())
         except RoomError as error:
-            raise CommandFailed(
-                error.message, cure=error.cure or "bulkhead ps shows who is there."
-            ) from error
+            raise CommandFailed(error.message, cure=error.cure) from error
         finally:
             loop.remove_signal_handler(signal.SIGINT)
             signal.signal(signal.SIGINT, before)  # `demo` has its own, and goes on after a chat
+
+    def _session(self, room: RoomClient) -> ChatSession:
+        waiting = f"{clean(self._to)} is not in the room yet; waiting …"
+        return ChatSession(room, to=self._to, on_waiting=lambda: note(waiting, "dim"))
 
     async def _handle(self, session: ChatSession, line: str) -> None:
         match line:
@@ -86,11 +88,12 @@ class ChatLoop:
         write("\r\x1b[K(no answer)\n" if first and self._show_progress else "\n", sys.stdout)
 
     async def _tools(self) -> None:
+        note(f"offered in the room, by whom; {clean(self._to)} has those that its own code takes:", "dim")
         for toolkit in await self._room.agents.list_toolkits():
             for tool in toolkit.tools:
-                note(f"{clean(toolkit.name)}.{clean(tool.name)}   {clean(tool.description or '')}")
+                note(f"  {clean(toolkit.name)}   tool {clean(tool.name)}   {clean(tool.description or '')}")
         for agent in await self._room.agents.list_agents():
-            note(f"{clean(agent.name)}   task: {clean(agent.description or '')}")
+            note(f"  {clean(agent.name)}   task   {clean(agent.description or '')}")
 
     def _interrupt(self, session: ChatSession) -> None:
         if self._answer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import NotFound, RoomError, RoomLost
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from runtime.sdk.participant import RemoteParticipant
 
 FIND_TIMEOUT_S = 15.0
+PATIENCE_S = 2.0
+"""How long nothing is said while the agent is not there."""
+
 ANSWER_TIMEOUT_S = 300.0
 SETTLE_S = 0.2
 LISTEN_TIMEOUT_S = 2.0
@@ -33,6 +36,7 @@ class ChatSession:
         path: The thread document; None makes one named after both, so that a person finds it again.
         find_timeout_s: How long to wait for the agent to be in the room.
         answer_timeout_s: How long an answer may pause before `say` gives up.
+        on_waiting: Called once when the agent is not there and is waited for.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class ChatSession:
         *,
         find_timeout_s: float = FIND_TIMEOUT_S,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
+        on_waiting: Callable[[], None] | None = None,
     ) -> None:
         self._room = room
         self._to = to
@@ -50,6 +55,7 @@ class ChatSession:
         self.path = path or f".threads/{_segment(to)}/{_segment(self._name)}.thread"
         self._find_timeout_s = find_timeout_s
         self._answer_timeout_s = answer_timeout_s
+        self._on_waiting = on_waiting
         self._thread: Thread | None = None
         self._agent: RemoteParticipant | None = None
         self._turn: _Turn | None = None
@@ -165,20 +171,36 @@ class ChatSession:
         messaging.on("participant_added", look)
         try:
             look()
-            async with asyncio.timeout(self._find_timeout_s):
-                await arrived.wait()
-        except TimeoutError as error:
-            here = [str(one.name) for one in messaging.get_participants()]
-            raise NotFound(
-                f"there is no {self._to} in the room {self._room.room_name}",
-                cure=f"Here are: {', '.join(sorted(set(here)))}." if here else "Nobody else is here.",
-            ) from error
+            if not await _wait(arrived, min(PATIENCE_S, self._find_timeout_s)):
+                await self._refuse_other_kinds()
+                if self._on_waiting is not None:
+                    self._on_waiting()
+                if not await _wait(arrived, self._find_timeout_s - PATIENCE_S):
+                    here = sorted({str(one.name) for one in messaging.get_participants()})
+                    raise NotFound(
+                        f"there is no {self._to} in the room {self._room.room_name}",
+                        cure=f"To talk to are: {', '.join(here)}." if here else "Nobody to talk to is here.",
+                    )
         finally:
             messaging.off("participant_added", look)
         found = messaging.get_participant_by_name(self._to)
         if found is None:
             raise NotFound(f"{self._to} has just left the room {self._room.room_name}")
         return found
+
+    async def _refuse_other_kinds(self) -> None:
+        """Raise NotFound when the name is that of a toolkit or of an agent that only takes tasks."""
+        agents = self._room.agents
+        if any(agent.name == self._to for agent in await agents.list_agents()):
+            raise NotFound(
+                f"{self._to} is in the room, but is not one to chat with: it takes tasks",
+                cure=f"Give it one: bulkhead agents ask --agent {self._to} --input …",
+            )
+        if any(kit.name == self._to for kit in await agents.list_toolkits()):
+            raise NotFound(
+                f"{self._to} is in the room, but is not one to chat with: it offers tools",
+                cure=f"Call one: bulkhead agents invoke-tool --toolkit {self._to} --tool …",
+            )
 
     async def _send(self, type: str, message: dict[str, Any]) -> None:
         if self._agent is None:

@@ -147,6 +147,23 @@ def test_three_endpoints_are_called_with_their_identities_and_work(user: Any, fr
         '--arguments={"values":[1,3]}',
     )
     assert json.loads(used.stdout) == {"mean": 2}, used.stderr
+    assert {("chatbot", "chatbot"), ("task-helper", "agent")} <= {
+        (item["name"], item["kind"]) for item in listed
+    }
+
+    # The hint to look who is there comes where somebody is not there, and nowhere else.
+    call = ("agents", "invoke-tool", "--room=myroom", "--toolkit")
+    hint = "`bulkhead agents list --room myroom` shows what is there."
+    assert hint in user.run(*call, "nobody", "--tool", "mean").stderr
+    refused = user.run(*call, toolkit, "--tool", "mean", '--arguments={"values":"x"}')
+    assert (refused.returncode, hint in refused.stderr) == (1, False)
+    refused = user.run("agents", "ask", "--room=myroom", "--agent=task-helper", "--input=[1]")
+    assert refused.returncode == 2
+    assert "must be a JSON object, not a list" in refused.stderr
+    said = user.run("chat", "--room=myroom", "--to", toolkit, input="hello\n")
+    assert "is not one to chat with: it offers tools" in said.stderr
+    said = user.run("chat", "--room=myroom", input="/tools\n")
+    assert f"{toolkit}   tool mean" in said.stderr
 
 
 def test_an_edit_is_loaded_and_an_added_endpoint_called(user: Any, free_port: int) -> None:
@@ -158,9 +175,10 @@ def test_an_edit_is_loaded_and_an_added_endpoint_called(user: Any, free_port: in
     (user.folder / "main.py").write_text(edited)
     run.read_until(r"\+ endpoint /two as two called into myroom")
     (user.folder / "main.py").write_text(edited + "broken = (\n")
-    run.read_until(r"✗ SyntaxError: '\(' was never closed")
+    run.read_until(r"✗ main.py:\d+ SyntaxError: '\(' was never closed · generation 2 keeps serving")
     assert run.process.poll() is None
-    assert {row["state"] for row in json.loads(user.run("ps", "-o", "json").stdout)} <= {"ready", "starting"}
+    states = {row["state"] for row in json.loads(user.run("ps", "-o", "json").stdout)}
+    assert states <= {"ready", "accepted", "starting", "stopping"}
 
 
 def test_a_missing_package_is_named_at_once_with_the_traceback(user: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from runtime.errors import NotFound, RoomLost
 from runtime.model.contract import ModelError
+from runtime.sdk import chat_session
 from runtime.sdk.chat_session import ChatSession
 from runtime.sdk.chat_thread import HISTORY_MESSAGES, MAX_WAITING
 from runtime.sdk.chatbot import ChatBot
@@ -16,6 +17,7 @@ from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
 from runtime.sdk.messaging import RoomMessage
 from runtime.sdk.remote_toolkit import RemoteToolkit
 from runtime.sdk.requirements import RequiredToolkit
+from runtime.sdk.task_runner import TaskRunner
 from runtime.sdk.thread import Thread
 from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
 
@@ -468,3 +470,33 @@ async def test_a_session_without_its_agent_says_who_is_there(server: Any, host: 
     await host(ChatBot(), "somebody")
     with pytest.raises(NotFound, match="somebody"):
         await ChatSession(await server.enter("ada"), find_timeout_s=0.05).open()
+
+
+@pytest.mark.asyncio
+async def test_who_is_not_there_is_waited_for_and_that_is_said(
+    server: Any, host: Any, within: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_session, "PATIENCE_S", 0.05)
+    waiting = asyncio.Event()
+    chat = ChatSession(await server.enter("ada"), on_waiting=waiting.set)
+    opening = asyncio.create_task(chat.open())
+    await within(5, waiting.wait())
+    await host(ChatBot())
+    await within(5, opening)
+    await chat.close()
+
+
+@pytest.mark.asyncio
+async def test_who_offers_tools_or_takes_tasks_is_not_one_to_chat_with(
+    server: Any, host: Any, within: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_session, "PATIENCE_S", 0.05)
+    await host(ChatBot())
+    await RemoteToolkit(name="adder", tools=[Weather()]).start(room=await server.enter("adder", role="agent"))
+    await host(TaskRunner(name="helper"), "helper")
+    room = await server.enter("ada")
+    for name, kind in (("adder", "it offers tools.*invoke-tool"), ("helper", "it takes tasks.*agents ask")):
+        with pytest.raises(NotFound, match=f"{name} is in the room, but is not one to chat with: {kind}"):
+            await within(5, ChatSession(room, to=name).open())
+    with pytest.raises(NotFound, match=r"there is no nobody in the room.*To talk to are: chatbot"):
+        await within(5, ChatSession(room, to="nobody", find_timeout_s=0.1).open())
