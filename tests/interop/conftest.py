@@ -31,7 +31,9 @@ CACHE = ROOT / ".venv-interop"
 VERSIONS = ("0.7.1", "0.55.1")
 KEY = ApiKey("11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "s3cr3t" * 8)
 SECRET = "interop-webhook-secret-of-some-length"
-INSTALL_S = 150
+INSTALL_S = 90
+BUDGET_S = 180
+_BEGAN: dict[str, float] = {}
 DRIVER_S = 60
 
 
@@ -71,6 +73,7 @@ def find_python() -> str | None:
 
 def install(version: str) -> Sdk:
     """The environment of one release, made if it is not there yet; skips where it cannot be made."""
+    _BEGAN.setdefault("at", time.monotonic())
     pins = HERE / f"requirements-{version}.txt"
     folder, mark = CACHE / version, hashlib.sha256(pins.read_bytes()).hexdigest()
     CACHE.mkdir(exist_ok=True)
@@ -195,6 +198,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterat
 @pytest.fixture(scope="session")
 def signed_server(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
     yield from _serve(tmp_path_factory.mktemp("signed"), model, BULKHEAD_WEBHOOK_SECRET=SECRET)
+
+
+@pytest.fixture(autouse=True)
+def within_budget() -> None:
+    """On a machine too busy for all of them, the rest is skipped, aloud, rather than holding everybody up."""
+    if time.monotonic() - _BEGAN.setdefault("at", time.monotonic()) > BUDGET_S:
+        pytest.skip(f"INTEROP NOT TESTED: the {BUDGET_S} s that these tests may take are over")
 
 
 Drive = Callable[..., dict[str, Any]]

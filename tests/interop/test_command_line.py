@@ -51,8 +51,10 @@ def cli(sdk: Sdk, server: Bulkhead, tmp_path: Path) -> Cli:
         assert (told.returncode != 0) is fails, f"meshagent {' '.join(words)}:\n{said}"
         return re.sub(r"\x1b\[[0-9;]*m", "", said)
 
-    if sdk.is_old:  # it reads the project's id from its own file alone
-        run("project", "activate", KEY.project)
+    if sdk.is_old:  # it reads the project's id from its own file alone, as `project activate` writes it
+        (tmp_path / ".meshagent").mkdir()
+        file = tmp_path / ".meshagent" / "project.json"
+        file.write_text(json.dumps({"active_project": KEY.project}))
     return run
 
 
@@ -105,6 +107,7 @@ def test_call_agents_and_queues(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
 def test_projects_rooms_and_keys(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
     assert KEY.project in cli("project", "list")
     if sdk.is_old:
+        cli("project", "activate", KEY.project)
         assert KEY.id in cli("api-key", "list")
         return
     cli("rooms", "create", "made-by-cli", "--no-owner")
