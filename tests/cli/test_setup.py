@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runtime.cli import project
 from runtime.rooms.token import ApiKey
 
 pytestmark = pytest.mark.unit
@@ -57,3 +58,14 @@ def test_a_damaged_file_is_told_and_left_alone(bulkhead: Any, file: Path) -> Non
     assert ran.status == 1
     assert str(file) in ran.err
     assert file.read_text() == "{"
+
+
+def test_a_server_gets_the_projects_key_unless_it_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert project.with_key({"A": "1"}) == {"A": "1"}
+    made = project.create("lab")
+    assert project.with_key({"A": "1"}) == {"A": "1", "MESHAGENT_API_KEY": made.api_key}
+    for name in ("MESHAGENT_API_KEY", "BULKHEAD_API_KEY", "MESHAGENT_API_KEY_FILE"):
+        assert project.with_key({name: "theirs"}) == {name: "theirs"}
