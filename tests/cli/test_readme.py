@@ -1,0 +1,38 @@
+"""The README names every command and every path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+
+
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_every_command_is_in_the_table_of_commands(bulkhead: Any) -> None:
+    commands = re.findall(r"^  ([a-z]+)  +[A-Z]", bulkhead("--help").out, re.MULTILINE)
+    assert len(commands) >= 15
+    told = section("Commands")
+    assert [name for name in commands if not re.search(rf"`(bulkhead )?{name}\b", told)] == []
+
+
+def test_every_path_is_in_the_table_of_paths() -> None:
+    front = Path(__file__).resolve().parents[2] / "runtime" / "front"
+    routes = {
+        path
+        for file in front.glob("*.py")
+        for path in re.findall(r'@paths\.\w+\("(/[^"]+)"', file.read_text())
+        if path not in ("/", "/<path:endpoint>")
+    }
+    assert "/workers/<session_id>/ping" in routes
+    told = section("HTTP")
+    last = {next(part for part in reversed(path.split("/")) if part[0] != "<") for path in routes}
+    assert sorted(part for part in last if part not in told) == []
