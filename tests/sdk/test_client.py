@@ -201,11 +201,12 @@ async def test_a_request_that_waits_for_its_turn_hears_of_the_end(
 
     monkeypatch.setattr(line, "send", never)
     async with RoomClient(transport=line) as room:
-        half = 40 * 1024 * 1024  # two of these are more than may wait
-        room.send_nowait("blob", {}, bytes(half))
+        quarter = bytes(15 * 1024 * 1024)  # five of these are more than may wait
+        room.send_nowait("blob", {}, quarter)
         await within(5, stuck.wait())
-        room.send_nowait("blob", {}, bytes(half))
-        request = asyncio.create_task(room.request("blob", {}, bytes(half)))
+        for _ in range(4):
+            room.send_nowait("blob", {}, quarter)
+        request = asyncio.create_task(room.request("blob", {}, quarter))
         await asyncio.sleep(0)
         line.hang_up()
         with pytest.raises(RoomLost):
