@@ -72,7 +72,7 @@ class Chatter:
             told = self._warning(line, event)
         else:
             told = []
-        return [(clean(text)[:MAX_LINE_CHARS], color) for text, color in told]
+        return [(_short(clean(text)), color) for text, color in told]
 
     def _end(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         session = str(line.get("session_id"))
@@ -135,3 +135,16 @@ class Chatter:
 
     def _rest(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(str(line["exception"]), "dim")] if line.get("exception") else []
+
+
+def _short(text: str) -> str:
+    """Cut a long text; of several lines the last ones stay too, where a traceback says what it is about."""
+    if len(text) <= MAX_LINE_CHARS:
+        return text
+    if "\n" not in text:
+        return text[:MAX_LINE_CHARS]
+    half = MAX_LINE_CHARS // 2
+    head, tail = text[: half - 3], text[-half:]
+    head = head.rpartition("\n")[0] or head  # whole lines, where there are any
+    tail = tail.partition("\n")[2] or tail
+    return f"{head}\n…\n{tail}"

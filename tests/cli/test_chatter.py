@@ -136,3 +136,14 @@ def test_a_broken_file_is_told_with_its_line_and_with_what_serves_meanwhile() ->
         "  ✗ main.py:2 the package 'nowhere' is not installed. Install it: pip install nowhere"
         " · generation 4 keeps serving · fix and save again"
     )
+
+
+def test_of_a_long_traceback_the_end_is_told_too() -> None:
+    lines = [f'  File "main.py", line {number}, in call' for number in range(100)]
+    printed = "\n".join(["tool failed", *lines, "ZeroDivisionError: division by zero"])
+    line = {"event": "worker.printed", "level": "info", "identity": "adder", "line": printed}
+    (text,) = told(line)
+    assert len(text) <= MAX_LINE_CHARS
+    assert text.startswith("  adder │ tool failed\n")
+    assert text.endswith("line 99, in call\nZeroDivisionError: division by zero")
+    assert "in call\n…\n  File" in text
