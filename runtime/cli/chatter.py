@@ -44,7 +44,6 @@ class Chatter:
         self.source = ""
         self.after_reload: Callable[[Sequence[str]], str] = lambda _: "new calls use it"
         self._show_prints = show_prints
-        self._generations: dict[str, int] = {}
         self._told_ends: deque[str] = deque(maxlen=200)
         self._told_crashes: deque[str] = deque(maxlen=200)
 
@@ -107,7 +106,6 @@ class Chatter:
 
     def _loaded(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         generation, name = int(line.get("generation") or 1), str(line.get("bundle"))
-        self._generations[name] = generation
         if generation == 1:
             return []
         took = f"generation {generation} ready in {float(line.get('duration_s') or 0.0):.2f} s"
@@ -120,8 +118,8 @@ class Chatter:
         where = _IN_FILE.search(error)
         if where is not None:
             error = f"{short_place(where[1])} {error[: where.start()]}{error[where.end() :]}"
-        generation = self._generations.get(str(line.get("bundle")))
-        if generation is None:
+        generation = line.get("generation")
+        if not generation:
             return f"  ✗ {error}"
         error = error.removesuffix(_MEND).rstrip(". ")
         return f"  ✗ {error} · generation {generation} keeps serving · fix and save again"

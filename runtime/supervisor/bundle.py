@@ -96,7 +96,7 @@ class Bundle:
         return self._nursery.pids() if self._nursery is not None else []
 
     async def load(self) -> None:
-        """Run the program anew; on success new sessions come from it, on failure the old code keeps serving."""
+        """Run the program anew; on success new sessions come from it, else the old code keeps serving."""
         async with self._loading:
             if self._closed:
                 return
@@ -105,7 +105,12 @@ class Bundle:
                 nursery, described = await self._bring_up()
             except RuntimeServiceError as error:
                 self.error = error
-                self._log.error("bundle.failed", error=str(error), source=str(self.source))
+                self._log.error(
+                    "bundle.failed",
+                    error=str(error),
+                    source=str(self.source),
+                    generation=self.generation,  # what serves meanwhile; 0: nothing
+                )
             else:
                 old, self._nursery = self._nursery, nursery
                 self.error = None

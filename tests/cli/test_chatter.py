@@ -123,10 +123,10 @@ def test_a_new_generation_is_told_with_what_becomes_of_the_sessions() -> None:
 def test_a_broken_file_is_told_with_its_line_and_with_what_serves_meanwhile() -> None:
     mend = "Mend that line and save; it is loaded again."
     error = f"SyntaxError: '(' was never closed (/srv/a/main.py:27). {mend}"
-    line = {"event": "bundle.failed", "level": "error", "bundle": "main", "error": error}
+    line = {"event": "bundle.failed", "level": "error", "bundle": "main", "error": error, "generation": 0}
     chatter = Chatter()
     assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed. {mend}"
-    chatter.tell(loaded(4))
+    line["generation"] = 4
     serves = "generation 4 keeps serving · fix and save again"
     assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed · {serves}"
     other = (
