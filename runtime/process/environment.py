@@ -16,6 +16,9 @@ _OUR_SECRETS = frozenset(
         "MESHAGENT_API_KEY_FILE",
     }
 )
+BUNDLE_MARK = "BULKHEAD_INTERNAL_BUNDLE"
+"""Stands in the environment of every zygote, so of all that descends from one."""
+
 _OURS_BUT_FOR_AGENTS = "BULKHEAD_OFFLINE_"
 _ALWAYS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,6 +43,7 @@ def bundle_environment(env: Mapping[str, str], *, names: str = "") -> dict[str, 
             continue
         seen[name] = value
     seen["PYTHONUNBUFFERED"] = "1"
+    seen[BUNDLE_MARK] = "1"
     # Importing pyarrow starts a thread of its allocator, and a program with a thread cannot be forked from.
     seen.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     if not any(Path(entry).resolve() == _ROOT for entry in sys.path if "site-packages" in entry):

@@ -12,6 +12,14 @@ from runtime.process.procfs import final_cpu_s
 _STATUS_S = 5.0  # a zygote reports an exit within milliseconds; this is for one that hangs
 
 
+_held: set[int] = set()
+
+
+def held() -> frozenset[int]:
+    """Processes that somebody in this process has a handle on; any other child of ours is an orphan."""
+    return frozenset(_held)
+
+
 class ProcessHandle:
     """A process that somebody else may be the parent of.  Owns the pidfd.
 
@@ -26,6 +34,7 @@ class ProcessHandle:
         self.pid = pid
         self.cpu_s = 0.0
         self._pidfd = pidfd
+        _held.add(pid)
         self._exited = asyncio.Event()
         self._told: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(pidfd, self._ended)
@@ -109,3 +118,4 @@ class ProcessHandle:
                 asyncio.get_running_loop().remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
+            _held.discard(self.pid)

@@ -12,8 +12,6 @@ import psutil
 from runtime.process import procfs
 from runtime.process.procfs import Member
 
-_KILL_ROUNDS = 100
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeUse:
@@ -83,61 +81,47 @@ def signal_all(members: Iterable[Member], number: signal.Signals) -> None:
             _send(one.pid, number)
 
 
-def end_below(pid: int) -> int:
-    """Stop, then kill, everything below a process; that one itself should be stopped or gone.
+def sweep(known: Collection[int], *, only_marked: str | None = None) -> int:
+    """Kill every child of this process that is not `known`, and reap those that are dead already.
 
-    Each process is stopped before its children are asked for: a fork fails while a signal is pending, so the
-    answer is complete, and a tree that forks as fast as it can gets slower with each step.  Returns how many
-    there were.
-    """
-    ended: dict[tuple[int, int], None] = {}
-    for _ in range(_KILL_ROUNDS):
-        before = len(ended)
-        waiting = procfs.children(pid)
-        while waiting:
-            number = waiting.pop()
-            one = procfs.member(number)
-            if one is None:
-                continue
-            _send(number, signal.SIGSTOP)
-            waiting += procfs.children(number, threads=one.threads)
-            if one.state not in ("Z", "X"):
-                ended[number, one.began] = None
-        if len(ended) == before:
-            break  # a second walk found nobody whose parent had died under the first one's eyes
-    for number, _ in ended:
-        _send(number, signal.SIGKILL)
-    return len(ended)
-
-
-def sweep(known: Collection[int], *, only_below: str | None = None) -> int:
-    """Kill every child of this process that is not `known`, with all below it, and reap the dead ones.
-
-    A worker is a subreaper, so what it leaves behind comes to this process only when the worker is gone:
-    a child that nobody here knows is an orphan of an ended session.
+    A worker is a subreaper, so what it leaves behind comes to this process only when the worker is gone: a
+    child that nobody here knows is an orphan of an ended session.  What an orphan leaves behind comes to us
+    in turn: call again until nothing is left.  Nothing is walked or looked at twice, so a tree that forks as
+    fast as it can is killed faster than it grows.
 
     Args:
-        known: Children that are ours: zygotes, and workers whose zygote is gone.
-        only_below: With a text, only orphans whose environment has it; for a process that is not all ours.
+        known: Children that are ours.
+        only_marked: A variable that only orphans' environments have; for a process that is not all ours.
 
     Returns:
         How many orphans there were; 0 means that nothing is left.
     """
-    orphans = [
-        pid
-        for pid in procfs.children(os.getpid())
-        if pid not in known and (only_below is None or _is_dead(pid) or _has(pid, only_below))
-    ]
-    for pid in orphans:
-        _send(pid, signal.SIGSTOP)
-    for pid in orphans:
-        end_below(pid)
-        _send(pid, signal.SIGKILL)
-        try:
-            os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
+    count = 0
+    for pid in procfs.children(os.getpid()):
+        if pid in known or _reaped(pid):
             continue
-    return len(orphans)
+        if only_marked is not None and not _has(pid, only_marked):
+            continue
+        count += 1
+        _end(pid)
+        _reaped(pid)
+    return count
+
+
+def _end(pid: int) -> None:
+    """Kill a child, and its group at one blow if it leads one: no member of it can fork in between."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def _reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def _send(pid: int, number: signal.Signals) -> None:
@@ -147,11 +131,6 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
-
-
-def _is_dead(pid: int) -> bool:
-    one = procfs.member(pid)
-    return one is not None and one.state in ("Z", "X")
 
 
 def _has(pid: int, name: str) -> bool:

@@ -164,11 +164,10 @@ class WorkerProcess:
         return self._plumbing.box.active_at()
 
     def signal_tree(self, number: signal.Signals) -> None:
-        """Signal the process group; with KILL also every descendant that left the group."""
-        if number is signal.SIGKILL and not self.process.has_exited:
-            # What is stopped cannot fork: nothing is missed then, however fast it was.
-            self.process.send_group(signal.SIGSTOP)
-            tree.end_below(self.pid)
+        """Signal the process group, at one blow: no member of it can fork in between.
+
+        What left the group comes to us when the worker, a subreaper, is gone; see `tree.sweep`.
+        """
         self.process.send_group(number)
 
     def ask_for_stacks(self) -> None:

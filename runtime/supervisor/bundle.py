@@ -91,10 +91,6 @@ class Bundle:
             threads=self.threads,
         )
 
-    def pids(self) -> list[int]:
-        """Processes of this bundle that are nobody's session."""
-        return self._nursery.pids() if self._nursery is not None else []
-
     async def load(self) -> None:
         """Run the program anew; on success new sessions come from it, else the old code keeps serving."""
         async with self._loading:

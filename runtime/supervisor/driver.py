@@ -316,9 +316,12 @@ class Driver:
                     self._worker.ask_for_stacks()
             case lc.SendSignal():
                 if self._worker is not None:
-                    self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
+                    if action.force is lc.Force.KILL:
+                        # First of all: a tree that forks as fast as it can leaves us no processor to look with.
+                        self._worker.signal_tree(signal.SIGSTOP)
                     self._post_mortem.look()
                     self._worker.signal_tree(_SIGNALS[action.force])
+                    self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
 
     def _exited(self, action: lc.PublishExited, at: float) -> None:
         how, use = action.exit, self._meter.use(self._clock.now())

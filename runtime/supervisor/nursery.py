@@ -48,11 +48,6 @@ class Nursery:
     def parked(self) -> int:
         return len(self._parked)
 
-    def pids(self) -> list[int]:
-        """Processes of ours that are nobody's session."""
-        pids = [worker.pid for worker in self._parked]
-        return pids if self._zygote is None else [self._zygote.pid, *pids]
-
     async def take(self) -> tuple[WorkerProcess, bool]:
         """A worker for one session, and whether it was parked.
 

@@ -20,7 +20,8 @@ from runtime.clock import Clock
 from runtime.errors import EndpointNotFound, EnvironmentUnusable
 from runtime.process import tree
 from runtime.process.child import become_subreaper
-from runtime.process.environment import bundle_environment
+from runtime.process.environment import BUNDLE_MARK, bundle_environment
+from runtime.process.handle import held
 from runtime.process.zygote_client import Command
 from runtime.session.events import Placed, SessionEvent
 from runtime.session.info import BundleInfo, EndpointInfo, RelayPort
@@ -42,7 +43,7 @@ from runtime.supervisor.watch import changes, touched
 log = structlog.get_logger("supervisor")
 
 _KEPT_LOGBOOKS = 500
-_SWEEP_ROUNDS = 50
+_SWEEP_ROUNDS = 400
 _INSTALLED_S = 1.0
 
 
@@ -82,7 +83,7 @@ class Supervisor:
         self._environments = environments
         self._publish = publish
         self._changed = changed
-        self._orphan_mark = None if owns_process else "BULKHEAD_SESSION"
+        self._orphan_mark = None if owns_process else BUNDLE_MARK
         self._bundles: dict[str, Bundle] = {}
         self._owners: Mapping[str, str] = {}
         self._drivers: dict[SessionId, Driver] = {}
@@ -306,10 +307,7 @@ class Supervisor:
         """Kill and reap what ended sessions left behind."""
         async with self._sweeping:
             for _ in range(_SWEEP_ROUNDS):
-                known = {driver.pid for driver in self._drivers.values()}
-                for bundle in self._bundles.values():
-                    known.update(bundle.pids())
-                found = tree.sweep({pid for pid in known if pid is not None}, only_below=self._orphan_mark)
+                found = tree.sweep(held(), only_marked=self._orphan_mark)
                 if not found:
                     return
                 log.warning("orphans.killed", count=found)
