@@ -36,8 +36,15 @@ RunWorker = Callable[[WorkerEnds, frozenset[int]], int]
 
 
 def report(front: socket.socket, message: control.Described | control.ImportFailed) -> None:
-    """Tell the front how the import went; a description too large for a datagram is an error."""
-    front.sendall(control.encode(message)[:_MAX_DATAGRAM])
+    """Tell the front how the import went; a front that is gone already is told nothing."""
+    payload = control.encode(message)
+    if len(payload) > _MAX_DATAGRAM:
+        told = "what the bundle declares does not fit into one message; shorten titles, descriptions, permissions"
+        payload = control.encode(control.ImportFailed("BundleError", told))
+    try:
+        front.sendall(payload)
+    except OSError:
+        pass
 
 
 def running_threads() -> list[str]:

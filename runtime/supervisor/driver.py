@@ -317,7 +317,7 @@ class Driver:
             case lc.SendSignal():
                 if self._worker is not None:
                     if action.force is lc.Force.KILL:
-                        # First of all: a tree that forks as fast as it can leaves us no processor to look with.
+                        # First: a tree that forks as fast as it can leaves no processor to look with.
                         self._worker.signal_tree(signal.SIGSTOP)
                     self._post_mortem.look()
                     self._worker.signal_tree(_SIGNALS[action.force])

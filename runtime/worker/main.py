@@ -74,7 +74,7 @@ def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
             class_name=endpoint.cls.__name__,
             kind=endpoint.kind,
             title=endpoint.title or "",
-            description=(endpoint.description or "")[:2000],
+            description=(endpoint.description or "")[:300],
             permissions=endpoint.permissions,
             limits=endpoint.limits.declared() if endpoint.limits is not None else {},
             restart=endpoint.restart or "",

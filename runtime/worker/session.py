@@ -109,7 +109,11 @@ class Session:
     async def rehearse(self, cls: type[Any]) -> None:
         """Take the first steps with an agent that does nothing; see `runtime.worker.rehearsal`."""
         self._prepare()
-        self._agent = await asyncio.create_task(_stage("construct", _construct(cls, {})))
+
+        async def construct() -> Any:  # made by its task, so one that is cancelled before it began is no loss
+            return await _stage("construct", _construct(cls, {}))
+
+        self._agent = await asyncio.create_task(construct())
         self._over.cancel()
 
     async def run(self) -> bool:
