@@ -39,7 +39,7 @@ def report(front: socket.socket, message: control.Described | control.ImportFail
     """Tell the front how the import went; a front that is gone already is told nothing."""
     payload = control.encode(message)
     if len(payload) > _MAX_DATAGRAM:
-        told = "what the bundle declares does not fit into one message; shorten titles, descriptions, permissions"
+        told = "what the bundle declares does not fit into one message; shorten titles and descriptions"
         payload = control.encode(control.ImportFailed("BundleError", told))
     try:
         front.sendall(payload)
