@@ -11,7 +11,15 @@ from runtime.clock import SystemClock
 from runtime.errors import EndpointNotFound, RuntimeServiceError
 from runtime.placement.contract import Lease
 from runtime.session.events import Exited, Placed, Ready, Released, SessionEvent, Started
-from runtime.session.info import BundleInfo, Capacity, EndpointInfo, LogLine, RelayPort, Vitals
+from runtime.session.info import (
+    BundleInfo,
+    Capacity,
+    EndpointInfo,
+    LogLine,
+    ProcessInfo,
+    RelayPort,
+    Vitals,
+)
 from runtime.session.record import Exit, ExitReason, Failure
 from runtime.session.spec import SessionId, SessionSpec
 
@@ -115,6 +123,9 @@ class FakePlacement:
 
     def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
         return [line for line in self.lines.get(session_id, []) if line.seq > after]
+
+    async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
+        return []
 
     async def stacks(self, session_id: SessionId) -> str | None:
         return self.stack_text if session_id in self.running else None

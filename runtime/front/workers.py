@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any, Final
 
 from quart import Blueprint, Response, json, jsonify, request
@@ -18,6 +19,7 @@ from runtime.front.state import Front, caller
 from runtime.session.info import BundleInfo, EndpointInfo, LogLine, Vitals
 from runtime.session.quarantine import input_hash
 from runtime.session.record import SessionRecord
+from runtime.session.redaction import Redactor
 
 FOLLOW_S: Final = 0.2
 MAX_GRACE_S: Final = 3600.0
@@ -51,7 +53,13 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/workers/<session_id>")
     async def worker(session_id: str) -> Response:
-        return jsonify(worker_json(front, front.chronicle.record(session_id)))
+        record = front.chronicle.record(session_id)
+        hidden = Redactor()
+        tree = [
+            asdict(one) | {"command": hidden.text(one.command), "started_at": iso(one.started_at)}
+            for one in await front.placement.processes(record.spec.session_id)
+        ]
+        return jsonify(worker_json(front, record) | {"processes": tree})
 
     @paths.delete("/workers/<session_id>")
     async def stop(session_id: str) -> Response:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.session.events import SessionEvent
-from runtime.session.info import BundleInfo, Capacity, EndpointInfo, LogLine, RelayPort, Vitals
+from runtime.session.info import (
+    BundleInfo,
+    Capacity,
+    EndpointInfo,
+    LogLine,
+    ProcessInfo,
+    RelayPort,
+    Vitals,
+)
 from runtime.session.record import ExitReason
 from runtime.session.spec import SessionId, SessionSpec
 
@@ -22,6 +30,7 @@ __all__ = [
     "Lease",
     "LogLine",
     "Placement",
+    "ProcessInfo",
     "RelayPort",
     "Vitals",
 ]
@@ -77,6 +86,10 @@ class Placement(Protocol):
 
     def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
         """The kept log lines numbered above `after`, oldest first; of ended sessions too, while kept."""
+        ...
+
+    async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
+        """The processes of a running session, parents before children; empty when it has none."""
         ...
 
     async def stacks(self, session_id: SessionId) -> str | None:

@@ -10,7 +10,15 @@ from pathlib import Path
 from runtime.clock import Clock
 from runtime.placement.contract import Lease
 from runtime.session.events import Released, SessionEvent
-from runtime.session.info import BundleInfo, Capacity, EndpointInfo, LogLine, RelayPort, Vitals
+from runtime.session.info import (
+    BundleInfo,
+    Capacity,
+    EndpointInfo,
+    LogLine,
+    ProcessInfo,
+    RelayPort,
+    Vitals,
+)
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings, parse_bytes
@@ -121,6 +129,10 @@ class LocalPlacement:
     def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
         logbook = self._supervisor.logbook(session_id)
         return [] if logbook is None else logbook.after(after)
+
+    async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
+        driver = self._supervisor.driver(session_id)
+        return [] if driver is None else await driver.processes()
 
     async def stacks(self, session_id: SessionId) -> str | None:
         driver = self._supervisor.driver(session_id)

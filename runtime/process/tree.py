@@ -11,6 +11,10 @@ import psutil
 
 from runtime.process import procfs
 from runtime.process.procfs import Member
+from runtime.session.info import ProcessInfo
+
+MAX_DESCRIBED = 200
+MAX_COMMAND_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,39 @@ def owned(members: Iterable[Member]) -> tuple[int, int]:
             more = (still.rss_bytes, still.rss_bytes)
         pss, uss = pss + more[0], uss + more[1]
     return pss, uss
+
+
+def describe(pid: int) -> list[ProcessInfo]:
+    """Each process of the tree with its name and command, parents before children; empty when it is gone.
+
+    For people: it takes a millisecond a process, and may wait for one that is forking.  Call it in a thread.
+    """
+    try:
+        top = psutil.Process(pid)
+        processes = [top, *top.children(recursive=True)][:MAX_DESCRIBED]
+    except psutil.NoSuchProcess:
+        return []
+    found = []
+    for process in processes:
+        try:
+            with process.oneshot():
+                times = process.cpu_times()
+                found.append(
+                    ProcessInfo(
+                        pid=process.pid,
+                        parent=process.ppid(),
+                        name=process.name(),
+                        command=" ".join(process.cmdline())[:MAX_COMMAND_CHARS],
+                        state=process.status(),
+                        threads=process.num_threads(),
+                        cpu_s=round(times.user + times.system, 3),
+                        rss_bytes=process.memory_info().rss,
+                        started_at=process.create_time(),
+                    )
+                )
+        except psutil.Error:
+            continue  # it ended while it was looked at, or may not be looked at
+    return found
 
 
 def signal_all(members: Iterable[Member], number: signal.Signals) -> None:

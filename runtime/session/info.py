@@ -96,6 +96,27 @@ class Vitals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessInfo:
+    """One process of a session's tree.
+
+    Attributes:
+        state: The kernel's word for it, such as ``sleeping`` or ``stopped``.
+        command: How it was started, cut; of a fork, how the process was that forked it.
+        started_at: Seconds since the epoch.
+    """
+
+    pid: int
+    parent: int
+    name: str
+    command: str
+    state: str
+    threads: int
+    cpu_s: float
+    rss_bytes: int
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """How much runs and how much may.
 

@@ -13,10 +13,11 @@ import structlog
 from runtime.clock import Clock
 from runtime.errors import ProtocolError, RuntimeServiceError
 from runtime.process.procfs import peak_rss_bytes
+from runtime.process.tree import describe
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.crash import CrashReport
-from runtime.session.info import RelayPort, Vitals
+from runtime.session.info import ProcessInfo, RelayPort, Vitals
 from runtime.session.record import Exit, ExitReason
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use, UseMeter
@@ -138,6 +139,10 @@ class Driver:
             lag_ms=None if beat is None else round(beat.lag_s * 1000, 3),
             last_heartbeat=None if beat is None else wall - (now - beat.at),
         )
+
+    async def processes(self) -> list[ProcessInfo]:
+        """Its process tree, described; empty when there is none."""
+        return [] if self._worker is None else await asyncio.to_thread(describe, self._worker.pid)
 
     async def stacks(self) -> str | None:
         return None if self._worker is None else await self._worker.stacks()

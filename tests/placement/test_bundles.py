@@ -392,6 +392,9 @@ async def test_vitals_tell_of_the_whole_tree(node: Any) -> None:
     assert vitals.fds > 3
     assert vitals.last_heartbeat is not None
     assert vitals.lag_ms is not None
+    worker, child = await node.placement.processes(session_id)
+    assert (worker.pid, child.parent) == (node.pid(session_id), node.pid(session_id))
+    assert (child.name, child.command) == ("sleep", "sleep 1000")
 
 
 async def _parked(node: Any, count: int) -> None:
