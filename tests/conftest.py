@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import time
 from collections.abc import Awaitable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+_PR_SET_CHILD_SUBREAPER = 36
 LEVELS = ("unit", "process", "e2e")
 PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 
@@ -52,19 +54,28 @@ def _descriptors() -> set[str]:
     return found
 
 
+def _told(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {process.status()} {' '.join(process.cmdline())}"
+    except psutil.Error:
+        return f"{process.pid} zombie or gone"
+
+
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """After a `process` test: the same open descriptors, no child, no zombie."""
     if request.node.get_closest_marker("process") is None:
         yield
         return
+    # A test that made this process a subreaper must not leave the orphans of the next one to it.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     before = _descriptors()
     children_before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
     children = [
         child for child in psutil.Process().children(recursive=True) if child.pid not in children_before
     ]
-    left = [f"{child.pid} {child.status()} {' '.join(child.cmdline())}" for child in children]
+    left = [_told(child) for child in children]
     assert not left, f"processes left behind: {left}"
     opened = _descriptors() - before
     deadline = time.monotonic() + 2 * PATIENCE

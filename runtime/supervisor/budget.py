@@ -37,6 +37,8 @@ _LONGEST_PAUSE_S: Final = 2.0
 _FULL_S: Final = 5.0
 _LISTED: Final = 3
 _MULTIPLIES: Final = 16
+_STORM: Final = 24
+_STORM_PAUSE_S: Final = 0.1
 """More tasks since the last look than an agent starts that only makes itself at home."""
 
 
@@ -58,7 +60,7 @@ class Excess:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The tree has used more than its share of the processors: stop it for so long."""
+    """The tree used more than its share of the processors, or multiplies: stop it for so long."""
 
     for_s: float
 
@@ -91,6 +93,7 @@ class Budget:
         self._rss = 0
         self._inherited = 0
         self._tasks = 0
+        self._processes = 0
         self._multiplies = False
         self._cpu_s = 0.0
         self._credit_s = _CPU_BURST_S
@@ -124,6 +127,12 @@ class Budget:
             found += judge(use, now, gap_s)
             if found and isinstance(found[-1], Excess):
                 return found
+        if self._pids is not None and use.processes > self._processes + _STORM and self._at is not None:
+            # Hundreds of forking processes leave nobody a processor to count them with: take it from them,
+            # for a moment, and look again.  What only started many helpers at once hardly notices.
+            found.append(Pause(_STORM_PAUSE_S))
+            self._look_within(_STORM_PAUSE_S)
+        self._processes = use.processes
         found += self._judge_time(now, active_at)
         self._at, self._rss, self._tasks, self._cpu_s = now, use.rss_bytes, use.threads, use.cpu_s
         return found

@@ -165,12 +165,15 @@ class Guard:
     # ---- a share of processors
 
     def _pause(self, members: tuple[Member, ...], for_s: float) -> None:
+        # The group first, at one blow; then those who left it.
+        self._worker.signal_tree(signal.SIGSTOP)
         self._paused = [*members]
         tree.signal_all(self._paused, signal.SIGSTOP)
         self._after(for_s, self._go_on)
 
     def _go_on(self) -> None:
         tree.signal_all(self._paused, signal.SIGCONT)
+        self._worker.signal_tree(signal.SIGCONT)
         self._paused = []
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
