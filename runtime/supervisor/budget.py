@@ -39,6 +39,7 @@ _LISTED: Final = 3
 _MULTIPLIES: Final = 16
 _STORM: Final = 24
 _STORM_PAUSE_S: Final = 0.1
+_STORM_WATCH_S: Final = 0.5
 """More tasks since the last look than an agent starts that only makes itself at home."""
 
 
@@ -94,6 +95,7 @@ class Budget:
         self._inherited = 0
         self._tasks = 0
         self._processes = 0
+        self._storm_until = 0.0
         self._multiplies = False
         self._cpu_s = 0.0
         self._credit_s = _CPU_BURST_S
@@ -131,7 +133,9 @@ class Budget:
             # Hundreds of forking processes leave nobody a processor to count them with: take it from them,
             # for a moment, and look again.  What only started many helpers at once hardly notices.
             found.append(Pause(_STORM_PAUSE_S))
-            self._look_within(_STORM_PAUSE_S)
+            self._storm_until = now + _STORM_PAUSE_S + _STORM_WATCH_S
+        if now < self._storm_until:
+            self._look_within(_STORM_PAUSE_S + _SHORTEST_S if found else _SHORTEST_S)
         self._processes = use.processes
         found += self._judge_time(now, active_at)
         self._at, self._rss, self._tasks, self._cpu_s = now, use.rss_bytes, use.threads, use.cpu_s
