@@ -19,6 +19,7 @@ from typing import Final
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 _READ_BYTES: Final = 65536
+_PIECE_BYTES: Final = 2048
 _MOST_MEMBERS: Final = 20_000  # a bound for one walk, far above what a tree may have
 
 
@@ -63,7 +64,11 @@ def read(path: str) -> bytes:
     except OSError:
         return b""
     try:
-        return os.read(fd, _READ_BYTES)
+        # The kernel hands out long ones (thousands of children) in pieces of a page.
+        pieces = [os.read(fd, _READ_BYTES)]
+        while len(pieces[-1]) >= _PIECE_BYTES:
+            pieces.append(os.read(fd, _READ_BYTES))
+        return b"".join(pieces)
     except OSError:
         return b""
     finally:

@@ -131,11 +131,14 @@ def sweep(known: Collection[int], *, only_marked: str | None = None) -> int:
         only_marked: A variable that only orphans' environments have; for a process that is not all ours.
 
     Returns:
-        How many orphans there were; 0 means that nothing is left.
+        How many orphans there were, those that were dead already included; 0 means that nothing is left.
     """
     count = 0
     for pid in procfs.children(os.getpid()):
-        if pid in known or _reaped(pid):
+        if pid in known:
+            continue
+        if _reaped(pid):
+            count += 1
             continue
         if only_marked is not None and not _has(pid, only_marked):
             continue

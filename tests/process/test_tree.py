@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -146,3 +147,22 @@ def test_a_process_whose_first_thread_has_ended_is_still_counted(
     assert use.rss_bytes > (50 << 20)
     assert use.pss_bytes > (50 << 20)
     assert use.threads >= 2
+
+
+def test_thousands_of_children_are_all_seen_and_all_reaped() -> None:
+    # In a process of its own: the kernel hands out a list of this length in several pieces.
+    program = """
+import os
+from runtime.process import procfs, tree
+for _ in range(2000):
+    if os.fork() == 0:
+        os._exit(0)
+print(len(procfs.children(os.getpid())))
+swept = 0
+while found := tree.sweep(()):
+    swept += found
+print(swept >= 2000, procfs.children(os.getpid()))
+"""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["2000", "True []"]
