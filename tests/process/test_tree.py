@@ -164,5 +164,6 @@ while found := tree.sweep(()):
 print(swept >= 2000, procfs.children(os.getpid()))
 """
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["2000", "True []"]
