@@ -97,13 +97,19 @@ class WorkerProcess:
         cls, process: ProcessHandle, plumbing: Plumbing, settings: SupervisorSettings
     ) -> WorkerProcess:
         worker = cls(process, plumbing, settings)
-        worker._channel = await Channel.open(
-            plumbing.control,
-            control.from_worker,
-            worker._message,
-            worker._ended,
-            max_frame_bytes=settings.max_frame_bytes,
-        )
+        try:
+            worker._channel = await Channel.open(
+                plumbing.control,
+                control.from_worker,
+                worker._message,
+                worker._ended,
+                max_frame_bytes=settings.max_frame_bytes,
+            )
+        except BaseException:
+            # Whoever wanted it was cancelled: without a handle it is an orphan, and is reaped as one.
+            process.send_group(signal.SIGKILL)
+            worker.close()
+            raise
         return worker
 
     def adopt(self, owner: Owner) -> None:
