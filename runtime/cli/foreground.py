@@ -91,7 +91,7 @@ class Foreground:
 
     def start(self) -> Api:
         """Start the server and wait until it answers; from here on signals end it in order."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         self.server.start()
         try:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+QUIT = "q"
+
 
 class Keys:
     """Reads keys while it is entered, and leaves the terminal as it was found."""
@@ -25,12 +27,17 @@ class Keys:
         self._release()
 
     def wait(self, timeout_s: float) -> str:
-        """The next key, or an empty text after `timeout_s`."""
+        """The next key, or an empty text after `timeout_s`; `QUIT` when the terminal is gone."""
         if self._saved is None:
             time.sleep(timeout_s)
             return ""
         readable, _, _ = select.select([sys.stdin], [], [], timeout_s)
-        return os.read(sys.stdin.fileno(), 1).decode(errors="replace").lower() if readable else ""
+        if not readable:
+            return ""
+        try:
+            return os.read(sys.stdin.fileno(), 1).decode(errors="replace").lower() or QUIT
+        except OSError:
+            return QUIT
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -55,5 +62,8 @@ class Keys:
             return
         import termios
 
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
+        try:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
+        except termios.error:
+            pass  # the terminal is gone
         self._saved = None

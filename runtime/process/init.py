@@ -60,6 +60,8 @@ class Init:
     def _run_once(self) -> int:
         # Its own group: a signal for the group of the terminal reaches us, and through us the front once.
         self._front = front = subprocess.Popen(self._argv, env=self._env, process_group=0)
+        if self._asked_to_end:  # while there was nobody yet to pass it on to
+            front.send_signal(signal.SIGTERM)
         while True:
             # Any child: a process whose parent died is ours to reap.
             try:

@@ -198,3 +198,17 @@ def _family(process: subprocess.Popen[str]) -> list[int]:
         if line.startswith("family"):
             return [int(pid) for pid in line.split()[1:]]
     raise AssertionError("the program ended without a word")
+
+
+def test_init_passes_on_a_signal_that_came_before_there_was_a_front(
+    started: list[subprocess.Popen[str]],
+) -> None:
+    program = (
+        "import os, signal, sys; from runtime.process.init import Init\n"
+        "init = Init([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
+        "init._forward(signal.SIGTERM, None)\n"
+        "sys.exit(init.run())\n"
+    )
+    init = subprocess.Popen([sys.executable, "-c", program], text=True, env=_environment())
+    started.append(init)
+    assert init.wait(20) == 128 + signal.SIGTERM
