@@ -190,12 +190,13 @@ def model() -> Iterator[FakeModel]:
         yield fake
 
 
-@pytest.fixture(scope="session")
+# A child of this process: it must not live on beside tests whose front takes every child for its own.
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
     yield from _serve(tmp_path_factory.mktemp("open"), model)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_server(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
     yield from _serve(tmp_path_factory.mktemp("signed"), model, BULKHEAD_WEBHOOK_SECRET=SECRET)
 
