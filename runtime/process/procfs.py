@@ -12,7 +12,6 @@ parent.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,11 +132,6 @@ def tree(pid: int) -> list[Member]:
                 seen.add(child)
                 waiting.append(child)
     return found
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """Numbers of all below a process, the dead among them left out."""
-    return (one.pid for one in tree(pid) if one.pid != pid)
 
 
 def owned(pid: int) -> tuple[int, int]:

@@ -35,11 +35,6 @@ class Ledger:
     def __contains__(self, session_id: SessionId) -> bool:
         return session_id in self._live or session_id in self._ended
 
-    @property
-    def live_count(self) -> int:
-        """Sessions that have not ended."""
-        return len(self._live)
-
     def open(self, record: SessionRecord) -> None:
         """Take a record in; an ended one goes straight to the history.
 

@@ -66,10 +66,6 @@ class Bundle:
     def source(self) -> Path:
         return self._command.source
 
-    @property
-    def is_serving(self) -> bool:
-        return self._nursery is not None
-
     def info(self) -> BundleInfo:
         error = self.conflict or self.error
         state = (
