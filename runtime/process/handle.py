@@ -76,7 +76,7 @@ class ProcessHandle:
 
     def parent_lost(self) -> None:
         """Its parent is gone, so we are the parent now, if we are a subreaper."""
-        if self.has_exited:
+        if self._pidfd >= 0 and self.has_exited:  # one that was closed is for a sweep to reap
             self.tell(self._reap())
 
     def _reap(self) -> int | None:

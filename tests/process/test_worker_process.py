@@ -26,3 +26,4 @@ async def test_a_worker_whose_asker_was_cancelled_is_killed_and_let_go() -> None
         await connecting
     assert popen.wait(10) == -9
     assert popen.pid not in held()  # so a sweep takes it for the orphan that it is
+    process.parent_lost()  # as its zygote's client says at its end, to all that it forked
