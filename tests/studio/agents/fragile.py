@@ -1,0 +1,36 @@
+"""An agent that does its work until it is sent SIGUSR2, and then fails in the middle of it."""
+
+import asyncio
+import signal
+
+from runtime.sdk import ServiceHost
+
+service = ServiceHost()
+
+
+def share(total: float, among: list[str]) -> float:
+    api_key = "sk-live-0123456789abcdef"  # noqa: F841
+    return total / len(among)
+
+
+@service.path("/fragile", identity="fragile")
+class Fragile:
+    """Shares a bill."""
+
+    async def start(self, *, room):
+        self.poked = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, self.poked.set)
+        print("the kitchen is open")
+        self.working = asyncio.create_task(self.work(), name="work")
+
+    async def work(self):
+        await self.poked.wait()
+        guests = []
+        print("dividing the bill")
+        share(120.0, guests)
+
+    async def stop(self):
+        self.working.cancel()
+
+
+asyncio.run(service.run())
