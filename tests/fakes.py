@@ -16,6 +16,7 @@ from runtime.session.info import (
     Capacity,
     EndpointInfo,
     LogLine,
+    MessageSeen,
     ProcessInfo,
     RelayPort,
     Vitals,
@@ -47,6 +48,7 @@ class FakePlacement:
     relays: dict[str, RelayPort] = field(default_factory=dict)
     lines: dict[str, list[LogLine]] = field(default_factory=dict)
     listed_bundles: list[BundleInfo] = field(default_factory=list)
+    seen_messages: dict[str, list[MessageSeen]] = field(default_factory=dict)
     stack_text: str | None = "Thread 1\n"
     drain_waits: bool = False
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -126,6 +128,9 @@ class FakePlacement:
 
     async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
         return []
+
+    def messages(self, session_id: SessionId) -> list[MessageSeen]:
+        return self.seen_messages.get(session_id, [])
 
     async def stacks(self, session_id: SessionId) -> str | None:
         return self.stack_text if session_id in self.running else None

@@ -56,10 +56,7 @@ def _sections(report: Mapping[str, Any], tasks: bool, full: bool) -> Iterator[tu
         yield "Last log", [text for line in lines for text in line.splitlines()], ""
         if dropped:
             yield "", [f"({dropped} lines were dropped: it wrote too fast)"], "dim"
-    for label, direction in (("Last in", "in"), ("Last out", "out")):
-        told = [_message(one) for one in report["messages"] if one["direction"] == direction]
-        if told:
-            yield label, [" · ".join(told[-_MESSAGES:])], ""
+    yield from _messages(report, full)
     if report["arguments"]:
         yield "Arguments", [" ".join(f"{name}={value!r}" for name, value in report["arguments"].items())], ""
     curve = _curve(report["use"].get("curve") or [])
@@ -67,6 +64,20 @@ def _sections(report: Mapping[str, Any], tasks: bool, full: bool) -> Iterator[tu
         yield "Memory", [curve], ""
     if report["unknown"] and full:
         yield "Unknown", [f"{name}: {why}" for name, why in report["unknown"].items()], "dim"
+
+
+def _messages(report: Mapping[str, Any], full: bool) -> Iterator[tuple[str, list[str], str]]:
+    """What it heard and said last: in its room, and where that is not known, on its pipe."""
+    room = [{**one, "size_bytes": one["bytes_count"]} for one in report.get("room_messages") or []]
+    shown = [("Last in", room, "in"), ("Last out", room, "out")]
+    if full or not room:
+        shown += [("Pipe in", report["messages"], "in"), ("Pipe out", report["messages"], "out")]
+    for label, messages, direction in shown:
+        told = [_message(one) for one in messages if one["direction"] == direction]
+        if told and full and messages is room:
+            yield label, told, ""
+        elif told:
+            yield label, [" · ".join(told[-_MESSAGES:])], ""
 
 
 def _wrapped(text: str) -> list[str]:

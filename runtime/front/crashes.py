@@ -74,9 +74,10 @@ def report_json(report: CrashReport) -> dict[str, Any]:
         failure["traceback"] = shown["traceback"]
     log = [{**line, "at": iso(line["at"])} for line in shown["log"]]
     messages = [{**message, "at": iso(message["at"])} for message in shown["messages"]]
+    room = [{**message, "at": iso(message["at"])} for message in shown["room_messages"]]
     code = {**shown["code"], "modified_at": iso(report.code.modified_at) if report.code.modified_at else None}
-    more = {"at": iso(report.at), "log": log, "messages": messages, "code": code, "failure": failure}
-    return {"session": report.session_id, "exit": exit_json(report.exit), **shown, **more}
+    more = {"at": iso(report.at), "log": log, "messages": messages, "room_messages": room, "code": code}
+    return {"session": report.session_id, "exit": exit_json(report.exit), **shown, **more, "failure": failure}
 
 
 def _group_json(group: CrashGroup) -> dict[str, Any]:

@@ -189,6 +189,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
         **dict.fromkeys(("at", "where", "traceback", "native"), _STR),
         **dict.fromkeys(("generation", "frames_omitted", "log_lines_dropped", "peak_rss_bytes"), _INT),
         **dict.fromkeys(("frames", "tasks", "messages", "warnings", "process_tree"), _ANY_LIST),
+        room_messages=_ANY_LIST,
         **dict.fromkeys(("code", "use", "arguments", "unknown"), _ANY),
         **dict.fromkeys(("excerpt", "failure"), _MAYBE_ANY),
         exit=_ref("Exit"),

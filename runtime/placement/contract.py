@@ -16,6 +16,7 @@ from runtime.session.info import (
     Capacity,
     EndpointInfo,
     LogLine,
+    MessageSeen,
     ProcessInfo,
     RelayPort,
     Vitals,
@@ -29,6 +30,7 @@ __all__ = [
     "EndpointInfo",
     "Lease",
     "LogLine",
+    "MessageSeen",
     "Placement",
     "ProcessInfo",
     "RelayPort",
@@ -90,6 +92,14 @@ class Placement(Protocol):
 
     async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
         """The processes of a running session, parents before children; empty when it has none."""
+        ...
+
+    def messages(self, session_id: SessionId) -> list[MessageSeen]:
+        """The last messages between a running session and its room, oldest first; without what was in them.
+
+        Several of a kind in a row are one entry.  Empty when the session has no process: the report of one
+        that ended badly has them.  Kinds are the agent's to choose, so they are shown as text only.
+        """
         ...
 
     async def stacks(self, session_id: SessionId) -> str | None:

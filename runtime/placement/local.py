@@ -15,6 +15,7 @@ from runtime.session.info import (
     Capacity,
     EndpointInfo,
     LogLine,
+    MessageSeen,
     ProcessInfo,
     RelayPort,
     Vitals,
@@ -133,6 +134,10 @@ class LocalPlacement:
     async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
         driver = self._supervisor.driver(session_id)
         return [] if driver is None else await driver.processes()
+
+    def messages(self, session_id: SessionId) -> list[MessageSeen]:
+        driver = self._supervisor.driver(session_id)
+        return [] if driver is None else driver.messages()
 
     async def stacks(self, session_id: SessionId) -> str | None:
         driver = self._supervisor.driver(session_id)

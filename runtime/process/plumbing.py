@@ -5,11 +5,11 @@
 | control | stream socket, messages of `runtime.wire.control` | the other end |
 | log | reads | stdout and stderr |
 | lifeline | holds the write end, never writes | `runtime.process.lifeline` |
-| box | reads | heartbeat slot and the stacks that faulthandler writes |
+| box | reads | heartbeat slot, last room messages, and the stacks that faulthandler writes |
 
-The box is one sealed piece of shared memory: the heartbeat in its first page, text after it.  Both sides
-share the file offset, so the front rewinds it before it asks for stacks and faulthandler, which may not
-allocate or seek, just writes on.  The seal bounds it, whatever a worker does.
+The box is one sealed piece of shared memory: heartbeat and messages in its first page, text after it.
+Both sides share the file offset, so the front rewinds it before it asks for stacks and faulthandler, which
+may not allocate or seek, just writes on.  The seal bounds it, whatever a worker does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from runtime.process.message_ring import RING_BYTES, MessageRing
+
 _TEXT_AT = 4096
+_RING_AT = _TEXT_AT - RING_BYTES
 _TEXT_BYTES = 128 << 10
 _SLOT = struct.Struct("<QQ")  # monotonic nanoseconds of the last beat, lag of that beat in microseconds
 _ACTIVE = struct.Struct("<Q")  # monotonic nanoseconds of the last message
@@ -43,11 +46,16 @@ class Heartbeat:
 
 
 class Box:
-    """Shared memory of one worker; the same class at both ends.  Owns its descriptor."""
+    """Shared memory of one worker; the same class at both ends.  Owns its descriptor.
+
+    Attributes:
+        messages: The last messages of its room.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._map = mmap.mmap(fd, _TEXT_AT)
+        self.messages = MessageRing(self._map, _RING_AT)
 
     @classmethod
     def create(cls) -> Box:

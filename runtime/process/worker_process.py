@@ -21,6 +21,7 @@ from runtime.process.procfs import final_cpu_s
 from runtime.process.traffic import Traffic
 from runtime.process.zygote_client import Command, ZygoteClient
 from runtime.session.crash import LoadedCode
+from runtime.session.info import MessageSeen
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
 
@@ -168,6 +169,10 @@ class WorkerProcess:
     def active_at(self) -> float | None:
         """Monotonic seconds of the session's last message; None before the first."""
         return self._plumbing.box.active_at()
+
+    def room_messages(self) -> list[MessageSeen]:
+        """The last messages between the session and its room, oldest first."""
+        return self._plumbing.box.messages.last()
 
     def signal_tree(self, number: signal.Signals) -> None:
         """Signal the process group, at one blow: no member of it can fork in between.

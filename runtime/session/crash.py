@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from runtime.session.cures import Case, cure_for, sentence_for
-from runtime.session.info import LogLine
+from runtime.session.info import LogLine, MessageSeen
 from runtime.session.record import Exit, Failure, SessionRecord
 from runtime.session.spec import SessionId
 from runtime.session.use import Use
@@ -86,6 +86,8 @@ class CrashReport:
         where: ``file:line in function`` of the agent's innermost line; empty when there was none.
         after_s: Seconds from the start of its process to the end; None when it never had one.
         native: What faulthandler wrote: the stack of every thread.
+        messages: The last ones on its pipe to the server.
+        room_messages: The last ones between it and its room.
         process_tree: One line per process that was there at the last look.
         use: What its process tree used over time.
         warnings: What was said about it before the end: limits that came near, a loop that did not turn.
@@ -115,6 +117,7 @@ class CrashReport:
     log: tuple[LogLine, ...] = ()
     log_lines_dropped: int = 0
     messages: tuple[PipeTraffic, ...] = ()
+    room_messages: tuple[MessageSeen, ...] = ()
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
     use: Use = field(default_factory=Use)
@@ -180,7 +183,18 @@ def bare(record: SessionRecord, exit: Exit) -> CrashReport:
     """The report where no supervisor made one: the server, or the placement, lost sight of the session."""
     spec = record.spec
     case, failure = Case.of(exit), exit.failure
-    nothing = ("frames", "tasks", "native", "log", "messages", "use", "process_tree", "excerpt", "code")
+    nothing = (
+        "frames",
+        "tasks",
+        "native",
+        "log",
+        "messages",
+        "room_messages",
+        "use",
+        "process_tree",
+        "excerpt",
+        "code",
+    )
     return CrashReport(
         session_id=spec.session_id,
         endpoint=spec.endpoint,

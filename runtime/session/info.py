@@ -151,6 +151,24 @@ class LogLine:
     level: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class MessageSeen:
+    """A message between a session and its room, or several of a kind in a row; never what was in them.
+
+    Attributes:
+        at: Of the last one, seconds since the epoch.
+        direction: ``in`` (to the agent) or ``out`` (from it).
+        kind: The type of the room protocol; for direct messages and tool calls, theirs after a space.
+        bytes_count: Of all together.
+    """
+
+    at: float
+    direction: str
+    kind: str
+    bytes_count: int
+    count: int = 1
+
+
 class RelayPort(Protocol):
     """The front's end of a relayed room connection (an upgraded webhook)."""
 

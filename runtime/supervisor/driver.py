@@ -17,7 +17,7 @@ from runtime.process.tree import describe
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.crash import CrashReport
-from runtime.session.info import ProcessInfo, RelayPort, Vitals
+from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, Vitals
 from runtime.session.record import Exit, ExitReason
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use, UseMeter
@@ -143,6 +143,10 @@ class Driver:
     async def processes(self) -> list[ProcessInfo]:
         """Its process tree, described; empty when there is none."""
         return [] if self._worker is None else await asyncio.to_thread(describe, self._worker.pid)
+
+    def messages(self) -> list[MessageSeen]:
+        """The last messages of its room; empty when there is no process."""
+        return [] if self._worker is None else self._worker.room_messages()
 
     async def stacks(self) -> str | None:
         return None if self._worker is None else await self._worker.stacks()

@@ -12,10 +12,10 @@ from typing import Final
 
 from runtime.process import procfs
 from runtime.process.worker_process import WorkerProcess
-from runtime.session.crash import Code, CrashReport, PipeTraffic, fingerprint
+from runtime.session.crash import Code, CrashReport, fingerprint
 from runtime.session.cures import Case, cure_for, sentence_for
 from runtime.session.events import Warned
-from runtime.session.info import LogLine
+from runtime.session.info import LogLine, MessageSeen
 from runtime.session.native import library_in, own_frame
 from runtime.session.record import Exit, ExitReason
 from runtime.session.redaction import Redactor, secrets_in
@@ -38,6 +38,7 @@ _MAX_TASK_CHARS: Final = 24_000
 _MAX_WARNINGS: Final = 10
 _MAX_HIDDEN: Final = 100
 _MAX_PROCESSES: Final = 50
+_SEEN_IN_A_PROCESS: Final = ("pid", "frames", "tasks", "native", "log", "messages", "room_messages", "use")
 
 
 class PostMortem:
@@ -154,7 +155,8 @@ class PostMortem:
                 replace(line, text=_bounded(redactor, line.text, _LINE_CHARS)) for line in log[-LOG_LINES:]
             ),
             log_lines_dropped=log_lines_dropped,
-            messages=self._messages(),
+            messages=self._worker.traffic.last() if self._worker is not None else (),
+            room_messages=self._room_messages(redactor),
             use=use,
             warnings=tuple(redactor.text(warning.message[:500]) for warning in self._warnings),
             process_tree=tuple(redactor.text(line[:300]) for line in self._tree[:100]),
@@ -188,8 +190,9 @@ class PostMortem:
             return exit.failure.traceback
         return self._said.traceback if self._said is not None else ""
 
-    def _messages(self) -> tuple[PipeTraffic, ...]:
-        return self._worker.traffic.last() if self._worker is not None else ()
+    def _room_messages(self, redactor: Redactor) -> tuple[MessageSeen, ...]:
+        seen = self._worker.room_messages() if self._worker is not None else []
+        return tuple(replace(one, kind=redactor.text(one.kind)) for one in seen)
 
 
 def _frames(trace: Trace, redactor: Redactor) -> list[Frame]:
@@ -249,7 +252,7 @@ def _unknown(report: CrashReport) -> dict[str, str]:
     """Why a section is empty."""
     if report.pid is None:
         why = "it never got a process"
-        return dict.fromkeys(("pid", "frames", "tasks", "native", "log", "messages", "use"), why)
+        return dict.fromkeys(_SEEN_IN_A_PROCESS, why)
     found: dict[str, str] = {}
     if not report.frames:
         found["frames"] = "no exception of the agent's code was told"
@@ -259,6 +262,8 @@ def _unknown(report: CrashReport) -> dict[str, str]:
         found["native"] = "nothing was written by the fault handler"
     if not report.log:
         found["log"] = "it wrote nothing"
+    if not report.room_messages:
+        found["room_messages"] = "none came and none went"
     if not report.use.curve:
         found["use"] = "it ended before the first reading"
     if report.excerpt is None:

@@ -15,7 +15,7 @@ from runtime.sdk.client import RoomClient, WebSocketClientProtocol
 from runtime.sdk.endpoint import portable
 from runtime.wire import control
 from runtime.wire.room import Message
-from runtime.worker.activity import Active, ActiveProtocol, ActiveTransport, nowhere
+from runtime.worker.activity import ActiveProtocol, ActiveTransport, Activity
 from runtime.worker.relay import RelayTransport
 
 
@@ -48,11 +48,11 @@ class Joined(Protocol):
         ...
 
 
-async def join(start: control.Start, relay: RelayTransport | None, active: Active = nowhere) -> Joined:
+async def join(start: control.Start, relay: RelayTransport | None, activity: Activity) -> Joined:
     """Enter the room of the call, with the client that the agent's classes belong to.
 
     Args:
-        active: Called at each packet.
+        activity: Notes each packet.
 
     Raises:
         RoomError: It is unreachable, refuses the token, or is lost on the way.
@@ -60,12 +60,12 @@ async def join(start: control.Start, relay: RelayTransport | None, active: Activ
     if overlay.is_active():
         from runtime.worker import upstream
 
-        return await upstream.join(start, relay, active)
+        return await upstream.join(start, relay, activity)
     if relay is not None:
-        room = RoomClient(None, transport=ActiveTransport(relay, active), connect_timeout_s=start.join_s)
+        room = RoomClient(None, transport=ActiveTransport(relay, activity), connect_timeout_s=start.join_s)
     else:
         protocol = WebSocketClientProtocol(url=start.room_url, token=start.token)
-        room = RoomClient(ActiveProtocol(protocol, active), connect_timeout_s=start.join_s)
+        room = RoomClient(ActiveProtocol(protocol, activity), connect_timeout_s=start.join_s)
     return _OurRoom(await room.__aenter__())
 
 

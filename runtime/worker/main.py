@@ -22,7 +22,7 @@ from runtime.process.plumbing import Box, WorkerEnds
 from runtime.wire import control
 from runtime.wire.frames import encode_frame
 from runtime.worker import failure
-from runtime.worker.activity import noting_in
+from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle, load, program_of
 from runtime.worker.heartbeat import beat_for_ever
 from runtime.worker.rehearsal import rehearse
@@ -198,7 +198,7 @@ class _Worker:
         self, start: control.Start, loaded: LoadedBundle, channel: Channel[control.ToWorker]
     ) -> ExitCode:
         self._session = session = Session(
-            start, loaded, channel.send, channel.drain, active=noting_in(self._box)
+            start, loaded, channel.send, channel.drain, activity=Activity(self._box)
         )
         while self._early:
             session.receive(self._early.pop(0))

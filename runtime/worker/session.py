@@ -20,7 +20,7 @@ from runtime.process.child import limit_file_size, limit_files
 from runtime.sdk.meter import meter
 from runtime.wire import control
 from runtime.worker import joined
-from runtime.worker.activity import Active, nowhere
+from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.failure import describe, fitting
 from runtime.worker.fault import commit
@@ -61,7 +61,7 @@ class Session:
     Args:
         send: Hands a message to the front; raises ChannelClosed when the front is gone.
         drain: Waits while the front does not read.
-        active: Called at each message of the room.
+        activity: Notes each message of the room.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Session:
         send: Send,
         drain: Callable[[], Awaitable[None]],
         *,
-        active: Active = nowhere,
+        activity: Activity | None = None,
     ) -> None:
         self._start = start
         self._loaded = loaded
         self._send = send
-        self._active = active
+        self._activity = activity or Activity()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._grace_s = STOP_S
         self._agent: Any = None
@@ -162,7 +162,7 @@ class Session:
                 f"the bundle has no endpoint {self._start.endpoint}"
             )
         self._agent = await _stage("construct", _construct(endpoint.cls, self._start.arguments))
-        self._room = await _stage("join", joined.join(self._start, self._relay, self._active))
+        self._room = await _stage("join", joined.join(self._start, self._relay, self._activity))
         # Only now: a room that closes while we join is a failure to join.
         self._room.watch(self._dismissed, self._finish)
         tasks = _StartedTasks(self._background_failed)

@@ -20,7 +20,7 @@ import structlog
 from runtime.errors import BundleError, RoomLost, RoomRefused, RoomUnreachable
 from runtime.sdk.endpoint import kind_of
 from runtime.wire import control
-from runtime.worker.activity import Active, note_packets
+from runtime.worker.activity import Activity, note_packets
 from runtime.worker.relay import RelayTransport
 
 CLOSE_S: Final = 5.0
@@ -34,7 +34,7 @@ _LATE_S: Final = 1.0
 log = structlog.get_logger("worker")
 
 
-async def join(start: control.Start, relay: RelayTransport | None, active: Active) -> UpstreamRoom:
+async def join(start: control.Start, relay: RelayTransport | None, activity: Activity) -> UpstreamRoom:
     """Enter the room with the SDK's client.
 
     A release that reconnects by itself may do so for as long as joining may take; then the room is lost.
@@ -45,7 +45,7 @@ async def join(start: control.Start, relay: RelayTransport | None, active: Activ
         RoomLost: The server closed the connection in the middle of the handshake.
     """
     made: list[Any] = []
-    client = _client(start, relay, made, active)
+    client = _client(start, relay, made, activity)
     try:
         # A release that retries says itself, at the deadline, why it failed: so ours is a little later.
         async with asyncio.timeout(start.join_s + _LATE_S):
@@ -63,7 +63,7 @@ async def join(start: control.Start, relay: RelayTransport | None, active: Activ
     return UpstreamRoom(client, made)
 
 
-def _client(start: control.Start, relay: RelayTransport | None, made: list[Any], active: Active) -> Any:
+def _client(start: control.Start, relay: RelayTransport | None, made: list[Any], activity: Activity) -> Any:
     api: Any = importlib.import_module("meshagent.api.room_server_client")
     websocket: Any = importlib.import_module("meshagent.api.websocket_protocol")
 
@@ -73,7 +73,7 @@ def _client(start: control.Start, relay: RelayTransport | None, made: list[Any],
         else:
             socket = _RelayedSocket(relay)
             one = websocket.WebSocketServerProtocol(socket=socket, token=start.token, url=start.room_url)
-        note_packets(one, active)
+        note_packets(one, activity)
         made[:] = [one]  # the newest is the one whose socket tells how the connection ended
         return one
 

@@ -12,7 +12,7 @@ import pytest
 from runtime.front.server import CRASHES_FILE
 from runtime.session.crash import Code, CrashReport, PipeTraffic
 from runtime.session.events import Exited, Released
-from runtime.session.info import LogLine
+from runtime.session.info import LogLine, MessageSeen
 from runtime.session.record import Exit, ExitReason, Failure
 from runtime.session.spec import SessionId
 from runtime.wire.trace import Excerpt, Frame
@@ -41,6 +41,7 @@ def report(sid: str, **more: Any) -> CrashReport:
         "frames": (Frame(file="/srv/main.py", line=4, function="f", own=True, locals={"x": "1"}),),
         "log": (LogLine(seq=1, at=999.0, stream="output", text="hello"),),
         "messages": (PipeTraffic(direction="in", kind="start", at=998.0, size_bytes=10),),
+        "room_messages": (MessageSeen(999.0, "in", "messaging.send chat", 212),),
         **more,
     }
     return CrashReport(**given)
@@ -73,6 +74,9 @@ async def test_a_report_is_shown_whole(serving: Any) -> None:
         assert found["excerpt"]["marked"] == 4
         assert found["log"][0]["text"] == "hello"
         assert found["messages"][0]["kind"] == "start"
+        (message,) = found["room_messages"]
+        assert (message["at"], message["kind"]) == ("1970-01-01T00:16:39.000Z", "messaging.send chat")
+        assert (message["direction"], message["bytes_count"], message["count"]) == ("in", 212, 1)
         assert found["code"]["generation"] == 3
         described = (await site.get("/openapi.json")).json["components"]["schemas"]["CrashReport"]
         assert set(found) == set(described["properties"])

@@ -231,11 +231,15 @@ async def test_exit_says_where_also_from_a_callback_and_os_exit_cannot(crashing:
 
 async def test_a_kill_from_outside_has_what_can_be_known(crashing: Any) -> None:
     session_id = await crashing.ready("/plain")
+    live = [(one.direction, one.kind) for one in crashing.placement.messages(session_id)]
+    assert ("in", "connected") in live
     os.kill(crashing.pid(session_id), signal.SIGKILL)
     report = await report_of(crashing, session_id)
     assert "signal 9" in report.sentence
     assert {"frames", "native", "excerpt"} <= set(report.unknown)
     assert "ready" in [message.kind for message in report.messages]
+    assert [(one.direction, one.kind) for one in report.room_messages] == live
+    assert crashing.placement.messages(session_id) == []
 
 
 async def test_a_failing_stop_a_lost_and_an_unreachable_room(crashing: Any) -> None:
