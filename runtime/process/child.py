@@ -51,7 +51,7 @@ def settle(ends: WorkerEnds, *, keep_fds: Iterable[int]) -> None:
         ends: The worker's descriptors; afterwards `log_fd` is closed, standard output has taken its place.
         keep_fds: Descriptors that the bundle opened while it was imported, which it may still use.
     """
-    os.setpgid(0, 0)
+    lead()
     lifeline.tie(ends.lifeline_fd, os.getpid())
     default_signals()
     close_others({0, 1, 2, *ends.fds(), *keep_fds})
@@ -66,6 +66,18 @@ def settle(ends: WorkerEnds, *, keep_fds: Iterable[int]) -> None:
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _prefer_to_be_killed()
     gc.enable()
+
+
+def lead() -> None:
+    """Lead a session and a process group of one's own.
+
+    Where the kernel groups processes by session (`sched_autogroup_enabled`), each of ours then has one share
+    of the processors, however many processes it is.
+    """
+    try:
+        os.setsid()
+    except PermissionError:  # it leads a group already
+        os.setpgid(0, 0)
 
 
 def limit_files(count: int) -> None:

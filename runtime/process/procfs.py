@@ -12,6 +12,7 @@ parent.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -117,8 +118,12 @@ def children(pid: int, *, threads: int = 2) -> list[int]:
     return [int(word) for task in tasks for word in read(f"/proc/{pid}/task/{task}/children").split()]
 
 
-def tree(pid: int) -> list[Member]:
-    """A process and all its descendants, parents first; empty when it is gone.  The dead are left out."""
+def tree(pid: int, *, see: Callable[[Member], None] | None = None) -> list[Member]:
+    """A process and all its descendants, parents first; empty when it is gone.  The dead are left out.
+
+    Args:
+        see: Called with each as soon as it is found, before its children are asked for.
+    """
     found: list[Member] = []
     waiting, seen = [pid], {pid}
     while waiting and len(found) < _MOST_MEMBERS:
@@ -127,6 +132,8 @@ def tree(pid: int) -> list[Member]:
             continue
         if one.state not in ("Z", "X"):
             found.append(one)
+            if see is not None:
+                see(one)
         for child in children(one.pid, threads=one.threads):
             if child not in seen:
                 seen.add(child)

@@ -112,6 +112,12 @@ class Budget:
         self._multiplies = self._pids is not None and use.threads > self._tasks + _MULTIPLIES
         return self._memory is not None and not self._multiplies and use.rss_bytes >= SOFT * self._memory
 
+    def crowd(self) -> tuple[int, int] | None:
+        """Processes and threads, and processes alone, beyond which a tree is stopped while it is counted."""
+        if self._pids is None:
+            return None
+        return int(self._pids), self._processes + _STORM if self._at is not None else int(self._pids)
+
     def take(self, use: TreeUse, now: float, *, active_at: float | None = None) -> list[Finding]:
         """Judge a reading of the whole tree.
 

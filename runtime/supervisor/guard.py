@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from runtime.clock import Clock
 from runtime.process import procfs, tree
+from runtime.process.brake import Brake, give_way
 from runtime.process.procfs import Member
 from runtime.process.worker_process import WorkerProcess
 from runtime.session.record import ExitReason
@@ -82,7 +83,9 @@ class Guard:
 
     def look(self, now: float) -> float | None:
         """See `runtime.supervisor.sampler.Watched`."""
-        use = self._worker.measure(with_pss=False)
+        brake = self._brake()
+        gone = self._worker.process.has_exited
+        use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
             return None
         if self._budget.wants_pss(use):
@@ -91,14 +94,21 @@ class Guard:
         self._meter.read(
             now, rss_bytes=use.rss_bytes, pss_bytes=use.pss_bytes, cpu_s=use.cpu_s, processes=use.processes
         )
+        stays_stopped = False
         for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
             match finding:
                 case NearLimit():
                     self._alarm.warn(finding.reason.value, finding.message, "")
                 case Excess():
+                    if finding.reason is ExitReason.PIDS:
+                        stays_stopped = True
+                        give_way(self._worker.pid, use.members)
                     self._alarm.exceed(finding.reason, finding.message)
                 case Pause():
+                    stays_stopped = True
                     self._pause(use.members, finding.for_s)
+        if brake is not None and brake.pulled and not stays_stopped:
+            self._pause(use.members, _STACKS_S)
         if self._worker.floods and not self._flood_told:
             self._flood_told = True
             self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
@@ -163,6 +173,10 @@ class Guard:
         return f"{kind.value} for {silent_s:.1f} s{f' at {at}' if at else ''}"
 
     # ---- a share of processors
+
+    def _brake(self) -> Brake | None:
+        most = self._budget.crowd()
+        return most and Brake(self._worker.pid, most_tasks=most[0], most_processes=most[1])
 
     def _pause(self, members: tuple[Member, ...], for_s: float) -> None:
         # The group first, at one blow; then those who left it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import psutil
@@ -128,6 +129,14 @@ async def test_a_fork_bomb_is_contained(node: Any) -> None:
     assert ended.exit.reason is ExitReason.PIDS
     assert "of 40 processes and threads" in ended.exit.message
     assert ended.use.peak_processes > 40
+
+
+async def test_a_session_is_a_session_of_the_kernel_too(node: Any) -> None:
+    # By that the scheduler groups processes: a session then has one share, however many processes it is.
+    node.write("bundle.py", SIBLING)
+    await node.start()
+    session_id = await node.ready("/sibling")
+    assert os.getsid(node.pid(session_id)) == os.getpgid(node.pid(session_id)) == node.pid(session_id)
 
 
 async def test_running_out_of_files_is_called_so(node: Any) -> None:

@@ -175,6 +175,18 @@ def test_processes_that_multiply_are_counted_not_weighed() -> None:
     assert kinds(calm.take(use(900, pss=400, threads=41), 0.2)) == [(Excess, ExitReason.MEMORY)]
 
 
+def test_a_tree_is_stopped_while_it_is_counted_when_it_has_become_too_many() -> None:
+    budget = Budget(Limits(pids=256), 0.0)
+    assert budget.crowd() == (256, 256)  # nobody knows yet what it starts with
+    budget.take(use(10, processes=3, threads=9), 0.0)
+    most_tasks, most_processes = budget.crowd() or (0, 0)
+    assert (most_tasks, most_processes) == (256, 27)
+    # Whoever is stopped for being more than that is either above the limit, or goes on after a moment.
+    found = budget.take(use(10, processes=most_processes + 1, threads=most_processes + 1), 0.02)
+    assert [type(one) for one in found] == [Pause]
+    assert Budget(Limits(), 0.0).crowd() is None
+
+
 def test_without_limits_nothing_is_found() -> None:
     budget = Budget(Limits(memory="unlimited", pids="unlimited"), 0.0)
     assert not budget.wants_pss(use(1e6))
