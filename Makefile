@@ -9,7 +9,7 @@ ARGS ?=
 # Two workers: much of the time goes to waiting for processes.  PYTEST_ARGS="-n 0 -k name" for one test.
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help run test test-interop lint bench lock clean
+.PHONY: help run test test-interop lint bench ui ui-check lock clean
 
 help:
 	@echo "make run     serve the agents of agents/ and call them into the room demo"
@@ -17,6 +17,8 @@ help:
 	@echo "make test-interop  the tests with MeshAgent's real SDK alone (needs a Python 3.13)"
 	@echo "make lint    lint and types alone"
 	@echo "make bench   measure starts and latencies"
+	@echo "make ui      build Studio into runtime/front/static (needs Node 20 and npm)"
+	@echo "make ui-check  prove that runtime/front/static is what ui/ builds"
 	@echo "make lock    write the lock files again (needs uv)"
 	@echo "make clean   remove .venv, caches and the state of local runs"
 
@@ -37,6 +39,17 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(PY) -m bench $(ARGS)
 
+ui: ui/node_modules/.installed
+	cd ui && node build.mjs
+
+ui-check: ui/node_modules/.installed
+	cd ui && node build.mjs --check
+
+# Without scripts of packages: none of them needs one.
+ui/node_modules/.installed: ui/package-lock.json
+	cd ui && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 	  --all-extras pyproject.toml -o requirements.lock
@@ -44,7 +57,7 @@ lock:
 	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .venv-interop .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-interop ui/node_modules .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment

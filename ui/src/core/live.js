@@ -1,0 +1,249 @@
+/**
+ * The one connection to `/studio/live`, and what it says as signals.
+ *
+ * Events are applied to plain objects as they come; signals change at most four times a second, all together,
+ * and not at all while the page is hidden.  A page that stays hidden gives its connection back (a browser has
+ * six to a server, for all its tabs) and starts with a fresh picture when it is looked at again.
+ */
+import { batch, effect, signal } from "./html.js";
+import { denied, get } from "./api.js";
+
+const FLUSH_MS = 250;
+const SILENT_MS = 12_000;
+const HIDDEN_MS = 30_000;
+const SPARK_COUNT = 60;
+const HISTORY_MS = 600_000;
+const HISTORY_COUNT = 700;
+
+/** `connecting` (never was), `live`, or `lost`. */
+export const connection = signal("connecting");
+/** When something last came, in milliseconds of this browser's clock; 0 before the first. */
+export const lastNews = signal(0);
+/** `{epoch, version, now_ms, started_at}` of the server, or null. */
+export const hello = signal(null);
+/** Rows of `/workers` with `cpu_share` and `spark`; running first, then those that ended; null until known. */
+export const sessions = signal(null);
+/** The newest `overview` event, or null. */
+export const overview = signal(null);
+/** Ten minutes of it in columns: `{at_ms, sessions, starts, crashes, lag_ms, cpu: {endpoint: []}, memory: {}}`. */
+export const history = signal(null);
+/** `GET /workers`' bundles and endpoints, `GET /crashes`' groups, `GET /rooms`' rooms; null until known. */
+export const bundles = signal(null);
+export const endpoints = signal(null);
+export const crashes = signal(null);
+export const rooms = signal(null);
+/** The last fifty events of the feed, newest first. */
+export const happened = signal([]);
+/** The server's clock in milliseconds, once a second while the page is visible. */
+export const now = signal(Date.now());
+
+const rows = new Map();
+let known = false;
+let news = { happened: [] };
+let columns = null;
+let skew_ms = 0;
+let source = null;
+let retry_ms = 0;
+let timer = 0;
+let flushing = 0;
+let lastId = "";
+let hiddenTimer = 0;
+const listeners = new Set();
+
+/** Call `listen(event)` for every feed event as it comes; returns what ends that. */
+export function onHappened(listen) {
+  listeners.add(listen);
+  return () => listeners.delete(listen);
+}
+
+/** The newest row of a session, or undefined. */
+export const row = (id) => rows.get(id);
+
+/** The server's clock now, in milliseconds. */
+export const serverNow = () => Date.now() + skew_ms;
+
+export function start() {
+  setInterval(() => {
+    if (document.hidden) return;
+    now.value = serverNow();
+    if (source && connection.value === "live" && Date.now() - heard > SILENT_MS) reconnect();
+  }, 1000);
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiddenTimer);
+    if (document.hidden) {
+      hiddenTimer = setTimeout(close, HIDDEN_MS);
+      return;
+    }
+    if (source) flush();
+    else open();
+  });
+  addEventListener("online", () => connection.value === "live" || reconnect());
+  effect(() => {
+    if (denied.value) close();
+  });
+  open();
+}
+
+/** Try again now. */
+export function reconnect() {
+  close();
+  retry_ms = 0;
+  open();
+}
+
+let heard = 0;
+
+function open() {
+  if (denied.peek() || source) return;
+  clearTimeout(timer);
+  source = new EventSource(lastId ? `/studio/live?since=${encodeURIComponent(lastId)}` : "/studio/live");
+  for (const [kind, apply] of Object.entries(APPLY)) {
+    source.addEventListener(kind, (event) => {
+      heard = Date.now();
+      retry_ms = 0;
+      if (event.lastEventId) lastId = event.lastEventId;
+      let data;
+      try {
+        data = JSON.parse(event.data);
+      } catch {
+        return;
+      }
+      apply(data);
+      lastNews.value = heard;
+      if (connection.peek() !== "live") connection.value = "live";
+      later();
+    });
+  }
+  source.onerror = () => {
+    connection.value = lastNews.peek() ? "lost" : "connecting";
+    if (source?.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    close();
+    again();
+  };
+}
+
+function close() {
+  clearTimeout(timer);
+  source?.close();
+  source = null;
+}
+
+async function again() {
+  retry_ms = Math.min(8000, retry_ms ? retry_ms * 2 : 500);
+  const wait_ms = retry_ms;
+  // The browser does not say why a stream was refused; this answer does.
+  await get("/studio/me").catch(() => null);
+  timer = setTimeout(open, wait_ms);
+}
+
+const APPLY = {
+  hello(data) {
+    skew_ms = data.now_ms ? data.now_ms - Date.now() : 0;
+    news.hello = data;
+  },
+  sessions(data) {
+    rows.clear();
+    for (const one of data.rows) rows.set(one.id, withShare(one));
+    known = true;
+    news.sessions = true;
+  },
+  session(data) {
+    const one = data.row ?? data;
+    const was = rows.get(one.id);
+    rows.set(one.id, withShare({ ...one, spark: one.spark ?? was?.spark, cpu_share: was?.cpu_share }));
+    news.sessions = true;
+  },
+  gone(data) {
+    rows.delete(data.id);
+    news.sessions = true;
+  },
+  samples(data) {
+    for (const [id, [cpu, rss, lag]] of Object.entries(data.of)) {
+      const one = rows.get(id);
+      if (!one) continue;
+      one.cpu_share = cpu;
+      one.rss_bytes = rss;
+      one.lag_ms = lag;
+      push(one.spark.cpu, cpu, SPARK_COUNT);
+      push(one.spark.rss, rss, SPARK_COUNT);
+    }
+    news.sessions = true;
+  },
+  overview(data) {
+    const { history: past, ...current } = data;
+    if (past) columns = { cpu: {}, memory: {}, ...past };
+    else if (columns) grow(columns, current);
+    news.overview = current;
+  },
+  bundles(data) {
+    news.bundles = data.bundles;
+    news.endpoints = data.endpoints;
+  },
+  crashes(data) {
+    news.crashes = data.crashes;
+  },
+  rooms(data) {
+    news.rooms = data.rooms;
+  },
+  happened(data) {
+    news.happened.unshift(data);
+    news.happened.length = Math.min(news.happened.length, 50);
+    for (const listen of listeners) listen(data);
+  },
+};
+
+function withShare(one) {
+  one.spark ??= { cpu: [], rss: [] };
+  if (one.cpu_share === undefined) one.cpu_share = one.exit ? null : one.spark.cpu.at(-1) ?? null;
+  return one;
+}
+
+function grow(into, point) {
+  push(into.at_ms, point.at_ms, HISTORY_COUNT);
+  push(into.sessions, point.sessions, HISTORY_COUNT);
+  push(into.starts, point.starts_per_min, HISTORY_COUNT);
+  push(into.crashes, point.crashes_per_min, HISTORY_COUNT);
+  push(into.lag_ms, point.loop_lag_ms, HISTORY_COUNT);
+  for (const [name, by] of [["cpu", point.cpu_by_endpoint], ["memory", point.memory_by_endpoint]]) {
+    const all = into[name];
+    for (const endpoint of Object.keys(by ?? {})) all[endpoint] ??= new Array(into.at_ms.length - 1).fill(0);
+    for (const [endpoint, values] of Object.entries(all)) {
+      push(values, by?.[endpoint] ?? 0, HISTORY_COUNT);
+      if (!(endpoint in (by ?? {})) && !values.some(Boolean)) delete all[endpoint];
+    }
+  }
+  const old = into.at_ms.findIndex((at) => at > point.at_ms - HISTORY_MS);
+  if (old <= 0) return;
+  for (const values of [into.at_ms, into.sessions, into.starts, into.crashes, into.lag_ms, ...Object.values(into.cpu), ...Object.values(into.memory)]) {
+    values.splice(0, old);
+  }
+}
+
+function push(values, value, most) {
+  values.push(value);
+  if (values.length > most) values.splice(0, values.length - most);
+}
+
+function later() {
+  if (!flushing && !document.hidden) flushing = setTimeout(flush, FLUSH_MS);
+}
+
+function flush() {
+  clearTimeout(flushing);
+  flushing = 0;
+  const fresh = news;
+  news = { happened: [] };
+  batch(() => {
+    if (fresh.hello) hello.value = fresh.hello;
+    if (fresh.sessions && known) sessions.value = [...rows.values()];
+    if (fresh.overview) {
+      overview.value = fresh.overview;
+      if (columns) history.value = { ...columns };
+    }
+    if (fresh.bundles) bundles.value = fresh.bundles;
+    if (fresh.endpoints) endpoints.value = fresh.endpoints;
+    if (fresh.crashes) crashes.value = fresh.crashes;
+    if (fresh.rooms) rooms.value = fresh.rooms;
+    if (fresh.happened.length) happened.value = [...fresh.happened, ...happened.peek()].slice(0, 50);
+  });
+}

@@ -1,0 +1,6 @@
+import { html } from "../core/html.js";
+import { Page } from "../parts/page.js";
+
+export function Services() {
+  return html`<${Page} title="Services" />`;
+}

@@ -1,0 +1,52 @@
+/** A state as a shape, a colour and a word: readable without the colour. */
+import { cx, html } from "../core/html.js";
+
+const CLEAN = new Set(["finished", "dismissed", "room_ended", "stopped", "idle", "drained"]);
+
+/** Whether an exit reason means that nothing went wrong. */
+export const isClean = (reason) => CLEAN.has(reason);
+
+/** A reason as words: `room_lost` -> `room lost`. */
+export const words = (code) => String(code ?? "").replaceAll("_", " ");
+
+/**
+ * How a session row fares: `{tone, word, sentence}`.
+ *
+ * `tone` is `ok`, `busy`, `warn`, `bad` or `idle`; `sentence` is empty while there is nothing to explain.
+ */
+export function condition(row) {
+  const last = row.restart?.last_exit;
+  if (row.exit) {
+    if (isClean(row.exit.reason)) return { tone: "idle", word: words(row.exit.reason), sentence: row.exit.message };
+    return { tone: "bad", word: row.exit.reason === "hang" ? "hung" : "crashed", sentence: row.exit.message };
+  }
+  if (row.restart?.at) return { tone: "bad", word: "restarting", sentence: last?.message ?? "" };
+  switch (row.state) {
+    case "ready":
+      return { tone: "ok", word: "ready", sentence: last && !isClean(last.reason) ? `Restarted after: ${last.message}` : "" };
+    case "stopping":
+      return { tone: "warn", word: "stopping", sentence: "" };
+    case "exited":
+      return { tone: "idle", word: "ended", sentence: "" };
+    default:
+      return { tone: "busy", word: words(row.state), sentence: last?.message ?? "" };
+  }
+}
+
+/** The shape of a tone: disc, ring, half disc, triangle, square. */
+export function Dot({ tone = "idle" }) {
+  const shape = {
+    ok: html`<circle cx="5" cy="5" r="4" />`,
+    busy: html`<circle cx="5" cy="5" r="3.25" class="ring" /><path d="M5 1.75a3.25 3.25 0 0 1 0 6.5z" />`,
+    warn: html`<path d="M5 .8 9.2 5 5 9.2.8 5z" />`,
+    bad: html`<path d="M5 .6 9.8 9.2H.2z" />`,
+    idle: html`<rect x="1.75" y="1.75" width="6.5" height="6.5" rx="1" class="ring" />`,
+  }[tone];
+  return html`<svg class=${cx("dot", `tone-${tone}`)} viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">${shape}</svg>`;
+}
+
+/** A shape and a word, without a frame: for rows. */
+export const State = ({ tone, children }) => html`<span class=${cx("state", `tone-${tone}`)}><${Dot} tone=${tone} />${children}</span>`;
+
+/** A word in a frame; `tone` as above, or none. */
+export const Badge = ({ tone = "", title, children }) => html`<span class=${cx("badge", tone && `tone-${tone}`)} title=${title}>${tone && html`<${Dot} tone=${tone} />`}${children}</span>`;

@@ -1,0 +1,125 @@
+/** A table that sorts, is walked by keys, and renders only the rows in sight. */
+import { cx, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../core/html.js";
+import { useKeys } from "../core/keys.js";
+
+const AROUND = 12;
+
+/**
+ * A table of `rows`.
+ *
+ * Every row has one height (`rowHeight`), which is what makes a thousand of them cheap: those out of sight are
+ * two spacers.  It scrolls inside itself and fills the height its container gives it; with `grow` it is as tall as its rows (for short lists).
+ *
+ * @param columns `[{id, label, cell(row), sort(row)?, align: "right"?, class?, width?, hide: "narrow"|"medium"?, first: "desc"?}]`;
+ *   a column without `sort` cannot be sorted by
+ * @param rowKey `(row) => string`
+ * @param onOpen `(row) => void`, by click and Enter
+ * @param sort `{by, down}` and `onSort(next)`; without them the table keeps its own, from `initialSort`
+ * @param rowTone `(row) => "bad" | … | ""`
+ * @param keys whether j, k and Enter belong to this table (one per page)
+ */
+export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort = null, rowTone, rowHeight = 36, grow = false, keys = false, label = "Table", children }) {
+  const [own, setOwn] = useState(initialSort);
+  const order = onSort ? sort : own;
+  const setOrder = onSort ?? setOwn;
+  const [selected, setSelected] = useState(null);
+  const box = useRef(null);
+  const [range, setRange] = useState([0, 60]);
+
+  const sorted = useMemo(() => {
+    const column = order && columns.find((one) => one.id === order.by);
+    if (!column?.sort) return rows;
+    const keyed = rows.map((row, index) => [column.sort(row), index, row]);
+    keyed.sort((a, b) => compare(a[0], b[0]) * (order.down ? -1 : 1) || a[1] - b[1]);
+    return keyed.map((one) => one[2]);
+  }, [rows, order?.by, order?.down, columns]);
+
+  const look = () => {
+    const element = box.current;
+    if (!element || grow) return;
+    const first = Math.max(0, Math.floor(element.scrollTop / rowHeight) - AROUND);
+    const last = Math.ceil((element.scrollTop + element.clientHeight) / rowHeight) + AROUND;
+    setRange((was) => (was[0] === first && was[1] === last ? was : [first, last]));
+  };
+  useLayoutEffect(look, [rows.length === 0]);
+  useEffect(() => {
+    const watch = new ResizeObserver(look);
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+
+  const move = (step) => {
+    if (!sorted.length) return;
+    const at = sorted.findIndex((row) => rowKey(row) === selected);
+    const next = Math.max(0, Math.min(sorted.length - 1, at < 0 ? (step > 0 ? 0 : sorted.length - 1) : at + step));
+    setSelected(rowKey(sorted[next]));
+    const element = box.current;
+    const head = element.querySelector("thead")?.offsetHeight ?? 0;
+    if (grow) element.querySelectorAll("tbody tr.row")[next]?.scrollIntoView({ block: "nearest" });
+    else if (next * rowHeight < element.scrollTop) element.scrollTop = next * rowHeight;
+    else if ((next + 1) * rowHeight + head > element.scrollTop + element.clientHeight) element.scrollTop = (next + 1) * rowHeight + head - element.clientHeight;
+  };
+  useKeys(
+    keys
+      ? {
+          j: () => move(1),
+          k: () => move(-1),
+          Enter: () => {
+            const row = sorted.find((one) => rowKey(one) === selected);
+            if (row) onOpen?.(row);
+          },
+        }
+      : {},
+    keys ? [["j k", "Next, previous row"], ["Enter", "Open the row"]] : [],
+  );
+
+  const first = grow ? 0 : Math.min(range[0], Math.max(0, sorted.length - 1));
+  const last = grow ? sorted.length : Math.min(range[1], sorted.length);
+  const click = (row) => (event) => {
+    if (event.target.closest("a, button, input, summary") || String(getSelection())) return;
+    setSelected(rowKey(row));
+    onOpen?.(row);
+  };
+  return html`<div class=${cx("table-box", grow && "grow")} ref=${box} onScroll=${look} tabindex=${grow ? undefined : -1}>
+    <table class="table" aria-label=${label} aria-rowcount=${sorted.length}>
+      <thead>
+        <tr>
+          ${columns.map((column) => {
+            const on = order?.by === column.id;
+            return html`<th
+              key=${column.id}
+              scope="col"
+              class=${cx(column.align === "right" && "right", column.class, column.hide && `hide-${column.hide}`)}
+              style=${column.width ? { width: column.width } : undefined}
+              aria-sort=${on ? (order.down ? "descending" : "ascending") : undefined}
+            >
+              ${column.sort
+                ? html`<button type="button" class=${cx("sort", on && "on")} onClick=${() => setOrder({ by: column.id, down: on ? !order.down : column.first === "desc" })}>
+                    ${column.label}<span class="arrow" aria-hidden="true">${on ? (order.down ? "↓" : "↑") : "↕"}</span>
+                  </button>`
+                : column.label}
+            </th>`;
+          })}
+        </tr>
+      </thead>
+      <tbody>
+        ${first > 0 && html`<tr key="above" class="spacer" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${first * rowHeight}px` }} /></tr>`}
+        ${sorted.slice(first, last).map((row) => {
+          const id = rowKey(row);
+          const tone = rowTone?.(row);
+          return html`<tr key=${id} class=${cx("row", tone && `row-${tone}`, onOpen && "opens", id === selected && "selected")} aria-selected=${id === selected ? "true" : undefined} onClick=${onOpen && click(row)}>
+            ${columns.map((column) => html`<td key=${column.id} class=${cx(column.align === "right" && "right", column.class, column.hide && `hide-${column.hide}`)}>${column.cell(row)}</td>`)}
+          </tr>`;
+        })}
+        ${last < sorted.length && html`<tr key="below" class="spacer" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${(sorted.length - last) * rowHeight}px` }} /></tr>`}
+      </tbody>
+    </table>
+    ${children}
+  </div>`;
+}
+
+function compare(a, b) {
+  const [noA, noB] = [a === null || a === undefined || a === "", b === null || b === undefined || b === ""];
+  if (noA || noB) return noA - noB;
+  return typeof a === "string" ? a.localeCompare(b, undefined, { numeric: true }) : a - b;
+}

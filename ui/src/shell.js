@@ -1,0 +1,166 @@
+/** What stands around every page: navigation, connection, theme, keys, toasts, dialogs. */
+import { cx, html, useEffect, useMemo, useRef } from "./core/html.js";
+import { get, denied } from "./core/api.js";
+import { plural } from "./core/format.js";
+import { GO, helpOpen, layers } from "./core/keys.js";
+import { connection, crashes, lastNews, now, onHappened, overview, reconnect, rooms, serverNow } from "./core/live.js";
+import { route, setScroller, url } from "./core/router.js";
+import { setTheme, theme } from "./core/theme.js";
+import { Copy } from "./parts/copy.js";
+import { Confirmation, Dialog } from "./parts/dialog.js";
+import { Dot } from "./parts/badge.js";
+import { Empty, Failed } from "./parts/empty.js";
+import { Icon } from "./parts/icon.js";
+import { Page } from "./parts/page.js";
+import { Toasts, toast } from "./parts/toast.js";
+import { Component } from "preact";
+
+const PAGES = [
+  ["o", "overview", () => null],
+  ["r", "rooms", () => rooms.value?.length],
+  ["s", "sessions", () => overview.value?.sessions],
+  ["c", "crashes", () => crashes.value?.length],
+  ["v", "services", () => null],
+  ["t", "settings", () => null],
+];
+
+export function Shell() {
+  const main = useRef(null);
+  useEffect(() => setScroller(main.current), []);
+  useEffect(() => onHappened(tell), []);
+  const { page: Current, params, path } = route.value;
+  const key = path;
+  return html`<div class="shell">
+    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to the page</a>
+    <${Side} />
+    <main id="main" class="main" ref=${main} tabindex="-1">
+      <${Lost} />
+      ${denied.value ? html`<${Denied} />` : Current ? html`<${Guard} key=${key}><${Current} ...${params} /><//>` : html`<${Nowhere} path=${path} />`}
+    </main>
+    <${Toasts} />
+    <${Confirmation} />
+    ${helpOpen.value && html`<${Help} />`}
+  </div>`;
+}
+
+function Side() {
+  const { path } = route.value;
+  return html`<nav class="side" aria-label="Pages">
+    <a class="brand" href=${url("/")}><img src="/studio/icon.svg" alt="" width="22" height="22" /><span>Bulkhead <em>Studio</em></span></a>
+    <ul class="nav">
+      ${PAGES.map(([letter, icon, counted]) => {
+        const [to, name] = GO[letter];
+        const here = to === "/" ? path === "/" : path === to || path.startsWith(`${to}/`);
+        return html`<li key=${to}>
+          <a href=${url(to)} class=${cx("nav-item", here && "here")} aria-current=${here ? "page" : undefined} title=${`${name} (g ${letter})`}>
+            <${Icon} name=${icon} size=${17} /><span class="nav-name">${name}</span><${NavCount} of=${counted} bad=${icon === "crashes"} />
+          </a>
+        </li>`;
+      })}
+    </ul>
+    <div class="side-foot">
+      <${Connection} />
+      <div class="side-tools"><${ThemeSwitch} /><button class="button icon-only quiet" title="Keys (?)" aria-label="Keys" onClick=${() => (helpOpen.value = true)}><${Icon} name="help" /></button></div>
+    </div>
+  </nav>`;
+}
+
+/** A number beside a page's name; a component of its own, so that it alone is drawn again. */
+function NavCount({ of, bad }) {
+  const value = of();
+  return value ? html`<span class=${cx("nav-count", bad && "bad")}>${value > 999 ? "999+" : value}</span>` : null;
+}
+
+const STATES = { live: ["ok", "Live"], connecting: ["busy", "Connecting…"], lost: ["warn", "Reconnecting…"] };
+
+function Connection() {
+  const [tone, text] = STATES[connection.value];
+  return html`<span class=${cx("connection", `tone-${tone}`)} role="status"><${Dot} tone=${tone} />${text}</span>`;
+}
+
+function ThemeSwitch() {
+  const order = ["system", "light", "dark"];
+  const next = order[(order.indexOf(theme.value) + 1) % order.length];
+  const icon = { system: "system", light: "sun", dark: "moon" }[theme.value];
+  const say = `Theme: ${theme.value}. Change to ${next}`;
+  return html`<button class="button icon-only quiet" title=${say} aria-label=${say} onClick=${() => setTheme(next)}><${Icon} name=${icon} /></button>`;
+}
+
+/** The strip that says that what is shown may be old. */
+function Lost() {
+  if (denied.value || connection.value === "live") return null;
+  if (connection.value === "connecting") return null;
+  const seconds = Math.max(0, Math.round((now.value - (serverNow() - Date.now()) - lastNews.value) / 1000));
+  return html`<div class="lost" role="status">
+    <${Dot} tone="warn" /><span>Reconnecting… last news ${seconds} s ago. What you see may be out of date.</span>
+    <button class="button small" onClick=${reconnect}>Try now</button>
+  </div>`;
+}
+
+function tell(event) {
+  const type = event.type ?? event.kind;
+  if (type !== "session.crashed") return;
+  const where = url("/sessions", event.session, "crash");
+  if (location.pathname.startsWith(url("/sessions", event.session))) return;
+  const siblings = event.siblings ? ` ${plural(event.siblings, "other session")} untouched.` : "";
+  toast({ tone: "bad", key: `${event.identity}|${event.fingerprint}`, text: `${event.identity || event.endpoint} in ${event.room || "no room"}: ${event.sentence}${siblings}`, link: where, linkText: "Why" });
+}
+
+/** Keeps the error of one page from taking the shell with it. */
+class Guard extends Component {
+  constructor() {
+    super();
+    this.state = { error: null };
+  }
+
+  static getDerivedStateFromError(error) {
+    return { error };
+  }
+
+  componentDidCatch(error) {
+    console.error(error);
+  }
+
+  render({ children }, { error }) {
+    if (!error) return children;
+    return html`<${Page} title="Error"><${Failed} error=${{ title: "This page failed", detail: String(error?.message ?? error) }} retry=${() => this.setState({ error: null })} /><//>`;
+  }
+}
+
+function Nowhere({ path }) {
+  return html`<${Page} title="Not found"><${Empty} icon="search" title="Nothing is here">
+    <p>Studio has no page at <code>${path}</code>.</p><p><a class="button" href=${url("/")}>Go to the overview</a></p>
+  <//><//>`;
+}
+
+const COMMAND = "bulkhead studio";
+
+function Denied() {
+  const again = async () => {
+    denied.value = false;
+    await get("/studio/me").catch(() => (denied.value = true));
+    if (!denied.value) location.reload();
+  };
+  return html`<div class="page denied">
+    <${Empty} icon="system" title="This server asks for a link from its terminal">
+      <p>On the machine it runs on, print a fresh link and open it here:</p>
+      <p class="command"><code>${COMMAND}</code><${Copy} text=${COMMAND} title="Copy the command" /></p>
+      <p><button class="button" onClick=${again}>Try again</button></p>
+    <//>
+  </div>`;
+}
+
+function Help() {
+  const close = () => (helpOpen.value = false);
+  const own = useMemo(() => layers.value.flatMap((layer) => layer.help), [layers.value]);
+  const all = [
+    ...own,
+    ["/", "Search or filter"],
+    ...Object.entries(GO).map(([letter, [, name]]) => [`g ${letter}`, `Go to ${name}`]),
+    ["Esc", "Close, leave a field"],
+    ["?", "These keys"],
+  ];
+  return html`<${Dialog} title="Keys" onClose=${close}>
+    <dl class="keys">${all.map(([keys, what]) => html`<div key=${keys}><dt>${keys.split(" ").map((one) => html`<kbd key=${one}>${one}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>
+  <//>`;
+}
