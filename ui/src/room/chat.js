@@ -1,0 +1,288 @@
+/**
+ * A person's chat with one agent in one thread: say, hear, cancel, clear, and what became of each turn.
+ *
+ * Theory: the document is the canonical text; messages say what is going on.  A turn is named by the id of the
+ * message that asked for it, ends when the agent says `thinking: false` for it, and is lost when the agent leaves
+ * in its middle.  A lost turn can be asked again under the same id: the message stands in the thread already.
+ */
+
+import { computed, signal } from "@preact/signals";
+import { Thread } from "./thread.js";
+
+const LISTEN_MS = 2_000;
+const SETTLE_MS = 400;
+const TYPING_SHOWN_MS = 4_000;
+const TYPING_TOLD_MS = 2_000;
+const KEPT_TURNS = 200;
+
+/**
+ * @typedef {object} Turn
+ * @property {string} id
+ * @property {"sending"|"thinking"|"answering"|"done"|"cancelled"|"lost"|"unanswered"|"failed"} state
+ * @property {boolean} mine
+ * @property {number} startedAt     ms since the epoch
+ * @property {number|null} firstMs  until its first text
+ * @property {number|null} tookMs
+ * @property {string} [error]
+ * @property {object[]} facts       what the developer log said about it: {type, data, at}
+ */
+
+export const RUNNING = new Set(["sending", "thinking", "answering"]);
+
+export class Chat {
+  /**
+   * @param {import("./client.js").RoomClient} room
+   * @param {{agent: string, path: string}} given
+   */
+  constructor(room, { agent, path }) {
+    this.room = room;
+    this.agent = agent;
+    this.path = path;
+    this.thread = new Thread(room, path);
+    /** @type {import("@preact/signals").Signal<import("./thread.js").Entry[]>} */
+    this.entries = signal([]);
+    this.isReady = signal(false);
+    this.members = signal([]);
+    /** What stands in the way: the thread cannot be opened, or the agent said so. */
+    this.notice = signal("");
+    /** @type {import("@preact/signals").Signal<Map<string, Turn>>} */
+    this.turns = signal(new Map());
+    this.current = computed(() => [...this.turns.value.values()].findLast((turn) => RUNNING.has(turn.state)) ?? null);
+    /** @type {import("@preact/signals").Signal<string[]>} people who are typing */
+    this.typing = signal([]);
+    this.isPresent = signal(false);
+    this.typists = new Map();
+    this.toldTypingAt = 0;
+    this.heardFor = "";
+    this.listening = [];
+    this.stops = [
+      this.thread.on("change", () => this.read()),
+      this.thread.on("ready", () => this.opened()),
+      this.thread.on("error", (error) => (this.notice.value = error.message)),
+      room.on("participants", () => this.look()),
+      room.on("left", (one) => this.left(one)),
+      room.on("lost", () => this.lost()),
+      room.on("message", (heard) => this.heard(heard)),
+      room.on("push:developer.log", ({ header }) => this.logged(header)),
+    ];
+    this.look();
+  }
+
+  /** Say something; resolves once it is sent. */
+  async say(text, files = []) {
+    const id = crypto.randomUUID();
+    this.put({ id, state: "sending", mine: true, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+    this.thread.say({ id, author: this.room.name, text, files });
+    await this.send(id, text, files);
+  }
+
+  /** Ask again for the answer to a message that stands in the thread. */
+  async retry(id) {
+    const said = this.thread.entries.find((entry) => entry.id === id);
+    if (!said) return;
+    this.put({ id, state: "sending", mine: true, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+    await this.send(id, said.text, said.files);
+  }
+
+  /** End the answer that is coming; what was written stays. */
+  async cancel() {
+    const turn = this.current.value;
+    const agent = this.room.named(this.agent);
+    if (!turn) return;
+    this.update(turn.id, { state: "cancelled", tookMs: Date.now() - turn.startedAt });
+    if (agent) await this.room.tell(agent, "cancel", { path: this.path }).catch(() => {});
+  }
+
+  /** Forget the chat, on both sides. */
+  async clear() {
+    const agent = this.room.named(this.agent);
+    if (agent) await this.room.tell(agent, "clear", { path: this.path });
+    else this.thread.clear();
+    this.turns.value = new Map();
+  }
+
+  /** Tell the others that we are writing; not too often. */
+  tellTyping() {
+    const now = Date.now();
+    if (now - this.toldTypingAt < TYPING_TOLD_MS || this.room.state !== "open") return;
+    this.toldTypingAt = now;
+    this.room.broadcast("typing", { path: this.path });
+  }
+
+  async close() {
+    this.stops.forEach((stop) => stop());
+    clearInterval(this.typingTimer);
+    await this.thread.close();
+  }
+
+  // ---- inside
+
+  async send(id, text, files) {
+    try {
+      // The agent must find the message in the thread, and messages overtake the document.
+      await this.thread.flush();
+      const agent = this.room.named(this.agent);
+      if (!agent) {
+        this.end(id, { state: "lost", error: `${this.agent} is not in the room right now.` });
+        return;
+      }
+      await this.greet(agent);
+      const attachments = files.map((path) => ({ path }));
+      await this.room.tell(agent, "chat", { path: this.path, text, id, ...(files.length && { attachments }) });
+      if (this.turns.value.get(id)?.state === "sending") this.update(id, { state: "thinking" });
+    } catch (error) {
+      this.end(id, { state: "failed", error: error.message });
+    }
+  }
+
+  /** Let an agent that has not yet opened this thread open it; one that never says so is talked to all the same. */
+  async greet(agent) {
+    if (this.heardFor === agent.id) return;
+    if (this.greeting?.to === agent.id) return this.greeting.done;
+    const done = (async () => {
+      const heard = new Promise((resolve) => this.listening.push(resolve));
+      await this.room.tell(agent, "opened", { path: this.path });
+      await Promise.race([heard, new Promise((resolve) => setTimeout(resolve, LISTEN_MS))]);
+      this.heardFor = agent.id;
+    })();
+    this.greeting = { to: agent.id, done };
+    try {
+      await done;
+    } finally {
+      this.greeting = null;
+    }
+  }
+
+  async opened() {
+    this.isReady.value = true;
+    this.notice.value = "";
+    this.heardFor = "";
+    this.thread.join(this.room.name, this.agent);
+    try {
+      await this.thread.flush();
+    } catch (error) {
+      this.notice.value = error.message;
+    }
+    this.look();
+  }
+
+  look() {
+    const agent = this.room.named(this.agent);
+    this.isPresent.value = agent !== null;
+    if (agent && this.thread.isReady && this.heardFor !== agent.id) this.greet(agent).catch(() => {});
+  }
+
+  left(participant) {
+    if (participant.attributes.name !== this.agent) return;
+    this.heardFor = "";
+    for (const turn of this.turns.value.values()) {
+      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", error: `${this.agent} left in the middle of its answer.` });
+    }
+  }
+
+  lost() {
+    this.heardFor = "";
+    this.isReady.value = false;
+    this.isPresent.value = false;
+    for (const turn of this.turns.value.values()) {
+      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", error: "The connection was lost in the middle of the answer." });
+    }
+  }
+
+  read() {
+    const entries = this.thread.entries;
+    this.entries.value = entries;
+    this.members.value = this.thread.members;
+    for (const turn of this.turns.value.values()) {
+      if (turn.state !== "thinking" && turn.state !== "sending") continue;
+      const answer = this.answerOf(turn.id);
+      if (answer) this.update(turn.id, { state: "answering", firstMs: Date.now() - turn.startedAt });
+    }
+  }
+
+  answerOf(id) {
+    return this.thread.entries.findLast((entry) => entry.turnId === id && entry.kind === "message" && entry.text) ?? null;
+  }
+
+  heard({ from, type, message }) {
+    if (message.path !== this.path) return;
+    const sender = this.room.participants.get(from);
+    if (type === "typing") return this.heardTyping(sender?.attributes.name);
+    if (sender?.attributes.name !== this.agent) return;
+    const id = typeof message.turn_id === "string" ? message.turn_id : "";
+    if (type === "listening") {
+      this.listening.splice(0).forEach((resolve) => resolve());
+    } else if (type === "thinking" && message.thinking === true) {
+      this.begin(id);
+    } else if (type === "thinking") {
+      this.finish(id);
+    } else if (type === "chat" && typeof message.text === "string") {
+      if (this.listening.length) this.notice.value = message.text;
+      this.listening.splice(0).forEach((resolve) => resolve());
+    }
+  }
+
+  /** The agent works on a turn; one that somebody else asked for is shown too. */
+  begin(id) {
+    const turn = this.turns.value.get(id);
+    if (turn) return turn.state === "sending" ? this.update(id, { state: "thinking" }) : undefined;
+    this.put({ id, state: "thinking", mine: false, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+  }
+
+  finish(id) {
+    const turn = this.turns.value.get(id) ?? (id ? null : this.current.value);
+    if (!turn || !RUNNING.has(turn.state)) return;
+    const tookMs = Date.now() - turn.startedAt;
+    if (this.answerOf(turn.id)) return this.end(turn.id, { state: "done", tookMs });
+    // Messages overtake the document: the answer may be a moment behind.
+    setTimeout(() => {
+      if (!RUNNING.has(this.turns.value.get(turn.id)?.state)) return;
+      this.end(turn.id, { state: this.answerOf(turn.id) ? "done" : "unanswered", tookMs });
+    }, SETTLE_MS);
+  }
+
+  heardTyping(name) {
+    if (!name || name === this.agent) return;
+    this.typists.set(name, Date.now());
+    this.showTyping();
+    this.typingTimer ??= setInterval(() => this.showTyping(), 1_000);
+  }
+
+  showTyping() {
+    const now = Date.now();
+    for (const [name, at] of this.typists) if (now - at > TYPING_SHOWN_MS) this.typists.delete(name);
+    const names = [...this.typists.keys()];
+    if (names.join() !== this.typing.value.join()) this.typing.value = names;
+    if (!names.length) {
+      clearInterval(this.typingTimer);
+      this.typingTimer = null;
+    }
+  }
+
+  logged({ type, data }) {
+    if (typeof type !== "string" || !data || typeof data !== "object" || data.path !== this.path) return;
+    const turn = this.turns.value.get(data.turn_id) ?? this.current.value;
+    if (turn && turn.facts.length < 100) this.update(turn.id, { facts: [...turn.facts, { type, data, at: Date.now() }] });
+  }
+
+  end(id, changes) {
+    const turn = this.turns.value.get(id);
+    if (turn) this.update(id, { tookMs: Date.now() - turn.startedAt, ...changes });
+  }
+
+  update(id, changes) {
+    const turn = this.turns.value.get(id);
+    if (turn) this.put({ ...turn, ...changes });
+  }
+
+  put(turn) {
+    const turns = new Map(this.turns.value);
+    turns.delete(turn.id);
+    turns.set(turn.id, turn);
+    for (const id of turns.keys()) {
+      if (turns.size <= KEPT_TURNS) break;
+      turns.delete(id);
+    }
+    this.turns.value = turns;
+  }
+}

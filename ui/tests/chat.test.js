@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Chat } from "../src/room/chat.js";
+import { RoomClient } from "../src/room/client.js";
+import { newThread, ownThread, segment } from "../src/room/thread.js";
+import { FakeDocuments } from "./fake_documents.js";
+import { FakeServer, agent, until } from "./fake_room.js";
+
+const PATH = ".threads/chatbot/ada.thread";
+
+/** A chat with an agent that says `listening` and otherwise what the test makes it say. */
+async function chatting(t, { present = true } = {}) {
+  const documents = new FakeDocuments();
+  const told = [];
+  const server = new FakeServer((socket, message) => {
+    if (documents.handle(socket, message)) return true;
+    if (message.type !== "messaging.send") return undefined;
+    socket.answer(message);
+    told.push(message.header);
+    if (message.header.type === "opened") socket.say("bot-1", "listening", { path: message.header.message.path, listening: true });
+    return true;
+  });
+  if (present) server.others = [agent()];
+  const room = new RoomClient(server.options());
+  const chat = new Chat(room, { agent: "chatbot", path: PATH });
+  room.connect();
+  await until(() => chat.isReady.value, "the thread");
+  t.after(async () => {
+    await chat.close();
+    room.close();
+  });
+  const bot = {
+    say: (type, message) => server.socket.say("bot-1", type, { path: PATH, ...message }),
+    write: (attributes) => documents.write(PATH, { author_name: "chatbot", role: "agent", ...attributes }),
+  };
+  const asked = () => told.filter((one) => one.type === "chat").at(-1)?.message;
+  return { chat, room, server, documents, told, bot, asked, turn: () => chat.turns.value.get(asked().id) };
+}
+
+test("an answer streams into the thread, and its turn is over", async (t) => {
+  const { chat, documents, told, bot, asked, turn } = await chatting(t);
+  await chat.say("hello");
+  assert.deepEqual(told.map((one) => one.type), ["opened", "chat"]);
+  assert.equal(documents.messages(PATH).get(0).getAttribute("text"), "hello", "the agent finds the message in the thread");
+  assert.equal(turn().state, "thinking");
+  bot.say("thinking", { thinking: true, turn_id: asked().id });
+  const answer = bot.write({ id: "a1", text: "Hi", turn_id: asked().id });
+  assert.equal(turn().state, "answering");
+  assert.ok(turn().firstMs >= 0);
+  const [first] = chat.entries.value;
+  answer.setAttribute("text", "Hi there");
+  assert.equal(chat.entries.value[1].text, "Hi there");
+  assert.equal(chat.entries.value[0], first, "what did not change is the same object");
+  bot.say("thinking", { thinking: false, turn_id: asked().id });
+  assert.equal(turn().state, "done");
+  assert.equal(chat.current.value, null);
+  assert.deepEqual(chat.members.value, ["ada", "chatbot"]);
+});
+
+test("a turn that gets no answer says so", async (t) => {
+  const { chat, bot, asked, turn } = await chatting(t);
+  await chat.say("not you");
+  bot.say("thinking", { thinking: false, turn_id: asked().id });
+  await until(() => turn().state === "unanswered");
+});
+
+test("cancel ends the turn and tells the agent", async (t) => {
+  const { chat, told, bot, asked, turn } = await chatting(t);
+  await chat.say("hello");
+  await chat.cancel();
+  assert.equal(turn().state, "cancelled");
+  assert.equal(told.at(-1).type, "cancel");
+  bot.say("thinking", { thinking: false, turn_id: asked().id });
+  assert.equal(turn().state, "cancelled");
+});
+
+test("an agent that leaves in mid-answer is noticed; the same question can be asked again", async (t) => {
+  const { chat, server, told, bot, asked, turn } = await chatting(t);
+  await chat.say("hello", ["a.txt"]);
+  const id = asked().id;
+  bot.write({ id: "a1", text: "Hi", turn_id: id });
+  server.socket.say("bot-1", "participant.disabled", { id: "bot-1" });
+  assert.equal(turn().state, "lost");
+  assert.equal(chat.isPresent.value, false);
+  server.socket.say("bot-2", "participant.enabled", agent("bot-2"));
+  assert.equal(chat.isPresent.value, true);
+  const before = chat.entries.value.length;
+  const retried = chat.retry(id);
+  await until(() => told.at(-1).type === "opened" && told.at(-1).to_participant_id === "bot-2");
+  server.socket.say("bot-2", "listening", { path: PATH, listening: true });
+  await retried;
+  assert.equal(asked().id, id);
+  assert.deepEqual(asked().attachments, [{ path: "a.txt" }]);
+  assert.equal(chat.entries.value.length, before, "it is not said twice");
+});
+
+test("with the agent away, a message is kept and can be asked later", async (t) => {
+  const { chat, documents, turn } = await chatting(t, { present: false });
+  await chat.say("anybody?");
+  const [lost] = [...chat.turns.value.values()];
+  assert.equal(lost.state, "lost");
+  assert.match(lost.error, /not in the room/);
+  assert.equal(documents.messages(PATH).length, 1);
+  assert.ok(turn);
+});
+
+test("after a lost connection the thread is whole again, with what was said meanwhile", async (t) => {
+  const { chat, server, documents } = await chatting(t);
+  server.socket.cut();
+  assert.equal(chat.isReady.value, false);
+  chat.thread.say({ id: "m1", author: "ada", text: "into the void" });
+  documents.write(PATH, { id: "m2", text: "meanwhile" });
+  server.later.at(-1).run();
+  await until(() => chat.isReady.value);
+  await chat.thread.flush();
+  const texts = documents.messages(PATH).toArray().map((one) => one.getAttribute("text")).sort();
+  assert.deepEqual(texts, ["into the void", "meanwhile"]);
+  assert.equal(documents.opens.at(-1).create, false, "a thread that is gone is not made beside the old one");
+});
+
+test("a thread that was deleted meanwhile is begun again", async (t) => {
+  const { chat, server, documents } = await chatting(t);
+  await chat.say("hello");
+  documents.docs.delete(PATH);
+  server.socket.cut();
+  server.later.at(-1).run();
+  await until(() => chat.isReady.value);
+  assert.deepEqual(chat.entries.value, []);
+  await chat.say("again");
+  assert.equal(documents.messages(PATH).length, 1);
+});
+
+test("hostile entries are read as far as they can be", async (t) => {
+  const { chat, documents } = await chatting(t);
+  documents.write(PATH, { text: 7, author_name: null, id: {} });
+  documents.write(PATH, {});
+  assert.deepEqual(chat.entries.value.map((one) => one.text), ["", ""]);
+});
+
+test("what the developer log says of this thread belongs to the turn", async (t) => {
+  const { chat, server, turn } = await chatting(t);
+  await chat.say("hello");
+  server.socket.push("developer.log", { type: "llm.tool_call", data: { path: PATH, name: "convert" } });
+  server.socket.push("developer.log", { type: "llm.tool_call", data: { path: "other.thread", name: "x" } });
+  assert.deepEqual(turn().facts.map((one) => one.data.name), ["convert"]);
+});
+
+test("clearing with the agent away empties the thread", async (t) => {
+  const { chat } = await chatting(t, { present: false });
+  await chat.say("hello");
+  await chat.clear();
+  assert.deepEqual(chat.entries.value, []);
+});
+
+test("the paths of threads are those of the command line", () => {
+  assert.equal(ownThread("chatbot", "Ada Lovelace"), ".threads/chatbot/Ada_Lovelace.thread");
+  assert.equal(segment("../x/é😀"), "_x_é_");
+  assert.equal(segment("..."), "_");
+  assert.match(newThread("a", "b", new Date("2026-11-22T10:20:30Z")), /^\.threads\/a\/b-20261122-102030\.thread$/);
+});
