@@ -17,6 +17,7 @@ from typing import Any
 from runtime.errors import ConfigError, RuntimeServiceError
 from runtime.front.server import Server
 from runtime.logs import configure, get_logger
+from runtime.process import descriptors
 from runtime.process.child import end_with
 from runtime.process.init import PARENT_VARIABLE
 from runtime.settings import LogSettings, load_settings
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
             file=Path(work["config"]) if work.get("config") else None,
         )
         configure(settings.log)
+        descriptors.claim()
         sources = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
         return asyncio.run(Server(settings, sources).run())
     except json.JSONDecodeError as error:

@@ -19,6 +19,7 @@ from runtime.errors import (
     SpawnFailed,
     ZygoteLost,
 )
+from runtime.process import descriptors
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
 from runtime.wire import control
@@ -77,7 +78,7 @@ class Command:
         # -P: a bundle's own runtime.py or json.py must not stand in for ours or the library's.
         argv = [python, "-P", *program, "--source", str(self.source), *arguments]
         try:
-            return subprocess.Popen(
+            popen = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -87,6 +88,8 @@ class Command:
                 pass_fds=pass_fds,
                 process_group=0,
             )
+            descriptors.give_back(popen.pid)
+            return popen
         except OSError as error:
             raise SpawnFailed(
                 f"{python} cannot be started: {error.strerror}",
