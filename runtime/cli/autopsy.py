@@ -147,7 +147,7 @@ def _tasks(tasks: list[Mapping[str, Any]], shown: bool) -> Iterator[str]:
         return
     for task in tasks:
         waits = f" · awaits a {task['waits_for']}" if task.get("waits_for") else ""
-        yield f"{task['name']}{waits}"
+        yield f"{task['name']}{' · is running' if task.get('running') else waits}"
         yield from (f"  {short_place(line)}" for line in task.get("frames") or [])
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from runtime.process import lifeline
-from runtime.process.plumbing import WorkerEnds
+from runtime.process.plumbing import STACKS_SIGNAL, WorkerEnds
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -61,7 +61,7 @@ def settle(ends: WorkerEnds, *, keep_fds: Iterable[int]) -> None:
     streams_to(ends.log_fd)
     os.close(ends.log_fd)
     faulthandler.enable(file=ends.box_fd, all_threads=True)
-    faulthandler.register(signal.SIGUSR1, file=ends.box_fd, all_threads=True, chain=False)
+    faulthandler.register(STACKS_SIGNAL, file=ends.box_fd, all_threads=True, chain=False)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _prefer_to_be_killed()

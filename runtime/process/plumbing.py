@@ -7,9 +7,10 @@
 | lifeline | holds the write end, never writes | `runtime.process.lifeline` |
 | box | reads | heartbeat slot, last room messages, and the stacks that faulthandler writes |
 
-The box is one sealed piece of shared memory: heartbeat and messages in its first page, text after it.
-Both sides share the file offset, so the front rewinds it before it asks for stacks and faulthandler, which
-may not allocate or seek, just writes on.  The seal bounds it, whatever a worker does.
+The box is one sealed piece of shared memory: heartbeat and messages in its first page, then what the asyncio
+tasks were doing when somebody asked, then text.  Both sides share the file offset, so the front rewinds it
+before it asks for stacks and faulthandler, which may not allocate or seek, just writes on.  The seal bounds
+it, whatever a worker does.
 """
 
 from __future__ import annotations
@@ -17,19 +18,35 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import signal
 import socket
 import struct
 from dataclasses import dataclass
 
 from runtime.process.message_ring import RING_BYTES, MessageRing
 
-_TEXT_AT = 4096
-_RING_AT = _TEXT_AT - RING_BYTES
+_PAGE_BYTES = 4096
+_RING_AT = _PAGE_BYTES - RING_BYTES
+_TASKS_AT = _PAGE_BYTES
+_TASKS_BYTES = 64 << 10
+_TEXT_AT = _TASKS_AT + _TASKS_BYTES  # last: it grows up to the seal
 _TEXT_BYTES = 128 << 10
 _SLOT = struct.Struct("<QQ")  # monotonic nanoseconds of the last beat, lag of that beat in microseconds
 _ACTIVE = struct.Struct("<Q")  # monotonic nanoseconds of the last message
 _ACTIVE_AT = _SLOT.size
+_ASKED = struct.Struct("<Q")  # number of the last question for tasks
+_ASKED_AT = _ACTIVE_AT + _ACTIVE.size
+_TOLD = struct.Struct("<QI")  # number of the question that is answered, bytes of the answer
 CHILD_FDS = 4
+MAX_TASKS_BYTES = _TASKS_BYTES - _TOLD.size
+STACKS_SIGNAL = signal.SIGUSR1
+"""Has every thread's stack written down, in C, at once."""
+TASKS_SIGNAL = signal.SIGURG
+"""Has the asyncio tasks written down, by Python code between two instructions of the main thread.
+
+Of the signals that do nothing where nobody handles them the one that nobody uses: a worker whose agent took
+it, or that has not come to install its handler, is not hurt by it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +71,9 @@ class Box:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._map = mmap.mmap(fd, _TEXT_AT)
+        self._map = mmap.mmap(fd, _PAGE_BYTES)
         self.messages = MessageRing(self._map, _RING_AT)
+        self._asked = 0
 
     @classmethod
     def create(cls) -> Box:
@@ -82,6 +100,24 @@ class Box:
         """Front: monotonic seconds of the last message; None before the first."""
         (at_ns,) = _ACTIVE.unpack_from(self._map, _ACTIVE_AT)
         return at_ns / 1e9 if at_ns else None
+
+    def ask_for_tasks(self) -> None:
+        """Front: what was told before is no answer any more; `TASKS_SIGNAL` is to follow."""
+        self._asked += 1
+        _ASKED.pack_into(self._map, _ASKED_AT, self._asked)
+
+    def tell_tasks(self, raw: bytes) -> None:
+        """Worker: the answer; at most `MAX_TASKS_BYTES`."""
+        (number,) = _ASKED.unpack_from(self._map, _ASKED_AT)
+        os.pwrite(self.fd, raw[:MAX_TASKS_BYTES], _TASKS_AT + _TOLD.size)
+        os.pwrite(self.fd, _TOLD.pack(number, len(raw)), _TASKS_AT)
+
+    def told_tasks(self) -> bytes | None:
+        """Front: the answer to the last question; None before it is there."""
+        number, count = _TOLD.unpack(os.pread(self.fd, _TOLD.size, _TASKS_AT))
+        if number != self._asked or not number:
+            return None
+        return os.pread(self.fd, min(count, MAX_TASKS_BYTES), _TASKS_AT + _TOLD.size)
 
     def clear_text(self) -> None:
         """Front: forget what was written, so that the next dump starts at the beginning."""

@@ -16,7 +16,7 @@ from runtime.process import tree
 from runtime.process.channel import Channel
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
-from runtime.process.plumbing import Heartbeat, Plumbing
+from runtime.process.plumbing import STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
 from runtime.process.procfs import final_cpu_s
 from runtime.process.traffic import Traffic
 from runtime.process.zygote_client import Command, ZygoteClient
@@ -24,8 +24,10 @@ from runtime.session.crash import LoadedCode
 from runtime.session.info import MessageSeen
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
+from runtime.wire.trace import TaskTrace, tasks_from_bytes
 
 _STACKS_S = 2.0
+_TASKS_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,27 +184,43 @@ class WorkerProcess:
         self.process.send_group(number)
 
     def ask_for_stacks(self) -> None:
-        """Have every thread's stack written to the box; works while the interpreter is stuck in C."""
-        self._plumbing.box.clear_text()
-        self.process.send(signal.SIGUSR1)
+        """Have every thread's stack and the asyncio tasks written to the box.
 
-    async def stacks(self) -> str:
-        """Every thread's stack now; empty when the process did not get to run within two seconds."""
+        The stacks come while the interpreter is stuck in C, too; the tasks come while its main thread runs
+        Python code, or waits in a call that a signal interrupts.
+        """
+        self._plumbing.box.clear_text()
+        self._plumbing.box.ask_for_tasks()
+        self.process.send(STACKS_SIGNAL)
+        self.process.send(TASKS_SIGNAL)
+
+    async def stacks(self) -> tuple[str, list[TaskTrace] | None]:
+        """Every thread's stack and the asyncio tasks now.
+
+        Empty, and None, where the process did not come to write them within two seconds.
+        """
         self.ask_for_stacks()
-        waited_s, before = 0.0, ""
+        waited_s, before, told_s = 0.0, "", 0.0
         while waited_s < _STACKS_S:
             # faulthandler has no way to tell that it is done: two equal readings 20 ms apart mean it is.
             await asyncio.sleep(0.02)
             waited_s += 0.02
             text = self.last_text()
             if text and text == before:
-                break
+                told_s = told_s or waited_s
+                if self.last_tasks() is not None or waited_s - told_s > _TASKS_S:
+                    break
             before = text
-        return before
+        return before, self.last_tasks()
 
     def forget_stacks(self) -> None:
         """What was written is of no use any more; it must not be taken for the stacks of an end to come."""
         self._plumbing.box.clear_text()
+
+    def last_tasks(self) -> list[TaskTrace] | None:
+        """What the asyncio tasks were doing when they were asked last; None before there is an answer."""
+        told = self._plumbing.box.told_tasks()
+        return None if told is None else tasks_from_bytes(told)
 
     def last_text(self) -> str:
         """What faulthandler wrote last."""

@@ -29,6 +29,7 @@ from runtime.supervisor.pings import Pings
 from runtime.supervisor.post_mortem import PostMortem
 from runtime.supervisor.relay import Relay
 from runtime.supervisor.sampler import Sampler
+from runtime.supervisor.stack_text import fatal_part, stacks_text
 from runtime.supervisor.vigil import Phase
 from runtime.wire import control
 
@@ -78,6 +79,7 @@ class Driver:
         self._worker: WorkerProcess | None = None
         self._sampler = sampler
         self._guard: Guard | None = None
+        self._dumped = False
         self._meter = UseMeter(self._placed_at)
         self._post_mortem = PostMortem(spec, generation, secrets=secrets)
         self._log = log.bind(
@@ -149,7 +151,11 @@ class Driver:
         return [] if self._worker is None else self._worker.room_messages()
 
     async def stacks(self) -> str | None:
-        return None if self._worker is None else await self._worker.stacks()
+        """Its tasks and every thread's stack as text; None when there is no process."""
+        if self._worker is None:
+            return None
+        text, tasks = await self._worker.stacks()
+        return stacks_text(text, tasks)
 
     async def ping(self, timeout_s: float) -> float | None:
         """Seconds of one round trip to the session's event loop; None when it did not answer."""
@@ -175,8 +181,8 @@ class Driver:
         self._meter.cpu(worker.process.cpu_s)
         self._sampler.forget(self._guard)
         self._guard.close()
-        stack = worker.last_text()
-        self._post_mortem.wrote(stack)
+        stack = fatal_part(worker.last_text(), was_asked=self._dumped)
+        self._post_mortem.wrote(stack, worker.last_tasks() or [] if self._dumped else [])
         await self._swept()
         if self._relay is not None:
             await self._relay.close()
@@ -196,6 +202,7 @@ class Driver:
                 warn=self._warned,
                 exceed=lambda reason, message: self._feed(lc.LimitExceeded(reason, message)),
                 hung=lambda message: self._feed(lc.Hung(message)),
+                tasks=self._post_mortem.saw_tasks,
             ),
         )
 
@@ -250,9 +257,6 @@ class Driver:
                 self._post_mortem.said(message)
             case control.Pong():
                 self._pings.answered(message)
-            case control.TasksNow():
-                if self._guard is not None:
-                    self._guard.heard_tasks(message.tasks)
             case control.StatusNow():
                 self._publish(
                     events.Status(
@@ -321,6 +325,7 @@ class Driver:
                 if self._worker is not None:
                     self._worker.send(control.Stop(action.reason.value, action.grace_s))
             case lc.DumpStacks():
+                self._dumped = True
                 if self._worker is not None:
                     self._worker.ask_for_stacks()
             case lc.SendSignal():

@@ -18,21 +18,13 @@ from runtime.session.use import UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict
 from runtime.supervisor.budget import Budget, Excess, NearLimit, Pause
+from runtime.supervisor.stack_text import stacks_text
 from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
-from runtime.wire.control import DumpTasks
 from runtime.wire.trace import TaskTrace
 
 _STACKS_S = 0.1
-_MAX_TASKS = 40
-_MAX_FRAMES = 12
+_TASKS_S = 1.0
 _LINE_CHARS = 300
-
-
-def _told(task: TaskTrace) -> str:
-    """One task for people, bounded: a worker may send what it likes."""
-    waits = f" waits for {task.waits_for}" if task.waits_for else ""
-    lines = [f"  {line}" for line in task.frames[-_MAX_FRAMES:]]
-    return "\n".join(line[:_LINE_CHARS] for line in [f"Task {task.name}{waits}", *lines])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +35,13 @@ class Alarm:
         warn: Kind, sentence, stacks (empty where there are none).
         exceed: The session passed a limit and is to end.
         hung: The session hangs and is to end.
+        tasks: What its tasks were doing when it was found to hang.
     """
 
     warn: Callable[[str, str, str], None]
     exceed: Callable[[ExitReason, str], None]
     hung: Callable[[str], None]
+    tasks: Callable[[list[TaskTrace]], None]
 
 
 class Guard:
@@ -78,6 +72,9 @@ class Guard:
         self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
         self._paused: list[Member] = []
         self._flood_told = False
+        self._clock = clock
+        self._telling: Late | None = None
+        self._late_at = now
         self._tasks: list[TaskTrace] = []
         self._timers: set[asyncio.TimerHandle] = set()
 
@@ -138,6 +135,7 @@ class Guard:
                 case Late():
                     self._late(sign)
                 case Hung():
+                    self._tell_late(at_once=True)
                     self._alarm.hung(self._sentence(sign.kind, sign.silent_s, self._worker.last_text()))
                 case Awake():
                     self._worker.forget_stacks()
@@ -147,21 +145,23 @@ class Guard:
         if sign.kind is Silence.STOPPED:
             self._alarm.warn("hang", f"is {sign.kind.value} for {sign.silent_s:.1f} s", "")
             return
-        self._tasks = []
-        if sign.kind is Silence.AWAITING:  # its loop turns, so it can say itself what its tasks wait for
-            self._worker.send(DumpTasks())
         self._worker.ask_for_stacks()
-        self._after(_STACKS_S, lambda: self._tell_late(sign))
+        self._late_at, self._telling = self._clock.now(), sign
+        self._after(_STACKS_S, self._tell_late)
 
-    def heard_tasks(self, tasks: list[TaskTrace]) -> None:
-        """The worker says what its tasks are doing."""
-        self._tasks = tasks[:_MAX_TASKS]
-
-    def _tell_late(self, sign: Late) -> None:
+    def _tell_late(self, *, at_once: bool = False) -> None:
+        """Tell what was asked for, as soon as it is there or is not to be expected any more."""
+        sign, tasks = self._telling, self._worker.last_tasks()
+        if sign is None:
+            return
+        if tasks is None and not at_once and self._clock.now() - self._late_at < _TASKS_S:
+            self._after(_STACKS_S, self._tell_late)
+            return
+        self._telling, self._tasks = None, tasks or []
         stack = self._worker.last_text()
         sentence = self._sentence(sign.kind, sign.silent_s, stack)
-        told = "\n\n".join([*map(_told, self._tasks), stack])
-        self._alarm.warn("hang", f"is {sentence}", told)
+        self._alarm.warn("hang", f"is {sentence}", stacks_text(stack, tasks))
+        self._alarm.tasks(self._tasks)
 
     def _sentence(self, kind: Silence, silent_s: float, stack: str) -> str:
         if kind is Silence.AWAITING:

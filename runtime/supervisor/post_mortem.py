@@ -59,6 +59,7 @@ class PostMortem:
         self._said: Failed | Exiting | None = None
         self._warnings: list[Warned] = []
         self._stack = ""
+        self._tasks: list[TaskTrace] = []
         self._tree: tuple[str, ...] = ()
 
     # ---- while it lives
@@ -79,9 +80,14 @@ class PostMortem:
         """A limit or a hang came near; the newest warnings are kept."""
         self._warnings = [*self._warnings, warning][-_MAX_WARNINGS:]
 
-    def wrote(self, stack: str) -> None:
-        """What faulthandler wrote, at the end or when it was asked."""
+    def wrote(self, stack: str, tasks: list[TaskTrace]) -> None:
+        """What was written at the end: by faulthandler, and of the asyncio tasks."""
         self._stack = stack or self._stack
+        self.saw_tasks(tasks)
+
+    def saw_tasks(self, tasks: list[TaskTrace]) -> None:
+        """What its tasks were doing when it was found to hang, or at the end; the newest answer counts."""
+        self._tasks = tasks or self._tasks
 
     def look(self) -> None:
         """It is about to be killed: note which processes there are."""
@@ -149,7 +155,7 @@ class PostMortem:
             traceback=_bounded(redactor, self._traceback(exit), _TRACEBACK_CHARS),
             frames=tuple(_frames(trace, redactor)),
             frames_omitted=max(0, trace.omitted),
-            tasks=tuple(_tasks(trace, redactor)),
+            tasks=tuple(_tasks(trace.tasks or self._tasks, redactor)),
             native=native,
             log=tuple(
                 replace(line, text=_bounded(redactor, line.text, _LINE_CHARS)) for line in log[-LOG_LINES:]
@@ -216,14 +222,15 @@ def _frames(trace: Trace, redactor: Redactor) -> list[Frame]:
     return made[::-1]
 
 
-def _tasks(trace: Trace, redactor: Redactor) -> list[TaskTrace]:
+def _tasks(tasks: Sequence[TaskTrace], redactor: Redactor) -> list[TaskTrace]:
     left_chars, made = _MAX_TASK_CHARS, list[TaskTrace]()
-    for task in trace.tasks[:_MAX_TASKS]:
+    for task in tasks[:_MAX_TASKS]:
         lines = [line[:700] for line in task.frames[:12]]
         left_chars -= sum(map(len, lines)) + 100
         if left_chars < 0:
             break
-        made.append(TaskTrace(redactor.text(task.name[:100]), task.waits_for[:100], lines, task.own))
+        name = redactor.text(task.name[:100])
+        made.append(TaskTrace(name, task.waits_for[:100], lines, task.own, task.running))
     return made
 
 

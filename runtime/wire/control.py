@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from runtime.errors import RemoteProtocolError
-from runtime.wire.trace import TaskTrace, Trace
+from runtime.wire.trace import Trace
 
 
 class _Message(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
@@ -65,10 +65,6 @@ class Fault(_Message, frozen=True, tag="fault"):
     kind: str
 
 
-class DumpTasks(_Message, frozen=True, tag="dump_tasks"):
-    """Say what every asyncio task is doing; answered with `TasksNow` if the loop turns."""
-
-
 class Packet(_Message, frozen=True, tag="packet"):
     """One room packet of a relayed connection; the same message in both directions."""
 
@@ -98,12 +94,6 @@ class Pong(_Message, frozen=True, tag="pong"):
     """The answer to a `Ping`."""
 
     seq: int
-
-
-class TasksNow(_Message, frozen=True, tag="tasks"):
-    """What every asyncio task was doing when it was asked for; bounded by the worker, and once more by us."""
-
-    tasks: list[TaskTrace]
 
 
 class StatusNow(_Message, frozen=True, tag="status"):
@@ -239,8 +229,8 @@ class Reaped(_Message, frozen=True, tag="reaped"):
     cpu_s: float = 0.0
 
 
-ToWorker = Start | Stop | DumpTasks | Ping | Fault | Packet | RelayClosed
-FromWorker = Hello | ReadyNow | TasksNow | Pong | StatusNow | Failed | Exiting | Ended | Packet | RelayClosed
+ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed
+FromWorker = Hello | ReadyNow | Pong | StatusNow | Failed | Exiting | Ended | Packet | RelayClosed
 FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

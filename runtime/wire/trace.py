@@ -6,7 +6,11 @@ because a worker may send what it likes.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+_MAX_TASKS: Final = 100
 
 
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,12 +38,37 @@ class TaskTrace(msgspec.Struct, frozen=True, omit_defaults=True):
         waits_for: What its innermost frame awaits, by type; empty when it does not wait.
         frames: ``file:line in function``, outermost first.
         own: A line of the bundle is among them.
+        running: It does not wait: the last line is where the process was.
     """
 
     name: str
     waits_for: str = ""
     frames: list[str] = []
     own: bool = False
+    running: bool = False
+
+
+_tasks_decoder = msgspec.msgpack.Decoder(list[TaskTrace])
+
+
+def tasks_to_bytes(tasks: list[TaskTrace], *, most_bytes: int) -> bytes:
+    """The tasks as a worker leaves them in its box; the last ones are left out where there is no room."""
+    parts, left_bytes = list[bytes](), most_bytes - 5
+    for task in tasks[:_MAX_TASKS]:
+        part = msgspec.msgpack.encode(task)
+        left_bytes -= len(part)
+        if left_bytes < 0:
+            break
+        parts.append(part)
+    return msgspec.msgpack.encode([msgspec.Raw(part) for part in parts])
+
+
+def tasks_from_bytes(raw: bytes) -> list[TaskTrace]:
+    """Read what a worker left; nothing where it makes no sense."""
+    try:
+        return _tasks_decoder.decode(raw)[:_MAX_TASKS]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
 
 
 class Excerpt(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -27,7 +27,7 @@ from runtime.worker.bundle import LoadedBundle, load, program_of
 from runtime.worker.heartbeat import beat_for_ever
 from runtime.worker.rehearsal import rehearse
 from runtime.worker.session import Session
-from runtime.worker.tasks import OURS
+from runtime.worker.tasks import OURS, answer_in
 
 _MAX_FRAME_BYTES = 8 << 20
 _REHEARSE_AFTER_S = 0.005
@@ -140,6 +140,7 @@ class _Worker:
         # What needs no session is done before there is one: parked, this costs nobody's time.
         setproctitle.setproctitle("bulkhead: parked")
         self._box = box = Box(self._ends.box_fd)
+        answer_in(box, self._folder)
         channel.send(control.Hello(os.getpid()))
         parked = asyncio.create_task(self._parked())
         start = await self._first(channel)

@@ -92,9 +92,6 @@ class Session:
             case control.Ping():
                 with contextlib.suppress(ChannelClosed):
                     self._send(control.Pong(message.seq))
-            case control.DumpTasks():
-                with contextlib.suppress(ChannelClosed):
-                    self._send(control.TasksNow(tasks_now(self._loaded.folder)))
             case control.Fault():
                 commit(message.kind, self._background_failed)
             case control.Packet():

@@ -1,46 +1,104 @@
-"""What every asyncio task is doing, down to the line that awaits: for the report of a failure."""
+"""What every asyncio task is doing, down to the line that awaits: for reports, and for whoever asks."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+from itertools import islice
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Final
 
-from runtime.wire.trace import TaskTrace
+from runtime.process.plumbing import MAX_TASKS_BYTES, TASKS_SIGNAL, Box
+from runtime.wire.trace import TaskTrace, tasks_to_bytes
 
 OURS: Final = "bulkhead:"
 """Names of our own tasks begin so where their frames do not show it."""
 MAX_TASKS: Final = 40
 MAX_FRAMES: Final = 12
+_LOOKED_AT: Final = 2_000
+_MAX_DEPTH: Final = 200
 _RUNTIME: Final = str(Path(__file__).resolve().parent.parent)
 
 
-def tasks_now(folder: Path) -> list[TaskTrace]:
+def tasks_now(folder: Path, at: FrameType | None = None) -> list[TaskTrace]:
     """The tasks of the running loop that are not done, those of the bundle in `folder` first.
 
     Our own tasks, which keep a session and its connection going, are left out.
+
+    Args:
+        at: Where the program is just now; without it the current task, which asks, is left out too.
     """
     now = asyncio.current_task()
-    others = [t for t in asyncio.all_tasks() if t is not now and not t.get_name().startswith(OURS)]
-    found = [_trace(task, f"{folder}/") for task in others]
+    others = [task for task in asyncio.all_tasks() if not _name(task).startswith(OURS)]
+    found = [_trace(task, f"{folder}/") for task in islice(others, _LOOKED_AT) if task is not now]
     shown = [task for task in found if task.own or not any(_is_ours(line) for line in task.frames)]
     shown.sort(key=lambda task: (not task.own, task.name))
+    if now is not None and at is not None:
+        shown.insert(0, _running(now, at, f"{folder}/"))
     return shown[:MAX_TASKS]
+
+
+def answer_in(box: Box, folder: Path) -> None:
+    """Leave the tasks in the box whenever the front asks by `TASKS_SIGNAL`, also while the loop is blocked.
+
+    The handler runs in the main thread between two instructions, and within a call that the signal
+    interrupted (``time.sleep``, a read from a socket, a lock), which then goes on.  In a C call that neither
+    returns nor takes signals it does not run: then there are the stacks of the threads alone.
+    """
+
+    def asked(_: int, frame: FrameType | None) -> None:
+        try:
+            tasks = tasks_now(folder, frame)
+        except RuntimeError:
+            tasks = []  # no loop runs
+        try:
+            box.tell_tasks(tasks_to_bytes(tasks, most_bytes=MAX_TASKS_BYTES))
+        except OSError:
+            pass  # an agent that closed descriptors which were not its own; it goes on without us
+
+    signal.signal(TASKS_SIGNAL, asked)
 
 
 def _is_ours(line: str) -> bool:
     return line.startswith(_RUNTIME) or "/site-packages/websockets/" in line
 
 
+def _name(task: asyncio.Task[Any]) -> str:
+    return asyncio.Task.get_name(task) if isinstance(task, asyncio.Task) else type(task).__name__
+
+
 def _trace(task: asyncio.Task[Any], below: str) -> TaskTrace:
     frames, awaited = _chain(task.get_coro())
     return TaskTrace(
-        name=task.get_name()[:100],
+        name=_name(task)[:100],
         waits_for=awaited,
-        frames=[f"{f.f_code.co_filename}:{f.f_lineno} in {f.f_code.co_name}" for f in frames],
-        own=any(f.f_code.co_filename.startswith(below) for f in frames),
+        frames=[_line(frame) for frame in frames],
+        own=any(frame.f_code.co_filename.startswith(below) for frame in frames),
     )
+
+
+def _running(task: asyncio.Task[Any], at: FrameType, below: str) -> TaskTrace:
+    """The current task: its frames lie on the stack, from where we are out to its coroutine's own."""
+    coro = task.get_coro()
+    outermost = coro.cr_frame if type(coro) is CoroutineType else None
+    frames: list[FrameType] = []
+    frame: FrameType | None = at
+    while frame is not None and len(frames) < _MAX_DEPTH:
+        frames.append(frame)
+        if frame is outermost:
+            break
+        frame = frame.f_back
+    return TaskTrace(
+        name=_name(task)[:100],
+        frames=[_line(frame) for frame in reversed(frames[:MAX_FRAMES])],
+        own=any(frame.f_code.co_filename.startswith(below) for frame in frames),
+        running=True,
+    )
+
+
+def _line(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename[:300]}:{frame.f_lineno} in {frame.f_code.co_name[:100]}"
 
 
 def _chain(awaited: Any) -> tuple[list[FrameType], str]:

@@ -63,7 +63,10 @@ REPORT: dict[str, Any] = {
             "source": "return 1 / 0",
         },
     ],
-    "tasks": [{"name": "news", "own": True, "waits_for": "Future", "frames": ["/srv/main.py:9 in wait"]}],
+    "tasks": [
+        {"name": "news", "own": True, "waits_for": "Future", "frames": ["/srv/main.py:9 in wait"]},
+        {"name": "blocker", "own": True, "running": True, "frames": ["/srv/main.py:12 in block"]},
+    ],
     "native": "",
     "log_lines_dropped": 4,
     "log": [
@@ -170,7 +173,7 @@ def test_a_report_tells_what_happened_where_and_what_to_do(answering: Any, bulkh
     assert python[0] == "main.py:41 on_chat → main.py:17 fast_sum"
     assert python[1:] == ["  values = [1.0, 2.0]", "  api_key = •••"]
     assert section(out, "Source")[2] == "→   17      return 1 / 0"
-    assert section(out, "Tasks") == ["1 asyncio task, 1 in this program (show --tasks)"]
+    assert section(out, "Tasks") == ["2 asyncio tasks, 2 in this program (show --tasks)"]
     assert section(out, "Last log")[0] == "09:14:03.000 [2Jhello"
     assert "4 lines were dropped" in out
     assert section(out, "Last in") == ["messaging.send chat (212 B, 09:14:03.400)"]
@@ -183,6 +186,8 @@ def test_more_is_shown_when_asked_for(answering: Any, bulkhead: Any) -> None:
     assert section(bulkhead("crash", "show", "s_1", "--tasks").out, "Tasks") == [
         "news · awaits a Future",
         "  main.py:9 in wait",
+        "blocker · is running",
+        "  main.py:12 in block",
     ]
     full = bulkhead("crash", "show", "s_1", "--full").out
     assert "json.py:1 dumps" in full

@@ -82,6 +82,105 @@ async def test_a_hang_is_told_with_its_line_and_then_ended(quick: Any, path: str
     assert not warnings(quick, sibling)
 
 
+TASKS = """
+    import ctypes
+    class Busy(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.poll(), name="news")
+            self.other = asyncio.create_task(self.block(), name="blocker")
+        async def poll(self):
+            await asyncio.Event().wait()
+        async def block(self):
+            await asyncio.sleep(0.2)
+            self.hang()
+
+    @service.path("/sleep", identity="sleep")
+    class Sleep(Busy):
+        def hang(self):
+            time.sleep(600)
+
+    @service.path("/spin", identity="spin")
+    class Spin(Busy):
+        def hang(self):
+            while True:
+                pass
+
+    @service.path("/taken", identity="taken")
+    class Taken(Busy):
+        def hang(self):
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1}:
+                signal.signal(number, signal.SIG_DFL)
+            time.sleep(600)
+
+    @service.path("/held", identity="held")
+    class Held(Busy):
+        def hang(self):
+            ctypes.PyDLL(None).read(os.pipe()[0], ctypes.create_string_buffer(1), 1)
+"""
+
+
+async def stacks_with(node: Any, session_id: Any, wanted: str) -> str:
+    """Its stacks, asked for until they show what is to be seen in the end."""
+    async with asyncio.timeout(20):
+        while True:
+            text: str = await node.placement.stacks(session_id) or ""
+            if wanted in text:
+                return text
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("path", ["/sleep", "/spin"])
+async def test_what_its_tasks_wait_for_is_told_while_its_loop_is_blocked(
+    make_node: Callable[..., Any], path: str
+) -> None:
+    node = make_node(heartbeat_s=0.1, hang_warn_s=0.5, hang_kill_s=3.0)
+    node.write("bundle.py", TASKS)
+    await node.start()
+    try:
+        session_id = await node.ready(path)
+        text = await stacks_with(node, session_id, "in hang")
+        assert "Task blocker is running" in text
+        assert "Task news waits for Future" in text
+        assert "in poll" in text
+        ended = await node.exited(session_id)
+        assert ended.exit.reason is ExitReason.HANG
+        assert [task.name for task in ended.report.tasks if task.own] == ["blocker", "news"]
+        assert ended.report.tasks[0].running
+        assert ended.report.tasks[0].frames[-1].endswith("in hang")
+        assert "Task news waits for Future" in warnings(node, session_id)[0].stack
+    finally:
+        await node.close()
+
+
+@pytest.mark.parametrize("path", ["/taken", "/held"])
+async def test_where_tasks_cannot_be_asked_the_threads_are_shown_and_it_lives(
+    make_node: Callable[..., Any], path: str
+) -> None:
+    node = make_node(heartbeat_s=0.1, hang_kill_s=0.0)
+    node.write("bundle.py", TASKS)
+    await node.start()
+    try:
+        session_id = await node.ready(path)
+        text = await stacks_with(node, session_id, "in hang")
+        assert "asyncio tasks are not known" in text
+        assert "Current thread" in text
+        assert psutil.pid_exists(node.pid(session_id))
+    finally:
+        await node.close()
+
+
+async def test_tasks_of_a_fresh_interpreter_are_told_too(make_node: Callable[..., Any]) -> None:
+    node = make_node(hang_kill_s=0.0)
+    held = "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"  # cannot be forked from
+    node.write("bundle.py", f"\n    {held}\n{TASKS}")
+    await node.start()
+    try:
+        session_id = await node.ready("/sleep")
+        assert "Task news waits for Future" in await stacks_with(node, session_id, "in hang")
+    finally:
+        await node.close()
+
+
 async def test_a_hang_in_start_is_a_hang(quick: Any) -> None:
     quick.write(
         "bundle.py",

@@ -35,7 +35,7 @@ def report(said: Failed | None = None, exit: Exit | None = None, **more: Any) ->
         post_mortem.said(said)
     for warning in more.pop("warnings", ()):
         post_mortem.warned(warning)
-    post_mortem.wrote(more.pop("stack", ""))
+    post_mortem.wrote(more.pop("stack", ""), more.pop("tasks", []))
     given: dict[str, Any] = {"after_s": 1.0, "log": [], "log_lines_dropped": 0, "use": Use(), **more}
     how = exit or Exit(reason=ExitReason.AGENT_ERROR, message="no", at=2.0)
     return post_mortem.report(how, **given)
@@ -114,6 +114,14 @@ def test_the_stack_of_a_warning_stands_in_for_one_at_the_end() -> None:
     made = report(exit=Exit(reason=ExitReason.HANG, message="blocked", at=2.0), warnings=[warned])
     assert made.native == "Thread 1 …"
     assert made.warnings == ("blocked for 2 s",)
+
+
+def test_tasks_that_were_seen_before_the_end_are_shown_and_redacted() -> None:
+    seen = [TaskTrace("news env-secret-value", "Future", ["main.py:9 in wait"], own=True)]
+    made = report(exit=Exit(reason=ExitReason.HANG, message="blocked", at=2.0), tasks=seen)
+    assert made.tasks == (TaskTrace("news •••", "Future", ["main.py:9 in wait"], own=True),)
+    told = Failed("run", "ValueError", "no", trace=Trace(tasks=[TaskTrace("at the failure")]))
+    assert [task.name for task in report(told, tasks=seen).tasks] == ["at the failure"]
 
 
 def test_the_warnings_are_bounded() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from runtime.worker.tasks import MAX_FRAMES, MAX_TASKS, OURS, tasks_now
+from runtime.process.plumbing import TASKS_SIGNAL, Box
+from runtime.wire.trace import TaskTrace, tasks_from_bytes
+from runtime.worker.tasks import MAX_FRAMES, MAX_TASKS, OURS, answer_in, tasks_now
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -52,3 +57,65 @@ async def test_one_that_has_not_begun_is_shown_where_it_will() -> None:
     assert [one.name for one in tasks_now(HERE)] == ["new"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def ask() -> Iterator[Callable[[], None]]:
+    """Ask as the front does; the answer is in `told`."""
+    box, before = Box.create(), signal.getsignal(TASKS_SIGNAL)
+    answer_in(box, HERE)
+
+    def asking() -> None:
+        box.ask_for_tasks()
+        assert box.told_tasks() is None
+        os.kill(os.getpid(), TASKS_SIGNAL)
+
+    asking.told = lambda: box.told_tasks()  # type: ignore[attr-defined]
+    yield asking
+    signal.signal(TASKS_SIGNAL, before)
+    box.close()
+
+
+def told(ask: Callable[[], None]) -> list[TaskTrace]:
+    raw = ask.told()  # type: ignore[attr-defined]
+    assert raw is not None
+    assert len(raw) < 64 << 10
+    return tasks_from_bytes(raw)
+
+
+async def test_tasks_are_told_without_a_turn_of_the_loop(ask: Callable[[], None]) -> None:
+    async def blocks() -> list[TaskTrace]:
+        ask()
+        return told(ask)
+
+    event = asyncio.Event()
+    waiting = asyncio.create_task(waits(event, 1), name="news")
+    await asyncio.sleep(0)
+    running, *others = await asyncio.create_task(blocks(), name="blocker")
+    assert (running.name, running.running, running.own) == ("blocker", True, True)
+    assert "in blocks" in running.frames[0]
+    news = next(one for one in others if one.name == "news")
+    assert (news.running, news.waits_for) == (False, "Future")
+    event.set()
+    await waiting
+
+
+async def test_however_many_they_are_the_answer_has_its_bound(ask: Callable[[], None]) -> None:
+    event = asyncio.Event()
+    tasks = [asyncio.create_task(waits(event, 50), name="x" * 5_000) for _ in range(3_000)]
+    await asyncio.sleep(0)
+    ask()
+    assert 1 < len(told(ask)) <= MAX_TASKS
+    event.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_what_is_no_answer_is_taken_for_none() -> None:
+    box = Box.create()
+    assert box.told_tasks() is None
+    box.ask_for_tasks()
+    box.tell_tasks(b"\xc1 no message")
+    assert tasks_from_bytes(box.told_tasks() or b"") == []
+    os.pwrite(box.fd, b"\xff" * 64, 4096)
+    assert box.told_tasks() is None
+    box.close()
