@@ -48,6 +48,8 @@ class Chronicle:
     Attributes:
         closed: Called, in order, with each record when its session is over.
         book: What the sessions used that have no record any more.
+        started_count: Processes that sessions got since the server began.
+        crashed_count: Attempts since then that did not end well.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Chronicle:
         self._status_at: dict[SessionId, float] = {}
         self.closed: list[Callable[[SessionRecord], object]] = []
         self.book = UsageBook()
+        self.started_count = self.crashed_count = 0
         ledger.forgotten = self._forgotten
 
     # ---- what is known
@@ -207,6 +210,7 @@ class Chronicle:
             case Placed():
                 self._tell(record, "session.placed", event.at)
             case Started():
+                self.started_count += 1
                 self._metrics.session_started(endpoint)
                 self._tell(record, "session.started", event.at, pid=event.pid, parked=event.parked)
             case Ready():
@@ -251,6 +255,7 @@ class Chronicle:
         """A session, or one attempt of it, did not end well; from here on its report is found."""
         if self._crashes is not None:
             self._crashes.keep(report)
+        self.crashed_count += 1
         self._metrics.session_crashed(record.spec.endpoint, report.exit.reason)
         about = {
             "reason": str(report.exit.reason),

@@ -9,11 +9,13 @@ from runtime.front import (
     crashes,
     events,
     health,
+    live,
     model,
     openapi,
     quarantine,
     rest,
     rooms,
+    studio,
     tokens,
     usage,
     webhooks,
@@ -21,6 +23,8 @@ from runtime.front import (
 )
 from runtime.front.body import BoundedRequest
 from runtime.front.door import request_id
+from runtime.front.live import Live
+from runtime.front.overview import Overview
 from runtime.front.problems import install
 from runtime.front.socket import BoundedConnection
 from runtime.front.state import Front
@@ -33,8 +37,12 @@ class FrontApp(Quart):
     asgi_websocket_class = BoundedConnection
 
 
-def create_app(front: Front, readers: events.Readers) -> FrontApp:
-    """The application for one server's parts."""
+def create_app(front: Front, readers: events.Readers, told: Live | None = None) -> FrontApp:
+    """The application for one server's parts.
+
+    Args:
+        told: Makes what readers of the Studio's stream get, and is kept running by the caller.
+    """
     app = FrontApp("bulkhead", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = front.settings.max_body_bytes
     app.config["BODY_TIMEOUT"] = None  # read_body has its own
@@ -62,6 +70,8 @@ def create_app(front: Front, readers: events.Readers) -> FrontApp:
     app.register_blueprint(crashes.routes(front))
     app.register_blueprint(chaos.routes(front))
     app.register_blueprint(events.routes(front, readers))
+    app.register_blueprint(live.routes(front, readers, told or Live(front, Overview(front))))
+    app.register_blueprint(studio.routes(front))
     app.register_blueprint(rooms.routes(front))
     app.register_blueprint(tokens.routes(front))
     app.register_blueprint(model.routes(front))

@@ -27,7 +27,7 @@ def routes(front: Front) -> Blueprint:
     @paths.get("/crashes")
     async def crashes() -> Response:
         groups = await front.crashes.groups() if front.crashes is not None else []
-        return jsonify(crashes=[_group_json(group) for group in groups])
+        return jsonify(crashes=[group_json(group) for group in groups])
 
     @paths.get("/crashes/<fingerprint>")
     async def crash(fingerprint: str) -> Response:
@@ -40,7 +40,7 @@ def routes(front: Front) -> Blueprint:
             {"session": report.session_id, "generation": report.generation, "at": iso(report.at)}
             for report in reports
         ]
-        return jsonify(**_group_json(group), sessions=sessions, report=latest)
+        return jsonify(**group_json(group), sessions=sessions, report=latest)
 
     return paths
 
@@ -80,5 +80,6 @@ def report_json(report: CrashReport) -> dict[str, Any]:
     return {"session": report.session_id, "exit": exit_json(report.exit), **shown, **more, "failure": failure}
 
 
-def _group_json(group: CrashGroup) -> dict[str, Any]:
+def group_json(group: CrashGroup) -> dict[str, Any]:
+    """A kind of crash as the API shows it."""
     return {**asdict(group), "first_at": iso(group.first_at), "last_at": iso(group.last_at)}

@@ -7,9 +7,9 @@ events and still does not move, it is cut, and finds out from `events.missed` wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from quart import Blueprint, Response, json, request
 
@@ -25,10 +25,31 @@ STALL_S: Final = 5.0
 _log = get_logger("events")
 
 
+class Numbered(Protocol):
+    """One entry of a source."""
+
+    @property
+    def seq(self) -> int: ...
+
+
+class Source(Protocol):
+    """The newest of what is told, numbered: the feed, or what is made of it."""
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest entry that is kept."""
+        ...
+
+    def after(self, cursor: int, *, limit: int = 100) -> Sequence[Numbered]:
+        """Up to `limit` kept entries numbered above `cursor`."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Reader:
-    """One open stream."""
+    """One open stream, of what a source tells after a number."""
 
+    source: Source
     cursor: int
     task: asyncio.Task[Any] | None = None
     sending_since: float | None = None
@@ -66,13 +87,13 @@ class Readers:
 
     def cut_stalled(self) -> int:
         """End every stream that missed events and does not read; how many there were."""
-        feed, now = self._front.chronicle.feed, self._front.clock.now()
+        now = self._front.clock.now()
         stalled = [
             reader
             for reader in self._open
             if reader.sending_since is not None
             and now - reader.sending_since >= STALL_S
-            and reader.cursor < feed.first - 1
+            and reader.cursor < reader.source.first - 1
         ]
         for reader in stalled:
             self.leave(reader)
@@ -103,15 +124,9 @@ def routes(front: Front, readers: Readers) -> Blueprint:
         cursor: int | None = feed.last
         if since is not None:
             cursor = 0 if since == "0" else feed.cursor(since)
-        reader = Reader(cursor or feed.first - 1)
+        reader = Reader(feed, cursor or feed.first - 1)
         lost = since if cursor is None else None
-        answer = Response(
-            _stream(front, readers, reader, lost),
-            content_type=f"{EVENT_STREAM}; charset=utf-8",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
-        answer.timeout = None
-        return answer
+        return stream(_stream(front, readers, reader, lost))
 
     return paths
 
@@ -122,40 +137,78 @@ def sse(kind: str, data: str, event_id: str = "") -> bytes:
     return f"{head}event: {kind}\ndata: {data}\n\n".encode()
 
 
+def stream(pieces: AsyncIterator[bytes]) -> Response:
+    """The answer that carries a stream of events."""
+    answer = Response(
+        pieces,
+        content_type=f"{EVENT_STREAM}; charset=utf-8",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+    answer.timeout = None
+    return answer
+
+
+async def follow(
+    front: Front,
+    reader: Reader,
+    *,
+    encode: Callable[[Any], bytes],
+    more: Callable[[int], Awaitable[None]],
+    missed: Callable[[], AsyncIterator[bytes]],
+) -> AsyncIterator[bytes]:
+    """What comes after a reader's cursor, until the server closes.
+
+    Args:
+        encode: One entry of the source as it is sent.
+        more: Returns once the source has an entry above a number.
+        missed: What is sent when entries were missed; it may move the cursor on.
+    """
+    while not front.closing.is_set():
+        batch = reader.source.after(reader.cursor)
+        if batch and batch[0].seq > reader.cursor + 1:
+            before = reader.cursor
+            async for piece in missed():
+                reader.sending_since = front.clock.now()
+                yield piece
+                reader.sending_since = None
+            if reader.cursor == before:
+                reader.cursor = batch[0].seq - 1
+            continue
+        if not batch:
+            if not await _more(front, more(reader.cursor)):
+                yield b": alive\n\n"
+            continue
+        reader.sending_since = front.clock.now()
+        yield b"".join(encode(entry) for entry in batch)
+        reader.sending_since = None
+        reader.cursor = batch[-1].seq
+
+
 async def _stream(front: Front, readers: Readers, reader: Reader, lost: str | None) -> AsyncIterator[bytes]:
+    async def missed() -> AsyncIterator[bytes]:
+        yield _missed(str(reader.cursor))
+
     readers.enter(reader)
-    feed = front.chronicle.feed
     try:
         yield b"retry: 1000\n\n"
         if lost is not None:
             yield _missed(lost)
-        while not front.closing.is_set():
-            batch = feed.after(reader.cursor)
-            if batch and batch[0].seq > reader.cursor + 1:
-                yield _missed(str(reader.cursor))
-                reader.cursor = batch[0].seq - 1
-            if not batch:
-                if not await _more(front, reader.cursor):
-                    yield b": alive\n\n"
-                continue
-            reader.sending_since = front.clock.now()
-            yield b"".join(_one(event) for event in batch)
-            reader.sending_since = None
-            reader.cursor = batch[-1].seq
+        async for piece in follow(front, reader, encode=_one, more=front.chronicle.news, missed=missed):
+            yield piece
     finally:
         readers.leave(reader)
 
 
-async def _more(front: Front, cursor: int) -> bool:
-    news = asyncio.ensure_future(front.chronicle.news(cursor))
+async def _more(front: Front, news: Awaitable[None]) -> bool:
+    coming = asyncio.ensure_future(news)
     closing = asyncio.ensure_future(front.closing.wait())
     try:
         done, _ = await asyncio.wait(
-            {news, closing}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
+            {coming, closing}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
         )
         return bool(done)
     finally:
-        for task in (news, closing):
+        for task in (coming, closing):
             task.cancel()
 
 

@@ -8,8 +8,25 @@ from quart import Blueprint, Response, jsonify
 
 import runtime
 from runtime.front.openapi_rooms import ROOM_PATHS
+from runtime.front.openapi_schemas import SCHEMAS
+from runtime.front.openapi_studio import STUDIO_PATHS
+from runtime.front.openapi_terms import (
+    ANY,
+    BOOL,
+    INT,
+    LIST,
+    NUM,
+    PROBLEM,
+    STR,
+    a_list,
+    an_object,
+    as_json,
+    as_text,
+    given_in,
+    operation,
+    ref,
+)
 from runtime.front.openapi_usage import USAGE_PATHS
-from runtime.session.record import ExitReason
 
 
 def routes() -> Blueprint:
@@ -35,13 +52,19 @@ def document() -> dict[str, Any]:
         },
         "paths": _PATHS,
         "components": {
-            "schemas": _SCHEMAS,
-            "responses": {"Problem": _PROBLEM},
+            "schemas": SCHEMAS,
+            "responses": {"Problem": _PROBLEM_RESPONSE},
             "securitySchemes": {
                 "operator": {
                     "type": "http",
                     "scheme": "bearer",
                     "description": "Not needed from this machine",
+                },
+                "visit": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "bulkhead_<port>",
+                    "description": "From a link with a one-time code, for the Studio's pages",
                 },
                 "meshagent": {
                     "type": "apiKey",
@@ -55,340 +78,189 @@ def document() -> dict[str, Any]:
     }
 
 
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties}
+_SESSION: Final = given_in("path", "session_id", STR, "Such as s_7Q4M2XKB")
+_OK: Final = as_json(an_object(ok={"const": True}), "Alive")
 
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _in(where: str, name: str, kind: str, description: str) -> dict[str, Any]:
-    return {
-        "in": where,
-        "name": name,
-        "required": where == "path",
-        "schema": {"type": kind},
-        "description": description,
-    }
-
-
-def _text(kind: str, description: str) -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": {"type": "string"}}}}
-
-
-def _operation(summary: str, ok: dict[str, Any], *, operator: bool = False, **more: Any) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "summary": summary,
-        "responses": {"200": ok, "default": {"$ref": "#/components/responses/Problem"}},
-    }
-    if operator:
-        operation["security"] = [{}, {"operator": []}]
-    return operation | more
-
-
-_STR: Final = {"type": "string"}
-_INT: Final = {"type": "integer"}
-_NUM: Final = {"type": "number"}
-_MAYBE_INT: Final = {"type": ["integer", "null"]}
-_ANY: Final = {"type": "object"}
-_MAYBE_ANY: Final = {"type": ["object", "null"]}
-_ANY_LIST: Final = {"type": "array"}
-_MAYBE_STR: Final = {"type": ["string", "null"]}
-_SESSION: Final = _in("path", "session_id", "string", "Such as s_7Q4M2XKB")
-_OK: Final = _json(_object(ok={"const": True}), "Alive")
-
-_SCHEMAS: Final[dict[str, Any]] = {
-    "Webhook": _object(
-        event={"enum": ["room.call", "room.started", "room.ended"]},
-        data=_object(
-            room_name=_STR,
-            room_url={"type": "string", "description": "Default: this server's own room of that name"},
-            token={"type": "string", "description": "Default: one is minted for the own room"},
-            arguments={"type": "object"},
-        ),
-    ),
-    "Called": _object(ok={"const": True}, session=_STR, state=_STR),
-    "Exit": _object(
-        reason={"enum": [str(reason) for reason in ExitReason]},
-        code=_MAYBE_INT,
-        signal=_MAYBE_INT,
-        message=_STR,
-        at={"type": "string", "format": "date-time"},
-    ),
-    "Worker": _object(
-        id=_STR,
-        state={"enum": ["accepted", "starting", "ready", "stopping", "exited"]},
-        pid=_MAYBE_INT,
-        endpoint=_STR,
-        identity=_STR,
-        room=_STR,
-        bundle=_STR,
-        generation=_INT,
-        accepted_at={"type": "string", "format": "date-time"},
-        uptime_s=_NUM,
-        cpu_s=_NUM,
-        rss_bytes=_INT,
-        pss_bytes=_INT,
-        fds=_INT,
-        threads=_INT,
-        children=_INT,
-        lag_ms={"type": ["number", "null"]},
-        last_heartbeat=_MAYBE_STR,
-        restarts=_INT,
-        restart=_object(policy=_STR, at=_MAYBE_STR, last_exit={"oneOf": [_ref("Exit"), {"type": "null"}]}),
-        input=_MAYBE_STR,
-        messages=_INT,
-        limits={"type": "object"},
-        limit_sources={"type": "object", "additionalProperties": {"type": "string"}},
-        processes={"type": "array", "items": _ref("Process")},
-        exit={"oneOf": [_ref("Exit"), {"type": "null"}]},
-    ),
-    "Process": _object(
-        pid=_INT,
-        parent=_INT,
-        name=_STR,
-        command=_STR,
-        state=_STR,
-        threads=_INT,
-        cpu_s=_NUM,
-        rss_bytes=_INT,
-        started_at={"type": "string", "format": "date-time"},
-    ),
-    "Endpoint": _object(
-        path=_STR,
-        identity=_STR,
-        bundle=_STR,
-        generation=_INT,
-        state={"enum": ["ready", "failed"]},
-        **{"class": _STR},
-        kind=_STR,
-        title=_STR,
-        description=_STR,
-        limits={"type": "object"},
-        limit_sources={"type": "object", "additionalProperties": {"type": "string"}},
-        error=_STR,
-    ),
-    "Bundle": _object(
-        name=_STR,
-        source=_STR,
-        generation=_INT,
-        state={"enum": ["loading", "ready", "failed"]},
-        pid=_MAYBE_INT,
-        parked=_INT,
-        threads={"type": "array", "items": _STR},
-        error=_STR,
-        detail=_STR,
-    ),
-    "CrashReport": _object(
-        **dict.fromkeys(("session", "endpoint", "identity", "room", "sentence", "cure", "fingerprint"), _STR),
-        **dict.fromkeys(("at", "where", "traceback", "native"), _STR),
-        **dict.fromkeys(("generation", "frames_omitted", "log_lines_dropped", "peak_rss_bytes"), _INT),
-        **dict.fromkeys(("frames", "tasks", "messages", "warnings", "process_tree"), _ANY_LIST),
-        room_messages=_ANY_LIST,
-        **dict.fromkeys(("code", "use", "arguments", "unknown"), _ANY),
-        **dict.fromkeys(("excerpt", "failure"), _MAYBE_ANY),
-        exit=_ref("Exit"),
-        log={"type": "array", "items": _ref("LogLine")},
-        pid=_MAYBE_INT,
-        after_s={"type": ["number", "null"]},
-        cpu_s=_NUM,
-    ),
-    "CrashGroup": _object(
-        **dict.fromkeys(("fingerprint", "reason", "kind", "endpoint", "bundle", "session_id"), _STR),
-        **dict.fromkeys(("first_at", "last_at", "code_sha256", "sentence", "cure", "where"), _STR),
-        count=_INT,
-        code_generation=_INT,
-    ),
-    "LogLine": _object(seq=_INT, at=_STR, stream=_STR, level=_STR, text=_STR),
-    "Problem": _object(
-        type=_STR, title=_STR, status=_INT, detail=_STR, instance=_STR, request_id=_STR, session=_STR
-    ),
-}
-_PROBLEM: Final = {
+_PROBLEM_RESPONSE: Final = {
     "description": "An error, as RFC 9457 writes it; `detail` says what to do",
-    "content": {"application/problem+json": {"schema": _ref("Problem")}},
+    "content": {"application/problem+json": {"schema": ref("Problem")}},
 }
-_LIST: Final = {"type": "array"}
 
 _PATHS: Final[dict[str, Any]] = {
-    "/": {"get": _operation("Liveness, as MeshAgent asks for it", _OK)},
+    "/": {"get": operation("Liveness, as MeshAgent asks for it", _OK)},
     "/.well-known/meshagent-service.json": {
-        "get": _operation("The service specification", _json({"type": "object"}, "Kind Service, version v1"))
+        "get": operation("The service specification", as_json(ANY, "Kind Service, version v1"))
     },
-    "/livez": {"get": _operation("The event loop turns", _json(_object(status=_STR), "Alive"))},
+    "/livez": {"get": operation("The event loop turns", as_json(an_object(status=STR), "Alive"))},
     "/readyz": {
-        "get": _operation(
+        "get": operation(
             "Calls may be sent",
-            _json(_object(status=_STR, reasons=_LIST, checks={"type": "object"}), "Ready; 503 when not"),
-            parameters=[_in("query", "verbose", "string", "Every check, for operators")],
+            as_json(an_object(status=STR, reasons=LIST, checks=ANY), "Ready; 503 when not"),
+            parameters=[given_in("query", "verbose", STR, "Every check, for operators")],
         )
     },
     "/healthz": {
-        "get": _operation(
+        "get": operation(
             "A summary",
-            _json(
-                _object(
+            as_json(
+                an_object(
                     status={"enum": ["starting", "ok", "degraded", "draining"]},
-                    version=_STR,
-                    generation=_INT,
-                    endpoints=_INT,
-                    sessions=_INT,
-                    uptime_s=_NUM,
-                    admission={"type": "object"},
+                    version=STR,
+                    generation=INT,
+                    endpoints=INT,
+                    sessions=INT,
+                    uptime_s=NUM,
+                    admission=ANY,
                 ),
                 "Whatever the state",
             ),
-            parameters=[_in("query", "verbose", "string", "Queue, headroom and quarantine, for operators")],
+            parameters=[given_in("query", "verbose", STR, "Queue, headroom and quarantine, for operators")],
         )
     },
-    "/metrics": {"get": _operation("Prometheus metrics", _text("text/plain", "Text format"), operator=True)},
+    "/metrics": {"get": operation("Prometheus metrics", as_text("text/plain", "Text format"), operator=True)},
     "/workers": {
-        "get": _operation(
+        "get": operation(
             "Endpoints, bundles and sessions",
-            _json(
-                _object(
-                    endpoints=_LIST | {"items": _ref("Endpoint")},
-                    bundles=_LIST | {"items": _ref("Bundle")},
-                    workers=_LIST | {"items": _ref("Worker")},
+            as_json(
+                an_object(
+                    endpoints=a_list(ref("Endpoint")),
+                    bundles=a_list(ref("Bundle")),
+                    workers=a_list(ref("Worker")),
                 ),
                 "Live sessions, oldest first",
             ),
             operator=True,
-            parameters=[_in("query", "all", "boolean", "Ended sessions too, the latest first")],
+            parameters=[given_in("query", "all", BOOL, "Ended sessions too, the latest first")],
         )
     },
     "/workers/{session_id}": {
         "parameters": [_SESSION],
-        "get": _operation("One session", _json(_ref("Worker"), "The session"), operator=True),
-        "delete": _operation(
+        "get": operation("One session", as_json(ref("Worker"), "The session"), operator=True),
+        "delete": operation(
             "End a session and wait for its end",
-            _json(_ref("Worker"), "The ended session"),
+            as_json(ref("Worker"), "The ended session"),
             operator=True,
-            parameters=[_in("query", "grace_s", "number", "Seconds between asking and killing")],
+            parameters=[given_in("query", "grace_s", NUM, "Seconds between asking and killing")],
         ),
     },
     "/workers/{session_id}/logs": {
         "parameters": [_SESSION],
-        "get": _operation(
+        "get": operation(
             "What a session wrote",
-            _json(
-                _object(session=_STR, lines=_LIST | {"items": _ref("LogLine")}, next=_INT, dropped=_INT),
+            as_json(
+                an_object(session=STR, lines=a_list(ref("LogLine")), next=INT, dropped=INT),
                 "Kept lines; with follow=1 a stream of them (ndjson, or server-sent events when accepted)",
             ),
             operator=True,
             parameters=[
-                _in("query", "after", "integer", "Only lines numbered above"),
-                _in("query", "follow", "boolean", "Stream lines until the session ends"),
+                given_in("query", "after", INT, "Only lines numbered above"),
+                given_in("query", "follow", BOOL, "Stream lines until the session ends"),
             ],
         ),
     },
     "/workers/{session_id}/crash": {
         "parameters": [_SESSION],
-        "get": _operation(
+        "get": operation(
             "Why a session did not end well",
-            _json(_ref("CrashReport"), "The report; 404 when it ended as it was meant to"),
+            as_json(ref("CrashReport"), "The report; 404 when it ended as it was meant to"),
             operator=True,
         ),
     },
     "/workers/{session_id}/stacks": {
         "parameters": [_SESSION],
-        "get": _operation("Every thread's stack now", _text("text/plain", "Stacks"), operator=True),
+        "get": operation("Every thread's stack now", as_text("text/plain", "Stacks"), operator=True),
     },
     "/workers/{session_id}/ping": {
         "parameters": [_SESSION],
-        "post": _operation(
+        "post": operation(
             "One round trip to the session's event loop",
-            _json(_object(session=_STR, round_trip_ms=_NUM), "How long it took"),
+            as_json(an_object(session=STR, round_trip_ms=NUM), "How long it took"),
             operator=True,
         ),
     },
     "/workers/{session_id}/faults": {
         "parameters": [_SESSION],
-        "post": _operation(
+        "post": operation(
             "Make the session misbehave; only where BULKHEAD_CHAOS is on",
-            _json(_object(session=_STR, fault=_STR), "Asked of it"),
+            as_json(an_object(session=STR, fault=STR), "Asked of it"),
             operator=True,
         ),
     },
     "/crashes": {
-        "get": _operation(
+        "get": operation(
             "What ended badly, by kind and place",
-            _json(_object(crashes=_LIST | {"items": _ref("CrashGroup")}), "The latest first"),
+            as_json(an_object(crashes=a_list(ref("CrashGroup"))), "The latest first"),
             operator=True,
         )
     },
     "/crashes/{fingerprint}": {
-        "parameters": [_in("path", "fingerprint", "string", "Twelve hexadecimal digits")],
-        "get": _operation(
+        "parameters": [given_in("path", "fingerprint", STR, "Twelve hexadecimal digits")],
+        "get": operation(
             "One kind of crash, its sessions and its latest report",
-            _json(_ref("CrashGroup"), "The group, with `sessions` and `report`"),
+            as_json(ref("CrashGroup"), "The group, with `sessions` and `report`"),
             operator=True,
         ),
     },
     "/events": {
-        "get": _operation(
+        "get": operation(
             "Everything that happens to sessions, as it happens",
-            _text("text/event-stream", "Server-sent events; resume with Last-Event-ID"),
+            as_text("text/event-stream", "Server-sent events; resume with Last-Event-ID"),
             operator=True,
             parameters=[
-                _in("query", "since", "string", "An event's id to go on after; 0 for all that is kept"),
-                _in("header", "Last-Event-ID", "string", "The same, as browsers send it"),
+                given_in("query", "since", STR, "An event's id to go on after; 0 for all that is kept"),
+                given_in("header", "Last-Event-ID", STR, "The same, as browsers send it"),
             ],
         )
     },
-    "/rooms": {"get": _operation("Open rooms", _json(_LIST, "Rooms and their participants"), operator=True)},
+    "/rooms": {"get": operation("Open rooms", as_json(LIST, "Rooms and their participants"), operator=True)},
     "/rooms/{room}": {
-        "parameters": [_in("path", "room", "string", "Name of the room")],
+        "parameters": [given_in("path", "room", STR, "Name of the room")],
         "get": {
             "summary": "Enter a room (websocket)",
             "parameters": [
-                _in("query", "token", "string", "Participant token; or send it as Authorization: Bearer")
+                given_in("query", "token", STR, "Participant token; or send it as Authorization: Bearer")
             ],
             "responses": {
                 "101": {"description": "The room protocol follows"},
-                "default": {"$ref": "#/components/responses/Problem"},
+                "default": PROBLEM,
             },
         },
     },
     "/rooms/{room}/token": {
-        "parameters": [_in("path", "room", "string", "Name of the room")],
-        "post": _operation(
+        "parameters": [given_in("path", "room", STR, "Name of the room")],
+        "post": operation(
             "A token with which a person can enter",
-            _json(_object(room=_STR, room_url=_STR, token=_STR), "What to connect to, and with what"),
+            as_json(an_object(room=STR, room_url=STR, token=STR), "What to connect to, and with what"),
             operator=True,
-            requestBody={"content": {"application/json": {"schema": _object(name=_STR)}}},
+            requestBody={"content": {"application/json": {"schema": an_object(name=STR)}}},
         ),
     },
     **ROOM_PATHS,
+    **STUDIO_PATHS,
     **USAGE_PATHS,
-    "/openapi.json": {"get": _operation("This document", _json({"type": "object"}, "OpenAPI 3.1"))},
+    "/openapi.json": {"get": operation("This document", as_json(ANY, "OpenAPI 3.1"))},
     "/{endpoint}": {
         "parameters": [
-            _in("path", "endpoint", "string", "An endpoint's path, with its slashes"),
-            _in("header", "Meshagent-Webhook", "string", "The webhook as JSON, instead of a body"),
+            given_in("path", "endpoint", STR, "An endpoint's path, with its slashes"),
+            given_in("header", "Meshagent-Webhook", STR, "The webhook as JSON, instead of a body"),
         ],
-        "post": _operation(
+        "post": operation(
             "Call an agent into a room",
-            _json(_ref("Called"), "Accepted and written down; ready, when waiting was asked for"),
+            as_json(ref("Called"), "Accepted and written down; ready, when waiting was asked for"),
             security=[{}, {"meshagent": []}, {"standardWebhooks": []}],
             parameters=[
-                _in(
-                    "header", "Prefer", "string", "wait=N: answer when the agent is ready, or after N seconds"
+                given_in(
+                    "header", "Prefer", STR, "wait=N: answer when the agent is ready, or after N seconds"
                 ),
-                _in("header", "Idempotency-Key", "string", "The same key is the same session"),
+                given_in("header", "Idempotency-Key", STR, "The same key is the same session"),
             ],
-            requestBody={"required": True, "content": {"application/json": {"schema": _ref("Webhook")}}},
+            requestBody={"required": True, "content": {"application/json": {"schema": ref("Webhook")}}},
         ),
         "get": {
             "summary": "Call an agent by websocket: the socket becomes its room connection",
             "responses": {
                 "101": {"description": "The room protocol follows, with the caller as the room"},
-                "default": {"$ref": "#/components/responses/Problem"},
+                "default": PROBLEM,
             },
         },
     },

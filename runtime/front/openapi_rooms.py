@@ -4,33 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-_OBJECT: Final = {"application/json": {"schema": {"type": "object"}}}
-_PROBLEM: Final = {"$ref": "#/components/responses/Problem"}
+from runtime.front.openapi_terms import ANY, PROBLEM, STR, as_json, given_in, operation, sent
+
+_OBJECT: Final = {"application/json": {"schema": ANY}}
 
 
 def _path(*names: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "in": "path",
-            "name": name,
-            "required": True,
-            "schema": {"type": "string"},
-            "description": _NAMES[name],
-        }
-        for name in names
-    ]
+    return [given_in("path", name, STR, _NAMES[name]) for name in names]
 
 
-def _does(summary: str, *, sends: bool = False, operator: bool = True) -> dict[str, Any]:
-    done: dict[str, Any] = {
-        "summary": summary,
-        "responses": {"200": {"description": summary, "content": _OBJECT}, "default": _PROBLEM},
-    }
-    if sends:
-        done["requestBody"] = {"content": _OBJECT}
-    if operator:
-        done["security"] = [{}, {"operator": []}]
-    return done
+def _does(summary: str, *, sends: bool = False) -> dict[str, Any]:
+    more = {"requestBody": sent(ANY)} if sends else {}
+    return operation(summary, as_json(ANY, summary), operator=True, **more)
 
 
 _NAMES: Final = {
@@ -43,18 +28,18 @@ _MODEL: Final[dict[str, Any]] = {
     "post": {
         "summary": "Ask the model (Responses API); stream: true for server-sent events",
         "description": "Authorization: Bearer with a participant token. The server's provider answers.",
-        "requestBody": {"content": _OBJECT},
+        "requestBody": sent(ANY),
         "responses": {
             "200": {
                 "description": "The model's answer",
-                "content": {**_OBJECT, "text/event-stream": {"schema": {"type": "string"}}},
+                "content": {**_OBJECT, "text/event-stream": {"schema": STR}},
             },
-            "default": _PROBLEM,
+            "default": PROBLEM,
         },
     },
     "get": {
         "summary": "Ask the model over a websocket: one response.create per text frame",
-        "responses": {"101": {"description": "Events follow, one per text frame"}, "default": _PROBLEM},
+        "responses": {"101": {"description": "Events follow, one per text frame"}, "default": PROBLEM},
     },
 }
 
@@ -62,19 +47,19 @@ ROOM_PATHS: Final[dict[str, Any]] = {
     "/rooms/{room}/files/{path}": {
         "parameters": [
             *_path("room", "path"),
-            {
-                "in": "query",
-                "name": "token",
-                "required": True,
-                "schema": {"type": "string"},
-                "description": "From the link that storage.download_url gave; good for an hour and this file",
-            },
+            given_in(
+                "query",
+                "token",
+                STR,
+                "From the link that storage.download_url gave; good for an hour and this file",
+            )
+            | {"required": True},
         ],
         "get": {
             "summary": "A room's file",
             "responses": {
                 "200": {"description": "Its bytes", "content": {"application/octet-stream": {}}},
-                "default": _PROBLEM,
+                "default": PROBLEM,
             },
         },
     },

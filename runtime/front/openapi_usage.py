@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-_STR: Final = {"type": "string"}
-_INT: Final = {"type": "integer"}
-_NUM: Final = {"type": "number"}
+from runtime.front.openapi_terms import (
+    INT,
+    MAYBE_STR,
+    NUM,
+    STR,
+    a_list,
+    an_object,
+    as_json,
+    given_in,
+    operation,
+)
 
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties}
-
-
-def _does(summary: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {
-        "summary": summary,
-        "security": [{}, {"operator": []}],
-        "responses": {
-            "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
-            "default": {"$ref": "#/components/responses/Problem"},
-        },
-        **more,
-    }
-
-
-def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"in": "query", "name": name, "required": False, "schema": schema, "description": description}
-
-
-_PARKED: Final = _object(
-    hash=_STR, endpoint=_STR, room=_STR, deaths=_INT, session=_STR, message=_STR, parked_at=_STR, cure=_STR
+_PARKED: Final = an_object(
+    hash=STR, endpoint=STR, room=STR, deaths=INT, session=STR, message=STR, parked_at=STR, cure=STR
 )
 _COUNTS: Final = (
     "sessions",
@@ -43,34 +30,34 @@ _COUNTS: Final = (
     "tokens_in",
     "tokens_out",
 )
-_USED: Final = _object(**dict.fromkeys(_COUNTS, _INT), cpu_s=_NUM, memory_gib_s=_NUM)
-_HASH: Final = {
-    "in": "path",
-    "name": "hash",
-    "required": True,
-    "schema": _STR,
-    "description": "Name of the input, as /quarantine lists it",
-}
+_USED: Final = an_object(**dict.fromkeys(_COUNTS, INT), cpu_s=NUM, memory_gib_s=NUM)
+_BY: Final = {"enum": ["session", "endpoint", "identity", "room"]}
 
 USAGE_PATHS: Final[dict[str, Any]] = {
     "/usage": {
-        "get": _does(
+        "get": operation(
             "What sessions used",
-            _object(by=_STR, since=_STR, rows={"type": "array", "items": _USED}, total=_USED),
+            as_json(
+                an_object(by=STR, since=MAYBE_STR, rows=a_list(_USED), total=_USED), "Rows and their sum"
+            ),
+            operator=True,
             parameters=[
-                _query("by", {"enum": ["session", "endpoint", "identity", "room"]}, "What to add up by"),
-                _query("since", _STR, "Only what ended since: 1h (ago), or an RFC 3339 time"),
+                given_in("query", "by", _BY, "What to add up by"),
+                given_in("query", "since", STR, "Only what ended since: 1h (ago), or an RFC 3339 time"),
             ],
         )
     },
     "/quarantine": {
-        "get": _does(
+        "get": operation(
             "Inputs that killed their sessions and are not run any more",
-            _object(inputs={"type": "array", "items": _PARKED}),
+            as_json(an_object(inputs=a_list(_PARKED)), "What is parked"),
+            operator=True,
         )
     },
     "/quarantine/{hash}": {
-        "parameters": [_HASH],
-        "delete": _does("Let an input run again", _object(released=_PARKED)),
+        "parameters": [given_in("path", "hash", STR, "Name of the input, as /quarantine lists it")],
+        "delete": operation(
+            "Let an input run again", as_json(an_object(released=_PARKED), "The input"), operator=True
+        ),
     },
 }

@@ -50,6 +50,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "signature_invalid": (401, "The signature is not valid"),
     "spawn_failed": (503, "No process could be started"),
     "starting": (503, "The server is starting"),
+    "studio_missing": (503, "The Studio is not installed"),
     "token_invalid": (401, "The token is not valid"),
     "token_required": (401, "A token is required"),
     "too_many_readers": (503, "Too many readers"),

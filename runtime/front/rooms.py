@@ -28,7 +28,7 @@ def routes(front: Front) -> Blueprint:
     @paths.get("/rooms")
     async def rooms() -> Response:
         front.access.operator(caller())
-        return jsonify([] if front.rooms is None else [_room_json(room) for room in front.rooms.rooms()])
+        return jsonify([] if front.rooms is None else [room_json(room) for room in front.rooms.rooms()])
 
     @paths.get("/rooms/<room>/files/<path:path>")
     async def file(room: str, path: str) -> Response:
@@ -70,7 +70,8 @@ def _media_type(path: str) -> str:
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
-def _room_json(room: RoomInfo) -> dict[str, Any]:
+def room_json(room: RoomInfo) -> dict[str, Any]:
+    """An open room as the API shows it."""
     return {
         "name": room.name,
         "session_id": room.session_id,

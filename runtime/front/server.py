@@ -20,6 +20,7 @@ from runtime.dispatch import Dispatcher
 from runtime.errors import BundleNotFound, ConfigError, PermissionDenied
 from runtime.front import server_file
 from runtime.front.access import Access
+from runtime.front.announcements import tell_bundles, tell_room
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall
 from runtime.front.caller import RoomCaller
@@ -27,13 +28,16 @@ from runtime.front.door import Door
 from runtime.front.events import Readers
 from runtime.front.gauges import gauges
 from runtime.front.listener import Listener
+from runtime.front.live import Live
+from runtime.front.overview import Overview
 from runtime.front.state import Front
+from runtime.front.visits import FILE as VISITS_FILE
+from runtime.front.visits import Visits
 from runtime.logs import configure, get_logger
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
 from runtime.rooms.hub import RoomHub
-from runtime.rooms.live import RoomEvent
 from runtime.rooms.token import ApiKey
 from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
@@ -109,10 +113,12 @@ class Server:
                 raise BundleNotFound(
                     f"there is no {source}", cure="Give a folder of agents or a Python file."
                 )
-        access = Access(server)
+        key = secrets.token_urlsafe(32)
+        access = Access(server, visits=Visits(self._clock, file=server.state_dir / VISITS_FILE), key=key)
         listener = self._listener = Listener.bind(server.host, server.port)
         self._parts.push_async_callback(listener.aclose)
         self.url = listener.url
+        access.cookie = f"bulkhead_{listener.port}"
         journal = await Journal.open(server.state_dir / JOURNAL_FILE, history_count=server.history_count)
         self._parts.push_async_callback(journal.aclose)
         crashes = await CrashStore.open(
@@ -141,7 +147,7 @@ class Server:
             state_dir=server.state_dir,
             clock=self._clock,
             caller=caller,
-            listener=lambda event: _tell_room(chronicle, event),
+            listener=lambda event: tell_room(chronicle, event),
             secret=server.room_secret or None,
             keys=_signing_keys(server.api_key),
         )
@@ -167,18 +173,29 @@ class Server:
             rooms=hub,
             crashes=crashes,
             name=self._name,
+            configuration=self.settings,
             port=listener.port,
+            url=self.url,
+            is_loopback=listener.is_loopback,
             started_at=self._clock.wall(),
         )
         readers = Readers(front)
         metrics.gauges(lambda: gauges(front, readers))
         self._parts.push_async_callback(dispatcher.aclose, settle_s=SETTLE_S)
-        listener.start(Door(front, create_app(front, readers)))
-        watch = asyncio.create_task(readers.watch(), name="event readers")
-        self._parts.push_async_callback(_cancel, watch)
+        overview = Overview(front)
+        live = Live(front, overview)
+        listener.start(Door(front, create_app(front, readers, live)))
+        for work, name in (
+            (readers.watch(), "event readers"),
+            (overview.run(), "overview"),
+            (live.run(), "live"),
+        ):
+            self._parts.push_async_callback(_cancel, asyncio.create_task(work, name=name))
         self._parts.push_async_callback(hub.aclose)
         self._parts.callback(self._end_streams)
-        self._parts.callback(server_file.write(server.state_dir, url=self.url, at=self._clock.wall()))
+        self._parts.callback(
+            server_file.write(server.state_dir, url=self.url, at=self._clock.wall(), key=key)
+        )
         if isinstance(placement, LocalPlacement):
             self._parts.push_async_callback(placement.aclose)
             await placement.start(self._sources, watch=server.watch)
@@ -190,7 +207,7 @@ class Server:
             self._parts.push_async_callback(autocall.aclose)
             changed.append(autocall.sync)
             autocall.sync()
-        changed.append(lambda: _tell_bundles(front))
+        changed.append(lambda: tell_bundles(front))
         self._say_open_doors(access)
         _log.info(
             "server.started",
@@ -375,19 +392,6 @@ def _signing_keys(api_key: str) -> dict[str, str]:
 def _room_url(base: str, room: str) -> str:
     scheme, _, rest = base.rstrip("/").partition("://")
     return f"{'wss' if scheme in ('https', 'wss') else 'ws'}://{rest}/rooms/{quote(room, safe='')}"
-
-
-def _tell_room(chronicle: Chronicle, event: RoomEvent) -> None:
-    more = {"room": event.room, "participant": event.participant_name, "role": event.role}
-    chronicle.announce(f"room.{event.kind.removeprefix('room_')}", more | {"detail": dict(event.detail)})
-
-
-def _tell_bundles(front: Front) -> None:
-    bundles = [
-        {"name": bundle.name, "state": bundle.state, "generation": bundle.generation, "error": bundle.error}
-        for bundle in front.placement.bundles()
-    ]
-    front.chronicle.announce("bundles.changed", {"bundles": bundles})
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

@@ -15,14 +15,21 @@ from runtime.clock import iso
 NAME: Final = "server.json"
 
 
-def write(state_dir: Path, *, url: str, at: float) -> Callable[[], None]:
+def write(state_dir: Path, *, url: str, at: float, key: str) -> Callable[[], None]:
     """Write the file, readable for its owner alone; the returned function removes it again.
 
     Args:
         at: When the server started, in seconds since the epoch.
+        key: A bearer of the operator API, for whoever may read the file.
     """
     path = state_dir / NAME
-    about = {"pid": os.getpid(), "url": url, "started_at": iso(at), "version": runtime.__version__}
+    about = {
+        "pid": os.getpid(),
+        "url": url,
+        "started_at": iso(at),
+        "version": runtime.__version__,
+        "key": key,
+    }
     scratch = path.with_suffix(".new")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:

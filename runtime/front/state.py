@@ -20,7 +20,7 @@ from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
 from runtime.session.crash_store import CrashStore
 from runtime.session.journal import Journal
-from runtime.settings import ServerSettings
+from runtime.settings import ServerSettings, Settings
 
 
 class Rooms(Protocol):
@@ -69,7 +69,10 @@ class Front:
 
     Attributes:
         name: The service's name in its specification; empty when it was given none.
+        configuration: All settings with their origins; `settings` is the server's slice of them.
         port: The port it really listens on.
+        url: Where this machine reaches it.
+        is_loopback: Only this machine can reach it.
         started_at: Seconds since the epoch.
         is_ready: Bundles were loaded and the journal was replayed, and it is not going away.
         closing: Set when streams must end because the server does.
@@ -86,7 +89,10 @@ class Front:
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
     name: str = ""
+    configuration: Settings = field(default_factory=Settings)
     port: int = 0
+    url: str = ""
+    is_loopback: bool = True
     started_at: float = 0.0
     is_ready: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -102,8 +108,11 @@ def caller() -> Caller:
     headers: dict[str, str] = {}
     for name, value in connection.headers.items():
         # Quart files the peer's address among the headers; a header of that name says nothing.
-        if (key := name.lower()) != "remote-addr":
-            headers.setdefault(key, value)
+        if (key := name.lower()) == "remote-addr":
+            continue
+        if key == "cookie" and key in headers:  # HTTP/2 may send them apart
+            headers[key] += f"; {value}"
+        headers.setdefault(key, value)
     client = connection.scope.get("client") or ("",)
     method = request.method if has_request_context() else "WEBSOCKET"
     return Caller.of(str(client[0]), headers, method)

@@ -46,8 +46,7 @@ def routes(front: Front) -> Blueprint:
             if count % _YIELD_EVERY_COUNT == 0:
                 await asyncio.sleep(0)  # measuring a thousand process trees must not stop the loop for long
         return jsonify(
-            endpoints=[_endpoint_json(endpoint) for endpoint in front.placement.endpoints()],
-            bundles=[_bundle_json(bundle) for bundle in front.placement.bundles()],
+            **bundles_json(front),
             workers=shown,
         )
 
@@ -149,6 +148,14 @@ def worker_json(front: Front, record: SessionRecord) -> dict[str, Any]:
         "limits": spec.limits.plain(),
         "limit_sources": dict(spec.limit_sources),
         "exit": None if exit is None else exit_json(exit),
+    }
+
+
+def bundles_json(front: Front) -> dict[str, Any]:
+    """Bundles and their endpoints as the API shows them."""
+    return {
+        "endpoints": [_endpoint_json(endpoint) for endpoint in front.placement.endpoints()],
+        "bundles": [_bundle_json(bundle) for bundle in front.placement.bundles()],
     }
 
 

@@ -38,7 +38,7 @@ class Feed:
 
     def __init__(self, *, keep_count: int, epoch: str) -> None:
         self._events: deque[FeedEvent] = deque(maxlen=keep_count)
-        self._epoch = epoch
+        self.epoch = epoch
         self._last = 0
 
     @property
@@ -51,17 +51,21 @@ class Feed:
         """Number of the oldest kept event; one above `last` when nothing is kept."""
         return self._last - len(self._events) + 1
 
+    def id_of(self, seq: int) -> str:
+        """The id of the event of a number; of 0, what stands before the first."""
+        return f"{self.epoch}-{seq}"
+
     def publish(self, kind: str, data: dict[str, Any]) -> FeedEvent:
         """Number and keep an event."""
         self._last += 1
-        event = FeedEvent(self._last, f"{self._epoch}-{self._last}", kind, data)
+        event = FeedEvent(self._last, self.id_of(self._last), kind, data)
         self._events.append(event)
         return event
 
     def cursor(self, event_id: str) -> int | None:
         """The number to go on after; None when the id is not one of this run, or too old to miss nothing."""
         epoch, _, number = event_id.rpartition("-")
-        if epoch != self._epoch or not number.isascii() or not number.isdigit() or len(number) > 18:
+        if epoch != self.epoch or not number.isascii() or not number.isdigit() or len(number) > 18:
             return None
         seq = int(number)
         return seq if self.first - 1 <= seq <= self._last else None

@@ -52,7 +52,7 @@ class Site:
         reader, writer = await self.connect()
         writer.write(request(method, path, body, headers))
         try:
-            return await read_answer(reader)
+            return await read_answer(reader, has_body=method != "HEAD")
         finally:
             writer.close()
 
@@ -77,10 +77,12 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     return int(head[0].split()[1]), {name.lower(): value for name, value in pairs}
 
 
-async def read_answer(reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reader: asyncio.StreamReader, *, has_body: bool = True) -> Answer:
     async with asyncio.timeout(20):
         status, headers = await read_head(reader)
-        if "content-length" in headers:
+        if not has_body:
+            body = b""
+        elif "content-length" in headers:
             body = await reader.readexactly(int(headers["content-length"]))
         elif headers.get("transfer-encoding") == "chunked":
             body = await read_chunks(reader)

@@ -36,7 +36,7 @@ async def test_the_file_for_commands_is_there_while_the_server_is(serving: Any, 
         about = json.loads(file.read_text())
         assert about["pid"] == os.getpid()
         assert about["url"] == f"http://127.0.0.1:{site.port}"
-        assert set(about) == {"pid", "url", "started_at", "version"}
+        assert set(about) == {"pid", "url", "started_at", "version", "key"}
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not file.exists()
 

@@ -1,0 +1,22 @@
+"""What the feed says of rooms and bundles."""
+
+from __future__ import annotations
+
+from runtime.chronicle import Chronicle
+from runtime.front.state import Front
+from runtime.rooms.live import RoomEvent
+
+
+def tell_room(chronicle: Chronicle, event: RoomEvent) -> None:
+    """Something happened in a room of this server."""
+    more = {"room": event.room, "participant": event.participant_name, "role": event.role}
+    chronicle.announce(f"room.{event.kind.removeprefix('room_')}", more | {"detail": dict(event.detail)})
+
+
+def tell_bundles(front: Front) -> None:
+    """Bundles or their endpoints changed."""
+    bundles = [
+        {"name": bundle.name, "state": bundle.state, "generation": bundle.generation, "error": bundle.error}
+        for bundle in front.placement.bundles()
+    ]
+    front.chronicle.announce("bundles.changed", {"bundles": bundles})

@@ -1,0 +1,222 @@
+"""What the whole server does: a figure of each kind every two seconds for ten minutes, and what is wrong now.
+
+The history is kept whether anybody looks or not: it is bounded and costs a few microseconds a session, read
+from what the supervisor measured anyway.  The loop's lag is how late its timers ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from runtime.front.state import Front
+from runtime.front.studio import OFFLINE, model_name
+from runtime.session.spec import SessionId
+
+PROBE_S: Final = 0.25
+HISTORY_EVERY_S: Final = 2.0
+HISTORY_COUNT: Final = 300
+MAX_ENDPOINTS: Final = 50
+"""Endpoints with a line of their own; what the others use is added up as ``other``."""
+MAX_ALERTS: Final = 20
+OTHER: Final = "other"
+OVERVIEW, SERVICES, SESSIONS = "/studio/", "/studio/services", "/studio/sessions"
+CRASHES, SETTINGS = "/studio/crashes", "/studio/settings"
+_BATCH: Final = 50
+_LOW_HEADROOM: Final = 4
+
+
+@dataclass(slots=True)
+class Moment:
+    """One point of the history.
+
+    Attributes:
+        at: Seconds since the epoch.
+        starts: Since the point before, as are crashes.
+        cpu: Share of a core by endpoint.
+        memory: Resident bytes by endpoint.
+    """
+
+    at: float
+    sessions: int
+    starts: int
+    crashes: int
+    lag_ms: float
+    cpu: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
+
+
+class Overview:
+    """The figures of one server."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._history: deque[Moment] = deque(maxlen=HISTORY_COUNT)
+        self._cpu_s: dict[SessionId, float] = {}
+        self._read_at = front.clock.now()
+        self._lag_ms = 0.0
+        self._lag_shown_ms = 0.0
+        self._starts, self._crashes = 0, 0
+        self._saved_bytes = 0
+
+    async def run(self) -> None:
+        """Keep the history, for as long as the server runs."""
+        next_moment = self._front.clock.now() + HISTORY_EVERY_S
+        while True:
+            due = self._front.clock.now() + PROBE_S
+            await asyncio.sleep(PROBE_S)
+            now = self._front.clock.now()
+            self._lag_ms = max(self._lag_ms, (now - due) * 1000)
+            if now >= next_moment:
+                next_moment = now + HISTORY_EVERY_S
+                await self.take()
+
+    async def take(self) -> None:
+        """Add a point to the history."""
+        front = self._front
+        now = front.clock.now()
+        took_s = max(0.001, now - self._read_at)
+        cpu: dict[str, float] = {}
+        memory: dict[str, int] = {}
+        known: dict[SessionId, float] = {}
+        rss_bytes = pss_bytes = 0
+        named = {endpoint.path for endpoint in front.placement.endpoints()[:MAX_ENDPOINTS]}
+        count = 0
+        for record in front.chronicle.live():
+            count += 1
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+            spec = record.spec
+            vitals = front.placement.vitals(spec.session_id)
+            if vitals is None:
+                continue
+            name = spec.endpoint if spec.endpoint in named else OTHER
+            before = self._cpu_s.get(spec.session_id, 0.0)
+            known[spec.session_id] = vitals.cpu_s
+            used = max(0.0, vitals.cpu_s - before) / took_s
+            cpu[name] = cpu.get(name, 0.0) + used
+            memory[name] = memory.get(name, 0) + vitals.rss_bytes
+            rss_bytes += vitals.rss_bytes
+            pss_bytes += vitals.pss_bytes or vitals.rss_bytes
+        self._cpu_s, self._read_at = known, now
+        self._saved_bytes = max(0, rss_bytes - pss_bytes)
+        starts, crashes = front.chronicle.started_count, front.chronicle.crashed_count
+        self._history.append(
+            Moment(
+                at=front.clock.wall(),
+                sessions=count,
+                starts=starts - self._starts,
+                crashes=crashes - self._crashes,
+                lag_ms=round(self._lag_ms, 1),
+                cpu={name: round(share, 3) for name, share in cpu.items()},
+                memory=memory,
+            )
+        )
+        self._starts, self._crashes = starts, crashes
+        self._lag_shown_ms, self._lag_ms = self._lag_ms, 0.0
+
+    def now(self) -> dict[str, Any]:
+        """The figures of this moment."""
+        front = self._front
+        states: dict[str, int] = {}
+        for record in front.chronicle.live():
+            states[record.state] = states.get(record.state, 0) + 1
+        minute = list(self._history)[-int(60 / HISTORY_EVERY_S) :]
+        last = minute[-1] if minute else None
+        load = front.dispatcher.capacity()
+        return {
+            "at_ms": round(front.clock.wall() * 1000),
+            "sessions": sum(states.values()),
+            "by_state": states,
+            "starts_per_min": sum(moment.starts for moment in minute),
+            "crashes_per_min": sum(moment.crashes for moment in minute),
+            "cpu_by_endpoint": last.cpu if last else {},
+            "memory_by_endpoint": last.memory if last else {},
+            "saved_bytes": self._saved_bytes,
+            "loop_lag_ms": round(max(self._lag_ms, self._lag_shown_ms), 1),
+            "capacity": {
+                "sessions": load.sessions,
+                "max_sessions": load.max_sessions,
+                "headroom_bytes": load.headroom_bytes,
+                "queued": front.dispatcher.launcher.queued,
+            },
+            "alerts": self.alerts(),
+        }
+
+    def history(self) -> dict[str, Any]:
+        """Ten minutes, as one list a figure."""
+        moments = list(self._history)
+        names = sorted({name for moment in moments for name in moment.memory})
+        return {
+            "at_ms": [round(moment.at * 1000) for moment in moments],
+            "sessions": [moment.sessions for moment in moments],
+            "starts": [moment.starts for moment in moments],
+            "crashes": [moment.crashes for moment in moments],
+            "lag_ms": [moment.lag_ms for moment in moments],
+            "cpu": {name: [moment.cpu.get(name, 0.0) for moment in moments] for name in names},
+            "memory": {name: [moment.memory.get(name, 0) for moment in moments] for name in names},
+        }
+
+    def alerts(self) -> list[dict[str, str]]:
+        """What is wrong now, in words, the worst first."""
+        front = self._front
+        load = front.dispatcher.capacity()
+        found: list[dict[str, str]] = []
+
+        def tell(level: str, text: str, link: str) -> None:
+            found.append({"level": level, "text": text, "link": link})
+
+        for bundle in front.placement.bundles():
+            if bundle.state == "failed":
+                tell(
+                    "error",
+                    f"{bundle.name} cannot be loaded: {bundle.error or 'its import failed'}",
+                    SERVICES,
+                )
+        if front.journal.failing:
+            tell("error", f"Calls cannot be written down: {front.journal.failing}", SETTINGS)
+        parked = len(front.dispatcher.recovery.quarantine)
+        if parked:
+            tell(
+                "error",
+                f"{_count(parked, 'input')} killed every session that ran them, and wait in quarantine",
+                CRASHES,
+            )
+        looping = self._looping()
+        if looping:
+            tell("error", f"{_count(looping, 'session')} failed and wait to be started again", SESSIONS)
+        if load.draining:
+            tell("warn", "The server is shutting down: no new sessions are taken", OVERVIEW)
+        if load.sessions >= load.max_sessions:
+            tell(
+                "warn",
+                f"{load.max_sessions} sessions run, the most this server takes: new calls are refused",
+                SETTINGS,
+            )
+        elif load.headroom_bytes is not None and load.headroom_bytes < _LOW_HEADROOM * load.session_bytes:
+            left = f"{load.headroom_bytes >> 20} MiB"
+            tell(
+                "warn",
+                f"Memory for new sessions is nearly used up: {left} are left above the reserve",
+                SETTINGS,
+            )
+        if not front.is_loopback and not front.access.secrets and not front.settings.insecure:
+            tell("warn", "No webhook secret is set: calls from other machines are refused", SETTINGS)
+        if front.settings.insecure:
+            tell(
+                "warn",
+                "BULKHEAD_INSECURE is set: whoever reaches this port can start agents and read logs",
+                SETTINGS,
+            )
+        if model_name(front) == OFFLINE:
+            tell("info", "The built-in offline model answers: no model provider is set", SETTINGS)
+        return found[:MAX_ALERTS]
+
+    def _looping(self) -> int:
+        return sum(1 for record in self._front.chronicle.live() if record.restart_at is not None)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,109 @@
+"""Who may use the Studio from elsewhere: one-time codes of the terminal, and the visits they become.
+
+A code is short-lived, good once, and few are open at a time.  What a browser gets for it is a random value
+in a cookie; only hashes of either are kept, and what is presented is hashed before it is looked up, so how
+long that takes says nothing about what is right.  Visits outlive the server in a file of its owner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from runtime.clock import Clock
+
+CODE_S: Final = 600.0
+VISIT_S: Final = 86_400.0
+MAX_CODES: Final = 16
+MAX_VISITS: Final = 64
+FILE: Final = "visits.json"
+_MAX_CHARS: Final = 100
+
+
+class Visits:
+    """Codes and visits of one server.
+
+    Args:
+        file: Where visits are written, so that a restart of the server ends none; None keeps them in memory.
+    """
+
+    def __init__(self, clock: Clock, *, file: Path | None = None) -> None:
+        self._clock, self._file = clock, file
+        self._codes: OrderedDict[str, float] = OrderedDict()
+        self._visits: OrderedDict[str, float] = OrderedDict(_read(file))
+
+    def code(self) -> str:
+        """A new code; the oldest open one goes when there are too many."""
+        code = secrets.token_urlsafe(24)
+        self._codes[_hash(code)] = self._clock.now() + CODE_S
+        while len(self._codes) > MAX_CODES:
+            self._codes.popitem(last=False)
+        return code
+
+    def enter(self, code: str) -> str | None:
+        """Change a code into a visit: the cookie's value; None when the code is wrong, used or too old."""
+        if len(code) > _MAX_CHARS:
+            return None
+        until = self._codes.pop(_hash(code), None)
+        return self.begin() if until is not None and self._clock.now() < until else None
+
+    def begin(self) -> str:
+        """A visit of somebody who needs no code; the oldest visit ends when there are too many."""
+        value, now = secrets.token_urlsafe(32), self._clock.wall()
+        for known in [known for known, until in self._visits.items() if until <= now]:
+            del self._visits[known]
+        self._visits[_hash(value)] = now + VISIT_S
+        while len(self._visits) > MAX_VISITS:
+            self._visits.popitem(last=False)
+        self._write()
+        return value
+
+    def knows(self, value: str) -> bool:
+        """Whether a cookie's value is that of a visit that goes on."""
+        if not 0 < len(value) <= _MAX_CHARS:
+            return False
+        return self._visits.get(_hash(value), 0.0) > self._clock.wall()
+
+    def leave(self, value: str) -> None:
+        """End a visit; one that nobody knows is over already."""
+        if self._visits.pop(_hash(value), None) is not None:
+            self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        scratch = self._file.with_suffix(".new")
+        with suppress(OSError):  # a disk that is full ends visits at the next restart, not the server now
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            with os.fdopen(os.open(scratch, flags, 0o600), "w") as file:
+                json.dump(self._visits, file)
+            scratch.replace(self._file)
+
+
+def cookie_of(header: str, name: str) -> list[str]:
+    """The values a ``Cookie`` header has under a name; a browser may send several of different paths."""
+    pairs = (part.strip().partition("=") for part in header[:8192].split(";"))
+    return [value for key, _, value in pairs if key == name]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _read(file: Path | None) -> list[tuple[str, float]]:
+    if file is None:
+        return []
+    try:
+        held = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return []
+    if not isinstance(held, dict):
+        return []
+    found = [(key, float(until)) for key, until in held.items() if isinstance(until, int | float)]
+    return found[-MAX_VISITS:]
