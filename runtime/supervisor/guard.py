@@ -35,7 +35,7 @@ class Alarm:
         warn: Kind, sentence, stacks (empty where there are none).
         exceed: The session passed a limit and is to end.
         hung: The session hangs and is to end.
-        tasks: What its tasks were doing when it was found to hang.
+        tasks: What its tasks are doing while it hangs; none any more when it does not.
     """
 
     warn: Callable[[str, str, str], None]
@@ -138,6 +138,8 @@ class Guard:
                     self._tell_late(at_once=True)
                     self._alarm.hung(self._sentence(sign.kind, sign.silent_s, self._worker.last_text()))
                 case Awake():
+                    self._tell_late(at_once=True)
+                    self._alarm.tasks([])
                     self._worker.forget_stacks()
                     self._alarm.warn("hang", f"answers again after {sign.silent_s:.1f} s", "")
 

@@ -83,11 +83,11 @@ class PostMortem:
     def wrote(self, stack: str, tasks: list[TaskTrace]) -> None:
         """What was written at the end: by faulthandler, and of the asyncio tasks."""
         self._stack = stack or self._stack
-        self.saw_tasks(tasks)
+        self._tasks = tasks or self._tasks
 
     def saw_tasks(self, tasks: list[TaskTrace]) -> None:
-        """What its tasks were doing when it was found to hang, or at the end; the newest answer counts."""
-        self._tasks = tasks or self._tasks
+        """What its tasks are doing while it hangs; none when it answers again."""
+        self._tasks = tasks
 
     def look(self) -> None:
         """It is about to be killed: note which processes there are."""
@@ -118,7 +118,8 @@ class PostMortem:
         trace = (said.trace if said is not None else None) or Trace()
         redactor = Redactor([*self._secrets, spec.token, *secrets_in(spec.arguments)])
         redactor.learn(value[:_TEXT_CHARS] for value in trace.hide[:_MAX_HIDDEN])
-        stack = self._stack or next((w.stack for w in reversed(self._warnings) if w.stack), "")
+        # The last word on a hang: one that answered again was told without a stack.
+        stack = self._stack or next((w.stack for w in reversed(self._warnings) if w.kind == "hang"), "")
         native = _bounded(redactor, stack, _STACK_CHARS)
         where = self._where(exit, stack[:_STACK_CHARS])
         how = _cleaned(exit, redactor)

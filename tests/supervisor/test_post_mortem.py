@@ -114,6 +114,9 @@ def test_the_stack_of_a_warning_stands_in_for_one_at_the_end() -> None:
     made = report(exit=Exit(reason=ExitReason.HANG, message="blocked", at=2.0), warnings=[warned])
     assert made.native == "Thread 1 …"
     assert made.warnings == ("blocked for 2 s",)
+    awake = Warned(session_id=SPEC.session_id, at=2.0, kind="hang", message="answers again")
+    killed = Exit(reason=ExitReason.SIGNAL, message="ended by signal 9", signal=9, at=3.0)
+    assert report(exit=killed, warnings=[warned, awake]).native == ""
 
 
 def test_tasks_that_were_seen_before_the_end_are_shown_and_redacted() -> None:
