@@ -57,6 +57,16 @@ class Api:
         """The JSON at a path.  Raises CommandFailed as every method here does."""
         return self.request("GET", path).body
 
+    def download(self, path: str) -> bytes:
+        """The bytes at a path."""
+        with self._reach(self.timeout_s) as connection:
+            connection.request("GET", self._path(path), headers=self._auth())
+            response = connection.getresponse()
+            raw = response.read(MAX_ANSWER_BYTES)
+        if response.status >= 400:
+            raise _refusal(self.url + path, response.status, _decode(raw))
+        return raw
+
     def post(
         self,
         path: str,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.cli.terminal import clean
+from runtime.wire.trace import short_place
 
 MAX_LINE_CHARS = 1000
 _PLACE = re.compile(r" at \S{1,500}:[0-9]+ in \S+$")  # a crash tells it on a line of its own
@@ -19,12 +20,6 @@ _IN_FILE = re.compile(r" \((\S[^()]{0,500}:[0-9]+)(?: in [^()\s]{1,200})?\)(?=\.
 _MEND = "Mend that line and save; it is loaded again."  # said shorter where it is said each time
 _LOUD = ("warning", "error", "critical")
 _HIDDEN_KEYS = frozenset({"event", "level", "timestamp", "logger", "exception", "cure", "detail"})
-
-
-def short_place(where: str) -> str:
-    """``/a/long/way/main.py:41 in start`` -> ``main.py:41 in start``."""
-    file, found, rest = where.rpartition(":")
-    return f"{file.rpartition('/')[2]}{found}{rest}" if found else where
 
 
 class Chatter:

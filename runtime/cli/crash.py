@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+from urllib.parse import quote
 
 import typer
 
 from runtime.cli.options import Form, Url
-from runtime.cli.terminal import Output, say, show
+from runtime.cli.terminal import Output, note, say, show
+from runtime.wire.text import size
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
 
 _COLUMNS = {
     "table": ("count", "last", "reason", "where", "session", "fingerprint"),
@@ -51,18 +57,8 @@ def show_crash(
     """Show why one session ended, and what to do about it."""
     from runtime.cli.api import find_server
     from runtime.cli.autopsy import render
-    from runtime.cli.failure import CommandFailed
 
-    api = find_server(url)
-    if session.startswith("s_"):
-        report = api.get(f"/workers/{session}/crash")
-    else:
-        report = api.get(f"/crashes/{session}")["report"]
-        if report is None:
-            raise CommandFailed(
-                f"the reports of {session} were dropped with the oldest",
-                cure="`bulkhead crash list -o wide` shows what is still known of it.",
-            )
+    report = _report(find_server(url), session)
     if output is Output.JSON:
         say(json.dumps(report, indent=2, ensure_ascii=False))
     elif output is Output.YAML:
@@ -72,8 +68,51 @@ def show_crash(
             say(line)
 
 
+def bundle_crash(
+    session: Annotated[str, typer.Argument(help="Id of the session, or fingerprint of a kind of crash.")],
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; crash-<session>.tar.gz by default.")
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Write a report with all that belongs to it into one file, without secrets, to hand on."""
+    from runtime.cli.api import find_server
+    from runtime.cli.failure import CommandFailed
+
+    api = find_server(url)
+    if not session.startswith("s_"):
+        session = _report(api, session)["session"]
+    raw = api.download(f"/workers/{quote(session, safe='')}/crash/bundle")
+    to = to or Path(f"crash-{session}.tar.gz")
+    try:
+        to.write_bytes(raw)
+    except OSError as error:
+        raise CommandFailed(
+            f"{to} cannot be written: {error.strerror}", cure="Name a file with -o."
+        ) from error
+    say(str(to))
+    note(
+        f"{size(len(raw))}: report, log, stacks, call, source. Look through it before you pass it on.", "dim"
+    )
+
+
+def _report(api: Api, session: str) -> dict[str, Any]:
+    """The report of a session, or the latest of a kind of crash."""
+    from runtime.cli.failure import CommandFailed
+
+    if session.startswith("s_"):
+        return cast(dict[str, Any], api.get(f"/workers/{quote(session, safe='')}/crash"))
+    report = api.get(f"/crashes/{quote(session, safe='')}")["report"]
+    if report is None:
+        raise CommandFailed(
+            f"the reports of {session} were dropped with the oldest",
+            cure="`bulkhead crash list -o wide` shows what is still known of it.",
+        )
+    return cast(dict[str, Any], report)
+
+
 def _row(group: dict[str, Any]) -> dict[str, str]:
-    from runtime.cli.chatter import short_place
+    from runtime.wire.trace import short_place
 
     kind = f": {group['kind']}" if group["kind"] else ""
     return {

@@ -124,15 +124,6 @@ def to_yaml(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip()
 
 
-def size(count_bytes: float) -> str:
-    """``42991616`` -> ``41 MiB``."""
-    for unit in ("B", "KiB", "MiB"):
-        if count_bytes < 1024:
-            return f"{count_bytes:.0f} {unit}"
-        count_bytes /= 1024
-    return f"{count_bytes:.1f} GiB"
-
-
 def length(seconds: float) -> str:
     """``242`` -> ``4m02``."""
     whole = int(seconds)

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import typer
 
 from runtime.cli.options import Form, Url
-from runtime.cli.terminal import Output, say, show, size, table
+from runtime.cli.terminal import Output, say, show, table
+from runtime.wire.text import size
 
 _COLUMNS = ("sessions", "turns", "cpu·s", "gib·s", "tokens in/out")
 _HEADINGS = {"cpu·s": "CPU·s", "gib·s": "GiB·s", "tokens in/out": "TOKENS in/out"}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.options import Form, Room, Url
-from runtime.cli.terminal import Output, is_plain, length, say, show, size
+from runtime.cli.terminal import Output, is_plain, length, say, show
+from runtime.wire.text import size
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from quart import Blueprint, Response, jsonify
 
 from runtime.chronicle import exit_json
 from runtime.clock import iso
+from runtime.front.crash_bundle import crash_bundle
 from runtime.front.refusal import Refusal
 from runtime.front.state import Front, caller
 from runtime.session.crash import CrashReport
@@ -41,6 +43,13 @@ def routes(front: Front) -> Blueprint:
             for report in reports
         ]
         return jsonify(**group_json(group), sessions=sessions, report=latest)
+
+    @paths.get("/workers/<session_id>/crash/bundle")
+    async def bundle(session_id: str) -> Response:
+        report = await report_of(front, session_id)
+        packed = await asyncio.to_thread(crash_bundle, report, report_json(report))
+        name = f'attachment; filename="crash-{report.session_id}.tar.gz"'
+        return Response(packed, content_type="application/gzip", headers={"Content-Disposition": name})
 
     return paths
 

@@ -166,9 +166,21 @@ _PATHS: Final[dict[str, Any]] = {
             operator=True,
         ),
     },
+    "/workers/{session_id}/crash/bundle": {
+        "parameters": [_SESSION],
+        "get": operation(
+            "The report as one file to hand on: text, data, log, stacks, call, source, versions",
+            as_text("application/gzip", "A tar.gz, the same one each time"),
+            operator=True,
+        ),
+    },
     "/workers/{session_id}/stacks": {
         "parameters": [_SESSION],
-        "get": operation("Every thread's stack now", as_text("text/plain", "Stacks"), operator=True),
+        "get": operation(
+            "Every asyncio task's and every thread's stack now, also while it hangs",
+            as_text("text/plain", "Stacks"),
+            operator=True,
+        ),
     },
     "/workers/{session_id}/ping": {
         "parameters": [_SESSION],

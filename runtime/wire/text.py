@@ -1,4 +1,4 @@
-"""Text that is valid Unicode: what can be written as UTF-8."""
+"""Text that can be written as UTF-8, and figures as people read them."""
 
 from __future__ import annotations
 
@@ -14,3 +14,12 @@ def utf8_text(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def size(count_bytes: float) -> str:
+    """``42991616`` -> ``41 MiB``."""
+    for unit in ("B", "KiB", "MiB"):
+        if count_bytes < 1024:
+            return f"{count_bytes:.0f} {unit}"
+        count_bytes /= 1024
+    return f"{count_bytes:.1f} GiB"

@@ -48,6 +48,12 @@ class TaskTrace(msgspec.Struct, frozen=True, omit_defaults=True):
     running: bool = False
 
 
+def short_place(where: str) -> str:
+    """``/a/long/way/main.py:41 in start`` -> ``main.py:41 in start``."""
+    file, found, rest = where.rpartition(":")
+    return f"{file.rpartition('/')[2]}{found}{rest}" if found else where
+
+
 _tasks_decoder = msgspec.msgpack.Decoder(list[TaskTrace])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,6 +211,24 @@ def test_a_session_without_a_report_is_told_why(answering: Any, bulkhead: Any) -
     ran = bulkhead("crash", "show", "s_2")
     assert ran.status == 1
     assert "It ended well" in ran.err
+
+
+def test_a_bundle_is_written_where_it_is_wanted(
+    answering: Any, bulkhead: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answering.answer("GET /workers/s_1/crash/bundle", b"packed")
+    assert bulkhead("crash", "bundle", "s_1").out == "crash-s_1.tar.gz\n"
+    assert (tmp_path / "crash-s_1.tar.gz").read_bytes() == b"packed"
+    assert bulkhead("crash", "bundle", "abcdef012345", "-o", "x.tgz").out == "x.tgz\n"
+    assert (tmp_path / "x.tgz").read_bytes() == b"packed"
+    nowhere = bulkhead("crash", "bundle", "s_1", "-o", "no/such/folder.tgz")
+    assert nowhere.status == 1
+    assert "cannot be written" in nowhere.err
+    problem = {"title": "There is no crash report", "detail": "It ended well: stopped."}
+    answering.answer("GET /workers/s_2/crash/bundle", problem, 404)
+    assert "It ended well" in bulkhead("crash", "bundle", "s_2").err
+    assert not (tmp_path / "crash-s_2.tar.gz").exists()
 
 
 def test_a_report_of_nearly_nothing_is_shown(answering: Any, bulkhead: Any) -> None:

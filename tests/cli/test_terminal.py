@@ -8,7 +8,8 @@ import json
 import pytest
 import yaml
 
-from runtime.cli.terminal import Output, clean, is_plain, length, note, paint, say, show, size, table
+from runtime.cli.terminal import Output, clean, is_plain, length, note, paint, say, show, table
+from runtime.wire.text import size
 
 pytestmark = pytest.mark.unit
 

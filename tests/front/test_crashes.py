@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ from runtime.session.events import Exited, Released
 from runtime.session.info import LogLine, MessageSeen
 from runtime.session.record import Exit, ExitReason, Failure
 from runtime.session.spec import SessionId
-from runtime.wire.trace import Excerpt, Frame
+from runtime.session.use import Use, UsePoint
+from runtime.wire.trace import Excerpt, Frame, TaskTrace
 from tests.fakes import FakePlacement
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -80,6 +84,54 @@ async def test_a_report_is_shown_whole(serving: Any) -> None:
         assert found["code"]["generation"] == 3
         described = (await site.get("/openapi.json")).json["components"]["schemas"]["CrashReport"]
         assert set(found) == set(described["properties"])
+
+
+async def test_a_bundle_has_all_of_it_as_text_and_as_data(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        tasks = (TaskTrace("news", "Future", ["/srv/main.py:9 in wait"], own=True),)
+        curve = Use(curve=(UsePoint(0.5, 7 << 20, 5 << 20, 0.25, 2),))
+        hidden = {"api_key": "•••"}
+        await crashed(site, sid, tasks=tasks, use=curve, native="Current thread", arguments=hidden)
+        answer = await site.get(f"/workers/{sid}/crash/bundle")
+        assert answer.headers["content-type"] == "application/gzip"
+        assert f"crash-{sid}.tar.gz" in answer.headers["content-disposition"]
+        with tarfile.open(fileobj=io.BytesIO(answer.body)) as archive:
+            found = {}
+            for name in archive.getnames():
+                file = archive.extractfile(name)
+                assert file is not None
+                found[name.removeprefix(f"crash-{sid}/")] = file.read().decode()
+        assert json.loads(found["report.json"]) == (await site.get(f"/workers/{sid}/crash")).json
+        assert "A background task raised: ValueError: no" in found["report.txt"]
+        assert found["log.txt"] == "1970-01-01T00:16:39.000Z hello\n"
+        stacks = found["stacks.txt"]
+        assert stacks.index("Traceback") < stacks.index("Current thread") < stacks.index("Task news")
+        assert json.loads(found["call.json"])["arguments"] == hidden
+        assert "→    4      raise" in found["source.txt"]
+        assert "f" * 64 in found["source.txt"]
+        assert found["use.csv"].splitlines()[1] == f"0.5,{7 << 20},{5 << 20},0.25,2"
+        assert "python" in json.loads(found["versions.json"])
+        named = {word for word in found["README.txt"].split() if word.endswith((".txt", ".json", ".csv"))}
+        assert set(found) == named | {"README.txt"}
+        assert (await site.get(f"/workers/{sid}/crash/bundle")).body == answer.body
+        assert (await site.get("/workers/s_X/crash/bundle")).status == 404
+
+
+async def test_a_bundle_of_a_hostile_report_is_bounded_and_has_no_control_characters(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        noise = "\x1b]0;" * 400
+        log = tuple(LogLine(seq=n, at=999.0, stream="output", text=noise) for n in range(50))
+        await crashed(site, sid, log=log, sentence=noise, native=noise * 20)
+        body = (await site.get(f"/workers/{sid}/crash/bundle")).body
+        unpacked = gzip.decompress(body)
+        assert len(unpacked) < 4 << 20
+        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+            for name in ("report.txt", "log.txt"):
+                file = archive.extractfile(f"crash-{sid}/{name}")
+                assert file is not None
+                assert b"\x1b" not in file.read()
 
 
 async def test_kinds_are_counted_over_sessions_and_a_restart(serving: Any) -> None:

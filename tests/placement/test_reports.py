@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.front.crash_bundle import crash_bundle
+from runtime.front.crashes import report_json
 from runtime.session.crash import CrashReport, to_json
 from runtime.session.events import Exited, Released
 from runtime.session.record import ExitReason
@@ -370,6 +373,8 @@ async def test_no_secret_stands_in_a_report(crashing: Any) -> None:
     report = await crash(crashing, "/secret", arguments={"password": "argument-secret-6", "shop": "north"})
     stored = to_json(report).decode()
     assert [secret for secret in SECRETS if secret in stored] == []
+    bundle = gzip.decompress(crash_bundle(report, report_json(report))).decode()
+    assert [secret for secret in SECRETS if secret in bundle] == []
     assert "north" in stored
     assert report.frames[-1].locals["api_key"] == "•••"
     assert any(line.text.startswith("key is") for line in report.log)
