@@ -113,11 +113,11 @@ class Studio:
         assert answer.status < 400, f"{method} {path}: {answer.status} {raw[:500]!r}"
         return json.loads(raw) if raw else None
 
-    def call(self, endpoint: str, room: str = ROOM) -> str:
-        """Call an agent into a room; the id of its session, which is ready."""
-        call = {"event": "room.call", "data": {"room_name": room}}
-        session: str = self.ask("POST", endpoint, call, Prefer="wait=20")["session"]
-        return session
+    def join(self, endpoint: str, room: str, **arguments: Any) -> dict[str, Any]:
+        """Call an agent into a room; its session, which is ready."""
+        call = {"event": "room.call", "data": {"room_name": room, "arguments": arguments}}
+        session = self.ask("POST", endpoint, call, Prefer="wait=20")["session"]
+        return dict(self.ask("GET", f"/workers/{session}"))
 
     def ready(self, identity: str, room: str = ROOM) -> dict[str, Any]:
         """The session of an agent, once it is ready."""
@@ -149,6 +149,7 @@ def serving(folder: Path, sources: list[str] | None = None, **settings: Any) -> 
     """A server for the time of a ``with``; `settings` as ``supervisor__restart_first_s=0``."""
     folder.joinpath("state").mkdir(parents=True)
     flags = {"server.watch": False, "server.drain_s": 0.0, "server.chaos": True}
+    flags["supervisor.quarantine_deaths"] = 1  # of calls that bring arguments along; others are never parked
     flags |= {name.replace("__", "."): value for name, value in settings.items()}
     studio = Studio(folder, sources or [str(ROOT / "agents"), str(HERE / "agents")], flags)
     try:
@@ -243,3 +244,11 @@ def visit(browser: Any) -> Iterator[Visits]:
     yield visits
     visits.close()
     assert not visits.troubles, "pages complained:\n" + "\n".join(visits.troubles)
+
+
+@pytest.fixture
+def expect() -> Any:
+    """Playwright's assertions, which wait for what they assert."""
+    from playwright.sync_api import expect
+
+    return expect

@@ -97,7 +97,7 @@ function Parked({ groups }) {
   const release = async (one) => {
     const agreed = await confirm({
       title: "Release this input?",
-      text: `Calls of ${one.endpoint} into ${one.room || "a room"} with this input start sessions again. If it kills them ${one.deaths} more times, it is parked again.`,
+      text: `Calls of ${one.endpoint} into ${one.room || "a room"} with this input start sessions again. If it kills ${one.deaths === 1 ? "one" : one.deaths} more, it is parked again.`,
       action: "Release",
     });
     if (!agreed) return;
