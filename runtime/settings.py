@@ -136,10 +136,12 @@ class SupervisorSettings:
     log_line_bytes: int = knob(16384, "longest log line; the rest is cut", minimum=256)
     log_lines_per_s: float = knob(500.0, "log lines kept of a session each second; the rest drops", minimum=1)
     log_bytes_per_s: float = knob(float(1 << 20), "bytes of log read of a session each second", minimum=4096)
+    cgroups: str = knob("auto", "auto: a cgroup for each session where one may be made; off: never")
     pass_env: str = knob("", "environment variables a bundle may see, between spaces; empty: all but our own")
 
     def __post_init__(self) -> None:
         _one_of("supervisor.restart", self.restart, ("never", "on_failure", "always"))
+        _one_of("supervisor.cgroups", self.cgroups, ("auto", "off"))
         _a_size("supervisor.reserve_memory", self.reserve_memory)
 
 

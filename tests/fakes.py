@@ -15,6 +15,7 @@ from runtime.session.info import (
     BundleInfo,
     Capacity,
     EndpointInfo,
+    Enforcement,
     LogLine,
     MessageSeen,
     ProcessInfo,
@@ -110,6 +111,9 @@ class FakePlacement:
             max_sessions=self.max_sessions,
             max_starting=self.max_starting,
         )
+
+    def enforcement(self) -> Enforcement:
+        return Enforcement(limits={"memory": "watching"}, reason="not here")
 
     def bundles(self) -> list[BundleInfo]:
         return self.listed_bundles

@@ -15,6 +15,7 @@ from runtime.session.info import (
     BundleInfo,
     Capacity,
     EndpointInfo,
+    Enforcement,
     LogLine,
     MessageSeen,
     ProcessInfo,
@@ -28,6 +29,7 @@ __all__ = [
     "BundleInfo",
     "Capacity",
     "EndpointInfo",
+    "Enforcement",
     "Lease",
     "LogLine",
     "MessageSeen",
@@ -71,6 +73,10 @@ class Placement(Protocol):
         ...
 
     def capacity(self) -> Capacity: ...
+
+    def enforcement(self) -> Enforcement:
+        """What keeps the limits of sessions."""
+        ...
 
     def bundles(self) -> list[BundleInfo]: ...
 

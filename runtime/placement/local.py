@@ -14,6 +14,7 @@ from runtime.session.info import (
     BundleInfo,
     Capacity,
     EndpointInfo,
+    Enforcement,
     LogLine,
     MessageSeen,
     ProcessInfo,
@@ -113,6 +114,9 @@ class LocalPlacement:
             headroom_bytes=self._headroom.left_bytes(),
             session_bytes=self._headroom.session_bytes,
         )
+
+    def enforcement(self) -> Enforcement:
+        return self._supervisor.cells.told()
 
     def bundles(self) -> list[BundleInfo]:
         return self._supervisor.bundles()

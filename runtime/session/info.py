@@ -135,6 +135,23 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcement:
+    """What keeps the limits of sessions here.
+
+    Attributes:
+        limits: By name of the limit: ``watching``, ``rlimit``, or ``cgroup``, beside which watching goes on.
+        kill: What ends a session with all it started: ``signals``, or ``cgroup``, which is added to them.
+        group: The folder of the cgroup that holds those of the sessions; empty without one.
+        reason: Why there are no cgroups, or not all limits kept by them; empty when they all are.
+    """
+
+    limits: Mapping[str, str]
+    kill: str = "signals"
+    group: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One line a session wrote.
 

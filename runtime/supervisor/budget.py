@@ -77,6 +77,7 @@ class Budget:
 
     Attributes:
         next_s: How long the next look may wait; never above a second.
+        cpu_is_kept: Somebody else keeps the share of processors: no `Pause` for it.
     """
 
     def __init__(self, limits: Limits, now: float) -> None:
@@ -101,6 +102,7 @@ class Budget:
         self._credit_s = _CPU_BURST_S
         self._full_since: float | None = None
         self.next_s = _SHORTEST_S
+        self.cpu_is_kept = False
 
     def wants_pss(self, use: TreeUse) -> bool:
         """Whether so much resident memory must be judged by whose it is.
@@ -214,7 +216,7 @@ class Budget:
             if self._is_near(ExitReason.CPU, use.cpu_s / self._cpu_total):
                 told = f"has used {use.cpu_s:.1f} of {self._cpu_total:g} s of processor time"
                 found.append(NearLimit(ExitReason.CPU, told))
-        if self._cores is not None and gap_s > 0:
+        if self._cores is not None and gap_s > 0 and not self.cpu_is_kept:
             self._credit_s = min(_CPU_BURST_S, self._credit_s + self._cores * gap_s) - used_s
             if used_s > 0.5 * self._cores * gap_s:
                 self._look_within(_CPU_LOOK_S)

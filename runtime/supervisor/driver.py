@@ -23,6 +23,7 @@ from runtime.session.spec import SessionSpec
 from runtime.session.use import Use, UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
+from runtime.supervisor.cells import Cell, Cells
 from runtime.supervisor.guard import Alarm, Guard
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.pings import Pings
@@ -60,6 +61,7 @@ class Driver:
         publish: Callable[[events.SessionEvent], None],
         swept: Callable[[], Awaitable[None]],
         sampler: Sampler,
+        cells: Cells,
         relay: RelayPort | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
@@ -79,6 +81,8 @@ class Driver:
         self._worker: WorkerProcess | None = None
         self._sampler = sampler
         self._guard: Guard | None = None
+        self._cells = cells
+        self._cell: Cell | None = None
         self._dumped = False
         self._meter = UseMeter(self._placed_at)
         self._post_mortem = PostMortem(spec, generation, secrets=secrets)
@@ -175,9 +179,12 @@ class Driver:
         worker.adopt(Owner(self._heard, self._pipe_ended, self._printed))
         if self._relay is not None:
             self._relay.connect(worker)
-        self._guard = self._guarding(worker)
+        name = f"{self.spec.session_id}.{self.generation}"
+        self._cell = cell = self._cells.enclose(name, worker.pid, self.spec.limits)
+        self._guard = self._guarding(worker, cell)
         self._sampler.watch(self._guard)
         status = await worker.exited()
+        cell.kill()  # what it left behind
         self._meter.cpu(worker.process.cpu_s)
         self._sampler.forget(self._guard)
         self._guard.close()
@@ -186,13 +193,17 @@ class Driver:
         await self._swept()
         if self._relay is not None:
             await self._relay.close()
+        if told := cell.ended_by_kernel():
+            self._feed(lc.LimitExceeded(ExitReason.MEMORY, told))
         self._feed(lc.Gone(status, _signal_name(status), stack))
+        cell.leave()
         self._worker = None
         worker.close()
 
-    def _guarding(self, worker: WorkerProcess) -> Guard:
+    def _guarding(self, worker: WorkerProcess, cell: Cell) -> Guard:
         return Guard(
             worker,
+            cell,
             self.spec.limits,
             self._settings,
             clock=self._clock,
@@ -335,6 +346,8 @@ class Driver:
                         self._worker.signal_tree(signal.SIGSTOP)
                     self._post_mortem.look()
                     self._worker.signal_tree(_SIGNALS[action.force])
+                    if action.force is lc.Force.KILL and self._cell is not None:
+                        self._cell.kill()
                     self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
 
     def _exited(self, action: lc.PublishExited, at: float) -> None:

@@ -18,6 +18,7 @@ from runtime.session.use import UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict
 from runtime.supervisor.budget import Budget, Excess, NearLimit, Pause
+from runtime.supervisor.cells import Cell
 from runtime.supervisor.stack_text import stacks_text
 from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
 from runtime.wire.trace import TaskTrace
@@ -55,6 +56,7 @@ class Guard:
     def __init__(
         self,
         worker: WorkerProcess,
+        cell: Cell,
         limits: Limits,
         settings: SupervisorSettings,
         *,
@@ -64,13 +66,15 @@ class Guard:
         alarm: Alarm,
     ) -> None:
         now = clock.now()
-        self._worker = worker
+        self._worker, self._cell = worker, cell
         self._meter = meter
         self._phase = phase
         self._alarm = alarm
         self._budget = Budget(limits, now)
         self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
+        self._pids = limits.plain().get("pids")
         self._paused: list[Member] = []
+        self._frozen = False
         self._flood_told = False
         self._clock = clock
         self._telling: Late | None = None
@@ -91,7 +95,8 @@ class Guard:
         self._meter.read(
             now, rss_bytes=use.rss_bytes, pss_bytes=use.pss_bytes, cpu_s=use.cpu_s, processes=use.processes
         )
-        stays_stopped = False
+        stays_stopped = self._kernel_ended_it()
+        self._budget.cpu_is_kept = "cpu.max" in self._cell.kept
         for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
             match finding:
                 case NearLimit():
@@ -103,14 +108,25 @@ class Guard:
                     self._alarm.exceed(finding.reason, finding.message)
                 case Pause():
                     stays_stopped = True
-                    self._pause(use.members, finding.for_s)
+                    self._pause(use.members, finding.for_s, freeze=brake is None or not brake.pulled)
         if brake is not None and brake.pulled and not stays_stopped:
-            self._pause(use.members, _STACKS_S)
+            self._pause(use.members, _STACKS_S, freeze=False)
         if self._worker.floods and not self._flood_told:
             self._flood_told = True
             self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
         self._listen(use.members[0], now)
         return min(self._budget.next_s, self._vigil.next_s)
+
+    def _kernel_ended_it(self) -> bool:
+        """What the kernel refused, or ended, is the end of the session, as it is where we watch alone."""
+        if told := self._cell.ended_by_kernel():
+            self._alarm.exceed(ExitReason.MEMORY, told)
+            return True
+        if count := self._cell.refused_forks():
+            told = f"wanted more than {self._pids} processes and threads: {count} were refused"
+            self._alarm.exceed(ExitReason.PIDS, told)
+            return True
+        return False
 
     def front_slept(self, now: float) -> None:
         """See `runtime.supervisor.sampler.Watched`."""
@@ -129,7 +145,8 @@ class Guard:
         beat_at = None if beat is None else beat.at
         silent = self._vigil.is_silent(beat_at, now)
         ran_s, waited_s = procfs.ran_s(main.pid) if silent else (0.0, 0.0)
-        pulse = Pulse(beat_at=beat_at, state=main.state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
+        state = "T" if self._frozen else main.state
+        pulse = Pulse(beat_at=beat_at, state=state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
         for sign in self._vigil.look(pulse, now, self._phase()):
             match sign:
                 case Late():
@@ -180,14 +197,21 @@ class Guard:
         most = self._budget.crowd()
         return most and Brake(self._worker.pid, most_tasks=most[0], most_processes=most[1])
 
-    def _pause(self, members: tuple[Member, ...], for_s: float) -> None:
-        # The group first, at one blow; then those who left it.
-        self._worker.signal_tree(signal.SIGSTOP)
-        self._paused = [*members]
-        tree.signal_all(self._paused, signal.SIGSTOP)
+    def _pause(self, members: tuple[Member, ...], for_s: float, *, freeze: bool) -> None:
+        if freeze and self._cell.freeze(True):  # all of them, and its own children do not see it stopped
+            self._frozen = True
+        else:
+            # The group first, at one blow; then those who left it.
+            self._worker.signal_tree(signal.SIGSTOP)
+            self._paused = [*members]
+            tree.signal_all(self._paused, signal.SIGSTOP)
         self._after(for_s, self._go_on)
 
     def _go_on(self) -> None:
+        if self._frozen:
+            self._cell.freeze(False)
+            self._frozen = False
+            return
         tree.signal_all(self._paused, signal.SIGCONT)
         self._worker.signal_tree(signal.SIGCONT)
         self._paused = []

@@ -32,6 +32,7 @@ from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundle import Bundle
 from runtime.supervisor.bundle_limits import limits_of
+from runtime.supervisor.cells import Cells
 from runtime.supervisor.claims import Claim, settle
 from runtime.supervisor.discovery import bundles_in
 from runtime.supervisor.driver import Driver
@@ -90,6 +91,7 @@ class Supervisor:
         self._runs: set[asyncio.Task[None]] = set()
         self._logbooks: OrderedDict[SessionId, LogBook] = OrderedDict()
         self._sampler = Sampler(clock=clock)
+        self.cells = Cells(settings.cgroups, may_move=owns_process)
         self._sources: list[Path] = []
         self._stop_watching = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -107,6 +109,7 @@ class Supervisor:
         """
         become_subreaper()
         self._sources = [source.resolve() for source in sources]
+        await self.cells.open()  # first: what is started from here on begins in a group of ours
         if watch:
             self._watching = asyncio.create_task(self._watch(), name="supervisor:watch")
             await asyncio.sleep(0)  # it watches now, so a change while we load is not missed
@@ -238,6 +241,7 @@ class Supervisor:
             publish=self._publish,
             swept=self._sweep,
             sampler=self._sampler,
+            cells=self.cells,
             relay=relay,
             secrets=self._secrets,
         )
@@ -294,6 +298,7 @@ class Supervisor:
         await asyncio.gather(*self._runs, return_exceptions=True)
         await asyncio.gather(*(bundle.close() for bundle in self._bundles.values()))
         await self._sweep()
+        await self.cells.aclose()
 
     def _keep_logbook(self, session_id: SessionId, logbook: LogBook) -> None:
         self._logbooks[session_id] = logbook

@@ -1,0 +1,173 @@
+"""A session's group: what is written into it, what is read from it, and what is done without one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from runtime.process.cgroup import Cgroup
+from runtime.process.cgroup_ground import Ground, Unusable
+from runtime.session.spec import Limits
+from runtime.supervisor.cells import Cell, Cells, controls
+
+pytestmark = pytest.mark.process
+
+MIB = 1 << 20
+
+
+def test_what_is_written_follows_from_the_limits() -> None:
+    assert controls(Limits()) == {}
+    assert controls(Limits(memory="512MiB", pids=256, cpu=1.5, files=10, timeout="1h")) == {
+        "memory.oom.group": "1",
+        "memory.max": str(576 * MIB),
+        "pids.max": "256",
+        "cpu.max": "150000 100000",
+    }
+    assert controls(Limits(memory="64MiB"))["memory.max"] == str(96 * MIB)
+    assert controls(Limits(cpu=0.001))["cpu.max"] == "1000 100000"  # the kernel takes no less
+
+
+class Folder:
+    """A place whose groups are folders of files, with these controls in each."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+        self.group = Cgroup(root / "bulkhead.1")
+        self.group.path.mkdir()
+        self.moved: list[int] = []
+
+        def make(group: Cgroup) -> bool:
+            group.path.mkdir()
+            for name in ("cgroup.kill", "cgroup.freeze", *names):
+                (group.path / name).write_text("")
+            return True
+
+        monkeypatch.setattr(Cgroup, "make", make)
+        monkeypatch.setattr(Cgroup, "add_tree", lambda _, pid: self.moved.append(pid) or True)
+
+    def ground(self) -> Ground:
+        ground = Ground(self.group, os.open(self.group.path, os.O_RDONLY), Cgroup(self.group.path.parent))
+        ground.controllers = frozenset({"memory", "pids"})
+        ground.missing = "no cpu controller there"
+        ground.divide = lambda *, may_move: None  # type: ignore[method-assign]
+        ground.release = lambda: os.close(ground._lock_fd) is None  # type: ignore[method-assign]
+        return ground
+
+
+async def enclosed(cells: Cells, pid: int, limits: Limits) -> Cell:
+    cell = cells.enclose("s_1.1", pid, limits)
+    await settled(cells)
+    return cell
+
+
+async def settled(cells: Cells) -> None:
+    """The thread has done everything up to now."""
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    cells._later(lambda: loop.call_soon_threadsafe(done.set))
+    await done.wait()
+
+
+@pytest.mark.asyncio
+async def test_a_session_gets_its_limits_and_is_then_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path, monkeypatch, "memory.max", "memory.oom.group", "pids.max")
+    cells = Cells("auto", find=folder.ground)
+    await cells.open()
+    cell = await enclosed(cells, 4711, Limits(memory="512MiB", pids=64, cpu=1))
+    group = folder.group.path / "s_1.1"
+    assert (group / "memory.max").read_text() == str(576 * MIB)
+    assert (group / "pids.max").read_text() == "64"
+    assert cell.kept == {"memory.max", "memory.oom.group", "pids.max"}  # cpu.max it has not got
+    assert folder.moved == [4711]
+    assert cell.is_enclosed
+    assert (cell.ended_by_kernel(), cell.refused_forks()) == ("", 0)
+
+    (group / "memory.events").write_text("low 0\nhigh 0\nmax 12\noom 1\noom_kill 3\n")
+    (group / "pids.events").write_text("max 5\n")
+    assert (
+        cell.ended_by_kernel()
+        == "grew above its limit of memory: the kernel ended it at 576 MiB, caches included"
+    )
+    assert cell.refused_forks() == 5
+
+    assert cell.freeze(True)
+    await settled(cells)
+    assert (group / "cgroup.freeze").read_text() == "1"
+    cell.kill()
+    await settled(cells)
+    assert (group / "cgroup.kill").read_text() == "1"
+    told = cells.told()
+    assert told.limits == {
+        "memory": "cgroup",
+        "pids": "cgroup",
+        "cpu": "watching",
+        "cpu_total": "watching",
+        "timeout": "watching",
+        "idle_timeout": "watching",
+        "files": "rlimit",
+        "file_size": "rlimit",
+    }
+    assert (told.kill, told.group, told.reason) == (
+        "cgroup",
+        str(folder.group.path),
+        "no cpu controller there",
+    )
+    cell.leave()
+    assert not cell.freeze(True)
+    await cells.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_group_that_could_not_go_goes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Folder(tmp_path, monkeypatch)
+    cells = Cells("auto", find=folder.ground)
+    await cells.open()
+    first = await enclosed(cells, 1, Limits())
+    first.leave()  # a folder with files in it does not go, as a group with processes does not
+    await settled(cells)
+    group = folder.group.path / "s_1.1"
+    for file in group.iterdir():
+        file.unlink()
+    (group / "cgroup.kill").write_text("")
+    monkeypatch.setattr(Cgroup, "kill", lambda one: (one.path / "cgroup.kill").unlink() is None)
+    cells.enclose("s_2.1", 2, Limits())
+    await settled(cells)
+    assert [each.name for each in folder.group.path.iterdir()] == ["s_2.1"]
+    await cells.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_was_over_before_is_not_enclosed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path, monkeypatch)
+    cells = Cells("auto", find=folder.ground)
+    await cells.open()
+    cell = Cell(folder.group, cells._later, lambda _: None)
+    cell.leave()
+    cell.enclose(4711, {})
+    assert folder.moved == []
+    await settled(cells)
+    await cells.aclose()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", ["auto", "off"])
+async def test_without_a_place_everything_is_done_by_signals(mode: str) -> None:
+    cells = Cells(mode, find=lambda: Unusable("it is mounted read-only"))
+    await cells.open()
+    cell = cells.enclose("s_1.1", 1, Limits(memory="1GiB"))
+    assert not cell.freeze(True)
+    cell.kill()
+    cell.leave()
+    assert (cell.kept, cell.ended_by_kernel(), cell.refused_forks()) == (frozenset(), "", 0)
+    told = cells.told()
+    assert set(told.limits.values()) == {"watching", "rlimit"}
+    assert (told.kill, told.group) == ("signals", "")
+    expected = {"auto": "it is mounted read-only", "off": "switched off (supervisor.cgroups)"}
+    assert told.reason == expected[mode]
+    await cells.aclose()
