@@ -36,6 +36,12 @@ def main(arguments: list[str]) -> int:
         )
         configure(settings.log)
         descriptors.claim()
+        if (fit := descriptors.sessions_that_fit()) < settings.supervisor.max_sessions:
+            get_logger("server").warning(
+                "server.descriptors_few",
+                detail=f"open files suffice for {fit} of {settings.supervisor.max_sessions} sessions",
+                cure="Raise the hard limit of open files, or lower supervisor.max_sessions.",
+            )
         sources = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
         return asyncio.run(Server(settings, sources).run())
     except json.JSONDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from quart import Blueprint, Response, jsonify, request
@@ -9,6 +10,7 @@ from quart import Blueprint, Response, jsonify, request
 import runtime
 from runtime.front.state import Front, caller
 from runtime.metrics import CONTENT_TYPE
+from runtime.process import descriptors
 from runtime.session.info import served
 from runtime.wire.manifest import WELL_KNOWN, EndpointSpec, service_spec
 
@@ -64,6 +66,8 @@ def routes(front: Front) -> Blueprint:
         more = {}
         if "verbose" in request.args and front.access.may_operate(caller()):
             more["admission"] = front.dispatcher.admission_json()
+            more["enforcement"] = asdict(front.placement.enforcement())
+            more["descriptors"] = descriptors_json(front.placement.capacity().max_sessions)
         return jsonify(
             status=status,
             version=runtime.__version__,
@@ -80,6 +84,18 @@ def routes(front: Front) -> Blueprint:
         return Response(front.metrics.render(), content_type=CONTENT_TYPE)
 
     return paths
+
+
+def descriptors_json(max_sessions: int) -> dict[str, Any]:
+    """How many files the front may have open, and whether that suffices for all sessions it may have."""
+    fit = descriptors.sessions_that_fit()
+    body: dict[str, Any] = {"limit": descriptors.limit(), "sessions": fit}
+    if fit < max_sessions:
+        body["warning"] = (
+            f"enough for {fit} of {max_sessions} sessions; raise the hard limit of open files "
+            "(ulimit -Hn, LimitNOFILE=, --ulimit nofile), or lower supervisor.max_sessions"
+        )
+    return body
 
 
 def unready(front: Front) -> list[str]:

@@ -111,10 +111,14 @@ _PATHS: Final[dict[str, Any]] = {
                     sessions=INT,
                     uptime_s=NUM,
                     admission=ANY,
+                    enforcement=ANY,
+                    descriptors=ANY,
                 ),
                 "Whatever the state",
             ),
-            parameters=[given_in("query", "verbose", STR, "Queue, headroom and quarantine, for operators")],
+            parameters=[
+                given_in("query", "verbose", STR, "Queue, headroom, what keeps the limits, for operators")
+            ],
         )
     },
     "/metrics": {"get": operation("Prometheus metrics", as_text("text/plain", "Text format"), operator=True)},

@@ -81,6 +81,24 @@ async def test_readiness_says_why_not(serving: Any) -> None:
         assert (await site.post("/chat")).json["type"].endswith("starting")
 
 
+async def test_health_says_what_keeps_the_limits_and_whether_the_descriptors_suffice(serving: Any) -> None:
+    async with serving() as site:
+        verbose = (await site.get("/healthz?verbose")).json
+        assert verbose["enforcement"] == {
+            "limits": {"memory": "watching"},
+            "kill": "signals",
+            "group": "",
+            "reason": "not here",
+        }
+        assert verbose["descriptors"]["sessions"] >= 100
+        assert "warning" not in verbose["descriptors"]
+        site.placement.max_sessions = 10_000_000
+        warning = (await site.get("/healthz?verbose")).json["descriptors"]["warning"]
+        assert "of 10000000 sessions; raise the hard limit of open files" in warning
+        far = await site.get("/healthz?verbose", X_Forwarded_For="203.0.113.7")
+        assert "enforcement" not in far.json
+
+
 async def test_metrics_and_the_operator_api_are_not_for_strangers(serving: Any) -> None:
     async with serving(api_token="t0ken") as site:
         for path in ("/metrics", "/workers", "/workers/s_x", "/events", "/rooms"):
