@@ -1,6 +1,6 @@
 /** What stands around every page: navigation, connection, theme, keys, toasts, dialogs. */
 import { cx, html, useEffect, useMemo, useRef } from "./core/html.js";
-import { get, denied } from "./core/api.js";
+import { checkAccess, denied } from "./core/api.js";
 import { plural } from "./core/format.js";
 import { GO, helpOpen, layers } from "./core/keys.js";
 import { connection, crashes, lastNews, now, onHappened, overview, reconnect, rooms, serverNow } from "./core/live.js";
@@ -137,9 +137,7 @@ const COMMAND = "bulkhead studio";
 
 function Denied() {
   const again = async () => {
-    denied.value = false;
-    await get("/studio/me").catch(() => (denied.value = true));
-    if (!denied.value) location.reload();
+    if (await checkAccess()) location.reload();
   };
   return html`<div class="page denied">
     <${Empty} icon="system" title="This server asks for a link from its terminal">

@@ -21,6 +21,17 @@ export class ApiError extends Error {
   }
 }
 
+/** Find out whether this server lets this browser in; a room or a model may refuse for reasons of its own. */
+export async function checkAccess() {
+  try {
+    const answer = await fetch("/studio/me", { cache: "no-store" });
+    denied.value = answer.status === 401 || answer.status === 403 || (answer.ok && (await answer.json()).access === "none");
+  } catch {
+    // no answer at all says nothing about access
+  }
+  return !denied.value;
+}
+
 async function call(method, path, { body, headers = {}, signal: abort } = {}) {
   let answer;
   try {
@@ -36,8 +47,7 @@ async function call(method, path, { body, headers = {}, signal: abort } = {}) {
     throw new ApiError("The server does not answer", { detail: "It may be restarting; this page goes on by itself." });
   }
   if (answer.ok) return answer;
-  // Only the server's own refusal of this browser: a room or a model may answer 403 for reasons of its own.
-  if (answer.status === 401) denied.value = true;
+  if (answer.status === 401 || answer.status === 403) await checkAccess();
   const text = await answer.text().catch(() => "");
   let problem = {};
   try {
@@ -46,7 +56,6 @@ async function call(method, path, { body, headers = {}, signal: abort } = {}) {
     problem = { detail: text.slice(0, 300) };
   }
   const code = problem.code ?? String(problem.type ?? "").split("/").pop().replaceAll("-", "_");
-  if (answer.status === 403 && ["unauthorized", "forbidden", "not_operator", "studio_locked"].includes(code)) denied.value = true;
   throw new ApiError(problem.title || `The server answered ${answer.status}`, {
     detail: problem.detail ?? "",
     status: answer.status,

@@ -6,7 +6,7 @@
  * six to a server, for all its tabs) and starts with a fresh picture when it is looked at again.
  */
 import { batch, effect, signal } from "./html.js";
-import { denied, get } from "./api.js";
+import { checkAccess, denied } from "./api.js";
 
 const FLUSH_MS = 250;
 const SILENT_MS = 12_000;
@@ -46,7 +46,6 @@ let source = null;
 let retry_ms = 0;
 let timer = 0;
 let flushing = 0;
-let lastId = "";
 let hiddenTimer = 0;
 const listeners = new Set();
 
@@ -96,12 +95,11 @@ let heard = 0;
 function open() {
   if (denied.peek() || source) return;
   clearTimeout(timer);
-  source = new EventSource(lastId ? `/studio/live?since=${encodeURIComponent(lastId)}` : "/studio/live");
+  source = new EventSource("/studio/live");
   for (const [kind, apply] of Object.entries(APPLY)) {
     source.addEventListener(kind, (event) => {
       heard = Date.now();
       retry_ms = 0;
-      if (event.lastEventId) lastId = event.lastEventId;
       let data;
       try {
         data = JSON.parse(event.data);
@@ -131,8 +129,7 @@ function close() {
 async function again() {
   retry_ms = Math.min(8000, retry_ms ? retry_ms * 2 : 500);
   const wait_ms = retry_ms;
-  // The browser does not say why a stream was refused; this answer does.
-  await get("/studio/me").catch(() => null);
+  await checkAccess(); // the browser does not say why a stream was refused
   timer = setTimeout(open, wait_ms);
 }
 
@@ -171,7 +168,7 @@ const APPLY = {
   },
   overview(data) {
     const { history: past, ...current } = data;
-    if (past) columns = { cpu: {}, memory: {}, ...past };
+    if (past) columns = { cpu: {}, memory: {}, ...past, starts: perMinute(past.at_ms, past.starts), crashes: perMinute(past.at_ms, past.crashes) };
     else if (columns) grow(columns, current);
     news.overview = current;
   },
@@ -193,6 +190,7 @@ const APPLY = {
 };
 
 function withShare(one) {
+  one.seen_at = serverNow();
   one.spark ??= { cpu: [], rss: [] };
   if (one.cpu_share === undefined) one.cpu_share = one.exit ? null : one.spark.cpu.at(-1) ?? null;
   return one;
@@ -217,6 +215,20 @@ function grow(into, point) {
   for (const values of [into.at_ms, into.sessions, into.starts, into.crashes, into.lag_ms, ...Object.values(into.cpu), ...Object.values(into.memory)]) {
     values.splice(0, old);
   }
+}
+
+/** What happened between two points of the history, as what happened in the minute before each. */
+function perMinute(at_ms, counts) {
+  let first = 0;
+  let sum = 0;
+  return counts.map((count, i) => {
+    sum += count;
+    while (at_ms[first] <= at_ms[i] - 60_000) {
+      sum -= counts[first];
+      first += 1;
+    }
+    return sum;
+  });
 }
 
 function push(values, value, most) {

@@ -1,6 +1,176 @@
-import { html } from "../core/html.js";
+/** Every session: those that run, and those that ended lately. */
+import "../style/sessions.css";
+import { cx, html, useMemo } from "../core/html.js";
+import { bytes, count, duration, instant, NONE, percent, plural } from "../core/format.js";
+import { now, sessions } from "../core/live.js";
+import { navigate, route, setQuery, url } from "../core/router.js";
+import { condition, isClean, State, words } from "../parts/badge.js";
+import { Empty, Loading } from "../parts/empty.js";
+import { Filter, matches } from "../parts/filter.js";
 import { Page } from "../parts/page.js";
+import { Meter, Sparkline } from "../parts/sparkline.js";
+import { Table } from "../parts/table.js";
+import { Ago } from "../parts/time.js";
+
+const FRESH_MS = 15 * 60_000;
+/** How long a row stays red after its session crashed and was started again. */
+const RED_MS = 60_000;
+
+/** What the buttons above the table show. */
+const SHOWN = {
+  all: ["All", () => true],
+  running: ["Running", (row) => !row.exit],
+  crashed: ["Crashed", (row) => (row.exit ? !isClean(row.exit.reason) : Boolean(row.restart?.at))],
+  ended: ["Ended", (row) => Boolean(row.exit) && isClean(row.exit.reason)],
+};
 
 export function Sessions() {
-  return html`<${Page} title="Sessions" />`;
+  const all = sessions.value;
+  const query = route.value.query;
+  const [asked, shown, by] = [query.get("q") ?? "", query.get("show") ?? "all", query.get("sort") ?? ""];
+  const order = useMemo(() => (by ? { by: by.replace(/^-/, ""), down: by.startsWith("-") } : null), [by]);
+  const counts = useMemo(() => Object.fromEntries(Object.entries(SHOWN).map(([id, [, test]]) => [id, (all ?? []).filter(test).length])), [all]);
+  const rows = useMemo(() => {
+    const test = (SHOWN[shown] ?? SHOWN.all)[1];
+    return arranged((all ?? []).filter((row) => test(row) && (!asked || fits(row, asked))));
+  }, [all, asked, shown]);
+  const body = () => {
+    if (!all) return html`<${Loading} rows=${8} />`;
+    if (!all.length)
+      return html`<${Empty} icon="sessions" title="No session has run yet">
+        <p>A session is one run of an agent in a room, in a process of its own. Call an agent into a room and it shows up here.</p>
+        <p><a class="button primary" href=${url("/rooms")}>Go to the rooms</a></p>
+      <//>`;
+    if (!rows.length)
+      return html`<${Empty} icon="search" title="No session fits">
+        <p>${plural(all.length, "session")} there ${all.length === 1 ? "is" : "are"}, none ${asked ? html`with <code>${asked}</code>` : "of this kind"}.</p>
+        <p><button class="button" onClick=${() => setQuery({ q: null, show: null })}>Show all</button></p>
+      <//>`;
+    return html`<${Table}
+      label="Sessions"
+      columns=${COLUMNS}
+      rows=${rows}
+      rowKey=${(row) => row.id}
+      rowHeight=${46}
+      rowTone=${tone}
+      keys
+      sort=${order}
+      onSort=${(next) => setQuery({ sort: next && (next.down ? `-${next.by}` : next.by) })}
+      onOpen=${(row) => navigate(url("/sessions", row.id))}
+    />`;
+  };
+  return html`<${Page} title="Sessions" fill class="sessions">
+    <div class="toolbar">
+      <${Filter} value=${asked} onInput=${(q) => setQuery({ q })} placeholder="Room, identity, state, reason, gen 2" />
+      <div class="segments" role="group" aria-label="Which sessions">
+        ${Object.entries(SHOWN).map(
+          ([id, [label]]) => html`<button key=${id} type="button" class="segment" aria-pressed=${String(shown === id)} onClick=${() => setQuery({ show: id === "all" ? null : id })}>
+            ${label}<span class=${cx("segment-count", id === "crashed" && counts.crashed > 0 && "bad")}>${all ? count(counts[id]) : NONE}</span>
+          </button>`,
+        )}
+      </div>
+    </div>
+    ${body()}
+  <//>`;
+}
+
+/** Running first, and with them what crashed a moment ago, so that its row stays where it was; newest first. */
+function arranged(rows) {
+  const since = now.peek() - FRESH_MS;
+  const late = (row) => (row.exit && (isClean(row.exit.reason) || instant(row.exit.at) < since) ? 1 : 0);
+  return rows.sort((a, b) => late(a) - late(b) || (a.accepted_at < b.accepted_at ? 1 : a.accepted_at > b.accepted_at ? -1 : a.id < b.id ? -1 : 1));
+}
+
+const tone = (row) => {
+  const { tone: of } = condition(row);
+  if (of === "bad" || of === "idle") return of;
+  return crashedLately(row) ? "bad" : "";
+};
+
+/** Whether the attempt before this one crashed a moment ago. */
+function crashedLately(row) {
+  const last = row.restart?.last_exit;
+  return Boolean(last) && !isClean(last.reason) && instant(last.at) > now.peek() - RED_MS;
+}
+
+/** Whether every word fits; `room:demo` looks at the room alone, as `identity:`, `state:`, `reason:` and `gen:` do. */
+export function fits(row, query) {
+  const { word } = condition(row);
+  const reason = row.exit?.reason ?? row.restart?.last_exit?.reason ?? "";
+  const fields = { room: row.room, identity: row.identity, state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.generation), endpoint: row.endpoint };
+  const rest = [];
+  for (const one of query.replace(/\bgen(?:eration)?\s+(?=\d)/gi, "gen:").split(/\s+/).filter(Boolean)) {
+    const [, name, value] = /^([a-z]+):(.*)$/i.exec(one) ?? [];
+    const field = name && fields[name.toLowerCase()];
+    if (field === undefined || field === null) rest.push(one);
+    else if (name.toLowerCase() === "gen" ? value && field !== value : !field.toLowerCase().includes(value.toLowerCase())) return false;
+  }
+  return !rest.length || matches(rest.join(" "), [row.id, row.bundle, row.exit?.message ?? "", ...Object.values(fields)]);
+}
+
+/** How much of each budget is used, the fullest first: `[{name, share, text}]`. */
+export function budgets(row) {
+  const { limits = {} } = row;
+  const found = [];
+  const add = (name, used, most, text) => {
+    if (most > 0 && typeof used === "number") found.push({ name, share: used / most, text });
+  };
+  add("memory", row.pss_bytes > 0 ? Math.min(row.pss_bytes, row.rss_bytes) : row.rss_bytes, limits.memory_bytes, `${bytes(row.rss_bytes)} of ${bytes(limits.memory_bytes)}`);
+  add("processor", row.cpu_share, limits.cpu, `${percent(row.cpu_share)} of ${percent(limits.cpu)}`);
+  add("processor time", row.cpu_s, limits.cpu_total_s, `${duration(row.cpu_s)} of ${duration(limits.cpu_total_s)}`);
+  add("time", uptime(row), limits.timeout_s, `${duration(uptime(row))} of ${duration(limits.timeout_s)}`);
+  add("threads", row.threads, limits.pids, `${count(row.threads)} of ${count(limits.pids)}`);
+  add("files", row.fds, limits.files, `${count(row.fds)} of ${count(limits.files)}`);
+  return found.sort((a, b) => b.share - a.share);
+}
+
+/** Seconds it has run, going on between two reports of it. */
+export function uptime(row) {
+  if (row.exit) return row.uptime_s;
+  if (!row.seen_at) return row.uptime_s;
+  return row.uptime_s + (row.pid ? Math.max(0, now.value - row.seen_at) / 1000 : 0);
+}
+
+const COLUMNS = [
+  { id: "state", label: "State", width: "116px", class: "col-state", sort: (row) => `${{ bad: 0, warn: 1, busy: 2, ok: 3, idle: 4 }[condition(row).tone]}${condition(row).word}`, cell: StateCell },
+  { id: "identity", label: "Session", class: "col-identity", sort: (row) => row.identity, cell: Who },
+  { id: "room", label: "Room", width: "15%", hide: "narrow", sort: (row) => row.room, cell: (row) => (row.room ? html`<a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>` : NONE) },
+  { id: "cpu", label: "CPU", width: "156px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
+  { id: "memory", label: "Memory", width: "176px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
+  { id: "budget", label: "Budget", width: "104px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
+  { id: "gen", label: "Gen", width: "56px", align: "right", hide: "medium", first: "desc", sort: (row) => row.generation, cell: (row) => row.generation || NONE },
+  { id: "up", label: "Up", width: "92px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
+];
+
+function StateCell(row) {
+  const { tone: of, word } = condition(row);
+  return html`<${State} tone=${of}><span class="state-word">${word}</span><//>`;
+}
+
+function Who(row) {
+  const { sentence, tone: of } = condition(row);
+  const lately = crashedLately(row);
+  const bad = of === "bad" || lately;
+  return html`<div class="who">
+    <a class="who-name" href=${url("/sessions", row.id)}>${row.identity || row.endpoint}</a>
+    <span class=${cx("who-more", bad && "bad")} title=${sentence || undefined}>${sentence && (of !== "ok" || lately) ? sentence : html`<span class="wide-only">${row.endpoint} · ${row.id}</span><span class="narrow-only">${row.room || row.id}</span>`}</span>
+  </div>`;
+}
+
+function Cpu(row) {
+  if (row.exit) return html`<span class="muted">${duration(row.cpu_s)}</span>`;
+  return html`<span class="with-spark"><${Sparkline} values=${row.spark.cpu} top=${0.25} tone=${row.cpu_share > 0.9 ? "warn" : ""} /><span class="figure">${percent(row.cpu_share)}</span></span>`;
+}
+
+function Memory(row) {
+  if (row.exit) return html`<span class="muted" title="The most it had">${bytes(row.rss_bytes)}</span>`;
+  return html`<span class="with-spark"><${Sparkline} values=${row.spark.rss} top=${row.rss_bytes * 1.25} /><span class="figure">${bytes(row.rss_bytes)}</span></span>`;
+}
+
+function Budget(row) {
+  if (row.exit) return html`<span class="muted">${NONE}</span>`;
+  const fullest = budgets(row)[0];
+  if (!fullest) return html`<span class="muted" title="It has no limits">none</span>`;
+  const text = `${fullest.name}: ${fullest.text}`;
+  return html`<span class="budget" title=${text}><${Meter} share=${fullest.share} label=${text} /></span>`;
 }

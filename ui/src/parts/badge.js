@@ -23,7 +23,7 @@ export function condition(row) {
   if (row.restart?.at) return { tone: "bad", word: "restarting", sentence: last?.message ?? "" };
   switch (row.state) {
     case "ready":
-      return { tone: "ok", word: "ready", sentence: last && !isClean(last.reason) ? `Restarted after: ${last.message}` : "" };
+      return { tone: "ok", word: "ready", sentence: last && !isClean(last.reason) ? `Started again after: ${last.message}` : "" };
     case "stopping":
       return { tone: "warn", word: "stopping", sentence: "" };
     case "exited":

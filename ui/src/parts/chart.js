@@ -1,11 +1,14 @@
 /** Curves over time: uPlot, with the page's colours, a legend in words and marks such as a crash. */
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { cx, html, useEffect, useMemo, useRef, useState } from "../core/html.js";
-import { clock, duration, number } from "../core/format.js";
+import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
+import { bytes, clock, duration, number } from "../core/format.js";
 import { colour, painted } from "../core/theme.js";
 
 const COLOURS = 8;
+const hue = (one, i) => one.colour ?? `--series-${(i % COLOURS) + 1}`;
+/** Steps of an axis of bytes: 1, 2, 4, 8 … 512 of each unit. */
+const BYTE_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
 
 /**
  * @param t times in seconds, rising
@@ -34,7 +37,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
   }, [t, series, stacked]);
 
   useEffect(() => {
-    const names = series.map((one, i) => one.colour ?? `--series-${(i % COLOURS) + 1}`);
+    const names = series.map(hue);
     const [text, line] = [colour("--text-3"), colour("--line")];
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const axis = { stroke: text, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
@@ -58,7 +61,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
             gap: 4,
             values: (_, splits) => splits.map((value) => (relative ? (value < 0 ? "" : duration(value)) : clock(value * 1000).slice(0, span_s >= 300 ? 5 : 8))),
           },
-          { ...axis, size: 62, gap: 6, space: 32, values: (_, splits) => splits.map((value) => now.current.format(value)) },
+          { ...axis, ...(format === bytes ? { incrs: BYTE_STEPS } : {}), size: 62, gap: 6, space: 32, values: (_, splits) => splits.map((value) => now.current.format(value)) },
         ],
         series: [
           {},
@@ -123,7 +126,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
       <span class="legend-time">${t.length ? (relative ? duration(t[index]) : clock(t[index] * 1000)) : ""}</span>
       ${series.map(
         (one, i) => html`<span key=${one.label} class="legend-item">
-          <i class=${cx("swatch", !one.colour && `series-${(i % COLOURS) + 1}`, one.colour && `swatch${one.colour}`)} />
+          <i class="swatch" style=${{ background: `var(${hue(one, i)})` }} />
           <span class="legend-name">${one.label}</span>
           <b>${format(one.values[index])}</b>
         </span>`,

@@ -9,6 +9,7 @@ const AROUND = 12;
  *
  * Every row has one height (`rowHeight`), which is what makes a thousand of them cheap: those out of sight are
  * two spacers.  It scrolls inside itself and fills the height its container gives it; with `grow` it is as tall as its rows (for short lists).
+ * Without an order, or when the reader takes it away, rows come as they are given.
  *
  * @param columns `[{id, label, cell(row), sort(row)?, align: "right"?, class?, width?, hide: "narrow"|"medium"?, first: "desc"?}]`;
  *   a column without `sort` cannot be sorted by
@@ -94,7 +95,7 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
               aria-sort=${on ? (order.down ? "descending" : "ascending") : undefined}
             >
               ${column.sort
-                ? html`<button type="button" class=${cx("sort", on && "on")} onClick=${() => setOrder({ by: column.id, down: on ? !order.down : column.first === "desc" })}>
+                ? html`<button type="button" class=${cx("sort", on && "on")} onClick=${() => setOrder(following(order, column))}>
                     ${column.label}<span class="arrow" aria-hidden="true">${on ? (order.down ? "↓" : "↑") : "↕"}</span>
                   </button>`
                 : column.label}
@@ -116,6 +117,13 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
     </table>
     ${children}
   </div>`;
+}
+
+/** A column is sorted by one way, then the other, then not at all. */
+function following(order, column) {
+  const first = column.first === "desc";
+  if (order?.by !== column.id) return { by: column.id, down: first };
+  return order.down === first ? { by: column.id, down: !first } : null;
 }
 
 function compare(a, b) {
