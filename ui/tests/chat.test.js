@@ -99,7 +99,7 @@ test("with the agent away, a message is kept and can be asked later", async (t) 
   await chat.say("anybody?");
   const [lost] = [...chat.turns.value.values()];
   assert.equal(lost.state, "lost");
-  assert.match(lost.error, /not in the room/);
+  assert.equal(lost.cause, "absent");
   assert.equal(documents.messages(PATH).length, 1);
   assert.ok(turn);
 });

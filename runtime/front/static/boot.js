@@ -1,1 +1,1 @@
-(()=>{try{let t=localStorage.getItem("studio.theme");(t==="light"||t==="dark")&&(document.documentElement.dataset.theme=t)}catch{}})();
+try{let t=localStorage.getItem("studio.theme");(t==="light"||t==="dark")&&(document.documentElement.dataset.theme=t)}catch{}

@@ -14,10 +14,11 @@ const LONG_TEXT = 80;
  * @param {any} given.schema           JSON Schema of the arguments
  * @param {string} given.submit        text of the button
  * @param {(value: any) => void} given.onSubmit   called with a valid value
- * @param {boolean} [given.busy]
+ * @param {boolean} [given.busy]       nothing can be changed or sent now
+ * @param {boolean} [given.running]    because of a run
  * @param {any} [given.start]          a value to begin with
  */
-export function SchemaForm({ schema, submit, onSubmit, busy = false, start = undefined }) {
+export function SchemaForm({ schema, submit, onSubmit, busy = false, running = busy, start = undefined }) {
   const root = schema ?? {};
   const first = () => start ?? initial({ type: "object", properties: {}, ...root }, root) ?? {};
   const [value, setValue] = useState(first);
@@ -70,10 +71,10 @@ export function SchemaForm({ schema, submit, onSubmit, busy = false, start = und
         ? html`<${JsonText} text=${text} onText=${setText} error=${parsed?.error ?? firstError(jsonErrors)} busy=${busy} label="Arguments as JSON" />`
         : html`<${Properties} schema=${resolve(root, root)} value=${value} onValue=${setValue} place="" field=${field} />`
     }
-    ${!asJson && everything && errors.has("") && html`<p class="field-error" role="alert">The whole ${errors.get("")}.</p>`}
+    ${!asJson && everything && errors.has("") && html`<p class="error" role="alert">The whole ${errors.get("")}.</p>`}
     <div class="form-end">
-      <button type="submit" class="button primary" disabled=${busy}>${busy ? "Running…" : submit}</button>
-      ${everything && !asJson && errors.size > 0 && html`<span class="field-error" role="status">${errors.size === 1 ? "One field needs" : `${errors.size} fields need`} another look.</span>`}
+      <button type="submit" class="button primary" disabled=${busy}>${running ? "Running…" : submit}</button>
+      ${everything && !asJson && errors.size > 0 && html`<span class="error" role="status">${errors.size === 1 ? "One field needs" : `${errors.size} fields need`} another look.</span>`}
     </div>
   </form>`;
 }
@@ -105,8 +106,8 @@ function Field({ name, schema, required, value, onValue, place, field, onRemove 
   const shared = { id, resolved, value, onValue, place, field, required, kind, invalid: Boolean(error), described };
   const grouped = kind === "object" || kind === "array";
   const control = html`<${CONTROLS[kind] ?? Raw} ...${shared} />`;
-  const notes = html`${about.length > 0 && html`<p class="field-about" id=${`${id}-about`}>${about.join(" · ")}</p>`}
-    ${error && html`<p class="field-error" id=${`${id}-error`}>${fieldName(name)} ${error}.</p>`}`;
+  const notes = html`${about.length > 0 && html`<p class="hint" id=${`${id}-about`}>${about.join(" · ")}</p>`}
+    ${error && html`<p class="error" id=${`${id}-error`}>${fieldName(name)} ${error}.</p>`}`;
   const remove = onRemove && html`<button type="button" class="button quiet small" onClick=${onRemove} aria-label=${`Remove ${name}`} disabled=${field.busy}>×</button>`;
   if (grouped) {
     return html`<fieldset class=${cx("field", "group", error && "invalid")} aria-describedby=${described}>
@@ -115,7 +116,7 @@ function Field({ name, schema, required, value, onValue, place, field, onRemove 
     </fieldset>`;
   }
   return html`<div class=${cx("field", `is-${kind}`, error && "invalid")}>
-    <label for=${id}>${label}${required && html`<span class="required" title="required"> *</span>`}</label>
+    <label for=${id}>${label}${required && !onRemove && html`<span class="required" title="required"> *</span>`}</label>
     <div class="field-row">${control}${remove}</div>
     ${notes}
   </div>`;
@@ -140,7 +141,7 @@ function Text({ id, resolved, value, onValue, place, field, invalid, described, 
     placeholder: example(resolved),
     dir: "auto",
   };
-  return isLong ? html`<textarea ...${given} rows="4"></textarea>` : html`<input type=${type ?? "text"} step=${type === "time" ? 1 : undefined} ...${given} />`;
+  return isLong ? html`<textarea class="textarea" ...${given} rows="4"></textarea>` : html`<input class="input" type=${type ?? "text"} step=${type === "time" ? 1 : undefined} ...${given} />`;
 }
 
 function Numeric({ id, resolved, value, onValue, place, field, invalid, described, required }) {
@@ -154,7 +155,7 @@ function Numeric({ id, resolved, value, onValue, place, field, invalid, describe
     onValue(read(text) ?? (resolved.nullable && required ? null : undefined));
   };
   return html`<input
-    id=${id} type="text" inputmode=${resolved.type === "integer" ? "numeric" : "decimal"} value=${shown} onInput=${change}
+    id=${id} class="input" type="text" inputmode=${resolved.type === "integer" ? "numeric" : "decimal"} value=${shown} onInput=${change}
     onBlur=${() => {
       if (typeof value === "number") setDraft(null);
       field.touch(place);
@@ -185,7 +186,7 @@ function Choose({ id, resolved, value, onValue, place, field, invalid, described
     onValue(index < 0 ? undefined : options[index]);
     field.touch(place);
   };
-  return html`<select id=${id} value=${chosen} onChange=${change} aria-invalid=${invalid} aria-describedby=${described} aria-required=${required} disabled=${field.busy}>
+  return html`<select id=${id} class="select" value=${chosen} onChange=${change} aria-invalid=${invalid} aria-describedby=${described} aria-required=${required} disabled=${field.busy}>
     ${(!required || chosen < 0) && html`<option value="-1">${required ? "Choose…" : "–"}</option>`}
     ${options.map((one, index) => html`<option key=${index} value=${index}>${names?.[index] ?? (typeof one === "string" ? one || "(empty)" : JSON.stringify(one))}</option>`)}
   </select>`;
@@ -247,7 +248,7 @@ function OneOf({ id, resolved, value, onValue, place, field, required }) {
   const one = resolved.choices[chosen] ?? {};
   const kind = kindOf(one);
   return html`<div class="one-of">
-    <select id=${id} value=${chosen} onChange=${pick} disabled=${field.busy} aria-label="Kind of value">
+    <select id=${id} class="select" value=${chosen} onChange=${pick} disabled=${field.busy} aria-label="Kind of value">
       ${resolved.choices.map((choice, index) => html`<option key=${index} value=${index}>${choice.title ?? choice.type ?? `choice ${index + 1}`}</option>`)}
     </select>
     <${CONTROLS[kind] ?? Raw} key=${chosen} id=${`${id}-value`} resolved=${one} value=${value} onValue=${onValue} place=${place} field=${field} required=${required} kind=${kind} invalid=${Boolean(field.error(place))} />
@@ -268,9 +269,9 @@ function Raw({ id, value, onValue, place, field, described }) {
 
 function JsonText({ id, text, onText, error, busy, label, described, onBlur, rows = 10 }) {
   return html`<div class="json-text">
-    <textarea id=${id} class="mono" rows=${rows} value=${text} onInput=${(event) => onText(event.currentTarget.value)} onBlur=${onBlur} aria-label=${id ? undefined : label}
+    <textarea id=${id} class="textarea mono" rows=${rows} value=${text} onInput=${(event) => onText(event.currentTarget.value)} onBlur=${onBlur} aria-label=${id ? undefined : label}
       aria-describedby=${described} aria-invalid=${Boolean(error)} disabled=${busy} spellcheck="false" autocapitalize="off" dir="ltr"></textarea>
-    ${error && html`<p class="field-error" role="status">${error}</p>`}
+    ${error && html`<p class="error" role="status">${error}</p>`}
   </div>`;
 }
 

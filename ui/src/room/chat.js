@@ -23,6 +23,7 @@ const KEPT_TURNS = 200;
  * @property {number} startedAt     ms since the epoch
  * @property {number|null} firstMs  until its first text
  * @property {number|null} tookMs
+ * @property {"absent"|"left"|"connection"} [cause]   why it was lost: the agent was not there, it left, or we did
  * @property {string} [error]
  * @property {object[]} facts       what the developer log said about it: {type, data, at}
  */
@@ -123,7 +124,7 @@ export class Chat {
       await this.thread.flush();
       const agent = this.room.named(this.agent);
       if (!agent) {
-        this.end(id, { state: "lost", error: `${this.agent} is not in the room right now.` });
+        this.end(id, { state: "lost", cause: "absent" });
         return;
       }
       await this.greet(agent);
@@ -176,7 +177,7 @@ export class Chat {
     if (participant.attributes.name !== this.agent) return;
     this.heardFor = "";
     for (const turn of this.turns.value.values()) {
-      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", error: `${this.agent} left in the middle of its answer.` });
+      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", cause: "left" });
     }
   }
 
@@ -185,7 +186,7 @@ export class Chat {
     this.isReady.value = false;
     this.isPresent.value = false;
     for (const turn of this.turns.value.values()) {
-      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", error: "The connection was lost in the middle of the answer." });
+      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", cause: "connection" });
     }
   }
 

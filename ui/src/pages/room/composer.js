@@ -1,0 +1,143 @@
+/** Where a message is written: Enter sends, Shift+Enter breaks the line, Esc stops the answer; files are attached. */
+
+import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
+import { bytes } from "../../core/format.js";
+import { Icon } from "../../parts/icon.js";
+import { toast, toastError } from "../../parts/toast.js";
+import { freePath, upload } from "../../room/storage.js";
+
+const MAX_CHARS = 32_000;
+const MAX_FILES = 20;
+const MAX_HEIGHT_PX = 220;
+const FOLDER = "attachments";
+
+/** What is being written, by thread: it is there again when the reader comes back. */
+const drafts = new Map();
+
+export function Composer({ view, chat, isBusy }) {
+  const [text, setText] = useState(() => drafts.get(chat.path) ?? "");
+  const [files, setFiles] = useState([]);
+  const [isOver, setOver] = useState(false);
+  const area = useRef(null);
+  const picker = useRef(null);
+  const isOpen = view.state.value === "open" && chat.isReady.value;
+
+  useEffect(() => {
+    if (matchMedia("(min-width: 900px)").matches) area.current.focus({ preventScroll: true });
+    return () => files.forEach((one) => one.abort.abort());
+  }, []);
+  useEffect(() => {
+    if (text) drafts.set(chat.path, text);
+    else drafts.delete(chat.path);
+  }, [text]);
+  useLayoutEffect(() => {
+    const { style } = area.current;
+    style.height = "auto";
+    style.height = `${Math.min(MAX_HEIGHT_PX, area.current.scrollHeight + 2)}px`;
+  }, [text]);
+
+  const done = files.filter((one) => one.path);
+  const uploading = files.some((one) => !one.path && !one.error);
+  const tooLong = text.length > MAX_CHARS;
+  const canSend = isOpen && !uploading && !tooLong && (text.trim() !== "" || done.length > 0);
+
+  const send = () => {
+    if (!canSend) return;
+    const paths = done.map((one) => one.path);
+    const said = text.trim() || `(${paths.length === 1 ? "a file" : `${paths.length} files`})`;
+    setText("");
+    setFiles([]);
+    chat.say(said, paths).catch(toastError);
+    area.current.focus();
+  };
+  const stop = () => chat.cancel();
+  const keys = (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "Escape" && isBusy) {
+      event.preventDefault();
+      event.stopPropagation();
+      stop();
+    }
+  };
+  useEffect(() => {
+    if (!isBusy) return undefined;
+    const escape = (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) stop();
+    };
+    addEventListener("keydown", escape);
+    return () => removeEventListener("keydown", escape);
+  }, [isBusy, chat]);
+
+  const change = (id, changes) => setFiles((old) => old.map((one) => (one.id === id ? { ...one, ...changes } : one)));
+  const attach = (list) => {
+    const fresh = [...list].slice(0, MAX_FILES - files.length);
+    if (fresh.length < list.length) toast({ text: `A message may have ${MAX_FILES} files.`, tone: "warn" });
+    for (const file of fresh) {
+      const one = { id: crypto.randomUUID(), name: file.name, size: file.size, share: 0, path: "", error: "", abort: new AbortController() };
+      setFiles((old) => [...old, one]);
+      put(view, file, one.abort.signal, (share) => change(one.id, { share })).then(
+        (path) => change(one.id, { path, share: 1 }),
+        (error) => one.abort.signal.aborted || change(one.id, { error: error.message }),
+      );
+    }
+  };
+  const drop = (id) => {
+    files.find((one) => one.id === id)?.abort.abort();
+    setFiles((old) => old.filter((one) => one.id !== id));
+  };
+  const dropped = (event) => {
+    setOver(false);
+    if (!event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    attach(event.dataTransfer.files);
+  };
+  const pasted = (event) => {
+    if (!event.clipboardData?.files.length) return;
+    event.preventDefault();
+    attach(event.clipboardData.files);
+  };
+  return html`<div class=${cx("composer", isOver && "over")} onDrop=${dropped}
+    onDragOver=${(event) => {
+      if (![...event.dataTransfer.types].includes("Files")) return;
+      event.preventDefault();
+      setOver(true);
+    }} onDragLeave=${() => setOver(false)}>
+    ${files.length > 0 && html`<ul class="chips" aria-label="Files to send">
+      ${files.map(
+        (one) => html`<li key=${one.id} class=${cx("chip", one.error && "tone-bad")} title=${one.error || one.path || one.name}>
+          <${Icon} name=${one.error ? "crashes" : "file"} size=${14} /><span class="cut" dir="auto">${one.name}</span>
+          <span class="muted">${one.error ? "failed" : one.path ? bytes(one.size) : `${Math.round(one.share * 100)} %`}</span>
+          ${!one.path && !one.error && html`<progress value=${one.share} max="1" aria-label=${`Uploading ${one.name}`}></progress>`}
+          <button type="button" class="chip-remove" aria-label=${`Remove ${one.name}`} onClick=${() => drop(one.id)}><${Icon} name="close" size=${12} /></button>
+        </li>`,
+      )}
+    </ul>`}
+    <div class="composer-row">
+      <button type="button" class="button icon-only quiet" title="Attach files" aria-label="Attach files" disabled=${!isOpen} onClick=${() => picker.current.click()}><${Icon} name="attach" /></button>
+      <input type="file" multiple hidden ref=${picker} onChange=${(event) => {
+        attach(event.currentTarget.files);
+        event.currentTarget.value = "";
+      }} />
+      <textarea ref=${area} rows="1" value=${text} dir="auto" placeholder=${isOpen ? `Message ${chat.agent}` : "Waiting for the room…"} aria-label=${`Message ${chat.agent}`} aria-invalid=${tooLong}
+        onInput=${(event) => {
+          setText(event.currentTarget.value);
+          if (event.currentTarget.value) chat.tellTyping();
+        }}
+        onKeyDown=${keys} onPaste=${pasted}></textarea>
+      ${
+        isBusy && !text.trim()
+          ? html`<button type="button" class="button" onClick=${stop} title="Stop the answer (Esc)"><${Icon} name="stop" />Stop</button>`
+          : html`<button type="button" class="button primary" onClick=${send} disabled=${!canSend} title="Send (Enter)"><${Icon} name="send" />Send</button>`
+      }
+    </div>
+    ${tooLong && html`<p class="field-error" role="alert">A message has at most ${MAX_CHARS.toLocaleString("en-US")} characters; this one has ${text.length.toLocaleString("en-US")}. Attach it as a file.</p>`}
+  </div>`;
+}
+
+async function put(view, file, signal, onProgress) {
+  const path = await freePath(view.client, `${FOLDER}/${file.name || "file"}`);
+  await upload(view.client, path, file, { signal, onProgress });
+  return path;
+}

@@ -1,0 +1,39 @@
+/** Who the reader is in rooms: a name, kept in this browser, from the server's suggestion until it is changed. */
+
+import { get } from "../core/api.js";
+import { signal } from "../core/html.js";
+
+const KEY = "studio.name";
+export const MAX_NAME_CHARS = 64;
+
+/** The name to enter rooms with; null until it is known. */
+export const personName = signal(stored());
+
+/** What `/studio/me` says, or null. */
+export const me = signal(null);
+
+/** Ask the server for a name, unless this browser has one. */
+export async function findName() {
+  me.value ??= await get("/studio/me").catch(() => null);
+  personName.value ??= me.value?.name || "you";
+}
+
+/** Take another name from now on. */
+export function rename(name) {
+  const clean = name.trim().slice(0, MAX_NAME_CHARS);
+  if (!clean) return;
+  personName.value = clean;
+  try {
+    localStorage.setItem(KEY, clean);
+  } catch {
+    // storage is switched off: the name holds until the page is closed
+  }
+}
+
+function stored() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * One room as a page shows it: the connection, who is here, what they offer, and the chat that is open; as signals.
+ */
+
+import { post, seg } from "../core/api.js";
+import { rooms } from "../core/live.js";
+import { computed, effect, signal } from "../core/html.js";
+import { Chat } from "./chat.js";
+import { RoomClient } from "./client.js";
+
+const SETTLE_MS = 150;
+
+/**
+ * @typedef {object} Someone
+ * @property {string} id
+ * @property {string} name
+ * @property {"human"|"agent"|"tool"} kind
+ * @property {boolean} isSelf
+ * @property {boolean} canChat
+ * @property {string[]} tasks      names of the agents it runs tasks for
+ * @property {string[]} toolkits
+ * @property {Record<string, any>} attributes
+ */
+
+export class RoomView {
+  /** @param {string} name of the room  @param {string} person */
+  constructor(name, person) {
+    this.name = name;
+    this.person = person;
+    this.client = new RoomClient({ address: () => addressOf(name, person) });
+    /** @type {import("@preact/signals").Signal<import("./client.js").State>} */
+    this.state = signal("connecting");
+    this.reason = signal("");
+    /** Others with messaging, as the room tells us directly. */
+    this.visible = signal([]);
+    /** @type {import("@preact/signals").Signal<any[]|null>} task runners; null until known */
+    this.agents = signal(null);
+    /** @type {import("@preact/signals").Signal<Record<string, any>|null>} toolkits by name; null until known */
+    this.toolkits = signal(null);
+    /** Goes up whenever a file of the room changed. */
+    this.filesChanged = signal(0);
+    /** @type {import("@preact/signals").Signal<Chat|null>} */
+    this.chat = signal(null);
+    this.people = computed(() => this.everybody());
+    const { client } = this;
+    client.on("state", (state) => {
+      this.state.value = state;
+      this.reason.value = client.reason;
+    });
+    client.on("participants", () => {
+      this.visible.value = [...client.participants.values()];
+      this.look();
+    });
+    client.on("open", () => {
+      // What agents tell their model and which tools they call is shown under the turns.
+      client.request("developer.watch").catch(() => {});
+      this.look();
+    });
+    for (const what of ["updated", "deleted", "moved"]) {
+      client.on(`push:storage.file.${what}`, () => (this.filesChanged.value += 1));
+    }
+    this.stops = [
+      effect(() => {
+        if (rooms.value) this.look();
+      }),
+    ];
+    this.onOnline = () => client.retry();
+    addEventListener("online", this.onOnline);
+    client.connect();
+  }
+
+  /** Open the thread of an agent; the one that was open is left. */
+  openChat(agent, path) {
+    const open = this.chat.peek();
+    if (open?.agent === agent && open.path === path) return;
+    open?.close();
+    this.chat.value = agent ? new Chat(this.client, { agent, path }) : null;
+  }
+
+  async close() {
+    removeEventListener("online", this.onOnline);
+    clearTimeout(this.looking);
+    this.stops.forEach((stop) => stop());
+    await this.chat.peek()?.close();
+    this.client.close();
+  }
+
+  // ---- inside
+
+  /** Ask who offers what; soon, and once for many changes. */
+  look() {
+    clearTimeout(this.looking);
+    this.looking = setTimeout(async () => {
+      if (this.client.state !== "open") return;
+      try {
+        const [agents, toolkits] = await Promise.all([this.client.ask("agent.list_agents"), this.client.ask("agent.list_toolkits")]);
+        this.agents.value = agents?.agents ?? [];
+        this.toolkits.value = toolkits?.tools ?? {};
+      } catch {
+        // gone again, or not allowed: what was known stays
+      }
+    }, SETTLE_MS);
+  }
+
+  /** @returns {Someone[]} everybody who is in the room, agents first */
+  everybody() {
+    const known = new Map();
+    const listed = rooms.value?.find((room) => room.name === this.name);
+    const isOpen = this.state.value === "open";
+    for (const one of listed?.participants ?? []) {
+      // Who has messaging is known to us at once, also that they left; the list is a moment behind.
+      if (isOpen && one.visible && one.id !== this.client.selfId && !this.visible.value.some((other) => other.id === one.id)) continue;
+      known.set(one.id, someone(one, { toolkits: one.toolkits, tasks: one.agents }));
+    }
+    for (const one of this.visible.value) {
+      const was = known.get(one.id);
+      known.set(one.id, someone(one, { toolkits: was?.toolkits, tasks: was?.tasks, canChat: one.role === "agent" }));
+    }
+    for (const [kit, { participant_id: id }] of Object.entries(this.toolkits.value ?? {})) {
+      const host = known.get(id);
+      if (host && !host.toolkits.includes(kit)) host.toolkits.push(kit);
+    }
+    if (isOpen) known.set(this.client.selfId, { ...someone({ id: this.client.selfId, role: "user", attributes: { name: this.client.name } }), isSelf: true });
+    const order = { agent: 0, tool: 1, human: 2 };
+    return [...known.values()].sort((a, b) => b.canChat - a.canChat || order[a.kind] - order[b.kind] || a.name.localeCompare(b.name));
+  }
+}
+
+function someone(one, { toolkits = [], tasks = [], canChat = one.visible === true && one.role === "agent" } = {}) {
+  const isTool = one.role === "tool" || (one.role === "agent" && !canChat && !tasks.length && toolkits.length > 0);
+  return {
+    id: one.id,
+    name: String(one.attributes?.name ?? one.name ?? "somebody"),
+    kind: one.role === "user" ? "human" : isTool ? "tool" : "agent",
+    isSelf: false,
+    canChat,
+    tasks: [...tasks],
+    toolkits: [...toolkits],
+    attributes: one.attributes ?? {},
+  };
+}
+
+async function addressOf(room, name) {
+  let token;
+  try {
+    ({ token } = await post(`/rooms/${seg(room)}/token`, { name }));
+  } catch (error) {
+    // Asking again would not make it another room, or another reader.
+    error.final = [400, 401, 403, 404, 422, 423].includes(error.status);
+    throw error;
+  }
+  const address = new URL(`/rooms/${seg(room)}`, location.href);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  address.search = new URLSearchParams({ token }).toString();
+  return address.href;
+}
