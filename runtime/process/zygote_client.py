@@ -27,6 +27,7 @@ from runtime.wire import control
 _MAX_DATAGRAM = 192 << 10
 
 
+_SIGNAL_NAMES = {one.value: one.name for one in signal.Signals}
 _BOOT = Path(__file__).resolve().parent.parent / "worker" / "boot.py"
 
 
@@ -117,7 +118,7 @@ class ZygoteClient:
         self._on_lost = on_lost
         self._on_reaped = on_reaped
         self._loop = asyncio.get_running_loop()
-        self._closed = False
+        self._closed = self._died_early = False
         self._tickets = itertools.count(1)
         self._forks: dict[int, asyncio.Future[ProcessHandle]] = {}
         self._workers: dict[int, ProcessHandle] = {}
@@ -178,6 +179,7 @@ class ZygoteClient:
         except TimeoutError:
             self._process.send_group(signal.SIGKILL)
             await self._process.wait()
+            self._died_early = False  # it lived, and was ended by us
         self._popen.wait()
         self._process.close()
         # Its living workers are our children now.
@@ -185,6 +187,22 @@ class ZygoteClient:
             worker.parent_lost()
         self._workers.clear()
         self._on_reaped()
+
+    def early_death(self) -> BundleImportFailed | None:
+        """How it ended, if that was before it said how the import went; known after `wait`."""
+        status = self._popen.returncode
+        if not self._died_early or status is None:
+            return None
+        how, cure = f"with exit code {status}", "Do not end the process while the program is imported."
+        if status < 0:
+            how = f"by signal {-status} ({_SIGNAL_NAMES.get(-status, 'unknown')})"
+            cure = "A native package that it imports is broken, or built for another machine."
+        if status == -signal.SIGKILL:
+            cure = "If nobody killed it, the kernel ran out of memory."
+        return BundleImportFailed(
+            f"its interpreter ended before the program was imported, {how}",
+            cure=f"{self._own_cure() or cure} See what it printed, in the log above.",
+        )
 
     # ---- what the zygote says
 
@@ -249,6 +267,7 @@ class ZygoteClient:
 
     def _gone(self) -> None:
         if not self.described.done():
+            self._died_early = True
             cure = self._own_cure()
             self.described.set_exception(
                 BundleImportFailed(

@@ -21,6 +21,7 @@ class Case:
         kind: Class name of the exception; empty when there was none.
         bases: Full names of that class and its bases.
         library: The package whose native code was on top of the stack when a signal came.
+        was_waiting: The thread that got the signal only waited for something to do.
         missing: The package that could not be imported.
         variable: The environment variable that was not set.
         source: The line of the agent that was running.
@@ -36,6 +37,7 @@ class Case:
     where: str = ""
     bases: tuple[str, ...] = ()
     library: str = ""
+    was_waiting: bool = False
     missing: str = ""
     variable: str = ""
     source: str = ""
@@ -123,7 +125,7 @@ REASONS: Final[dict[ExitReason, tuple[str, str]]] = {
         "Run it alone with `bulkhead service run` and look at what it does at the line above.",
     ),
     ExitReason.PROTOCOL_ERROR: (
-        "It wrote something to its control pipe that is no message.",
+        "It broke its control pipe.",
         "Leave descriptors alone that the agent did not open: os.closerange and raw writes are suspects.",
     ),
     ExitReason.FRONT_LOST: (
@@ -184,6 +186,9 @@ _SIGNALS: Final[dict[int, tuple[str, str]]] = {
     ),
 }
 
+_FAULTS: Final = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
+"""What a processor or a C library raises, and anybody can send."""
+
 _BLOCKING: Final = {
     "time.sleep": "await asyncio.sleep(…)",
     "requests.": "an asynchronous client (httpx.AsyncClient), or await asyncio.to_thread(requests.…)",
@@ -201,11 +206,12 @@ _BLOCKING: Final = {
 
 def sentence_for(case: Case) -> str:
     """What happened, for people."""
+    if _came_while_waiting(case):
+        named = f"{_FAULTS[case.signal or 0]} (signal {case.signal})"
+        return f"{named} came while it waited for messages: most likely sent from outside."
     if case.reason is ExitReason.SIGNAL and case.signal in _SIGNALS:
         what = _SIGNALS[case.signal][0]
-        return (
-            f"{what[:-1]}, below {case.library}." if case.library and case.signal in (6, 7, 8, 11) else what
-        )
+        return f"{what[:-1]}, below {case.library}." if case.library and case.signal in _FAULTS else what
     if case.reason is ExitReason.EXIT and case.code is not None:
         return f"Its program ended the process with exit code {case.code}."
     general = REASONS[case.reason][0]
@@ -217,8 +223,14 @@ def sentence_for(case: Case) -> str:
     return f"{general[:-1]}: {said}" if said else general
 
 
+def _came_while_waiting(case: Case) -> bool:
+    return case.reason is ExitReason.SIGNAL and case.was_waiting and case.signal in _FAULTS
+
+
 def cure_for(case: Case) -> str:
     """What to do about it."""
+    if _came_while_waiting(case):
+        return "Look for who sent it (kill, pkill); if nobody did, a native package's own thread is broken."
     if case.reason in (ExitReason.HANG, ExitReason.CPU):
         for written, instead in _BLOCKING.items():
             if written in case.source:
@@ -243,7 +255,9 @@ def cure_for(case: Case) -> str:
     return REASONS[case.reason][1]
 
 
-_SAID: Final = frozenset({ExitReason.IMPORT_ERROR, ExitReason.START_ERROR, ExitReason.AGENT_ERROR})
+_SAID: Final = frozenset(
+    {ExitReason.IMPORT_ERROR, ExitReason.START_ERROR, ExitReason.AGENT_ERROR, ExitReason.PROTOCOL_ERROR}
+)
 """Reasons whose message says all that the general sentence does, and more."""
 
 _BY_EXCEPTION: Final = frozenset(

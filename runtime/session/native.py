@@ -10,6 +10,7 @@ from typing import Final
 _FRAME: Final = re.compile(
     r'^\s*File "(?P<file>[^"]{1,500})", line (?P<line>[0-9]{1,9}) in (?P<name>.{1,200})$'
 )
+_CURRENT: Final = "Current thread"
 _STDLIB: Final = re.compile(r"/lib/python3\.[0-9]+/(?P<rest>.+)$")
 
 
@@ -33,7 +34,7 @@ def threads_in(stack: str) -> list[list[NativeFrame]]:
     for line in stack.splitlines():
         if line.rstrip().endswith("(most recent call first):"):
             current = []
-            if line.startswith("Current thread"):
+            if line.startswith(_CURRENT):
                 threads.insert(0, current)
             else:
                 threads.append(current)
@@ -53,8 +54,19 @@ def own_frame(stack: str, folder: str) -> NativeFrame | None:
     return None
 
 
+def was_waiting(stack: str) -> bool:
+    """Whether the failing thread stood where an event loop waits for something to do."""
+    frames = threads_in(stack)[0] if _CURRENT in stack else []
+    return bool(frames) and frames[0].file.endswith("/selectors.py") and frames[0].function == "select"
+
+
 def library_in(stack: str, folder: str) -> str:
-    """The package in which the failing thread left Python; empty when that was the agent's own line."""
+    """The package in which the failing thread left Python; empty when that was the agent's own line.
+
+    Empty also when no Python thread failed, but one that a native library keeps for itself.
+    """
+    if _CURRENT not in stack:
+        return ""
     for frames in threads_in(stack)[:1]:
         for frame in frames[:1]:
             return next(_packages(frame.file, folder), "")

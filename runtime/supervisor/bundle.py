@@ -193,6 +193,8 @@ class Bundle:
                     f"{self.source.name} was not imported within {self._settings.import_s:g} s",
                     cure="Move long work out of the import, or raise supervisor.import_s.",
                 ) from None
+            if (death := zygote.early_death()) is not None:
+                raise death from None
             raise
         if described.threads:
             self._log.warning(

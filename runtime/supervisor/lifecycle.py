@@ -249,7 +249,9 @@ class WorkerLifecycle:
                 self._because(ExitReason.HANG, event.message)
                 return self._kill_after_a_look(now)
             case PipeBroken():
-                self._because(ExitReason.PROTOCOL_ERROR, f"broke the protocol of its pipe: {event.message}")
+                self._because(
+                    ExitReason.PROTOCOL_ERROR, f"it broke the protocol of its pipe: {event.message}"
+                )
                 self._pipe_open = False
                 return self._kill(now)
             case PipeClosed():
@@ -268,6 +270,8 @@ class WorkerLifecycle:
                 self._because(ExitReason.START_ERROR, f"was not ready within {self._settings.start_s:g} s")
                 return self._end(now, self._settings.stop_s, ExitReason.START_ERROR, dump=True)
             case State.ENDING:
+                # Without a cause so far it cut itself off and lives on; the signals that follow are ours.
+                self._because(ExitReason.PROTOCOL_ERROR, verdict.PIPE_CUT)
                 # A pending signal that ends the process would win over the one that makes it write.
                 self._enter(State.DUMPING, now + _DUMP_S)
                 return [DumpStacks()]

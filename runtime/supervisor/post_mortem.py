@@ -16,7 +16,7 @@ from runtime.session.crash import Code, CrashReport, fingerprint
 from runtime.session.cures import Case, cure_for, sentence_for
 from runtime.session.events import Warned
 from runtime.session.info import LogLine, MessageSeen
-from runtime.session.native import library_in, own_frame
+from runtime.session.native import library_in, own_frame, was_waiting
 from runtime.session.record import Exit, ExitReason
 from runtime.session.redaction import Redactor, secrets_in
 from runtime.session.spec import SessionSpec
@@ -123,6 +123,7 @@ class PostMortem:
         native = _bounded(redactor, stack, _STACK_CHARS)
         where = self._where(exit, stack[:_STACK_CHARS])
         how = _cleaned(exit, redactor)
+        fatal = stack[:_STACK_CHARS] if exit.reason is ExitReason.SIGNAL else ""
         excerpt = self._excerpt(where, trace.excerpt, redactor)
         case = replace(
             Case.of(how),
@@ -130,9 +131,8 @@ class PostMortem:
             bases=tuple(trace.bases[:8]),
             missing=trace.missing[:100],
             variable=trace.variable[:100],
-            library=library_in(stack[:_STACK_CHARS], self._folder)
-            if exit.reason is ExitReason.SIGNAL
-            else "",
+            library=library_in(fatal, self._folder),
+            was_waiting=was_waiting(fatal),
             source=_marked(excerpt),
         )
         if exit.failure is None and said is not None:

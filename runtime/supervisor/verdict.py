@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import runtime
 from runtime.session.record import Exit, ExitReason, Failure
-from runtime.wire.control import Ended, Failed
+from runtime.wire.control import PIPE_CUT_CODE, Ended, Failed
+
+PIPE_CUT = "its pipe to the server was cut at its end: closed by its own code, or full"
 
 _STOP_SENTENCES = {
     ExitReason.STOPPED: "stopped by an operator",
@@ -87,6 +89,8 @@ def of_status(status: int | None, signal_name: str, stack: str) -> Exit:
             reason, what = _LIMIT_SIGNALS[signal_name]
             return Exit(reason=reason, message=f"{what}: signal {named}{at}")
         return Exit(reason=ExitReason.SIGNAL, message=f"ended by signal {named}{at}")
+    if code == PIPE_CUT_CODE:
+        return Exit(reason=ExitReason.PROTOCOL_ERROR, message=PIPE_CUT)
     if code is None:
         return Exit(reason=ExitReason.EXIT, message="ended; its exit status went with its zygote")
     return Exit(reason=ExitReason.EXIT, message=f"the program called exit: code {code}")

@@ -6,7 +6,7 @@ an older generation and a newer front still understand each other; an unknown ty
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -237,6 +237,9 @@ to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 to_zygote: msgspec.msgpack.Decoder[Fork] = msgspec.msgpack.Decoder(Fork)
 from_zygote: msgspec.msgpack.Decoder[FromZygote] = msgspec.msgpack.Decoder(FromZygote)
+
+PIPE_CUT_CODE: Final = 72
+"""Exit code of a worker that found its pipe to the front closed, or had to close it because it was full."""
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
 M = TypeVar("M")

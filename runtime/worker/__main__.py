@@ -7,6 +7,7 @@ As a zygote it imports the bundle, describes it to the front and forks workers o
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import functools
 import os
 import signal
@@ -37,6 +38,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _serve(front: socket.socket, source: Path) -> int:
+    faulthandler.enable()  # what ends it in native code, it prints; a worker has this from `settle`
     try:
         main.preload()
         loaded = bundle.load(source)

@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
     OK = 0
     IMPORT_FAILED = 70
     FAILED = 71
-    FRONT_LOST = 72
+    FRONT_LOST = control.PIPE_CUT_CODE
 
 
 def preload() -> None:

@@ -98,6 +98,24 @@ async def test_a_bundle_that_fails_to_import_is_a_row_and_the_others_serve(node:
     await node.ready("/good")
 
 
+@pytest.mark.parametrize(
+    ("line", "how", "cure"),
+    [
+        ("ctypes.string_at(0)", "by signal 11 (SIGSEGV)", "native package"),
+        ("os._exit(3)", "with exit code 3", "Do not end the process"),
+    ],
+)
+async def test_an_import_that_ends_its_interpreter_says_how(
+    node: Any, line: str, how: str, cure: str
+) -> None:
+    node.write("bad.py", f"import ctypes, os\n{line}\n", preamble="")
+    await node.start()
+    (info,) = node.placement.bundles()
+    assert info.state == "failed"
+    assert f"its interpreter ended before the program was imported, {how}" in info.error
+    assert cure in info.error
+
+
 async def test_two_bundles_that_claim_one_path_are_named_both(node: Any) -> None:
     node.write("first.py", PLAIN.format("same"))
     node.write("second.py", PLAIN.format("same"))

@@ -96,6 +96,18 @@ BUNDLE = """
             os.closerange(3, 64)
             time.sleep(1000)
 
+    @service.path("/shuts")
+    class Shuts(Base):
+        async def start(self, *, room):
+            for fd in range(3, 64):
+                try:
+                    found = socket.socket(fileno=os.dup(fd))
+                except OSError:
+                    continue
+                if found.family == socket.AF_UNIX and found.type == socket.SOCK_STREAM:
+                    found.shutdown(socket.SHUT_RDWR)
+                found.close()
+
     @service.path("/never-ready")
     class NeverReady(Base):
         async def start(self, *, room):
@@ -265,8 +277,21 @@ async def test_a_failing_stop_a_lost_and_an_unreachable_room(crashing: Any) -> N
 async def test_garbage_and_a_closed_pipe(crashing: Any) -> None:
     report = await crash(crashing, "/garbage")
     assert report.exit.reason is ExitReason.PROTOCOL_ERROR
-    report = await crash(crashing, "/closes")
-    assert report.exit.reason in (ExitReason.SIGNAL, ExitReason.HANG, ExitReason.EXIT)
+    assert report.sentence.startswith("It broke the protocol of its pipe: ")
+    for path in ("/closes", "/shuts"):  # one sits in a call and has to be ended, the other notices
+        report = await crash(crashing, path)
+        assert report.exit.reason is ExitReason.PROTOCOL_ERROR, path
+        assert "pipe to the server was cut at its end" in report.sentence
+        assert "os.closerange" in report.cure
+
+
+async def test_a_fault_sent_to_an_idle_session_is_not_blamed_on_a_library(crashing: Any) -> None:
+    session_id = await crashing.ready("/plain")
+    os.kill(crashing.pid(session_id), signal.SIGSEGV)
+    report = await report_of(crashing, session_id)
+    assert (report.exit.reason, report.exit.signal) == (ExitReason.SIGNAL, signal.SIGSEGV)
+    assert report.sentence.startswith("SIGSEGV (signal 11) came while it waited")
+    assert "who sent it" in report.cure
 
 
 async def test_one_that_never_gets_ready_shows_where_it_stands_and_what_it_started(

@@ -48,6 +48,14 @@ def test_a_segmentation_fault_names_the_library() -> None:
     assert "numpy" in cure_for(case)
 
 
+def test_a_fault_that_came_to_one_that_waited_was_sent() -> None:
+    case = Case(reason=ExitReason.SIGNAL, signal=11, library="selectors", was_waiting=True)
+    assert "most likely sent from outside" in sentence_for(case)
+    assert "who sent it" in cure_for(case)
+    told = Case(reason=ExitReason.SIGNAL, signal=15, was_waiting=True)
+    assert "outside (signal 15" in sentence_for(told)
+
+
 @pytest.mark.parametrize(
     ("source", "cure"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.session.native import library_in, own_frame, threads_in
+from runtime.session.native import library_in, own_frame, threads_in, was_waiting
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +40,19 @@ def test_a_standard_library_module_is_named_and_the_agents_own_line_is_not() -> 
     stack = 'Current thread 0x1 (most recent call first):\n  File "{}", line 1 in f\n'
     assert library_in(stack.format("/usr/lib/python3.12/ctypes/__init__.py"), "/srv") == "ctypes"
     assert library_in(stack.format("/srv/main.py"), "/srv") == ""
+
+
+def test_a_thread_that_waited_did_not_fail_by_itself() -> None:
+    stack = (
+        '{} 0x1 (most recent call first):\n  File "/usr/lib/python3.12/selectors.py", line 468 in select\n'
+    )
+    assert was_waiting(stack.format("Current thread"))
+    assert library_in(stack.format("Current thread"), "/srv") == "selectors"
+    # A library's own thread failed, and the one that is shown only stood by.
+    assert not was_waiting(stack.format("Thread"))
+    assert library_in(stack.format("Thread"), "/srv") == ""
+    assert not was_waiting(STACK)
+    assert not was_waiting("")
 
 
 def test_anything_else_is_survived() -> None:

@@ -6,7 +6,7 @@ import socket
 
 from runtime.sdk import ServiceHost
 
-EXPECTED = "exit"
+EXPECTED = "protocol_error"
 
 service = ServiceHost()
 
