@@ -16,7 +16,7 @@ from runtime.errors import ProtocolError, RoomError, RuntimeServiceError
 from runtime.model.contract import rules_of
 from runtime.sdk.answer_writer import AnswerWriter
 from runtime.sdk.chat_message import Said
-from runtime.sdk.context import AgentChatContext, is_rules
+from runtime.sdk.context import AgentChatContext, cut, is_rules
 from runtime.sdk.meter import meter
 from runtime.sdk.participant import Participant
 from runtime.sdk.reply_decision import LOOK_BACK, Question
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_WAITING = 32
 HISTORY_MESSAGES = 100
+MAX_LOGGED_CHARS = 4_000
 
 _log = logging.getLogger("chat")
 
@@ -260,6 +261,9 @@ class ChatThread:
         bot, context = self._bot, self._context
         started = False
 
+        def log(what: str, data: dict[str, Any]) -> None:
+            self._log_llm(what, {"turn_id": said.id, **data})
+
         def hear(event: dict[str, Any]) -> None:
             nonlocal started
             if event.get("type") == "response.output_text.delta":
@@ -269,18 +273,19 @@ class ChatThread:
                 writer.add(str(event.get("delta", "")))
             elif event.get("type") == "response.function_call.started":
                 started = False
-                self._log_llm("tool_call", {"name": event.get("name"), "arguments": event.get("arguments")})
+                log("tool_call", {key: event.get(key) for key in ("name", "call_id", "arguments")})
+            elif event.get("type") == "response.function_call.done":
+                named = {key: event.get(key) for key in ("name", "call_id")}
+                log("tool_result", {**named, "output": cut(str(event.get("output", "")), MAX_LOGGED_CHARS)})
             elif event.get("type") == "response.completed":
-                self._log_llm("usage", {"model": event.get("model"), **event.get("usage", {})})
+                log("usage", {"model": event.get("model"), **event.get("usage", {})})
             bot.on_llm_event(thread_context=context, event=event)
 
         rules = await bot.get_rules(thread_context=context, participant=said.sender)
         context.chat.replace_rules([*self._standing_rules, *rules])
         toolkits = await bot.get_thread_toolkits(thread_context=context, participant=said.sender)
         tools = [tool.name for toolkit in toolkits for tool in toolkit.tools]
-        self._log_llm(
-            "request", {"model": said.model, "rules": rules, "tools": tools, "asker": said.sender.name}
-        )
+        log("request", {"model": said.model, "rules": rules, "tools": tools, "asker": said.sender.name})
         answer = await bot.llm_adapter.next(
             context=context.chat,
             room=self._room,

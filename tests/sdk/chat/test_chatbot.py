@@ -214,8 +214,10 @@ async def test_the_developer_log_shows_what_the_model_is_told(server: Any, host:
     ada.developer.on("log", lambda type, data: entries.put_nowait((type, data)))
     async with ChatSession(ada) as chat:
         await answer(chat, "weather in Oslo")
-        told = [await within(5, entries.get()) for _ in range(4)]
-    assert [type for type, _ in told] == ["llm.request", "llm.usage", "llm.tool_call", "llm.usage"]
+        told = [await within(5, entries.get()) for _ in range(5)]
+    kinds = [type for type, _ in told]
+    assert kinds == ["llm.request", "llm.usage", "llm.tool_call", "llm.tool_result", "llm.usage"]
+    assert len({data.pop("turn_id") for _, data in told}) == 1
     assert told[0][1] == {
         "path": chat.path,
         "model": None,
@@ -224,6 +226,8 @@ async def test_the_developer_log_shows_what_the_model_is_told(server: Any, host:
         "asker": "ada",
     }
     assert told[2][1]["arguments"] == '{"city": "Oslo"}'
+    assert "Oslo" in told[3][1]["output"]
+    assert told[2][1]["call_id"] == told[3][1]["call_id"]
 
 
 @pytest.mark.asyncio
