@@ -18,7 +18,7 @@ help:
 	@echo "make lint    lint and types alone"
 	@echo "make bench   measure starts and latencies"
 	@echo "make ui      build Studio into runtime/front/static (needs Node 20 and npm)"
-	@echo "make ui-check  prove that runtime/front/static is what ui/ builds"
+	@echo "make ui-check  prove that runtime/front/static is what ui/ builds, run the tests of ui/"
 	@echo "make lock    write the lock files again (needs uv)"
 	@echo "make clean   remove .venv, caches and the state of local runs"
 
@@ -43,7 +43,7 @@ ui: ui/node_modules/.installed
 	cd ui && node build.mjs
 
 ui-check: ui/node_modules/.installed
-	cd ui && node build.mjs --check
+	cd ui && node build.mjs --check && node --test --test-reporter=dot tests/*.test.js
 
 # Without scripts of packages: none of them needs one.
 ui/node_modules/.installed: ui/package-lock.json
