@@ -75,6 +75,7 @@ class Guard:
         self._pids = limits.plain().get("pids")
         self._paused: list[Member] = []
         self._frozen = False
+        self._holds = False
         self._flood_told = False
         self._clock = clock
         self._telling: Late | None = None
@@ -84,7 +85,7 @@ class Guard:
 
     def look(self, now: float) -> float | None:
         """See `runtime.supervisor.sampler.Watched`."""
-        brake = self._brake()
+        held, brake = self._holds, self._brake()
         gone = self._worker.process.has_exited
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
@@ -114,7 +115,10 @@ class Guard:
         if self._worker.floods and not self._flood_told:
             self._flood_told = True
             self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
-        self._listen(use.members[0], now)
+        if held:
+            self._vigil.held(now)
+        else:
+            self._listen(use.members[0], now)
         return min(self._budget.next_s, self._vigil.next_s)
 
     def _kernel_ended_it(self) -> bool:
@@ -145,8 +149,7 @@ class Guard:
         beat_at = None if beat is None else beat.at
         silent = self._vigil.is_silent(beat_at, now)
         ran_s, waited_s = procfs.ran_s(main.pid) if silent else (0.0, 0.0)
-        state = "T" if self._frozen else main.state
-        pulse = Pulse(beat_at=beat_at, state=state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
+        pulse = Pulse(beat_at=beat_at, state=main.state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
         for sign in self._vigil.look(pulse, now, self._phase()):
             match sign:
                 case Late():
@@ -198,6 +201,7 @@ class Guard:
         return most and Brake(self._worker.pid, most_tasks=most[0], most_processes=most[1])
 
     def _pause(self, members: tuple[Member, ...], for_s: float, *, freeze: bool) -> None:
+        self._holds = True
         if freeze and self._cell.freeze(True):  # all of them, and its own children do not see it stopped
             self._frozen = True
         else:
@@ -208,6 +212,8 @@ class Guard:
         self._after(for_s, self._go_on)
 
     def _go_on(self) -> None:
+        self._holds = False
+        self._vigil.held(self._clock.now())
         if self._frozen:
             self._cell.freeze(False)
             self._frozen = False

@@ -121,6 +121,12 @@ class Vigil:
         self._excused_s = self._stopped_s = 0.0
         self._phase_at = now
 
+    def held(self, now: float) -> None:
+        """Since the last look we kept it stopped: that is neither its silence nor a stop from outside."""
+        self._excused_s += max(0.0, now - self._last_at)
+        self._last, self._last_at = None, now
+        self._stopped_s = 0.0
+
     def look(self, pulse: Pulse, now: float, phase: Phase) -> list[Sign]:
         """Judge a pulse; returns at most one sign of each kind."""
         signs: list[Sign] = []

@@ -47,6 +47,18 @@ def watch(
     return seen
 
 
+def test_what_we_stop_ourselves_is_neither_silent_nor_stopped_from_outside() -> None:
+    who = vigil()
+    busy = Pulse(beat_at=100.0, state="R", cpu_s=1.0)
+    assert who.look(busy, 101.0, RUN) == []
+    who.held(131.0)  # thirty seconds
+    assert who.look(busy, 131.5, RUN) == []
+    # The silence before and after it counts: 1 s and 1.2 s.
+    (late,) = who.look(busy, 132.2, RUN)
+    assert isinstance(late, Late)
+    assert late.silent_s == pytest.approx(2.2)
+
+
 @pytest.mark.parametrize(
     ("state", "busy", "kind"),
     [("S", 0.0, Silence.BLOCKED), ("D", 0.0, Silence.BLOCKED), ("R", 1.0, Silence.CPU_BOUND),
