@@ -62,6 +62,13 @@ test("a turn that gets no answer says so", async (t) => {
   await chat.say("not you");
   bot.say("thinking", { thinking: false, turn_id: asked().id });
   await until(() => turn().state === "unanswered");
+  await chat.retry(asked().id);
+  assert.equal(asked().text, "chatbot, not you", "asked again it is called by its name");
+});
+
+test("who only reads is no member: the agent goes on answering the one who talks", async (t) => {
+  const { chat } = await chatting(t);
+  assert.deepEqual(chat.members.value, []);
 });
 
 test("cancel ends the turn and tells the agent", async (t) => {

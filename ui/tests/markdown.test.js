@@ -78,7 +78,7 @@ test("raw HTML is shown as the text that it is", () => {
 test("links leave in a page of their own, images are links", () => {
   const link = shown("[x](https://example.com/a?b=1&c=2)");
   assert.match(link, /<a href=https:\/\/example.com\/a\?b=1&c=2 target=_blank rel=noopener noreferrer nofollow/);
-  assert.match(shown("![cat](https://example.com/cat.png)"), /<a href=https:\/\/example.com\/cat.png [^>]*>‹🖼 cat›/);
+  assert.match(shown("![cat](https://example.com/cat.png)"), /<a href=https:\/\/example.com\/cat.png [^>]*>‹image: cat›/);
   assert.match(shown("see https://example.com."), /<a href=https:\/\/example.com\/ /);
   assert.match(shown("a@example.com"), /<a href=mailto:a@example.com /);
 });

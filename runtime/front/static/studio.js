@@ -513,4 +513,4 @@ sha256 ${n.sha256}`}>generation ${n.generation} of ${n.bundle}</span>${n.modifie
     <//>
   </div>`}function Ef(){let e=()=>ms.value=!1,n=[...pe(()=>mr.value.flatMap(o=>o.help),[mr.value]),["/","Search or filter"],...Object.entries(fr).map(([o,[,s]])=>[`g ${o}`,`Go to ${s}`]),["Esc","Close, leave a field"],["?","These keys"]];return c`<${$s} title="Keys" onClose=${e}>
     <dl class="keys">${n.map(([o,s])=>c`<div key=${o}><dt>${o.split(" ").map(a=>c`<kbd key=${a}>${a}</kbd>`)}</dt><dd>${s}</dd></div>`)}</dl>
-  <//>`}var Mf=ii(()=>import("./room-KG5VRC2M.js").then(e=>e.Room));Ha([["/",Jl],["/rooms",Ql],["/rooms/:room",Mf],["/sessions",pc],["/sessions/:id",vc],["/sessions/:id/crash",Qr],["/crashes",Kl],["/crashes/:fingerprint",Qr],["/services",cc],["/settings",wc]]);qa();ei();ja(c`<${kc} />`,document.getElementById("app"));
+  <//>`}var Mf=ii(()=>import("./room-L55JX7HW.js").then(e=>e.Room));Ha([["/",Jl],["/rooms",Ql],["/rooms/:room",Mf],["/sessions",pc],["/sessions/:id",vc],["/sessions/:id/crash",Qr],["/crashes",Kl],["/crashes/:fingerprint",Qr],["/services",cc],["/settings",wc]]);qa();ei();ja(c`<${kc} />`,document.getElementById("app"));

@@ -110,7 +110,7 @@ function inline(token, depth) {
     case "link":
       return link(token.href, inlines(token.tokens, depth + 1), token.raw);
     case "image":
-      return link(token.href, [`🖼 ${unescapeEntities(token.text) || "image"}`], token.raw);
+      return link(token.href, [`image: ${unescapeEntities(token.text) || "without a name"}`], token.raw);
     default:
       return token.raw; // raw HTML and what is not known: as it was written
   }

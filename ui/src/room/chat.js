@@ -73,16 +73,19 @@ export class Chat {
   async say(text, files = []) {
     const id = crypto.randomUUID();
     this.put({ id, state: "sending", mine: true, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+    // Not before: an agent answers everything that one person says, of several what is meant for it.
+    this.thread.join(this.room.name, this.agent);
     this.thread.say({ id, author: this.room.name, text, files });
     await this.send(id, text, files);
   }
 
-  /** Ask again for the answer to a message that stands in the thread. */
+  /** Ask again for the answer to a message that stands in the thread; an agent that kept silent is called by name. */
   async retry(id) {
+    const wasSilent = this.turns.value.get(id)?.state === "unanswered";
     const said = this.thread.entries.find((entry) => entry.id === id);
     if (!said) return;
     this.put({ id, state: "sending", mine: true, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
-    await this.send(id, said.text, said.files);
+    await this.send(id, wasSilent ? `${this.agent}, ${said.text}` : said.text, said.files);
   }
 
   /** End the answer that is coming; what was written stays. */
@@ -154,16 +157,10 @@ export class Chat {
     }
   }
 
-  async opened() {
+  opened() {
     this.isReady.value = true;
     this.notice.value = "";
     this.heardFor = "";
-    this.thread.join(this.room.name, this.agent);
-    try {
-      await this.thread.flush();
-    } catch (error) {
-      this.notice.value = error.message;
-    }
     this.look();
   }
 
@@ -194,6 +191,7 @@ export class Chat {
     const entries = this.thread.entries;
     this.entries.value = entries;
     this.members.value = this.thread.members;
+    if (this.typists.delete(entries.at(-1)?.author)) this.showTyping();
     for (const turn of this.turns.value.values()) {
       if (turn.state !== "thinking" && turn.state !== "sending") continue;
       const answer = this.answerOf(turn.id);

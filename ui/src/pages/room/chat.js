@@ -4,7 +4,7 @@ import { bytes, duration, ms, percent } from "../../core/format.js";
 import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
 import { sessions } from "../../core/live.js";
 import { setQuery, url } from "../../core/router.js";
-import { Dot, condition } from "../../parts/badge.js";
+import { Dot } from "../../parts/badge.js";
 import { confirm } from "../../parts/dialog.js";
 import { Empty, Failed, Loading } from "../../parts/empty.js";
 import { Icon } from "../../parts/icon.js";
@@ -12,6 +12,7 @@ import { toastError } from "../../parts/toast.js";
 import { RUNNING } from "../../room/chat.js";
 import { ownThread } from "../../room/thread.js";
 import { Composer } from "./composer.js";
+import { crashSentence } from "./crash_words.js";
 import { MessageRow } from "./message.js";
 import { lastRowOf, rowOf } from "./people.js";
 import { Threads } from "./threads.js";
@@ -110,6 +111,7 @@ function Log({ view, room, chat }) {
     return () => watch.disconnect();
   }, []);
   const scrolled = () => {
+    if (!box.current) return; // an event that was on its way when the tab was left
     const { scrollHeight, scrollTop, clientHeight } = box.current;
     atEnd.current = scrollHeight - scrollTop - clientHeight < AT_END_PX;
     if (atEnd.current) setAway(false);
@@ -117,7 +119,7 @@ function Log({ view, room, chat }) {
   const earlier = () => {
     const before = box.current.scrollHeight - box.current.scrollTop;
     setShown(shown + SHOWN_MORE);
-    requestAnimationFrame(() => (box.current.scrollTop = box.current.scrollHeight - before));
+    requestAnimationFrame(() => box.current && (box.current.scrollTop = box.current.scrollHeight - before));
   };
   const toEnd = () => {
     atEnd.current = true;
@@ -183,7 +185,7 @@ function TurnState({ view, room, chat, turn }) {
     case "cancelled":
       return html`<p class="turn-state muted">You stopped the answer${turn.tookMs ? ` after ${duration(turn.tookMs / 1000)}` : ""}.</p>`;
     case "unanswered":
-      return html`<p class="turn-state muted">${chat.agent} did not answer${chat.members.value.length > 2 ? `: with several people in a thread it answers what is meant for it. Name it: “${chat.agent}, …”` : "."} <button type="button" class="button small" onClick=${again}>Ask again</button></p>`;
+      return html`<p class="turn-state muted">${chat.agent} did not answer${chat.members.value.length > 2 ? `: with several people in a thread it answers what is meant for it. Name it: “${chat.agent}, …”` : "."} <button type="button" class="button small" onClick=${again}>Ask ${chat.agent}</button></p>`;
     case "failed":
       return html`<div class="notice tone-bad turn-state" role="alert"><${Dot} tone="bad" /><p>Not sent: ${turn.error}</p><button type="button" class="button small" onClick=${again}>Try again</button></div>`;
     case "lost":
@@ -196,8 +198,7 @@ function TurnState({ view, room, chat, turn }) {
 /** An answer that will not come any more: the agent ended in its middle, or one of us lost the room. */
 function Lost({ room, chat, turn, retry }) {
   const row = lastRowOf(sessions.value, room, chat.agent);
-  const last = row?.exit ?? row?.restart?.last_exit;
-  const crashed = turn.cause === "left" && row?.crashed && last;
+  const crashed = turn.cause === "left" && row?.crashed;
   const what = {
     absent: `${chat.agent} was not in the room. Your message stands in the thread.`,
     connection: "The connection to the room was lost in the middle of the answer.",
@@ -206,7 +207,7 @@ function Lost({ room, chat, turn, retry }) {
   return html`<div class=${cx("notice", "turn-state", crashed ? "tone-bad" : "tone-warn")} role="alert">
     <${Dot} tone=${crashed ? "bad" : "warn"} />
     <div class="lost-text">
-      <p><strong>${what}</strong>${crashed && html` ${last.message}`}</p>
+      <p><strong>${what}</strong>${crashed && ` ${crashSentence(row)}`}</p>
       <p class="lost-ways">${crashed && html`<a href=${url("/sessions", row.id, "crash")}>Read the crash report</a>`}${retry}</p>
     </div>
   </div>`;
@@ -238,12 +239,10 @@ function Typing({ chat }) {
 function Absence({ view, room, chat, onCallIn }) {
   if (view.state.value !== "open" || chat.isPresent.value || view.agents.value === null) return null;
   const row = lastRowOf(sessions.value, room, chat.agent);
-  const state = row ? condition(row) : null;
   const isBack = row && !row.exit;
-  const why = state?.tone === "bad" ? state.sentence : "";
   return html`<div class=${cx("notice", isBack ? "tone-warn" : "tone-bad")} role="status">
     <${Dot} tone=${isBack ? "warn" : "bad"} />
-    <p><strong>${chat.agent} is not in the room${isBack ? "; it is being started again" : ""}.</strong> ${why}${" "}
+    <p><strong>${chat.agent} is not in the room${isBack ? "; it is being started again" : ""}.</strong> ${crashSentence(row)}${" "}
       ${row?.crashed && html`<a href=${url("/sessions", row.id, "crash")}>Why</a>`}</p>
     ${!isBack && html`<button type="button" class="button small" onClick=${onCallIn}>Call in…</button>`}
   </div>`;
@@ -254,10 +253,10 @@ function Strip({ room, chat }) {
   const row = rowOf(sessions.value, room, chat.agent);
   const took = [...chat.turns.value.values()].findLast((turn) => turn.tookMs !== null && turn.state === "done");
   const facts = [];
-  if (row) facts.push(`pid ${row.pid ?? "–"}`, bytes(row.rss_bytes), `${percent(row.cpu_share)} cpu`);
+  if (row?.pid) facts.push(`pid ${row.pid}`, bytes(row.rss_bytes), `${percent(row.cpu_share)} cpu`);
   if (took) facts.push(`turn ${took.tookMs < 1000 ? ms(took.tookMs) : duration(took.tookMs / 1000)}`);
   return html`<p class="strip">
-    ${row ? html`<a href=${url("/sessions", row.id)} title="The session and process of this agent">${facts.join(" · ")}</a>` : facts.join(" · ") || " "}
+    ${row?.pid ? html`<a href=${url("/sessions", row.id)} title="The session and process of this agent">${facts.join(" · ")}</a>` : html`<span>${facts.join(" · ")}</span>`}
     <span class="strip-keys muted"><kbd>Enter</kbd> sends · <kbd>Shift</kbd> <kbd>Enter</kbd> new line · <kbd>Esc</kbd> stops</span>
   </p>`;
 }

@@ -6,6 +6,7 @@ import { sessions } from "../../core/live.js";
 import { url } from "../../core/router.js";
 import { Dot, condition } from "../../parts/badge.js";
 import { Icon } from "../../parts/icon.js";
+import { crashSentence } from "./crash_words.js";
 
 const ICONS = { agent: "agent", tool: "tool", human: "person" };
 
@@ -62,8 +63,9 @@ const WHAT = {
 
 /** Sessions of this room whose agent is not in it: on its way, or gone for a reason to read. */
 function Absent({ row }) {
-  const { tone, word, sentence } = condition(row);
-  const crashed = tone === "bad" && (row.crashed || row.exit || row.restart?.last_exit);
+  const { tone, word } = condition(row);
+  const crashed = tone === "bad" && row.crashed;
+  const sentence = crashed ? crashSentence(row) : "";
   return html`<li class="someone agent absent">
     <span class="someone-button"><${Icon} name="agent" /><span class="cut name" dir="auto">${row.identity || row.endpoint}</span></span>
     <p class="someone-facts">

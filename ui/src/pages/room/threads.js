@@ -30,7 +30,7 @@ export function Threads({ view, chat }) {
   known.sort((a, b) => (b.path === own) - (a.path === own) || b.at - a.at);
   return html`<label class="sr-only" for="chat-thread">Thread</label>
     <select id="chat-thread" class="select thread-select" value=${chat.path} onFocus=${load} onChange=${(event) => setQuery({ to: chat.agent, thread: event.currentTarget.value === own ? null : event.currentTarget.value })}>
-      ${known.slice(0, SHOWN).map((one) => html`<option key=${one.path} value=${one.path}>${title(one.path, view.person, one.path === own)}${one.at ? ` · ${ago(one.at, Date.now())}` : ""}</option>`)}
+      ${known.slice(0, SHOWN).map((one) => html`<option key=${one.path} value=${one.path}>${title(one.path, view.person, one.path === own)}${one.at && !STAMP.test(one.path.replace(/\.thread$/, "")) ? ` · ${ago(one.at, Date.now())}` : ""}</option>`)}
     </select>
     <button type="button" class="button" title="Begin a new thread" onClick=${() => setQuery({ to: chat.agent, thread: newThread(chat.agent, view.person) })}><${Icon} name="plus" size=${14} /><span class="new-thread">New thread</span></button>`;
 }
