@@ -24,6 +24,7 @@ from runtime.session.info import (
 )
 from runtime.session.record import Exit, ExitReason, Failure
 from runtime.session.spec import SessionId, SessionSpec
+from runtime.session.use import Use, UsePoint
 
 
 def endpoint(path: str = "/chat", **more: Any) -> EndpointInfo:
@@ -50,6 +51,7 @@ class FakePlacement:
     lines: dict[str, list[LogLine]] = field(default_factory=dict)
     listed_bundles: list[BundleInfo] = field(default_factory=list)
     seen_messages: dict[str, list[MessageSeen]] = field(default_factory=dict)
+    curves: dict[str, tuple[UsePoint, ...]] = field(default_factory=dict)
     stack_text: str | None = "Thread 1\n"
     drain_waits: bool = False
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -126,6 +128,12 @@ class FakePlacement:
 
     def vitals(self, session_id: SessionId) -> Vitals | None:
         return Vitals(rss_bytes=7, pss_bytes=5, fds=3, threads=1) if session_id in self.running else None
+
+    def glance(self, session_id: SessionId) -> Vitals | None:
+        return self.vitals(session_id)
+
+    def use(self, session_id: SessionId) -> Use | None:
+        return Use(curve=self.curves.get(session_id, ())) if session_id in self.running else None
 
     def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
         return [line for line in self.lines.get(session_id, []) if line.seq > after]

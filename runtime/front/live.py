@@ -25,7 +25,7 @@ from runtime.front.crashes import group_json
 from runtime.front.events import Reader, Readers, follow, stream
 from runtime.front.overview import Overview
 from runtime.front.rooms import room_json
-from runtime.front.sparks import KEPT, Sparks
+from runtime.front.sparks import KEPT, Spark, Sparks
 from runtime.front.state import Front, caller
 from runtime.front.studio import HEADERS
 from runtime.front.workers import bundles_json, worker_json
@@ -233,11 +233,10 @@ class Live:
         count = 0
         for record in self._front.chronicle.live():
             session = record.spec.session_id
-            vitals = self._front.placement.vitals(session)
+            vitals = self._front.placement.glance(session)
             if vitals is None:
                 continue
-            spark = self._sparks.of(session) or self._sparks.meet(session, ())
-            share = spark.take(self._front.clock.now(), vitals.cpu_s, vitals.rss_bytes)
+            share = self._spark(session).take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
             lag_ms = None if vitals.lag_ms is None else round(vitals.lag_ms, 1)
             samples[session] = [share, vitals.rss_bytes, lag_ms]
             count += 1
@@ -260,19 +259,23 @@ class Live:
         points = _FEW_POINTS if len(live) > MANY_SESSIONS else KEPT
         rows = []
         for count, record in enumerate([*live, *islice(chronicle.ended(), MAX_ENDED)], 1):
-            spark = self._sparks.of(record.spec.session_id)
-            rows.append(
-                _encode(
-                    self._row(record) | {"spark": spark.plain(points) if spark else {"cpu": [], "rss": []}}
-                )
-            )
+            session = record.spec.session_id
+            spark = Spark() if record.exit is not None else self._spark(session)
+            rows.append(_encode(self._row(record) | {"spark": spark.plain(points)}))
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
         return self._framed("sessions", b'{"rows":[' + b",".join(rows) + b"]}", self.event_id)
 
+    def _spark(self, session: SessionId) -> Spark:
+        known = self._sparks.of(session)
+        if known is not None:
+            return known
+        use = self._front.placement.use(session)
+        return Spark() if use is None else self._sparks.meet(session, use.curve)
+
     def _row(self, record: SessionRecord) -> dict[str, Any]:
         failed = record.exit if record.exit is not None else record.last_exit
-        return worker_json(self._front, record) | {
+        return worker_json(self._front, record, measured=False) | {
             "crashed": failed is not None and not failed.reason.is_clean
         }
 

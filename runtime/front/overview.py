@@ -89,7 +89,7 @@ class Overview:
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
             spec = record.spec
-            vitals = front.placement.vitals(spec.session_id)
+            vitals = front.placement.glance(spec.session_id)
             if vitals is None:
                 continue
             name = spec.endpoint if spec.endpoint in named else OTHER

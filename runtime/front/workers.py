@@ -111,10 +111,11 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-def worker_json(front: Front, record: SessionRecord) -> dict[str, Any]:
-    """A session as the API shows it; measured now when it has a process."""
+def worker_json(front: Front, record: SessionRecord, *, measured: bool = True) -> dict[str, Any]:
+    """A session as the API shows it, measured now when it has a process; or as it was measured last."""
     spec, exit = record.spec, record.exit
-    vitals = front.placement.vitals(spec.session_id) if exit is None else None
+    look = front.placement.vitals if measured else front.placement.glance
+    vitals = look(spec.session_id) if exit is None else None
     if vitals is None:
         vitals = Vitals(cpu_s=record.cpu_s, rss_bytes=record.peak_rss_bytes if exit else 0)
     until = exit.at if exit is not None else front.clock.wall()

@@ -24,6 +24,7 @@ from runtime.session.info import (
 )
 from runtime.session.record import ExitReason
 from runtime.session.spec import SessionId, SessionSpec
+from runtime.session.use import Use
 
 __all__ = [
     "BundleInfo",
@@ -90,6 +91,14 @@ class Placement(Protocol):
 
     def vitals(self, session_id: SessionId) -> Vitals | None:
         """None when the session has no process."""
+        ...
+
+    def glance(self, session_id: SessionId) -> Vitals | None:
+        """What was measured last, a second ago or so; costs nothing.  None when it has no process."""
+        ...
+
+    def use(self, session_id: SessionId) -> Use | None:
+        """What a running session used so far, and its curve; None when it has no process."""
         ...
 
     def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:

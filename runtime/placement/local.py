@@ -23,6 +23,7 @@ from runtime.session.info import (
 )
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits, SessionId, SessionSpec
+from runtime.session.use import Use
 from runtime.settings import SupervisorSettings, parse_bytes
 from runtime.supervisor.headroom import Headroom
 from runtime.supervisor.supervisor import Supervisor
@@ -130,6 +131,14 @@ class LocalPlacement:
     def vitals(self, session_id: SessionId) -> Vitals | None:
         driver = self._supervisor.driver(session_id)
         return None if driver is None else driver.vitals()
+
+    def glance(self, session_id: SessionId) -> Vitals | None:
+        driver = self._supervisor.driver(session_id)
+        return None if driver is None else driver.glance()
+
+    def use(self, session_id: SessionId) -> Use | None:
+        driver = self._supervisor.driver(session_id)
+        return None if driver is None else driver.use()
 
     def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
         logbook = self._supervisor.logbook(session_id)

@@ -81,6 +81,8 @@ class Vitals:
     """How a running session's process tree is doing, measured when asked.
 
     Attributes:
+        at: Monotonic seconds of the measurement.
+        pss_bytes: Memory with shared pages divided among those who share them; 0 when it was never read.
         lag_ms: How late the worker's event loop ran its last heartbeat.
         last_heartbeat: Seconds since the epoch; None before the first.
     """
@@ -93,6 +95,7 @@ class Vitals:
     children: int = 0
     lag_ms: float | None = None
     last_heartbeat: float | None = None
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

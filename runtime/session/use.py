@@ -85,6 +85,11 @@ class UseMeter:
             self._curve = self._curve[::2]
             self._gap_s = self._curve[-1].t_s / MAX_POINTS * 2
 
+    @property
+    def shared_bytes(self) -> int:
+        """How much of what is resident was others' share when that was last read; 0 before."""
+        return self._shared_bytes
+
     def cpu(self, cpu_s: float) -> None:
         """The kernel's own account of the processor time, known at the end."""
         self._cpu_s = max(self._cpu_s, cpu_s)

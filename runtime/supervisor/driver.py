@@ -20,11 +20,12 @@ from runtime.session.crash import CrashReport
 from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, Vitals
 from runtime.session.record import Exit, ExitReason
 from runtime.session.spec import SessionSpec
-from runtime.session.use import Use, UseMeter
+from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
 from runtime.supervisor.cells import Cell, Cells
 from runtime.supervisor.guard import Alarm, Guard
+from runtime.supervisor.instruments import Instruments
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.pings import Pings
 from runtime.supervisor.post_mortem import PostMortem
@@ -84,7 +85,7 @@ class Driver:
         self._cells = cells
         self._cell: Cell | None = None
         self._dumped = False
-        self._meter = UseMeter(self._placed_at)
+        self._instruments = Instruments(clock)
         self._post_mortem = PostMortem(spec, generation, secrets=secrets)
         self._log = log.bind(
             session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
@@ -126,25 +127,16 @@ class Driver:
         """Measure the process tree now; None when there is none."""
         if self._worker is None or (use := self._worker.measure()) is None:
             return None
-        beat = self._worker.heartbeat()
-        now, wall = self._clock.now(), self._clock.wall()
-        self._meter.read(
-            now,
-            rss_bytes=use.rss_bytes,
-            pss_bytes=use.pss_bytes,
-            cpu_s=use.cpu_s,
-            processes=use.processes,
-        )
-        return Vitals(
-            cpu_s=round(use.cpu_s, 3),
-            rss_bytes=use.rss_bytes,
-            pss_bytes=use.pss_bytes,
-            fds=use.fds,
-            threads=use.threads,
-            children=use.processes - 1,
-            lag_ms=None if beat is None else round(beat.lag_s * 1000, 3),
-            last_heartbeat=None if beat is None else wall - (now - beat.at),
-        )
+        self._instruments.take(use, self._clock.now())
+        return self.glance()
+
+    def glance(self) -> Vitals | None:
+        """What was measured last; None before the first look, or when there is no process."""
+        return None if self._worker is None else self._instruments.vitals(self._worker.heartbeat())
+
+    def use(self) -> Use:
+        """What it used so far."""
+        return self._instruments.meter.use()
 
     async def processes(self) -> list[ProcessInfo]:
         """Its process tree, described; empty when there is none."""
@@ -185,7 +177,7 @@ class Driver:
         self._sampler.watch(self._guard)
         status = await worker.exited()
         cell.kill()  # what it left behind
-        self._meter.cpu(worker.process.cpu_s)
+        self._instruments.meter.cpu(worker.process.cpu_s)
         self._sampler.forget(self._guard)
         self._guard.close()
         stack = fatal_part(worker.last_text(), was_asked=self._dumped)
@@ -207,7 +199,7 @@ class Driver:
             self.spec.limits,
             self._settings,
             clock=self._clock,
-            meter=self._meter,
+            instruments=self._instruments,
             phase=self._phase,
             alarm=Alarm(
                 warn=self._warned,
@@ -260,7 +252,7 @@ class Driver:
                 self._feed(lc.ReadySaid(message.participant_id))
             case control.Ended() | control.Failed():
                 if self._worker is not None:
-                    self._meter.peak_rss(peak_rss_bytes(self._worker.pid))
+                    self._instruments.meter.peak_rss(peak_rss_bytes(self._worker.pid))
                 if isinstance(message, control.Failed):
                     self._post_mortem.said(message)
                 self._feed(lc.LastWord(message))
@@ -351,7 +343,7 @@ class Driver:
                     self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
 
     def _exited(self, action: lc.PublishExited, at: float) -> None:
-        how, use = action.exit, self._meter.use(self._clock.now())
+        how, use = action.exit, self._instruments.meter.use(self._clock.now())
         ended = events.Exited(
             session_id=self.spec.session_id,
             at=at,

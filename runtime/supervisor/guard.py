@@ -14,10 +14,10 @@ from runtime.process.procfs import Member
 from runtime.process.worker_process import WorkerProcess
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
-from runtime.session.use import UseMeter
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict
 from runtime.supervisor.budget import Budget, Excess, NearLimit, Pause
+from runtime.supervisor.instruments import Instruments
 from runtime.supervisor.cells import Cell
 from runtime.supervisor.stack_text import stacks_text
 from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
@@ -49,7 +49,7 @@ class Guard:
     """The eyes on one worker: budget, pulse and meter share each look.
 
     Args:
-        meter: Gets every reading.
+        instruments: Get every reading.
         phase: What the session is about now.
     """
 
@@ -61,13 +61,13 @@ class Guard:
         settings: SupervisorSettings,
         *,
         clock: Clock,
-        meter: UseMeter,
+        instruments: Instruments,
         phase: Callable[[], Phase],
         alarm: Alarm,
     ) -> None:
         now = clock.now()
         self._worker, self._cell = worker, cell
-        self._meter = meter
+        self._instruments = instruments
         self._phase = phase
         self._alarm = alarm
         self._budget = Budget(limits, now)
@@ -93,9 +93,7 @@ class Guard:
         if self._budget.wants_pss(use):
             pss, uss = tree.owned(use.members)
             use = replace(use, pss_bytes=pss, uss_bytes=uss)
-        self._meter.read(
-            now, rss_bytes=use.rss_bytes, pss_bytes=use.pss_bytes, cpu_s=use.cpu_s, processes=use.processes
-        )
+        self._instruments.take(use, now)
         stays_stopped = self._kernel_ended_it()
         self._budget.cpu_is_kept = "cpu.max" in self._cell.kept
         for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
