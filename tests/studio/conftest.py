@@ -52,7 +52,8 @@ class Studio:
     def start(self) -> None:
         """Serve, and return once it answers."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        more = {"HOME": str(self.folder), "BULKHEAD_LOG_FORMAT": "json", "BULKHEAD_OFFLINE_DELAY_MS": "2"}
+        more = {"HOME": str(self.folder), "PYTHONPATH": str(ROOT), "BULKHEAD_LOG_FORMAT": "json"}
+        more["BULKHEAD_OFFLINE_DELAY_MS"] = "2"
         flags = {"server.port": self.port, "server.state_dir": str(self.folder / "state"), **self.flags}
         work = json.dumps({"flags": flags, "sources": self.sources})
         (self.folder / "state" / "server.json").unlink(missing_ok=True)

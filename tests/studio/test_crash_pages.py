@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,17 @@ def test_a_report_can_be_taken_along(studio: Any, visit: Any, expect: Any) -> No
         page.get_by_role("button", name="Download JSON").click()
     report = json.loads(Path(download.value.path()).read_text())
     assert (report["session"], report["sentence"]) == (sid, SENTENCE)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Bundle").click()
+    assert download.value.suggested_filename == f"crash-{sid}.tar.gz"
+    with tarfile.open(download.value.path()) as bundle:
+        assert f"crash-{sid}/report.txt" in bundle.getnames()
 
 
 def test_a_native_crash_shows_its_stack(studio: Any, visit: Any, expect: Any) -> None:
     sid = crashed(studio, studio.join("/helper", "native"), signal.SIGSEGV)
     page = visit(studio, f"/studio/sessions/{sid}/crash")
-    expect(page.get_by_role("heading", name="Segmentation fault")).to_be_visible()
+    expect(page.get_by_role("heading", name="SIGSEGV")).to_be_visible()
     expect(page.get_by_text("Fatal Python error: Segmentation fault")).to_be_visible()
 
 

@@ -99,7 +99,8 @@ function Report({ report, group, back }) {
         <${Curves} report=${report} />
         ${report.warnings.length > 0 && html`<${Card} title="Warned before"><ul class="plain-list">${report.warnings.map((text, index) => html`<li key=${index}><span class="tone-warn"><${Dot} tone="warn" /></span> ${visible(text)}</li>`)}</ul><//>`}
         ${report.process_tree.length > 0 && html`<${Card} title="Processes at the last look" flush><pre class="tree" tabindex="0">${report.process_tree.map(visible).join("\n")}</pre><//>`}
-        <${Messages} messages=${report.messages} />
+        <${Messages} title="Last messages of its room" messages=${(report.room_messages ?? []).map((one) => ({ ...one, size_bytes: one.bytes_count }))} />
+        ${report.room_messages?.length ? null : html`<${Messages} title="Last messages to and from it" messages=${report.messages} />`}
         ${group && html`<${Others} group=${group} report=${report} />`}
       </aside>
     </div>
@@ -115,7 +116,8 @@ function Download({ report }) {
     Object.assign(document.createElement("a"), { href: file, download: `crash-${report.session}-${report.generation}.json` }).click();
     setTimeout(() => URL.revokeObjectURL(file), 10_000);
   };
-  return html`<button type="button" class="button" onClick=${save}><${Icon} name="download" /><span>Download JSON</span></button>`;
+  return html`<button type="button" class="button" onClick=${save}><${Icon} name="download" /><span>Download JSON</span></button>
+    <a class="button" download href=${`/workers/${seg(report.session)}/crash/bundle`} title="The report as text and as data, with the code that ran"><${Icon} name="download" /><span>Bundle</span></a>`;
 }
 
 function About({ report, group }) {
@@ -194,7 +196,7 @@ function Tasks({ report }) {
     <ul class="tasks">
       ${report.tasks.map(
         (task, index) => html`<li key=${index}>
-          <strong>${visible(task.name)}</strong>${task.waits_for ? html`<span class="muted"> awaits a ${task.waits_for}</span>` : ""}
+          <strong>${visible(task.name)}</strong>${task.running ? html`<span class="tone-warn-text"> is running</span>` : task.waits_for ? html`<span class="muted"> awaits a ${task.waits_for}</span>` : ""}
           ${(task.frames ?? []).map((frame, at) => html`<div key=${at} class="mono muted task-frame">${shortPlace(frame, report.code)}</div>`)}
         </li>`,
       )}
@@ -202,10 +204,10 @@ function Tasks({ report }) {
   </details>`;
 }
 
-function Messages({ messages }) {
+function Messages({ title, messages }) {
   if (!messages.length) return null;
   const last = messages.slice(-MESSAGES);
-  return html`<${Card} title="Last messages" flush>
+  return html`<${Card} title=${title} flush>
     <ol class="messages">
       ${last.map(
         (one, index) => html`<li key=${index}>

@@ -21,7 +21,8 @@ export function issue(report, about = {}) {
   }
   if (report.native) parts.push("### Native stack", fenced(visible(report.native).trimEnd(), "text"));
   if (report.log.length) parts.push("### Last log", fenced(report.log.slice(-LOG_LINES).map((one) => `${one.at.slice(11, 23)} ${visible(one.text)}`).join("\n"), "text"));
-  const told = report.messages.map((one) => `${one.direction} ${message(one)}`).join(" → ");
+  const messages = report.room_messages?.length ? report.room_messages : report.messages;
+  const told = messages.map((one) => `${one.direction} ${message(one)}`).join(" → ");
   if (told) parts.push(`**Last messages:** ${told}`);
   return `${parts.join("\n\n")}\n`;
 }
