@@ -78,7 +78,7 @@ function Shown({ row, details, failed }) {
     <${Verdict} row=${row} tone=${tone} sentence=${sentence} />
     <div class="session-columns">
       <div class="session-main">
-        <${Card} title="Resources" class="session-curves"><${Curves} row=${row} curve=${details?.curve} /><//>
+        <${Card} title="Resources" class="session-curves"><${Curves} row=${row} curve=${details?.curve} loaded=${Boolean(details)} /><//>
         <section class="card flush session-more">
           <${Tabs} tabs=${tabs} current=${tab} onChange=${show} label="What it did" />
           ${tab === "messages"
@@ -101,7 +101,7 @@ function Shown({ row, details, failed }) {
 /** What went wrong, in its own words, and where to read more. */
 function Verdict({ row, tone, sentence }) {
   if (row.exit && !isClean(row.exit.reason))
-    return html`<div class="notice tone-bad" role="alert"><${Dot} tone="bad" /><p><strong>Ended <${Ago} at=${row.exit.at} />: ${words(row.exit.reason)}.</strong> ${sentence}</p><a href=${url("/sessions", row.id, "crash")}>Read the report</a></div>`;
+    return html`<div class="notice tone-bad" role="alert"><${Dot} tone="bad" /><p><strong>Ended <${Ago} at=${row.exit.at} />: ${words(row.exit.reason)}.</strong> ${sentence}</p></div>`;
   if (row.exit) return html`<div class="notice tone-idle"><${Dot} tone="idle" /><p><strong>Ended <${Ago} at=${row.exit.at} />.</strong> ${sentence}</p></div>`;
   if (row.restart?.at) {
     const wait_s = Math.max(0, (instant(row.restart.at) - now.value) / 1000);

@@ -20,7 +20,7 @@ const RED_MS = 60_000;
 const SHOWN = {
   all: ["All", () => true],
   running: ["Running", (row) => !row.exit],
-  crashed: ["Crashed", (row) => (row.exit ? !isClean(row.exit.reason) : Boolean(row.restart?.at))],
+  crashed: ["Crashed", (row) => (row.exit ?? row.restart?.last_exit) && !isClean((row.exit ?? row.restart.last_exit).reason)],
   ended: ["Ended", (row) => Boolean(row.exit) && isClean(row.exit.reason)],
 };
 
@@ -132,14 +132,14 @@ export function uptime(row) {
 }
 
 const COLUMNS = [
-  { id: "state", label: "State", width: "116px", class: "col-state", sort: (row) => `${{ bad: 0, warn: 1, busy: 2, ok: 3, idle: 4 }[condition(row).tone]}${condition(row).word}`, cell: StateCell },
-  { id: "identity", label: "Session", class: "col-identity", sort: (row) => row.identity, cell: Who },
+  { id: "state", label: "State", width: "112px", class: "col-state", sort: (row) => `${{ bad: 0, warn: 1, busy: 2, ok: 3, idle: 4 }[condition(row).tone]}${condition(row).word}`, cell: StateCell },
+  { id: "identity", label: "Session", class: "col-identity", sort: (row) => row.identity, span: (row) => (wide.matches && why(row) ? 2 : 1), cell: Who },
   { id: "room", label: "Room", width: "15%", hide: "narrow", sort: (row) => row.room, cell: (row) => (row.room ? html`<a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>` : NONE) },
-  { id: "cpu", label: "CPU", width: "156px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
-  { id: "memory", label: "Memory", width: "176px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
-  { id: "budget", label: "Budget", width: "104px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
+  { id: "cpu", label: "CPU", width: "138px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
+  { id: "memory", label: "Memory", width: "160px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
+  { id: "budget", label: "Budget", width: "84px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
   { id: "gen", label: "Gen", width: "56px", align: "right", hide: "medium", first: "desc", sort: (row) => row.generation, cell: (row) => row.generation || NONE },
-  { id: "up", label: "Up", width: "92px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
+  { id: "up", label: "Up", width: "86px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
 ];
 
 function StateCell(row) {
@@ -147,13 +147,19 @@ function StateCell(row) {
   return html`<${State} tone=${of}><span class="state-word">${word}</span><//>`;
 }
 
+/** Wide enough for a column of rooms, which a sentence may then reach over. */
+const wide = matchMedia("(min-width: 700px)");
+
+/** The sentence that belongs in the row: what went wrong, or how it ended. */
+const why = (row) => condition(row).sentence;
+
 function Who(row) {
-  const { sentence, tone: of } = condition(row);
-  const lately = crashedLately(row);
-  const bad = of === "bad" || lately;
+  const sentence = why(row);
+  const bad = tone(row) === "bad";
+  const room = sentence && row.room && wide.matches;
   return html`<div class="who">
-    <a class="who-name" href=${url("/sessions", row.id)}>${row.identity || row.endpoint}</a>
-    <span class=${cx("who-more", bad && "bad")} title=${sentence || undefined}>${sentence && (of !== "ok" || lately) ? sentence : html`<span class="wide-only">${row.endpoint} · ${row.id}</span><span class="narrow-only">${row.room || row.id}</span>`}</span>
+    <span class="who-first"><a class="who-name" href=${url("/sessions", row.id)}>${row.identity || row.endpoint}</a>${room && html` in <a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>`}</span>
+    <span class=${cx("who-more", bad && "bad")} title=${sentence || undefined}>${sentence || html`<span class="wide-only">${row.endpoint} · ${row.id}</span><span class="narrow-only">${row.room || row.id}</span>`}</span>
   </div>`;
 }
 

@@ -15,6 +15,11 @@ export const words = (code) => String(code ?? "").replaceAll("_", " ");
  * `tone` is `ok`, `busy`, `warn`, `bad` or `idle`; `sentence` is empty while there is nothing to explain.
  */
 export function condition(row) {
+  const { tone, word, sentence } = judged(row);
+  return { tone, word, sentence: sentence && sentence[0].toUpperCase() + sentence.slice(1) };
+}
+
+function judged(row) {
   const last = row.restart?.last_exit;
   if (row.exit) {
     if (isClean(row.exit.reason)) return { tone: "idle", word: words(row.exit.reason), sentence: row.exit.message };

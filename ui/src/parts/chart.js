@@ -7,6 +7,8 @@ import { colour, painted } from "../core/theme.js";
 
 const COLOURS = 8;
 const hue = (one, i) => one.colour ?? `--series-${(i % COLOURS) + 1}`;
+/** Steps of an axis of seconds since a beginning. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 172800, 604800];
 /** Steps of an axis of bytes: 1, 2, 4, 8 … 512 of each unit. */
 const BYTE_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
 
@@ -56,7 +58,8 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
           {
             ...axis,
             grid: { show: false },
-            space: 84,
+            space: 64,
+            ...(relative ? { incrs: SECONDS } : {}),
             size: 24,
             gap: 4,
             values: (_, splits) => splits.map((value) => (relative ? (value < 0 ? "" : duration(value)) : clock(value * 1000).slice(0, span_s >= 300 ? 5 : 8))),

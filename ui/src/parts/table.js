@@ -13,6 +13,7 @@ const AROUND = 12;
  *
  * @param columns `[{id, label, cell(row), sort(row)?, align: "right"?, class?, width?, hide: "narrow"|"medium"?, first: "desc"?}]`;
  *   a column without `sort` cannot be sorted by
+ *   `span(row)` on a column: over how many columns its cell reaches
  * @param rowKey `(row) => string`
  * @param onOpen `(row) => void`, by click and Enter
  * @param sort `{by, down}` and `onSort(next)`; without them the table keeps its own, from `initialSort`
@@ -104,19 +105,30 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
         </tr>
       </thead>
       <tbody>
-        ${first > 0 && html`<tr key="above" class="spacer" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${first * rowHeight}px` }} /></tr>`}
+        ${first > 0 && html`<tr key="above" class="spacer" aria-hidden="true"><td style=${{ height: `${first * rowHeight}px` }} /></tr>`}
         ${sorted.slice(first, last).map((row) => {
           const id = rowKey(row);
           const tone = rowTone?.(row);
           return html`<tr key=${id} class=${cx("row", tone && `row-${tone}`, onOpen && "opens", id === selected && "selected")} aria-selected=${id === selected ? "true" : undefined} onClick=${onOpen && click(row)}>
-            ${columns.map((column) => html`<td key=${column.id} class=${cx(column.align === "right" && "right", column.class, column.hide && `hide-${column.hide}`)}>${column.cell(row)}</td>`)}
+            ${cells(columns, row)}
           </tr>`;
         })}
-        ${last < sorted.length && html`<tr key="below" class="spacer" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${(sorted.length - last) * rowHeight}px` }} /></tr>`}
+        ${last < sorted.length && html`<tr key="below" class="spacer" aria-hidden="true"><td style=${{ height: `${(sorted.length - last) * rowHeight}px` }} /></tr>`}
       </tbody>
     </table>
     ${children}
   </div>`;
+}
+
+function cells(columns, row) {
+  const made = [];
+  for (let i = 0; i < columns.length; ) {
+    const column = columns[i];
+    const span = column.span?.(row) ?? 1;
+    made.push(html`<td key=${column.id} colspan=${span > 1 ? span : undefined} class=${cx(column.align === "right" && "right", column.class, column.hide && `hide-${column.hide}`)}>${column.cell(row)}</td>`);
+    i += span;
+  }
+  return made;
 }
 
 /** A column is sorted by one way, then the other, then not at all. */

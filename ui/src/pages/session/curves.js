@@ -4,13 +4,15 @@ import { bytes, percent } from "../../core/format.js";
 import { isClean } from "../../parts/badge.js";
 import { Chart } from "../../parts/chart.js";
 import { Loading } from "../../parts/empty.js";
+import { uptime } from "../sessions.js";
 
 /** `curve` is `{t_s, cpu, rss_bytes}` of `GET /workers/{id}`; without one, the last minute that was seen live. */
-export function Curves({ row, curve }) {
+export function Curves({ row, curve, loaded }) {
   const shown = useMemo(() => {
     if (curve?.t_s?.length) return { t: curve.t_s, cpu: curve.cpu, rss: curve.rss_bytes };
     const { cpu = [], rss = [] } = row.spark ?? {};
-    return { t: cpu.map((_, i) => i), cpu: [...cpu], rss: [...rss] };
+    const began = Math.max(0, (uptime(row) ?? 0) - cpu.length + 1);
+    return { t: cpu.map((_, i) => began + i), cpu: [...cpu], rss: [...rss] };
   }, [curve, curve?.t_s?.length ? 0 : row.spark?.cpu.length, curve ? 0 : row.spark?.cpu.at(-1)]);
   const { exit } = row;
   const marks = useMemo(() => {
@@ -20,7 +22,7 @@ export function Curves({ row, curve }) {
   }, [exit?.at, shown]);
   const cpu = useMemo(() => [{ label: "Processor", values: shown.cpu }], [shown]);
   const memory = useMemo(() => [{ label: "Memory", values: shown.rss, colour: "--series-3" }], [shown]);
-  if (!curve && !shown.t.length) return html`<${Loading} rows=${6} />`;
+  if (!loaded && !shown.t.length) return html`<${Loading} rows=${6} />`;
   if (!shown.t.length) return html`<div class="curves-none">${exit || row.restart?.at ? "It ended before anything could be measured." : "Nothing was measured yet."}</div>`;
   const common = { t: shown.t, relative: true, marks, sync: `session ${row.id}`, span_s: 20 };
   return html`<div class="curves">

@@ -8,7 +8,7 @@ import { Filter } from "../../parts/filter.js";
 import { Icon } from "../../parts/icon.js";
 
 const KEPT = 5000;
-const SHOWN = 1000;
+const SHOWN = 600;
 const FLUSH_MS = 250;
 
 export function Log({ id, over }) {
@@ -25,12 +25,25 @@ export function Log({ id, over }) {
   }, [from, asked]);
   const shown = found.slice(-SHOWN);
 
-  useLayoutEffect(() => {
-    if (follow && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [shown.length, shown.at(-1)?.seq, follow]);
+  const top = useRef(0);
+  const toEnd = () => {
+    if (!follow || !box.current) return;
+    box.current.scrollTop = box.current.scrollHeight;
+    top.current = box.current.scrollTop;
+  };
+  useLayoutEffect(toEnd, [shown.length, shown.at(-1)?.seq, follow]);
+  useEffect(() => {
+    if (!box.current) return undefined;
+    const watch = new ResizeObserver(toEnd);
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, [lines.length > 0, follow]);
   const scroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current;
-    setFollow(scrollHeight - scrollTop - clientHeight < 24);
+    const up = scrollTop < top.current - 4;
+    top.current = scrollTop;
+    if (scrollHeight - scrollTop - clientHeight < 24) setFollow(true);
+    else if (up) setFollow(false);
   };
   const end = () => {
     setHeld(null);
@@ -48,8 +61,8 @@ export function Log({ id, over }) {
       <span class="spread" />
       ${state === "lost" && html`<span class="muted">Reconnecting…</span>`}
       ${!over && html`<button class="button" aria-pressed=${String(Boolean(held))} onClick=${() => setHeld(held ? null : lines)}><${Icon} name=${held ? "play" : "pause"} />${held ? `Go on${lines.length > held.length ? ` (${count(lines.length - held.length)} new)` : ""}` : "Hold"}</button>`}
-      <${Copy} text=${text} label="Copy" />
-      <a class="button" href=${`/workers/${seg(id)}/logs`} download=${`${id}.log.json`}><${Icon} name="download" />Download</a>
+      <${Copy} text=${text} title=${asked ? "Copy the lines found" : "Copy all lines"} />
+      <a class="button icon-only quiet" title="Download the log" href=${`/workers/${seg(id)}/logs`} download=${`${id}.log.json`}><${Icon} name="download" label="Download the log" /></a>
     </div>
     <div class="log-frame">
       <ol class="log" ref=${box} onScroll=${scroll} tabindex="0" aria-label="Log, newest last">

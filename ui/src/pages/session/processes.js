@@ -9,12 +9,12 @@ export function Processes({ row, processes }) {
   if (row.exit) return html`<${Empty} icon="services" title="It has no process any more"><p>All of its processes are gone, and so is everything they held.</p><//>`;
   if (!processes) return html`<div class="session-pane"><${Loading} /></div>`;
   if (!tree.length) return html`<${Empty} icon="services" title="It has no process yet"><p>It waits for its turn to start.</p><//>`;
-  return html`<div class="scroll-x"><table class="table tree">
+  return html`<div class="scroll-x"><table class="table processes">
     <thead><tr><th>Process</th><th class="right">Pid</th><th>State</th><th class="right">Memory</th><th class="right">Processor</th><th class="right hide-narrow">Threads</th><th class="hide-medium">Started</th></tr></thead>
     <tbody>
       ${tree.map(
         ({ process, depth, last }) => html`<tr key=${process.pid}>
-          <td class="tree-name" style=${{ paddingLeft: `${14 + depth * 18}px` }}>${depth > 0 && html`<span class="branch" aria-hidden="true">${last ? "└" : "├"}</span>`}<${Named} process=${process} /></td>
+          <td class="process-name cut" style=${{ paddingLeft: `${14 + depth * 18}px` }}>${depth > 0 && html`<span class="branch" aria-hidden="true">${last ? "└" : "├"}</span>`}<${Named} process=${process} /></td>
           <td class="right">${process.pid}</td>
           <td>${process.state}</td>
           <td class="right">${bytes(process.rss_bytes)}</td>
