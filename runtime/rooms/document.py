@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ class Document:
     def __init__(self, schema: DocumentSchema, *, max_bytes: int) -> None:
         self.schema = schema
         self._max_bytes = max_bytes
-        self._doc: Doc[Any] = Doc()
+        # Of 32 bits: older Yjs cut longer ids, and then every element comes back from them a second time.
+        self._doc: Doc[Any] = Doc(client_id=secrets.randbits(32))
         self._root = self._doc.get("xml", type=XmlFragment)
         self._changes: list[bytes] = []
         self._subscription = self._doc.observe(self._observed)

@@ -10,6 +10,7 @@ Runs in: anywhere (pure); a document belongs to the thread that made it.
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -140,7 +141,8 @@ class Document:
     """
 
     def __init__(self, state: bytes = b"") -> None:
-        self._doc: Doc[Any] = Doc()
+        # Of 32 bits: older Yjs cut longer ids, and then every element comes back from them a second time.
+        self._doc: Doc[Any] = Doc(client_id=secrets.randbits(32))
         self._fragment: XmlFragment = self._doc.get(ROOT, type=XmlFragment)
         self._applying = False
         self._depth = 0

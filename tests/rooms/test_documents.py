@@ -17,6 +17,7 @@ from runtime.rooms.document import Document
 from runtime.rooms.document_schema import DocumentSchema
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.thread_schema import THREAD_SCHEMA
+from runtime.sdk.document import Document as Read
 
 pytestmark = pytest.mark.process
 
@@ -429,3 +430,14 @@ def test_damaged_files_and_wide_content_are_refused() -> None:
     document = Document.create(schema, max_bytes=1000)
     with pytest.raises(RoomFull):
         document.apply(bytes(2000))
+
+
+def test_its_id_fits_into_the_32_bits_that_older_yjs_keep() -> None:
+    count, *digits = Read(Document.create(DocumentSchema(THREAD_SCHEMA), max_bytes=10**4).state()).vector()
+    assert count == 1  # nobody but the server has written
+    client = 0
+    for place, digit in enumerate(digits):  # seven bits a byte, the lowest first
+        client |= (digit & 0x7F) << (7 * place)
+        if digit < 0x80:
+            break
+    assert 0 < client < 1 << 32

@@ -151,3 +151,16 @@ def test_text_that_is_no_utf8_is_replaced_wherever_it_comes_in() -> None:
     assert (seen.tag, seen.text) == (good, good + good)
     assert seen.attributes == {good: good, "x" + good: good}
     assert one.get_attribute(bad) == good
+
+
+def test_its_id_fits_into_the_32_bits_that_older_yjs_keep() -> None:
+    document = Document()
+    document.append_child("card")
+    count, *digits = document.vector()
+    assert count == 1
+    client = 0
+    for place, digit in enumerate(digits):  # seven bits a byte, the lowest first
+        client |= (digit & 0x7F) << (7 * place)
+        if digit < 0x80:
+            break
+    assert 0 < client < 1 << 32
