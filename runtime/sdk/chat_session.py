@@ -22,6 +22,10 @@ PATIENCE_S = 2.0
 ANSWER_TIMEOUT_S = 300.0
 SETTLE_S = 0.2
 LISTEN_TIMEOUT_S = 2.0
+QUIET_S = 1.0
+"""An answer of an agent that never says when it is done is over after this long without a change."""
+
+STATUS = "thread.status."
 TAIL = 16
 
 
@@ -80,6 +84,7 @@ class ChatSession:
         messaging = self._room.messaging
         messaging.on("message", self._received)
         messaging.on("participant_removed", self._left)
+        messaging.on("participant_attributes_updated", self._described)
         self._room.on("close", self._closed)
         try:
             if not messaging.is_enabled:
@@ -103,6 +108,7 @@ class ChatSession:
         """Leave the thread; what was said stays in the room.  A second call does nothing."""
         self._room.messaging.off("message", self._received)
         self._room.messaging.off("participant_removed", self._left)
+        self._room.messaging.off("participant_attributes_updated", self._described)
         self._room.off("close", self._closed)
         thread, self._thread = self._thread, None
         if thread is not None and not self._room.is_closed:
@@ -134,6 +140,8 @@ class ChatSession:
 
     async def cancel(self) -> None:
         """Ask the agent to stop answering; `say` then ends with what was written."""
+        if self._turn is not None:
+            self._turn.is_cancelled = True
         await self._send("cancel", {"path": self.path})
 
     async def clear(self) -> None:
@@ -232,6 +240,10 @@ class ChatSession:
             self.notice = str(message.message.get("text", ""))
             self._listening.set()
 
+    def _described(self, *, participant: RemoteParticipant) -> None:
+        if self._turn is not None and self._agent is not None and participant.id == self._agent.id:
+            self._turn.see(participant.get_attribute(f"{STATUS}{self.path}"))
+
     def _closed(self, *, reason: str = "") -> None:
         if self._turn is not None:
             self._turn.lose(f"the room was lost: {reason}")
@@ -242,12 +254,18 @@ class ChatSession:
 
 
 class _Turn:
-    """One answer on its way: what the document shows of it, and what the agent's messages say."""
+    """One answer on its way: what the document shows of it, and what the agent's messages say.
+
+    Agents differ in how they say that they are done.  Those of MeshAgent's SDK up to 0.24, and our own, send
+    ``thinking``; some later ones show an attribute ``thread.status.<path>`` while they work; the newest say
+    nothing, but send each text once it is complete.
+    """
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.known: set[str] = set()
         self.changed = asyncio.Event()
+        self.is_cancelled = False
         self._lost = ""
         self._thinking = False
         self._over = False
@@ -266,6 +284,14 @@ class _Turn:
         elif type == "thinking" and message.get("thinking") is True:
             self._thinking = True
         elif type == "thinking" and (self._thinking or turn_id is not None):
+            self._over = True
+        self.changed.set()
+
+    def see(self, status: Any) -> None:
+        """The agent's attributes changed; `status` is that of this thread."""
+        if status:
+            self._thinking = True
+        elif self._thinking:
             self._over = True
         self.changed.set()
 
@@ -296,11 +322,22 @@ class _Turn:
                 self.changed.clear()
                 await _wait(self.changed, SETTLE_S)
                 continue
-            if self._lost:
+            is_answered = self._final is not None and _ends_in_text(thread, agent)
+            may_be_over = not self._thinking and (is_answered or self.is_cancelled)
+            if self._lost and not may_be_over:
                 raise RoomLost(self._lost, cure="Say it again when both are back.")
-            if not await _wait(self.changed, timeout_s):
+            if not self._lost and await _wait(self.changed, QUIET_S if may_be_over else timeout_s):
+                self.changed.clear()
+            elif may_be_over:
+                self._over = True
+            else:
                 raise RoomError(f"{agent} has answered nothing for {timeout_s:g} s")
-            self.changed.clear()
+
+
+def _ends_in_text(thread: Thread, agent: str) -> bool:
+    """Whether the agent's words are the last entry, and not a tool that it calls."""
+    last = thread.tail(1)
+    return bool(last) and last[0].author_name == agent
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> bool:
