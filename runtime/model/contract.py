@@ -16,6 +16,8 @@ Message = dict[str, Any]
 """One input item as the Responses API has it: ``{"role", "content"}``, or a function call or its output."""
 
 RULES_HEADING = "Rules:\n"
+MAX_INSTRUCTIONS = 30
+MAX_INSTRUCTION_CHARS = 300
 
 
 def rules_text(rules: Sequence[str]) -> str:
@@ -30,6 +32,13 @@ def rules_of(text: str) -> list[str]:
         return []
     lines = text[len(RULES_HEADING) :].splitlines()
     return [line.removeprefix("-").strip() for line in lines if line.strip("- ")]
+
+
+def instructions_of(text: str) -> list[str]:
+    """The rules in a system text without a heading: its lines; empty when it is no list of short ones."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    is_list = len(lines) <= MAX_INSTRUCTIONS and all(len(line) <= MAX_INSTRUCTION_CHARS for line in lines)
+    return lines if is_list else []
 
 
 class ModelError(RuntimeServiceError):

@@ -27,6 +27,7 @@ from runtime.model.contract import (
     TextDelta,
     ToolCall,
     Usage,
+    instructions_of,
     rules_of,
 )
 from runtime.model.offline_rules import obey
@@ -39,7 +40,8 @@ DELAY_MS = 12.0
 DELAY_VARIABLE = "BULKHEAD_OFFLINE_DELAY_MS"
 SCRIPT_VARIABLE = "BULKHEAD_OFFLINE_SCRIPT"
 CHUNK = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
-SPEAKER = re.compile(r"^[^\s:][^:\n]{0,60} said: ")
+# Whose words follow, as chatbots tell a model: "ada said: ", newer ones "ada said at 2026-01-31T09:30:00Z: ".
+SPEAKER = re.compile(r"^[^\s:][^:\n]{0,60}? said(?: at \d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:\d\d)?)?: ")
 
 
 class OfflineModel:
@@ -142,7 +144,8 @@ class _Heard:
                 call_id = str(message.get("call_id"))
                 self.outputs.append((names.get(call_id, "the tool"), str(message.get("output", ""))))
             elif role in ("system", "developer"):
-                self.rules.extend(rules_of(_text(message.get("content"))))
+                text = _text(message.get("content"))
+                self.rules.extend(rules_of(text) or instructions_of(text))
             elif role == "user":
                 said.append(SPEAKER.sub("", _text(message.get("content")), count=1))
                 self.outputs.clear()

@@ -160,11 +160,13 @@ def _bye(conversation: Conversation, match: re.Match[str]) -> str:
 
 
 def _sum(conversation: Conversation, match: re.Match[str]) -> str | None:
-    expression = match.group("sum").strip(" =?.")
-    if not re.search(r"\d\s*(?:[-+*/^x×÷%]|\*\*)\s*[-(]*\d", expression):
-        return None
-    value = calculate(expression)
-    return f"{expression} = {value}." if value else None
+    for found in SUM.finditer(MOMENT.sub(" @ ", conversation.said)):
+        expression = found[0].strip(" ,=?.")
+        if re.search(r"\d\s*(?:[-+*/^x×÷%]|\*\*)\s*[-(]*\d", expression):
+            value = calculate(expression)
+            if value:
+                return f"{expression} = {value}."
+    return None
 
 
 def _otherwise(conversation: Conversation) -> str:
@@ -242,6 +244,13 @@ def _value(node: ast.expr) -> float:
             raise ValueError("not a sum")
 
 
+SUM = re.compile(r"[-(]*\d[\d\s.,()+*/^x×÷%-]*")
+# 2026-11-22T10:00:00Z, 22.11.2026, 11/22/2026, 10:30: the dates and times of day in a text are no sums.
+MOMENT = re.compile(
+    r"\b\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T ]\d\d?:[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?(?![\d.]*\d)"
+    r"|\b\d\d?([-/.])\d\d?\1\d{4}\b"
+    r"|\b\d\d?:\d\d(?::\d\d(?:\.\d+)?)?"
+)
 MY_NAME = re.compile(r"\bmy name is (?P<name>[A-Z][\w-]*)", re.I)
 Reply = Callable[[Conversation, "re.Match[str]"], str | None]
 
@@ -263,7 +272,7 @@ SMALL_TALK: tuple[tuple[re.Pattern[str], Reply], ...] = (
     (re.compile(r"\bcount (?:from 1 )?(?:up )?to (?P<last>\d{1,6})\b", re.I), _count),
     (re.compile(r"\bjoke\b", re.I), _joke),
     (re.compile(r"\bstory\b", re.I), _story),
-    (re.compile(r"(?P<sum>[-(]*\d[\d\s.,()+*/^x×÷%-]*)"), _sum),
+    (re.compile(r"\d"), _sum),
     (re.compile(r"^(?:hi|hello|hey|howdy|good (?:morning|afternoon|evening|day)|ahoy)\b", re.I), _greet),
     (re.compile(r"\b(?:thanks|thank you|cheers)\b", re.I), _thanks),
     (re.compile(r"^(?:bye|goodbye|see you|farewell)\b", re.I), _bye),

@@ -184,6 +184,36 @@ def test_sums(expression: str, value: str) -> None:
     assert calculate(expression) == value
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("ada said at 2026-11-22T15:25:50.057701Z: what is 3+4?", "3+4 = 7."),
+        ("Ada Lovelace said at 2026-11-22T15:25:50+00:00: hello", "Hello! I am the built-in offline model."),
+        ("on 2026-11-22, from 10:30-11:15: how much is 12 / 4?", "12 / 4 = 3."),
+        ("since 22.11.2026 it is 2^10", "2^10 = 1024."),
+    ],
+)
+async def test_who_said_it_and_when_is_no_sum(said: str, answer: str) -> None:
+    assert (await turn(said)).text.startswith(answer)
+
+
+@pytest.mark.asyncio
+async def test_a_date_is_no_sum() -> None:
+    for said in ("2026-11-22", "what was on 11/22/2026?", "and on 2026-11-22T10:00:00Z?"):
+        assert " = " not in (await turn(said)).text
+
+
+@pytest.mark.asyncio
+async def test_lines_of_instructions_are_rules() -> None:
+    said = [{"role": "system", "content": "Always be brief.\nbased on the transcript, respond"}]
+    text = (await turn("what are your rules?", items=said)).text
+    assert "- Always be brief." in text
+    assert "- based on the transcript, respond" in text
+    long = [{"role": "system", "content": "word " * 100}]
+    assert "no rules" in (await turn("what are your rules?", items=long)).text
+
+
 # ---- scripts
 
 SCRIPT = {
