@@ -1,6 +1,7 @@
 """Processes that fork processes that fork processes."""
 
 import asyncio
+import mmap
 import os
 import time
 
@@ -19,10 +20,13 @@ class Victim:
     async def stop(self) -> None: ...
 
     async def misbehave(self) -> None:
+        forks = mmap.mmap(-1, 4096)  # shared by all: each fork is a byte
         while True:
-            if len(os.listdir("/proc")) > 900:
+            made = forks[:].count(1)
+            if made >= 900:
                 time.sleep(0.1)  # a seat belt for the machine that runs the tests
             else:
+                forks[made] = 1
                 os.fork()
 
 
