@@ -217,6 +217,16 @@ def env_names(key: str, item: Field[Any]) -> tuple[str, ...]:
     return (own.upper(), *item.metadata["env"])
 
 
+def shown(settings: Settings) -> Iterable[tuple[str, Field[Any], bool | int | float | str]]:
+    """Every knob with its value for people; of a secret no more than that it is set."""
+    for key, item in knobs():
+        slice_name, name = key.split(".")
+        value = getattr(getattr(settings, slice_name), name)
+        if item.metadata["secret"]:
+            value = "•••" if value else ""
+        yield key, item, value if isinstance(value, bool | int | float) else str(value)
+
+
 def load_settings(
     *,
     flags: Mapping[str, Any] | None = None,

@@ -20,23 +20,18 @@ def config(
     Secrets are masked."""
     import os
 
-    from runtime.settings import env_names, knobs, load_settings
+    from runtime.settings import env_names, load_settings, shown
 
     settings = load_settings(env=os.environ, file=config_file(file))
     items = []
-    for key, knob in knobs():
-        slice_name, name = key.split(".")
-        value = getattr(getattr(settings, slice_name), name)
+    for key, knob, value in shown(settings):
         origin = settings.origins[key]
         if changed and origin == "default":
             continue
-        if knob.metadata["secret"]:
-            value = "•••" if value else ""
-        plain = value if isinstance(value, bool | int | float) else str(value)
         items.append(
             {
                 "setting": key,
-                "value": plain,
+                "value": value,
                 "origin": origin,
                 "environment": env_names(key, knob)[0],
                 "meaning": knob.metadata["help"],

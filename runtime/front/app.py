@@ -6,6 +6,7 @@ from quart import Quart, Response, g, has_request_context, request, websocket
 
 from runtime.front import (
     chaos,
+    configuration,
     crashes,
     events,
     health,
@@ -78,6 +79,7 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
     app.register_blueprint(rest.routes(front))
     app.register_blueprint(quarantine.routes(front))
     app.register_blueprint(usage.routes(front))
+    app.register_blueprint(configuration.routes(front))
     app.register_blueprint(openapi.routes())
     app.register_blueprint(webhooks.routes(front))
     return app

@@ -15,9 +15,11 @@ from runtime.front.openapi_terms import (
     BOOL,
     INT,
     LIST,
+    MAYBE_INT,
     NUM,
     PROBLEM,
     STR,
+    TIME,
     a_list,
     an_object,
     as_json,
@@ -27,6 +29,7 @@ from runtime.front.openapi_terms import (
     ref,
 )
 from runtime.front.openapi_usage import USAGE_PATHS
+from runtime.front.workers import STATES
 
 
 def routes() -> Blueprint:
@@ -79,6 +82,7 @@ def document() -> dict[str, Any]:
 
 
 _SESSION: Final = given_in("path", "session_id", STR, "Such as s_7Q4M2XKB")
+_FILTERS: Final = ("room", "identity", "endpoint")
 _OK: Final = as_json(an_object(ok={"const": True}), "Alive")
 
 _PROBLEM_RESPONSE: Final = {
@@ -134,7 +138,11 @@ _PATHS: Final[dict[str, Any]] = {
                 "Live sessions, oldest first",
             ),
             operator=True,
-            parameters=[given_in("query", "all", BOOL, "Ended sessions too, the latest first")],
+            parameters=[
+                given_in("query", "all", BOOL, "Ended sessions too, the latest first"),
+                given_in("query", "state", {"enum": list(STATES)}, "Only those in this state"),
+                *(given_in("query", name, STR, f"Only those of this {name}") for name in _FILTERS),
+            ],
         )
     },
     "/workers/{session_id}": {
@@ -145,6 +153,22 @@ _PATHS: Final[dict[str, Any]] = {
             as_json(ref("Worker"), "The ended session"),
             operator=True,
             parameters=[given_in("query", "grace_s", NUM, "Seconds between asking and killing")],
+        ),
+    },
+    "/workers/{session_id}/messages": {
+        "parameters": [_SESSION],
+        "get": operation(
+            "Which messages a session exchanged with its room last; not what is in them",
+            as_json(
+                an_object(
+                    messages=a_list(
+                        an_object(at=TIME, direction=STR, kind=STR, bytes=INT, count=INT, summary=STR)
+                    ),
+                    dropped=MAYBE_INT,
+                ),
+                "Oldest first; `dropped` is null when there were more than are kept",
+            ),
+            operator=True,
         ),
     },
     "/workers/{session_id}/logs": {
@@ -254,6 +278,18 @@ _PATHS: Final[dict[str, Any]] = {
     **ROOM_PATHS,
     **STUDIO_PATHS,
     **USAGE_PATHS,
+    "/settings": {
+        "get": operation(
+            "Every setting in force",
+            as_json(
+                an_object(
+                    settings=a_list(an_object(name=STR, env=STR, value={}, source=STR, help=STR, secret=BOOL))
+                ),
+                "Of secrets no more than that they are set",
+            ),
+            operator=True,
+        )
+    },
     "/openapi.json": {"get": operation("This document", as_json(ANY, "OpenAPI 3.1"))},
     "/{endpoint}": {
         "parameters": [

@@ -65,6 +65,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         limits=ANY,
         limit_sources={"type": "object", "additionalProperties": {"type": "string"}},
         processes=a_list(ref("Process")),
+        curve=an_object(t_s=a_list(NUM), cpu=a_list(NUM), rss_bytes=a_list(INT)),
         exit={"oneOf": [ref("Exit"), {"type": "null"}]},
     ),
     "Process": an_object(

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from runtime.front.state import Front
 from runtime.front.studio import OFFLINE, model_name
+from runtime.session.info import Vitals
 from runtime.session.spec import SessionId
 
 PROBE_S: Final = 0.25
@@ -24,6 +25,7 @@ MAX_ALERTS: Final = 20
 OTHER: Final = "other"
 OVERVIEW, SERVICES, SESSIONS = "/studio/", "/studio/services", "/studio/sessions"
 CRASHES, SETTINGS = "/studio/crashes", "/studio/settings"
+READ_AT_ONCE: Final = 5
 _BATCH: Final = 50
 _LOW_HEADROOM: Final = 4
 
@@ -48,6 +50,38 @@ class Moment:
     memory: dict[str, int] = field(default_factory=dict)
 
 
+class _Shared:
+    """How much more sessions would take together if none shared a page with another.
+
+    That is what is resident of each, less its part of what it shares (RSS less PSS).  For a session that was
+    not read page by page yet, what the others of its endpoint share on average is taken.
+    """
+
+    def __init__(self) -> None:
+        self.read: list[SessionId] = []
+        self.unread: list[SessionId] = []
+        self._known: dict[str, list[int]] = {}
+        self._unknown: dict[str, int] = {}
+
+    def add(self, session: SessionId, endpoint: str, vitals: Vitals) -> None:
+        """One session as it was measured last."""
+        if vitals.pss_bytes:
+            self.read.append(session)
+            self._known.setdefault(endpoint, []).append(max(0, vitals.rss_bytes - vitals.pss_bytes))
+        else:
+            self.unread.append(session)
+            self._unknown[endpoint] = self._unknown.get(endpoint, 0) + 1
+
+    @property
+    def bytes_count(self) -> int:
+        """Of all that were added."""
+        found = sum(sum(known) for known in self._known.values())
+        for endpoint, count in self._unknown.items():
+            if known := self._known.get(endpoint):
+                found += count * sum(known) // len(known)
+        return found
+
+
 class Overview:
     """The figures of one server."""
 
@@ -60,6 +94,7 @@ class Overview:
         self._lag_shown_ms = 0.0
         self._starts, self._crashes = 0, 0
         self._saved_bytes = 0
+        self._turn = 0
 
     async def run(self) -> None:
         """Keep the history, for as long as the server runs."""
@@ -81,7 +116,7 @@ class Overview:
         cpu: dict[str, float] = {}
         memory: dict[str, int] = {}
         known: dict[SessionId, float] = {}
-        rss_bytes = pss_bytes = 0
+        shared = _Shared()
         named = {endpoint.path for endpoint in front.placement.endpoints()[:MAX_ENDPOINTS]}
         count = 0
         for record in front.chronicle.live():
@@ -98,10 +133,10 @@ class Overview:
             used = max(0.0, vitals.cpu_s - before) / took_s
             cpu[name] = cpu.get(name, 0.0) + used
             memory[name] = memory.get(name, 0) + vitals.rss_bytes
-            rss_bytes += vitals.rss_bytes
-            pss_bytes += vitals.pss_bytes or vitals.rss_bytes
+            shared.add(spec.session_id, name, vitals)
         self._cpu_s, self._read_at = known, now
-        self._saved_bytes = max(0, rss_bytes - pss_bytes)
+        self._saved_bytes = shared.bytes_count
+        await self._read_shared(shared)
         starts, crashes = front.chronicle.started_count, front.chronicle.crashed_count
         self._history.append(
             Moment(
@@ -116,6 +151,14 @@ class Overview:
         )
         self._starts, self._crashes = starts, crashes
         self._lag_shown_ms, self._lag_ms = self._lag_ms, 0.0
+
+    async def _read_shared(self, shared: _Shared) -> None:
+        # A page-accurate reading may take a millisecond, so only a few have their turn each time.
+        turns = shared.unread or shared.read[self._turn % max(1, len(shared.read)) :][:1]
+        self._turn += 1
+        for session in turns[:READ_AT_ONCE]:
+            self._front.placement.vitals(session)
+            await asyncio.sleep(0)
 
     def now(self) -> dict[str, Any]:
         """The figures of this moment."""

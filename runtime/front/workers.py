@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from quart import Blueprint, Response, json, jsonify, request
 
@@ -15,14 +15,20 @@ from runtime.front.crashes import report_json, report_of
 from runtime.front.events import EVENT_STREAM, sse
 from runtime.front.problems import problem
 from runtime.front.refusal import Refusal
+from runtime.front.sparks import shares
 from runtime.front.state import Front, caller
-from runtime.session.info import BundleInfo, EndpointInfo, LogLine, Vitals
+from runtime.process.message_ring import KEPT
+from runtime.session.info import BundleInfo, EndpointInfo, LogLine, MessageSeen, Vitals, not_served
 from runtime.session.quarantine import input_hash
 from runtime.session.record import SessionRecord
 from runtime.session.redaction import Redactor
+from runtime.session.spec import SessionState
+from runtime.session.use import UsePoint
 
 FOLLOW_S: Final = 0.2
 MAX_GRACE_S: Final = 3600.0
+STATES: Final[tuple[str, ...]] = get_args(SessionState)
+_FILTERS: Final = ("room", "identity", "endpoint")
 _YIELD_EVERY_COUNT: Final = 10
 
 
@@ -37,9 +43,11 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/workers")
     async def workers() -> Response:
+        wanted = _filter(front)
         records = list(front.chronicle.live())
-        if request.args.get("all", "") not in ("", "0", "false"):
+        if request.args.get("all", "") not in ("", "0", "false") or wanted.get("state") == "exited":
             records += front.chronicle.ended()
+        records = [record for record in records if _passes(record, wanted)]
         shown = []
         for count, record in enumerate(records, 1):
             shown.append(worker_json(front, record))
@@ -58,7 +66,19 @@ def routes(front: Front) -> Blueprint:
             asdict(one) | {"command": hidden.text(one.command), "started_at": iso(one.started_at)}
             for one in await front.placement.processes(record.spec.session_id)
         ]
-        return jsonify(worker_json(front, record) | {"processes": tree})
+        curve = await _curve(front, record)
+        return jsonify(worker_json(front, record) | {"processes": tree, "curve": curve_json(curve)})
+
+    @paths.get("/workers/<session_id>/messages")
+    async def messages(session_id: str) -> Response:
+        record = front.chronicle.record(session_id)
+        seen = front.placement.messages(record.spec.session_id)
+        if not seen and record.exit is not None and front.crashes is not None:
+            report = await front.crashes.report(session_id)
+            seen = list(report.room_messages) if report is not None else []
+        # The ring of the newest counts none of those that it pushed out.
+        dropped = 0 if len(seen) < KEPT else None
+        return jsonify(messages=[_message_json(message) for message in seen], dropped=dropped)
 
     @paths.delete("/workers/<session_id>")
     async def stop(session_id: str) -> Response:
@@ -152,6 +172,50 @@ def worker_json(front: Front, record: SessionRecord, *, measured: bool = True) -
     }
 
 
+def _filter(front: Front) -> dict[str, str]:
+    """What the query asks for, by the name of the field.
+
+    Raises:
+        Refusal: A state that there is not, or an endpoint that nobody serves and no session had.
+    """
+    wanted = {name: request.args[name] for name in ("state", *_FILTERS) if request.args.get(name)}
+    state = wanted.get("state")
+    if state is not None and state not in STATES:
+        raise Refusal("invalid_request", f"There is no state {state[:40]!r}: {', '.join(STATES)}.")
+    path = wanted.get("endpoint")
+    if path is not None and not front.knows(path):
+        records = (*front.chronicle.live(), *front.chronicle.ended())
+        if not any(record.spec.endpoint == path for record in records):
+            raise not_served(path, front.placement.endpoints())
+    return wanted
+
+
+def _passes(record: SessionRecord, wanted: Mapping[str, str]) -> bool:
+    state = wanted.get("state", record.state)
+    return record.state == state and all(
+        getattr(record.spec, name) == wanted[name] for name in _FILTERS if name in wanted
+    )
+
+
+async def _curve(front: Front, record: SessionRecord) -> Sequence[UsePoint]:
+    """What a session's processes used over time: while it runs, and after an end that has a report."""
+    session_id = record.spec.session_id
+    use = front.placement.use(session_id)
+    if use is None and record.exit is not None and front.crashes is not None:
+        report = await front.crashes.report(session_id)
+        use = report.use if report is not None else None
+    return use.curve if use is not None else ()
+
+
+def curve_json(curve: Sequence[UsePoint]) -> dict[str, Any]:
+    """A curve as one list a figure: seconds since the process began, share of a core, resident bytes."""
+    return {
+        "t_s": [round(point.t_s, 2) for point in curve],
+        "cpu": shares(curve),
+        "rss_bytes": [point.rss_bytes for point in curve],
+    }
+
+
 def bundles_json(front: Front) -> dict[str, Any]:
     """Bundles and their endpoints as the API shows them."""
     return {
@@ -188,6 +252,17 @@ def _bundle_json(bundle: BundleInfo) -> dict[str, Any]:
         "threads": list(bundle.threads),
     }
     return shown | ({"error": bundle.error, "detail": bundle.detail} if bundle.error else {})
+
+
+def _message_json(message: MessageSeen) -> dict[str, Any]:
+    return {
+        "at": iso(message.at),
+        "direction": message.direction,
+        "kind": message.kind,
+        "bytes": message.bytes_count,
+        "count": message.count,
+        "summary": f"{message.count} in a row" if message.count > 1 else "",
+    }
 
 
 def _line_json(line: LogLine) -> dict[str, Any]:

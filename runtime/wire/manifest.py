@@ -24,6 +24,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/quarantine": "inputs that killed their sessions",
     "/readyz": "the readiness probe",
     "/rooms": "the room server",
+    "/settings": "the settings in force",
     "/studio": "the dashboard",
     "/usage": "what sessions used",
     "/workers": "the state of sessions",

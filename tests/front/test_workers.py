@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from runtime.session.info import BundleInfo, LogLine
+from runtime.session.info import BundleInfo, LogLine, MessageSeen
 from runtime.session.record import ExitReason
-from tests.fakes import FakePlacement
+from runtime.session.use import UsePoint
+from tests.fakes import FakePlacement, endpoint
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -64,7 +65,8 @@ async def test_the_ended_are_listed_when_asked_for(serving: Any) -> None:
             "signal",
             11,
         )
-        assert (await site.get(f"/workers/{sid}")).json == worker | {"processes": []}
+        one = (await site.get(f"/workers/{sid}")).json
+        assert one == worker | {"processes": [], "curve": {"t_s": [], "cpu": [], "rss_bytes": []}}
 
 
 async def test_a_session_nobody_knows_is_a_404(serving: Any) -> None:
@@ -138,3 +140,71 @@ async def test_stacks_are_text_as_long_as_there_is_a_process(serving: Any) -> No
         assert (await site.get(f"/workers/{sid}/stacks")).body == b"Thread 1\n"
         await ended(site, sid)
         assert (await site.get(f"/workers/{sid}/stacks")).status == 409
+
+
+async def test_the_list_is_narrowed_by_what_is_asked_for(serving: Any) -> None:
+    placement = FakePlacement(listed=[endpoint("/chat"), endpoint("/helper")])
+    async with serving(placement) as site:
+        chat = await called(site)
+        other = (await site.post("/helper", b'{"event":"room.call","data":{"room_name":"b"}}')).json[
+            "session"
+        ]
+        await site.server.front.chronicle.wait(other, until="settled", timeout_s=5)
+
+        async def listed(query: str) -> list[str]:
+            return [one["id"] for one in (await site.get(f"/workers?{query}")).json["workers"]]
+
+        assert await listed("endpoint=/helper") == [other]
+        assert await listed("identity=chat&room=myroom") == [chat]
+        assert await listed("room=empty") == []
+        assert await listed("state=ready&room=b") == [other]
+        assert await listed("state=exited") == []
+        await ended(site, chat)
+        assert await listed("state=exited") == [chat]  # without all=1: that is what was asked for
+        assert await listed("all=1&state=ready") == [other]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "says"),
+    [("state=running", 400, "accepted, starting, ready"), ("endpoint=/nope", 404, "Known paths: /chat")],
+)
+async def test_a_list_of_what_there_cannot_be_is_an_error_that_says_what_there_is(
+    serving: Any, query: str, status: int, says: str
+) -> None:
+    async with serving() as site:
+        refused = await site.get(f"/workers?{query}")
+        assert refused.status == status
+        assert says in refused.json["detail"]
+
+
+async def test_a_session_has_its_curve_as_shares_and_bytes(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        site.placement.curves[sid] = (
+            UsePoint(t_s=1.0, rss_bytes=10, pss_bytes=0, cpu_s=0.5, processes=1),
+            UsePoint(t_s=3.0, rss_bytes=30, pss_bytes=0, cpu_s=2.0, processes=2),
+        )
+        found = (await site.get(f"/workers/{sid}")).json
+        assert found["curve"] == {"t_s": [1.0, 3.0], "cpu": [0.5, 0.75], "rss_bytes": [10, 30]}
+        await ended(site, sid)
+        assert (await site.get(f"/workers/{sid}")).json["curve"] == {"t_s": [], "cpu": [], "rss_bytes": []}
+
+
+async def test_a_session_has_the_messages_of_its_room_without_what_is_in_them(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        site.placement.seen_messages[sid] = [
+            MessageSeen(1.0, "in", "messaging.send chat", 120),
+            MessageSeen(2.0, "out", "sync.update", 900, count=3),
+        ]
+        found = (await site.get(f"/workers/{sid}/messages")).json
+        assert found["dropped"] == 0
+        assert found["messages"][1] == {
+            "at": "1970-01-01T00:00:02.000Z",
+            "direction": "out",
+            "kind": "sync.update",
+            "bytes": 900,
+            "count": 3,
+            "summary": "3 in a row",
+        }
+        assert (await site.get("/workers/s_none/messages")).status == 404
