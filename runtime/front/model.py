@@ -16,7 +16,7 @@ from quart import Blueprint, Response, has_request_context, request, websocket
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RuntimeServiceError
 from runtime.front.body import read_body
 from runtime.front.model_stream import Event, as_sse, events_of, failure, offline_events
-from runtime.front.model_turns import Turns
+from runtime.front.model_turns import Stored, Turns
 from runtime.front.provider import OPENAI_URL, Provider, ProviderAnswer
 from runtime.front.refusal import Refusal
 from runtime.front.state import Front
@@ -36,7 +36,7 @@ def routes(front: Front) -> Blueprint:
     provider: Provider | None = None
     if settings.model_key or settings.model_url:
         provider = Provider(settings.model_url or OPENAI_URL, settings.model_key)
-    offline = OfflineModel()
+    offline, stored = OfflineModel(), Stored()
 
     async def respond(room: str | None = None) -> Response:
         _authorize(front, room)
@@ -48,7 +48,7 @@ def routes(front: Front) -> Blueprint:
             if provider is not None:
                 answer = await held.enter_async_context(provider.post("/responses", raw, {}))
                 return _passed_on(answer, held)
-            events = offline_events(offline, body)
+            events = _remembered(offline, stored, body)
             if body.get("stream"):
                 return Response(_held(_sse(events), held), content_type="text/event-stream")
             async with held:
@@ -140,6 +140,13 @@ async def _sse(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
             yield as_sse(event)
     except RuntimeServiceError as error:
         yield as_sse(failure(str(error), code=error.code))
+
+
+async def _remembered(offline: OfflineModel, stored: Stored, body: Mapping[str, Any]) -> AsyncIterator[Event]:
+    asked = stored.request(body)
+    async for event in offline_events(offline, asked):
+        stored.heard(asked, event)
+        yield event
 
 
 async def _whole(events: AsyncIterator[Event]) -> Response:

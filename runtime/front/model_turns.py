@@ -1,17 +1,21 @@
-"""The turns of one model websocket: newer SDKs send only what is new since the response they name.
+"""What was said before the response that a request names: SDKs send only what is new since then.
 
-The provider is asked over HTTP and, told to store nothing, has forgotten that response.  So the connection
-keeps its latest exchange and puts it before what is new.  Pure.
+`Turns` is for one model websocket: the provider is asked over HTTP and, told to store nothing, has forgotten
+that response, so the connection keeps its latest exchange and puts it before what is new.  `Stored` is the memory
+that the offline model has in place of a provider's.  Pure.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest
 
 MAX_KEPT_BYTES: Final = 16 << 20
+MAX_STORED: Final = 200
+MAX_STORED_BYTES: Final = 1 << 18
 
 
 class Turns:
@@ -38,10 +42,7 @@ class Turns:
         if not isinstance(body, dict) or body.get("type") != "response.create":
             raise InvalidRequest('a model request is {"type": "response.create", …}')
         del body["type"]
-        given = body.get("input", [])
-        items = [{"role": "user", "content": given}] if isinstance(given, str) else given
-        if not isinstance(items, list):
-            raise InvalidRequest("'input' is neither a text nor a list of items")
+        items = _items(body)
         named = body.get("previous_response_id")
         if named and named == self._response_id and not (is_kept and body.get("store", True)):
             items = [*self._kept, *items]
@@ -53,11 +54,53 @@ class Turns:
 
     def heard(self, event: dict[str, Any]) -> None:
         """Remember the response that an event completes."""
-        response = event.get("response")
-        if event.get("type") != "response.completed" or not isinstance(response, dict):
+        response = _completed(event)
+        if response is not None:
+            self._response_id = str(response.get("id") or "")
+            self._kept = [*self._asked, *_said(response)]
+
+
+class Stored:
+    """The latest responses, with all that led to them; the oldest are forgotten first."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[Any]] = {}
+
+    def request(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A request with what was said before the response that it names, as far as that is remembered.
+
+        Raises:
+            InvalidRequest: Its input is none.
+        """
+        return {**body, "input": [*self._kept.get(str(body.get("previous_response_id")), ()), *_items(body)]}
+
+    def heard(self, asked: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+        """Remember the response that an event completes, and what was asked; a very long chat is not."""
+        response = _completed(event)
+        if response is None or asked.get("store") is False:
             return
-        self._response_id = str(response.get("id") or "")
-        self._kept = [*self._asked, *(_again(item) for item in response.get("output") or () if _lasts(item))]
+        items = [*asked["input"], *_said(response)]
+        if len(json.dumps(items)) <= MAX_STORED_BYTES:
+            self._kept[str(response.get("id"))] = items
+            if len(self._kept) > MAX_STORED:
+                del self._kept[next(iter(self._kept))]
+
+
+def _items(body: Mapping[str, Any]) -> list[Any]:
+    given = body.get("input", [])
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    if not isinstance(items, list):
+        raise InvalidRequest("'input' is neither a text nor a list of items")
+    return items
+
+
+def _completed(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    response = event.get("response")
+    return response if event.get("type") == "response.completed" and isinstance(response, dict) else None
+
+
+def _said(response: Mapping[str, Any]) -> list[Any]:
+    return [_again(item) for item in response.get("output") or () if _lasts(item)]
 
 
 def _lasts(item: Any) -> bool:

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 
 from runtime.front import body as front_body
 from runtime.front.model_stream import events_of
-from runtime.front.model_turns import Turns
+from runtime.front.model_turns import MAX_STORED, MAX_STORED_BYTES, Stored, Turns
 from runtime.rooms.token import AGENT_DEFAULT
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -189,6 +189,33 @@ async def test_without_a_provider_the_offline_model_answers_in_all_three_shapes(
             assert "42" in text
             await socket.send("nonsense")
             assert json.loads(await socket.recv())["type"] == "error"
+
+
+async def test_the_offline_model_remembers_the_response_that_a_request_names(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BULKHEAD_OFFLINE_DELAY_MS", "0")
+    async with serving() as site:
+        first = await site.post("/rooms/lab/v1/responses", asking("my name is Grace"), bearer(site))
+        more = asking("what is my name?", previous_response_id=first.json["id"])
+        second = await site.post("/rooms/lab/v1/responses", more, bearer(site))
+        assert second.json["output"][0]["content"][0]["text"] == "Your name is Grace."
+        forgotten = asking("what is my name?", previous_response_id="resp_of_nobody")
+        third = await site.post("/rooms/lab/v1/responses", forgotten, bearer(site))
+        assert "not told me" in third.json["output"][0]["content"][0]["text"]
+
+
+async def test_what_the_offline_model_remembers_is_bounded() -> None:
+    stored = Stored()
+    for number in range(MAX_STORED + 1):
+        asked = stored.request({"input": f"hello {number}"})
+        stored.heard(asked, {"type": "response.completed", "response": {"id": f"r{number}", "output": []}})
+    again = [len(stored.request({"input": "x", "previous_response_id": f"r{n}"})["input"]) for n in (0, 1)]
+    assert again == [1, 2]
+    for asked in ({"input": "x" * MAX_STORED_BYTES}, {"input": "x", "store": False}):
+        event = {"type": "response.completed", "response": {"id": "no", "output": []}}
+        stored.heard(asked | stored.request(asked), event)
+        assert len(stored.request({"input": "y", "previous_response_id": "no"})["input"]) == 1
 
 
 async def test_a_websocket_turn_may_refer_to_the_one_before(serving: Any, provider: FakeProvider) -> None:
