@@ -1,6 +1,6 @@
 /** A room: who is here, and what to do with them. */
 
-import { cx, html, useEffect, useMemo, useState } from "../core/html.js";
+import { cx, html, useEffect, useMemo, useRef, useState } from "../core/html.js";
 import { plural } from "../core/format.js";
 import { route, setQuery, url } from "../core/router.js";
 import { Dot } from "../parts/badge.js";
@@ -33,6 +33,7 @@ function Entered({ room, person }) {
   const view = useMemo(() => new RoomView(room, person), []);
   const [calling, setCalling] = useState(false);
   const [drawer, setDrawer] = useState(false);
+  const aside = useRef(null);
   useEffect(() => {
     const leave = () => view.client.close();
     addEventListener("pagehide", leave);
@@ -46,9 +47,14 @@ function Entered({ room, person }) {
   }, []);
   useEffect(() => {
     if (!drawer) return undefined;
+    const was = document.activeElement;
+    aside.current.focus();
     const close = (event) => event.key === "Escape" && setDrawer(false);
     addEventListener("keydown", close);
-    return () => removeEventListener("keydown", close);
+    return () => {
+      removeEventListener("keydown", close);
+      was?.focus({ preventScroll: true });
+    };
   }, [drawer]);
 
   const asked = route.value.query;
@@ -82,7 +88,7 @@ function Entered({ room, person }) {
         ? html`<${Failed} error=${{ title: "You cannot enter this room", detail: view.reason.value }} retry=${() => view.client.connect()} />`
         : html`<div class="room">
             ${drawer && html`<div class="scrim" onClick=${() => setDrawer(false)}></div>`}
-            <aside id="people" class=${cx("people", drawer && "open")} aria-label="Participants"><${People} ...${shared} to=${asked.get("to")} /></aside>
+            <aside id="people" ref=${aside} tabindex="-1" class=${cx("people", drawer && "open")} aria-label="Participants"><${People} ...${shared} to=${asked.get("to")} /></aside>
             <section class="room-main" aria-label=${tab}>
               <${Tabs} tabs=${tabs} current=${tab} onChange=${(id) => setQuery({ tab: id === "chat" ? null : id, of: null })} label="What to do in this room" />
               <div class="room-tab" role="tabpanel"><${Body} ...${shared} /></div>

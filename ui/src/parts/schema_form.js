@@ -4,7 +4,7 @@
  */
 
 import { useId } from "preact/hooks";
-import { cx, html, useEffect, useMemo, useRef, useState } from "../core/html.js";
+import { cx, html, useLayoutEffect, useMemo, useRef, useState } from "../core/html.js";
 import { at, choiceOf, initial, isRequired, kindOf, prune, put, resolve, validate } from "./schema.js";
 
 const LONG_TEXT = 80;
@@ -111,7 +111,7 @@ function Field({ name, schema, required, value, onValue, place, field, onRemove 
   const remove = onRemove && html`<button type="button" class="button quiet small" onClick=${onRemove} aria-label=${`Remove ${name}`} disabled=${field.busy}>×</button>`;
   if (grouped) {
     return html`<fieldset class=${cx("field", "group", error && "invalid")} aria-describedby=${described}>
-      <legend>${label}${required && html`<span class="required" title="required"> *</span>`} ${remove}</legend>
+      <legend>${label}${required && !onRemove && html`<span class="required" title="required"> *</span>`} ${remove}</legend>
       ${notes}${control}
     </fieldset>`;
   }
@@ -214,10 +214,10 @@ function Entries({ resolved, value, onValue, place, field, required }) {
   const list = Array.isArray(value) ? value : [];
   const box = useRef(null);
   const added = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!added.current) return;
     added.current = false;
-    [...(box.current?.querySelectorAll("input, select, textarea") ?? [])].at(-1)?.focus();
+    [...box.current.querySelectorAll(":scope > .field")].at(-1)?.querySelector("input, select, textarea, .entries button")?.focus();
   });
   const add = () => {
     added.current = true;

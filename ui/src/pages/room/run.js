@@ -26,7 +26,7 @@ export function Run({ schema, submit, run, disabled = "" }) {
     try {
       done.content = await run(input);
     } catch (error) {
-      done.error = error.message;
+      done.error = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`;
     }
     done.tookMs = Date.now() - at;
     setBusy(false);
