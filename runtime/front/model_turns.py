@@ -1,8 +1,8 @@
 """What was said before the response that a request names: SDKs send only what is new since then.
 
 `Turns` is for one model websocket: the provider is asked over HTTP and, told to store nothing, has forgotten
-that response, so the connection keeps its latest exchange and puts it before what is new.  `Stored` is the memory
-that the offline model has in place of a provider's.  Pure.
+that response, so the connection keeps its latest exchange and puts it before what is new.  `Stored` is the
+memory that the offline model has in place of a provider's.  Pure.
 """
 
 from __future__ import annotations
