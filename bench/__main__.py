@@ -11,7 +11,18 @@ import time
 
 from bench.report import RESULTS, Effort, Report, mark
 
-NAMES = ("start", "ready", "storm", "relay", "webhooks", "memory", "siblings", "containment", "leak")
+NAMES = (
+    "start",
+    "ready",
+    "storm",
+    "relay",
+    "webhooks",
+    "memory",
+    "siblings",
+    "containment",
+    "leak",
+    "upstream",
+)
 
 
 def main() -> None:

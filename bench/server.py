@@ -40,11 +40,17 @@ asyncio.run(service.run())
 
 
 class RunningServer:
-    """A server with one agent that does nothing."""
+    """A server with one agent that does nothing.
+
+    Args:
+        folder: Gets ``agents/bench.py`` and the server's state.
+        agent: Its program; empty when ``agents`` is there already.
+    """
 
     def __init__(self, folder: Path, agent: str = AGENT, **knobs: Any) -> None:
-        (folder / "agents").mkdir()
-        (folder / "agents" / "bench.py").write_text(agent)
+        (folder / "agents").mkdir(exist_ok=True)
+        if agent:
+            (folder / "agents" / "bench.py").write_text(agent)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.session.record import ExitReason
-from tests.interop.environments import MAKE_S, provide
+from tests.interop.environments import MAKE_S, provide_plain
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(MAKE_S)]
 
@@ -63,7 +64,7 @@ async def node(make_node: Any, tmp_path: Path) -> AsyncIterator[Any]:
 async def test_a_bundle_runs_on_another_python_than_the_front(
     node: Any, bundle: Path, tmp_path: Path
 ) -> None:
-    environment = provide(bundle, "3.13", tmp_path / "environments")
+    environment = provide_plain(bundle, tmp_path / "environments")
     await node.start()
     (info,) = node.placement.bundles()
     assert (info.state, info.error, info.threads) == ("ready", "", ())
@@ -94,7 +95,7 @@ async def test_one_that_is_missing_is_a_row_with_its_cure_until_it_is_there(
     rows = {row.bundle: row for row in node.placement.endpoints()}
     assert rows["version"].state == "failed"
     await node.ready("/beside", identity="beside")
-    await asyncio.to_thread(provide, bundle, "3.13", tmp_path / "environments")
+    await asyncio.to_thread(provide_plain, bundle, tmp_path / "environments")
     await node.bundle_state("version", lambda info: info.state == "ready")
     await node.ready("/version", identity="version")
 
@@ -103,7 +104,7 @@ async def test_a_package_that_it_lacks_is_to_be_added_to_its_requirements(
     node: Any, bundle: Path, tmp_path: Path
 ) -> None:
     (bundle / "main.py").write_text("import no_such_package_of_ours\n")
-    provide(bundle, "3.13", tmp_path / "environments")
+    provide_plain(bundle, tmp_path / "environments")
     await node.start()
     (info,) = node.placement.bundles()
     assert "'no_such_package_of_ours' is not installed" in info.error
@@ -113,11 +114,11 @@ async def test_a_package_that_it_lacks_is_to_be_added_to_its_requirements(
 async def test_one_whose_packages_were_taken_away_says_how_to_mend_it(
     node: Any, bundle: Path, tmp_path: Path
 ) -> None:
-    environment = provide(bundle, "3.13", tmp_path / "environments")
+    environment = provide_plain(bundle, tmp_path / "environments")
     interpreter = os.path.realpath(environment.python)
     stamp = environment.stamp()
     assert stamp is not None
-    environment.folder.unlink()
+    shutil.rmtree(environment.folder)
     environment.python.parent.mkdir(parents=True)
     environment.python.symlink_to(interpreter)  # the interpreter alone
     stamp.write(environment.folder)
