@@ -51,16 +51,16 @@ def cli(sdk: Sdk, server: Bulkhead, tmp_path: Path) -> Cli:
         assert (told.returncode != 0) is fails, f"meshagent {' '.join(words)}:\n{said}"
         return re.sub(r"\x1b\[[0-9;]*m", "", said)
 
-    if sdk.is_old:  # it reads the project's id from its own file alone, as `project activate` writes it
-        (tmp_path / ".meshagent").mkdir()
-        file = tmp_path / ".meshagent" / "project.json"
-        file.write_text(json.dumps({"active_project": KEY.project}))
+    # Older releases read the project's id from their own file alone, as `project activate` writes it.
+    (tmp_path / ".meshagent").mkdir()
+    file = tmp_path / ".meshagent" / "project.json"
+    file.write_text(json.dumps({"active_project": KEY.project}))
     return run
 
 
 def in_room(sdk: Sdk, *words: str) -> tuple[str, ...]:
-    """The newer release has what happens in a room below ``room``."""
-    return words if sdk.is_old else ("room", *words)
+    """From 0.20 on, what happens in a room is below ``room``."""
+    return words if sdk.number < (0, 20) else ("room", *words)
 
 
 def test_service_run_joins_our_room_and_answers(
@@ -74,7 +74,7 @@ def test_service_run_joins_our_room_and_answers(
         [*command, f"--room={room}", "--port", str(port)], env=environment(sdk, server, tmp_path)
     )
     started.said("echo", 40)
-    listing = in_room(sdk, "messaging", "list-participants" if sdk.is_old else "list")
+    listing = in_room(sdk, "messaging", "list-participants" if sdk.number < (0, 31) else "list")
     listed = ""
     for _ in range(10):
         listed = cli(*listing, f"--room={room}")
@@ -94,7 +94,7 @@ def test_call_agents_and_queues(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
     at = ["--participant-name", "adder", "--url", f"{server.url}/adder"]
     cli("call", "agent", f"--room={room}", *at)
     arguments = json.dumps({"a": 2, "b": 40})
-    if sdk.is_old:
+    if sdk.number < (0, 24):
         assert "adder" in cli("agents", "list-agents", f"--room={room}")
         assert "42" in cli("agents", "ask", f"--room={room}", "--agent", "adder", "--input", arguments)
     assert "toolkit" in cli(*in_room(sdk, "agents", "list-toolkits"), f"--room={room}").lower()
@@ -106,7 +106,7 @@ def test_call_agents_and_queues(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
 
 def test_projects_rooms_and_keys(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
     assert KEY.project in cli("project", "list")
-    if sdk.is_old:
+    if sdk.number < (0, 20):
         cli("project", "activate", KEY.project)
         assert KEY.id in cli("api-key", "list")
         return
