@@ -7,15 +7,19 @@ the second step on, the process cannot outlive the front, whatever the later one
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import gc
+import logging
 import os
 import random
 import resource
 import signal
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TextIO
 
 from runtime.process import lifeline
@@ -44,21 +48,103 @@ def end_with(parent: int, number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
-def settle(ends: WorkerEnds, *, keep_fds: Iterable[int]) -> None:
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a zygote leaves its children, found once for all of them.
+
+    Attributes:
+        fds: Descriptors that the bundle opened while it was imported, which its sessions may still use.
+        signals: Those whose handling a child has to put right; None when it must look at all of them.
+        streams: Whether the objects of the standard streams are ours.
+    """
+
+    fds: frozenset[int] = frozenset()
+    signals: tuple[int, ...] | None = None
+    streams: bool = False
+
+
+def prepare(own_fds: set[int]) -> Inherited:
+    """Find out, in a zygote, what is the same for each of its children.
+
+    Args:
+        own_fds: Descriptors that are the zygote's alone.
+    """
+    signals = (signal.SIGCHLD, *(number for number, _ in _unusual_signals()))  # the zygote itself uses it
+    return Inherited(frozenset(open_fds() - own_fds), tuple(map(int, signals)), streams=True)
+
+
+def rehearse(rounds: int) -> None:
+    """Settle, in a zygote, and undo it, so that its children find the way well worn; see `worker.rehearsal`.
+
+    What is not undone is what each child would do again: no core dumps, no new privileges.
+    """
+    handlers = {number: signal.getsignal(number) for number, _ in _unusual_signals()}
+    handlers[signal.SIGCHLD] = _no_matter
+    with open("/proc/self/oom_score_adj") as file:
+        score = file.read()
+    streams = [os.dup(fd) for fd in (0, 1, 2)]
+    try:
+        with signals_kept():
+            for _ in range(rounds):
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+                _after_fork()
+                lifeline_read, lifeline_write = os.pipe()
+                ends = WorkerEnds(os.dup(0), os.dup(1), lifeline_read, os.memfd_create("rehearsal"))
+                settle(ends, Inherited(frozenset(open_fds()), tuple(handlers), streams=True))
+                faulthandler.unregister(signal.SIGUSR1)
+                faulthandler.disable()
+                for fd in (ends.control_fd, lifeline_read, lifeline_write, ends.box_fd):
+                    os.close(fd)
+    finally:
+        for fd, stream in enumerate(streams):
+            os.dup2(stream, fd)
+            os.close(stream)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+            file.write(score)
+
+
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """Whatever is done to the handling of signals within is undone."""
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+def _no_matter(*_: object) -> None:
+    """Handle a signal that never comes."""
+
+
+def _after_fork() -> None:
+    """What the standard library has registered to be run in a child; it does no harm to its only thread."""
+    for module, name in ((threading, "_after_fork"), (logging, "_after_at_fork_child_reinit_locks")):
+        if (hook := getattr(module, name, None)) is not None:
+            hook()
+    random.seed()
+
+
+def settle(ends: WorkerEnds, inherited: Inherited) -> None:
     """Turn a fresh fork into a process of its own.
 
     Args:
         ends: The worker's descriptors; afterwards `log_fd` is closed, standard output has taken its place.
-        keep_fds: Descriptors that the bundle opened while it was imported, which it may still use.
     """
     lead()
     lifeline.tie(ends.lifeline_fd, os.getpid())
-    default_signals()
-    close_others({0, 1, 2, *ends.fds(), *keep_fds})
+    default_signals(inherited.signals)
+    close_others({0, 1, 2, *ends.fds(), *inherited.fds})
     # Subreaper, so that what an agent starts stays below it and its resources can be counted.
     become_subreaper()
     random.seed()
     streams_to(ends.log_fd)
+    if not inherited.streams:
+        own_streams()
     os.close(ends.log_fd)
     faulthandler.enable(file=ends.box_fd, all_threads=True)
     faulthandler.register(STACKS_SIGNAL, file=ends.box_fd, all_threads=True, chain=False)
@@ -94,22 +180,35 @@ def limit_file_size(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
 
 
-def default_signals() -> None:
-    """Undo what the zygote or the bundle's import installed, and unblock everything."""
+def default_signals(unusual: Iterable[int] | None = None) -> None:
+    """Undo what the zygote or the bundle's import installed, and unblock everything.
+
+    Args:
+        unusual: Signals to look at; None for all of them.
+    """
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if number in (signal.SIGKILL, signal.SIGSTOP):
-            continue
+    for number, usual in _unusual_signals() if unusual is None else [(n, _usual(n)) for n in unusual]:
         try:
-            if signal.getsignal(number) not in (signal.SIG_DFL, None):
-                signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, usual)
         except (OSError, ValueError):
             continue
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def _unusual_signals() -> list[tuple[int, signal.Handlers]]:
+    """Signals that are not handled as a worker begins, with how they should be."""
+    found = []
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        now = signal.getsignal(number)
+        if now is not None and now is not _usual(number):
+            found.append((int(number), _usual(number)))
+    return found
+
+
+def _usual(number: int) -> signal.Handlers:
     # A worker writes to pipes whose readers may go: that is an error to handle, not a reason to die.
     # The same holds for a file that reaches its limit.
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    return signal.SIG_IGN if number in (signal.SIGPIPE, signal.SIGXFSZ) else signal.SIG_DFL
 
 
 def close_others(keep: set[int]) -> None:
@@ -136,13 +235,19 @@ def open_fds() -> set[int]:
 
 
 def streams_to(log_fd: int) -> None:
-    """Standard input from nowhere, output and error to the log pipe, line by line."""
+    """Standard input from nowhere, output and error to the log pipe."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     os.dup2(log_fd, 1)
     os.dup2(log_fd, 2)
-    # New objects: a buffer inherited from the zygote may hold text that is not ours to print.
+
+
+def own_streams() -> None:
+    """New objects for the standard streams, which write line by line and hold no text of a bundle's."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # whatever the bundle has put there
+            stream.flush()
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process lives
     sys.stdout = _line_by_line(1)
     sys.stderr = _line_by_line(2)
@@ -155,7 +260,10 @@ def _line_by_line(fd: int) -> TextIO:
 def _prefer_to_be_killed() -> None:
     """Where memory runs out for the whole machine, a session goes before the front does."""
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("500")
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)  # a file object would be a dozen pages more
+        try:
+            os.write(fd, b"500")
+        finally:
+            os.close(fd)
     except OSError:
         pass  # a hardened container may forbid it; the kernel's own order then holds

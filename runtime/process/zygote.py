@@ -14,25 +14,29 @@ import array
 import asyncio
 import ctypes
 import gc
+import itertools
 import os
 import select
 import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 
-import multiprocess
+import multiprocess.context
+from multiprocess import popen_fork, process, util
 
 from runtime.errors import RemoteProtocolError
-from runtime.process.child import open_fds
+from runtime.process import packing
+from runtime.process.child import Inherited, prepare
 from runtime.process.plumbing import CHILD_FDS, WorkerEnds
 from runtime.process.procfs import final_cpu_s
 from runtime.wire import control
 
 _MAX_DATAGRAM = 192 << 10
 
-RunWorker = Callable[[WorkerEnds, frozenset[int]], int]
+RunWorker = Callable[[WorkerEnds, Inherited], int]
 
 
 def report(front: socket.socket, message: control.Described | control.ImportFailed) -> None:
@@ -63,29 +67,83 @@ def running_threads() -> list[str]:
     return names
 
 
+class _Fork(popen_fork.Popen):  # type: ignore[misc]
+    """A fork without the two pipes that tell parent and child of each other's end.
+
+    A worker has its lifeline, and two descriptors for each session would be too many for a zygote.
+    """
+
+    def _launch(self, process_obj: _WorkerProcess) -> None:
+        self.sentinel = -1
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                code = process_obj._bootstrap()
+            finally:
+                os._exit(code)
+
+
+class _WorkerProcess(multiprocess.context.ForkProcess):  # type: ignore[misc]
+    """A child whose first steps are few: what the library would do to its streams, `child.settle` does."""
+
+    @staticmethod
+    def _Popen(process_obj: _WorkerProcess) -> _Fork:
+        return _Fork(process_obj)
+
+    def start(self) -> None:
+        super().start()
+        # Each start of another would ask for the end of all of these; the zygote hears of their ends itself.
+        process._children.discard(self)
+
+    def _bootstrap(self, parent_sentinel: int | None = None) -> int:
+        # An agent may use the library itself: to it, this is a process of the library's, without children.
+        process._current_process = self
+        process._process_counter = itertools.count(1)
+        process._children = set()
+        util._finalizer_registry.clear()
+        if util._afterfork_registry:
+            util._run_after_forkers()
+        try:
+            try:
+                return int(self._target(*self._args))
+            finally:
+                util._exit_function()
+        except SystemExit as end:
+            if end.code is not None and not isinstance(end.code, int):
+                sys.stderr.write(f"{end.code}\n")
+                return 1
+            return end.code or 0
+        except BaseException:  # noqa: BLE001 - the edge of the process
+            traceback.print_exc()
+            return 1
+        finally:
+            threading._shutdown()  # type: ignore[attr-defined]
+            util._flush_std_streams()
+
+
 class Zygote:
     """Serve requests to fork until the front closes the socket.  Runs in: the zygote's only thread.
 
     Args:
         front: Datagram socket to the front.
-        run: Called in each child, with its descriptors and those the bundle opened; returns the exit code.
+        run: Called in each child, with its descriptors and what the zygote leaves it; returns the exit code.
     """
 
     def __init__(self, front: socket.socket, run: RunWorker) -> None:
         self._front = front
         self._run = run
-        self._context = multiprocess.get_context("fork")
-        self._children: dict[int, multiprocess.Process] = {}
-        self._keep: frozenset[int] = frozenset()
+        self._children: dict[int, _WorkerProcess] = {}
+        self._inherited = Inherited()
 
     def serve(self) -> None:
         """Freeze, then fork on request.  Returns when the front is gone or done with this generation."""
-        own = {0, 1, 2, self._front.fileno()}
-        self._keep = frozenset(open_fds() - own)
+        gc.collect()  # what nobody refers to any more may hold descriptors
+        self._inherited = prepare({0, 1, 2, self._front.fileno()})
         wake_read, wake_write = socket.socketpair()
         for end in (wake_read, wake_write):
             end.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _woken)
         signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
         self._front.setblocking(False)
         settle_memory()
@@ -127,7 +185,7 @@ class Zygote:
                     os.close(fd)
 
     def _fork(self, ticket: int, ends: WorkerEnds) -> None:
-        child = self._context.Process(target=self._child, args=(ends,), name="worker")
+        child = _WorkerProcess(target=self._run, args=(ends, self._inherited), name="worker")
         try:
             child.start()
         except OSError as error:
@@ -140,22 +198,24 @@ class Zygote:
         finally:
             os.close(pidfd)
 
-    def _child(self, ends: WorkerEnds) -> None:
-        sys.exit(self._run(ends, self._keep))
-
     def _reap(self) -> None:
-        for pid, child in list(self._children.items()):
+        """Reap those that have ended, and nobody else is asked: there may be thousands."""
+        while True:
             try:
-                if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                    continue
-                cpu_s = final_cpu_s(pid)  # while it is a zombie: the kernel's account goes with it
+                # Not reaped yet: the kernel's account of its processor time goes with it.
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
-                cpu_s = 0.0  # the start of another worker polls all of them, and has reaped this one
-            status = child.exitcode  # polls
-            if status is not None:
-                del self._children[pid]
-                child.close()
-                self._send(control.Reaped(pid, status, cpu_s))
+                return
+            if found is None:
+                return
+            child = self._children.pop(found.si_pid, None)
+            if child is None:
+                os.waitid(os.P_PID, found.si_pid, os.WEXITED)  # a program that the bundle's import has left
+                continue
+            cpu_s = final_cpu_s(found.si_pid)
+            status = child.exitcode  # reaps
+            child.close()
+            self._send(control.Reaped(found.si_pid, 1 if status is None else status, cpu_s))
 
     def _send(
         self, message: control.Forked | control.ForkFailed | control.Reaped, fd: int | None = None
@@ -176,6 +236,11 @@ class Zygote:
                 return  # the front is gone; the next read says so
 
 
+def code_of_forks() -> packing.Codes:
+    """What a child runs of this module and of the library, before it is a worker."""
+    return packing.code_of(sys.modules[__name__], process, popen_fork)
+
+
 def settle_memory() -> None:
     """Make what a worker would touch anyway exist once, then keep the collector off all of it.
 
@@ -189,6 +254,7 @@ def settle_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except AttributeError:
         pass  # a C library without it
+    packing.fill_gaps()
     gc.freeze()
 
 
@@ -198,6 +264,10 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     return list(fds)
+
+
+def _woken(*_: object) -> None:
+    """A signal wakes the poll by the descriptor it is written to."""
 
 
 def _swallow(wake: socket.socket) -> None:

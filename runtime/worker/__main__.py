@@ -47,6 +47,8 @@ def _serve(front: socket.socket, source: Path) -> int:
         zygote.report(front, _import_failed(error, source))
         return main.ExitCode.IMPORT_FAILED
     threads = zygote.running_threads()
+    if not threads:  # else it will not fork, and cannot be prepared for it
+        main.rehearse(loaded)
     zygote.report(front, _described(loaded, threads))
     sys.stdout.flush()
     sys.stderr.flush()

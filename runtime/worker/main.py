@@ -12,22 +12,25 @@ from socket import socket as Socket
 from typing import Any
 
 import setproctitle
+import structlog
 
 from runtime import logs
 from runtime.compat import overlay
 from runtime.errors import ProtocolError
 from runtime.process import child
 from runtime.process.channel import Channel
+from runtime.process.child import Inherited
 from runtime.process.plumbing import Box, WorkerEnds
 from runtime.wire import control
 from runtime.wire.frames import encode_frame
-from runtime.worker import failure
+from runtime.worker import failure, rehearsal
 from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle, load, program_of
 from runtime.worker.heartbeat import beat_for_ever
-from runtime.worker.rehearsal import rehearse
 from runtime.worker.session import Session
 from runtime.worker.tasks import OURS, answer_in
+
+log = structlog.get_logger("worker")
 
 _MAX_FRAME_BYTES = 8 << 20
 _REHEARSE_AFTER_S = 0.005
@@ -65,6 +68,22 @@ def warm_up() -> None:
         importlib.import_module("runtime.sdk.llm.warm_up").warm_up()
 
 
+def rehearse(loaded: LoadedBundle) -> None:
+    """Live through empty sessions, once per zygote; see `runtime.worker.rehearsal`."""
+    child.own_streams()
+    logs.configure_worker()  # for the sessions: a zygote itself has nothing to say
+    title = setproctitle.getproctitle()
+    try:
+        if overlay.is_active():
+            child.rehearse(rehearsal.ROUNDS)  # the rest would be the SDK's, which may start threads
+        else:
+            rehearsal.rehearse_whole(loaded, lambda ends, empty: _Worker(ends, empty).run())
+    except Exception as error:  # noqa: BLE001 - whatever a bundle did to this process: it can be forked from
+        log.warning("zygote.rehearsal_failed", error=repr(error))
+    finally:
+        setproctitle.setproctitle(title)
+
+
 def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
     """What to tell the front about a bundle's endpoints."""
     return [
@@ -83,16 +102,15 @@ def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
     ]
 
 
-def run_worker(loaded: LoadedBundle, ends: WorkerEnds, keep_fds: frozenset[int]) -> int:
+def run_worker(loaded: LoadedBundle, ends: WorkerEnds, inherited: Inherited) -> int:
     """Be one worker, in a process just forked from the bundle's zygote; returns the exit code."""
-    child.settle(ends, keep_fds=keep_fds)
-    logs.configure_worker(sys.stderr)
+    child.settle(ends, inherited)
     return _live(_Worker(ends, loaded))
 
 
 def run_once(ends: WorkerEnds, source: Path) -> int:
     """Be one worker in a fresh interpreter: settle first, import after."""
-    child.settle(ends, keep_fds=())
+    child.settle(ends, Inherited())
     logs.configure_worker(sys.stderr)
     preload()
     try:
@@ -185,7 +203,7 @@ class _Worker:
     async def _parked(self) -> None:
         await asyncio.sleep(_REHEARSE_AFTER_S)  # one that was forked for a session gets it at once
         if isinstance(self._loaded, LoadedBundle):
-            await rehearse(self._loaded)
+            await rehearsal.rehearse(self._loaded)
 
     async def _first(self, channel: Channel[control.ToWorker]) -> control.Start | None:
         assert self._start is not None
