@@ -173,7 +173,7 @@ class Assembler:
         if not raw:
             return {}
         try:
-            header = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+            header = _HEADER.decode(raw.decode())
         except (ValueError, RecursionError) as error:
             self._fail(f"header is not JSON: {error}")
         if not isinstance(header, dict):
@@ -217,3 +217,6 @@ def _is_shallow(header: dict[str, Any]) -> bool:
         if not level:
             return True
     return False
+
+
+_HEADER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
