@@ -1,6 +1,6 @@
 /** One crash report: why, where, what to do about it; and everything that was known when it ended. */
 import "../style/crash.css";
-import { html, useEffect, useRef, useState } from "../core/html.js";
+import { cx, html, useEffect, useRef, useState } from "../core/html.js";
 import { get, seg } from "../core/api.js";
 import { bytes, clock, duration, instant, plural, stamp } from "../core/format.js";
 import { crashes, now, row, sessions } from "../core/live.js";
@@ -77,8 +77,7 @@ function Report({ report, group, back }) {
     <${Copy} label="Copy as issue" title="Copy the report as markdown" text=${() => issue(report, about)} />
     <${Download} report=${report} />
   `;
-  const meta = html`<span class="crash-kind mono muted" title="Crashes of one kind at one place share this">${report.fingerprint}</span>`;
-  return html`<${Page} title=${report.sentence} back=${back} actions=${actions} meta=${meta} class="crash">
+  return html`<${Page} title=${report.sentence} back=${back} actions=${actions} class="crash">
     <${Cure} text=${cureOf(report)} />
     <div class="crash-columns">
       <div class="crash-main">
@@ -136,10 +135,10 @@ function About({ report, group }) {
         ["Process", report.pid === null ? null : html`pid <span class="mono">${report.pid}</span>`],
         ["Used", used(report) || null],
         ["Code", source],
+        ["Kind", html`<a class="mono" href=${url("/crashes", report.fingerprint)} title="Crashes of one kind at one place share this">${report.fingerprint}</a>`],
         ["Seen", group ? html`${plural(group.count, "time")}, first <${Ago} at=${group.first_at} />${group.code_generation ? html`<br /><span class="muted">since generation ${group.code_generation}</span>` : ""}` : null],
       ]}
     />
-    ${group ? null : html`<p><a href=${url("/crashes", report.fingerprint)}>All crashes of this kind</a></p>`}
   <//>`;
 }
 
@@ -160,7 +159,7 @@ function Aftermath({ report }) {
     </ul>
     ${beside &&
     html`<p class="siblings">
-      ${beside.others.slice(0, OTHERS).map((one) => html`<a key=${one.id} class="sibling" href=${url("/sessions", one.id)} title=${`${one.identity}, pid ${one.pid ?? "–"}`}>${one.identity}</a>`)}
+      ${beside.others.slice(0, OTHERS).map((one) => html`<a key=${one.id} class=${cx("sibling", beside.fell.includes(one) && "fell")} href=${url("/sessions", one.id)} title=${`${one.identity}, pid ${one.pid ?? "–"}`}>${one.identity}</a>`)}
       ${beside.others.length > OTHERS ? html`<span class="muted">and ${beside.others.length - OTHERS} more</span>` : ""}
     </p>`}
   <//>`;
@@ -171,11 +170,11 @@ function Log({ report }) {
   useEffect(() => {
     box.current.scrollTop = box.current.scrollHeight;
   }, [report]);
-  return html`<div class="log-tail" ref=${box} tabindex="0" role="log" aria-label="Last lines of its log">
+  return html`<div class="crash-log-tail" ref=${box} tabindex="0" role="log" aria-label="Last lines of its log">
     ${report.log_lines_dropped > 0 && html`<p class="muted">${plural(report.log_lines_dropped, "line was", "lines were")} dropped: it wrote too fast.</p>`}
     ${report.log.map(
-      (line) => html`<div key=${line.seq} class=${`log-line level-${["error", "critical"].includes(line.level) ? "bad" : line.level === "warning" ? "warn" : "plain"}`}>
-        <time class="muted" title=${stamp(line.at)}>${clock(line.at, { millis: true })}</time><span class="log-text">${visible(line.text)}</span>
+      (line) => html`<div key=${line.seq} class=${`crash-log-line crash-log-${["error", "critical"].includes(line.level) ? "bad" : line.level === "warning" ? "warn" : "plain"}`}>
+        <time class="muted" title=${stamp(line.at)}>${clock(line.at, { millis: true })}</time><span class="crash-log-text">${visible(line.text)}</span>
       </div>`,
     )}
   </div>`;
@@ -208,11 +207,11 @@ function Messages({ title, messages }) {
   if (!messages.length) return null;
   const last = messages.slice(-MESSAGES);
   return html`<${Card} title=${title} flush>
-    <ol class="messages">
+    <ol class="crash-messages">
       ${last.map(
         (one, index) => html`<li key=${index}>
           <${Icon} name=${one.direction === "in" ? "in" : "out"} size=${14} label=${one.direction === "in" ? "to the session" : "from the session"} />
-          <span class="message-kind">${message(one)}</span>
+          <span class="crash-message-kind">${message(one)}</span>
           <span class="muted">${bytes(one.size_bytes)}</span>
           <time class="muted" title=${stamp(one.at)}>${clock(one.at, { millis: true })}</time>
         </li>`,

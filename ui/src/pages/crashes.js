@@ -33,7 +33,7 @@ const COLUMNS = [
     </a>`,
   },
   { id: "count", label: "Times", hide: "narrow", align: "right", first: "desc", sort: (group) => group.count, cell: (group) => count(group.count) },
-  { id: "endpoint", label: "Endpoint", class: "mono", hide: "narrow", sort: (group) => group.endpoint, cell: (group) => group.endpoint },
+  { id: "endpoint", label: "Endpoint", hide: "narrow", sort: (group) => group.endpoint, cell: (group) => html`<span class="mono">${group.endpoint}</span>` },
   { id: "last", label: "Last", hide: "narrow", first: "desc", sort: (group) => instant(group.last_at), cell: (group) => html`<${Ago} at=${group.last_at} />` },
   { id: "first", label: "First", first: "desc", hide: "medium", sort: (group) => instant(group.first_at), cell: (group) => html`<${Ago} at=${group.first_at} />` },
   {

@@ -63,7 +63,7 @@ function Bundles({ wanted }) {
   const order = [...shown].sort((a, b) => Boolean(b.error) - Boolean(a.error) || a.name.localeCompare(b.name));
   return html`
     ${!shown.length && html`<${Empty} icon="search" title="No service matches"><button class="button" onClick=${() => setQuery({ q: null })}>Show all</button><//>`}
-    ${order.map((bundle) => html`<${Bundle} key=${bundle.name} bundle=${bundle} paths=${paths.filter((one) => one.bundle === bundle.name)} running=${running} crashed=${crashed} onCall=${setCalled} />`)}
+    <div class="bundles">${order.map((bundle) => html`<${Bundle} key=${bundle.name} bundle=${bundle} paths=${paths.filter((one) => one.bundle === bundle.name)} running=${running} crashed=${crashed} onCall=${setCalled} />`)}</div>
     ${called && html`<${CallDialog} endpoint=${called} onClose=${() => setCalled(null)} />`}
   `;
 }
@@ -80,7 +80,7 @@ function Bundle({ bundle, paths, running, crashed, onCall }) {
       ${bundle.detail && html`<details open><summary>Traceback</summary><div class="fold-body"><pre tabindex="0">${visible(bundle.detail).trimEnd()}</pre><${Copy} text=${bundle.detail} title="Copy the traceback" /></div></details>`}
     </div>`}
     ${served.length > 0 && html`<ul class="endpoints">
-      ${served.map((one) => html`<${Endpoint} key=${one.path} endpoint=${one} running=${running.get(one.path) ?? 0} crashed=${crashed.get(one.path) ?? 0} onCall=${onCall} />`)}
+      ${served.map((one) => html`<${Endpoint} key=${one.path} endpoint=${one} generation=${bundle.generation} running=${running.get(one.path) ?? 0} crashed=${crashed.get(one.path) ?? 0} onCall=${onCall} />`)}
     </ul>`}
     <p class="bundle-foot muted">
       <span>code generation ${bundle.generation}</span>
@@ -91,7 +91,7 @@ function Bundle({ bundle, paths, running, crashed, onCall }) {
   <//>`;
 }
 
-function Endpoint({ endpoint, running, crashed, onCall }) {
+function Endpoint({ endpoint, generation, running, crashed, onCall }) {
   const limits = limitRows(endpoint.limits, endpoint.limit_sources);
   return html`<li class="endpoint">
     <div class="endpoint-head">
@@ -104,7 +104,7 @@ function Endpoint({ endpoint, running, crashed, onCall }) {
     <div class="endpoint-foot">
       <a href=${`${url("/sessions")}?q=${encodeURIComponent(endpoint.path)}`}><${State} tone=${running ? "ok" : "idle"}>${plural(running, "session")}<//></a>
       ${crashed > 0 && html`<a href=${`${url("/crashes")}?q=${encodeURIComponent(endpoint.path)}`}><${State} tone="bad">${plural(crashed, "crash", "crashes")}<//></a>`}
-      ${endpoint.generation > 0 && html`<span class="muted">generation ${endpoint.generation}</span>`}
+      ${endpoint.generation !== generation && html`<span class="tone-warn-text">still generation ${endpoint.generation}</span>`}
       ${limits.length > 0 && html`<details class="limits">
         <summary>Limits</summary>
         <table><tbody>${limits.map(([name, value, source]) => html`<tr key=${name}><th scope="row">${name}</th><td>${value}</td><td class="muted">${source}</td></tr>`)}</tbody></table>

@@ -31,7 +31,7 @@ export function next(report, worker, now_ms) {
 const words = (state) => (state === "ready" ? "ready and works" : state.replaceAll("_", " "));
 
 /**
- * How those fared that ran at the instant of the crash, as `{tone, text, others}`; null when none is known.
+ * How those fared that ran at the instant of the crash, as `{tone, text, others, fell}`; null when none is known.
  */
 export function siblings(report, rows) {
   const at = instant(report.at);
@@ -47,5 +47,5 @@ export function siblings(report, rows) {
   const text = fell.length
     ? `${plural(beside.length, "other session")} ran beside it; ${fell.length} of them failed within a second.`
     : `${plural(beside.length, "other session")} ran beside it and went on untouched${live === beside.length ? "" : `; ${live} of them still run`}.`;
-  return { tone: fell.length ? "warn" : "ok", text, others: beside };
+  return { tone: fell.length ? "warn" : "ok", text, others: [...fell, ...beside.filter((one) => !fell.includes(one))], fell };
 }

@@ -1,0 +1,151 @@
+"""Every page: it opens by its address, fits a telephone, is walked by keys, and complains of nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.studio.conftest import HERE, ROOM, ROOT, serving
+
+pytestmark = pytest.mark.e2e
+
+KEY = "hunter2-0123456789"
+BROKEN = "import asyncio\n\nservice = ServiceHost(\n"
+PAGES = {
+    "/studio/": "Overview",
+    "/studio/rooms": "Rooms",
+    f"/studio/rooms/{ROOM}": ROOM,
+    "/studio/sessions": "Sessions",
+    "/studio/crashes": "Crashes",
+    "/studio/services": "Services",
+    "/studio/services?tab=usage": "Services",
+    "/studio/services?tab=manifest": "Services",
+    "/studio/settings": "Settings",
+    "/studio/nowhere": "Not found",
+}
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The examples, and one program that does not load."""
+    broken = tmp_path_factory.mktemp("broken") / "broken.py"
+    broken.write_text(BROKEN)
+    sources = [str(ROOT / "agents"), str(HERE / "agents"), str(broken)]
+    folder = tmp_path_factory.mktemp("studio")
+    knobs = {"server__room": ROOM, "server__api_token": KEY, "supervisor__restart": "never"}
+    with serving(folder, sources, **knobs) as server:
+        server.ready("chatbot")
+        yield server
+
+
+def test_every_page_opens_by_its_address_and_fits_a_telephone(studio: Any, visit: Any, expect: Any) -> None:
+    fragile = studio.join("/fragile", "narrow")
+    studio.crash(fragile)
+    session = f"/studio/sessions/{fragile['id']}"
+    [crash] = studio.until(lambda: studio.ask("GET", "/crashes")["crashes"])
+    more = {session: "fragile", f"{session}/crash": "", f"/studio/crashes/{crash['fingerprint']}": ""}
+    page = visit(studio, viewport={"width": 360, "height": 700}, color_scheme="dark")
+    for path, title in (PAGES | more).items():
+        page.goto(path)
+        heading = page.get_by_role("heading", level=1)
+        expect(heading).to_contain_text(title)
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+        wide = page.evaluate(
+            """() => [document.scrollingElement, ...document.querySelectorAll("main")]
+                .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.scrollWidth)"""
+        )
+        assert wide == [], f"{path} is wider than a telephone"
+
+
+def test_a_row_turns_red_at_the_crash_and_leads_to_the_report(studio: Any, visit: Any, expect: Any) -> None:
+    fragile = studio.join("/fragile", "red")
+    page = visit(studio, f"/studio/sessions?q={fragile['id']}")
+    row = page.get_by_role("table", name="Sessions").get_by_role("row").filter(has_text="fragile")
+    expect(row).to_contain_text("ready")
+    calm = row.get_by_role("cell").first.evaluate("one => getComputedStyle(one).backgroundColor")
+    studio.crash(fragile)
+    expect(row).to_contain_text("crashed")
+    expect(row.get_by_role("cell").first).not_to_have_css("background-color", calm)
+    row.get_by_role("link", name="fragile").click()
+    expect(page.get_by_role("alert")).to_contain_text("division by zero")
+    page.get_by_role("link", name=re.compile("report")).click()
+    expect(page.locator(".source-line[aria-current]")).to_contain_text("return total / len(among)")
+    expect(page.get_by_text("It was not started again: its restart policy is never.")).to_be_visible()
+
+
+def test_keys_alone_lead_everywhere(studio: Any, visit: Any, expect: Any) -> None:
+    page = visit(studio)
+    heading, keys = page.get_by_role("heading", level=1), page.keyboard
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    for letter, title in {
+        "r": "Rooms",
+        "s": "Sessions",
+        "c": "Crashes",
+        "t": "Settings",
+        "v": "Services",
+    }.items():
+        keys.press("g")
+        keys.press(letter)
+        expect(heading).to_have_text(title)
+    keys.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Go to Crashes")
+    keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    keys.press("/")
+    keys.type("adder")
+    expect(page.get_by_text("as adder")).to_be_visible()
+    expect(page.get_by_text("as chatbot")).to_have_count(0)
+    page.get_by_role("button", name="Call into a room…").focus()
+    keys.press("Enter")
+    expect(page.get_by_role("dialog").get_by_label("Room")).to_be_focused()
+    keys.press("Escape")
+    expect(page.get_by_role("button", name="Call into a room…")).to_be_focused()
+
+
+def test_an_agent_is_called_into_a_room_from_its_service(studio: Any, visit: Any, expect: Any) -> None:
+    page = visit(studio, "/studio/services?q=/helper")
+    page.get_by_role("button", name="Call into a room…").click()
+    asked = page.get_by_role("dialog")
+    room = asked.get_by_label("Room")
+    expect(room).to_have_value(ROOM)
+    visit.forgive("status of 400")
+    room.fill("no such/room?")
+    asked.get_by_role("button", name="Call", exact=True).click()
+    expect(asked.get_by_role("alert")).to_be_visible()
+    room.fill("workshop")
+    asked.get_by_role("button", name="Call", exact=True).click()
+    expect(page.get_by_text("helper is called into workshop.")).to_be_visible()
+    assert studio.ready("helper", "workshop")
+
+
+def test_a_program_that_does_not_load_says_why(studio: Any, visit: Any, expect: Any) -> None:
+    page = visit(studio, "/studio/services")
+    broken = page.get_by_role("alert")
+    expect(broken).to_contain_text("SyntaxError")
+    expect(broken).to_contain_text("broken.py")
+    expect(broken).to_contain_text("service = ServiceHost(")
+    page.get_by_role("tab", name="Manifest").click()
+    expect(page.get_by_text("kind: Service")).to_be_visible()
+    page.get_by_role("tab", name="Usage").click()
+    expect(page.get_by_role("row").filter(has_text="/chat")).to_contain_text(re.compile(r"MiB"))
+
+
+def test_settings_say_where_they_come_from_and_no_secret(studio: Any, visit: Any, expect: Any) -> None:
+    page = visit(studio, "/studio/settings")
+    token = page.get_by_role("listitem").filter(has_text="BULKHEAD_API_TOKEN")
+    expect(token).to_contain_text("•••")
+    expect(token).to_contain_text("flag")
+    room = page.get_by_role("listitem").filter(has_text="room to call every endpoint into")
+    expect(room).to_contain_text(ROOM)
+    page.get_by_label("only changed").check()
+    expect(page.get_by_role("listitem").filter(has_text="supervisor.start_s")).to_have_count(0)
+    page.get_by_label("only changed").uncheck()
+    page.get_by_role("searchbox").fill("heartbeat")
+    expect(page.get_by_text("BULKHEAD_SUPERVISOR_HEARTBEAT_S")).to_be_visible()
+    expect(token).to_have_count(0)
+    assert KEY not in page.content()
+    assert KEY not in str(studio.ask("GET", "/settings"))
