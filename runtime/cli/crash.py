@@ -58,7 +58,7 @@ def show_crash(
     from runtime.cli.api import find_server
     from runtime.cli.autopsy import render
 
-    report = _report(find_server(url), session)
+    report = report_for(find_server(url), session)
     if output is Output.JSON:
         say(json.dumps(report, indent=2, ensure_ascii=False))
     elif output is Output.YAML:
@@ -66,6 +66,8 @@ def show_crash(
     else:
         for line in render(report, tasks=tasks or full, full=full):
             say(line)
+        if report["code"]["file"] and report["pid"]:
+            note(f"Run it again: bulkhead replay {report['session']} --pdb", "dim")
 
 
 def bundle_crash(
@@ -81,7 +83,7 @@ def bundle_crash(
 
     api = find_server(url)
     if not session.startswith("s_"):
-        session = _report(api, session)["session"]
+        session = report_for(api, session)["session"]
     raw = api.download(f"/workers/{quote(session, safe='')}/crash/bundle")
     to = to or Path(f"crash-{session}.tar.gz")
     try:
@@ -96,7 +98,7 @@ def bundle_crash(
     )
 
 
-def _report(api: Api, session: str) -> dict[str, Any]:
+def report_for(api: Api, session: str) -> dict[str, Any]:
     """The report of a session, or the latest of a kind of crash."""
     from runtime.cli.failure import CommandFailed
 

@@ -24,6 +24,7 @@ from runtime.cli import (
     crash,
     demo,
     quarantine,
+    replay,
     serve,
     service_run,
     service_spec,
@@ -93,6 +94,7 @@ app.add_typer(crash_app, rich_help_panel=_LOOK, help="See why sessions ended bad
 crash_app.command("list")(crash.list_crashes)
 crash_app.command("show")(crash.show_crash)
 crash_app.command("bundle")(crash.bundle_crash)
+app.command("replay", rich_help_panel=_LOOK)(replay.replay)
 app.command("stop", rich_help_panel=_LOOK)(stop.stop)
 app.command("usage", rich_help_panel=_LOOK)(usage.usage)
 app.add_typer(quarantine_app, rich_help_panel=_LOOK, help="Inputs that killed their sessions.")

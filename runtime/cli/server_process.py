@@ -52,6 +52,7 @@ class ServerProcess:
         on_line: Called from the reading thread with each line the server logs, as an object; a line that
             is no JSON object comes as ``{"event": line, "plain": True}``.  Without it, the last lines are
             part of the error when the server fails.
+        env: Variables for it, over those of this process.
     """
 
     def __init__(
@@ -60,10 +61,13 @@ class ServerProcess:
         sources: Sequence[Path],
         config: Path | None,
         on_line: LineReader | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._state_dir = Path(flags["server.state_dir"])
         self._argv = front_argv(flags, sources, config)
         self._on_line = on_line
+        self._env = dict(env or {})
         self._last: deque[str] = deque(maxlen=MAX_KEPT_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
@@ -74,6 +78,7 @@ class ServerProcess:
         with suppress(OSError):  # what an earlier server left must not be taken for this one's
             (self._state_dir / "server.json").unlink()
         env = {**project.with_key(os.environ), "BULKHEAD_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
+        env |= self._env
         argv = [*python("runtime.cli.keeper"), str(os.getpid()), *self._argv]
         # Its own session: Ctrl-C reaches this command alone, which then ends the server in order.
         self._process = subprocess.Popen(

@@ -16,6 +16,7 @@ _LOG_LINES: Final = 8
 _STACK_LINES: Final = 16
 _MESSAGES: Final = 5
 _WIDTH: Final = 100
+_OURS: Final = ("/runtime/", "/asyncio/", "multiprocess/", "<frozen ")
 Section = tuple[str, list[str]]
 
 
@@ -153,7 +154,7 @@ def _tasks(tasks: list[Mapping[str, Any]], shown: bool) -> Iterator[str]:
 
 def _is_ours(line: str) -> bool:
     """A line of a stack that is the event loop's or Bulkhead's, and empty ones."""
-    return not line.strip() or any(part in line for part in ("/runtime/", "/asyncio/", "multiprocess/"))
+    return not line.strip() or any(part in line for part in _OURS)
 
 
 def _head(lines: list[str]) -> list[str]:

@@ -29,8 +29,13 @@ def run(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", type=Path, required=True, help="the bundle's file or folder")
     parser.add_argument("--front-fd", type=int, help="datagram socket to the front")
     parser.add_argument("--once", help="control,log,lifeline,box descriptors of a single worker")
+    parser.add_argument("--replay", action="store_true", help="one call in the foreground; see replay.py")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if options.replay:
+        from runtime.worker import replay  # nobody else needs a debugger
+
+        return replay.run(options.source)
     if options.once:
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, options.source)

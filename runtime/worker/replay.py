@@ -1,0 +1,139 @@
+"""One call again, in the foreground: no supervisor, no fork; the terminal is the program's own.
+
+It is for the author of an agent that crashed.  The same steps as in a session (construct, join, start) run
+in the process that `bulkhead replay` started, in a room that exists for this alone; where they fail, the
+traceback is shown, and with a debugger one can look around.  Limits and watching are not in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import pdb
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+
+from runtime import logs
+from runtime.settings import LogSettings
+from runtime.wire import control
+from runtime.worker import bundle, failure
+from runtime.worker.session import Session
+
+CALL_VARIABLE: Final = "BULKHEAD_REPLAY"
+"""Carries the call; in the environment, for the arguments of a process are there for everybody to read."""
+
+FAILED: Final = 71
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What to run.
+
+    Attributes:
+        start: As a worker gets it.
+        debug: Stop in the debugger where it fails.
+        for_s: Seconds after which one that did not fail is stopped; 0 for as long as nobody stops it.
+    """
+
+    start: control.Start
+    debug: bool = False
+    for_s: float = 0.0
+
+
+def run(source: Path) -> int:
+    """Run the call that stands in the environment; 0 when it did not fail, `FAILED` when it did."""
+    call = msgspec.json.decode(os.environ.pop(CALL_VARIABLE), type=Call)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    faulthandler.enable()
+    logs.configure(LogSettings(level="warning"), stream=sys.stderr)
+    folder = bundle.program_of(source).resolve().parent
+    error: BaseException | None
+    try:
+        loaded = bundle.load(source)
+        error = _Replay(call, loaded).run()
+    except BaseException as raised:  # noqa: BLE001 - the edge of the agent's program
+        error = raised
+    if error is None:
+        return 0
+    _say(failure.describe(error, folder).traceback.rstrip())
+    if call.debug:
+        _debug(error, folder)
+    return FAILED
+
+
+class _Replay:
+    def __init__(self, call: Call, loaded: bundle.LoadedBundle) -> None:
+        self._call, self._loaded = call, loaded
+        self._session: _Kept | None = None
+        self._was_asked = False
+
+    def run(self) -> BaseException | None:
+        """Be the session; returns what it failed by."""
+        signal.signal(signal.SIGINT, self._interrupted)
+        asyncio.run(self._run())
+        assert self._session is not None
+        return self._session.error
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._session = session = _Kept(self._call.start, self._loaded, self._told, _at_once)
+        if self._call.for_s:
+            self._loop.call_later(self._call.for_s, self._stop)
+        await session.run()
+
+    def _told(self, message: Any) -> None:
+        match message:
+            case control.ReadyNow():
+                _say("ready: it is in its room and its start returned · Ctrl-C ends it")
+            case control.Ended():
+                _say(f"it ended: {message.message or message.reason}")
+            case _:
+                pass
+
+    def _stop(self) -> None:
+        if self._session is not None:
+            self._session.receive(control.Stop("the replay is over", 2.0))
+
+    def _interrupted(self, _: int, __: FrameType | None) -> None:
+        # The first time it is asked to stop; one that hangs does not hear it, and is broken into then.
+        if self._was_asked or self._session is None:
+            raise KeyboardInterrupt
+        self._was_asked = True
+        _say("stopping · Ctrl-C once more breaks in where it stands")
+        self._loop.call_soon_threadsafe(self._stop)
+
+
+class _Kept(Session):
+    """A session that keeps what it failed by."""
+
+    error: BaseException | None = None
+
+    def _failed(self, fault: Any) -> control.Failed:
+        self.error = self.error or fault.__cause__ or fault
+        return super()._failed(fault)
+
+
+def _debug(error: BaseException, folder: Path) -> None:
+    """The debugger where it was raised, or at the innermost line of the bundle above that."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [number for number, file in enumerate(files) if file.startswith(f"{folder}/")]
+    theirs = [number for number, file in enumerate(files) if file != __file__]
+    debugger = pdb.Pdb()
+    debugger.reset()
+    if files and (above := len(files) - 1 - (own or theirs or [0])[-1]):
+        debugger.cmdqueue.append(f"up {above}")
+    debugger.interaction(None, error.__traceback__)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+async def _at_once() -> None:
+    pass

@@ -1,0 +1,76 @@
+"""What ``bulkhead replay`` runs: arguments that were hidden, the program, a report from a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.cli.crash_file import report_in
+from runtime.cli.failure import CommandFailed
+from runtime.cli.replay import _bundle, _revealed
+
+pytestmark = pytest.mark.unit
+
+HIDDEN = "•••"
+
+
+def test_hidden_arguments_are_given_or_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLAY_AUTH_KEY", "from-env")
+    told = {"fruit": "pear", "n": 1, "auth": {"key": HIDDEN}, "text": f"Bearer {HIDDEN}", "list": [1, HIDDEN]}
+    found = _revealed(told, {"text": "Bearer x", "list.1": "y", "more": "z"})
+    assert found == {
+        "fruit": "pear",
+        "n": 1,
+        "auth": {"key": "from-env"},
+        "text": "Bearer x",
+        "list": [1, "y"],
+        "more": "z",
+    }
+    with pytest.raises(CommandFailed) as refused:
+        _revealed({"a b": HIDDEN}, {})
+    assert "-a a b=… (or REPLAY_A_B)" in refused.value.cure
+
+
+def test_a_bundle_is_its_folder_when_it_is_called_like_it(tmp_path: Path) -> None:
+    (tmp_path / "chat").mkdir()
+    program = tmp_path / "chat" / "main.py"
+    program.touch()
+    assert _bundle({"code": {"file": str(program), "bundle": "chat"}}, None) == program.parent
+    assert _bundle({"code": {"file": str(program), "bundle": "main"}}, None) == program
+    assert _bundle({"code": {"file": "/gone.py", "bundle": "gone"}}, program) == program
+    for code in ({"file": "/gone.py", "bundle": "gone"}, {"file": "", "bundle": ""}):
+        with pytest.raises(CommandFailed):
+            _bundle({"code": code}, None)
+
+
+def pack(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, raw in files.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(raw)
+            archive.addfile(about, io.BytesIO(raw))
+    return path
+
+
+def test_a_report_is_read_from_its_file(tmp_path: Path) -> None:
+    report: dict[str, Any] = {"session": "s_1", "code": {}}
+    raw = json.dumps(report).encode()
+    assert report_in(pack(tmp_path / "a.tar.gz", {"crash-s_1/report.json": raw})) == report
+    bad = tmp_path / "bad.tar.gz"
+    bad.write_bytes(b"nothing of the kind")
+    others = [
+        bad,
+        tmp_path / "none.tar.gz",
+        pack(tmp_path / "b.tar.gz", {"x/other.json": raw}),
+        pack(tmp_path / "c.tar.gz", {"x/report.json": b"{"}),
+        pack(tmp_path / "d.tar.gz", {"x/report.json": b"[]"}),
+        pack(tmp_path / "e.tar.gz", {"x/report.json": b" " * (9 << 20)}),
+    ]
+    for other in others:
+        with pytest.raises(CommandFailed):
+            report_in(other)
