@@ -71,6 +71,40 @@ test("who only reads is no member: the agent goes on answering the one who talks
   assert.deepEqual(chat.members.value, []);
 });
 
+test("an agent that says thinking without naming the turn", async (t) => {
+  const { chat, bot, turn } = await chatting(t);
+  await chat.say("hello");
+  bot.say("thinking", { thinking: true });
+  bot.write({ id: "a1", text: "Hi" });
+  assert.equal(turn().state, "answering");
+  bot.say("thinking", { thinking: false });
+  assert.equal(turn().state, "done");
+});
+
+test("an agent that shows what it does among its attributes", async (t) => {
+  const { chat, server, bot, turn } = await chatting(t);
+  const status = (text) => server.socket.say("bot-1", "participant.attributes", { attributes: { [`thread.status.${PATH}`]: text } });
+  await chat.say("hello");
+  status("Looking it up");
+  assert.equal(turn().status, "Looking it up");
+  bot.write({ id: "a1", text: "Hi" });
+  bot.say("chat", { text: "Hi" });
+  assert.equal(turn().state, "answering");
+  status(null);
+  assert.equal(turn().state, "done");
+});
+
+test("an agent that says nothing but its texts is done when it is quiet", async (t) => {
+  const { chat, bot, turn } = await chatting(t);
+  await chat.say("hello");
+  bot.write({ id: "a1", text: "Let me see." });
+  bot.say("chat", { text: "Let me see." });
+  assert.equal(turn().state, "answering");
+  bot.write({ id: "a2", text: "It is 7." });
+  bot.say("chat", { text: "It is 7." });
+  await until(() => turn().state === "done");
+});
+
 test("cancel ends the turn and tells the agent", async (t) => {
   const { chat, told, bot, asked, turn } = await chatting(t);
   await chat.say("hello");

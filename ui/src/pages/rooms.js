@@ -5,6 +5,7 @@ import { html, useEffect, useState } from "../core/html.js";
 import { connection, rooms, sessions } from "../core/live.js";
 import { navigate, url } from "../core/router.js";
 import { Empty, Loading } from "../parts/empty.js";
+import { Filter, matches } from "../parts/filter.js";
 import { Icon } from "../parts/icon.js";
 import { Page } from "../parts/page.js";
 import { Ago } from "../parts/time.js";
@@ -15,13 +16,17 @@ import { PersonName } from "./room/name.js";
 import "../style/rooms.css";
 
 const SHOWN = 12;
+const FEW = 8;
+const MOST = 100;
 
 export function Rooms() {
   const [calling, setCalling] = useState(null);
   useEffect(() => {
     findName();
   }, []);
+  const [query, setQuery] = useState("");
   const open = rooms.value;
+  const found = open?.filter((room) => matches(query, [room.name, ...room.participants.map((one) => one.name)]));
   return html`<${Page} title="Rooms" actions=${html`<${PersonName} />`}>
     <${Enter} />
     ${
@@ -33,7 +38,10 @@ export function Rooms() {
           ? html`<${Empty} icon="rooms" title="No room is open">
               <p>A room opens when somebody enters it. Enter one above, then call an agent in.</p>
             <//>`
-          : html`<ul class="rooms">${open.map((room) => html`<${RoomRow} key=${room.name} room=${room} onCall=${() => setCalling(room.name)} />`)}</ul>`
+          : html`${open.length > FEW && html`<div class="toolbar"><${Filter} value=${query} onInput=${setQuery} placeholder="Filter by room or participant" /><span class="muted">${found.length} of ${open.length}</span></div>`}
+            ${found.length === 0 && html`<p class="muted">No room fits.</p>`}
+            <ul class="rooms">${found.slice(0, MOST).map((room) => html`<${RoomRow} key=${room.name} room=${room} onCall=${() => setCalling(room.name)} />`)}</ul>
+            ${found.length > MOST && html`<p class="muted">And ${found.length - MOST} more; filter for them.</p>`}`
     }
     ${calling !== null && html`<${CallIn} room=${calling} onClose=${() => setCalling(null)} />`}
   <//>`;

@@ -4,6 +4,10 @@
  * Theory: the document is the canonical text; messages say what is going on.  A turn is named by the id of the
  * message that asked for it, ends when the agent says `thinking: false` for it, and is lost when the agent leaves
  * in its middle.  A lost turn can be asked again under the same id: the message stands in the thread already.
+ *
+ * Agents differ in how they say that they are done.  Ours name the turn.  Those of MeshAgent's SDK up to 0.24 send
+ * `thinking` without a name; some later ones show an attribute `thread.status.<path>` while they work; the newest say
+ * nothing, but send each text once it is complete: such a turn is over when nothing has changed for a moment.
  */
 
 import { computed, signal } from "@preact/signals";
@@ -11,6 +15,7 @@ import { Thread } from "./thread.js";
 
 const LISTEN_MS = 2_000;
 const SETTLE_MS = 400;
+const QUIET_MS = 1_200;
 const TYPING_SHOWN_MS = 4_000;
 const TYPING_TOLD_MS = 2_000;
 const KEPT_TURNS = 200;
@@ -20,11 +25,13 @@ const KEPT_TURNS = 200;
  * @property {string} id
  * @property {"sending"|"thinking"|"answering"|"done"|"cancelled"|"lost"|"unanswered"|"failed"} state
  * @property {boolean} mine
+ * @property {boolean} [isNamed]   the agent said that it works on it, so it will say when it is done
  * @property {number} startedAt     ms since the epoch
  * @property {number|null} firstMs  until its first text
  * @property {number|null} tookMs
  * @property {"absent"|"left"|"connection"} [cause]   why it was lost: the agent was not there, it left, or we did
  * @property {string} [error]
+ * @property {string} [status]     what the agent says it is doing
  * @property {object[]} facts       what the developer log said about it: {type, data, at}
  */
 
@@ -53,6 +60,7 @@ export class Chat {
     this.typing = signal([]);
     this.isPresent = signal(false);
     this.typists = new Map();
+    this.status = "";
     this.toldTypingAt = 0;
     this.heardFor = "";
     this.listening = [];
@@ -116,6 +124,7 @@ export class Chat {
   async close() {
     this.stops.forEach((stop) => stop());
     clearInterval(this.typingTimer);
+    clearTimeout(this.quietTimer);
     await this.thread.close();
   }
 
@@ -167,6 +176,7 @@ export class Chat {
   look() {
     const agent = this.room.named(this.agent);
     this.isPresent.value = agent !== null;
+    if (agent) this.see(agent.attributes[`thread.status.${this.path}`]);
     if (agent && this.thread.isReady && this.heardFor !== agent.id) this.greet(agent).catch(() => {});
   }
 
@@ -192,6 +202,7 @@ export class Chat {
     this.entries.value = entries;
     this.members.value = this.thread.members;
     if (this.typists.delete(entries.at(-1)?.author)) this.showTyping();
+    if (this.quietTimer) this.waitForQuiet();
     for (const turn of this.turns.value.values()) {
       if (turn.state !== "thinking" && turn.state !== "sending") continue;
       const answer = this.answerOf(turn.id);
@@ -200,7 +211,14 @@ export class Chat {
   }
 
   answerOf(id) {
-    return this.thread.entries.findLast((entry) => entry.turnId === id && entry.kind === "message" && entry.text) ?? null;
+    const { entries } = this.thread;
+    const isText = (entry) => entry.kind === "message" && entry.text !== "";
+    const named = entries.findLast((entry) => entry.turnId === id && isText(entry));
+    if (named) return named;
+    // Agents of other makers do not name the turn: what they say after the question is its answer.
+    const asked = entries.findLastIndex((entry) => entry.id === id);
+    if (asked < 0) return null;
+    return entries.slice(asked + 1).findLast((entry) => entry.author === this.agent && !this.turns.value.has(entry.turnId) && isText(entry)) ?? null;
   }
 
   heard({ from, type, message }) {
@@ -218,14 +236,37 @@ export class Chat {
     } else if (type === "chat" && typeof message.text === "string") {
       if (this.listening.length) this.notice.value = message.text;
       this.listening.splice(0).forEach((resolve) => resolve());
+      if (!id && this.current.value && !this.current.value.isNamed) this.waitForQuiet();
     }
+  }
+
+  /** An agent's attribute about this thread: what it is doing, or nothing. */
+  see(status) {
+    const text = typeof status === "string" ? status : status ? "thinking" : "";
+    if (text === this.status) return;
+    this.status = text;
+    if (!text) return this.finish("");
+    this.begin("");
+    const turn = this.current.value;
+    if (turn) this.update(turn.id, { status: text.slice(0, 100) });
+  }
+
+  /** A complete text came, and maybe more will: the turn is over when nothing changes for a while. */
+  waitForQuiet() {
+    clearTimeout(this.quietTimer);
+    this.quietTimer = setTimeout(() => {
+      this.quietTimer = null;
+      const turn = this.current.value;
+      const last = this.thread.entries.at(-1);
+      if (turn && !turn.isNamed && !this.status && last?.author === this.agent) this.finish("");
+    }, QUIET_MS);
   }
 
   /** The agent works on a turn; one that somebody else asked for is shown too. */
   begin(id) {
-    const turn = this.turns.value.get(id);
-    if (turn) return turn.state === "sending" ? this.update(id, { state: "thinking" }) : undefined;
-    this.put({ id, state: "thinking", mine: false, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+    const turn = id ? this.turns.value.get(id) : this.current.value;
+    if (turn) return this.update(turn.id, { isNamed: true, ...(turn.state === "sending" && { state: "thinking" }) });
+    this.put({ id: id || crypto.randomUUID(), state: "thinking", isNamed: true, mine: false, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
   }
 
   finish(id) {

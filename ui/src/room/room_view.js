@@ -7,6 +7,7 @@ import { rooms } from "../core/live.js";
 import { computed, effect, signal } from "../core/html.js";
 import { Chat } from "./chat.js";
 import { RoomClient } from "./client.js";
+import { badRoomName } from "./room_name.js";
 
 const SETTLE_MS = 150;
 
@@ -142,6 +143,8 @@ function someone(one, { toolkits = [], tasks = [], canChat = one.visible === tru
 
 async function addressOf(room, name) {
   let token;
+  const why = badRoomName(room);
+  if (why) throw Object.assign(new Error(why), { final: true });
   try {
     ({ token } = await post(`/rooms/${seg(room)}/token`, { name }));
   } catch (error) {

@@ -181,7 +181,7 @@ function TurnState({ view, room, chat, turn }) {
   switch (turn.state) {
     case "sending":
     case "thinking":
-      return html`<p class="turn-state thinking"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>${turn.state === "sending" ? "Sending…" : `${chat.agent} is thinking…`}</span></p>`;
+      return html`<p class="turn-state thinking"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>${turn.state === "sending" ? "Sending…" : turn.status ? `${chat.agent}: ${turn.status}` : `${chat.agent} is thinking…`}</span></p>`;
     case "cancelled":
       return html`<p class="turn-state muted">You stopped the answer${turn.tookMs ? ` after ${duration(turn.tookMs / 1000)}` : ""}.</p>`;
     case "unanswered":

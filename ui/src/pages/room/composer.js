@@ -2,6 +2,7 @@
 
 import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
 import { bytes } from "../../core/format.js";
+import { useKeys } from "../../core/keys.js";
 import { Icon } from "../../parts/icon.js";
 import { toast, toastError } from "../../parts/toast.js";
 import { freePath, upload } from "../../room/storage.js";
@@ -21,6 +22,7 @@ export function Composer({ view, chat, isBusy }) {
   const area = useRef(null);
   const picker = useRef(null);
   const isOpen = view.state.value === "open" && chat.isReady.value;
+  useKeys({ i: () => area.current.focus() }, [["i", "Write a message"], ["Enter", "Send the message"], ["Esc", "Stop the answer"]]);
 
   useEffect(() => {
     if (matchMedia("(min-width: 900px)").matches) area.current.focus({ preventScroll: true });
