@@ -242,6 +242,7 @@ _NO_ENTRY: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Link used or too old · Bulkhead Studio</title>
+<link rel="icon" href="/studio/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/studio/studio.css">
 <main class="no-entry">
 <h1>This link does not open the Studio any more</h1>
