@@ -164,13 +164,21 @@ def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: fl
     if url:
         return Api(url.rstrip("/"), token, timeout_s)
     for folder in _state_dirs(state_dir):
-        found = running_in(folder)
-        if found:
-            return Api(found, token, timeout_s)
+        if running_in(folder) and (about := read_server_file(folder)) is not None:
+            return api_of(about, timeout_s=timeout_s)
     usual = Api(DEFAULT_URL, token, timeout_s)
     if usual.is_alive():
         return usual
     raise _not_ready("no server is running here", _START_ONE)
+
+
+def api_of(about: Mapping[str, Any], *, timeout_s: float = 10.0) -> Api:
+    """The server that wrote this ``server.json``.
+
+    Whoever can read its file may operate it, also where it does not listen on loopback: the file has a key.
+    """
+    token = os.environ.get("BULKHEAD_API_TOKEN", "") or str(about.get("key", ""))
+    return Api(str(about["url"]).rstrip("/"), token, timeout_s)
 
 
 def running_in(state_dir: Path) -> str | None:

@@ -19,6 +19,9 @@ FIRST_PORT = 8080
 def demo(
     port: Port = None,
     room: Annotated[str, typer.Option("--room", "-r", help="Room to call the agents into.")] = "demo",
+    open_it: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the Studio in the browser, where there is one.")
+    ] = True,
     config: Config = None,
     state_dir: State = None,
 ) -> int:
@@ -43,7 +46,9 @@ def demo(
 
     keys = {"c": Key(_chat, takes_terminal=True), "k": Key(_crash), "q": Key(_quit)}
     footer = "Press c to chat here, k to crash one on purpose, q to quit."
-    return show_screen(flags, [sources], config_file(config), keys=keys, footer=footer, show_prints=False)
+    return show_screen(
+        flags, [sources], config_file(config), keys=keys, footer=footer, show_prints=False, opens=open_it
+    )
 
 
 def _sources() -> Path | None:

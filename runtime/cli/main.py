@@ -31,6 +31,7 @@ from runtime.cli import (
     session_logs,
     setup,
     stop,
+    studio,
     usage,
     workers,
 )
@@ -84,6 +85,7 @@ def bulkhead(
 _RUN, _LOOK, _TALK, _SET = "Run", "Look and stop", "Talk", "Set up"
 app.command("demo", rich_help_panel=_RUN)(demo.demo)
 app.command("serve", rich_help_panel=_RUN)(serve.serve)
+app.command("studio", rich_help_panel=_RUN)(studio.studio)
 app.add_typer(service_app, rich_help_panel=_RUN, help="Run or describe one service, such as main.py.")
 service_app.command("run")(service_run.run)
 service_app.command("spec")(service_spec.spec)

@@ -11,8 +11,9 @@ from runtime import __version__
 from runtime.cli.api import Api, running_in
 from runtime.cli.failure import CommandFailed
 from runtime.cli.foreground import Foreground, Key, heading, since_start_s
+from runtime.cli.studio import studio_line
 from runtime.cli.terminal import say
-from runtime.settings import Settings, load_settings
+from runtime.settings import load_settings
 
 
 def show_screen(
@@ -23,8 +24,12 @@ def show_screen(
     keys: Mapping[str, Key] | None = None,
     footer: str = "Ctrl-C to stop",
     show_prints: bool = True,
+    opens: bool = False,
 ) -> int:
     """Serve in the foreground until told to stop; returns the exit status.
+
+    Args:
+        opens: Open the Studio in the browser of whoever sits there.
 
     Raises:
         CommandFailed: The server could not start, or ended by itself.
@@ -44,7 +49,8 @@ def show_screen(
     except CommandFailed:
         foreground.abandon()
         raise
-    for line in _offers(api, foreground, settings):
+    say(studio_line(api, settings.server.room, opens=opens))
+    for line in _offers(api, foreground):
         say(line)
     say()
     foreground.release()
@@ -75,12 +81,10 @@ def model_line(env: Mapping[str, str]) -> str:
     return "built-in offline model  (set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)"
 
 
-def _offers(api: Api, foreground: Foreground, settings: Settings) -> list[str]:
+def _offers(api: Api, foreground: Foreground) -> list[str]:
     paths = list(dict.fromkeys(row.path for row in foreground.rows if row.state != "failed"))
     first = "/chat" if "/chat" in paths else (paths[0] if paths else "/<endpoint>")
     lines = [f"  Webhooks    POST {api.url}{first}"]
     lines.append(f"  Workers     {api.url}/workers")
-    if settings.server.room:
-        lines.append(f"  Room        {api.url.replace('http', 'ws', 1)}/rooms/{settings.server.room}")
     lines.append(f"  Model       {model_line(os.environ)}")
     return lines

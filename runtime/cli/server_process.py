@@ -17,7 +17,7 @@ from typing import Any
 
 import runtime
 from runtime.cli import project
-from runtime.cli.api import Api, read_server_file
+from runtime.cli.api import Api, api_of, read_server_file
 from runtime.cli.failure import CommandFailed, ExitCode
 
 MAX_KEPT_LINES = 200
@@ -103,7 +103,7 @@ class ServerProcess:
             self.check()
             about = read_server_file(self._state_dir)
             if about is not None:
-                self.api = Api(str(about["url"]).rstrip("/"), os.environ.get("BULKHEAD_API_TOKEN", ""))
+                self.api = api_of(about)
                 if self.api.is_alive():
                     return self.api
             time.sleep(0.01)

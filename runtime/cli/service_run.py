@@ -48,6 +48,7 @@ def run(
     from runtime.cli.room_option import check_room
     from runtime.cli.screen import free_state_dir
     from runtime.cli.source import check_source, loaded
+    from runtime.cli.studio import studio_line
     from runtime.settings import load_settings
 
     check_source(command)
@@ -105,6 +106,7 @@ def run(
         foreground.abandon()
         raise
     say()
+    say(studio_line(api, room, opens=False))
     watching = f"Watching {command} for changes     " if settings.server.watch else ""
     to = next((item["identity"] for item in endpoints if item.get("kind") == "chatbot"), None)
     # Beside another server of this folder, commands mean that one unless told otherwise.

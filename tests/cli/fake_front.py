@@ -80,6 +80,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length) or b"{}")
         if self.path == "/events":
             self._events()
+        elif self.path == "/studio/links":
+            where = f"studio/rooms/{body['room']}" if "room" in body else "studio/"
+            self._send({"url": f"http://{self.headers['Host']}/{where}", "expires_in_s": None})
         elif self.command == "POST" and any(item["path"] == self.path for item in ENDPOINTS):
             if MODE == "one_fails" and self.path == "/chat":
                 self._send({"title": "Too many sessions", "detail": "Wait a little."}, 503)

@@ -132,6 +132,7 @@ def test_on_a_pipe_the_demo_is_plain_lines_and_goes_on_until_told_to_stop(here: 
     lines = read_until(process, "/adder")
     text = "\n".join(lines)
     assert re.search(r"bulkhead \S+  ·  Python \S+  ·  ready in \d+\.\d\d s", lines[0])
+    assert f"Studio      http://127.0.0.1:{free_port}/studio/rooms/demo" in text
     assert f"POST http://127.0.0.1:{free_port}/chat" in text
     assert re.search(r"/chat +chatbot +SimpleChatbot +\d+ +● in room demo  \(joined 38 ms\)", text)
     assert "\x1b" not in text
@@ -164,7 +165,8 @@ def test_service_run_prints_the_six_lines_and_nothing_between_them(here: Path, f
         f"INFO:webhooks:received request http://localhost:{free_port}/chat POST",
         "INFO:services:chatbot answering call and joining room",
     ]
-    assert lines[7].split("     ") == [
+    assert lines[7] == f"  Studio      http://127.0.0.1:{free_port}/studio/rooms/myroom"
+    assert lines[8].split("     ") == [
         "  Talk to it: bulkhead chat --room=myroom --to chatbot",
         "Watching main.py for changes",
         "Ctrl-C to stop",

@@ -1,0 +1,66 @@
+"""``bulkhead studio``: the Studio of the running server, in the browser."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime.cli.options import Room, Url
+from runtime.cli.terminal import note, say
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+
+def studio(
+    room: Room = None,
+    open_it: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open it in the browser, where there is one.")
+    ] = True,
+    url: Url = None,
+) -> None:
+    """Print a link to the Studio, and open it.
+
+    Where the server can be reached from other machines, the link lets one browser in, once, within ten
+    minutes."""
+    from runtime.cli.api import find_server
+    from runtime.cli.browser import open_page
+    from runtime.cli.room_option import check_room
+
+    if room is not None:
+        check_room(room)
+    link, expires_s = studio_link(find_server(url), room or "")
+    say(link)
+    if open_it and open_page(link):
+        note("opened in your browser")
+    elif expires_s is not None and sys.stderr.isatty():
+        note(f"good once, for {expires_s / 60:g} minutes; `bulkhead studio` prints another one")
+
+
+def studio_link(api: Api, room: str = "") -> tuple[str, float | None]:
+    """A link that opens the Studio of a server, and how long it is good for; None for as long as one likes.
+
+    Raises:
+        CommandFailed: The server does not answer, or has no Studio.
+    """
+    from runtime.cli.failure import CommandFailed
+
+    made = api.post("/studio/links", {"room": room} if room else {}).body
+    if not isinstance(made, dict) or "url" not in made:
+        raise CommandFailed(f"{api.url} has no Studio", cure="Is it a server of this version?")
+    return str(made["url"]), made.get("expires_in_s")
+
+
+def studio_line(api: Api, room: str, *, opens: bool) -> str:
+    """The Studio among what a server offers; opened when `opens` and somebody sits in front of a browser."""
+    from runtime.cli.browser import open_page
+    from runtime.cli.failure import CommandFailed
+
+    try:
+        link, _ = studio_link(api, room)
+    except CommandFailed as error:
+        return f"  Studio      not available: {error.message}"
+    opened = "     (opened in your browser)" if opens and open_page(link) else ""
+    return f"  Studio      {link}{opened}"
