@@ -15,8 +15,8 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from runtime.process import tree
 from runtime.process.child import become_subreaper
+from runtime.process.orphans import sweep
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 PARENT_VARIABLE = "BULKHEAD_INTERNAL_INIT"
@@ -84,7 +84,7 @@ class Init:
 
     def _clean_up(self) -> None:
         """The front is gone: nothing of its tree may stay.  Workers are dying by their lifelines already."""
-        while tree.sweep(()):
+        while sweep(()):
             time.sleep(0.005)
 
     def _may_start_again(self) -> bool:

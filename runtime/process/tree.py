@@ -1,10 +1,10 @@
-"""Process trees: what they use together, and the end of those nobody owns."""
+"""Process trees: what they use together."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -121,52 +121,6 @@ def signal_all(members: Iterable[Member], number: signal.Signals) -> None:
             _send(one.pid, number)
 
 
-def sweep(known: Collection[int], *, only_marked: str | None = None) -> int:
-    """Kill every child of this process that is not `known`, and reap those that are dead already.
-
-    A worker is a subreaper, so what it leaves behind comes to this process only when the worker is gone: a
-    child that nobody here knows is an orphan of an ended session.  What an orphan leaves behind comes to us
-    in turn: call again until nothing is left.  Nothing is walked or looked at twice, so a tree that forks as
-    fast as it can is killed faster than it grows.
-
-    Args:
-        known: Children that are ours.
-        only_marked: A variable that only orphans' environments have; for a process that is not all ours.
-
-    Returns:
-        How many orphans there were, those that were dead already included; 0 means that nothing is left.
-    """
-    count = 0
-    for pid in procfs.children(os.getpid()):
-        if pid in known:
-            continue
-        if _reaped(pid):
-            count += 1
-            continue
-        if only_marked is not None and not _has(pid, only_marked):
-            continue
-        count += 1
-        _end(pid)
-        _reaped(pid)
-    return count
-
-
-def _end(pid: int) -> None:
-    """Kill a child, and its group at one blow if it leads one: no member of it can fork in between."""
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-
-
-def _reaped(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True
-
-
 def _send(pid: int, number: signal.Signals) -> None:
     # By number: the caller has just read it from /proc, and all of these are descendants of ours, whose
     # numbers are not used again before they are reaped.
@@ -174,10 +128,3 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
-
-
-def _has(pid: int, name: str) -> bool:
-    try:
-        return name in psutil.Process(pid).environ()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False

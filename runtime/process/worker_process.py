@@ -179,7 +179,7 @@ class WorkerProcess:
     def signal_tree(self, number: signal.Signals) -> None:
         """Signal the process group, at one blow: no member of it can fork in between.
 
-        What left the group comes to us when the worker, a subreaper, is gone; see `tree.sweep`.
+        What left the group comes to us when the worker, a subreaper, is gone; see `runtime.process.orphans`.
         """
         self.process.send_group(number)
 

@@ -18,10 +18,10 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import EndpointNotFound, EnvironmentUnusable
-from runtime.process import tree
 from runtime.process.child import become_subreaper
 from runtime.process.environment import BUNDLE_MARK, bundle_environment
 from runtime.process.handle import held
+from runtime.process.orphans import Orphans
 from runtime.process.zygote_client import Command
 from runtime.session.events import Placed, SessionEvent
 from runtime.session.info import BundleInfo, EndpointInfo, RelayPort
@@ -44,7 +44,8 @@ from runtime.supervisor.watch import changes, touched
 log = structlog.get_logger("supervisor")
 
 _KEPT_LOGBOOKS = 500
-_SWEEP_ROUNDS = 400
+_SWEEP_S = 10.0
+_SWEEP_FIRST_S, _SWEEP_MOST_S = 0.005, 0.05
 _INSTALLED_S = 1.0
 
 
@@ -84,7 +85,7 @@ class Supervisor:
         self._environments = environments
         self._publish = publish
         self._changed = changed
-        self._orphan_mark = None if owns_process else BUNDLE_MARK
+        self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self._bundles: dict[str, Bundle] = {}
         self._owners: Mapping[str, str] = {}
         self._drivers: dict[SessionId, Driver] = {}
@@ -96,7 +97,6 @@ class Supervisor:
         self._stop_watching = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._installations: asyncio.Task[None] | None = None
-        self._sweeping = asyncio.Lock()
         self._reconciling = asyncio.Lock()
 
     # ---- bundles
@@ -310,10 +310,13 @@ class Supervisor:
 
     async def _sweep(self) -> None:
         """Kill and reap what ended sessions left behind."""
-        async with self._sweeping:
-            for _ in range(_SWEEP_ROUNDS):
-                found = tree.sweep(held(), only_marked=self._orphan_mark)
-                if not found:
-                    return
-                log.warning("orphans.killed", count=found)
-                await asyncio.sleep(0.005)
+        mine, until, pause_s = set[int](), self._clock.now() + _SWEEP_S, _SWEEP_FIRST_S
+        while self._clock.now() < until:
+            found = self._orphans.strike(held())
+            if found.new:
+                log.warning("orphans.killed", count=len(found.new))
+                mine |= found.new
+            elif not mine & found.left:
+                return  # what others left may still be dying: that is for them to wait for
+            await asyncio.sleep(pause_s)
+            pause_s = min(_SWEEP_MOST_S, 2 * pause_s)

@@ -14,6 +14,7 @@ import pytest
 from runtime.process import procfs, tree
 from runtime.process.brake import GIVES_WAY, Brake, give_way
 from runtime.process.child import become_subreaper
+from runtime.process.orphans import sweep
 from tests.conftest import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -64,7 +65,7 @@ def _run(source: str, *, ups: int) -> Iterator[int]:
         yield popen.pid
         popen.kill()
         popen.wait()
-        while tree.sweep(()):
+        while sweep(()):
             time.sleep(0.005)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from runtime.process import procfs, tree
 from runtime.process.child import become_subreaper
+from runtime.process.orphans import sweep
 
 pytestmark = pytest.mark.process
 
@@ -58,7 +59,7 @@ def program() -> Iterator[list[subprocess.Popen[str]]]:
         popen.wait()
         assert popen.stdout is not None
         popen.stdout.close()
-    while tree.sweep(()):
+    while sweep(()):
         pass
 
 
@@ -118,8 +119,8 @@ def test_a_tree_that_forks_as_fast_as_it_can_is_ended_whole(program: list[subpro
         pass
     popen.kill()
     popen.wait()
-    assert tree.sweep(()) >= 1
-    while tree.sweep(()):
+    assert sweep(()) >= 1
+    while sweep(()):
         pass
     assert not psutil.Process().children(recursive=True)
 
@@ -153,13 +154,14 @@ def test_thousands_of_children_are_all_seen_and_all_reaped() -> None:
     # In a process of its own: the kernel hands out a list of this length in several pieces.
     program = """
 import os
-from runtime.process import procfs, tree
+from runtime.process import procfs
+from runtime.process.orphans import sweep
 for _ in range(2000):
     if os.fork() == 0:
         os._exit(0)
 print(len(procfs.children(os.getpid())))
 swept = 0
-while found := tree.sweep(()):
+while found := sweep(()):
     swept += found
 print(swept >= 2000, procfs.children(os.getpid()))
 """

@@ -12,6 +12,7 @@ import pytest_asyncio
 from runtime.clock import SystemClock
 from runtime.process.procfs import Machine
 from runtime.supervisor.sampler import Sampler
+from tests.conftest import PATIENCE
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -109,6 +110,27 @@ async def test_a_storm_on_the_machine_makes_it_look_at_all_at_once(world: World,
     for who in all_:
         await who.until(2)
     assert {who.looks for who in all_} == {2}  # once, not again and again: the storm is the new calm
+
+
+async def test_storms_that_were_none_of_ours_do_not_blind_it(world: World) -> None:
+    who = Looked(100.0)
+    world.sampler.watch(who)
+    await who.until(1)
+    for count in range(2, 8):  # one after the other, as on a machine that others share
+        world.machine = Machine(tasks=world.machine.tasks + 100, available_bytes=8 << 30)
+        began = world.clock.now()
+        await who.until(count)
+        assert world.clock.now() - began < 0.5 * PATIENCE  # a few ticks
+
+
+async def test_a_storm_that_cannot_be_looked_into_yet_is_not_forgotten(world: World) -> None:
+    many = [Looked(100.0) for _ in range(200)]  # all of them, every quarter of a second at most
+    for who in many:
+        world.sampler.watch(who)
+    await many[-1].until(1)
+    for looks in (2, 3):
+        world.machine = Machine(tasks=world.machine.tasks + 100, available_bytes=8 << 30)
+        await many[-1].until(looks)
 
 
 async def test_lost_time_is_told_to_all(world: World) -> None:
