@@ -64,7 +64,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
             gap: 4,
             values: (_, splits) => splits.map((value) => (relative ? (value < 0 ? "" : duration(value)) : clock(value * 1000).slice(0, span_s >= 300 ? 5 : 8))),
           },
-          { ...axis, ...(format === bytes ? { incrs: BYTE_STEPS } : {}), size: 62, gap: 6, space: 32, values: (_, splits) => splits.map((value) => now.current.format(value)) },
+          { ...axis, ...(format === bytes ? { incrs: BYTE_STEPS } : {}), size: 62, gap: 6, space: 26, values: (_, splits) => splits.map((value) => now.current.format(value)) },
         ],
         series: [
           {},
@@ -94,6 +94,10 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
                   ctx.font = `600 ${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
                   ctx.textAlign = "right";
                   ctx.textBaseline = "top";
+                  const wide = ctx.measureText(mark.label).width;
+                  ctx.fillStyle = colour("--surface");
+                  ctx.fillRect(x - wide - 9 * devicePixelRatio, u.bbox.top, wide + 8 * devicePixelRatio, 15 * devicePixelRatio);
+                  ctx.fillStyle = ctx.strokeStyle;
                   ctx.fillText(mark.label, x - 5 * devicePixelRatio, u.bbox.top + 2 * devicePixelRatio);
                 }
                 ctx.restore();

@@ -29,8 +29,10 @@ export function Processes({ row, processes }) {
 
 /** A process by its name, and how it was started where that says more. */
 function Named({ process }) {
-  const [name, command] = [process.name.trim(), process.command.trim()];
-  return html`<b>${name}</b>${command && command !== name && html` <code class="muted" title=${command}>${command}</code>`}`;
+  const command = process.command.trim();
+  // A worker is called "bulkhead: s_… identity@room"; here all but its own name is known.
+  const name = process.name.trim().replace(/^bulkhead: s_\w+ /, "");
+  return html`<b>${name}</b>${command && command !== process.name.trim() && html` <code class="muted" title=${command}>${command}</code>`}`;
 }
 
 /** Parents before their children, each with its depth. */

@@ -1,0 +1,160 @@
+"""Sessions as the browser shows them: found, looked into, ended; red where they stand when they crash."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.studio.conftest import ROOM, serving
+
+pytestmark = pytest.mark.e2e
+
+SENTENCE = "background task raised: ZeroDivisionError: float division by zero"
+MANY = 1000
+
+
+def row(page: Any, session: str) -> Any:
+    return page.get_by_role("row").filter(has=page.locator(f'a[href="/studio/sessions/{session}"]'))
+
+
+def test_a_crash_turns_its_row_red_where_it_stands(studio: Any, visit: Any, expect: Any) -> None:
+    fragile = studio.join("/fragile", "red")
+    studio.join("/adder", "red")
+    page = visit(studio, "/studio/sessions?q=room:red")
+    rows = page.locator("tr.row")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("fragile")
+    expect(rows.nth(1)).not_to_have_class(re.compile("row-bad"))
+    studio.crash(fragile)
+
+    red = row(page, fragile["id"])
+    expect(red).to_have_class(re.compile("row-bad"))
+    expect(red).to_contain_text(SENTENCE)
+    # It was started again meanwhile; its row says both, and is where it was.
+    expect(red).to_contain_text("ready")
+    expect(red).to_have_class(re.compile("row-bad"))
+    expect(rows.nth(1)).to_contain_text(SENTENCE)
+    expect(rows.nth(0)).not_to_have_class(re.compile("row-bad"))
+
+    page.goto("/studio/")
+    expect(page.get_by_text("Last crash")).to_contain_text(re.compile("just now|s ago"))
+    expect(page.locator(".wrong")).to_contain_text("ZeroDivisionError")
+
+
+def test_sessions_are_found_by_words_and_opened_by_keys(studio: Any, visit: Any, expect: Any) -> None:
+    mine = studio.join("/adder", "found")
+    studio.join("/helper", "found")
+    page = visit(studio, "/studio/sessions")
+    expect(row(page, mine["id"])).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("room:found adder gen 1")
+    expect(page.locator("tr.row")).to_have_count(1)
+    assert "q=" in page.url, "a search has an address"
+    page.get_by_label("Room, identity").press("Enter")
+    page.get_by_label("Room, identity").blur()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("adder")
+    page.go_back()
+    expect(page.locator("tr.row")).to_have_count(1)
+    page.keyboard.press("/")
+    page.keyboard.press("Escape")
+    expect(row(page, mine["id"])).to_be_visible()
+    page.goto("/studio/sessions?q=nothing+like+it")
+    expect(page.get_by_text("No session fits")).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    expect(row(page, mine["id"])).to_be_visible()
+
+
+def test_a_session_is_looked_into(studio: Any, visit: Any, expect: Any) -> None:
+    fragile = studio.join("/fragile", "glass")
+    page = visit(studio, f"/studio/sessions/{fragile['id']}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("fragile")
+    log = page.get_by_role("list", name="Log, newest last")
+    expect(log).to_contain_text("the kitchen is open")
+    page.keyboard.press("/")
+    page.keyboard.type("KITCHEN")
+    expect(log.locator("mark")).to_have_text("kitchen")
+    page.keyboard.type("s")
+    expect(log).to_contain_text("No line has")
+    page.get_by_label("Search the log").press("Escape")
+    expect(log).to_contain_text("the kitchen is open")
+
+    page.get_by_role("tab", name="Processes").click()
+    expect(page.get_by_role("cell", name=str(fragile["pid"]), exact=True)).to_be_visible()
+    page.get_by_role("button", name="Stacks").click()
+    expect(page.locator("pre")).to_contain_text("fragile.py")
+    expect(page.locator(".budgets")).to_contain_text("512 MiB")
+
+
+def test_a_session_is_ended_after_one_question(studio: Any, visit: Any, expect: Any) -> None:
+    visit.forgive("status of 404")
+    adder = studio.join("/adder", "end")
+    page = visit(studio, f"/studio/sessions/{adder['id']}")
+    kill = page.get_by_role("button", name="Kill")
+    kill.click()
+    asked = page.get_by_role("dialog", name="Kill adder?")
+    expect(asked).to_contain_text("Other sessions are not touched")
+    page.keyboard.press("Escape")
+    expect(asked).to_have_count(0)
+    assert studio.ask("GET", f"/workers/{adder['id']}")["exit"] is None
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("dialog", name="Stop adder?").get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("adder was stopped.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Ended .*"))).to_be_visible()
+    expect(kill).to_have_count(0)
+    assert studio.ask("GET", f"/workers/{adder['id']}")["exit"]["reason"] == "stopped"
+    page.goto("/studio/sessions/s_NOBODY00")
+    expect(page.get_by_text("Nobody knows this session")).to_be_visible()
+
+
+def test_a_thousand_rows_cost_no_more_than_those_in_sight(studio: Any, visit: Any, expect: Any) -> None:
+    known = studio.join("/adder", "many")
+    rows = [
+        known | {"id": f"s_{number:08d}", "identity": f"agent {number}", "accepted_at": stamp(number)}
+        for number in range(MANY)
+    ]
+    hello = {"epoch": "x", "version": "0", "now_ms": 0, "started_at": stamp(0)}
+    body = f"retry: 600000\n\n{event('hello', hello)}{event('sessions', {'rows': rows})}"
+    page = visit(studio, "/studio/settings")
+    page.route("**/studio/live", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+    page.goto("/studio/sessions")
+    expect(page.get_by_role("row").filter(has_text=f"agent {MANY - 1}")).to_be_visible()
+    assert page.locator("tr.row").count() < 100
+    for _ in range(3):
+        page.keyboard.press("j")
+    expect(page.locator("tr.selected")).to_contain_text(f"agent {MANY - 3}")
+    page.locator(".table-box").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+    expect(page.get_by_role("row").filter(has_text=re.compile(r"agent 0\b"))).to_be_visible()
+    assert page.locator("tr.row").count() < 100
+    # Sorted by another column, the first row is another one.
+    page.get_by_role("columnheader", name="Session").get_by_role("button").click()
+    page.locator(".table-box").evaluate("(box) => { box.scrollTop = 0; }")
+    expect(page.locator("tr.row").first).to_contain_text(re.compile(r"agent 0\b"))
+
+
+def test_what_is_shown_stays_while_the_server_is_away(tmp_path: Path, visit: Any, expect: Any) -> None:
+    agents = str(Path(__file__).resolve().parents[2] / "agents" / "adder.py")
+    visit.forgive("net::ERR_")
+    with serving(tmp_path / "away", [agents], server__room=ROOM) as studio:
+        adder = studio.ready("adder")
+        page = visit(studio, "/studio/sessions")
+        expect(row(page, adder["id"])).to_contain_text("ready")
+        studio.stop()
+        expect(page.get_by_text(re.compile("Reconnecting… last news .* ago"))).to_be_visible()
+        expect(row(page, adder["id"])).to_contain_text("adder")
+        studio.start()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.get_by_text("Reconnecting…")).to_have_count(0)
+
+
+def stamp(number: int) -> str:
+    return f"2026-01-01T{number // 3600:02d}:{number // 60 % 60:02d}:{number % 60:02d}.000Z"
+
+
+def event(kind: str, data: Any) -> str:
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n"
