@@ -19,6 +19,7 @@ export function Composer({ view, chat, isBusy }) {
   const [text, setText] = useState(() => drafts.get(chat.path) ?? "");
   const [files, setFiles] = useState([]);
   const [isOver, setOver] = useState(false);
+  const [isWaiting, setWaiting] = useState(false);
   const area = useRef(null);
   const picker = useRef(null);
   const isOpen = view.state.value === "open" && chat.isReady.value;
@@ -41,9 +42,11 @@ export function Composer({ view, chat, isBusy }) {
   const done = files.filter((one) => one.path);
   const uploading = files.some((one) => !one.path && !one.error);
   const tooLong = text.length > MAX_CHARS;
-  const canSend = isOpen && !uploading && !tooLong && (text.trim() !== "" || done.length > 0);
+  const isReady = !uploading && !tooLong && (text.trim() !== "" || done.length > 0);
+  const canSend = isOpen && isReady;
 
   const send = () => {
+    setWaiting(!canSend && (isReady || uploading));
     if (!canSend) return;
     const paths = done.map((one) => one.path);
     const said = text.trim() || `(${paths.length === 1 ? "a file" : `${paths.length} files`})`;
@@ -52,6 +55,10 @@ export function Composer({ view, chat, isBusy }) {
     chat.say(said, paths).catch(toastError);
     area.current.focus();
   };
+  // Sent while the room was not there, or a file not yet: it goes out when both are.
+  useEffect(() => {
+    if (isWaiting && canSend) send();
+  }, [isWaiting, canSend]);
   const stop = () => chat.cancel();
   const keys = (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
@@ -125,6 +132,7 @@ export function Composer({ view, chat, isBusy }) {
       <textarea ref=${area} rows="1" value=${text} dir="auto" placeholder=${isOpen ? `Message ${chat.agent}` : "Waiting for the room…"} aria-label=${`Message ${chat.agent}`} aria-invalid=${tooLong}
         onInput=${(event) => {
           setText(event.currentTarget.value);
+          setWaiting(false);
           if (event.currentTarget.value) chat.tellTyping();
         }}
         onKeyDown=${keys} onPaste=${pasted}></textarea>
@@ -134,6 +142,7 @@ export function Composer({ view, chat, isBusy }) {
           : html`<button type="button" class="button primary" onClick=${send} disabled=${!canSend} title="Send (Enter)"><${Icon} name="send" />Send</button>`
       }
     </div>
+    ${isWaiting && !canSend && html`<p class="hint" role="status">It is sent as soon as ${isOpen ? "the files are there" : "you are in the room"}.</p>`}
     ${tooLong && html`<p class="field-error" role="alert">A message has at most ${MAX_CHARS.toLocaleString("en-US")} characters; this one has ${text.length.toLocaleString("en-US")}. Attach it as a file.</p>`}
   </div>`;
 }

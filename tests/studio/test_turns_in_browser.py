@@ -1,0 +1,96 @@
+"""What becomes of a turn in the browser: stopped, lost in a crash and asked again; files along with it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.studio.conftest import HERE, ROOM, Studio, serving
+
+pytestmark = pytest.mark.e2e
+
+BEGINNING = "Once upon a time"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A server with a chatbot that never ends an answer, back at once after a crash."""
+    folder = tmp_path_factory.mktemp("turns")
+    with serving(
+        folder, [str(HERE / "chatters")], server__room=ROOM, supervisor__restart_first_s=0
+    ) as server:
+        server.ready("halting")
+        yield server
+
+
+def chat(visit: Any, studio: Studio, thread: str, **options: Any) -> Any:
+    path = f".threads/halting/{thread}.thread"
+    return visit(studio, f"/studio/rooms/{ROOM}?to=halting&thread={path}", **options)
+
+
+def say(page: Any, text: str) -> None:
+    box = page.get_by_role("textbox", name="Message halting")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_escape_stops_an_answer(studio: Studio, visit: Any, expect: Any) -> None:
+    page = chat(visit, studio, "stopped")
+    expect(page.get_by_role("heading", name="<b>Which</b> story?")).to_be_visible()
+    say(page, "any")
+    expect(page.get_by_text(BEGINNING)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("You stopped the answer")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("dialog").get_by_role("button", name="Clear").click()
+    expect(page.get_by_text(BEGINNING)).to_have_count(0)
+
+
+def test_a_crash_in_mid_answer_is_told_in_place(studio: Studio, visit: Any, expect: Any) -> None:
+    page = chat(visit, studio, "crashed")
+    say(page, "a sad one")
+    expect(page.get_by_text(BEGINNING)).to_be_visible()
+    studio.crash(studio.ready("halting"), signal.SIGSEGV)
+    expect(page.get_by_text("halting crashed in the middle of the answer")).to_be_visible()
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_text(BEGINNING)).to_have_count(2)
+    studio.crash(studio.ready("halting"), signal.SIGSEGV)
+    page.get_by_role("link", name="Read the crash report").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("SIGSEGV")
+
+
+def test_a_file_goes_along_with_a_message(studio: Studio, visit: Any, expect: Any, tmp_path: Path) -> None:
+    file = tmp_path / "recipe é.txt"
+    file.write_text("flour")
+    page = chat(visit, studio, "files")
+    page.locator(".composer input[type=file]").set_input_files(file)
+    expect(page.get_by_role("list", name="Files to send")).to_contain_text("5 B")
+    say(page, "about this")
+    expect(page.get_by_text(BEGINNING)).to_be_visible()
+    other = visit(studio, page.url)
+    with other.expect_download() as download:
+        other.get_by_role("button", name=file.name).click()
+    assert Path(download.value.path()).read_text() == "flour"
+    page.get_by_role("tab", name="Files").click()
+    page.get_by_role("button", name="attachments/").click()
+    page.get_by_role("button", name=f"Delete {file.name}").click()
+    page.get_by_role("button", name="Delete the file").click()
+    expect(page.get_by_text("This folder is empty")).to_be_visible()
+
+
+def test_participants_are_a_drawer_on_a_phone(studio: Studio, visit: Any, expect: Any) -> None:
+    page = chat(visit, studio, "phone", viewport={"width": 360, "height": 720})
+    people = page.get_by_role("complementary", name="Participants")
+    expect(page.get_by_role("textbox", name="Message halting")).to_be_visible()
+    expect(people).to_be_hidden()
+    page.get_by_role("button", name="participant").click()
+    expect(people).to_contain_text("halting")
+    expect(people).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(people).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
