@@ -51,7 +51,7 @@ const options = {
   // The page of a room and what it alone needs (shared documents, markdown) come when a room is entered.
   format: "esm",
   splitting: true,
-  chunkNames: "[name]-[hash]",
+  chunkNames: "[name]",
   target: ["chrome123", "firefox128", "safari17.5"],
   charset: "utf8",
   legalComments: "none",
