@@ -4,7 +4,7 @@ import { cx, html, useMemo } from "../core/html.js";
 import { bytes, clock, count, duration, ms, NONE, percent, plural } from "../core/format.js";
 import { crashes, endpoints, happened, history, overview, sessions } from "../core/live.js";
 import { url } from "../core/router.js";
-import { Dot, words } from "../parts/badge.js";
+import { Dot, isClean, words } from "../parts/badge.js";
 import { Copy } from "../parts/copy.js";
 import { Chart } from "../parts/chart.js";
 import { Empty, Loading } from "../parts/empty.js";
@@ -118,12 +118,29 @@ function Begin() {
 }
 
 function Events() {
-  const events = happened.value.slice(0, EVENTS);
+  const events = useMemo(() => {
+    const told = happened.value.filter((event) => event.type !== "session.status" && event.type !== "session.placed").slice(0, EVENTS);
+    return [...told, ...before(told.at(-1)?.at ?? "~", sessions.peek() ?? [])].slice(0, EVENTS);
+  }, [happened.value, sessions.value === null]);
   return html`<${Card} title="What happened" flush>
     ${events.length
       ? html`<ol class="events">${events.map((event, i) => html`<${Event} key=${`${event.at}${event.session}${event.type}${i}`} event=${event} />`)}</ol>`
-      : html`<p class="events-none">Nothing since you opened this page.</p>`}
+      : html`<p class="events-none">Nothing yet.</p>`}
   <//>`;
+}
+
+/** What can be told of the time before this page was opened: who came, and who went. */
+function before(at, rows) {
+  return rows
+    .flatMap((row) => {
+      const who = { session: row.id, identity: row.identity, endpoint: row.endpoint, room: row.room };
+      const came = { type: "session.accepted", at: row.accepted_at, ...who };
+      const ends = [row.restart?.last_exit, row.exit].filter(Boolean);
+      return [came, ...ends.map((exit) => ({ type: isClean(exit.reason) ? "session.exited" : "session.crashed", at: exit.at, exit, sentence: exit.message, ...who }))];
+    })
+    .filter((event) => event.at < at)
+    .sort((a, b) => (a.at < b.at ? 1 : -1))
+    .slice(0, EVENTS);
 }
 
 function Event({ event }) {

@@ -167,7 +167,6 @@ function About({ row }) {
       ["Processor", `${row.exit ? "" : `${percent(row.cpu_share)}, `}${duration(row.cpu_s)} in all`],
       ["Memory", row.exit ? `${bytes(row.rss_bytes)} at most` : html`${bytes(row.rss_bytes)}${row.pss_bytes > 0 && html` <span class="muted" title="With each shared page divided among those who share it">${bytes(row.pss_bytes)} its own</span>`}`],
       ["Loop lag", row.exit ? null : ms(row.lag_ms)],
-      ["Messages", row.messages ?? NONE],
     ]}
   />`;
 }

@@ -59,7 +59,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
             ...axis,
             grid: { show: false },
             space: 64,
-            ...(relative ? { incrs: SECONDS } : {}),
+            incrs: relative || span_s < 300 ? SECONDS : SECONDS.slice(SECONDS.indexOf(60)),
             size: 24,
             gap: 4,
             values: (_, splits) => splits.map((value) => (relative ? (value < 0 ? "" : duration(value)) : clock(value * 1000).slice(0, span_s >= 300 ? 5 : 8))),

@@ -6,10 +6,13 @@ import { Chart } from "../../parts/chart.js";
 import { Loading } from "../../parts/empty.js";
 import { uptime } from "../sessions.js";
 
+const STEP_S = 0.9;
+const STEPS = 240;
+
 /** `curve` is `{t_s, cpu, rss_bytes}` of `GET /workers/{id}`; without one, the last minute that was seen live. */
 export function Curves({ row, curve, loaded }) {
   const shown = useMemo(() => {
-    if (curve?.t_s?.length) return { t: curve.t_s, cpu: curve.cpu, rss: curve.rss_bytes };
+    if (curve?.t_s?.length) return evened(curve);
     const { cpu = [], rss = [] } = row.spark ?? {};
     const began = Math.max(0, (uptime(row) ?? 0) - cpu.length + 1);
     return { t: cpu.map((_, i) => began + i), cpu: [...cpu], rss: [...rss] };
@@ -29,4 +32,24 @@ export function Curves({ row, curve, loaded }) {
     <${Chart} ...${common} label="Processor time" series=${cpu} format=${percent} least=${0.1} height=${124} />
     <${Chart} ...${common} label="Memory" series=${memory} format=${bytes} least=${16 << 20} height=${124} />
   </div>`;
+}
+
+/**
+ * A curve at even steps.  Near a limit a session is looked at many times a second, and the processor time of such
+ * a moment is all or nothing.
+ */
+function evened({ t_s, cpu, rss_bytes }) {
+  const step = Math.max(STEP_S, t_s.at(-1) / STEPS);
+  const shown = { t: [], cpu: [], rss: [] };
+  let [used, since, most, next] = [0, 0, 0, step];
+  t_s.forEach((t, i) => {
+    used += cpu[i] * (t - (i ? t_s[i - 1] : 0));
+    most = Math.max(most, rss_bytes[i]);
+    if (t < next && i < t_s.length - 1) return;
+    shown.t.push(t);
+    shown.cpu.push(t > since ? used / (t - since) : 0);
+    shown.rss.push(most);
+    [used, since, most, next] = [0, t, 0, t + step];
+  });
+  return shown;
 }

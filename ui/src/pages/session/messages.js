@@ -26,7 +26,7 @@ export function Messages({ id, over }) {
       ${rows.map(
         (one, i) => html`<li key=${`${one.at} ${rows.length - i}`} class="message">
           <time class="muted">${clock(one.at, { millis: true })}</time>
-          <span class=${`way way-${one.direction}`} title=${one.direction === "in" ? "to the session" : "from the session"}><${Icon} name=${one.direction === "in" ? "out" : "in"} size=${14} label=${one.direction === "in" ? "to the session" : "from the session"} /></span>
+          <span class=${`way way-${one.direction}`} title=${one.direction === "in" ? "to the session" : "from the session"}><${Icon} name=${one.direction === "in" ? "in" : "out"} size=${14} />${one.direction}</span>
           <span class="message-kind">${words(one.kind)}${one.count > 1 && html` <span class="muted">× ${count(one.count)}</span>`}</span>
           <span class="message-text cut" title=${one.summary}>${one.summary}</span>
           <span class="message-size muted">${bytes(one.bytes ?? one.size_bytes)}</span>
