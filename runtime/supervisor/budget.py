@@ -98,6 +98,7 @@ class Budget:
         self._processes = 0
         self._storm_until = 0.0
         self._multiplies = False
+        self._unweighed = False
         self._cpu_s = 0.0
         self._credit_s = _CPU_BURST_S
         self._full_since: float | None = None
@@ -113,6 +114,10 @@ class Budget:
         """
         self._multiplies = self._pids is not None and use.threads > self._tasks + _MULTIPLIES
         return self._memory is not None and not self._multiplies and use.rss_bytes >= SOFT * self._memory
+
+    def do_not_weigh(self) -> None:
+        """What belongs to the tree is not known yet: the reading that is taken next says nothing of it."""
+        self._unweighed = True
 
     def crowd(self) -> tuple[int, int] | None:
         """Processes and threads, and processes alone, beyond which a tree is stopped while it is counted."""
@@ -156,6 +161,10 @@ class Budget:
             return []
         if self._multiplies:
             self._look_within(_SHORTEST_S)
+            return []
+        if self._unweighed:
+            self._unweighed = False
+            self._look_within(_CLOSE_LOOK_S)
             return []
         if self._at is None:
             self._inherited = use.rss_bytes

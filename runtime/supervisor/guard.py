@@ -11,6 +11,7 @@ from runtime.clock import Clock
 from runtime.process import procfs, tree
 from runtime.process.brake import Brake, give_way
 from runtime.process.procfs import Member
+from runtime.process.tree import TreeUse
 from runtime.process.worker_process import WorkerProcess
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
@@ -76,6 +77,8 @@ class Guard:
         self._paused: list[Member] = []
         self._frozen = False
         self._holds = False
+        self._weight: tuple[int, int] | None = None
+        self._weighing: asyncio.Future[tuple[int, int]] | None = None
         self._flood_told = False
         self._clock = clock
         self._telling: Late | None = None
@@ -91,8 +94,7 @@ class Guard:
         if use is None:
             return None
         if self._budget.wants_pss(use):
-            pss, uss = tree.owned(use.members)
-            use = replace(use, pss_bytes=pss, uss_bytes=uss)
+            use = self._weighed(use)
         self._instruments.take(use, now)
         stays_stopped = self._kernel_ended_it()
         self._budget.cpu_is_kept = "cpu.max" in self._cell.kept
@@ -118,6 +120,29 @@ class Guard:
         else:
             self._listen(use.members[0], now)
         return min(self._budget.next_s, self._vigil.next_s)
+
+    def _weighed(self, use: TreeUse) -> TreeUse:
+        """With what belongs to it; of many processes that is had in a thread, and known at a later look.
+
+        A process that forks cannot be asked for its share before it is done.  Among hundreds that took seconds,
+        in which nobody was looked at, and nobody else was answered.
+        """
+        if len(use.members) <= tree.MOST_WEIGHED:
+            self._weight = tree.owned(use.members)
+        elif self._weight is None:
+            if self._weighing is None:
+                loop = asyncio.get_running_loop()
+                self._weighing = loop.run_in_executor(None, tree.owned, use.members)
+                self._weighing.add_done_callback(self._has_weighed)
+            self._budget.do_not_weigh()
+            return use
+        (pss, uss), self._weight = self._weight, None
+        return replace(use, pss_bytes=pss, uss_bytes=uss)
+
+    def _has_weighed(self, done: asyncio.Future[tuple[int, int]]) -> None:
+        self._weighing = None
+        if not done.cancelled() and done.exception() is None:
+            self._weight = done.result()
 
     def _kernel_ended_it(self) -> bool:
         """What the kernel refused, or ended, is the end of the session, as it is where we watch alone."""

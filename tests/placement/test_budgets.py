@@ -139,6 +139,28 @@ async def test_a_session_is_a_session_of_the_kernel_too(node: Any) -> None:
     assert os.getsid(node.pid(session_id)) == os.getpgid(node.pid(session_id)) == node.pid(session_id)
 
 
+async def test_memory_in_many_processes_is_found_too(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            here, there = os.pipe()
+            for _ in range(24):
+                if os.fork() == 0:
+                    os.close(there)
+                    os.read(here, 1)  # until all are there
+                    held = b"x" * (20 << 20)
+                    time.sleep(600)
+            os.close(there)
+    """,
+        memory="200MiB",
+    )
+    assert ended.exit.reason is ExitReason.MEMORY
+    assert "of 200 MiB of memory in 25 processes" in ended.exit.message
+
+
 async def test_running_out_of_files_is_called_so(node: Any) -> None:
     ended = await _ending(
         node,

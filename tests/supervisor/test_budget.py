@@ -81,6 +81,18 @@ def test_a_bomb_is_found_within_a_quarter_above_its_limit(
     assert held <= 1.25 * limit
 
 
+def test_memory_that_is_still_being_weighed_is_judged_later() -> None:
+    budget = Budget(Limits(memory="300MiB"), 0.0)
+    budget.take(use(10), 0.0)
+    many = use(900, processes=30, threads=30)
+    assert budget.wants_pss(many)
+    budget.do_not_weigh()
+    assert budget.take(many, 1.0) == []
+    assert budget.next_s <= 0.1
+    weighed = use(900, pss=305, processes=30, threads=30)
+    assert kinds(budget.take(weighed, 1.1)) == [(Excess, ExitReason.MEMORY)]
+
+
 def test_what_a_session_was_forked_with_is_not_its_own() -> None:
     budget = Budget(Limits(memory="300MiB"), 0.0)
     # A bundle that imports a gigabyte: half of it would be the session's by its share alone.
