@@ -224,12 +224,16 @@ class Overview:
         if parked:
             tell(
                 "error",
-                f"{_count(parked, 'input')} killed every session that ran them, and wait in quarantine",
+                f"{_counted(parked, 'input', 'is', 'are')} in quarantine after killing session after session",
                 CRASHES,
             )
         looping = self._looping()
         if looping:
-            tell("error", f"{_count(looping, 'session')} failed and wait to be started again", SESSIONS)
+            tell(
+                "error",
+                f"{_counted(looping, 'session', 'waits', 'wait')} to be started again after a failure",
+                SESSIONS,
+            )
         if load.draining:
             tell("warn", "The server is shutting down: no new sessions are taken", OVERVIEW)
         if load.sessions >= load.max_sessions:
@@ -261,5 +265,5 @@ class Overview:
         return sum(1 for record in self._front.chronicle.live() if record.restart_at is not None)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str, one: str, several: str) -> str:
+    return f"{number} {noun} {one}" if number == 1 else f"{number} {noun}s {several}"

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from runtime.front import live
+from runtime.session.info import BundleInfo, Vitals
+from runtime.session.record import ExitReason
+from runtime.session.use import UsePoint
+from tests.front.conftest import read_head, request
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+SNAPSHOT = ["hello", "sessions", "overview", "bundles", "rooms", "crashes"]
+
+
+class Stream:
+    """A reader of the stream over a raw connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.last_id = ""
+
+    async def next(self) -> tuple[str, Any]:
+        """Kind and data of the next event."""
+        kind = ""
+        async with asyncio.timeout(20):
+            while True:
+                line = (await self.reader.readuntil(b"\n")).decode().rstrip("\n")
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    self.last_id = value
+                elif name == "event":
+                    kind = value
+                elif name == "data":
+                    return kind, json.loads(value)
+
+    async def until(self, wanted: str, having: Any = lambda data: True) -> Any:
+        """The data of the next event of a kind for which `having` holds."""
+        while True:
+            kind, data = await self.next()
+            if kind == wanted and having(data):
+                return data
+
+
+async def follow(site: Any, **headers: str) -> Stream:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=1 << 24)
+    site.streams.append(writer)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    writer.write(request("GET", "/studio/live", headers=named).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    status, found = await read_head(reader)
+    assert status == 200
+    assert found["content-type"].startswith("text/event-stream")
+    return Stream(reader, writer)
+
+
+async def started(site: Any) -> str:
+    sid: str = (await site.post("/chat")).json["session"]
+    await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+    return sid
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "TICK_S", 0.01)
+    monkeypatch.setattr(live, "SECOND_S", 0.05)
+
+
+async def test_a_reader_begins_with_all_there_is(serving: Any) -> None:
+    async with serving() as site:
+        sid = await started(site)
+        site.placement.curves[sid] = (UsePoint(t_s=1.0, rss_bytes=9, pss_bytes=0, cpu_s=0.5, processes=1),)
+        stream = await follow(site)
+        begun = [await stream.next() for _ in SNAPSHOT]
+        assert [kind for kind, _ in begun] == SNAPSHOT
+        found = dict(begun)
+        assert found["hello"]["epoch"] == site.server.front.chronicle.feed.epoch
+        (row,) = found["sessions"]["rows"]
+        assert (row["id"], row["state"], row["crashed"]) == (sid, "ready", False)
+        assert row["spark"] == {"cpu": [0.5, 0.5], "rss": [9, 9]}
+        assert found["overview"]["sessions"] == 1
+        assert set(found["overview"]["history"]) == {
+            *("at_ms", "sessions", "starts", "crashes", "lag_ms", "cpu", "memory")
+        }
+        assert found["bundles"]["endpoints"][0]["path"] == "/chat"
+        assert found["crashes"] == {"crashes": []}
+
+
+async def test_changes_come_as_they_happen(serving: Any) -> None:
+    async with serving() as site:
+        stream = await follow(site)
+        await stream.until("crashes")
+        sid = (await site.post("/chat")).json["session"]
+        assert (await stream.until("happened"))["type"] == "session.accepted"
+        ready = await stream.until("session", lambda row: row["state"] == "ready")
+        assert (ready["id"], "spark" in ready) == (sid, False)
+        site.placement.exit(sid, ExitReason.SIGNAL, signal=11)
+        over = await stream.until("session", lambda row: row["state"] == "exited")
+        assert (over["crashed"], over["exit"]["signal"]) == (True, 11)
+        groups = (await stream.until("crashes"))["crashes"]
+        assert groups == (await site.get("/crashes")).json["crashes"]
+        site.placement.listed_bundles = [
+            BundleInfo(name="b", source="b.py", generation=1, state="failed", error="no")
+        ]
+        changed = await stream.until("bundles", lambda data: data["bundles"])
+        assert changed["bundles"][0]["error"] == "no"
+        assert (await stream.until("overview"))["alerts"][0]["level"] == "error"
+
+
+async def test_samples_are_shares_bytes_and_lags(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as site:
+        sid = await started(site)
+        began = time.monotonic()
+
+        def glance(_: str) -> Vitals:
+            now = time.monotonic()  # a process that uses half a core
+            return Vitals(at=now, cpu_s=(now - began) / 2, rss_bytes=70, lag_ms=1.26)
+
+        monkeypatch.setattr(site.placement, "glance", glance)
+        stream = await follow(site)
+        sample = await stream.until("samples", lambda data: data["of"][sid][0] > 0)
+        assert sample["of"][sid] == [0.5, 70, 1.3]
+
+
+async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(serving: Any) -> None:
+    async with serving() as site:
+        stream = await follow(site)
+        await stream.until("crashes")
+        first = await started(site)
+        await stream.until("session", lambda row: row["state"] == "ready")
+        stream.writer.close()
+        second = await started(site)
+        again = await follow(site, Last_Event_ID=stream.last_id)
+        begun = [await again.next() for _ in SNAPSHOT]
+        assert [kind for kind, _ in begun] == SNAPSHOT
+        assert {row["id"] for row in begun[1][1]["rows"]} == {first, second}
+        missed = [await again.until("happened") for _ in range(4)]
+        assert {event["session"] for event in missed} == {second}
+        # Of another run of the server, and too long ago: all there is, and nothing of what happened.
+        stranger = await follow(site, Last_Event_ID="00000000-1")
+        kinds = [(await stranger.next())[0] for _ in range(len(SNAPSHOT) + 2)]
+        assert "happened" not in kinds
+
+
+async def test_readers_share_what_is_made(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SECOND_S", 60.0)
+    async with serving() as site:
+        sid = await started(site)
+        made: list[str] = []
+        row = live.worker_json
+        monkeypatch.setattr(
+            live,
+            "worker_json",
+            lambda front, record, **more: made.append("row") or row(front, record, **more),
+        )
+        streams = [await follow(site) for _ in range(5)]
+        for stream in streams:
+            assert (await stream.until("sessions"))["rows"][0]["id"] == sid
+        assert made == ["row"]
+
+
+async def test_nothing_is_made_while_nobody_reads(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as site:
+        asked: list[str] = []
+        told = live.bundles_json
+        monkeypatch.setattr(live, "bundles_json", lambda front: asked.append("bundles") or told(front))
+        stream = await follow(site)
+        await stream.until("overview")
+        stream.writer.close()
+        async with asyncio.timeout(10):
+            while b"bulkhead_event_readers 0.0" not in (await site.get("/metrics")).body:
+                await asyncio.sleep(0)
+        for _ in range(100):  # a tick may be under way
+            await asyncio.sleep(0)
+        asked.clear()
+        for _ in range(3):
+            await started(site)
+        await asyncio.sleep(3 * live.SECOND_S)
+        assert asked == []
+
+
+async def test_old_ends_go_and_readers_are_told(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MAX_ENDED", 2)
+    async with serving() as site:
+        sids = [await started(site) for _ in range(4)]
+        site.placement.exit(sids[0], ExitReason.FINISHED)
+        await site.server.front.chronicle.wait(sids[0], until="exited", timeout_s=5)
+        stream = await follow(site)
+        await stream.until("crashes")
+        for sid in sids[1:]:
+            site.placement.exit(sid, ExitReason.FINISHED)
+        assert [(await stream.until("gone"))["id"] for _ in range(2)] == sids[:2]
+        monkeypatch.setattr(live, "SECOND_S", 0.0)  # the next snapshot is a new one
+        again = await follow(site)
+        rows = (await again.until("sessions"))["rows"]
+        assert {row["id"] for row in rows} == set(sids[2:])
+
+
+async def test_a_reader_that_fell_behind_gets_all_there_is_once_more(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = live.Frames()
+    monkeypatch.setattr(live, "Frames", lambda: kept)
+    async with serving() as site:
+        stream = await follow(site)
+        await stream.until("crashes")
+        for _ in range(live.KEPT_FRAMES + 10):  # without giving the reader a turn
+            kept.publish(b"event: noise\ndata: {}\n\n")
+        kinds = [(await stream.next())[0]]
+        while kinds[-1] != "crashes":
+            kinds.append((await stream.next())[0])
+        assert kinds[-len(SNAPSHOT) :] == SNAPSHOT
+
+
+async def test_readers_are_bounded_together_with_those_of_events(serving: Any) -> None:
+    async with serving(max_subscribers=1) as site:
+        await follow(site)
+        for path in ("/studio/live", "/events"):
+            refused = await site.get(path)
+            assert (refused.status, refused.json["type"]) == (503, "urn:bulkhead:problem:too_many_readers")
+
+
+async def test_strangers_see_nothing_and_the_stream_ends_with_the_server(serving: Any) -> None:
+    async with serving(api_token="t0ken") as site:
+        assert (await site.get("/studio/live", X_Forwarded_For="203.0.113.7")).status == 401
+        stream = await follow(site)
+        await stream.until("crashes")
+        await site.server.stop()
+        with pytest.raises(EOFError):
+            await stream.until("never")
