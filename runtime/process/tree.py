@@ -50,8 +50,8 @@ def measure(
     """Measure the tree of `pid` now; None when it is gone.
 
     Costs about 15 µs a process; `with_pss` 40 µs more for a small one and 3 µs for each further megabyte;
-    `with_fds` 2 µs.  Of more than `MOST_WEIGHED` processes none is asked for its share: the answer waits for a
-    fork that is going on, which among many takes long.
+    `with_fds` 2 µs.  Of more than `MOST_WEIGHED` processes none is asked for its share: the answer waits for
+    forks that are going on, which among many takes long.
     """
     members = procfs.tree(pid, see=None if brake is None else brake.see)
     if not members:

@@ -124,8 +124,8 @@ class Guard:
     def _weighed(self, use: TreeUse) -> TreeUse:
         """With what belongs to it; of many processes that is had in a thread, and known at a later look.
 
-        A process that forks cannot be asked for its share before it is done.  Among hundreds that took seconds,
-        in which nobody was looked at, and nobody else was answered.
+        A process that forks cannot be asked for its share before it is done.  Among hundreds that took
+        seconds, in which nobody was looked at, and nobody else was answered.
         """
         if len(use.members) <= tree.MOST_WEIGHED:
             self._weight = tree.owned(use.members)
