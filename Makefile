@@ -9,7 +9,7 @@ ARGS ?=
 # Two workers: much of the time goes to waiting for processes.  PYTEST_ARGS="-n 0 -k name" for one test.
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help run test test-interop lint bench ui ui-check lock clean
+.PHONY: help run test test-interop lint bench ui ui-check screenshots lock clean
 
 help:
 	@echo "make run     serve the agents of agents/ and call them into the room demo"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench   measure starts and latencies"
 	@echo "make ui      build Studio into runtime/front/static (needs Node 20 and npm)"
 	@echo "make ui-check  prove that runtime/front/static is what ui/ builds, run the tests of ui/"
+	@echo "make screenshots  take the pictures of Studio again (needs chromium)"
 	@echo "make lock    write the lock files again (needs uv)"
 	@echo "make clean   remove .venv, caches and the state of local runs"
 
@@ -49,6 +50,9 @@ ui-check: ui/node_modules/.installed
 ui/node_modules/.installed: ui/package-lock.json
 	cd ui && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
+
+screenshots: $(VENV)/.installed-dev
+	$(PY) docs/studio/shoot.py
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \

@@ -50,7 +50,7 @@ class Studio:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Serve, and return once it answers."""
+        """Serve, and return once it takes calls."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
         more = {"HOME": str(self.folder), "PYTHONPATH": str(ROOT), "BULKHEAD_LOG_FORMAT": "json"}
         more["BULKHEAD_OFFLINE_DELAY_MS"] = "2"
@@ -68,7 +68,7 @@ class Studio:
                 start_new_session=True,
             )
         known = self.folder / "state" / "server.json"
-        self.until(lambda: known.exists() and self._answers(json.loads(known.read_text())["url"]))
+        self.until(lambda: known.exists() and self._is_ready(json.loads(known.read_text())["url"]))
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it as a terminal would, and everything that it started."""
@@ -103,15 +103,8 @@ class Studio:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """A request of the operator API; its answer, which must be a good one."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
-        try:
-            payload = None if body is None else json.dumps(body)
-            connection.request(method, path, payload, {"Content-Type": "application/json", **headers})
-            answer = connection.getresponse()
-            raw = answer.read()
-        finally:
-            connection.close()
-        assert answer.status < 400, f"{method} {path}: {answer.status} {raw[:500]!r}"
+        status, raw = self._exchange(method, path, body, headers)
+        assert status < 400, f"{method} {path}: {status} {raw[:500]!r}"
         return json.loads(raw) if raw else None
 
     def join(self, endpoint: str, room: str, **arguments: Any) -> dict[str, Any]:
@@ -136,13 +129,22 @@ class Studio:
         """Make a session fail; the agent in `agents/fragile.py` raises at SIGUSR2."""
         os.kill(worker["pid"], number)
 
-    def _answers(self, url: str) -> bool:
+    def _is_ready(self, url: str) -> bool:
         self.port = int(url.rstrip("/").rpartition(":")[2])
         try:
-            self.ask("GET", "/livez")
+            return self._exchange("GET", "/readyz", None, {})[0] == 200
         except OSError:
             return False
-        return True
+
+    def _exchange(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            payload = None if body is None else json.dumps(body)
+            connection.request(method, path, payload, {"Content-Type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
 
 @contextmanager
@@ -171,23 +173,29 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, without a window."""
+def chromium() -> dict[str, Any]:
+    """How to launch the browser; skips where there is none."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         pytest.skip("STUDIO NOT TESTED: no chromium was found (apt-get install chromium, or set CHROMIUM)")
+    # Chromium's sandbox needs a user that is not root; /dev/shm is small in a container.
+    arguments = ["--disable-dev-shm-usage", "--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    return {"executable_path": found, "args": arguments}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    how = chromium()
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=DEADLINE_S * 1000)
-    # Chromium's sandbox needs a user that is not root; /dev/shm is small in a container.
-    arguments = ["--disable-dev-shm-usage", "--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=arguments)
+        found = playwright.chromium.launch(**how)
         try:
-            yield chromium
+            yield found
         finally:
-            chromium.close()
+            found.close()
 
 
 @dataclass

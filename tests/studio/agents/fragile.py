@@ -5,11 +5,13 @@ import signal
 
 from runtime.sdk import ServiceHost
 
+KEY = "sk-live-0123456789abcdef"
+
 service = ServiceHost()
 
 
-def share(total: float, among: list[str]) -> float:
-    api_key = "sk-live-0123456789abcdef"  # noqa: F841
+def share(total: float, among: list[str], *, api_key: str) -> float:
+    """What each of the guests pays."""
     return total / len(among)
 
 
@@ -27,7 +29,7 @@ class Fragile:
         await self.poked.wait()
         guests = []
         print("dividing the bill")
-        share(120.0, guests)
+        share(120.0, guests, api_key=KEY)
 
     async def stop(self):
         self.working.cancel()
