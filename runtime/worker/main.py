@@ -138,7 +138,7 @@ class _Worker:
         self._ends = ends
         self._loaded = loaded
         self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
-        self._start: asyncio.Future[control.Start] | None = None
+        self._start: asyncio.Future[control.Start | None] | None = None
         self._session: Session | None = None
         # What came with the Start, in the one turn of the loop until there is a session to take it.
         self._early: list[control.ToWorker] = []
@@ -161,7 +161,7 @@ class _Worker:
         answer_in(box, self._folder)
         channel.send(control.Hello(os.getpid()))
         parked = asyncio.create_task(self._parked())
-        start = await self._first(channel)
+        start = await self._start  # None: there will be none
         parked.cancel()
         if start is None:
             return ExitCode.FRONT_LOST
@@ -205,14 +205,6 @@ class _Worker:
         if isinstance(self._loaded, LoadedBundle):
             await rehearsal.rehearse(self._loaded)
 
-    async def _first(self, channel: Channel[control.ToWorker]) -> control.Start | None:
-        assert self._start is not None
-        lost = asyncio.create_task(self._front_lost.wait(), name=f"{OURS}front lost")
-        waited: list[asyncio.Future[Any]] = [self._start, lost]
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        lost.cancel()
-        return self._start.result() if self._start.done() else None
-
     async def _be(
         self, start: control.Start, loaded: LoadedBundle, channel: Channel[control.ToWorker]
     ) -> ExitCode:
@@ -242,9 +234,14 @@ class _Worker:
         elif self._start.done():
             self._early.append(message)
         elif isinstance(message, control.Stop):
-            # Asked to end before there was anything to do.
-            self._front_lost.set()
+            self._lose_front()  # asked to end before there was anything to do
 
     def _ended(self, error: ProtocolError | None) -> None:
-        self._front_lost.set()
+        self._lose_front()
         self._closed.set()
+
+    def _lose_front(self) -> None:
+        assert self._start is not None
+        self._front_lost.set()
+        if not self._start.done():
+            self._start.set_result(None)

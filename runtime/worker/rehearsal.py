@@ -87,7 +87,7 @@ def _whole(run: RunAny, empty: LoadedBundle) -> None:
 
 async def rehearse(loaded: LoadedBundle) -> None:
     """Prepare a session that is never sent anywhere, and enter a room that is closed at once."""
-    start = control.Start("", 0, "/", "", "", relay=True, env={"BULKHEAD_SESSION": ""})
+    start = control.Start("", 0, "/", "", "", relay=True, env=dict.fromkeys(_VARIABLES, ""))
     control.decode(control.to_worker, control.encode(start))
     session = Session(start, loaded, lambda _: None, _at_once)
     await session.rehearse(_Nobody)
