@@ -30,8 +30,9 @@ test: lint
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 # The environments of the real SDK are made on first use, in .venv-interop.
+# VERSIONS="0.20.6 0.42.2" tries other releases than the two that `make test` does.
 test-interop: $(VENV)/.installed-dev
-	$(PY) -m pytest $(PYTEST_ARGS) tests/interop
+	INTEROP_VERSIONS="$(VERSIONS)" $(PY) -m pytest $(PYTEST_ARGS) tests/interop tests/placement/test_upstream.py
 
 lint: $(VENV)/.installed-dev
 	$(PY) -m ruff check .

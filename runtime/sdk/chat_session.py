@@ -322,7 +322,7 @@ class _Turn:
                 self.changed.clear()
                 await _wait(self.changed, SETTLE_S)
                 continue
-            is_answered = self._final is not None and _ends_in_text(thread, agent)
+            is_answered = self._final is not None and _ends_in_words(thread)
             may_be_over = not self._thinking and (is_answered or self.is_cancelled)
             if self._lost and not may_be_over:
                 raise RoomLost(self._lost, cure="Say it again when both are back.")
@@ -334,10 +334,9 @@ class _Turn:
                 raise RoomError(f"{agent} has answered nothing for {timeout_s:g} s")
 
 
-def _ends_in_text(thread: Thread, agent: str) -> bool:
-    """Whether the agent's words are the last entry, and not a tool that it calls."""
-    last = thread.tail(1)
-    return bool(last) and last[0].author_name == agent
+def _ends_in_words(thread: Thread) -> bool:
+    """Whether the last entry is somebody's message, and not a tool that the agent calls."""
+    return bool(thread.tail(1))
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> bool:

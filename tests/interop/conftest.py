@@ -24,7 +24,7 @@ ROOT = HERE.parents[1]
 KEY = ApiKey("11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "s3cr3t" * 8)
 SECRET = "interop-webhook-secret-of-some-length"
 BUDGET_S = 90.0 * max(2, len(VERSIONS))
-DRIVER_S = 60
+DRIVER_S = 150
 _spent_s = 0.0
 
 
@@ -91,13 +91,15 @@ def start(command: Sequence[str], log: Path, **settings: Any) -> Started:
     return Started(process, log)
 
 
-def _serve(folder: Path, model: FakeModel, **more: str) -> Iterator[Bulkhead]:
+def serve(folder: Path, model: FakeModel, agents: Path, **more: str) -> Iterator[Bulkhead]:
+    """Run a server, whose state is in the folder, with these agents."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     env = {**kept, "HOME": str(folder), "PYTHONUNBUFFERED": "1", "BULKHEAD_LOG_FORMAT": "json"}
-    provider = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.key}
+    # Named this way they are the front's alone: agents reach the model through it.
+    provider = {"BULKHEAD_MODEL_URL": model.url, "BULKHEAD_MODEL_KEY": model.key}
     flags = {"server.port": 0, "server.state_dir": str(folder / "state"), "server.watch": False}
-    work = json.dumps({"flags": flags, "sources": [str(HERE / "our_agents")]})
+    work = json.dumps({"flags": flags, "sources": [str(agents)]})
     server = start(
         [sys.executable, "-m", "runtime.front", work],
         folder / "server.log",
@@ -121,12 +123,13 @@ def model() -> Iterator[FakeModel]:
 # A child of this process: it must not live on beside tests whose front takes every child for its own.
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
-    yield from _serve(tmp_path_factory.mktemp("open"), model)
+    yield from serve(tmp_path_factory.mktemp("open"), model, HERE / "our_agents")
 
 
 @pytest.fixture(scope="module")
 def signed_server(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
-    yield from _serve(tmp_path_factory.mktemp("signed"), model, BULKHEAD_WEBHOOK_SECRET=SECRET)
+    folder = tmp_path_factory.mktemp("signed")
+    yield from serve(folder, model, HERE / "our_agents", BULKHEAD_WEBHOOK_SECRET=SECRET)
 
 
 @pytest.fixture(autouse=True)

@@ -85,8 +85,14 @@ def _events(text: str, response_id: str, model: str) -> Any:
         "usage": None,
     }
     part = {"type": "output_text", "text": text, "annotations": []}
-    item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
-    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    item = {
+        "id": f"msg_of_{response_id}",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
+    place = {"item_id": item_id, "output_index": 0, "content_index": 0}
     used = {
         "input_tokens": 5,
         "output_tokens": 7,

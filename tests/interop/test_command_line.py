@@ -14,7 +14,7 @@ import pytest
 from runtime.cli.ports import any_free
 from tests.interop.conftest import HERE, KEY, Bulkhead, Drive, Sdk, Started
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 Starting = Callable[..., Started]
 Cli = Callable[..., str]
@@ -42,7 +42,7 @@ def cli(sdk: Sdk, server: Bulkhead, tmp_path: Path) -> Cli:
             [sdk.cli, *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
             env=environment(sdk, server, tmp_path),
             cwd=tmp_path,
             check=False,
@@ -73,7 +73,7 @@ def test_service_run_joins_our_room_and_answers(
     started = starting(
         [*command, f"--room={room}", "--port", str(port)], env=environment(sdk, server, tmp_path)
     )
-    started.said("echo", 40)
+    started.said("echo", 120)
     listing = in_room(sdk, "messaging", "list-participants" if sdk.number < (0, 31) else "list")
     listed = ""
     for _ in range(10):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.conftest import Bulkhead, Drive, Sdk
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
 def people(server: Bulkhead, room: str, *names: str) -> dict[str, Any]:

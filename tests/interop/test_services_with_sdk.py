@@ -16,7 +16,7 @@ from runtime.cli.ports import any_free
 from tests.interop.conftest import HERE, ROOT, SECRET, Bulkhead, Drive, Sdk, Started
 from tests.interop.fake_model import ANSWER, FakeModel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 Starting = Callable[..., Started]
 
@@ -43,7 +43,7 @@ def call(server: Bulkhead, url: str, room: str, name: str, **env: str) -> subpro
     command = [sys.executable, "-m", "runtime", "call", url, "--room", room, "--wait", "0"]
     more = ["--room-url", server.room_url(room), "--token", server.token(room, name)]
     return subprocess.run(
-        [*command, *more], capture_output=True, text=True, timeout=60, env={**server.env, **env}, cwd=ROOT
+        [*command, *more], capture_output=True, text=True, timeout=150, env={**server.env, **env}, cwd=ROOT
     )
 
 

@@ -27,7 +27,7 @@ async def enable(*rooms):
 
 async def until(condition, what):
     """Wait until something is so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (value := condition()):
             await asyncio.sleep(0.02)
     assert value, what
@@ -62,7 +62,7 @@ def run(main):
     work = json.loads(sys.argv[1])
 
     async def bounded():
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(140):
             return await main(work)
 
     print(json.dumps(asyncio.run(bounded()) or {}))

@@ -103,6 +103,19 @@ async def test_a_text_before_a_tool_is_not_the_end(server: Any, monkeypatch: pyt
         assert [piece async for piece in said] == []
 
 
+async def test_a_text_that_the_document_never_shows_is_the_answer_all_the_same(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_session, "QUIET_S", 0.05)
+
+    async def reply(bot: Scripted, said: str) -> None:
+        await bot.send("in a message alone")
+
+    await scripted(server, reply)
+    async with ChatSession(await server.enter("ada"), answer_timeout_s=30) as chat:
+        assert await answer(chat) == "in a message alone"
+
+
 async def test_a_status_among_the_agents_attributes_ends_with_the_answer(server: Any) -> None:
     async def reply(bot: Scripted, said: str) -> None:
         me = bot.room.local_participant

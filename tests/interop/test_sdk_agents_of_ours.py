@@ -1,0 +1,79 @@
+"""Agents of the real SDK that our server runs, each in a process of its own, and who talks to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.interop.conftest import HERE, ROOT, Bulkhead, Drive, Sdk, serve
+from tests.interop.environments import provide, write_bundle
+from tests.interop.fake_model import ANSWER, FakeModel
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+@pytest.fixture(scope="module")
+def hosting(sdk: Sdk, tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
+    """A server with the SDK's agents in one bundle."""
+    folder = tmp_path_factory.mktemp("hosting")
+    bundle = write_bundle(folder / "agents" / "sdk", sdk.version, (HERE / "sdk_agent.py").read_text())
+    provide(bundle, sdk.version, folder / "state" / "environments")
+    yield from serve(folder, model, folder / "agents")
+
+
+def call(server: Bulkhead, path: str, room: str) -> int:
+    """Call an agent into a room; the process of its session."""
+    body = json.dumps({"event": "room.call", "data": {"room_name": room}}).encode()
+    headers = {"Content-Type": "application/json", "Prefer": "wait=60"}
+    answer = get(urllib.request.Request(server.url + path, body, headers))
+    assert answer["state"] == "ready", answer
+    return int(get(f"{server.url}/workers/{answer['session']}")["pid"])
+
+
+def get(request: urllib.request.Request | str) -> Any:
+    with urllib.request.urlopen(request, timeout=90) as answer:
+        return json.loads(answer.read())
+
+
+def test_a_chatbots_answer_stands_in_the_thread_and_on_our_terminal(
+    sdk: Sdk, hosting: Bulkhead, drive: Drive, model: FakeModel
+) -> None:
+    room = "talk"
+    call(hosting, "/chat", room)
+    command = ["chat", "--url", hosting.url, "--room", room, "--to", "chatbot", "--as", "grace"]
+    chatted = subprocess.run(
+        [sys.executable, "-m", "runtime", *command],
+        input="when does the tide turn?\nand then?\n",
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env=hosting.env,
+        cwd=ROOT,
+    )
+    assert chatted.returncode == 0, chatted.stderr
+    # Its newer releases write each text as a paragraph of its own.
+    assert [line.strip() for line in chatted.stdout.splitlines() if line.strip()] == [ANSWER, ANSWER]
+    assert "and then?" in json.dumps(model.requests[-1][1]["input"])
+    assert {key for key, _ in model.requests} == {f"Bearer {model.key}"}
+    work = {"text": "say it to ada", "answer": ANSWER, "as_message": sdk.number >= (0, 28)}
+    drive(sdk, hosting, "chat", url=hosting.room_url(room), ada=hosting.token(room, "ada", "user"), **work)
+
+
+def test_a_worker_and_a_task_runner_go_on_when_the_chatbot_beside_them_is_killed(
+    sdk: Sdk, hosting: Bulkhead, drive: Drive
+) -> None:
+    room = "work"
+    chatbot, *others = [call(hosting, path, room) for path in ("/chat", "/worker", "/writer")]
+    assert len({chatbot, *others}) == 3
+    work = {"url": hosting.room_url(room), "ada": hosting.token(room, "ada", "user"), "answer": ANSWER}
+    assert drive(sdk, hosting, "work", **work, jobs=3) == {"answers": [{"done": True}]}
+    os.kill(chatbot, signal.SIGKILL)
+    assert drive(sdk, hosting, "work", **work, jobs=1) == {"answers": [{"done": True}]}
