@@ -159,6 +159,19 @@ test("after a lost connection the thread is whole again, with what was said mean
   assert.equal(documents.opens.at(-1).create, false, "a thread that is gone is not made beside the old one");
 });
 
+test("an answer that went on while we were away is no lost one", async (t) => {
+  const { chat, server, bot, asked, turn } = await chatting(t);
+  await chat.say("hello");
+  const answer = bot.write({ id: "a1", text: "Hi", turn_id: asked().id });
+  const { id } = asked();
+  server.socket.cut();
+  assert.equal(turn().cause, "connection");
+  answer.setAttribute("text", "Hi there");
+  server.later.at(-1).run();
+  await until(() => chat.isReady.value);
+  assert.equal(chat.turns.value.get(id).state, "done");
+});
+
 test("a thread that was deleted meanwhile is begun again", async (t) => {
   const { chat, server, documents } = await chatting(t);
   await chat.say("hello");

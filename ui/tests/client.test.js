@@ -109,3 +109,17 @@ test("nonsense from the room ends this connection only", async () => {
   assert.equal(client.state, "waiting");
   assert.match(client.reason, /unreadable/);
 });
+
+test("a room that does not answer any more is left, one that does is not", async () => {
+  const server = new FakeServer((socket, message) => (message.type === "messaging.list" && server.isDeaf ? true : undefined));
+  const client = await connected(server);
+  client.check();
+  await until(() => client.checking === 0);
+  server.later.at(-1).run();
+  assert.equal(client.state, "open");
+  server.isDeaf = true;
+  client.check();
+  server.later.at(-1).run();
+  assert.equal(client.state, "waiting");
+  assert.match(client.reason, /does not answer/);
+});

@@ -30,6 +30,7 @@ const KEPT_TURNS = 200;
  * @property {number|null} firstMs  until its first text
  * @property {number|null} tookMs
  * @property {"absent"|"left"|"connection"} [cause]   why it was lost: the agent was not there, it left, or we did
+ * @property {number} [seenChars]  how much of the answer was there when the connection was lost
  * @property {string} [error]
  * @property {string} [status]     what the agent says it is doing
  * @property {object[]} facts       what the developer log said about it: {type, data, at}
@@ -193,7 +194,7 @@ export class Chat {
     this.isReady.value = false;
     this.isPresent.value = false;
     for (const turn of this.turns.value.values()) {
-      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", cause: "connection" });
+      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", cause: "connection", seenChars: this.answerOf(turn.id)?.text.length ?? 0 });
     }
   }
 
@@ -203,6 +204,12 @@ export class Chat {
     this.members.value = this.thread.members;
     if (this.typists.delete(entries.at(-1)?.author)) this.showTyping();
     if (this.quietTimer) this.waitForQuiet();
+    for (const turn of this.turns.value.values()) {
+      // We lost the connection, the agent went on.
+      if (turn.cause === "connection" && (this.answerOf(turn.id)?.text.length ?? 0) > turn.seenChars) {
+        this.update(turn.id, { state: "done", cause: undefined, tookMs: null });
+      }
+    }
     for (const turn of this.turns.value.values()) {
       if (turn.state !== "thinking" && turn.state !== "sending") continue;
       const answer = this.answerOf(turn.id);

@@ -13,6 +13,7 @@ import { Assembler, encode } from "./packets.js";
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MOST_MS = 10_000;
 const STILL_OPEN_MS = 5_000;
+const CHECK_MS = 10_000;
 const MAX_PENDING = 512;
 
 /** The room answered with an error, or is gone; `message` is a sentence to show. */
@@ -66,6 +67,7 @@ export class RoomClient extends Emitter {
     this.pending = new Map();
     this.socket = null;
     this.run = 0;
+    this.checking = 0;
   }
 
   /** Connect, and stay connected until `close`. */
@@ -76,6 +78,15 @@ export class RoomClient extends Emitter {
   /** Try now instead of waiting out the pause; for "Retry now" and for a network that is back. */
   retry() {
     if (this.state === "waiting") this.attempt();
+  }
+
+  /** Ask whether the room is still there: a machine that slept does not hear that its connection is gone. */
+  check(patienceMs = CHECK_MS) {
+    if (this.state !== "open" || this.checking === this.run) return;
+    const run = (this.checking = this.run);
+    const settle = () => (this.checking = 0);
+    this.request("messaging.list").then(settle, settle);
+    this.later(() => this.checking === run && this.lost(run, "the room does not answer"), patienceMs);
   }
 
   close() {

@@ -10,6 +10,7 @@ import { RoomClient } from "./client.js";
 import { badRoomName } from "./room_name.js";
 
 const SETTLE_MS = 150;
+const CHECK_EVERY_MS = 30_000;
 
 /**
  * @typedef {object} Someone
@@ -65,8 +66,19 @@ export class RoomView {
         if (rooms.value) this.look();
       }),
     ];
-    this.onOnline = () => client.retry();
-    addEventListener("online", this.onOnline);
+    const look = () => {
+      if (document.hidden) return;
+      client.retry();
+      client.check();
+    };
+    const timer = setInterval(() => client.check(), CHECK_EVERY_MS);
+    addEventListener("online", look);
+    document.addEventListener("visibilitychange", look);
+    this.stops.push(() => {
+      clearInterval(timer);
+      removeEventListener("online", look);
+      document.removeEventListener("visibilitychange", look);
+    });
     client.connect();
   }
 
@@ -79,7 +91,6 @@ export class RoomView {
   }
 
   async close() {
-    removeEventListener("online", this.onOnline);
     clearTimeout(this.looking);
     this.stops.forEach((stop) => stop());
     await this.chat.peek()?.close();
