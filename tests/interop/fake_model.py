@@ -92,7 +92,7 @@ def _events(text: str, response_id: str, model: str) -> Any:
         "status": "completed",
         "content": [part],
     }
-    place = {"item_id": item_id, "output_index": 0, "content_index": 0}
+    place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
     used = {
         "input_tokens": 5,
         "output_tokens": 7,
