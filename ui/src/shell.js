@@ -29,13 +29,18 @@ export function Shell() {
   useEffect(() => setScroller(main.current), []);
   useEffect(() => onHappened(tell), []);
   const { page: Current, params, path } = route.value;
-  const key = path;
+  const first = useRef(true);
+  useEffect(() => {
+    // A new page begins at its beginning for those who do not see it, too.
+    if (!first.current && !main.current.contains(document.activeElement)) main.current.focus({ preventScroll: true });
+    first.current = false;
+  }, [path]);
   return html`<div class="shell">
     <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to the page</a>
     <${Side} />
     <main id="main" class="main" ref=${main} tabindex="-1">
       <${Lost} />
-      ${denied.value ? html`<${Denied} />` : Current ? html`<${Guard} key=${key}><${Current} ...${params} /><//>` : html`<${Nowhere} path=${path} />`}
+      ${denied.value ? html`<${Denied} />` : Current ? html`<${Guard} key=${path}><${Current} ...${params} /><//>` : html`<${Nowhere} path=${path} />`}
     </main>
     <${Toasts} />
     <${Confirmation} />

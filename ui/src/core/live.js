@@ -9,6 +9,8 @@ import { batch, effect, signal } from "./html.js";
 import { checkAccess, denied } from "./api.js";
 
 const FLUSH_MS = 250;
+/** After this much silence what is shown counts as old; after the second the connection is made anew. */
+const OLD_MS = 5000;
 const SILENT_MS = 12_000;
 const HIDDEN_MS = 30_000;
 const SPARK_COUNT = 60;
@@ -65,7 +67,9 @@ export function start() {
   setInterval(() => {
     if (document.hidden) return;
     now.value = serverNow();
-    if (source && connection.value === "live" && Date.now() - heard > SILENT_MS) reconnect();
+    const silent_ms = Date.now() - Math.max(heard, opened);
+    if (source && connection.value === "live" && silent_ms > OLD_MS) connection.value = "lost";
+    if (source && silent_ms > SILENT_MS) reconnect();
   }, 1000);
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiddenTimer);
@@ -91,10 +95,12 @@ export function reconnect() {
 }
 
 let heard = 0;
+let opened = 0;
 
 function open() {
   if (denied.peek() || source) return;
   clearTimeout(timer);
+  opened = Date.now();
   source = new EventSource("/studio/live");
   for (const [kind, apply] of Object.entries(APPLY)) {
     source.addEventListener(kind, (event) => {

@@ -6,6 +6,9 @@ export const BASE = "/studio";
 /** Where the reader is: `{page, params, query, path}`; `page` is null for an address nobody serves. */
 export const route = signal({ page: null, params: {}, query: new URLSearchParams(), path: "/" });
 
+/** Whether the reader came here by going back or forth, and wants it as it was left. */
+export let returned = false;
+
 let table = [];
 const scrolled = new Map();
 let scroller = null;
@@ -16,7 +19,7 @@ let scroller = null;
 export function start(routes) {
   table = routes.map(([pattern, page]) => ({ parts: split(pattern), page }));
   history.scrollRestoration = "manual";
-  addEventListener("popstate", () => settle(scrolled.get(history.state?.key) ?? 0));
+  addEventListener("popstate", () => ((returned = true), settle(scrolled.get(history.state?.key) ?? 0)));
   document.addEventListener("click", follow);
   if (!history.state?.key) history.replaceState({ key: key() }, "");
   settle(0);
@@ -32,6 +35,7 @@ export const url = (base, ...parts) => BASE + [base === "/" ? "/" : base, ...par
 export function navigate(to, { replace = false } = {}) {
   const full = to.startsWith(BASE) ? to : BASE + to;
   remember();
+  returned = false;
   if (replace) history.replaceState({ key: history.state?.key ?? key() }, "", full);
   else history.pushState({ key: key() }, "", full);
   settle(replace ? scroller?.scrollTop ?? 0 : 0);

@@ -1,8 +1,8 @@
 /** What the server does right now, and what is wrong with it. */
 import "../style/overview.css";
 import { cx, html, useMemo } from "../core/html.js";
-import { bytes, clock, count, duration, ms, NONE, percent, plural } from "../core/format.js";
-import { crashes, endpoints, happened, history, overview, sessions } from "../core/live.js";
+import { bytes, clock, count, duration, instant, ms, NONE, percent, plural } from "../core/format.js";
+import { crashes, endpoints, happened, history, now, overview, sessions } from "../core/live.js";
 import { url } from "../core/router.js";
 import { Dot, isClean, words } from "../parts/badge.js";
 import { Copy } from "../parts/copy.js";
@@ -13,6 +13,9 @@ import { Meter, Sparkline } from "../parts/sparkline.js";
 import { Ago } from "../parts/time.js";
 
 const EVENTS = 12;
+/** How long the last crash is news, and how long it is told at all. */
+const FRESH_MS = 15 * 60_000;
+const DAY_MS = 86_400_000;
 
 export function Overview() {
   const idle = sessions.value?.length === 0 && !Object.keys(history.value?.memory ?? {}).length;
@@ -35,12 +38,14 @@ const TONES = { error: "bad", warn: "warn", info: "idle" };
 function Wrong() {
   const alerts = overview.value?.alerts ?? [];
   const last = useMemo(() => (crashes.value ?? []).reduce((a, b) => (!a || b.last_at > a.last_at ? b : a), null), [crashes.value]);
-  if (!alerts.length && !last) return null;
+  const age_ms = last ? now.value - instant(last.last_at) : Infinity;
+  const shown = age_ms < DAY_MS;
+  if (!alerts.length && !shown) return null;
   const told = (level) => alerts.filter((alert) => (alert.level in TONES ? alert.level : "warn") === level).map((alert) => html`<${Alert} key=${alert.text} ...${alert} />`);
   return html`<div class="wrong">
     ${told("error")}
-    ${last &&
-    html`<div class="notice tone-bad">
+    ${shown &&
+    html`<div class=${cx("notice", age_ms < FRESH_MS ? "tone-bad" : "tone-idle")}>
       <${Dot} tone="bad" />
       <p><strong>Last crash, <${Ago} at=${last.last_at} />.</strong> ${last.sentence}${last.count > 1 && html` <span class="muted">${count(last.count)} times so far.</span>`}</p>
       <a href=${url("/crashes", last.fingerprint)}>Read why</a>
@@ -54,17 +59,17 @@ const Alert = ({ level, text, link }) => html`<div class=${cx("notice", `tone-${
 </div>`;
 
 function Tiles() {
-  const now = overview.value;
+  const figures = overview.value;
   const past = history.value;
-  const capacity = now?.capacity;
-  const states = Object.entries(now?.by_state ?? {}).map(([state, many]) => `${count(many)} ${words(state)}`);
+  const capacity = figures?.capacity;
+  const states = Object.entries(figures?.by_state ?? {}).map(([state, many]) => `${count(many)} ${words(state)}`);
   const tail = (values) => values?.slice(-60) ?? [];
   return html`<div class="tiles">
-    <${Tile} name="Sessions" value=${count(now?.sessions)} href=${url("/sessions")} curve=${tail(past?.sessions)} note=${states.join(" · ") || "none"} />
-    <${Tile} name="Starts per minute" value=${count(now?.starts_per_min)} curve=${tail(past?.starts)} note=${capacity?.queued ? `${count(capacity.queued)} wait for their turn` : "nobody waits"} />
-    <${Tile} name="Crashes per minute" value=${count(now?.crashes_per_min)} tone=${now?.crashes_per_min ? "bad" : ""} href=${url("/crashes")} curve=${tail(past?.crashes)} note=${crashes.value?.length ? `${plural(crashes.value.length, "kind")} known` : "none known"} />
-    <${Tile} name="Front loop lag" value=${ms(now?.loop_lag_ms)} tone=${now?.loop_lag_ms > 250 ? "warn" : ""} curve=${tail(past?.lag_ms)} note=${now?.loop_lag_ms > 250 ? "the front is held up" : "answers at once"} />
-    <${Tile} name="Saved by sharing" value=${bytes(now?.saved_bytes)} note=${saved(now)} />
+    <${Tile} name="Sessions" value=${count(figures?.sessions)} href=${url("/sessions")} curve=${tail(past?.sessions)} note=${states.join(" · ") || "none"} />
+    <${Tile} name="Starts per minute" value=${count(figures?.starts_per_min)} curve=${tail(past?.starts)} note=${capacity?.queued ? `${count(capacity.queued)} wait for their turn` : "nobody waits"} />
+    <${Tile} name="Crashes per minute" value=${count(figures?.crashes_per_min)} tone=${figures?.crashes_per_min ? "bad" : ""} href=${url("/crashes")} curve=${tail(past?.crashes)} note=${crashes.value?.length ? `${plural(crashes.value.length, "kind")} known` : "none known"} />
+    <${Tile} name="Front loop lag" value=${ms(figures?.loop_lag_ms)} tone=${figures?.loop_lag_ms > 250 ? "warn" : ""} curve=${tail(past?.lag_ms)} note=${figures?.loop_lag_ms > 250 ? "the front is held up" : "answers at once"} />
+    <${Tile} name="Saved by sharing" value=${bytes(figures?.saved_bytes)} note=${saved(figures)} />
     <${Tile} name="Capacity" value=${capacity ? html`${count(capacity.sessions)}<small> of ${count(capacity.max_sessions)}</small>` : NONE} note=${capacity?.headroom_bytes == null ? "sessions" : `${bytes(capacity.headroom_bytes)} free`}>
       ${capacity && html`<${Meter} share=${capacity.sessions / capacity.max_sessions} label=${`${count(capacity.sessions)} of ${count(capacity.max_sessions)} sessions`} />`}
     <//>
@@ -72,9 +77,9 @@ function Tiles() {
 }
 
 /** How much of what sessions would take alone they do not. */
-function saved(now) {
-  const alone = Object.values(now?.memory_by_endpoint ?? {}).reduce((sum, one) => sum + one, 0);
-  return now?.saved_bytes && alone ? `${percent(now.saved_bytes / alone)} of ${bytes(alone)}` : "by shared pages";
+function saved(figures) {
+  const alone = Object.values(figures?.memory_by_endpoint ?? {}).reduce((sum, one) => sum + one, 0);
+  return figures?.saved_bytes && alone ? `${percent(figures.saved_bytes / alone)} of ${bytes(alone)}` : "by shared pages";
 }
 
 function Tile({ name, value, note, tone, href, curve, children }) {

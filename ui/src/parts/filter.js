@@ -1,17 +1,17 @@
-/** A field that filters what is below it; `/` goes there, Esc empties it. */
+/** A field that filters what is below it; `/` goes there, Enter leaves it, Esc empties it. */
 import { html } from "../core/html.js";
 import { Icon } from "./icon.js";
 
 export function Filter({ value, onInput, placeholder = "Filter", label = placeholder }) {
-  const clear = (event) => {
-    if (event.key !== "Escape") return;
+  const press = (event) => {
+    if (event.key !== "Escape" && event.key !== "Enter") return;
     event.stopPropagation();
-    if (value) onInput("");
+    if (event.key === "Escape" && value) onInput("");
     event.currentTarget.blur();
   };
   return html`<label class="filter">
     <${Icon} name="search" />
-    <input type="search" data-search autocomplete="off" spellcheck=${false} placeholder=${placeholder} aria-label=${label} value=${value} onInput=${(event) => onInput(event.currentTarget.value)} onKeyDown=${clear} />
+    <input type="search" data-search autocomplete="off" spellcheck=${false} placeholder=${placeholder} aria-label=${label} value=${value} onInput=${(event) => onInput(event.currentTarget.value)} onKeyDown=${press} />
     <kbd aria-hidden="true">/</kbd>
   </label>`;
 }

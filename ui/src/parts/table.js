@@ -1,8 +1,11 @@
 /** A table that sorts, is walked by keys, and renders only the rows in sight. */
 import { cx, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../core/html.js";
 import { useKeys } from "../core/keys.js";
+import { returned } from "../core/router.js";
 
 const AROUND = 12;
+/** How tables were left, by their labels, for a reader who comes back. */
+const left = new Map();
 
 /**
  * A table of `rows`.
@@ -24,7 +27,7 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
   const [own, setOwn] = useState(initialSort);
   const order = onSort ? sort : own;
   const setOrder = onSort ?? setOwn;
-  const [selected, setSelected] = useState(null);
+  const [selected, setSelected] = useState(() => (returned ? left.get(label)?.selected ?? null : null));
   const box = useRef(null);
   const [range, setRange] = useState([0, 60]);
 
@@ -44,6 +47,14 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
     setRange((was) => (was[0] === first && was[1] === last ? was : [first, last]));
   };
   useLayoutEffect(look, [rows.length === 0]);
+  const now = useRef({});
+  now.current = { selected };
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (returned && left.has(label)) element.scrollTop = left.get(label).top;
+    look();
+    return () => left.set(label, { selected: now.current.selected, top: element.scrollTop });
+  }, []);
   useEffect(() => {
     const watch = new ResizeObserver(look);
     watch.observe(box.current);
