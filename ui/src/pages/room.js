@@ -13,13 +13,14 @@ import { RoomView } from "../room/room_view.js";
 import { CallIn } from "./room/call_in.js";
 import { ChatTab } from "./room/chat.js";
 import { FilesTab } from "./room/files.js";
+import { LogTab } from "./room/log.js";
 import { PersonName } from "./room/name.js";
 import { People } from "./room/people.js";
 import { QueuesTab } from "./room/queues.js";
 import { TasksTab, allTasks } from "./room/tasks.js";
 import { ToolsTab, allTools } from "./room/tools.js";
 
-const TABS = { chat: ChatTab, tasks: TasksTab, tools: ToolsTab, files: FilesTab, queues: QueuesTab };
+const TABS = { chat: ChatTab, tasks: TasksTab, tools: ToolsTab, files: FilesTab, queues: QueuesTab, log: LogTab };
 
 export function Room({ room }) {
   useEffect(() => {
@@ -66,6 +67,7 @@ function Entered({ room, person }) {
     { id: "tools", label: "Tools", count: allTools(view).length },
     { id: "files", label: "Files" },
     { id: "queues", label: "Queues" },
+    { id: "log", label: "Log" },
   ];
   const Body = TABS[tab];
   const pick = (name, to = "chat") => {

@@ -10,6 +10,7 @@ import { RoomClient } from "./client.js";
 import { badRoomName } from "./room_name.js";
 
 const SETTLE_MS = 150;
+const MAX_LOG_ENTRIES = 500;
 const CHECK_EVERY_MS = 30_000;
 
 /**
@@ -41,6 +42,8 @@ export class RoomView {
     this.toolkits = signal(null);
     /** Goes up whenever a file of the room changed. */
     this.filesChanged = signal(0);
+    /** The developer log since we entered, oldest first. */
+    this.log = signal([]);
     /** @type {import("@preact/signals").Signal<Chat|null>} */
     this.chat = signal(null);
     this.people = computed(() => this.everybody());
@@ -57,6 +60,12 @@ export class RoomView {
       // What agents tell their model and which tools they call is shown under the turns.
       client.request("developer.watch").catch(() => {});
       this.look();
+    });
+    let logged = 0;
+    client.on("push:developer.log", ({ header }) => {
+      const data = header.data && typeof header.data === "object" ? header.data : { value: header.data };
+      const entry = { id: (logged += 1), at: Date.now(), type: String(header.type ?? "log"), data };
+      this.log.value = [...this.log.value.slice(1 - MAX_LOG_ENTRIES), entry];
     });
     for (const what of ["updated", "deleted", "moved"]) {
       client.on(`push:storage.file.${what}`, () => (this.filesChanged.value += 1));

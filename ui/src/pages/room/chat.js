@@ -240,6 +240,8 @@ function Absence({ view, room, chat, onCallIn }) {
   if (view.state.value !== "open" || chat.isPresent.value || view.agents.value === null) return null;
   const row = lastRowOf(sessions.value, room, chat.agent);
   const isBack = row && !row.exit;
+  const newest = [...chat.turns.value.values()].at(-1);
+  if (isBack && newest?.cause === "left") return null; // said there, with the way on
   return html`<div class=${cx("notice", isBack ? "tone-warn" : "tone-bad")} role="status">
     <${Dot} tone=${isBack ? "warn" : "bad"} />
     <p><strong>${chat.agent} is not in the room${isBack ? "; it is being started again" : ""}.</strong> ${crashSentence(row)}${" "}

@@ -8,6 +8,7 @@ import { Icon } from "../../parts/icon.js";
 import { Table } from "../../parts/table.js";
 import { Ago } from "../../parts/time.js";
 import { toast, toastError } from "../../parts/toast.js";
+import { Preview } from "./preview.js";
 import { download, freePath, list, remove, upload } from "../../room/storage.js";
 
 export function FilesTab({ view }) {
@@ -17,6 +18,7 @@ export function FilesTab({ view }) {
   const [hidden, setHidden] = useState(false);
   const [uploads, setUploads] = useState([]);
   const [isOver, setOver] = useState(false);
+  const [looked, setLooked] = useState(null);
   const picker = useRef(null);
   const isOpen = view.state.value === "open";
   const changed = view.filesChanged.value;
@@ -69,12 +71,13 @@ export function FilesTab({ view }) {
         id: "name",
         label: "Name",
         sort: (file) => `${file.is_folder ? "0" : "1"}${file.name}`,
-        cell: (file) => html`<button type="button" class="link file-name" onClick=${() => (file.is_folder ? go(path(file.name)) : download(view.client, path(file.name)).catch(toastError))} title=${file.is_folder ? "Open the folder" : "Download"}>
-          <${Icon} name=${file.is_folder ? "rooms" : "file"} size=${14} /><span class="cut" dir="auto">${file.name}${file.is_folder ? "/" : ""}</span></button>`,
+        cell: (file) => html`<button type="button" class="link file-name" onClick=${() => (file.is_folder ? go(path(file.name)) : setLooked({ path: path(file.name), size: file.size }))} title=${file.is_folder ? "Open the folder" : "Look at it"}>
+          <${Icon} name=${file.is_folder ? "stack" : "file"} size=${14} /><span class="cut" dir="auto">${file.name}${file.is_folder ? "/" : ""}</span></button>`,
       },
       { id: "size", label: "Size", align: "right", sort: (file) => file.size, cell: (file) => (file.is_folder ? "" : bytes(file.size)) },
       { id: "updated", label: "Changed", hide: "narrow", first: "desc", sort: (file) => Date.parse(file.updated_at), cell: (file) => html`<${Ago} at=${file.updated_at} />` },
-      { id: "delete", label: "", align: "right", cell: (file) => html`<button type="button" class="button small quiet danger" onClick=${() => drop(file)} aria-label=${`Delete ${file.name}`}>Delete</button>` },
+      { id: "delete", label: "", align: "right", cell: (file) => html`${!file.is_folder && html`<button type="button" class="button small quiet" onClick=${() => download(view.client, path(file.name)).catch(toastError)} aria-label=${`Download ${file.name}`}><${Icon} name="download" size=${14} /></button>`}
+          <button type="button" class="button small quiet danger" onClick=${() => drop(file)} aria-label=${`Delete ${file.name}`}>Delete</button>` },
     ],
     [folder],
   );
@@ -115,5 +118,6 @@ export function FilesTab({ view }) {
         ? html`<${Table} columns=${columns} rows=${shown} rowKey=${(file) => file.name} label="Files" grow=${shown.length < 100} />`
         : html`<${Empty} icon="file" title=${folder ? "This folder is empty" : "No files yet"}><p>Drop files here, or attach them to a message; agents read them at their path.</p>${skipped > 0 && html`<p class="muted">${skipped} hidden: threads and schemas.</p>`}<//>`)
     }
+    ${looked && html`<${Preview} view=${view} ...${looked} onClose=${() => setLooked(null)} />`}
   </div>`;
 }

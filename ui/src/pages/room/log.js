@@ -1,0 +1,47 @@
+/** The room's developer log, live: what agents tell their model, which tools they call, what they report. */
+
+import { clock } from "../../core/format.js";
+import { html, useMemo, useState } from "../../core/html.js";
+import { Empty } from "../../parts/empty.js";
+import { Filter, matches } from "../../parts/filter.js";
+import { Json } from "./result.js";
+
+const SHOWN = 200;
+const MAX_LINE_CHARS = 200;
+
+export function LogTab({ view }) {
+  const [query, setQuery] = useState("");
+  const entries = view.log.value;
+  const found = useMemo(() => {
+    const all = query.trim() ? entries.filter((one) => matches(query, [one.type, JSON.stringify(one.data)])) : entries;
+    return all.slice(-SHOWN).reverse();
+  }, [entries, query]);
+  if (!entries.length) {
+    return html`<${Empty} icon="stack" title="Nothing was logged since you entered">
+      <p>Here stands what agents write into the room's developer log: their requests to the model, the tools they call, what those answer, tokens. It is kept by nobody.</p>
+    <//>`;
+  }
+  return html`<div class="room-log">
+    <div class="toolbar">
+      <${Filter} value=${query} onInput=${setQuery} placeholder="Filter the log" />
+      <span class="muted">${found.length} of ${entries.length}</span>
+      <button type="button" class="button quiet spread" onClick=${() => (view.log.value = [])}>Clear</button>
+    </div>
+    <ul>
+      ${found.map(
+        (one) => html`<li key=${one.id}><details>
+          <summary><time class="muted">${clock(one.at, { millis: true })}</time><strong>${one.type}</strong><span class="cut muted">${line(one.data)}</span></summary>
+          <${Json} value=${one.data} />
+        </details></li>`,
+      )}
+    </ul>
+  </div>`;
+}
+
+/** An entry in a line: what is most telling of it. */
+function line(data) {
+  const told = data.message ?? data.name ?? data.asker ?? data.model;
+  const rest = data.output ?? data.arguments ?? (Array.isArray(data.tools) ? data.tools.join(", ") : "");
+  const text = [told, rest].filter((one) => one !== undefined && one !== null && one !== "").map((one) => (typeof one === "string" ? one : JSON.stringify(one)));
+  return (text.length ? text.join(" · ") : JSON.stringify(data)).slice(0, MAX_LINE_CHARS);
+}
