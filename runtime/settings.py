@@ -132,6 +132,11 @@ class SupervisorSettings:
     hang_warn_s: float = knob(2.0, "silence of a worker after which its stacks are taken", minimum=0.2)
     hang_kill_s: float = knob(10.0, "silence of a worker after which it is killed; 0: never", minimum=0)
     max_frame_bytes: int = knob(8 << 20, "largest frame on a control pipe", minimum=65536)
+    record: bool = knob(
+        False,
+        "keep what others send to a session, for `bulkhead replay`; it may be private",
+        env=("BULKHEAD_RECORD",),
+    )
     log_lines: int = knob(500, "log lines kept per session", minimum=1)
     log_line_bytes: int = knob(16384, "longest log line; the rest is cut", minimum=256)
     log_lines_per_s: float = knob(500.0, "log lines kept of a session each second; the rest drops", minimum=1)

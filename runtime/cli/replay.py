@@ -41,10 +41,12 @@ def replay(
 ) -> int:
     """Run the call of a crashed session again, in the foreground, with the code as it is now.
 
-    It gets a room of its own that is thrown away; models and tools are asked anew, messages of others are
-    not sent again, limits are not in force. Hidden arguments come from -a, REPLAY_<NAME>, or you.
+    It gets a room of its own that is thrown away. Models and tools are asked anew, limits are not in force.
+    What others sent to it is sent again where the server kept it (BULKHEAD_RECORD=1), without secrets.
+    Hidden arguments come from -a, from REPLAY_<NAME>, or you are asked for them.
     Exit status 1: it failed again."""
     from runtime.cli.failure import ExitCode
+    from runtime.cli.resend import resending
     from runtime.process.environment import bundle_environment
 
     report = _report(session, url)
@@ -56,7 +58,8 @@ def replay(
     with _private_room(report["room"], report["identity"]) as room:
         note(f"  from another terminal: {room.to_chat(report['identity'])}", "dim")
         env |= {"BULKHEAD_REPLAY": _call(report, room, arguments, debug=pdb, for_s=for_s)}
-        status = _foreground(argv, env, cwd=bundle if bundle.is_dir() else bundle.parent)
+        with resending(room.api, room.name, report["identity"], report.get("recorded") or []):
+            status = _foreground(argv, env, cwd=bundle if bundle.is_dir() else bundle.parent)
     if status == 0:
         note("it did not fail this time", "green")
         return ExitCode.OK

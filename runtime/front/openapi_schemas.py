@@ -110,6 +110,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         **dict.fromkeys(("generation", "frames_omitted", "log_lines_dropped", "peak_rss_bytes"), INT),
         **dict.fromkeys(("frames", "tasks", "messages", "warnings", "process_tree"), LIST),
         room_messages=LIST,
+        recorded=LIST,
         **dict.fromkeys(("code", "use", "arguments", "unknown"), ANY),
         **dict.fromkeys(("excerpt", "failure"), MAYBE_ANY),
         exit=ref("Exit"),

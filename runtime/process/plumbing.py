@@ -8,9 +8,9 @@
 | box | reads | heartbeat slot, last room messages, and the stacks that faulthandler writes |
 
 The box is one sealed piece of shared memory: heartbeat and messages in its first page, then what the asyncio
-tasks were doing when somebody asked, then text.  Both sides share the file offset, so the front rewinds it
-before it asks for stacks and faulthandler, which may not allocate or seek, just writes on.  The seal bounds
-it, whatever a worker does.
+tasks were doing when somebody asked, a recording, and text.  Both sides share the file offset, so the front
+rewinds it before it asks for stacks and faulthandler, which may not allocate or seek, just writes on.  The
+seal bounds it, whatever a worker does.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ import struct
 from dataclasses import dataclass
 
 from runtime.process.message_ring import RING_BYTES, MessageRing
+from runtime.process.recording import RECORDING_BYTES, Recording
 
 _PAGE_BYTES = 4096
 _RING_AT = _PAGE_BYTES - RING_BYTES
 _TASKS_AT = _PAGE_BYTES
 _TASKS_BYTES = 64 << 10
-_TEXT_AT = _TASKS_AT + _TASKS_BYTES  # last: it grows up to the seal
+_RECORDING_AT = _TASKS_AT + _TASKS_BYTES
+_TEXT_AT = _RECORDING_AT + RECORDING_BYTES  # last: it grows up to the seal
 _TEXT_BYTES = 128 << 10
 _SLOT = struct.Struct("<QQ")  # monotonic nanoseconds of the last beat, lag of that beat in microseconds
 _ACTIVE = struct.Struct("<Q")  # monotonic nanoseconds of the last message
@@ -67,12 +69,14 @@ class Box:
 
     Attributes:
         messages: The last messages of its room.
+        recording: The last of them with what was in them; empty unless it was asked for.
     """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._map = mmap.mmap(fd, _PAGE_BYTES)
         self.messages = MessageRing(self._map, _RING_AT)
+        self.recording = Recording(fd, _RECORDING_AT)
         self._asked = 0
 
     @classmethod

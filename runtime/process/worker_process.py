@@ -24,6 +24,7 @@ from runtime.session.crash import LoadedCode
 from runtime.session.info import MessageSeen
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
+from runtime.wire.room import Message
 from runtime.wire.trace import TaskTrace, tasks_from_bytes
 
 _STACKS_S = 2.0
@@ -175,6 +176,10 @@ class WorkerProcess:
     def room_messages(self) -> list[MessageSeen]:
         """The last messages between the session and its room, oldest first."""
         return self._plumbing.box.messages.last()
+
+    def recorded(self) -> list[Message]:
+        """The last messages that came, with what was in them; empty unless that was asked for."""
+        return self._plumbing.box.recording.messages()
 
     def signal_tree(self, number: signal.Signals) -> None:
         """Signal the process group, at one blow: no member of it can fork in between.

@@ -74,6 +74,21 @@ class PipeTraffic:
     size_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A message that came to the session, without secrets.
+
+    Attributes:
+        kind: Its type in the room protocol.
+        header: Its JSON; texts may be cut.
+        data_bytes: How many raw bytes came with it; they are not kept.
+    """
+
+    kind: str
+    header: dict[str, Any]
+    data_bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrashReport:
     """Why one session ended, for people.
@@ -88,6 +103,7 @@ class CrashReport:
         native: What faulthandler wrote: the stack of every thread.
         messages: The last ones on its pipe to the server.
         room_messages: The last ones between it and its room.
+        recorded: The last ones that came, with what was in them, where the server keeps that.
         process_tree: One line per process that was there at the last look.
         use: What its process tree used over time.
         warnings: What was said about it before the end: limits that came near, a loop that did not turn.
@@ -118,6 +134,7 @@ class CrashReport:
     log_lines_dropped: int = 0
     messages: tuple[PipeTraffic, ...] = ()
     room_messages: tuple[MessageSeen, ...] = ()
+    recorded: tuple[Recorded, ...] = ()
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
     use: Use = field(default_factory=Use)
@@ -128,6 +145,7 @@ class CrashReport:
 
 
 _LONGEST: Final[tuple[tuple[str, Any], ...]] = (
+    ("recorded", ()),
     ("use", Use()),
     ("log", ()),
     ("native", ""),

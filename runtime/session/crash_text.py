@@ -5,6 +5,7 @@ A report may hold what strangers wrote: whoever shows these lines takes control 
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -58,6 +59,9 @@ def sections(report: Mapping[str, Any], *, tasks: bool = False, full: bool = Fal
         if dropped:
             yield "", [f"({dropped} lines were dropped: it wrote too fast)"]
     yield from _messages(report, full)
+    if recorded := report.get("recorded"):
+        shown = [_recorded(one) for one in recorded]
+        yield "Recorded", shown if full else [_cut(line) for line in shown[-_MESSAGES:]]
     if report["arguments"]:
         yield "Arguments", [" ".join(f"{name}={value!r}" for name, value in report["arguments"].items())]
     curve = _curve(report["use"].get("curve") or [])
@@ -79,6 +83,20 @@ def _messages(report: Mapping[str, Any], full: bool) -> Iterator[Section]:
             yield label, told
         elif told:
             yield label, [" · ".join(told[-_MESSAGES:])]
+
+
+def _recorded(one: Mapping[str, Any]) -> str:
+    header, kind = one["header"], one["kind"]
+    if kind == "messaging.send":
+        kind, header = header.get("type", kind), header.get("message", header)
+    elif ".tool_call." in kind:
+        kind, header = f"{kind.rpartition('.tool_call.')[2]}.{header.get('name')}", header.get("arguments")
+    more = f" + {size(one['data_bytes'])}" if one["data_bytes"] else ""
+    return f"{kind} {json.dumps(header, ensure_ascii=False)}{more}"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
 def _wrapped(text: str) -> list[str]:

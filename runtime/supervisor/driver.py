@@ -244,6 +244,7 @@ class Driver:
             join_s=self._settings.join_s,
             heartbeat_s=self._settings.heartbeat_s,
             traceparent=spec.traceparent,
+            record=self._settings.record,
         )
 
     def _heard(self, message: control.FromWorker) -> None:

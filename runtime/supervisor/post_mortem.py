@@ -5,6 +5,7 @@ Whatever came from the worker is bounded and redacted here again: a worker may s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Final
 
 from runtime.process import procfs
 from runtime.process.worker_process import WorkerProcess
-from runtime.session.crash import Code, CrashReport, fingerprint
+from runtime.rooms.room import SERVER_ONLY
+from runtime.session.crash import Code, CrashReport, Recorded, fingerprint
 from runtime.session.cures import Case, cure_for, sentence_for
 from runtime.session.events import Warned
 from runtime.session.info import LogLine, MessageSeen
@@ -38,6 +40,9 @@ _MAX_TASK_CHARS: Final = 24_000
 _MAX_WARNINGS: Final = 10
 _MAX_HIDDEN: Final = 100
 _MAX_PROCESSES: Final = 50
+_MAX_RECORDED: Final = 50
+_MAX_RECORDED_BYTES: Final = 64 << 10
+_RECORDED_CHARS: Final = 8_000
 _SEEN_IN_A_PROCESS: Final = ("pid", "frames", "tasks", "native", "log", "messages", "room_messages", "use")
 
 
@@ -164,6 +169,7 @@ class PostMortem:
             log_lines_dropped=log_lines_dropped,
             messages=self._worker.traffic.last() if self._worker is not None else (),
             room_messages=self._room_messages(redactor),
+            recorded=self._recorded(redactor),
             use=use,
             warnings=tuple(redactor.text(warning.message[:500]) for warning in self._warnings),
             process_tree=tuple(redactor.text(line[:300]) for line in self._tree[:100]),
@@ -200,6 +206,18 @@ class PostMortem:
     def _room_messages(self, redactor: Redactor) -> tuple[MessageSeen, ...]:
         seen = self._worker.room_messages() if self._worker is not None else []
         return tuple(replace(one, kind=redactor.text(one.kind)) for one in seen)
+
+    def _recorded(self, redactor: Redactor) -> tuple[Recorded, ...]:
+        found = self._worker.recorded() if self._worker is not None else []
+        made, left_bytes = list[Recorded](), _MAX_RECORDED_BYTES
+        theirs = [message for message in found if message.header.get("type") not in SERVER_ONLY]
+        for message in reversed(theirs[-_MAX_RECORDED:]):
+            header = redactor.plain(message.header, max_chars=_RECORDED_CHARS)
+            left_bytes -= len(json.dumps(header))
+            if left_bytes < 0:
+                break
+            made.append(Recorded(redactor.text(message.type), header, len(message.data)))
+        return tuple(reversed(made))
 
 
 def _frames(trace: Trace, redactor: Redactor) -> list[Frame]:

@@ -28,6 +28,7 @@ class Start(_Message, frozen=True, tag="start"):
         limits: `Limits.plain`, base units.
         join_s: Seconds to reach and enter the room.
         env: Variables to set before the agent is constructed.
+        record: Keep what others send to it, for a replay.
     """
 
     session_id: str
@@ -44,6 +45,7 @@ class Start(_Message, frozen=True, tag="start"):
     join_s: float = 10.0
     heartbeat_s: float = 1.0
     traceparent: str = ""
+    record: bool = False
 
 
 class Stop(_Message, frozen=True, tag="stop"):

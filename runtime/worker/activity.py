@@ -18,16 +18,20 @@ class Activity:
 
     Args:
         box: None for a session that nobody watches.
+        record: Keep what is in the messages, too.
     """
 
-    def __init__(self, box: Box | None = None) -> None:
+    def __init__(self, box: Box | None = None, *, record: bool = False) -> None:
         self._box = box
+        self._record = record
 
     def came(self, packet: bytes | bytearray) -> None:
         """A packet of the room came."""
         if self._box is not None:
             self._box.active(time.monotonic())
             self._box.messages.note(IN, packet)
+            if self._record:
+                self._box.recording.add(packet)
 
     def went(self, packet: bytes | bytearray) -> None:
         """A packet goes to the room."""

@@ -209,7 +209,7 @@ class _Worker:
         self, start: control.Start, loaded: LoadedBundle, channel: Channel[control.ToWorker]
     ) -> ExitCode:
         self._session = session = Session(
-            start, loaded, channel.send, channel.drain, activity=Activity(self._box)
+            start, loaded, channel.send, channel.drain, activity=Activity(self._box, record=start.record)
         )
         while self._early:
             session.receive(self._early.pop(0))

@@ -98,6 +98,14 @@ REPORT: dict[str, Any] = {
             "bytes_count": 212,
         },
     ],
+    "recorded": [
+        {
+            "kind": "messaging.send",
+            "header": {"from_participant_id": "p", "type": "chat", "message": {"text": "sum these" * 30}},
+            "data_bytes": 2048,
+        },
+        {"kind": "agent.tool_call.calc", "header": {"name": "add", "arguments": {"a": 1}}, "data_bytes": 0},
+    ],
     "peak_rss_bytes": 222298112,
     "cpu_s": 0.94,
     "use": {
@@ -179,6 +187,10 @@ def test_a_report_tells_what_happened_where_and_what_to_do(answering: Any, bulkh
     assert "4 lines were dropped" in out
     assert section(out, "Last in") == ["messaging.send chat (212 B, 09:14:03.400)"]
     assert "Pipe" not in out
+    long, short = section(out, "Recorded")
+    assert long.startswith('chat {"text": "sum these')
+    assert (long[-1], len(long)) == ("…", 100)
+    assert short == 'calc.add {"a": 1}'
     assert "1 MiB → 8 MiB in 3 s" in section(out, "Memory")[0]
     assert "\x1b" not in out
 
@@ -193,6 +205,7 @@ def test_more_is_shown_when_asked_for(answering: Any, bulkhead: Any) -> None:
     full = bulkhead("crash", "show", "s_1", "--full").out
     assert "json.py:1 dumps" in full
     assert section(full, "Pipe out") == ["packet ×7 (70 B, 09:14:01.000)"]
+    assert section(full, "Recorded")[0].endswith('these"} + 2 KiB')
     assert section(full, "Unknown") == ["native: nothing was written"]
     assert json.loads(bulkhead("crash", "show", "s_1", "-o", "json").out) == REPORT
 
@@ -248,7 +261,7 @@ def test_a_report_of_nearly_nothing_is_shown(answering: Any, bulkhead: Any) -> N
         "arguments": {},
         "code": {"bundle": "", "generation": 0, "file": "", "sha256": "", "modified_at": None},
     }
-    del bare["room_messages"]  # as a server says it that does not know them
+    del bare["room_messages"], bare["recorded"]  # as a server says it that does not know them
     answering.answer("GET /workers/s_1/crash", bare)
     out = bulkhead("crash", "show", "s_1").out
     assert [line.split()[0] for line in out.splitlines()][:4] == ["Reason", "Likely", "Session", "When"]

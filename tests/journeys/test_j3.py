@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tarfile
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from runtime.sdk.client import RoomClient, WebSocketClientProtocol
 
 pytestmark = pytest.mark.process
 
@@ -33,15 +36,31 @@ class Shop:
 @service.path("/broken", identity="broken", restart="never")
 class Broken(Shop):
     async def start(self, *, room):
-        os.kill(os.getpid(), 11)
+        room.messaging.on("message", self.heard)
+        await room.messaging.enable()
+    def heard(self, message):
+        if message.message["text"] == "sum these":
+            os.kill(os.getpid(), 11)
 
 asyncio.run(service.run())
 """
 
 
+async def say(server: Any, to: str, message: dict[str, str]) -> None:
+    """Send a message to an agent, as somebody in its room."""
+    _, entry = server.ask("POST", "/rooms/myroom/token", {"name": "ada"})
+    protocol = WebSocketClientProtocol(url=entry["room_url"], token=entry["token"])
+    async with RoomClient(protocol) as room, asyncio.timeout(30 * PATIENCE):
+        await room.messaging.enable()
+        while (agent := room.messaging.get_participant_by_name(to)) is None:
+            await asyncio.sleep(0.02)
+        await room.messaging.send_message(to=agent, type="chat", message=message)
+
+
 @pytest.fixture
 def crashed(user: Any) -> Any:
     """A server with an agent that failed; returns the user and the session."""
+    user.env["BULKHEAD_RECORD"] = "1"
     (user.folder / "agents").mkdir()
     program = user.folder / "agents" / "shop.py"
     program.write_text(SHOP)
@@ -54,6 +73,8 @@ def crashed(user: Any) -> Any:
         status, answer = server.ask("POST", path, call)
         assert status == 200, answer
         session: str = answer["session"]
+        if path == "/broken":
+            asyncio.run(say(server, "broken", {"text": "sum these", "api_key": "open-sesame-1"}))
         deadline = time.monotonic() + 30 * PATIENCE
         while server.ask("GET", f"/workers/{session}")[1]["state"] != "exited":
             assert time.monotonic() < deadline
@@ -76,7 +97,12 @@ def test_a_crash_is_packed_run_again_and_looked_into(user: Any, crashed: Any, tm
     assert "open-sesame-1" not in texts
     assert "KeyError" in texts
 
-    killed = user.run("replay", crashed("/broken"))
+    broken = crashed("/broken")
+    recorded = user.run("crash", "show", broken, "-o", "json").stdout
+    assert "sum these" in recorded
+    assert "open-sesame-1" not in recorded
+    killed = user.run("replay", broken)
+    assert "sent again: chat" in killed.stderr
     assert killed.returncode == 1
     assert 'shop.py", line' in killed.stderr
     assert "ended by signal 11 (SIGSEGV)" in killed.stderr

@@ -255,6 +255,7 @@ async def test_a_kill_from_outside_has_what_can_be_known(crashing: Any) -> None:
     assert "ready" in [message.kind for message in report.messages]
     assert [(one.direction, one.kind) for one in report.room_messages] == live
     assert crashing.placement.messages(session_id) == []
+    assert report.recorded == (), "nothing is kept of what was said, unless somebody wants it"
 
 
 async def test_a_failing_stop_a_lost_and_an_unreachable_room(crashing: Any) -> None:

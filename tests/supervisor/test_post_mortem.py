@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from runtime.process.traffic import Traffic
 from runtime.session.crash import MAX_REPORT_BYTES, CrashReport, to_json
 from runtime.session.events import Warned
-from runtime.session.info import LogLine
+from runtime.session.info import LogLine, MessageSeen
 from runtime.session.record import Exit, ExitReason, Failure
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.supervisor.post_mortem import LOG_LINES, PostMortem
 from runtime.wire.control import Failed
+from runtime.wire.room import Message
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
 
 pytestmark = pytest.mark.unit
@@ -125,6 +127,31 @@ def test_tasks_that_were_seen_before_the_end_are_shown_and_redacted() -> None:
     assert made.tasks == (TaskTrace("news •••", "Future", ["main.py:9 in wait"], own=True),)
     told = Failed("run", "ValueError", "no", trace=Trace(tasks=[TaskTrace("at the failure")]))
     assert [task.name for task in report(told, tasks=seen).tasks] == ["at the failure"]
+
+
+def test_what_was_recorded_is_bounded_and_redacted() -> None:
+    class Worker:
+        pid, code = 1, None
+        traffic = Traffic()
+
+        def room_messages(self) -> list[MessageSeen]:
+            return [MessageSeen(1.0, "in", "messaging.send env-secret-value", 9)]
+
+        def recorded(self) -> list[Message]:
+            said = [{"type": "chat", "message": {"text": "x" * 9_000, "n": n}} for n in range(60)]
+            said.append({"type": "participant.enabled", "message": {}})
+            said.append({"type": "chat", "message": {"password": "hunter2", "text": "env-secret-value"}})
+            return [Message(1, "messaging.send", header, b"12") for header in said]
+
+    post_mortem = PostMortem(SPEC, 1, secrets=["env-secret-value"])
+    post_mortem.began(Worker())  # type: ignore[arg-type]
+    how = Exit(reason=ExitReason.AGENT_ERROR, message="no", at=2.0)
+    made = post_mortem.report(how, after_s=1.0, log=[], log_lines_dropped=0, use=Use())
+    assert made.room_messages[0].kind == "messaging.send •••"
+    assert made.recorded[-1].header["message"] == {"password": "•••", "text": "•••"}
+    assert made.recorded[-1].data_bytes == 2
+    assert [one.header["message"]["n"] for one in made.recorded[:-1]] == list(range(52, 60))
+    assert len(to_json(made)) < MAX_REPORT_BYTES
 
 
 def test_the_warnings_are_bounded() -> None:
