@@ -72,14 +72,22 @@ def pack(codes: Codes) -> None:
     def copied(code: CodeType) -> CodeType:
         if id(code) not in made:
             made[id(code)] = code.replace(
-                co_consts=tuple(
-                    copied(each) if type(each) is CodeType and id(each) in codes else each
-                    for each in code.co_consts
-                ),
+                co_consts=tuple(constant(each) for each in code.co_consts),
                 co_name=_fresh(code.co_name),
                 co_qualname=_fresh(code.co_qualname),
             )
         return made[id(code)]
+
+    def constant(value: Any) -> Any:
+        match value:
+            case CodeType():
+                return copied(value) if id(value) in codes else value
+            case str():
+                return _fresh(value)
+            case tuple():
+                return tuple([constant(each) for each in value])
+            case _:
+                return value
 
     for code in codes.values():
         copied(code)
