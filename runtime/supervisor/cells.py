@@ -100,11 +100,13 @@ class Cell:
         most = int(self._group.read("memory.max") or 0) >> 20
         return f"grew above its limit of memory: the kernel ended it at {most} MiB, caches included"
 
-    def refused_forks(self) -> int:
-        """How often the kernel refused a process or thread beyond the limit."""
+    def refused_forks(self) -> str:
+        """That the kernel refused processes or threads beyond the limit, in words; empty when it did not."""
         if self._group is None or "pids.max" not in self.kept:
-            return 0
-        return self._group.count("pids.events", "max")
+            return ""
+        count = self._group.count("pids.events", "max")
+        most = self._group.read("pids.max")
+        return f"wanted more than {most} processes and threads: {count} were refused" if count else ""
 
     def leave(self) -> None:
         """The session is over: remove the group."""

@@ -256,6 +256,8 @@ class Driver:
                     self._instruments.meter.peak_rss(peak_rss_bytes(self._worker.pid))
                 if isinstance(message, control.Failed):
                     self._post_mortem.said(message)
+                    if self._cell is not None and (told := self._cell.refused_forks()):
+                        self._feed(lc.LimitExceeded(ExitReason.PIDS, told))
                 self._feed(lc.LastWord(message))
             case control.Exiting():
                 self._post_mortem.said(message)

@@ -73,7 +73,6 @@ class Guard:
         self._alarm = alarm
         self._budget = Budget(limits, now)
         self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
-        self._pids = limits.plain().get("pids")
         self._paused: list[Member] = []
         self._frozen = False
         self._holds = False
@@ -149,8 +148,7 @@ class Guard:
         if told := self._cell.ended_by_kernel():
             self._alarm.exceed(ExitReason.MEMORY, told)
             return True
-        if count := self._cell.refused_forks():
-            told = f"wanted more than {self._pids} processes and threads: {count} were refused"
+        if told := self._cell.refused_forks():
             self._alarm.exceed(ExitReason.PIDS, told)
             return True
         return False

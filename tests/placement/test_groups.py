@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import psutil
 import pytest
 
 from runtime.process.cgroup import Cgroup
+from runtime.process.cgroup_ground import Ground
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
+from runtime.supervisor.cells import Cells
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -109,3 +113,88 @@ async def test_groups_may_be_switched_off(make_node: Any) -> None:
         assert not any(psutil.pid_exists(pid) for pid in below)
     finally:
         await node.close()
+
+
+class Told:
+    """A place of files, in which the kernel's figures are what a test writes."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "bulkhead.1"
+        self.path.mkdir()
+
+    def ground(self) -> Ground:
+        ground = Ground(Cgroup(self.path), os.open(self.path, os.O_RDONLY), Cgroup(self.path.parent))
+        ground.divide = lambda *, may_move: None  # type: ignore[method-assign]
+        ground.release = lambda: os.close(ground._lock_fd) is None  # type: ignore[method-assign]
+        return ground
+
+    async def says(self, session_id: str, name: str, text: str) -> None:
+        group = self.path / f"{session_id}.1"
+        async with asyncio.timeout(20):
+            while not (group / "pids.max").exists():
+                await asyncio.sleep(0.005)
+        (group / name).write_text(text)
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+    """What a kernel with controllers would say; moves succeed, and do nothing."""
+
+    def make(group: Cgroup) -> bool:
+        group.path.mkdir()
+        for name in ("memory.max", "memory.oom.group", "pids.max"):
+            (group.path / name).touch()
+        return True
+
+    monkeypatch.setattr(Cgroup, "make", make)
+    monkeypatch.setattr(Cgroup, "add_tree", lambda group, pid: True)
+    return Told(tmp_path)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_what_the_kernel_ends_for_want_of_memory_is_called_so(
+    node: Any, told: Told, at_once: bool
+) -> None:
+    node.placement._supervisor.cells = Cells("auto", find=told.ground)
+    node.write("bundle.py", SCATTERING)
+    await node.start()
+    session_id = await node.ready("/x", limits=Limits(memory="512MiB", pids=64))
+    await told.says(session_id, "memory.events", "oom 1\noom_kill 1\n")
+    if at_once:  # all of it; without `memory.oom.group` it may be a child of it alone
+        os.kill(node.pid(session_id), signal.SIGKILL)
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.MEMORY
+    assert ended.exit.message.startswith("grew above its limit of memory: the kernel ended it at 576 MiB")
+    assert ended.exit.signal == signal.SIGKILL
+
+
+async def test_what_the_kernel_refuses_to_fork_is_an_end_too(node: Any, told: Told) -> None:
+    node.placement._supervisor.cells = Cells("auto", find=told.ground)
+    node.write("bundle.py", SCATTERING)
+    await node.start()
+    session_id = await node.ready("/x", limits=Limits(pids=64))
+    await told.says(session_id, "pids.events", "max 3\n")
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.PIDS
+    assert ended.exit.message == "wanted more than 64 processes and threads: 3 were refused"
+
+
+async def test_an_exception_for_want_of_processes_is_that_end(node: Any, told: Told) -> None:
+    node.placement._supervisor.cells = Cells("auto", find=told.ground)
+    node.write(
+        "bundle.py",
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            while not os.path.exists(os.environ["GO"]):
+                await asyncio.sleep(0.005)
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+    """.replace('os.environ["GO"]', repr(str(told.path / "go"))),
+    )
+    await node.start()
+    session_id = await node.call("/x", limits=Limits(pids=64))
+    await told.says(session_id, "pids.events", "max 1\n")
+    (told.path / "go").touch()
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.PIDS

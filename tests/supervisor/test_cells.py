@@ -84,7 +84,7 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
     assert cell.kept == {"memory.max", "memory.oom.group", "pids.max"}  # cpu.max it has not got
     assert folder.moved == [4711]
     assert cell.is_enclosed
-    assert (cell.ended_by_kernel(), cell.refused_forks()) == ("", 0)
+    assert (cell.ended_by_kernel(), cell.refused_forks()) == ("", "")
 
     (group / "memory.events").write_text("low 0\nhigh 0\nmax 12\noom 1\noom_kill 3\n")
     (group / "pids.events").write_text("max 5\n")
@@ -92,7 +92,7 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
         cell.ended_by_kernel()
         == "grew above its limit of memory: the kernel ended it at 576 MiB, caches included"
     )
-    assert cell.refused_forks() == 5
+    assert cell.refused_forks() == "wanted more than 64 processes and threads: 5 were refused"
 
     assert cell.freeze(True)
     await settled(cells)
@@ -164,7 +164,7 @@ async def test_without_a_place_everything_is_done_by_signals(mode: str) -> None:
     assert not cell.freeze(True)
     cell.kill()
     cell.leave()
-    assert (cell.kept, cell.ended_by_kernel(), cell.refused_forks()) == (frozenset(), "", 0)
+    assert (cell.kept, cell.ended_by_kernel(), cell.refused_forks()) == (frozenset(), "", "")
     told = cells.told()
     assert set(told.limits.values()) == {"watching", "rlimit"}
     assert (told.kill, told.group) == ("signals", "")
