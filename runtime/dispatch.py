@@ -203,7 +203,7 @@ class Dispatcher:
                 first = self._pending.get(decision.session_id)
                 if first is not None:  # the first one's fate is this one's: neither is answered too early
                     await asyncio.shield(first)
-                return decision
+                return self._repeated(decision, call, webhook_id)
             case Admitted():
                 pass
         spec = SessionSpec(
@@ -234,6 +234,23 @@ class Dispatcher:
         self._pending[session_id] = task
         task.add_done_callback(self._accepted)
         return await asyncio.shield(task)
+
+    def _repeated(self, decision: Duplicate, call: RoomCall, webhook_id: str) -> Duplicate | Refused:
+        """An id came a second time: with the same call, or with another one, which would be lost silently."""
+        if decision.session_id not in self._chronicle:
+            return decision  # forgotten: nobody can tell any more
+        first = self._chronicle.record(decision.session_id).spec
+        # Not the token: a caller may mint a new one each time it tries.
+        said = (call.room_name, call.room_url, call.arguments)
+        if said == (first.room, first.room_url, first.arguments):
+            return decision
+        _log.warning("admission.refused", code="id_reused", endpoint=first.endpoint)
+        return Refused(
+            "id_reused",
+            None,
+            f"the id {webhook_id[:100]!r} is that of session {first.session_id}, which was called otherwise",
+            "Send a new id with a new call; the same id is for sending the same call again.",
+        )
 
     async def _accept(self, spec: SessionSpec, relay: RelayPort | None) -> Accepted:
         record = SessionRecord(spec=spec, generation=1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,30 @@ async def test_a_burst_of_one_id_is_one_session(tmp_path: Path) -> None:
         outcomes = await asyncio.gather(*calls)
         assert len({outcome.session_id for outcome in outcomes if not isinstance(outcome, Refused)}) == 1
         assert [type(outcome) for outcome in outcomes] == [Accepted] + [Duplicate] * 19
+        assert len(parts.placement.placed) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "other",
+    [
+        RoomCall(room_name="s"),
+        RoomCall(room_name="r", arguments={"a": 1}),
+        RoomCall(room_name="r", room_url="wss://x"),
+    ],
+)
+async def test_an_id_that_comes_with_another_call_is_refused(tmp_path: Path, other: RoomCall) -> None:
+    async with dispatching(tmp_path) as parts:
+        first, second = await asyncio.gather(
+            parts.dispatcher.call("/chat", CALL, webhook_id="w"),
+            parts.dispatcher.call("/chat", other, webhook_id="w"),
+        )
+        assert isinstance(first, Accepted)
+        assert isinstance(second, Refused)
+        assert (second.code, second.retry_after_s) == ("id_reused", None)
+        assert first.session_id in second.message
+        again = await parts.dispatcher.call("/chat", replace(CALL, token="new"), webhook_id="w")
+        assert again == Duplicate(first.session_id)
         assert len(parts.placement.placed) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quart import Quart, Response, g, has_request_context, request, websocket
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from runtime.front import (
     chaos,
@@ -25,10 +26,13 @@ from runtime.front import (
 from runtime.front.body import BoundedRequest
 from runtime.front.door import request_id
 from runtime.front.live import Live
+from runtime.front.methods import Methods
 from runtime.front.overview import Overview
-from runtime.front.problems import install
+from runtime.front.problems import NOTHING_HERE, install, method_not_allowed, problem
 from runtime.front.socket import BoundedConnection
 from runtime.front.state import Front
+from runtime.session.info import not_served
+from runtime.wire.manifest import reserved_by
 
 
 class FrontApp(Quart):
@@ -36,6 +40,14 @@ class FrontApp(Quart):
 
     request_class = BoundedRequest
     asgi_websocket_class = BoundedConnection
+    methods: Methods
+
+    async def make_default_options_response(self) -> Response:
+        """What OPTIONS answers: the methods that the path really has."""
+        allowed = self.methods.of(request.path)
+        if not allowed:
+            raise NotFound
+        return self.response_class("", headers={"Allow": ", ".join(allowed)})
 
 
 def create_app(front: Front, readers: events.Readers, told: Live | None = None) -> FrontApp:
@@ -82,4 +94,16 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
     app.register_blueprint(configuration.routes(front))
     app.register_blueprint(openapi.routes())
     app.register_blueprint(webhooks.routes(front))
+    app.methods = Methods(app.url_map, front.knows)
+
+    @app.errorhandler(MethodNotAllowed)
+    async def refuse_method(error: MethodNotAllowed) -> Response:
+        allowed = app.methods.of(request.path)
+        if allowed:
+            return method_not_allowed(allowed)
+        if reserved_by(request.path):
+            return problem("not_found", NOTHING_HERE)
+        unknown = not_served(request.path, front.placement.endpoints())
+        return problem(unknown.code, str(unknown))
+
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from quart import Quart, Response, g, has_request_context, json, request, websocket
@@ -27,6 +27,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "endpoint_not_found": (404, "No such endpoint"),
     "envelope_invalid": (400, "Not a webhook"),
     "host_unknown": (421, "A host name this server does not go by"),
+    "id_reused": (422, "The id belongs to another call"),
     "internal": (500, "An error in the server"),
     "invalid_request": (400, "The request cannot be understood"),
     "journal_unusable": (503, "The call cannot be written down"),
@@ -44,7 +45,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "provider_unreachable": (502, "The model provider did not answer"),
     "quarantined": (409, "This input kills its sessions"),
     "queue_full": (429, "Too many sessions wait for their start"),
-    "replayed": (401, "The signature is too old"),
+    "replayed": (401, "The signature's time is too far from now"),
     "room_full": (503, "The room is full"),
     "session_not_found": (404, "No such session"),
     "signature_invalid": (401, "The signature is not valid"),
@@ -61,6 +62,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
 
 _BY_STATUS: Final = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout"}
 _BY_STATUS_MORE: Final = {413: "body_too_large", 426: "upgrade_required"}
+NOTHING_HERE: Final = "Nothing is served at this path. GET /openapi.json lists what is."
 _log = get_logger("front")
 
 
@@ -100,9 +102,7 @@ def install(app: Quart) -> None:
     async def http(error: HTTPException) -> Response:
         status = error.code or 500
         code = (_BY_STATUS | _BY_STATUS_MORE).get(status, "invalid_request" if status < 500 else "internal")
-        allowed = getattr(error, "valid_methods", None)
-        headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
-        return problem(code, _sentence(code, headers), headers=headers)
+        return problem(code, NOTHING_HERE if code == "not_found" else f"{STATUS[code][1]}.")
 
     @app.errorhandler(Exception)
     async def unexpected(error: Exception) -> Response:
@@ -116,9 +116,7 @@ def _challenge(code: str) -> dict[str, str]:
     return {"Retry-After": "5"} if code in ("journal_unusable", "spawn_failed", "zygote_lost") else {}
 
 
-def _sentence(code: str, headers: Mapping[str, str]) -> str:
-    if code == "method_not_allowed":
-        return f"This path has {headers.get('Allow', 'other methods')}."
-    if code == "not_found":
-        return "Nothing is served at this path. GET /openapi.json lists what is."
-    return STATUS[code][1] + "."
+def method_not_allowed(allowed: Sequence[str]) -> Response:
+    """The answer to a method that a path does not have."""
+    told = ", ".join(allowed)
+    return problem("method_not_allowed", f"This path has {told}.", headers={"Allow": told})

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from quart import Blueprint, Response, g, jsonify, request, websocket
+from werkzeug.exceptions import MethodNotAllowed
 
 from runtime.chronicle import exit_json
 from runtime.dispatch import Accepted
@@ -48,7 +49,7 @@ def routes(front: Front) -> Blueprint:
     async def webhook(endpoint: str) -> Response:
         path = f"/{endpoint}"
         if reserved_by(path):
-            return problem("not_found", "Nothing is served at this path. GET /openapi.json lists what is.")
+            raise MethodNotAllowed  # if the path has any
         g.arrived, g.path = front.clock.now(), path
         who = caller()
         if request.method != "POST" and "meshagent-webhook" not in who.headers:

@@ -65,8 +65,8 @@ class Refused:
     """Not now.
 
     Attributes:
-        code: ``draining``, ``too_many_sessions``, ``endpoint_busy``, ``queue_full``, ``no_memory`` or
-            ``quarantined``.
+        code: ``draining``, ``too_many_sessions``, ``endpoint_busy``, ``queue_full``, ``no_memory``,
+            ``quarantined`` or ``id_reused``.
         retry_after_s: When asking again makes sense; None when time alone changes nothing.
     """
 

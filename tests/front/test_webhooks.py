@@ -150,6 +150,16 @@ async def test_a_replayed_webhook_is_the_same_session_and_an_old_one_is_refused(
         assert (answer.status, answer.json["type"]) == (401, "urn:bulkhead:problem:replayed")
 
 
+async def test_an_id_that_comes_with_another_body_is_not_taken_for_the_first(serving: Any) -> None:
+    async with serving(webhook_secret=SECRET) as site:
+        now = site.server.front.clock.wall()
+        await site.post("/chat", CALL, standard_headers(CALL, SECRET, webhook_id="msg_1", at=now))
+        other = CALL.replace(b"myroom", b"another")
+        refused = await site.post("/chat", other, standard_headers(other, SECRET, webhook_id="msg_1", at=now))
+        assert (refused.status, refused.json["type"]) == (422, "urn:bulkhead:problem:id_reused")
+        assert "Send a new id" in refused.json["detail"]
+
+
 async def test_an_idempotency_key_names_a_call(serving: Any) -> None:
     async with serving() as site:
         key = {"Idempotency-Key": '"8e03978e"'}

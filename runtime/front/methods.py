@@ -1,0 +1,40 @@
+"""Which methods a path really has.
+
+The catch-all for endpoints takes part in every match of the router.  Asked alone, it would give POST to every
+path there is, and 405 to paths where nothing is; so it is left out here, and the endpoints are asked instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from werkzeug.routing import Map, Rule
+
+CATCH_ALL: Final = "/<path:endpoint>"
+OF_ENDPOINTS: Final = ("GET", "HEAD", "OPTIONS", "POST")
+
+
+class Methods:
+    """The methods of one application's paths.
+
+    Args:
+        routes: All routes of the application, the catch-all among them.
+        is_endpoint: Whether some bundle serves a path.
+    """
+
+    def __init__(self, routes: Map, is_endpoint: Callable[[str], bool]) -> None:
+        fixed = [
+            Rule(rule.rule, methods=rule.methods, endpoint=rule.endpoint)
+            for rule in routes.iter_rules()
+            if rule.rule != CATCH_ALL and not rule.websocket
+        ]
+        self._fixed = Map(fixed, merge_slashes=False, strict_slashes=False).bind("")
+        self._is_endpoint = is_endpoint
+
+    def of(self, path: str) -> list[str]:
+        """The methods of a path, in order; empty where nothing is."""
+        found = sorted(self._fixed.allowed_methods(path))
+        if not found and self._is_endpoint(path):
+            return list(OF_ENDPOINTS)
+        return found
