@@ -147,7 +147,7 @@ Please report this to https://github.com/markedjs/marked.`,e){let r="<p>An error
       <span class=${D("state",`tone-${s.tone}`)} title=${s.sentence||void 0}><${rt} tone=${s.tone} />${s.word}</span>
       ${t&&p`<a href=${_t("/sessions",t.id)} title="Its session and process">${a.filter(Boolean).join(" · ")}</a>`}
     </p>
-  </li>`}var Gp={chat:e=>`Chat with ${e}`,tasks:e=>`Give ${e} a task`,tools:e=>`Use the tools of ${e}`};function Yp({row:e}){let{tone:t,word:n}=e.state==="ready"&&!e.exit?{tone:"warn",word:"not in the room"}:Jn(e),r=t==="bad"&&e.crashed,s=r?Mn(e):"";return p`<li class="someone agent absent">
+  </li>`}var Gp={chat:e=>`Chat with ${e}`,tasks:e=>`Give ${e} a task`,tools:e=>`Use the tools of ${e}`};function Yp({row:e}){let{tone:t,word:n}=e.state==="ready"&&!e.exit?{tone:"warn",word:"away"}:Jn(e),r=t==="bad"&&e.crashed,s=r?Mn(e):"";return p`<li class="someone agent absent">
     <span class="someone-button"><${R} name="agent" /><span class="cut name" dir="auto">${e.identity||e.endpoint}</span></span>
     <p class="someone-facts">
       <span class=${D("state",`tone-${t}`)} title=${s||void 0}><${rt} tone=${t} />${n}</span>

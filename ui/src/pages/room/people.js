@@ -64,7 +64,7 @@ const WHAT = {
 /** Sessions of this room whose agent is not in it: on its way, or gone for a reason to read. */
 function Absent({ row }) {
   // A session that says it is ready is about to come, or has just gone: its end is told a moment later.
-  const { tone, word } = row.state === "ready" && !row.exit ? { tone: "warn", word: "not in the room" } : condition(row);
+  const { tone, word } = row.state === "ready" && !row.exit ? { tone: "warn", word: "away" } : condition(row);
   const crashed = tone === "bad" && row.crashed;
   const sentence = crashed ? crashSentence(row) : "";
   return html`<li class="someone agent absent">

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { now } from "../src/core/live.js";
+import { arranged, budgets, fits, tone, uptime, why } from "../src/pages/session/rows.js";
+
+const NOW = Date.parse("2026-11-22T10:00:00Z");
+now.value = NOW;
+
+const row = (more = {}) => ({
+  id: "s_7Q4M2XKB",
+  state: "ready",
+  identity: "chatbot",
+  room: "demo",
+  endpoint: "/chat",
+  bundle: "chat",
+  generation: 2,
+  accepted_at: "2026-11-22T09:00:00Z",
+  restart: { policy: "on_failure", at: null, last_exit: null },
+  exit: null,
+  ...more,
+});
+const ended = (reason, at = "2026-11-22T09:59:30Z") => ({ reason, at, message: "division by zero" });
+
+test("a search looks at room, identity, state, reason and generation, all words of it", () => {
+  for (const query of ["demo", "CHATBOT ready", "room:demo", "gen 2", "gen:2 identity:chat", "s_7Q4", "generation 2", "state:ready"]) assert.ok(fits(row(), query), query);
+  for (const query of ["gen 1", "gen:20", "room:chatbot", "demo nobody", "state:crashed"]) assert.ok(!fits(row(), query), query);
+  const gone = row({ state: "exited", exit: ended("agent_error") });
+  for (const query of ["crashed", "reason:agent_error", "agent error", "division"]) assert.ok(fits(gone, query), query);
+  assert.ok(fits(row(), "http:demo") === false, "a colon alone makes no field");
+});
+
+test("a session that crashed keeps its place and its colour for a while, also when it runs again", () => {
+  const fresh = row({ id: "fresh", state: "exited", exit: ended("agent_error"), accepted_at: "2026-11-22T08:00:00Z" });
+  const old = row({ id: "old", state: "exited", exit: ended("agent_error", "2026-11-22T08:30:00Z"), accepted_at: "2026-11-22T08:10:00Z" });
+  const stopped = row({ id: "stopped", state: "exited", exit: ended("stopped"), accepted_at: "2026-11-22T09:59:00Z" });
+  assert.deepEqual(
+    arranged([stopped, old, fresh, row({ id: "runs" })]).map((one) => one.id),
+    ["runs", "fresh", "stopped", "old"],
+  );
+  assert.deepEqual([fresh, old, stopped, row()].map(tone), ["bad", "bad", "idle", ""]);
+  const again = row({ restart: { policy: "on_failure", at: null, last_exit: ended("signal") } });
+  assert.equal(tone(again), "bad");
+  assert.match(why(again), /^Started again after: division by zero/);
+  assert.equal(tone(row({ restart: { last_exit: ended("signal", "2026-11-22T09:00:00Z") } })), "", "an hour later");
+  assert.equal(why(fresh), "Division by zero", "a sentence begins with a capital");
+});
+
+test("the fullest budget comes first, and shared pages count in part", () => {
+  const of = budgets(row({ limits: { memory_bytes: 100, pids: 10 }, rss_bytes: 90, pss_bytes: 20, threads: 5, fds: 3 }));
+  assert.deepEqual(of.map((one) => [one.name, one.share]), [["threads", 0.5], ["memory", 0.2]]);
+  assert.deepEqual(budgets(row()), []);
+});
+
+test("time goes on between two reports of a session, until it ends", () => {
+  assert.equal(uptime(row({ uptime_s: 5, pid: 1, seen_at: NOW - 3000 })), 8);
+  assert.equal(uptime(row({ uptime_s: 5, pid: 1, seen_at: NOW - 3000, exit: ended("stopped") })), 5);
+});
