@@ -39,8 +39,8 @@ export function Shell() {
     <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to the page</a>
     <${Side} />
     <main id="main" class="main" ref=${main} tabindex="-1">
-      <${Lost} />
       ${denied.value ? html`<${Denied} />` : Current ? html`<${Guard} key=${path}><${Current} ...${params} /><//>` : html`<${Nowhere} path=${path} />`}
+      <${Lost} />
     </main>
     <${Toasts} />
     <${Confirmation} />

@@ -21,7 +21,7 @@ import { Curves } from "./session/curves.js";
 import { Log } from "./session/log.js";
 import { Messages } from "./session/messages.js";
 import { Processes } from "./session/processes.js";
-import { uptime } from "./sessions.js";
+import { uptime } from "./session/rows.js";
 
 const EVERY_S = 3;
 const BACK = { href: url("/sessions"), label: "Sessions" };

@@ -2,19 +2,16 @@
 import "../style/sessions.css";
 import { cx, html, useMemo } from "../core/html.js";
 import { bytes, count, duration, instant, NONE, percent, plural } from "../core/format.js";
-import { now, sessions } from "../core/live.js";
+import { sessions } from "../core/live.js";
 import { navigate, route, setQuery, url } from "../core/router.js";
-import { condition, isClean, State, words } from "../parts/badge.js";
+import { condition, isClean, State } from "../parts/badge.js";
 import { Empty, Loading } from "../parts/empty.js";
-import { Filter, matches } from "../parts/filter.js";
+import { Filter } from "../parts/filter.js";
 import { Page } from "../parts/page.js";
 import { Meter, Sparkline } from "../parts/sparkline.js";
 import { Table } from "../parts/table.js";
 import { Ago } from "../parts/time.js";
-
-const FRESH_MS = 15 * 60_000;
-/** How long a row stays red after its session crashed and was started again. */
-const RED_MS = 60_000;
+import { arranged, budgets, fits, tone, uptime, why } from "./session/rows.js";
 
 /** What the buttons above the table show. */
 const SHOWN = {
@@ -74,63 +71,6 @@ export function Sessions() {
   <//>`;
 }
 
-/** Running first, and with them what crashed a moment ago, so that its row stays where it was; newest first. */
-function arranged(rows) {
-  const since = now.peek() - FRESH_MS;
-  const late = (row) => (row.exit && (isClean(row.exit.reason) || instant(row.exit.at) < since) ? 1 : 0);
-  return rows.sort((a, b) => late(a) - late(b) || (a.accepted_at < b.accepted_at ? 1 : a.accepted_at > b.accepted_at ? -1 : a.id < b.id ? -1 : 1));
-}
-
-const tone = (row) => {
-  const { tone: of } = condition(row);
-  if (of === "bad" || of === "idle") return of;
-  return crashedLately(row) ? "bad" : "";
-};
-
-/** Whether the attempt before this one crashed a moment ago. */
-function crashedLately(row) {
-  const last = row.restart?.last_exit;
-  return Boolean(last) && !isClean(last.reason) && instant(last.at) > now.peek() - RED_MS;
-}
-
-/** Whether every word fits; `room:demo` looks at the room alone, as `identity:`, `state:`, `reason:` and `gen:` do. */
-export function fits(row, query) {
-  const { word } = condition(row);
-  const reason = row.exit?.reason ?? row.restart?.last_exit?.reason ?? "";
-  const fields = { room: row.room, identity: row.identity, state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.generation), endpoint: row.endpoint };
-  const rest = [];
-  for (const one of query.replace(/\bgen(?:eration)?\s+(?=\d)/gi, "gen:").split(/\s+/).filter(Boolean)) {
-    const [, name, value] = /^([a-z]+):(.*)$/i.exec(one) ?? [];
-    const field = name && fields[name.toLowerCase()];
-    if (field === undefined || field === null) rest.push(one);
-    else if (name.toLowerCase() === "gen" ? value && field !== value : !field.toLowerCase().includes(value.toLowerCase())) return false;
-  }
-  return !rest.length || matches(rest.join(" "), [row.id, row.bundle, row.exit?.message ?? "", ...Object.values(fields)]);
-}
-
-/** How much of each budget is used, the fullest first: `[{name, share, text}]`. */
-export function budgets(row) {
-  const { limits = {} } = row;
-  const found = [];
-  const add = (name, used, most, text) => {
-    if (most > 0 && typeof used === "number") found.push({ name, share: used / most, text });
-  };
-  add("memory", row.pss_bytes > 0 ? Math.min(row.pss_bytes, row.rss_bytes) : row.rss_bytes, limits.memory_bytes, `${bytes(row.rss_bytes)} of ${bytes(limits.memory_bytes)}`);
-  add("processor", row.cpu_share, limits.cpu, `${percent(row.cpu_share)} of ${percent(limits.cpu)}`);
-  add("processor time", row.cpu_s, limits.cpu_total_s, `${duration(row.cpu_s)} of ${duration(limits.cpu_total_s)}`);
-  add("time", uptime(row), limits.timeout_s, `${duration(uptime(row))} of ${duration(limits.timeout_s)}`);
-  add("threads", row.threads, limits.pids, `${count(row.threads)} of ${count(limits.pids)}`);
-  add("files", row.fds, limits.files, `${count(row.fds)} of ${count(limits.files)}`);
-  return found.sort((a, b) => b.share - a.share);
-}
-
-/** Seconds it has run, going on between two reports of it. */
-export function uptime(row) {
-  if (row.exit) return row.uptime_s;
-  if (!row.seen_at) return row.uptime_s;
-  return row.uptime_s + (row.pid ? Math.max(0, now.value - row.seen_at) / 1000 : 0);
-}
-
 const COLUMNS = [
   { id: "state", label: "State", width: "112px", class: "col-state", sort: (row) => `${{ bad: 0, warn: 1, busy: 2, ok: 3, idle: 4 }[condition(row).tone]}${condition(row).word}`, cell: StateCell },
   { id: "identity", label: "Session", class: "col-identity", sort: (row) => row.identity, span: (row) => (wide.matches && why(row) ? 2 : 1), cell: Who },
@@ -149,9 +89,6 @@ function StateCell(row) {
 
 /** Wide enough for a column of rooms, which a sentence may then reach over. */
 const wide = matchMedia("(min-width: 700px)");
-
-/** The sentence that belongs in the row: what went wrong, or how it ended. */
-const why = (row) => condition(row).sentence;
 
 function Who(row) {
   const sentence = why(row);

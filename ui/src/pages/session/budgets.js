@@ -3,11 +3,11 @@ import { html } from "../../core/html.js";
 import { bytes, cores, count, duration, NONE, percent } from "../../core/format.js";
 import { words } from "../../parts/badge.js";
 import { Meter } from "../../parts/sparkline.js";
-import { uptime } from "../sessions.js";
+import { ownMemory, uptime } from "./rows.js";
 
 /** Name, how it is written, and what is used of it now; null where that is not known from outside. */
 const KINDS = {
-  memory_bytes: ["Memory", bytes, (row) => (row.pss_bytes > 0 ? Math.min(row.pss_bytes, row.rss_bytes) : row.rss_bytes), bytes],
+  memory_bytes: ["Memory", bytes, ownMemory, bytes],
   cpu: ["Processor", cores, (row) => row.cpu_share, percent],
   cpu_total_s: ["Processor time", duration, (row) => row.cpu_s, duration],
   pids: ["Processes and threads", count, (row) => row.threads, count],

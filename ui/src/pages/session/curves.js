@@ -4,7 +4,7 @@ import { bytes, percent } from "../../core/format.js";
 import { isClean } from "../../parts/badge.js";
 import { Chart } from "../../parts/chart.js";
 import { Loading } from "../../parts/empty.js";
-import { uptime } from "../sessions.js";
+import { uptime } from "./rows.js";
 
 const STEP_S = 0.9;
 const STEPS = 240;

@@ -1,0 +1,73 @@
+/** What is said of a session's row: where it stands, what fits a search, how full its budgets are.  Pure but for the clock. */
+import { bytes, count, duration, instant, percent } from "../../core/format.js";
+import { now } from "../../core/live.js";
+import { condition, isClean, words } from "../../parts/badge.js";
+import { matches } from "../../parts/filter.js";
+
+const FRESH_MS = 15 * 60_000;
+/** How long a row stays red after its session crashed and was started again. */
+const RED_MS = 60_000;
+
+/** Running first, and with them what crashed a moment ago, so that its row stays where it was; newest first. */
+export function arranged(rows) {
+  const since = now.peek() - FRESH_MS;
+  const late = (row) => (row.exit && (isClean(row.exit.reason) || instant(row.exit.at) < since) ? 1 : 0);
+  return rows.sort((a, b) => late(a) - late(b) || (a.accepted_at < b.accepted_at ? 1 : a.accepted_at > b.accepted_at ? -1 : a.id < b.id ? -1 : 1));
+}
+
+/** The colour of the whole row. */
+export const tone = (row) => {
+  const { tone: of } = condition(row);
+  if (of === "bad" || of === "idle") return of;
+  return crashedLately(row) ? "bad" : "";
+};
+
+/** Whether the attempt before this one crashed a moment ago. */
+function crashedLately(row) {
+  const last = row.restart?.last_exit;
+  return Boolean(last) && !isClean(last.reason) && instant(last.at) > now.peek() - RED_MS;
+}
+
+/** Whether every word fits; `room:demo` looks at the room alone, as `identity:`, `state:`, `reason:` and `gen:` do. */
+export function fits(row, query) {
+  const { word } = condition(row);
+  const reason = row.exit?.reason ?? row.restart?.last_exit?.reason ?? "";
+  const fields = { room: row.room ?? "", identity: row.identity ?? "", state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.generation), endpoint: row.endpoint ?? "" };
+  const rest = [];
+  for (const one of query.replace(/\bgen(?:eration)?\s+(?=\d)/gi, "gen:").split(/\s+/).filter(Boolean)) {
+    const [, name, value] = /^([a-z]+):(.*)$/i.exec(one) ?? [];
+    const field = fields[name?.toLowerCase()];
+    if (field === undefined) rest.push(one);
+    else if (name.toLowerCase() === "gen" ? value && field !== value : !field.toLowerCase().includes(value.toLowerCase())) return false;
+  }
+  return !rest.length || matches(rest.join(" "), [row.id, row.bundle, row.exit?.message ?? "", ...Object.values(fields)]);
+}
+
+/** How much of each budget is used, the fullest first: `[{name, share, text}]`. */
+export function budgets(row) {
+  const { limits = {} } = row;
+  const found = [];
+  const add = (name, used, most, text) => {
+    if (most > 0 && typeof used === "number") found.push({ name, share: used / most, text });
+  };
+  add("memory", ownMemory(row), limits.memory_bytes, `${bytes(ownMemory(row))} of ${bytes(limits.memory_bytes)}`);
+  add("processor", row.cpu_share, limits.cpu, `${percent(row.cpu_share)} of ${percent(limits.cpu)}`);
+  add("processor time", row.cpu_s, limits.cpu_total_s, `${duration(row.cpu_s)} of ${duration(limits.cpu_total_s)}`);
+  add("time", uptime(row), limits.timeout_s, `${duration(uptime(row))} of ${duration(limits.timeout_s)}`);
+  add("threads", row.threads, limits.pids, `${count(row.threads)} of ${count(limits.pids)}`);
+  add("files", row.fds, limits.files, `${count(row.fds)} of ${count(limits.files)}`);
+  return found.sort((a, b) => b.share - a.share);
+}
+
+/** What counts against a memory limit: its own pages, and its part of those that it shares. */
+export const ownMemory = (row) => (row.pss_bytes > 0 ? Math.min(row.pss_bytes, row.rss_bytes) : row.rss_bytes);
+
+/** Seconds it has run, going on between two reports of it. */
+export function uptime(row) {
+  if (row.exit) return row.uptime_s;
+  if (!row.seen_at) return row.uptime_s;
+  return row.uptime_s + (row.pid ? Math.max(0, now.value - row.seen_at) / 1000 : 0);
+}
+
+/** The sentence that belongs in the row: what went wrong, or how it ended. */
+export const why = (row) => condition(row).sentence;
