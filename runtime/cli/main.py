@@ -23,6 +23,7 @@ from runtime.cli import (
     config,
     crash,
     demo,
+    init,
     quarantine,
     replay,
     serve,
@@ -112,6 +113,7 @@ app.command("call", rich_help_panel=_TALK)(call.call)
 app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles have of their own.")
 bundle_app.command("install")(bundle.install)
 bundle_app.command("list")(bundle.list_bundles)
+app.command("init", rich_help_panel=_SET)(init.init)
 app.command("setup", rich_help_panel=_SET)(setup.setup)
 app.command("config", rich_help_panel=_SET)(config.config)
 
