@@ -27,7 +27,7 @@ def test_a_new_user_chats_without_reading_anything(studio: Any, visit: Any, expe
     page = visit(studio)
     page.get_by_role("link", name="Rooms").click()
     page.get_by_role("link", name=ROOM).first.click()
-    expect(page.get_by_text("In the room")).to_be_visible()
+    expect(page.get_by_text("In the room", exact=True)).to_be_visible()
     expect(page.get_by_role("complementary", name="Participants")).to_contain_text("chatbot")
     page.goto(f"/studio/rooms/{ROOM}?to=chatbot")
     expect(page.get_by_text("How can I help you?")).to_be_visible()
@@ -76,7 +76,7 @@ def test_two_people_in_a_thread_see_the_same(studio: Any, visit: Any, expect: An
     for page, name in ((ada, "Ada"), (bob, "Bob")):
         page.evaluate("name => localStorage.setItem('studio.name', name)", name)
         page.reload()
-        expect(page.get_by_text("In the room")).to_be_visible()
+        expect(page.get_by_text("In the room", exact=True)).to_be_visible()
     say(ada, "chatbot, what is 2 + 2?")
     for page in (ada, bob):
         expect(page.get_by_role("article", name="Ada said")).to_contain_text("what is 2 + 2?")
@@ -102,7 +102,7 @@ def test_what_a_hostile_model_says_is_text(studio: Any, visit: Any, expect: Any)
 
 
 def test_a_chat_outlives_the_server(studio: Any, visit: Any, expect: Any) -> None:
-    page = chat(visit, studio)
+    page = chat(visit, studio, thread=".threads/kettle.thread")
     say(page, "remember the blue kettle")
     expect(page.get_by_role("article", name="chatbot said").last).to_contain_text("Fun fact:")
     visit.forgive("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|WebSocket|ERR_SOCKET|status of 50")
@@ -112,7 +112,7 @@ def test_a_chat_outlives_the_server(studio: Any, visit: Any, expect: Any) -> Non
     studio.start()
     studio.ready("chatbot")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    expect(page.get_by_text("In the room")).to_be_visible()
+    expect(page.get_by_text("In the room", exact=True)).to_be_visible()
     expect(page.get_by_text("remember the blue kettle").first).to_be_visible()
     say(page, "and now?")
     expect(page.get_by_text("and now?", exact=True)).to_be_visible()
