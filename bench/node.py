@@ -68,6 +68,11 @@ class Node:
         await self.placement.stop(session_id, ExitReason.STOPPED, 0)
         return took_ms
 
+    async def until_parked(self, count: int) -> None:
+        """Wait until so many children are parked."""
+        while self.placement.bundles()[0].parked < count:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.005)
+
     async def storm_s(self, count: int) -> float:
         """Place sessions at once; seconds until the last one's constructor ran."""
         began = time.perf_counter()

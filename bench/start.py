@@ -15,6 +15,9 @@ from bench.node import running_node
 from bench.report import Effort, Report, ratio
 from bench.rival import rivals
 
+_PAUSE_S = 0.05
+"""Before each start: what the one before left to be done must not be part of it."""
+
 
 def run(effort: Effort) -> list[Report]:
     """Parked and not parked, each against its limit."""
@@ -23,7 +26,7 @@ def run(effort: Effort) -> list[Report]:
 
 async def _run(effort: Effort) -> list[Report]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    rounds, few = effort.count(150, 30), effort.count(15, 3)
+    rounds, few = effort.count(150, 30), effort.count(30, 5)
     times: dict[str, list[float]] = {}
     zygote = BareZygote()
     with rivals(
@@ -35,10 +38,14 @@ async def _run(effort: Effort) -> list[Report]:
             for one in (parked, forked):
                 await one.start_ms()
             for number in range(rounds):
-                await asyncio.sleep(0.05)  # parked children are made in the background
+                await parked.until_parked(2)  # as LiveKit's pool is given the time to fill up
+                await asyncio.sleep(_PAUSE_S)
                 times.setdefault("parked", []).append(await parked.start_ms())
-                times.setdefault("not parked", []).append(await forked.start_ms())
+                await asyncio.sleep(_PAUSE_S)
                 times.setdefault("bare parked child", []).append(zygote.parked_ms())
+                await asyncio.sleep(_PAUSE_S)
+                times.setdefault("not parked", []).append(await forked.start_ms())
+                await asyncio.sleep(_PAUSE_S)
                 times.setdefault("bare fork", []).append(zygote.start_ms())
                 if number % max(1, rounds // few) == 0:
                     for name, pool in {**warm, **cold}.items():
