@@ -45,6 +45,13 @@ test("a session that crashed keeps its place and its colour for a while, also wh
   assert.equal(why(fresh), "Division by zero", "a sentence begins with a capital");
 });
 
+test("a session that hangs says so, for as long as that is news", () => {
+  const hangs = row({ warned: { kind: "hang", at: "2026-11-22T09:59:50Z", message: "is busy without a break" } });
+  assert.equal(why(hangs), "Is busy without a break");
+  assert.ok(fits(hangs, "state:hangs"));
+  assert.equal(why(row({ warned: { ...hangs.warned, at: "2026-11-22T09:58:00Z" } })), "");
+});
+
 test("the fullest budget comes first, and shared pages count in part", () => {
   const of = budgets(row({ limits: { memory_bytes: 100, pids: 10 }, rss_bytes: 90, pss_bytes: 20, threads: 5, fds: 3 }));
   assert.deepEqual(of.map((one) => [one.name, one.share]), [["threads", 0.5], ["memory", 0.2]]);

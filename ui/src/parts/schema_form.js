@@ -251,6 +251,7 @@ function OneOf({ id, resolved, value, onValue, place, field, required }) {
     <select id=${id} class="select" value=${chosen} onChange=${pick} disabled=${field.busy} aria-label="Kind of value">
       ${resolved.choices.map((choice, index) => html`<option key=${index} value=${index}>${choice.title ?? choice.type ?? `choice ${index + 1}`}</option>`)}
     </select>
+    <label class="sr-only" for=${`${id}-value`}>Value</label>
     <${CONTROLS[kind] ?? Raw} key=${chosen} id=${`${id}-value`} resolved=${one} value=${value} onValue=${onValue} place=${place} field=${field} required=${required} kind=${kind} invalid=${Boolean(field.error(place))} />
   </div>`;
 }

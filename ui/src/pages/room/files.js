@@ -76,7 +76,7 @@ export function FilesTab({ view }) {
       },
       { id: "size", label: "Size", align: "right", sort: (file) => file.size, cell: (file) => (file.is_folder ? "" : bytes(file.size)) },
       { id: "updated", label: "Changed", hide: "narrow", first: "desc", sort: (file) => Date.parse(file.updated_at), cell: (file) => html`<${Ago} at=${file.updated_at} />` },
-      { id: "delete", label: "", align: "right", cell: (file) => html`${!file.is_folder && html`<button type="button" class="button small quiet" onClick=${() => download(view.client, path(file.name)).catch(toastError)} aria-label=${`Download ${file.name}`}><${Icon} name="download" size=${14} /></button>`}
+      { id: "delete", label: html`<span class="sr-only">Actions</span>`, align: "right", cell: (file) => html`${!file.is_folder && html`<button type="button" class="button small quiet" onClick=${() => download(view.client, path(file.name)).catch(toastError)} aria-label=${`Download ${file.name}`}><${Icon} name="download" size=${14} /></button>`}
           <button type="button" class="button small quiet danger" onClick=${() => drop(file)} aria-label=${`Delete ${file.name}`}>Delete</button>` },
     ],
     [folder],

@@ -55,7 +55,7 @@ export function QueuesTab({ view, room }) {
   const columns = [
     { id: "name", label: "Queue", sort: (queue) => queue.name, cell: (queue) => html`<button type="button" class="link" title="Send to this queue" onClick=${() => setName(queue.name)} dir="auto">${queue.name}</button>` },
     { id: "size", label: "Waiting", align: "right", sort: (queue) => queue.size, cell: (queue) => queue.size.toLocaleString("en-US") },
-    { id: "drain", label: "", align: "right", cell: (queue) => html`<button type="button" class="button small quiet danger" disabled=${queue.size === 0} onClick=${() => drain(queue)} aria-label=${`Empty ${queue.name}`}>Empty</button>` },
+    { id: "drain", label: html`<span class="sr-only">Actions</span>`, align: "right", cell: (queue) => html`<button type="button" class="button small quiet danger" disabled=${queue.size === 0} onClick=${() => drain(queue)} aria-label=${`Empty ${queue.name}`}>Empty</button>` },
   ];
   return html`<div class="queues">
     ${queues === null ? html`<${Loading} rows=${2} label="Listing the queues" />` : queues.length ? html`<${Table} columns=${columns} rows=${queues} rowKey=${(queue) => queue.name} label="Queues" grow />` : html`<${Empty} icon="stack" title="No queues yet"><p>A queue is made by the first message sent to it. Workers take its messages one by one.</p><//>`}
