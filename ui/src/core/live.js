@@ -23,7 +23,7 @@ export const connection = signal("connecting");
 export const lastNews = signal(0);
 /** `{epoch, version, now_ms, started_at}` of the server, or null. */
 export const hello = signal(null);
-/** Rows of `/workers` with `cpu_share` and `spark`; running first, then those that ended; null until known. */
+/** Rows of `/workers` with `cpu_share`, `spark` and `warned`; running first, then those that ended; null until known. */
 export const sessions = signal(null);
 /** The newest `overview` event, or null. */
 export const overview = signal(null);
@@ -153,7 +153,8 @@ const APPLY = {
   session(data) {
     const one = data.row ?? data;
     const was = rows.get(one.id);
-    rows.set(one.id, withShare({ ...one, spark: one.spark ?? was?.spark, cpu_share: was?.cpu_share }));
+    const warned = was?.generation === one.generation ? was?.warned : undefined;
+    rows.set(one.id, withShare({ ...one, spark: one.spark ?? was?.spark, cpu_share: was?.cpu_share, warned }));
     news.sessions = true;
   },
   gone(data) {
@@ -190,6 +191,11 @@ const APPLY = {
   },
   happened(data) {
     news.happened.unshift(data);
+    const about = rows.get(data.session);
+    if (about && data.type === "session.warned") {
+      about.warned = { kind: data.kind, at: data.at, message: data.message };
+      news.sessions = true;
+    }
     news.happened.length = Math.min(news.happened.length, 50);
     for (const listen of listeners) listen(data);
   },

@@ -1,6 +1,10 @@
 /** A state as a shape, a colour and a word: readable without the colour. */
+import { instant } from "../core/format.js";
 import { cx, html } from "../core/html.js";
+import { now } from "../core/live.js";
 
+/** How long a warning about a session is told. */
+const WARNED_MS = 15_000;
 const CLEAN = new Set(["finished", "dismissed", "room_ended", "stopped", "idle", "drained"]);
 
 /** Whether an exit reason means that nothing went wrong. */
@@ -26,6 +30,9 @@ function judged(row) {
     return { tone: "bad", word: row.exit.reason === "hang" ? "hung" : "crashed", sentence: row.exit.message };
   }
   if (row.restart?.at) return { tone: "bad", word: "restarting", sentence: last?.message ?? "" };
+  if (row.state === "ready" && row.warned && instant(row.warned.at) > now.peek() - WARNED_MS) {
+    return { tone: "warn", word: row.warned.kind === "hang" ? "hangs" : "warned", sentence: row.warned.message };
+  }
   switch (row.state) {
     case "ready":
       return { tone: "ok", word: "ready", sentence: last && !isClean(last.reason) ? `Started again after: ${last.message}` : "" };

@@ -45,7 +45,8 @@ function evened({ t_s, cpu, rss_bytes }) {
   t_s.forEach((t, i) => {
     used += cpu[i] * (t - (i ? t_s[i - 1] : 0));
     most = Math.max(most, rss_bytes[i]);
-    if (t < next && i < t_s.length - 1) return;
+    const last = i === t_s.length - 1;
+    if (last ? t - since < STEP_S / 2 && shown.t.length > 0 : t < next) return; // too short to say anything
     shown.t.push(t);
     shown.cpu.push(t > since ? used / (t - since) : 0);
     shown.rss.push(most);
