@@ -21,7 +21,9 @@ ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A server that others can reach."""
     folder = tmp_path_factory.mktemp("studio")
-    with serving(folder, [str(ROOT / "agents")], server__host="0.0.0.0", server__room=ROOM) as server:
+    with serving(
+        folder, [str(ROOT / "agents" / "chat.py")], server__host="0.0.0.0", server__room=ROOM
+    ) as server:
         server.ready("chatbot")
         yield server
 
