@@ -63,6 +63,7 @@ class ServerSettings:
     agents_dir: Path = knob(Path("agents"), "folder whose *.py files and folders are the bundles")
     state_dir: Path = knob(Path(".bulkhead"), "folder for the journal, rooms, threads and keys")
     room: str = knob("", "room to call every endpoint into at start", env=("MESHAGENT_ROOM",))
+    remote: str = knob("", "address of a MeshAgent server that has this room, entered with the API key")
     webhook_secret: str = knob(
         "",
         "secret(s) that sign webhooks, separated by spaces",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runtime.cli.terminal import Output
+
+if TYPE_CHECKING:
+    from runtime.rooms.elsewhere import Elsewhere
+    from runtime.settings import ServerSettings
 
 Url = Annotated[
     str | None,
@@ -52,6 +56,29 @@ class Reload(StrEnum):
 
     RESTART = "restart"
     KEEP = "keep"
+
+
+Remote = Annotated[
+    bool,
+    typer.Option(
+        "--remote",
+        help="The room is at MESHAGENT_API_URL (MeshAgent itself), entered with MESHAGENT_API_KEY.",
+    ),
+]
+
+
+def elsewhere(settings: ServerSettings) -> Elsewhere:
+    """The server that ``--remote`` means.
+
+    Raises:
+        ConfigError: Its address or the project's key is missing or cannot be used.
+    """
+    import os
+
+    from runtime.rooms.elsewhere import MESHAGENT_URL, Elsewhere
+
+    url = settings.remote or os.environ.get("MESHAGENT_API_URL") or MESHAGENT_URL
+    return Elsewhere(url, settings.api_key)
 
 
 def config_file(named: Path | None) -> Path | None:

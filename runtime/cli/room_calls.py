@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.cli.api import Api
 from runtime.cli.call import post_call
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.options import Reload
+
+if TYPE_CHECKING:
+    from runtime.rooms.elsewhere import Elsewhere
 
 STOP_S = 60.0
 RETRY_S = 0.5
@@ -45,6 +48,7 @@ class RoomCalls:
         api: Gives the server, which may be another one after a while.
         tell: Shows a line in a colour.
         is_over: True once the command ends; nothing is called from then on.
+        elsewhere: The server that has the room, where it is not the one that is called.
     """
 
     def __init__(
@@ -55,12 +59,14 @@ class RoomCalls:
         tell: Callable[[str, str], None],
         reload: Reload = Reload.RESTART,
         is_over: Callable[[], bool] = lambda: False,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._api = api
         self._room = room
         self._tell = tell
         self._reload = reload
         self._is_over = is_over
+        self._elsewhere = elsewhere
         self._calls: dict[str, Call] = {}
 
     def first(self, endpoint: Mapping[str, Any]) -> None:
@@ -159,7 +165,11 @@ class RoomCalls:
         self._api().delete(f"/workers/{session}", timeout_s=STOP_S)
 
     def _post(self, path: str) -> str:
-        answer = post_call(self._api(), path, {"room_name": self._room, "arguments": {}})
+        data: dict[str, Any] = {"room_name": self._room, "arguments": {}}
+        if self._elsewhere is not None:
+            data["room_url"] = self._elsewhere.room_url(self._room)
+            data["token"] = self._elsewhere.token(self._room, self._calls[path].identity)
+        answer = post_call(self._api(), path, data)
         return str(answer.get("session") or "") if isinstance(answer, dict) else ""
 
     def _post_patiently(self, path: str) -> str:

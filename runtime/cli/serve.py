@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from runtime.cli.options import Config, Host, Port, State, Watch, config_file
+from runtime.cli.options import Config, Host, Port, Remote, State, Watch, config_file, elsewhere
 from runtime.cli.terminal import is_plain
 
 
@@ -21,6 +21,7 @@ def serve(
     room: Annotated[
         str | None, typer.Option("--room", "-r", help="Room to call every agent into.", show_default=False)
     ] = None,
+    remote: Remote = False,
     config: Config = None,
     state_dir: State = None,
     watch: Watch = None,
@@ -49,7 +50,12 @@ def serve(
     }
     flags = {key: value for key, value in flags.items() if value is not None}
     settings = load_settings(flags=flags, env=os.environ, file=file)  # told here, before anything is started
-    if settings.server.room:
+    if remote or settings.server.remote:
+        flags["server.remote"] = elsewhere(settings.server).url
+        if not settings.server.room:
+            cure = "Say which of its rooms: --room=myroom."
+            raise CommandFailed("which room?", cure=cure, exit_code=ExitCode.USAGE)
+    elif settings.server.room:
         check_room(settings.server.room)
     given = list(sources or [settings.server.agents_dir])
     missing = [source for source in given if not source.exists()]

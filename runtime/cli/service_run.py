@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.options import Config, Port, Reload, State, Watch, config_file
+from runtime.cli.options import Config, Port, Reload, Remote, State, Watch, config_file, elsewhere
 from runtime.cli.terminal import note, say
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def run(
     reload: Annotated[
         Reload, typer.Option("--reload", help="What becomes of the called sessions when you save.")
     ] = Reload.RESTART,
+    remote: Remote = False,
     config: Config = None,
     state_dir: State = None,
 ) -> int:
@@ -57,12 +58,14 @@ def run(
     if not room:
         cure = "Say which: --room=myroom (or run `bulkhead setup` once for a default room)."
         raise CommandFailed("which room?", cure=cure, exit_code=ExitCode.USAGE)
-    check_room(room)
-    say("Connecting to room...")
+    if not remote:
+        check_room(room)
     file = config_file(config)
     given: dict[str, Any] = {"server.port": port, "server.state_dir": state_dir, "server.watch": watch}
     given = {key: value for key, value in given.items() if value is not None}
     settings = load_settings(flags=given, env=os.environ, file=file)
+    where = elsewhere(settings.server) if remote else None
+    say("Connecting to room...")
     if settings.origins["server.port"] == "default":
         chosen = FIRST_PORT if is_free(FIRST_PORT, HOST) else any_free(HOST)
     else:
@@ -95,6 +98,7 @@ def run(
             tell=foreground.tell,
             reload=reload,
             is_over=lambda: foreground.is_ending,
+            elsewhere=where,
         )
         called = _call_all(calls, endpoints, host, chosen)
         foreground.chatter.muted.discard("bundle.failed")
@@ -106,12 +110,15 @@ def run(
         foreground.abandon()
         raise
     say()
-    say(studio_line(api, room, opens=False))
+    if where is None:
+        say(studio_line(api, room, opens=False))
     watching = f"Watching {command} for changes     " if settings.server.watch else ""
     to = next((item["identity"] for item in endpoints if item.get("kind") == "chatbot"), None)
     # Beside another server of this folder, commands mean that one unless told otherwise.
     other = "" if flags["server.state_dir"] == settings.server.state_dir.resolve() else f" --url {api.url}"
     hint = f"Talk to it: bulkhead chat --room={room} --to {to}{other}     " if to else ""
+    if where is not None:
+        hint = f"Room {room} of {where.url}     "
     say(f"  {hint}{watching}Ctrl-C to stop")
     say()
     foreground.release()

@@ -8,6 +8,7 @@ from typing import Final
 from runtime.errors import RuntimeServiceError
 from runtime.front.state import Front
 from runtime.logs import get_logger
+from runtime.rooms.elsewhere import Elsewhere
 from runtime.session.admission import Refused
 from runtime.wire.webhook import RoomCall
 
@@ -19,10 +20,14 @@ class AutoCall:
     """Keeps a set of the paths it has called; each is called once.
 
     An endpoint that has a live session in the room already (the journal brought it back) counts as called.
+
+    Args:
+        elsewhere: The server that has the room; None for this one.
     """
 
-    def __init__(self, front: Front, room: str) -> None:
-        self._front, self._room = front, room
+    def __init__(self, front: Front, room: str, elsewhere: Elsewhere | None = None) -> None:
+        self._front, self._room, self._elsewhere = front, room, elsewhere
+        self._room_url = elsewhere.room_url(room) if elsewhere is not None else ""
         self._called: set[str] = set()
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -31,14 +36,18 @@ class AutoCall:
         if not self._front.is_ready:
             return
         present = {
-            record.spec.endpoint for record in self._front.chronicle.live() if record.spec.room == self._room
+            record.spec.endpoint
+            for record in self._front.chronicle.live()
+            if record.spec.room == self._room and self._room_url in ("", record.spec.room_url)
         }
         for endpoint in self._front.placement.endpoints():
             if endpoint.state == "failed" or endpoint.path in self._called:
                 continue
             self._called.add(endpoint.path)
             if endpoint.path not in present:
-                call = asyncio.create_task(self._call(endpoint.path), name=f"call {endpoint.path}")
+                call = asyncio.create_task(
+                    self._call(endpoint.path, endpoint.identity), name=f"call {endpoint.path}"
+                )
                 self._calls.add(call)
                 call.add_done_callback(self._calls.discard)
 
@@ -48,10 +57,12 @@ class AutoCall:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
-    async def _call(self, path: str) -> None:
+    async def _call(self, path: str, identity: str) -> None:
+        token = self._elsewhere.token(self._room, identity) if self._elsewhere is not None else ""
+        call = RoomCall(room_name=self._room, room_url=self._room_url, token=token)
         for _ in range(_MAX_TRIES):
             try:
-                outcome = await self._front.dispatcher.call(path, RoomCall(room_name=self._room))
+                outcome = await self._front.dispatcher.call(path, call)
             except RuntimeServiceError as error:
                 _log.warning("autocall.failed", endpoint=path, room=self._room, error=str(error))
                 return

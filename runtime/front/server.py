@@ -37,6 +37,7 @@ from runtime.logs import configure, get_logger
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
+from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.token import ApiKey
 from runtime.session.crash_store import CrashStore
@@ -203,7 +204,8 @@ class Server:
         await dispatcher.start()
         front.is_ready = True
         if server.room:
-            autocall = AutoCall(front, server.room)
+            elsewhere = Elsewhere(server.remote, server.api_key) if server.remote else None
+            autocall = AutoCall(front, server.room, elsewhere)
             self._parts.push_async_callback(autocall.aclose)
             changed.append(autocall.sync)
             autocall.sync()
