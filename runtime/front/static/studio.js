@@ -381,7 +381,7 @@ sha256 ${n.sha256}`}>generation ${n.generation} of ${n.bundle}</span>${n.modifie
         </li>`)}
     </ol>
     ${!p.length&&c`<p class="muted">None fits.</p>`}
-  </div>`:c`<${de} icon="rooms" title="No message yet"><p>What comes from its room, and what it says there, is listed here as it happens.</p><//>`:c`<div class="session-pane"><${me} rows=${6} /></div>`}function Tc({row:e,processes:t}){let n=le(()=>mf(t??[]),[t]);return e.exit?c`<${de} icon="services" title="It has no process any more"><p>All of its processes are gone, and so is everything they held.</p><//>`:t?n.length?c`<div class="scroll-x"><table class="table processes">
+  </div>`:c`<${de} icon="rooms" title="No message yet"><p>What comes from its room, and what it says there, is listed here as it happens.</p><//>`:c`<div class="session-pane"><${me} rows=${6} /></div>`}function Tc({row:e,processes:t}){let n=le(()=>mf(t??[]),[t]);return e.exit?c`<${de} icon="services" title="It has no process any more"><p>All of its processes are gone, and so is everything they held.</p><//>`:t?n.length?c`<div class="scroll-x" tabindex="0" role="region" aria-label="Processes"><table class="table processes">
     <thead><tr><th>Process</th><th class="right">Pid</th><th>State</th><th class="right">Memory</th><th class="right">Processor</th><th class="right hide-narrow">Threads</th><th class="hide-medium">Started</th></tr></thead>
     <tbody>
       ${n.map(({process:s,depth:o,last:i})=>c`<tr key=${s.pid}>

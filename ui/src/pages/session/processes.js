@@ -9,7 +9,7 @@ export function Processes({ row, processes }) {
   if (row.exit) return html`<${Empty} icon="services" title="It has no process any more"><p>All of its processes are gone, and so is everything they held.</p><//>`;
   if (!processes) return html`<div class="session-pane"><${Loading} /></div>`;
   if (!tree.length) return html`<${Empty} icon="services" title="It has no process yet"><p>It waits for its turn to start.</p><//>`;
-  return html`<div class="scroll-x"><table class="table processes">
+  return html`<div class="scroll-x" tabindex="0" role="region" aria-label="Processes"><table class="table processes">
     <thead><tr><th>Process</th><th class="right">Pid</th><th>State</th><th class="right">Memory</th><th class="right">Processor</th><th class="right hide-narrow">Threads</th><th class="hide-medium">Started</th></tr></thead>
     <tbody>
       ${tree.map(
