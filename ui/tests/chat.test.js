@@ -135,6 +135,17 @@ test("an agent that leaves in mid-answer is noticed; the same question can be as
   assert.equal(chat.entries.value.length, before, "it is not said twice");
 });
 
+test("another of the agent's name may leave", async (t) => {
+  const { chat, server, turn } = await chatting(t);
+  server.socket.say("bot-0", "participant.enabled", { ...agent("bot-0"), id: "bot-0" });
+  server.socket.say("bot-0", "participant.disabled", { id: "bot-0" });
+  await chat.say("hello");
+  server.socket.say("bot-0", "participant.enabled", agent("bot-0"));
+  server.socket.say("bot-0", "participant.disabled", { id: "bot-0" });
+  assert.equal(turn().state, "thinking");
+  assert.equal(chat.isPresent.value, true);
+});
+
 test("with the agent away, a message is kept and can be asked later", async (t) => {
   const { chat, documents, turn } = await chatting(t, { present: false });
   await chat.say("anybody?");

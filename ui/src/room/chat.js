@@ -29,6 +29,7 @@ const KEPT_TURNS = 200;
  * @property {number} startedAt     ms since the epoch
  * @property {number|null} firstMs  until its first text
  * @property {number|null} tookMs
+ * @property {string} [to]         the participant that was asked
  * @property {"absent"|"left"|"connection"} [cause]   why it was lost: the agent was not there, it left, or we did
  * @property {number} [seenChars]  how much of the answer was there when the connection was lost
  * @property {string} [error]
@@ -140,6 +141,7 @@ export class Chat {
         this.end(id, { state: "lost", cause: "absent" });
         return;
       }
+      this.update(id, { to: agent.id });
       await this.greet(agent);
       const attachments = files.map((path) => ({ path }));
       await this.room.tell(agent, "chat", { path: this.path, text, id, ...(files.length && { attachments }) });
@@ -185,7 +187,8 @@ export class Chat {
     if (participant.attributes.name !== this.agent) return;
     this.heardFor = "";
     for (const turn of this.turns.value.values()) {
-      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", cause: "left" });
+      // Another of that name, which was not asked, may leave.
+      if (RUNNING.has(turn.state) && (!turn.to || turn.to === participant.id)) this.end(turn.id, { state: "lost", cause: "left" });
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { bytes, duration, ms, percent } from "../../core/format.js";
 import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
-import { sessions } from "../../core/live.js";
+import { now, serverNow, sessions } from "../../core/live.js";
 import { setQuery, url } from "../../core/router.js";
 import { Dot } from "../../parts/badge.js";
 import { confirm } from "../../parts/dialog.js";
@@ -21,6 +21,7 @@ const SHOWN_FIRST = 80;
 const SHOWN_MORE = 200;
 const AT_END_PX = 48;
 const UNANSWERED_MS = 20_000;
+const LONG_S = 4;
 
 export function ChatTab({ view, room, asked, onCallIn }) {
   const [last, setLast] = useState("");
@@ -33,6 +34,10 @@ export function ChatTab({ view, room, asked, onCallIn }) {
     view.openChat(to, path);
   }, [to, path]);
   const chat = view.chat.value;
+  const other = people.find((one) => one.name === to);
+  if (other && other.kind !== "human" && !people.some((one) => one.name === to && one.canChat) && view.state.value === "open" && view.agents.value !== null) {
+    return html`<${NoChat} one=${other} />`;
+  }
   if (!to) return html`<${Nobody} view=${view} people=${people} onCallIn=${onCallIn} />`;
   if (!chat || chat.agent !== to || chat.path !== path) return html`<${Loading} rows=${3} label="Opening the chat" />`;
   return html`<${ChatPane} key=${`${to} ${path}`} view=${view} room=${room} chat=${chat} agents=${agents} onCallIn=${onCallIn} />`;
@@ -44,6 +49,15 @@ function Nobody({ view, people, onCallIn }) {
   return html`<${Empty} icon="rooms" title="Nobody to chat with is here">
     <p>${others.length ? "Those who are here run tasks or offer tools: see the other tabs." : "Call an agent in; every call is a session in a process of its own."}</p>
     <p><button type="button" class="button primary" onClick=${onCallIn}>Call in…</button></p>
+  <//>`;
+}
+
+/** Somebody who is here, and not to talk to. */
+function NoChat({ one }) {
+  const [tab, what, action] = one.tasks.length ? ["tasks", "takes tasks", "Give it a task"] : ["tools", "offers tools", "Use its tools"];
+  return html`<${Empty} icon=${one.tasks.length ? "agent" : "tool"} title=${`${one.name} is not one to chat with`}>
+    <p>It is in the room and ${what}.</p>
+    <p><button type="button" class="button primary" onClick=${() => setQuery({ tab, of: one.name, to: null, thread: null })}>${action}</button></p>
   <//>`;
 }
 
@@ -181,7 +195,7 @@ function TurnState({ view, room, chat, turn }) {
   switch (turn.state) {
     case "sending":
     case "thinking":
-      return html`<p class="turn-state thinking"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>${turn.state === "sending" ? "Sending…" : turn.status ? `${chat.agent}: ${turn.status}` : `${chat.agent} is thinking…`}</span></p>`;
+      return html`<p class="turn-state thinking"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>${turn.state === "sending" ? "Sending…" : turn.status ? `${chat.agent}: ${turn.status}` : `${chat.agent} is thinking…`}</span><${Elapsed} since=${turn.startedAt} /></p>`;
     case "cancelled":
       return html`<p class="turn-state muted">You stopped the answer${turn.tookMs ? ` after ${duration(turn.tookMs / 1000)}` : ""}.</p>`;
     case "unanswered":
@@ -193,6 +207,12 @@ function TurnState({ view, room, chat, turn }) {
     default:
       return null;
   }
+}
+
+/** How long it has been going on, once that is worth telling. */
+function Elapsed({ since }) {
+  const seconds = (now.value - (serverNow() - Date.now()) - since) / 1000;
+  return seconds < LONG_S ? null : html`<span class="muted">${duration(Math.floor(seconds))}</span>`;
 }
 
 /** An answer that will not come any more: the agent ended in its middle, or one of us lost the room. */
