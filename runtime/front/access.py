@@ -17,8 +17,10 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from runtime.clock import SystemClock
+from runtime.errors import ConfigError, PermissionDenied
 from runtime.front.refusal import Refusal
 from runtime.front.visits import Visits, cookie_of
+from runtime.rooms.token import ApiKey
 from runtime.settings import ServerSettings
 from runtime.wire.signature import Verified, check_secrets, verify
 
@@ -222,3 +224,19 @@ class Access:
         if self._public.netloc and parts.netloc.lower() == self._public.netloc.lower():
             return True
         return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+
+def signing_keys(api_key: str) -> dict[str, str]:
+    """By its id, the key of a project whose participant tokens are taken.
+
+    Raises:
+        ConfigError: It is no such key.
+    """
+    if not api_key:
+        return {}
+    try:
+        key = ApiKey.parse(api_key)
+    except PermissionDenied as error:
+        cure = "Set MESHAGENT_API_KEY to what `bulkhead setup --show-key` shows, or leave it out."
+        raise ConfigError("MESHAGENT_API_KEY is no API key (ma-…)", cure=cure) from error
+    return {key.id: key.secret}

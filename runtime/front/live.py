@@ -29,6 +29,7 @@ from runtime.front.sparks import KEPT, Spark, Sparks
 from runtime.front.state import Front, caller
 from runtime.front.studio import HEADERS
 from runtime.front.workers import bundles_json, worker_json
+from runtime.logs import get_logger
 from runtime.session.feed import FeedEvent
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId
@@ -43,6 +44,7 @@ MANY_ROOMS: Final = 50
 MANY_ROOMS_S: Final = 5.0
 _FEW_POINTS: Final = 20
 _BATCH: Final = 20
+_log = get_logger("studio")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,6 +54,22 @@ class Frame:
 
     seq: int
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All there is to know at one moment.
+
+    Attributes:
+        at: Monotonic seconds.
+        cursor: Number of the frame to go on after.
+        told: Number of the last event of the feed that stands in a frame up to there.
+    """
+
+    at: float
+    cursor: int
+    told: int
+    pieces: list[bytes]
 
 
 class Frames:
@@ -104,8 +122,9 @@ class Live:
         self._second_at = 0.0
         self._rooms_at = 0.0
         self._shown: dict[str, bytes] = {}
+        self._busy: dict[str, None] = {}
         self._crashes_changed = False
-        self._snapshot: tuple[float, int, list[bytes]] | None = None
+        self._snapshot: Snapshot | None = None
         self._making = asyncio.Lock()
 
     # ---- readers
@@ -142,24 +161,31 @@ class Live:
         }
         return self._event("hello", about)
 
-    async def snapshot(self) -> tuple[int, list[bytes]]:
-        """All there is to know, and the number of the frame to go on after; made at most once a second."""
+    async def snapshot(self, *, since: int = 0) -> Snapshot:
+        """All there is to know; made at most once a second, but for a reader who knows of later events."""
         async with self._making:
             now = self._front.clock.now()
             made = self._snapshot
-            if made is None or now - made[0] >= SECOND_S or made[1] < self.frames.first - 1:
-                cursor = self.frames.last  # frames that come meanwhile are sent after it once more
+            is_old = made is None or now - made.at >= SECOND_S or made.cursor < self.frames.first - 1
+            if made is None or is_old or made.told < since:
+                # Frames that come while it is made are sent after it: what they say is said twice, not lost.
+                cursor, told = self.frames.last, self._cursor
                 pieces = [await self._sessions()]
                 figures = self._overview.now() | {"history": self._overview.history()}
                 pieces.append(self._event("overview", figures))
                 pieces.append(self._event("bundles", bundles_json(self._front)))
                 pieces.append(self._event("rooms", {"rooms": self._rooms()}))
                 pieces.append(self._event("crashes", {"crashes": await self._crashes()}))
-                made = self._snapshot = (now, cursor, pieces)
-            return made[1], made[2]
+                made = self._snapshot = Snapshot(now, cursor, told, pieces)
+            return made
 
-    def happened(self, events: list[FeedEvent]) -> bytes:
-        """Events of the feed as readers of this stream get them."""
+    def happened(self, since: int, until: int) -> bytes:
+        """The last events of the feed numbered above `since`, up to `until`."""
+        since = max(since, until - MAX_REPLAYED)
+        events = self._front.chronicle.feed.after(since, limit=max(0, until - since))
+        return self._happened([event for event in events if event.seq <= until])
+
+    def _happened(self, events: list[FeedEvent]) -> bytes:
         return b"".join(self._event("happened", event.data, event.id) for event in events)
 
     # ---- the producer
@@ -169,7 +195,11 @@ class Live:
         while True:
             if not self._reading:
                 await self._wanted.wait()
-            await self._tick()
+            try:
+                await self._tick()
+            except Exception:  # noqa: BLE001 - one frame that cannot be made must not end all of them
+                _log.exception("studio.frame_failed")
+                await asyncio.sleep(SECOND_S)
             await asyncio.sleep(TICK_S)
 
     def _wake(self) -> None:
@@ -181,33 +211,38 @@ class Live:
 
     async def _tick(self) -> None:
         now = self._front.clock.now()
-        await self._tell_news()
-        if now - self._second_at < SECOND_S:
+        is_second = now - self._second_at >= SECOND_S
+        await self._tell_news(is_second=is_second)
+        if not is_second:
             return
         self._second_at = now
         await self._tell_samples()
         self.frames.publish(self._event("overview", self._overview.now()))
         self._tell_changed("bundles", bundles_json(self._front))
-        many = len(self._front.rooms.rooms()) > MANY_ROOMS if self._front.rooms is not None else False
-        if not many or now - self._rooms_at >= MANY_ROOMS_S:
-            self._rooms_at = now
-            self._tell_changed("rooms", {"rooms": self._rooms()})
+        if now >= self._rooms_at:
+            rooms = self._rooms()
+            self._rooms_at = now + (MANY_ROOMS_S if len(rooms) > MANY_ROOMS else 0.0)
+            self._tell_changed("rooms", {"rooms": rooms})
         if self._crashes_changed:
             self._crashes_changed = False
             self.frames.publish(self._event("crashes", {"crashes": await self._crashes()}))
 
-    async def _tell_news(self) -> None:
+    async def _tell_news(self, *, is_second: bool) -> None:
         feed = self._front.chronicle.feed
         changed: dict[str, None] = {}
         while batch := feed.after(self._cursor):
             self._cursor = batch[-1].seq
-            self.frames.publish(self.happened(batch))
+            self.frames.publish(self._happened(batch))
             for event in batch:
                 session = event.data.get("session")
-                if event.kind.startswith("session.") and isinstance(session, str):
+                if event.kind == "session.status":  # a busy agent says one every other moment
+                    self._busy[str(session)] = None
+                elif event.kind.startswith("session.") and isinstance(session, str):
                     changed[session] = None
                 self._crashes_changed |= event.kind == "session.crashed"
             await asyncio.sleep(0)
+        if is_second:
+            changed, self._busy = self._busy | changed, {}
         told = []
         for count, session in enumerate(changed, 1):
             if (record := self._record(session)) is not None:
@@ -317,21 +352,21 @@ def routes(front: Front, readers: Readers, live: Live) -> Blueprint:
 async def _stream(front: Front, readers: Readers, live: Live, since: int | None) -> AsyncIterator[bytes]:
     reader = Reader(live.frames, live.frames.last)
 
-    async def all_there_is() -> AsyncIterator[bytes]:
-        reader.cursor, pieces = await live.snapshot()
+    async def all_there_is(since: int | None = None) -> AsyncIterator[bytes]:
+        made = await live.snapshot(since=since or 0)
+        reader.cursor = made.cursor
         yield live.hello()
-        for piece in pieces:
+        for piece in made.pieces:
             yield piece
+        if since is not None:
+            yield live.happened(since, made.told)
 
     readers.enter(reader)
     live.enter()
     try:
         yield b"retry: 1000\n\n"
-        async for piece in all_there_is():
+        async for piece in all_there_is(since):
             yield piece
-        if since is not None:
-            feed = front.chronicle.feed
-            yield live.happened(feed.after(max(since, feed.last - MAX_REPLAYED), limit=MAX_REPLAYED))
         async for piece in follow(
             front,
             reader,

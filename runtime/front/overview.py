@@ -13,8 +13,11 @@ from typing import Any, Final
 
 from runtime.front.state import Front
 from runtime.front.studio import OFFLINE, model_name
+from runtime.logs import get_logger
 from runtime.session.info import Vitals
 from runtime.session.spec import SessionId
+
+_log = get_logger("studio")
 
 PROBE_S: Final = 0.25
 HISTORY_EVERY_S: Final = 2.0
@@ -106,7 +109,10 @@ class Overview:
             self._lag_ms = max(self._lag_ms, (now - due) * 1000)
             if now >= next_moment:
                 next_moment = now + HISTORY_EVERY_S
-                await self.take()
+                try:
+                    await self.take()
+                except Exception:  # noqa: BLE001 - one point that cannot be had must not end the history
+                    _log.exception("studio.figures_failed")
 
     async def take(self) -> None:
         """Add a point to the history."""

@@ -17,9 +17,9 @@ import runtime
 from runtime.chronicle import Chronicle
 from runtime.clock import Clock, SystemClock
 from runtime.dispatch import Dispatcher
-from runtime.errors import BundleNotFound, ConfigError, PermissionDenied
+from runtime.errors import BundleNotFound
 from runtime.front import server_file
-from runtime.front.access import Access
+from runtime.front.access import Access, signing_keys
 from runtime.front.announcements import tell_bundles, tell_room
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall
@@ -39,7 +39,6 @@ from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
-from runtime.rooms.token import ApiKey
 from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
 from runtime.session.journal import Journal
@@ -150,7 +149,7 @@ class Server:
             caller=caller,
             listener=lambda event: tell_room(chronicle, event),
             secret=server.room_secret or None,
-            keys=_signing_keys(server.api_key),
+            keys=signing_keys(server.api_key),
         )
         dispatcher = Dispatcher(
             placement=placement,
@@ -214,6 +213,7 @@ class Server:
         _log.info(
             "server.started",
             url=self.url,
+            studio=f"{self.url}/studio/",
             endpoints=len(placement.endpoints()),
             start_s=round(self._clock.now() - began, 3),
             version=runtime.__version__,
@@ -378,17 +378,6 @@ class LocalServer:
     async def wait(self) -> None:
         """Return when the server has ended by itself."""
         await self._server.wait()
-
-
-def _signing_keys(api_key: str) -> dict[str, str]:
-    if not api_key:
-        return {}
-    try:
-        key = ApiKey.parse(api_key)
-    except PermissionDenied as error:
-        cure = "Set MESHAGENT_API_KEY to what `bulkhead setup --show-key` shows, or leave it out."
-        raise ConfigError("MESHAGENT_API_KEY is no API key (ma-…)", cure=cure) from error
-    return {key.id: key.secret}
 
 
 def _room_url(base: str, room: str) -> str:

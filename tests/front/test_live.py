@@ -126,7 +126,9 @@ async def test_samples_are_shares_bytes_and_lags(serving: Any, monkeypatch: pyte
         assert sample["of"][sid] == [0.5, 70, 1.3]
 
 
-async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(serving: Any) -> None:
+async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serving() as site:
         stream = await follow(site)
         await stream.until("crashes")
@@ -138,9 +140,16 @@ async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(s
         begun = [await again.next() for _ in SNAPSHOT]
         assert [kind for kind, _ in begun] == SNAPSHOT
         assert {row["id"] for row in begun[1][1]["rows"]} == {first, second}
-        missed = [await again.until("happened") for _ in range(4)]
-        assert {event["session"] for event in missed} == {second}
+        site.server.front.chronicle.announce("last", {})
+        missed = [await again.until("happened")]
+        while missed[-1]["type"] != "last":
+            missed.append(await again.until("happened"))
+        assert {event["session"] for event in missed[:-1]} == {second}
+        kinds = [event["type"] for event in missed]
+        assert kinds[:4] == ["session.accepted", "session.placed", "session.started", "session.ready"]
+        assert len(kinds) == len(set(kinds))  # nothing is told twice
         # Of another run of the server, and too long ago: all there is, and nothing of what happened.
+        monkeypatch.setattr(live, "SECOND_S", 0.0)  # it gets a snapshot of now
         stranger = await follow(site, Last_Event_ID="00000000-1")
         kinds = [(await stranger.next())[0] for _ in range(len(SNAPSHOT) + 2)]
         assert "happened" not in kinds
@@ -161,6 +170,21 @@ async def test_readers_share_what_is_made(serving: Any, monkeypatch: pytest.Monk
         for stream in streams:
             assert (await stream.until("sessions"))["rows"][0]["id"] == sid
         assert made == ["row"]
+
+
+async def test_a_frame_that_cannot_be_made_does_not_end_the_others(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as site:
+        stream = await follow(site)
+        await stream.until("crashes")
+        answers = [site.placement.bundles, lambda: 1 / 0]
+        monkeypatch.setattr(site.placement, "bundles", lambda: answers.pop()() if answers else [])
+        async with asyncio.timeout(10):
+            while answers:
+                await asyncio.sleep(live.TICK_S)
+        at_ms = (await stream.until("samples"))["at_ms"]
+        await stream.until("samples", lambda data: data["at_ms"] > at_ms)
 
 
 async def test_nothing_is_made_while_nobody_reads(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,9 @@ async def test_on_this_machine_a_plain_link_is_enough(serving: Any, built: Path)
         assert (refused.status, refused.json["type"]) == (400, "urn:bulkhead:problem:invalid_request")
 
 
-async def test_from_elsewhere_a_link_of_the_terminal_lets_one_browser_in(serving: Any, built: Path) -> None:
+async def test_from_elsewhere_a_link_of_the_terminal_lets_one_browser_in(
+    serving: Any, built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with serving(host="0.0.0.0") as site:
         stranger = await site.get("/studio/me", X_Forwarded_For="203.0.113.7")
         assert stranger.json["access"] == "none"
@@ -134,6 +136,10 @@ async def test_from_elsewhere_a_link_of_the_terminal_lets_one_browser_in(serving
         assert b"bulkhead studio" in used.body
         opened_again = await site.ask("GET", path, headers=inside)
         assert (opened_again.status, opened_again.headers["location"]) == (303, "/studio/rooms/demo")
+        code = path.partition("?t=")[2]
+        logged = "".join(capsys.readouterr())
+        assert "server.started" in logged
+        assert code not in logged
 
 
 async def test_a_cookie_is_no_use_to_other_sites_pages(serving: Any, built: Path) -> None:
