@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ from runtime.process.procfs import final_cpu_s
 _STATUS_S = 5.0  # a zygote reports an exit within milliseconds; this is for one that hangs
 
 
+_tgkill = getattr(ctypes.CDLL(None), "tgkill", None)  # a C library may have none
 _held: set[int] = set()
 
 
@@ -97,6 +99,19 @@ class ProcessHandle:
             signal.pidfd_send_signal(self._pidfd, number)
         except (ProcessLookupError, OSError):
             pass
+
+    def send_main(self, number: signal.Signals) -> None:
+        """Signal its main thread; nothing happens when it has exited.
+
+        A signal to the process is taken by any thread while the main one has another signal before it: then
+        no call of the main thread is interrupted, and Python runs no handler until it comes back by itself.
+        """
+        if self.has_exited:
+            return
+        if _tgkill is None:
+            self.send(number)
+        else:
+            _tgkill(self.pid, self.pid, number)
 
     def send_group(self, number: signal.Signals) -> None:
         """Signal the process and all that stayed in its group; CONT follows, for a stopped one."""

@@ -196,8 +196,8 @@ class WorkerProcess:
         """
         self._plumbing.box.clear_text()
         self._plumbing.box.ask_for_tasks()
-        self.process.send(STACKS_SIGNAL)
-        self.process.send(TASKS_SIGNAL)
+        self.process.send_main(STACKS_SIGNAL)
+        self.process.send_main(TASKS_SIGNAL)
 
     async def stacks(self) -> tuple[str, list[TaskTrace] | None]:
         """Every thread's stack and the asyncio tasks now.
