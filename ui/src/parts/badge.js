@@ -35,7 +35,7 @@ function judged(row) {
   }
   switch (row.state) {
     case "ready":
-      return { tone: "ok", word: "ready", sentence: last && !isClean(last.reason) ? `Started again after: ${last.message}` : "" };
+      return { tone: "ok", word: "ready", sentence: last && !isClean(last.reason) ? `${last.message}; it was started again` : "" };
     case "stopping":
       return { tone: "warn", word: "stopping", sentence: "" };
     case "exited":
