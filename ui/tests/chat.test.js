@@ -183,6 +183,22 @@ test("an answer that went on while we were away is no lost one", async (t) => {
   assert.equal(chat.turns.value.get(id).state, "done");
 });
 
+test("a thread that is left and opened again at once is open", async (t) => {
+  const { room, chat, documents } = await chatting(t);
+  await chat.say("hello");
+  const closing = chat.close();
+  const hasty = new Chat(room, { agent: "chatbot", path: PATH });
+  hasty.close();
+  const again = new Chat(room, { agent: "chatbot", path: PATH });
+  await closing;
+  await until(() => again.isReady.value, "the thread");
+  assert.equal(again.notice.value, "");
+  assert.deepEqual(again.entries.value.map((one) => one.text), ["hello"]);
+  documents.write(PATH, { id: "a1", text: "Hi" });
+  assert.equal(again.entries.value.length, 2);
+  await again.close();
+});
+
 test("a thread that was deleted meanwhile is begun again", async (t) => {
   const { chat, server, documents } = await chatting(t);
   await chat.say("hello");

@@ -23,11 +23,15 @@ export class FakeDocuments {
         if (!header.create) return socket.answer(message, { type: "error", text: `no document ${path}`, code: 1003 }) ?? true;
         this.make(path);
       }
+      if (this.open.get(socket)?.has(path)) return socket.answer(message, { type: "error", text: `already connected to ${path}`, code: 1005 }) ?? true;
       socket.answer(message, { type: "json", json: { schema: {} } });
       socket.push("room.sync", { path }, encoded(Y.encodeStateAsUpdate(this.docs.get(path))));
       this.open.set(socket, (this.open.get(socket) ?? new Set()).add(path));
     } else if (type === "room.sync") {
       Y.applyUpdate(this.docs.get(path), fromBase64(text(data)), socket);
+      socket.answer(message);
+    } else if (type === "room.disconnect") {
+      this.open.get(socket)?.delete(path);
       socket.answer(message);
     } else return undefined;
     return true;

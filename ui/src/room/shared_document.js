@@ -20,6 +20,7 @@ export class SharedDocument extends Emitter {
     this.room = room;
     this.path = path;
     this.isReady = false;
+    this.isConnected = false;
     this.isClosed = false;
     this.wasOpen = false;
     this.error = null;
@@ -67,14 +68,15 @@ export class SharedDocument extends Emitter {
     return new Promise((resolve, reject) => this.waiters.push({ resolve, reject }));
   }
 
-  async close() {
-    if (this.isClosed) return;
-    const room = this.room;
-    if (this.isReady) await this.flush().catch(() => {});
+  /** Leave the document; whoever opens the same path next waits until it is left. */
+  close() {
+    if (this.isClosed) return Promise.resolve();
     this.isClosed = true;
     this.stops.forEach((stop) => stop());
-    if (this.wasOpen && room.state === "open") await room.request("room.disconnect", { path: this.path }).catch(() => {});
-    this.doc.destroy();
+    const paths = leaving(this.room);
+    const left = this.leave().finally(() => paths.get(this.path) === left && paths.delete(this.path));
+    paths.set(this.path, left);
+    return left;
   }
 
   // ---- inside
@@ -89,11 +91,27 @@ export class SharedDocument extends Emitter {
     });
   }
 
-  async open() {
+  async leave() {
     const { room, path } = this;
+    if (this.isReady) await this.flush().catch(() => {});
+    await this.opening;
+    if (this.isConnected && room.state === "open") await room.request("room.disconnect", { path }).catch(() => {});
+    this.doc.destroy();
+  }
+
+  open() {
+    this.opening = this.connect();
+  }
+
+  async connect() {
+    const { room, path } = this;
+    // A participant is connected to a path once.
+    await leaving(room).get(path);
+    if (this.isClosed) return;
     try {
       // Not made anew after a reconnection: fresh children would stand beside those that we bring.
       await room.request("room.connect", { path, create: !this.wasOpen });
+      this.isConnected = true;
     } catch (error) {
       if (this.isClosed || error.code === null) return; // gone again: there will be another `open`
       if (this.wasOpen && error.code === CODE_NOT_FOUND) {
@@ -101,17 +119,16 @@ export class SharedDocument extends Emitter {
         this.unsent = [];
         this.fresh();
         this.emit("replaced");
-        return this.open();
+        return this.connect();
       }
       this.error = error;
       this.emit("error", error);
       this.settle(error);
-      return;
     }
-    if (this.isClosed) room.request("room.disconnect", { path }).catch(() => {});
   }
 
   pause() {
+    this.isConnected = false;
     this.isReady = false;
     this.sending = false;
   }
@@ -164,6 +181,14 @@ export class SharedDocument extends Emitter {
     this.waiters = [];
     for (const { resolve, reject } of waiters) error ? reject(error) : resolve();
   }
+}
+
+const leavings = new WeakMap();
+
+/** The documents that a client is about to leave: promises by path. */
+function leaving(room) {
+  if (!leavings.has(room)) leavings.set(room, new Map());
+  return leavings.get(room);
 }
 
 export function toBase64(bytes) {
