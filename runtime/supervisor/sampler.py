@@ -29,8 +29,8 @@ SLEPT_S: Final = 1.0
 _STORM_TASKS: Final = 48
 _STORM_BYTES: Final = 48 << 20
 _CALM_S: Final = 1.0
-_ALARM_EACH_S: Final = 1.2e-3
-"""Time between two looks at all, for each of them: 60 µs a look, and a twentieth of a core at most."""
+_ALARM_EACH_S: Final = 2.4e-3
+"""Time between two looks at all, for each of them: 60 µs a look, and a fortieth of a core at most."""
 _ALARM_LATEST_S: Final = 2.0
 
 
@@ -149,5 +149,5 @@ class Sampler:
             self._alarm_at = now
             for who in list(self._turns):
                 self._put(who, now)
-        if alarmed or now - self._calm_at >= _CALM_S:
+        if alarmed or (not stormy and now - self._calm_at >= _CALM_S):
             self._calm, self._calm_at = state, now

@@ -124,7 +124,7 @@ async def test_storms_that_were_none_of_ours_do_not_blind_it(world: World) -> No
 
 
 async def test_a_storm_that_cannot_be_looked_into_yet_is_not_forgotten(world: World) -> None:
-    many = [Looked(100.0) for _ in range(200)]  # all of them, every quarter of a second at most
+    many = [Looked(100.0) for _ in range(500)]  # all of them, every 1.2 s at most
     for who in many:
         world.sampler.watch(who)
     await many[-1].until(1)
