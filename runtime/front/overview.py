@@ -29,6 +29,9 @@ OTHER: Final = "other"
 OVERVIEW, SERVICES, SESSIONS = "/studio/", "/studio/services", "/studio/sessions"
 CRASHES, SETTINGS = "/studio/crashes", "/studio/settings"
 READ_AT_ONCE: Final = 5
+MOST_CHILDREN: Final = 4
+"""A larger tree is not read page by page here: one that forks while it is read would hold up the loop."""
+
 _BATCH: Final = 50
 _LOW_HEADROOM: Final = 4
 
@@ -68,11 +71,12 @@ class _Shared:
 
     def add(self, session: SessionId, endpoint: str, vitals: Vitals) -> None:
         """One session as it was measured last."""
+        may_read = vitals.children <= MOST_CHILDREN
         if vitals.pss_bytes:
-            self.read.append(session)
+            self.read += [session] if may_read else []
             self._known.setdefault(endpoint, []).append(max(0, vitals.rss_bytes - vitals.pss_bytes))
         else:
-            self.unread.append(session)
+            self.unread += [session] if may_read else []
             self._unknown[endpoint] = self._unknown.get(endpoint, 0) + 1
 
     @property
