@@ -8,6 +8,9 @@ from meshagent.agents.llmrunner import LLMTaskRunner
 from meshagent.agents.worker import Worker
 from meshagent.api.services import ServiceHost
 from meshagent.openai import OpenAIResponsesAdapter
+from meshagent.otel import otel_config
+
+otel_config(service_name="agents-of-the-sdk")  # with an endpoint, this would start threads
 
 service = ServiceHost()
 

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -20,22 +22,72 @@ from tests.interop.fake_model import ANSWER, FakeModel
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
+class Collector:
+    """Takes telemetry over HTTP; `arrived` waits for bytes in what came."""
+
+    def __init__(self) -> None:
+        self._came = threading.Condition()
+        self._packets: list[bytes] = []
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                packet = self.rfile.read(int(self.headers["Content-Length"]))
+                with collector._came:
+                    collector._packets.append(packet)
+                    collector._came.notify_all()
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def arrived(self, *parts: bytes) -> bool:
+        def has() -> bool:
+            return any(all(part in packet for part in parts) for packet in self._packets)
+
+        with self._came:
+            return self._came.wait_for(has, 60)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
 @pytest.fixture(scope="module")
-def hosting(sdk: Sdk, tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
-    """A server with the SDK's agents in one bundle."""
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def hosting(
+    sdk: Sdk, tmp_path_factory: pytest.TempPathFactory, model: FakeModel, collector: Collector
+) -> Iterator[Bulkhead]:
+    """A server with the SDK's agents in one bundle, and somebody who collects its telemetry."""
     folder = tmp_path_factory.mktemp("hosting")
     bundle = write_bundle(folder / "agents" / "sdk", sdk.version, (HERE / "sdk_agent.py").read_text())
     provide(bundle, sdk.version, folder / "state" / "environments")
-    yield from serve(folder, model, folder / "agents")
+    yield from serve(folder, model, folder / "agents", OTEL_ENDPOINT=collector.url)
 
 
-def call(server: Bulkhead, path: str, room: str) -> int:
-    """Call an agent into a room; the process of its session."""
+def call(server: Bulkhead, path: str, room: str) -> dict[str, Any]:
+    """Call an agent into a room; its session."""
     body = json.dumps({"event": "room.call", "data": {"room_name": room}}).encode()
     headers = {"Content-Type": "application/json", "Prefer": "wait=60"}
     answer = get(urllib.request.Request(server.url + path, body, headers))
     assert answer["state"] == "ready", answer
-    return int(get(f"{server.url}/workers/{answer['session']}")["pid"])
+    session: dict[str, Any] = get(f"{server.url}/workers/{answer['session']}")
+    return session
 
 
 def get(request: urllib.request.Request | str) -> Any:
@@ -71,9 +123,20 @@ def test_a_worker_and_a_task_runner_go_on_when_the_chatbot_beside_them_is_killed
     sdk: Sdk, hosting: Bulkhead, drive: Drive
 ) -> None:
     room = "work"
-    chatbot, *others = [call(hosting, path, room) for path in ("/chat", "/worker", "/writer")]
+    chatbot, *others = [call(hosting, path, room)["pid"] for path in ("/chat", "/worker", "/writer")]
     assert len({chatbot, *others}) == 3
     work = {"url": hosting.room_url(room), "ada": hosting.token(room, "ada", "user"), "answer": ANSWER}
     assert drive(sdk, hosting, "work", **work, jobs=3) == {"answers": [{"done": True}]}
     os.kill(chatbot, signal.SIGKILL)
     assert drive(sdk, hosting, "work", **work, jobs=1) == {"answers": [{"done": True}]}
+
+
+def test_telemetry_leaves_the_sessions_and_costs_no_fork(hosting: Bulkhead, collector: Collector) -> None:
+    (bundle,) = get(f"{hosting.url}/workers")["bundles"]
+    assert (bundle["state"], bundle["threads"]) == ("ready", [])
+    session = call(hosting, "/writer", "told")
+    stop = urllib.request.Request(f"{hosting.url}/workers/{session['id']}", method="DELETE")
+    with urllib.request.urlopen(stop, timeout=90):
+        pass
+    # What it still held was sent at its end, with the room that it was in.
+    assert collector.arrived(b"agents-of-the-sdk", b"told")
