@@ -35,6 +35,7 @@ from runtime.supervisor.interpreter import Interpreter, ask, choose, interpreter
 VERSIONS: Final = tuple((os.environ.get("INTEROP_VERSIONS") or "0.7.1 0.55.1").split())
 """The release nearest to the seed's day among those that install, and the newest; or those that are named."""
 
+UV: Final = "uv==0.13.9"
 PYTHON: Final = ">=3.13,<3.14"
 INSTALL_S: Final = 100
 RESOLVE_S: Final = 290
@@ -45,6 +46,7 @@ _HERE: Final = Path(__file__).resolve().parent
 _KEPT: Final = _HERE.parents[1] / ".venv-interop"
 _PACKAGES: Final = ("api", "agents", "tools", "openai", "cli", "otel")
 _FORGET_FAILURE_S: Final = 600
+_NO_NETWORK: Final = ("Failed to fetch", "error sending request", "dns error", "timed out")
 
 
 class NotHere(Exception):
@@ -109,6 +111,17 @@ def release(version: str) -> Sdk:
     return Sdk(version, _made(version, mark, asked, patience_s))
 
 
+def find_uv() -> Path:
+    """A folder with uv in it: this machine's, or one of our own.  Skips the test where there is none."""
+    found = shutil.which("uv")
+    if found:
+        return Path(found).parent
+    try:
+        return _made("uv", UV, [UV], INSTALL_S) / "bin"
+    except NotHere as reason:
+        pytest.skip(f"UV NOT TESTED: {reason}")
+
+
 def _made(name: str, mark: str, asked: Sequence[str], patience_s: float) -> Path:
     """A folder of ``.venv-interop`` with packages; whoever comes first makes it."""
     _KEPT.mkdir(exist_ok=True)
@@ -171,6 +184,23 @@ def provide_plain(bundle: Path, environments: Path) -> Environment:
         stamp = shared.stamp()
     assert stamp is not None
     return _linked(wanted, shared.folder, stamp)
+
+
+def provide_by_uv(bundle: Path, environments: Path) -> Environment:
+    """Have uv make the environment of a bundle as ``bundle install`` does; skips the test without uv."""
+    env = {**os.environ, "PATH": os.pathsep.join((str(find_uv()), os.environ["PATH"]))}
+    env["UV_CACHE_DIR"] = str(_KEPT / "uv-cache")
+    wanted = _wanted(bundle, environments)
+    try:
+        find_python()
+        install_bundle(wanted, env, lambda _: None)
+    except NotHere as reason:
+        pytest.skip(f"UV NOT TESTED: {reason}")
+    except BundleError as error:
+        if any(sign in str(getattr(error, "detail", "")) for sign in _NO_NETWORK):
+            pytest.skip(f"UV NOT TESTED: {error}")
+        raise
+    return wanted
 
 
 def _wanted(bundle: Path, environments: Path) -> Environment:

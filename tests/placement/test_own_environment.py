@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.session.record import ExitReason
-from tests.interop.environments import MAKE_S, provide_plain
+from tests.interop.environments import MAKE_S, provide_by_uv, provide_plain
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(MAKE_S)]
 
@@ -80,6 +80,18 @@ async def test_a_bundle_runs_on_another_python_than_the_front(
     ] == []
     await node.placement.stop(session_id, ExitReason.STOPPED)
     assert (await node.exited(session_id)).exit.code == 0
+
+
+async def test_uv_makes_the_environment_where_it_is_installed(
+    node: Any, bundle: Path, tmp_path: Path
+) -> None:
+    (bundle / "requirements.txt").write_text("PyYAML\n")
+    (bundle / "main.py").write_text(f"import yaml\n{PROGRAM}")
+    environment = provide_by_uv(bundle, tmp_path / "environments")
+    assert "uv = " in (environment.folder / "pyvenv.cfg").read_text()
+    await node.start()
+    session_id = await node.ready("/version", identity="version")
+    assert await node.printed(session_id, "python") == "python 3 13 runtime.sdk.task_runner"
 
 
 async def test_one_that_is_missing_is_a_row_with_its_cure_until_it_is_there(
