@@ -71,11 +71,13 @@ class WorkerProcess:
         )
 
     @classmethod
-    async def fork(cls, zygote: ZygoteClient, settings: SupervisorSettings) -> WorkerProcess:
-        """Fork one from a zygote.  Raises SpawnFailed or ZygoteLost."""
+    async def fork(
+        cls, zygote: ZygoteClient, settings: SupervisorSettings, *, parked: bool = False
+    ) -> WorkerProcess:
+        """Fork one from a zygote: for a session, or to be parked.  Raises SpawnFailed or ZygoteLost."""
         plumbing = Plumbing()
         try:
-            process = await zygote.fork(plumbing)
+            process = await zygote.fork(plumbing, parked=parked)
         except BaseException:
             plumbing.close()
             raise

@@ -36,7 +36,7 @@ from runtime.wire import control
 
 _MAX_DATAGRAM = 192 << 10
 
-RunWorker = Callable[[WorkerEnds, Inherited], int]
+RunWorker = Callable[[WorkerEnds, Inherited, bool], int]
 
 
 def report(front: socket.socket, message: control.Described | control.ImportFailed) -> None:
@@ -127,7 +127,8 @@ class Zygote:
 
     Args:
         front: Datagram socket to the front.
-        run: Called in each child, with its descriptors and what the zygote leaves it; returns the exit code.
+        run: Called in each child with its descriptors, with what the zygote leaves it, and with whether it is
+            to be parked; returns the exit code.
     """
 
     def __init__(self, front: socket.socket, run: RunWorker) -> None:
@@ -176,7 +177,7 @@ class Zygote:
             fds = _descriptors(ancillary)
             try:
                 request = control.decode(control.to_zygote, data)
-                self._fork(request.ticket, WorkerEnds(*fds))
+                self._fork(request, WorkerEnds(*fds))
             except (RemoteProtocolError, TypeError) as error:
                 # Only the front can write here, so this is our own bug: end, the front starts another.
                 raise SystemExit(f"zygote: bad request: {error}") from error
@@ -184,17 +185,19 @@ class Zygote:
                 for fd in fds:
                     os.close(fd)
 
-    def _fork(self, ticket: int, ends: WorkerEnds) -> None:
-        child = _WorkerProcess(target=self._run, args=(ends, self._inherited), name="worker")
+    def _fork(self, request: control.Fork, ends: WorkerEnds) -> None:
+        child = _WorkerProcess(target=self._run, args=(ends, self._inherited, request.parked), name="worker")
         try:
             child.start()
         except OSError as error:
-            self._send(control.ForkFailed(ticket, f"{error.strerror}: the system allows no more processes"))
+            self._send(
+                control.ForkFailed(request.ticket, f"{error.strerror}: the system allows no more processes")
+            )
             return
         self._children[child.pid] = child
         pidfd = os.pidfd_open(child.pid)  # ours to reap, so the number cannot be another process's yet
         try:
-            self._send(control.Forked(ticket, child.pid), pidfd)
+            self._send(control.Forked(request.ticket, child.pid), pidfd)
         finally:
             os.close(pidfd)
 

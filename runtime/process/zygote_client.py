@@ -138,7 +138,7 @@ class ZygoteClient:
         self._process = ProcessHandle(self.pid, os.pidfd_open(self.pid))
         self._loop.add_reader(self._socket, self._readable)
 
-    async def fork(self, plumbing: Plumbing) -> ProcessHandle:
+    async def fork(self, plumbing: Plumbing, *, parked: bool = False) -> ProcessHandle:
         """Have a worker forked around `plumbing`, whose child ends are closed here; the caller owns it.
 
         Raises:
@@ -151,7 +151,7 @@ class ZygoteClient:
         future: asyncio.Future[ProcessHandle] = self._loop.create_future()
         self._forks[ticket] = future
         try:
-            await self._send(control.Fork(ticket), plumbing.child_fds())
+            await self._send(control.Fork(ticket, parked), plumbing.child_fds())
             plumbing.release_child_ends()
             return await future
         except asyncio.CancelledError:

@@ -90,7 +90,7 @@ class Nursery:
         await asyncio.sleep(_REFILL_AFTER_S)
         while len(self._parked) < self._settings.max_parked:
             try:
-                self._parked.append(await WorkerProcess.fork(zygote, self._settings))
+                self._parked.append(await WorkerProcess.fork(zygote, self._settings, parked=True))
             except ZygoteLost:
                 return
             except ProcessError as error:

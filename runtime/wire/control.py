@@ -151,9 +151,14 @@ class Ended(_Message, frozen=True, tag="ended"):
 
 
 class Fork(_Message, frozen=True, tag="fork"):
-    """Fork a worker around the descriptors that come along (see `runtime.process.plumbing`)."""
+    """Fork a worker around the descriptors that come along (see `runtime.process.plumbing`).
+
+    Attributes:
+        parked: Whether it is to wait for its session, instead of being forked for one.
+    """
 
     ticket: int
+    parked: bool = False
 
 
 # ---- zygote -> front

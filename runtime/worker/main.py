@@ -33,7 +33,6 @@ from runtime.worker.tasks import OURS, answer_in
 log = structlog.get_logger("worker")
 
 _MAX_FRAME_BYTES = 8 << 20
-_REHEARSE_AFTER_S = 0.005
 _LAST_WORD_S = 1.0
 
 
@@ -102,10 +101,10 @@ def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
     ]
 
 
-def run_worker(loaded: LoadedBundle, ends: WorkerEnds, inherited: Inherited) -> int:
+def run_worker(loaded: LoadedBundle, ends: WorkerEnds, inherited: Inherited, parked: bool) -> int:
     """Be one worker, in a process just forked from the bundle's zygote; returns the exit code."""
     child.settle(ends, inherited)
-    return _live(_Worker(ends, loaded))
+    return _live(_Worker(ends, loaded, parked=parked))
 
 
 def run_once(ends: WorkerEnds, source: Path) -> int:
@@ -133,9 +132,15 @@ class _Worker:
     """Wait for the session that this process will be, then be it."""
 
     def __init__(
-        self, ends: WorkerEnds, loaded: LoadedBundle | BaseException, folder: Path | None = None
+        self,
+        ends: WorkerEnds,
+        loaded: LoadedBundle | BaseException,
+        folder: Path | None = None,
+        *,
+        parked: bool = False,
     ) -> None:
         self._ends = ends
+        self._is_parked = parked
         self._loaded = loaded
         self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
         self._start: asyncio.Future[control.Start | None] | None = None
@@ -156,13 +161,16 @@ class _Worker:
             max_frame_bytes=_MAX_FRAME_BYTES,
         )
         # What needs no session is done before there is one: parked, this costs nobody's time.
-        setproctitle.setproctitle("bulkhead: parked")
         self._box = box = Box(self._ends.box_fd)
         answer_in(box, self._folder)
         channel.send(control.Hello(os.getpid()))
-        parked = asyncio.create_task(self._parked())
+        rehearsing: asyncio.Task[None] | None = None
+        if self._is_parked and isinstance(self._loaded, LoadedBundle):
+            setproctitle.setproctitle("bulkhead: parked")
+            rehearsing = asyncio.create_task(rehearsal.rehearse(self._loaded))
         start = await self._start  # None: there will be none
-        parked.cancel()
+        if rehearsing is not None:
+            rehearsing.cancel()
         if start is None:
             return ExitCode.FRONT_LOST
         setproctitle.setproctitle(f"bulkhead: {start.session_id} {start.identity}@{start.room}")
@@ -199,11 +207,6 @@ class _Worker:
             pass  # the front is gone, or does not read; it sees the exit status anyway
         finally:
             pipe.close()
-
-    async def _parked(self) -> None:
-        await asyncio.sleep(_REHEARSE_AFTER_S)  # one that was forked for a session gets it at once
-        if isinstance(self._loaded, LoadedBundle):
-            await rehearsal.rehearse(self._loaded)
 
     async def _be(
         self, start: control.Start, loaded: LoadedBundle, channel: Channel[control.ToWorker]
