@@ -105,6 +105,17 @@ test("an agent that says nothing but its texts is done when it is quiet", async 
   await until(() => turn().state === "done");
 });
 
+test("what the agent says to us alone is shown, what stands in the thread is not shown twice", async (t) => {
+  const { chat, bot } = await chatting(t);
+  bot.write({ id: "a1", text: "Welcome" });
+  bot.say("chat", { text: "Welcome" });
+  bot.say("chat", { text: "I am too busy." });
+  await until(() => chat.aside.value !== "");
+  assert.equal(chat.aside.value, "I am too busy.");
+  await chat.say("well");
+  assert.equal(chat.aside.value, "");
+});
+
 test("cancel ends the turn and tells the agent", async (t) => {
   const { chat, told, bot, asked, turn } = await chatting(t);
   await chat.say("hello");

@@ -19,6 +19,7 @@ const QUIET_MS = 1_200;
 const TYPING_SHOWN_MS = 4_000;
 const TYPING_TOLD_MS = 2_000;
 const KEPT_TURNS = 200;
+const MAX_ASIDE_CHARS = 2_000;
 
 /**
  * @typedef {object} Turn
@@ -53,8 +54,10 @@ export class Chat {
     this.entries = signal([]);
     this.isReady = signal(false);
     this.members = signal([]);
-    /** What stands in the way: the thread cannot be opened, or the agent said so. */
+    /** What stands in the way: the thread cannot be opened. */
     this.notice = signal("");
+    /** What the agent said to us alone, until we say something again. */
+    this.aside = signal("");
     /** @type {import("@preact/signals").Signal<Map<string, Turn>>} */
     this.turns = signal(new Map());
     this.current = computed(() => [...this.turns.value.values()].findLast((turn) => RUNNING.has(turn.state)) ?? null);
@@ -82,6 +85,7 @@ export class Chat {
   /** Say something; resolves once it is sent. */
   async say(text, files = []) {
     const id = crypto.randomUUID();
+    this.aside.value = "";
     this.put({ id, state: "sending", mine: true, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
     // Not before: an agent answers everything that one person says, of several what is meant for it.
     this.thread.join(this.room.name, this.agent);
@@ -244,10 +248,16 @@ export class Chat {
     } else if (type === "thinking") {
       this.finish(id);
     } else if (type === "chat" && typeof message.text === "string") {
-      if (this.listening.length) this.notice.value = message.text;
       this.listening.splice(0).forEach((resolve) => resolve());
       if (!id && this.current.value && !this.current.value.isNamed) this.waitForQuiet();
+      if (!id) setTimeout(() => this.heardAside(message.text), SETTLE_MS);
     }
+  }
+
+  /** Said to us alone when it is not in the thread: that it cannot be opened, that the agent is too busy. */
+  heardAside(text) {
+    const isInThread = this.thread.entries.some((entry) => entry.author === this.agent && entry.text === text);
+    if (!isInThread) this.aside.value = text.slice(0, MAX_ASIDE_CHARS);
   }
 
   /** An agent's attribute about this thread: what it is doing, or nothing. */

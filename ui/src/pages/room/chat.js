@@ -157,6 +157,7 @@ function Log({ view, room, chat }) {
             ${state && html`<${TurnState} key=${`turn ${state.id}`} view=${view} room=${room} chat=${chat} turn=${state} />`}`;
         })}
         ${[...turns.values()].filter((turn) => RUNNING.has(turn.state) && !hasPlace(turn, places)).map((turn) => html`<${TurnState} key=${`turn ${turn.id}`} view=${view} room=${room} chat=${chat} turn=${turn} />`)}
+        ${chat.aside.value && html`<div class="notice tone-warn turn-state" role="status"><${Dot} tone="warn" /><p><strong dir="auto">${chat.agent}</strong> tells you: <span dir="auto">${chat.aside.value}</span></p></div>`}
         <${AskAgain} view=${view} chat=${chat} />
         <${Typing} chat=${chat} />
       </div>
