@@ -15,15 +15,14 @@ pytestmark = pytest.mark.e2e
 
 # What a proxy forwarded comes from elsewhere, wherever the proxy runs.
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
+KNOBS: dict[str, Any] = {"server__host": "0.0.0.0", "server__room": ROOM, "server__chaos": False}
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A server that others can reach."""
     folder = tmp_path_factory.mktemp("studio")
-    with serving(
-        folder, [str(ROOT / "agents" / "chat.py")], server__host="0.0.0.0", server__room=ROOM
-    ) as server:
+    with serving(folder, [str(ROOT / "agents" / "chat.py")], **KNOBS) as server:
         server.ready("chatbot")
         yield server
 
@@ -56,3 +55,14 @@ def test_from_elsewhere_it_takes_a_link_of_the_terminal(studio: Any, visit: Any,
 def test_on_this_machine_no_link_is_needed(studio: Any, visit: Any, expect: Any) -> None:
     page = visit(studio, "/studio/services")
     expect(page.get_by_text("as chatbot")).to_be_visible()
+
+
+def test_nobody_crashes_an_agent_where_the_server_does_not_allow_it(
+    studio: Any, visit: Any, expect: Any
+) -> None:
+    page = visit(studio)
+    session = studio.ready("chatbot")["id"]
+    with page.expect_response("**/studio/me"):
+        page.goto(f"/studio/sessions/{session}")
+    expect(page.get_by_role("button", name="Kill")).to_be_visible()
+    expect(page.get_by_role("button", name="Crash it…")).to_have_count(0)

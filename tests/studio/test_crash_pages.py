@@ -88,6 +88,18 @@ def test_a_native_crash_shows_its_stack(studio: Any, visit: Any, expect: Any) ->
     expect(page.get_by_text("Fatal Python error: Segmentation fault")).to_be_visible()
 
 
+def test_an_agent_is_crashed_on_purpose(studio: Any, visit: Any, expect: Any) -> None:
+    victim = studio.join("/adder", "stage")
+    page = visit(studio, f"/studio/sessions/{victim['id']}")
+    page.get_by_role("button", name="Crash it…").click()
+    asked = page.get_by_role("dialog", name="Crash adder on purpose")
+    asked.get_by_role("radio", name="Segmentation fault").check()
+    asked.get_by_role("button", name="Crash it").click()
+    page.get_by_role("link", name=re.compile("report")).first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Segmentation fault")
+    expect(page.get_by_text("It was started again")).to_be_visible()
+
+
 def test_a_session_without_a_report_says_why(studio: Any, visit: Any, expect: Any) -> None:
     visits = visit
     visits.forgive("status of (404|409)")

@@ -17,6 +17,7 @@ import { Tabs } from "../parts/tabs.js";
 import { Ago } from "../parts/time.js";
 import { toast, toastError } from "../parts/toast.js";
 import { Budgets } from "./session/budgets.js";
+import { CrashIt } from "./session/crash_it.js";
 import { Curves } from "./session/curves.js";
 import { Log } from "./session/log.js";
 import { Messages } from "./session/messages.js";
@@ -147,7 +148,8 @@ function Actions({ row, onStacks, processes }) {
     return html`<a class="button primary" href=${url("/sessions", row.id, "crash")}><${Icon} name="crashes" />Crash report</a>`;
   }
   const idle = !row.pid || busy;
-  return html`<button class="button" disabled=${!row.pid} title="Where its threads and tasks are now (t)" onClick=${onStacks}><${Icon} name="stack" />Stacks</button>
+  return html`<${CrashIt} row=${row} />
+    <button class="button" disabled=${!row.pid} title="Where its threads and tasks are now (t)" onClick=${onStacks}><${Icon} name="stack" />Stacks</button>
     <button class="button" disabled=${busy || row.state === "stopping"} onClick=${stop}><${Icon} name="stop" />Stop</button>
     <button class="button danger" disabled=${busy || (idle && row.state !== "stopping")} onClick=${kill}><${Icon} name="kill" />Kill</button>`;
 }

@@ -31,10 +31,12 @@ export function Settings() {
   return html`<${Page}
     title="Settings"
     class="settings"
-    actions=${data &&
-    html`<label class="check"><input type="checkbox" checked=${changed} onChange=${(event) => setQuery({ changed: event.currentTarget.checked ? "1" : null })} /> only changed</label>
-      <${Filter} value=${wanted} onInput=${(q) => setQuery({ q })} placeholder="Filter settings" />`}
   >
+    ${data &&
+    html`<div class="toolbar">
+      <${Filter} value=${wanted} onInput=${(q) => setQuery({ q })} placeholder="Filter settings" />
+      <label class="check"><input type="checkbox" checked=${changed} onChange=${(event) => setQuery({ changed: event.currentTarget.checked ? "1" : null })} /> only changed</label>
+    </div>`}
     ${error && !data && html`<${Failed} error=${error} retry=${reload} />`}
     ${!data && !error && html`<${Loading} rows=${10} label="Loading settings" />`}
     ${data && html`<p class="muted">Flags win over the environment, the environment over <code>bulkhead.toml</code>, that over the defaults. They are read when the server starts.</p>`}
