@@ -240,16 +240,18 @@ def _is_known(tag: str, given: str) -> bool:
 _NO_ENTRY: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Link used or too old · Bulkhead Studio</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>This link was used, or is too old · Studio</title>
 <link rel="icon" href="/studio/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/studio/studio.css">
-<main class="no-entry">
-<h1>This link does not open the Studio any more</h1>
-<p>A link of the terminal is good once, and for ten minutes. Run this where the server runs, and open the
-link that it prints:</p>
-<pre><code>bulkhead studio</code></pre>
+<main class="page denied"><div class="empty">
+<h2>This link was used, or is too old</h2>
+<div class="empty-text">
+<p>A link of the terminal lets one browser in, once, within ten minutes. On the machine the server runs on,
+print a fresh one and open it here:</p>
+<p class="command"><code>bulkhead studio</code></p>
 <p>In a container: <code>docker compose exec runtime bulkhead studio</code></p>
-</main>
+</div></div></main>
 </html>
 """
