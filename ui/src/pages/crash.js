@@ -78,7 +78,7 @@ function Report({ report, group, back }) {
     <${Download} report=${report} />
   `;
   return html`<${Page} title=${report.sentence} back=${back} actions=${actions} class="crash">
-    <${Cure} text=${cureOf(report)} />
+    <${Cure} text=${cureOf(report)} again=${`bulkhead replay ${report.session} --pdb`} />
     <div class="crash-columns">
       <div class="crash-main">
         ${excerpt
@@ -106,8 +106,11 @@ function Report({ report, group, back }) {
   <//>`;
 }
 
-/** What to do about it. */
-const Cure = ({ text }) => html`<p class="cure"><span class="cure-label">What to do</span>${text}</p>`;
+/** What to do about it, and how to see it happen again. */
+const Cure = ({ text, again }) => html`<div class="cure">
+  <p class="cure-text"><span class="cure-label">What to do</span>${text}</p>
+  ${again && html`<p class="cure-again" title="Runs the call again with the code as it is now, and stops where it fails"><span class="muted">Reproduce</span> <code>${again}</code><${Copy} text=${again} title="Copy the command" /></p>`}
+</div>`;
 
 function Download({ report }) {
   const save = () => {

@@ -36,6 +36,7 @@ function facts(report, about) {
     ["Code", code.generation && `generation ${code.generation}, sha256 ${code.sha256.slice(0, 12)}`],
     ["Used", used(report)],
     ["Kind", `\`${report.fingerprint}\``],
+    ["Reproduce", `\`bulkhead replay ${report.session} --pdb\``],
     ["Bulkhead", [about.version, about.python && `Python ${about.python}`].filter(Boolean).join(", ")],
   ];
   const cell = (text) => line(String(text)).replaceAll("|", "\\|");
