@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +54,6 @@ def test_help_does_not_load_what_takes_long() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, f"--help imports {ran.stderr}"
-
-
-def test_help_is_fast() -> None:
-    took = []
-    for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "runtime", "--help"], cwd=ROOT, capture_output=True, check=True)
-        took.append(time.perf_counter() - started)
-    assert min(took) < 0.15 * float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 
 
 def test_a_mistyped_command_is_a_usage_error_that_suggests(bulkhead: Any) -> None:

@@ -35,7 +35,7 @@ def test_the_smoke_test_against_a_plain_server_that_then_ends_at_once(user: Any,
     smoke(f"http://127.0.0.1:{free_port}")
     started = time.monotonic()
     assert server.stop(signal.SIGTERM) == 143
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 10, "what is idle ends at once; a drain would take longer"
 
 
 def engine() -> bool:
