@@ -195,11 +195,15 @@ class _Hosted:
         hosting: Any = importlib.import_module("meshagent.tools.hosting")
         instance = self._instance
         about = {"title": instance.title, "description": instance.description}
-        if hasattr(hosting, "start_hosted_toolkit"):
+        # Releases 0.37 to 0.44 have it, too, and nothing else, under the name of a private function.
+        start = getattr(hosting, "start_hosted_toolkit", None) or getattr(
+            hosting, "_start_hosted_toolkit", None
+        )
+        if start is not None:
             if self._is_tool:
                 name = room.local_participant.get_attribute("name")
                 instance = tools.Toolkit(name=name, tools=[instance], **about)
-            self._remote = await hosting.start_hosted_toolkit(room=room, toolkit=instance)
+            self._remote = await start(room=room, toolkit=instance)
             return
         if self._is_tool:
             name, offered = room.local_participant.get_attribute("name"), [instance]

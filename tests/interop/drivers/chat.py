@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from sdk import IS_NEW, enable, join, person, run, until
+from sdk import enable, join, person, run, until
 
 
 def texts(document, author):
@@ -44,7 +44,7 @@ async def main(work):
             await until(lambda: [m for m in heard if work["answer"] in json.dumps(m.message)], "as a message")
         await ada.messaging.send_message(to=bot, type="dismiss", message={})
         await until(lambda: person(ada, "chatbot") is None, "dismissed")
-        return {"kinds": sorted({message.type for message in heard}), "new": IS_NEW}
+        return {"kinds": sorted({message.type for message in heard})}
 
 
 run(main)

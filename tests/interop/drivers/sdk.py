@@ -1,20 +1,22 @@
 """What differs between the releases, under one name each; and how a driver runs."""
 
 import asyncio
+import inspect
 import json
 import sys
-from importlib.metadata import version
 
 from meshagent.api import RoomClient, WebSocketClientProtocol
 
-VERSION = tuple(int(part) for part in version("meshagent-api").split(".")[:2])
-IS_NEW = VERSION >= (0, 31)
+
+def takes(function, name):
+    """Whether a function of the SDK has a parameter of that name."""
+    return name in inspect.signature(function).parameters
 
 
 def join(url, token):
     """A client for a room; use it as an async context manager."""
     protocol = WebSocketClientProtocol(url=url, token=token)
-    if IS_NEW:
+    if takes(RoomClient, "protocol_factory"):
         return RoomClient(protocol_factory=protocol.create_factory())
     return RoomClient(protocol=protocol)
 
@@ -44,7 +46,7 @@ def person(room, name):
 
 async def call_tool(room, toolkit, tool, arguments, **more):
     """A tool's result as a content object."""
-    key = "input" if IS_NEW else "arguments"
+    key = "input" if takes(room.agents.invoke_tool, "input") else "arguments"
     return await room.agents.invoke_tool(toolkit=toolkit, tool=tool, **{key: arguments}, **more)
 
 

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import aiohttp
-from sdk import IS_NEW, failure, join, run, until
+from sdk import failure, join, run, takes, until
 
 BLOB = bytes(range(256)) * 1200
 
 
 async def upload(room, path, data):
-    if IS_NEW:
+    if hasattr(room.storage, "upload"):
         return await room.storage.upload(path=path, data=data, overwrite=True)
     handle = await room.storage.open(path=path, overwrite=True)
     for start in range(0, len(data), 50_000):
@@ -50,7 +50,7 @@ async def queues(ada, bob):
 
 async def document(ada, bob, schema):
     more = {}
-    if IS_NEW:
+    if takes(ada.sync.open, "schema"):
         from meshagent.api.schema import MeshSchema
 
         more = {"schema": MeshSchema.from_json(schema)}
@@ -77,7 +77,7 @@ async def main(work):
         await queues(ada, bob)
         await document(ada, bob, schema)
         await ada.developer.log(type="interop", data={"x": 1})
-        if IS_NEW:
+        if hasattr(ada, "memory"):
             refused = await failure(ada.memory.list())
         else:
             refused = await failure(ada.database.list_tables())

@@ -3,7 +3,7 @@
 import asyncio
 
 from meshagent.agents import TaskRunner
-from sdk import IS_NEW, call_tool, failure, join, run
+from sdk import call_tool, failure, join, run
 
 NUMBER = {"type": "number"}
 NUMBERS = {
@@ -26,7 +26,7 @@ class Adder(TaskRunner):
 
 
 async def ask(room, name, arguments):
-    if IS_NEW:
+    if not hasattr(room.agents, "ask"):
         answer = await call_tool(room, name, f"run_{name}_task", arguments)
     else:
         answer = await room.agents.ask(agent=name, arguments=arguments)
@@ -43,7 +43,7 @@ async def main(work):
         assert "no negative numbers" in await failure(ask(ada, "adder", {"a": -1, "b": 1}))
         assert await ask(ada, "adder", {"a": 1, "b": 1}) == {"sum": 2}
         assert "nobody" in await failure(ask(ada, "nobody", {"a": 1, "b": 1}))
-        if not IS_NEW:
+        if hasattr(ada.agents, "ask"):
             assert [one.name for one in await ada.agents.list_agents()] == ["adder"]
         await agent.stop()
         assert await failure(ask(ada, "adder", {"a": 2, "b": 40}))

@@ -2,17 +2,25 @@
 
 import asyncio
 
-from sdk import IS_NEW, call_tool, failure, join, run
+from sdk import call_tool, failure, join, run
 
-if IS_NEW:
+try:
     from meshagent.api.messaging import FileContent as FileResult
-    from meshagent.tools import FunctionTool as Tool
-    from meshagent.tools import Toolkit
-    from meshagent.tools.hosting import start_hosted_toolkit
-else:
+except ImportError:
     from meshagent.api.messaging import FileResponse as FileResult
+try:
+    from meshagent.tools import FunctionTool as Tool
+except ImportError:
     from meshagent.tools import Tool
+try:
     from meshagent.tools.hosting import RemoteToolkit as Toolkit
+except ImportError:
+    from meshagent.tools import Toolkit, hosting
+
+    # Releases 0.37 to 0.44 keep it to themselves, and offer no other way.
+    start_hosted_toolkit = getattr(hosting, "start_hosted_toolkit", None) or hosting._start_hosted_toolkit
+else:
+    start_hosted_toolkit = None
 
 WORDS = {
     "type": "object",
@@ -45,7 +53,7 @@ class Blob(Tool):
 
 async def host(room, name, tools, *, public=True):
     toolkit = Toolkit(name=name, title=name, description="of a test", tools=tools, public=public)
-    if IS_NEW:
+    if start_hosted_toolkit is not None:
         return await start_hosted_toolkit(room=room, toolkit=toolkit)
     await toolkit.start(room=room)
     return toolkit
