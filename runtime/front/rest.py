@@ -16,6 +16,7 @@ from runtime.errors import Conflict, NotFound
 from runtime.front.body import read_body
 from runtime.front.refusal import Refusal
 from runtime.front.state import Front, Rooms, caller
+from runtime.rooms.about import about_of
 from runtime.rooms.token import FULL, ApiKey
 
 LOCAL_PROJECT: Final = "00000000-0000-4000-8000-000000000000"
@@ -55,7 +56,8 @@ def routes(front: Front) -> Blueprint:
         named = await opened(project).known()
         start = _count("offset", 0)
         page = named[start : start + min(MAX_PAGE, _count("limit", MAX_PAGE))]
-        return jsonify(rooms=[_room(name) for name in page], total=len(named))
+        held = opened(project)
+        return jsonify(rooms=[await _room(held, name) for name in page], total=len(named))
 
     @paths.post(f"{BASE}/<project>/rooms")
     async def create(project: str) -> Response:
@@ -64,13 +66,14 @@ def routes(front: Front) -> Blueprint:
         name = body.get("name")
         if not isinstance(name, str) or not name:
             raise Refusal("invalid_request", 'Send {"name": "myroom"}.')
-        if not await held.create(name) and not body.get("if_not_exists"):
+        if not await held.create(name, about_of(body)) and not body.get("if_not_exists"):
             raise Conflict(f"there is a room {name!r} already")
-        return jsonify(_room(name))
+        return jsonify(await _room(held, name))
 
     @paths.get(f"{BASE}/<project>/rooms/<room>")
     async def get(project: str, room: str) -> Response:
-        return jsonify(_room(await _named(opened(project), room)))
+        held = opened(project)
+        return jsonify(await _room(held, await _named(held, room)))
 
     @paths.delete(f"{BASE}/<project>/rooms/<room>")
     async def delete(project: str, room: str) -> Response:
@@ -93,8 +96,8 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-def _room(name: str) -> dict[str, Any]:
-    return {"id": _room_id(name), "name": name, "metadata": {}, "annotations": {}}
+async def _room(held: Rooms, name: str) -> dict[str, Any]:
+    return {"id": _room_id(name), "name": name, **await held.about(name)}
 
 
 def _room_id(name: str) -> str:

@@ -15,6 +15,7 @@ from runtime.dispatch import Dispatcher
 from runtime.front.access import Access, Caller
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
+from runtime.rooms.about import About
 from runtime.rooms.connection import Connection
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
@@ -46,8 +47,12 @@ class Rooms(Protocol):
         """Names of the rooms that are open or on disk."""
         ...
 
-    async def create(self, room: str) -> bool:
-        """Make a room known; False when it is."""
+    async def create(self, room: str, about: About | None = None) -> bool:
+        """Make a room known, with notes about it; False when it is."""
+        ...
+
+    async def about(self, room: str) -> About:
+        """The notes about a room."""
         ...
 
     async def delete(self, room: str) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import unquote
 
 from runtime.clock import Clock, SystemClock
 from runtime.errors import ConfigError, NotFound, RoomFull
+from runtime.rooms import about as about_room
+from runtime.rooms.about import About
 from runtime.rooms.agents import Caller
 from runtime.rooms.connection import Connection
 from runtime.rooms.files import on_disk
@@ -126,8 +128,11 @@ class RoomHub:
         """Names of the rooms that are open or have something on disk, sorted."""
         return sorted({*self._rooms, *await on_disk(_folders, self._folder / "data")})
 
-    async def create(self, room: str) -> bool:
+    async def create(self, room: str, about: About | None = None) -> bool:
         """Make a room's folder, so that it is known before anybody enters; False when it is known already.
+
+        Args:
+            about: Notes to keep with it.
 
         Raises:
             NotFound: There cannot be a room of that name.
@@ -139,7 +144,12 @@ class RoomHub:
         if len(names) >= MAX_KNOWN_ROOMS:
             raise RoomFull(f"this server knows {MAX_KNOWN_ROOMS} rooms", cure="Delete some.")
         await on_disk(_make_folder, folder)
+        await on_disk(about_room.write, folder, about or {})
         return True
+
+    async def about(self, room: str) -> About:
+        """The notes that were kept when the room was made."""
+        return await on_disk(about_room.read, self._room_folder(room))
 
     async def delete(self, room: str) -> None:
         """Send everybody away and delete the room with its files and documents.

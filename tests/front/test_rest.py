@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigError
+from runtime.rooms.about import MAX_BYTES
 from runtime.rooms.token import ApiKey, mint
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -34,6 +35,21 @@ async def test_rooms_are_made_listed_and_deleted(serving: Any) -> None:
         keys = (await site.get(f"/accounts/projects/{KEY.project}/api-keys")).json["keys"]
         assert [key["id"] for key in keys] == [KEY.id]
         assert KEY.secret not in json.dumps(keys)
+
+
+async def test_what_is_noted_about_a_room_stays_with_it(serving: Any) -> None:
+    noted = {"metadata": {"team": "red", "deep": {"n": 1}}, "annotations": {"a": "b"}}
+    async with serving(api_key=KEY.format()) as site:
+        made = (await site.post(ROOMS, json.dumps({"name": "lab", **noted}).encode())).json
+        assert {key: made[key] for key in noted} == noted
+        assert (await site.get(f"{ROOMS}/lab")).json == made
+        assert (await site.get(ROOMS)).json["rooms"] == [made]
+        again = json.dumps({"name": "lab", "if_not_exists": True, "metadata": {"team": "blue"}})
+        assert (await site.post(ROOMS, again.encode())).json == made
+        for wrong in ({"metadata": "red"}, {"metadata": {"x": "y" * MAX_BYTES}}):
+            body = json.dumps({"name": "other", **wrong}).encode()
+            assert (await site.post(ROOMS, body)).status == 400
+        assert [room["name"] for room in (await site.get(ROOMS)).json["rooms"]] == ["lab"]
 
 
 async def test_connect_gives_what_opens_the_room(serving: Any) -> None:

@@ -112,8 +112,10 @@ def test_projects_rooms_and_keys(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
         assert KEY.id in cli("api-key", "list")
         return
     owner = ["--no-owner"] if "--no-owner" in cli("rooms", "create", "--help") else []
-    cli("rooms", "create", "made-by-cli", *owner)
+    cli("rooms", "create", "made-by-cli", *owner, "--metadata", '{"team": "red"}')
     assert "made-by-cli" in cli("rooms", "list", "--all")
-    assert "made-by-cli" in cli("rooms", "get", "made-by-cli")
+    got = cli("rooms", "get", "made-by-cli")
+    assert "made-by-cli" in got
+    assert "red" in got
     cli("rooms", "delete", "--name", "made-by-cli")
     assert "made-by-cli" not in cli("rooms", "list", "--all")

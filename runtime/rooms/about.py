@@ -1,0 +1,46 @@
+"""What somebody noted about a room when it was made: ``metadata`` and ``annotations``, kept in its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from runtime.errors import InvalidRequest
+
+About = dict[str, dict[str, Any]]
+
+NOTES: Final = ("metadata", "annotations")
+MAX_BYTES: Final = 1 << 16
+_FILE: Final = "about.json"
+
+
+def about_of(body: Mapping[str, Any]) -> About:
+    """The notes in a request.
+
+    Raises:
+        InvalidRequest: One of them is no JSON object, or both together are too long.
+    """
+    notes = {name: body.get(name) or {} for name in NOTES}
+    for name, note in notes.items():
+        if not isinstance(note, dict):
+            raise InvalidRequest(f"'{name}' is no JSON object")
+    if len(json.dumps(notes)) > MAX_BYTES:
+        raise InvalidRequest(f"the notes about a room come to more than {MAX_BYTES} bytes")
+    return notes
+
+
+def write(folder: Path, about: About) -> None:
+    """Keep the notes in a room's folder; none leave no file."""
+    if any(about.values()):
+        (folder / _FILE).write_text(json.dumps(about))
+
+
+def read(folder: Path) -> About:
+    """What `write` kept; empty notes where there are none, or where the file is something else."""
+    try:
+        kept = json.loads((folder / _FILE).read_bytes()[: 2 * MAX_BYTES])
+        return {name: dict(kept[name]) for name in NOTES}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {name: {} for name in NOTES}
