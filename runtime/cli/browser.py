@@ -9,8 +9,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from runtime.cli.terminal import is_plain
-
 
 def open_page(url: str) -> bool:
     """Open it where there is a browser to see it in; True when one was started.
@@ -18,7 +16,7 @@ def open_page(url: str) -> bool:
     That is on a terminal with a display, or with ``BROWSER`` set; never in CI.  The browser is not waited
     for, and what it writes goes nowhere: it must not write over the screen.
     """
-    if is_plain(sys.stdout):
+    if os.environ.get("CI") or not sys.stdout.isatty():
         return False
     command = _command(os.environ, url)
     if command is None:

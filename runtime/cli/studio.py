@@ -36,7 +36,8 @@ def studio(
     if open_it and open_page(link):
         note("opened in your browser")
     elif expires_s is not None and sys.stderr.isatty():
-        note(f"good once, for {expires_s / 60:g} minutes; `bulkhead studio` prints another one")
+        elsewhere = "; from another machine, put the name of this one in it" if "://127.0.0.1" in link else ""
+        note(f"good once, for {expires_s / 60:g} minutes{elsewhere}")
 
 
 def studio_link(api: Api, room: str = "") -> tuple[str, float | None]:

@@ -148,6 +148,14 @@ def stream(pieces: AsyncIterator[bytes]) -> Response:
     return answer
 
 
+async def sent(front: Front, reader: Reader, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, while it is noted since when the reader has been taking one: a stalled one is cut."""
+    async for piece in pieces:
+        reader.sending_since = front.clock.now()
+        yield piece
+        reader.sending_since = None
+
+
 async def follow(
     front: Front,
     reader: Reader,
@@ -167,10 +175,8 @@ async def follow(
         batch = reader.source.after(reader.cursor)
         if batch and batch[0].seq > reader.cursor + 1:
             before = reader.cursor
-            async for piece in missed():
-                reader.sending_since = front.clock.now()
+            async for piece in sent(front, reader, missed()):
                 yield piece
-                reader.sending_since = None
             if reader.cursor == before:
                 reader.cursor = batch[0].seq - 1
             continue

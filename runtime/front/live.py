@@ -22,7 +22,7 @@ from quart import Blueprint, Response, request
 import runtime
 from runtime.clock import iso
 from runtime.front.crashes import group_json
-from runtime.front.events import Reader, Readers, follow, stream
+from runtime.front.events import Reader, Readers, follow, sent, stream
 from runtime.front.overview import Overview
 from runtime.front.rooms import room_json
 from runtime.front.sparks import KEPT, Spark, Sparks
@@ -365,7 +365,7 @@ async def _stream(front: Front, readers: Readers, live: Live, since: int | None)
     live.enter()
     try:
         yield b"retry: 1000\n\n"
-        async for piece in all_there_is(since):
+        async for piece in sent(front, reader, all_there_is(since)):
             yield piece
         async for piece in follow(
             front,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.front import live
+from runtime.front import events, live
 from runtime.session.info import BundleInfo, Vitals
 from runtime.session.record import ExitReason
 from runtime.session.use import UsePoint
@@ -47,8 +47,8 @@ class Stream:
                 return data
 
 
-async def follow(site: Any, **headers: str) -> Stream:
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=1 << 24)
+async def follow(site: Any, *, limit: int = 1 << 24, **headers: str) -> Stream:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=limit)
     site.streams.append(writer)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     writer.write(request("GET", "/studio/live", headers=named).replace(b"HTTP/1.1", b"HTTP/1.0"))
@@ -238,6 +238,23 @@ async def test_a_reader_that_fell_behind_gets_all_there_is_once_more(
         while kinds[-1] != "crashes":
             kinds.append((await stream.next())[0])
         assert kinds[-len(SNAPSHOT) :] == SNAPSHOT
+
+
+async def test_a_reader_that_does_not_read_is_cut(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "STALL_S", 0.2)
+    monkeypatch.setattr(live, "KEPT_FRAMES", 4)
+    kept = live.Frames()
+    monkeypatch.setattr(live, "Frames", lambda: kept)
+    async with serving() as site:
+        stalled = await follow(site, limit=1 << 16)  # and never read
+        async with asyncio.timeout(30):
+            while b"bulkhead_event_readers_cut_total 1.0" not in (await site.get("/metrics")).body:
+                # No more than are kept: who finds some gone is sent all there is, which is less.
+                for _ in range(3):
+                    kept.publish(b"data: " + b"x" * 500_000 + b"\n\n")
+        async with asyncio.timeout(15):
+            while await stalled.reader.read(1 << 20):  # to its end, which there would not be otherwise
+                pass
 
 
 async def test_readers_are_bounded_together_with_those_of_events(serving: Any) -> None:
