@@ -47,8 +47,11 @@ TASKS_SIGNAL = signal.SIGURG
 """Has the asyncio tasks written down, by Python code between two instructions of the main thread.
 
 Of the signals that do nothing where nobody handles them the one that nobody uses: a worker whose agent took
-it, or that has not come to install its handler, is not hurt by it.
+it, or that has not come to install its handler, is not hurt by it.  A call that it interrupts is restarted.
 """
+INSISTING_SIGNAL = signal.SIGWINCH
+"""The same, and a call that it interrupts ends with EINTR: Python's own calls run the handler then and go on;
+for a C library it may be an error, so this is for those who wait in Python, and for the end."""
 
 
 @dataclass(frozen=True, slots=True)

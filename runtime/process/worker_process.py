@@ -16,12 +16,13 @@ from runtime.process import tree
 from runtime.process.channel import Channel
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
-from runtime.process.plumbing import STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
+from runtime.process.plumbing import INSISTING_SIGNAL, STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
 from runtime.process.procfs import final_cpu_s
 from runtime.process.traffic import Traffic
 from runtime.process.zygote_client import Command, ZygoteClient
 from runtime.session.crash import LoadedCode
 from runtime.session.info import MessageSeen
+from runtime.session.native import waits_in_python
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
 from runtime.wire.room import Message
@@ -194,12 +195,20 @@ class WorkerProcess:
         """Have every thread's stack and the asyncio tasks written to the box.
 
         The stacks come while the interpreter is stuck in C, too; the tasks come while its main thread runs
-        Python code, or waits in a call that a signal interrupts.
+        Python code, sleeps, or waits on several things.
         """
         self._plumbing.box.clear_text()
         self._plumbing.box.ask_for_tasks()
         self.process.send_main(STACKS_SIGNAL)
         self.process.send_main(TASKS_SIGNAL)
+
+    def insist_on_tasks(self) -> None:
+        """Have them written also where its main thread waits in a call that a signal has to end.
+
+        A moment after `ask_for_stacks`: of signals that come together the first one decides what becomes
+        of the call.
+        """
+        self.process.send(INSISTING_SIGNAL)
 
     async def stacks(self) -> tuple[str, list[TaskTrace] | None]:
         """Every thread's stack and the asyncio tasks now.
@@ -214,6 +223,8 @@ class WorkerProcess:
             waited_s += 0.02
             text = self.last_text()
             if text and text == before:
+                if not told_s and waits_in_python(text):
+                    self.insist_on_tasks()
                 told_s = told_s or waited_s
                 if self.last_tasks() is not None or waited_s - told_s > _TASKS_S:
                     break

@@ -13,6 +13,9 @@ _FRAME: Final = re.compile(
 _CURRENT: Final = "Current thread"
 _STDLIB: Final = re.compile(r"/lib/python3\.[0-9]+/(?P<rest>.+)$")
 
+_WAITING: Final = frozenset({"threading.py", "queue.py", "socket.py", "ssl.py", "subprocess.py"})
+"""Modules whose calls are made again after a signal, as Python promises of all its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class NativeFrame:
@@ -58,6 +61,13 @@ def was_waiting(stack: str) -> bool:
     """Whether the failing thread stood where an event loop waits for something to do."""
     frames = threads_in(stack)[0] if _CURRENT in stack else []
     return bool(frames) and frames[0].file.endswith("/selectors.py") and frames[0].function == "select"
+
+
+def waits_in_python(stack: str) -> bool:
+    """Whether the thread that was asked waits in a module of Python's own that bears to be interrupted."""
+    frames = threads_in(stack)[0] if _CURRENT in stack else []
+    standard = _STDLIB.search(frames[0].file) if frames else None
+    return standard is not None and standard["rest"] in _WAITING
 
 
 def library_in(stack: str, folder: str) -> str:

@@ -37,6 +37,8 @@ from runtime.wire import control
 
 log = structlog.get_logger("supervisor")
 
+_INSIST_S = 0.01
+_LAST = (lc.State.DUMPING, lc.State.KILLING)  # what breaks now breaks because it is being looked at
 _SIGNALS = {lc.Force.TERM: signal.SIGTERM, lc.Force.KILL: signal.SIGKILL}
 
 GetWorker = Callable[[], Awaitable[tuple[WorkerProcess, bool]]]
@@ -254,7 +256,7 @@ class Driver:
             case control.Ended() | control.Failed():
                 if self._worker is not None:
                     self._instruments.meter.peak_rss(peak_rss_bytes(self._worker.pid))
-                if isinstance(message, control.Failed):
+                if isinstance(message, control.Failed) and self.state not in _LAST:
                     self._post_mortem.said(message)
                     if self._cell is not None and (told := self._cell.refused_forks()):
                         self._feed(lc.LimitExceeded(ExitReason.PIDS, told))
@@ -332,8 +334,10 @@ class Driver:
                     self._worker.send(control.Stop(action.reason.value, action.grace_s))
             case lc.DumpStacks():
                 self._dumped = True
-                if self._worker is not None:
-                    self._worker.ask_for_stacks()
+                if (worker := self._worker) is not None:
+                    worker.ask_for_stacks()
+                    if self.state in _LAST:
+                        asyncio.get_running_loop().call_later(_INSIST_S, worker.insist_on_tasks)
             case lc.SendSignal():
                 if self._worker is not None:
                     if action.force is lc.Force.KILL:

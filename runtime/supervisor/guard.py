@@ -13,13 +13,14 @@ from runtime.process.brake import Brake, give_way
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
 from runtime.process.worker_process import WorkerProcess
+from runtime.session.native import waits_in_python
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict
 from runtime.supervisor.budget import Budget, Excess, NearLimit, Pause
-from runtime.supervisor.instruments import Instruments
 from runtime.supervisor.cells import Cell
+from runtime.supervisor.instruments import Instruments
 from runtime.supervisor.stack_text import stacks_text
 from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
 from runtime.wire.trace import TaskTrace
@@ -198,6 +199,8 @@ class Guard:
         if sign is None:
             return
         if tasks is None and not at_once and self._clock.now() - self._late_at < _TASKS_S:
+            if waits_in_python(self._worker.last_text()):
+                self._worker.insist_on_tasks()
             self._after(_STACKS_S, self._tell_late)
             return
         self._telling, self._tasks = None, tasks or []

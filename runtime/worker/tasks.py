@@ -9,7 +9,7 @@ from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Final
 
-from runtime.process.plumbing import MAX_TASKS_BYTES, TASKS_SIGNAL, Box
+from runtime.process.plumbing import INSISTING_SIGNAL, MAX_TASKS_BYTES, TASKS_SIGNAL, Box
 from runtime.wire.trace import TaskTrace, tasks_to_bytes
 
 OURS: Final = "bulkhead:"
@@ -42,9 +42,10 @@ def tasks_now(folder: Path, at: FrameType | None = None) -> list[TaskTrace]:
 def answer_in(box: Box, folder: Path) -> None:
     """Leave the tasks in the box whenever the front asks by `TASKS_SIGNAL`, also while the loop is blocked.
 
-    The handler runs in the main thread between two instructions, and within a call that the signal
-    interrupted (``time.sleep``, a read from a socket, a lock), which then goes on.  In a C call that neither
-    returns nor takes signals it does not run: then there are the stacks of the threads alone.
+    The handler runs in the main thread between two instructions, within ``time.sleep`` and waiting on
+    several things (``select``), and, where the front insists, within any call of Python's that can be
+    interrupted (a lock, a socket, a child); all of them go on afterwards.  In a C call that does not return
+    it does not run: then there are the stacks of the threads alone.
     """
 
     def asked(_: int, frame: FrameType | None) -> None:
@@ -58,6 +59,8 @@ def answer_in(box: Box, folder: Path) -> None:
             pass  # an agent that closed descriptors which were not its own; it goes on without us
 
     signal.signal(TASKS_SIGNAL, asked)
+    signal.siginterrupt(TASKS_SIGNAL, False)
+    signal.signal(INSISTING_SIGNAL, asked)
 
 
 def _is_ours(line: str) -> bool:

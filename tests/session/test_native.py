@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.session.native import library_in, own_frame, threads_in, was_waiting
+from runtime.session.native import library_in, own_frame, threads_in, waits_in_python, was_waiting
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +53,15 @@ def test_a_thread_that_waited_did_not_fail_by_itself() -> None:
     assert library_in(stack.format("Thread"), "/srv") == ""
     assert not was_waiting(STACK)
     assert not was_waiting("")
+
+
+def test_only_a_wait_of_pythons_own_is_one_to_interrupt() -> None:
+    stack = 'Current thread 0x1 (most recent call first):\n  File "{}", line 4 in wait\n'
+    assert waits_in_python(stack.format("/usr/lib/python3.12/threading.py"))
+    assert not waits_in_python(stack.format("/usr/lib/python3.12/site-packages/threading.py"))
+    assert not waits_in_python(stack.format("/srv/main.py"))
+    assert not waits_in_python(stack.replace("Current thread", "Thread").format("/lib/python3.12/socket.py"))
+    assert not waits_in_python("")
 
 
 def test_anything_else_is_survived() -> None:
