@@ -22,6 +22,7 @@ from runtime.session.spec import Limits
 log = structlog.get_logger("supervisor")
 
 _CPU_PERIOD_US: Final = 100_000
+_AGAIN_S: Final = 0.2
 _ROOM_PART: Final = 8
 _ROOM_LEAST_BYTES: Final = 32 << 20
 _WATCHED: Final = ("memory", "pids", "cpu", "cpu_total", "timeout", "idle_timeout")
@@ -137,13 +138,15 @@ class Cells:
         self._reason = _OFF
         self._thread: ThreadPoolExecutor | None = None
         self._left: list[Cgroup] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Find a place for groups, once."""
         if self._mode == "off":
             return
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cells")
-        found = await asyncio.get_running_loop().run_in_executor(self._thread, self._divided)
+        self._loop = asyncio.get_running_loop()
+        found = await self._loop.run_in_executor(self._thread, self._divided)
         if isinstance(found, Unusable):
             self._reason = found.reason
             self._thread.shutdown()
@@ -163,10 +166,8 @@ class Cells:
         """A cell for a session; its processes are moved there soon."""
         ground = self._ground
         group = None if ground is None else Cgroup(ground.group.path / name)
-        cell = Cell(group, self._later, self._left.append)
+        cell = Cell(group, self._later, self._cannot_go)
         if ground is not None:
-            if self._left:
-                self._later(self._remove_left)
             wanted = controls(limits)
             self._later(lambda: cell.enclose(pid, wanted))
         return cell
@@ -196,9 +197,21 @@ class Cells:
                 log.warning("limits.group_left", group=str(ground.group.path))
         thread.shutdown()
 
+    def _cannot_go(self, group: Cgroup) -> None:
+        """Something in it is still dying; it is tried again soon.  Runs in the thread."""
+        self._left.append(group)
+        if len(self._left) == 1:
+            self._try_again()
+
+    def _try_again(self) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._loop.call_later, _AGAIN_S, self._later, self._remove_left)
+
     def _remove_left(self) -> None:
-        """Groups in which something was still dying when their session was over.  Runs in the thread."""
+        """Runs in the thread."""
         self._left[:] = [group for group in self._left if not (group.kill() and group.remove())]
+        if self._left:
+            self._try_again()
 
     def _later(self, work: Callable[[], object]) -> None:
         if self._thread is not None:
