@@ -28,6 +28,9 @@ check "GET / is the liveness of MeshAgent" '^\{"ok": ?true\}' "$(get "$BASE/")"
 check "/readyz is 200" '^200$' "$(get -o /dev/null -w '%{http_code}' "$BASE/readyz")"
 check "/metrics is Prometheus text" '^# TYPE ' "$(get "$BASE/metrics")"
 
+check "Studio is served" 'src="/studio/studio\.js"' "$(get "$BASE/studio/rooms/$ROOM")"
+check "with its files" '^200$' "$(get -o /dev/null -w '%{http_code}' "$BASE/studio/studio.js")"
+
 # ---- the endpoints
 workers=$(get "$BASE/workers")
 check "/workers lists endpoints" '"path": ?"/' "$workers"
