@@ -41,7 +41,7 @@ function CrashGroup({ fingerprint }) {
   }
   const group = { ...data, count: known?.count ?? data.count };
   if (!data.report) {
-    return html`<${Page} title=${data.sentence} back=${back} class="crash">
+    return html`<${Page} title=${visible(data.sentence)} back=${back} class="crash">
       <${Cure} text=${data.cure} />
       <p class="muted">Its reports were dropped with the oldest; what is left is that it happened ${plural(group.count, "time")}, last <${Ago} at=${data.last_at} />.</p>
     <//>`;
@@ -77,7 +77,10 @@ function Report({ report, group, back }) {
     <${Copy} label="Copy as issue" title="Copy the report as markdown" text=${() => issue(report, about)} />
     <${Download} report=${report} />
   `;
-  return html`<${Page} title=${report.sentence} back=${back} actions=${actions} class="crash">
+  const sentence = visible(report.sentence);
+  const heading = html`<span class="crash-title" title=${sentence}>${sentence}</span>`;
+  const isBare = !excerpt && !report.frames.length && !report.native && !report.log.length;
+  return html`<${Page} title=${sentence.slice(0, 120)} heading=${heading} back=${back} actions=${actions} class="crash">
     <${Cure} text=${cureOf(report)} again=${`bulkhead replay ${report.session} --pdb`} />
     <div class="crash-columns">
       <div class="crash-main">
@@ -90,7 +93,7 @@ function Report({ report, group, back }) {
         <${Fold} title="Native stack" text=${report.native} shown=${shortStack(report.native, code)} open=${!excerpt && !report.frames.length} />
         ${report.tasks.length > 0 && html`<${Tasks} report=${report} />`}
         ${Object.keys(report.arguments).length > 0 && html`<${Fold} title="Arguments of the call" text=${JSON.stringify(report.arguments, null, 2)} />`}
-        <${Unknown} reasons=${report.unknown} />
+        <${Unknown} reasons=${report.unknown} open=${isBare} />
       </div>
       <aside class="crash-aside" aria-label="About this crash">
         <${About} report=${report} group=${group} />
@@ -238,10 +241,10 @@ function Others({ group, report }) {
 }
 
 /** Sections that are empty, and why: so that nothing is mistaken for "there was nothing". */
-function Unknown({ reasons }) {
+function Unknown({ reasons, open }) {
   const entries = Object.entries(reasons ?? {});
   if (!entries.length) return null;
-  return html`<details class="card fold">
+  return html`<details class="card fold" open=${open}>
     <summary>What could not be known <span class="muted">${entries.length}</span></summary>
     <${Facts} rows=${entries.map(([name, why]) => [words(name), visible(why)])} />
   </details>`;

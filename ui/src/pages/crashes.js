@@ -14,7 +14,7 @@ import { Card, Page } from "../parts/page.js";
 import { Table } from "../parts/table.js";
 import { Ago } from "../parts/time.js";
 import { toast, toastError } from "../parts/toast.js";
-import { shortPlace } from "./crash/words.js";
+import { shortPlace, visible } from "./crash/words.js";
 
 const place = (group) => shortPlace(group.where, null).replace(/^.*\/(?=[^/]+:\d+)/, "");
 
@@ -28,7 +28,7 @@ const COLUMNS = [
     sort: (group) => group.sentence,
     cell: (group) => html`<a class="crash-link" href=${url("/crashes", group.fingerprint)}>
       <span class="tone-bad"><${Dot} tone="bad" /></span>
-      <span class="crash-text"><span class="crash-sentence" title=${group.sentence}>${group.sentence}</span>
+      <span class="crash-text"><span class="crash-sentence" title=${visible(group.sentence)}>${visible(group.sentence)}</span>
         <span class="crash-where muted"><span class="crash-brief">${count(group.count)}× · <${Ago} at=${group.last_at} /> · </span>${group.where ? html`<span class="mono" title=${group.where}>${place(group)}</span>` : words(group.reason)}</span></span>
     </a>`,
   },
@@ -117,7 +117,7 @@ function Parked({ groups }) {
           <span class="tone-warn"><${Dot} tone="warn" /></span>
           <div class="parked-text">
             <p><strong class="mono">${one.endpoint}</strong>${one.room ? html` in <a href=${url("/rooms", one.room)}>${one.room}</a>` : ""}: killed ${plural(one.deaths, "session")} · <${Ago} at=${one.parked_at} /></p>
-            <p class="muted">${one.message}${one.message && !/[.!?]$/.test(one.message) ? "." : ""} ${row(one.session) || one.session ? html`<a href=${url("/sessions", one.session, "crash")}>Report</a>` : ""}</p>
+            <p class="muted">${visible(one.message)}${one.message && !/[.!?]$/.test(one.message) ? "." : ""} ${row(one.session) || one.session ? html`<a href=${url("/sessions", one.session, "crash")}>Report</a>` : ""}</p>
           </div>
           <button class="button" onClick=${() => release(one)}>Release…</button>
         </li>`,

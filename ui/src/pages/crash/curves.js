@@ -3,9 +3,7 @@ import { html, useMemo } from "../../core/html.js";
 import { bytes, percent } from "../../core/format.js";
 import { Chart } from "../../parts/chart.js";
 import { Card } from "../../parts/page.js";
-
-/** Readings closer together than this say nothing of a rate: the kernel counts in hundredths of a second. */
-const LEAST_GAP_S = 0.1;
+import { columns } from "./columns.js";
 
 export function Curves({ report }) {
   const drawn = useMemo(() => columns(report.use?.curve ?? []), [report]);
@@ -17,23 +15,4 @@ export function Curves({ report }) {
     <${Chart} ...${shared} label="Memory until the crash" format=${bytes} series=${drawn.memory} />
     <${Chart} ...${shared} label="Processor until the crash" format=${percent} least=${0.1} series=${drawn.cpu} />
   <//>`;
-}
-
-/** Columns for the charts; null where too little was read for a curve. */
-export function columns(curve) {
-  if (curve.length < 2) return null;
-  const t = curve.map((point) => point.t_s);
-  let [from_s, from_cpu_s, share] = [t[0], curve[0].cpu_s, 0];
-  const shares = curve.map((point) => {
-    if (point.t_s - from_s >= LEAST_GAP_S) {
-      share = Math.max(0, point.cpu_s - from_cpu_s) / (point.t_s - from_s);
-      [from_s, from_cpu_s] = [point.t_s, point.cpu_s];
-    }
-    return share;
-  });
-  return {
-    t,
-    memory: [{ label: "memory", values: curve.map((point) => point.rss_bytes) }],
-    cpu: [{ label: "processor", values: shares, colour: "--series-2" }],
-  };
 }

@@ -23,7 +23,7 @@ export function shortFile(file, code) {
 export const shortStack = (text, code) => visible(text).replace(/File "(\/[^"]+)"/g, (_, file) => `File "${shortFile(file, code).replace(/^.*\/(?=runtime\/)/, "")}"`);
 
 /** What to do about it, as it reads where the lines of source stand below it. */
-export const cureOf = (report) => report.cure.replace(/\b(?:at )?the line above\b/g, (found) => `${found.startsWith("at ") ? "at " : ""}${report.excerpt ? "the marked line" : "the line below"}`);
+export const cureOf = (report) => visible(report.cure).replace(/\b(?:at )?the line above\b/g, (found) => `${found.startsWith("at ") ? "at " : ""}${report.excerpt ? "the marked line" : "the line below"}`);
 
 /** `file:line in function` with the file made short. */
 export function shortPlace(place, code) {
