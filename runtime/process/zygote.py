@@ -187,6 +187,7 @@ class Zygote:
 
     def _fork(self, request: control.Fork, ends: WorkerEnds) -> None:
         child = _WorkerProcess(target=self._run, args=(ends, self._inherited, request.parked), name="worker")
+        gc.freeze()  # what was made since the last fork: a collection in this child would write to all of it
         try:
             child.start()
         except OSError as error:
