@@ -74,6 +74,9 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
     async def finish(answer: Response) -> Response:
         answer.headers.setdefault("X-Request-Id", g.get("request_id", ""))
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if request.method == "HEAD" and answer.timeout is None:
+            # A stream: nobody hears what it says, and it would hold its place among the readers for ever.
+            answer.response = answer.data_body_class(b"")
         return answer
 
     app.before_request(name_request)

@@ -145,6 +145,18 @@ async def test_a_reader_that_does_not_read_is_cut_and_the_others_are_not(
         assert b"event: last" not in rest
 
 
+@pytest.mark.parametrize("path", ["/events", "/studio/live"])
+async def test_who_asks_for_the_head_alone_takes_no_place(serving: Any, path: str) -> None:
+    async with serving(max_subscribers=1) as site:
+        reader, writer = await site.connect()
+        for _ in range(2):  # over one connection, which stays open
+            writer.write(request("HEAD", path, headers={"Connection": "keep-alive"}))
+            async with asyncio.timeout(15):
+                status, headers = await read_head(reader)
+            assert (status, headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        assert b"bulkhead_event_readers 0.0" in (await site.get("/metrics")).body
+
+
 async def test_streams_end_with_the_server_at_once(serving: Any) -> None:
     async with serving() as site:
         stream = await follow(site)
