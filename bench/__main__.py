@@ -9,6 +9,7 @@ import importlib
 import sys
 import time
 
+from bench import page
 from bench.report import RESULTS, Effort, Report, mark
 
 NAMES = (
@@ -33,6 +34,7 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"bench: there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
     reports: list[Report] = []
+    started = time.monotonic()
     for name in chosen:
         began = time.monotonic()
         found = importlib.import_module(f"bench.{name}").run(effort)
@@ -40,6 +42,7 @@ def main() -> None:
             report.show()
             report.keep()
         reports += found
+        page.write(reports, time.monotonic() - started)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
     targets = [(report, target) for report in reports for target in report.targets]
     missed = [(report, target) for report, target in targets if target.reached is False]

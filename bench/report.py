@@ -84,7 +84,8 @@ class Report:
         self, name: str, found: float | None, wanted: float, unit: str, sign: str, reached: bool | None
     ) -> None:
         gap = "" if unit in ("x", "%") else " "
-        shown = "not measured" if found is None else f"{found:.3g}{gap}{unit}"
+        number = "" if found is None else f"{found:.3g}" if abs(found) < 1000 else f"{found:,.0f}"
+        shown = f"{number}{gap}{unit}" if number else "not measured"
         self.targets.append(Target(name, shown, f"{sign} {wanted:g}{gap}{unit}", reached))
 
     def show(self) -> None:
