@@ -98,8 +98,13 @@ class Cell:
         """That the kernel ended processes for want of memory, in words; empty when it did not."""
         if self._group is None or not self._group.count("memory.events", "oom_kill"):
             return ""
-        most = int(self._group.read("memory.max") or 0) >> 20
-        return f"grew above its limit of memory: the kernel ended it at {most} MiB, caches included"
+        most = self._group.read("memory.max")
+        if not most.isdigit() or not self._group.count("memory.events", "oom"):
+            # Those of a group above ours, or of the machine, are counted here too.
+            return "was ended by the kernel for want of memory: not here, but on the whole machine or container"
+        return (
+            f"grew above its limit of memory: the kernel ended it at {int(most) >> 20} MiB, caches included"
+        )
 
     def refused_forks(self) -> str:
         """That the kernel refused processes or threads beyond the limit, in words; empty when it did not."""

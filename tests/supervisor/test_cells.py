@@ -93,6 +93,11 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
         == "grew above its limit of memory: the kernel ended it at 576 MiB, caches included"
     )
     assert cell.refused_forks() == "wanted more than 64 processes and threads: 5 were refused"
+    (group / "memory.events").write_text("max 0\noom 0\noom_kill 1\n")
+    assert cell.ended_by_kernel().endswith("not here, but on the whole machine or container")
+    (group / "memory.events").write_text("max 0\noom 1\noom_kill 1\n")
+    (group / "memory.max").write_text("max\n")  # a session without a limit
+    assert cell.ended_by_kernel().endswith("not here, but on the whole machine or container")
 
     assert cell.freeze(True)
     await settled(cells)
