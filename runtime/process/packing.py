@@ -27,7 +27,9 @@ _BLOCK_SIZES: Final = range(16, 513, 16)
 # Of the C library's: what is larger comes from the kernel, what is smaller does not exist.
 _LARGEST_BYTES: Final = 100 << 10
 _SMALLEST_BYTES: Final = 24
-_MAX_PLUGS: Final = 8192
+# Other allocators do not hand out blocks in order: then this much is used up in vain.
+_MOST_POOL_BYTES: Final = 256 << 10  # for each size
+_MOST_HEAP_BYTES: Final = 8 << 20
 
 _plugs: list[object] = []
 
@@ -111,7 +113,7 @@ def fill_gaps() -> None:
 
 def _fill_pools(size: int, make: Callable[[], object]) -> None:
     pool = last = in_order = 0
-    for _ in range(_MAX_PLUGS):
+    for _ in range(_MOST_POOL_BYTES // size):
         block = make()
         _plugs.append(block)
         at = id(block)
@@ -136,6 +138,7 @@ def _maker_of(size: int) -> Callable[[], object]:
 
 
 def _fill_heap(libc: Any) -> None:
+    libc.gnu_get_libc_version  # noqa: B018 - another one's gaps are not known
     libc.malloc.restype = ctypes.c_void_p
     libc.malloc.argtypes = [ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
@@ -144,13 +147,14 @@ def _fill_heap(libc: Any) -> None:
     end = max(first or 0, second or 0) - size
     libc.free(second)
     libc.free(first)
-    while size >= _SMALLEST_BYTES:
-        for _ in range(_MAX_PLUGS):
-            block = libc.malloc(size)
-            if not block or block >= end:  # no gap was large enough
-                libc.free(block)
-                break
-        size = min(size - 8, size * 7 // 8)
+    left = _MOST_HEAP_BYTES
+    while size >= _SMALLEST_BYTES and left > 0:
+        block = libc.malloc(size)
+        if block and block < end:  # a gap, which stays filled
+            left -= size
+        else:
+            libc.free(block)
+            size = min(size - 8, size * 7 // 8)
 
 
 def _fresh(text: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -73,3 +76,22 @@ def test_equal_code_of_two_places_is_not_taken_for_one() -> None:
     codes = {id(f.__code__): f.__code__ for f in (one["where"], two["where"])}
     packing.pack(codes)
     assert [f["where"].__code__.co_filename for f in (one, two)] == ["one.py", "two.py"]
+
+
+@pytest.mark.parametrize("allocator", ["pymalloc", "malloc", "debug"])
+def test_filling_gaps_takes_little_memory_from_any_allocator(allocator: str) -> None:
+    program = """if True:
+        from runtime.process import packing
+
+        def mib():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1]) / 256
+
+        before = mib()
+        for _ in range(2):
+            packing.fill_gaps()
+        print(mib() - before)
+    """
+    env = {**os.environ, "PYTHONMALLOC": allocator}
+    grown = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, check=True)
+    assert float(grown.stdout) < 40
