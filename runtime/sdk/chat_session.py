@@ -257,8 +257,8 @@ class _Turn:
     """One answer on its way: what the document shows of it, and what the agent's messages say.
 
     Agents differ in how they say that they are done.  Those of MeshAgent's SDK up to 0.24, and our own, send
-    ``thinking``; some later ones show an attribute ``thread.status.<path>`` while they work; the newest say
-    nothing, but send each text once it is complete.
+    ``thinking``.  Later ones send each text once it is complete, and say no more; some show an attribute
+    ``thread.status.<path>`` while they work.
     """
 
     def __init__(self, id: str) -> None:
@@ -267,7 +267,7 @@ class _Turn:
         self.changed = asyncio.Event()
         self.is_cancelled = False
         self._lost = ""
-        self._thinking = False
+        self._thinking = self._works = False
         self._over = False
         self._final: str | None = None
 
@@ -289,10 +289,7 @@ class _Turn:
 
     def see(self, status: Any) -> None:
         """The agent's attributes changed; `status` is that of this thread."""
-        if status:
-            self._thinking = True
-        elif self._thinking:
-            self._over = True
+        self._works = bool(status)  # it comes and goes within an answer
         self.changed.set()
 
     async def pieces(self, thread: Thread, agent: str, timeout_s: float) -> AsyncIterator[str]:
@@ -323,7 +320,8 @@ class _Turn:
                 await _wait(self.changed, SETTLE_S)
                 continue
             is_answered = self._final is not None and _ends_in_words(thread)
-            may_be_over = not self._thinking and (is_answered or self.is_cancelled)
+            is_idle = not (self._thinking or self._works)
+            may_be_over = is_idle and (is_answered or self.is_cancelled)
             if self._lost and not may_be_over:
                 raise RoomLost(self._lost, cure="Say it again when both are back.")
             if not self._lost and await _wait(self.changed, QUIET_S if may_be_over else timeout_s):

@@ -116,18 +116,32 @@ async def test_a_text_that_the_document_never_shows_is_the_answer_all_the_same(
         assert await answer(chat) == "in a message alone"
 
 
-async def test_a_status_among_the_agents_attributes_ends_with_the_answer(server: Any) -> None:
+async def test_as_long_as_a_status_is_among_the_agents_attributes_its_answer_goes_on(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_session, "QUIET_S", 0.02)
+    goes_on = asyncio.Event()
+
     async def reply(bot: Scripted, said: str) -> None:
         me = bot.room.local_participant
         await me.set_attribute(f"thread.status.{bot.path}", "Thinking")
+        await me.set_attribute(f"thread.status.{bot.path}", None)
+        await me.set_attribute(f"thread.status.{bot.path}", "Writing")
         await bot.write("first")
         await bot.send("first")
+        await goes_on.wait()
         await bot.write("second")
         await me.set_attribute(f"thread.status.{bot.path}", None)
 
     await scripted(server, reply)
     async with ChatSession(await server.enter("ada"), answer_timeout_s=30) as chat:
-        assert await answer(chat) == "first\n\nsecond"
+        said = chat.say("hello")
+        assert await anext(said) == "first"
+        rest = asyncio.create_task(anext(said))
+        assert await asyncio.wait([rest], timeout=0.2) == (set(), {rest})  # ten times as long as is quiet
+        goes_on.set()
+        assert await rest == "\n\nsecond"
+        assert [piece async for piece in said] == []
 
 
 async def test_a_cancelled_answer_ends_though_nobody_says_so(
