@@ -101,7 +101,9 @@ class Cell:
         most = self._group.read("memory.max")
         if not most.isdigit() or not self._group.count("memory.events", "oom"):
             # Those of a group above ours, or of the machine, are counted here too.
-            return "was ended by the kernel for want of memory: not here, but on the whole machine or container"
+            return (
+                "was ended by the kernel for want of memory: not here, but on the whole machine or container"
+            )
         return (
             f"grew above its limit of memory: the kernel ended it at {int(most) >> 20} MiB, caches included"
         )
