@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 
 from meshagent.agents.chat import ChatBot
 from meshagent.agents.llmrunner import LLMTaskRunner
@@ -58,6 +59,10 @@ class Writer(LLMTaskRunner):
             },
             llm_adapter=OpenAIResponsesAdapter(),
         )
+
+    async def start(self, *, room):
+        await super().start(room=room)
+        logging.getLogger("writer").warning("on duty")
 
 
 asyncio.run(service.run())

@@ -139,4 +139,4 @@ def test_telemetry_leaves_the_sessions_and_costs_no_fork(hosting: Bulkhead, coll
     with urllib.request.urlopen(stop, timeout=90):
         pass
     # What it still held was sent at its end, with the room that it was in.
-    assert collector.arrived(b"agents-of-the-sdk", b"told")
+    assert collector.arrived(b"agents-of-the-sdk", b"told", b"on duty")
