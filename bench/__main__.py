@@ -14,6 +14,7 @@ from bench.report import RESULTS, Effort, Report, mark
 
 NAMES = (
     "start",
+    "cost",
     "ready",
     "storm",
     "relay",

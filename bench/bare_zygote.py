@@ -32,6 +32,10 @@ class BareZygote:
             self._process = subprocess.Popen(argv, pass_fds=[theirs.fileno()])
         assert ours.recv(1) == b"u"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def start_ms(self) -> float:
         """Fork one child; milliseconds until its event loop says hello."""
         return self._timed_ms(b"f")
@@ -51,7 +55,7 @@ class BareZygote:
         for _ in range(count):
             assert self._socket.recv(64).startswith(b"r")
         took_s = time.perf_counter() - began
-        self._end_kept()
+        self.end_kept()
         return took_s
 
     def keep(self, count: int) -> list[int]:
@@ -63,11 +67,12 @@ class BareZygote:
         return pids
 
     def close(self) -> None:
-        self._end_kept()
+        self.end_kept()
         self._socket.close()
         self._process.wait(10)
 
-    def _end_kept(self) -> None:
+    def end_kept(self) -> None:
+        """End the children that stayed."""
         self._socket.send(b"x")
         assert self._socket.recv(64) == b"x"
 

@@ -82,6 +82,20 @@ class Node:
         await asyncio.gather(*stops)
         return took_s
 
+    @asynccontextmanager
+    async def kept(self, count: int) -> AsyncIterator[None]:
+        """Sessions, started one after the other, that run their own code; they are ended afterwards."""
+        placed = []
+        for _ in range(count):
+            session_id, runs = await self._place()
+            await runs
+            placed.append(session_id)
+        try:
+            yield
+        finally:
+            stops = (self.placement.stop(session_id, ExitReason.STOPPED, 0) for session_id in placed)
+            await asyncio.gather(*stops)
+
     async def _place(self) -> tuple[Any, asyncio.Future[float]]:
         spec = SessionSpec(
             session_id=new_session_id(), bundle="", endpoint="/bench", identity="b", room="r", relay=True

@@ -42,6 +42,12 @@ def memory(pid: int) -> tuple[int, int]:
     return own, share
 
 
+def faults(pid: int) -> int:
+    """Pages that were not there yet, or were shared, when the process first read or wrote them."""
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rsplit(")", 1)[1].split()[7])
+
+
 def available_bytes() -> int:
     """Memory of the machine that is free to use."""
     with open("/proc/meminfo") as file:

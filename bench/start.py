@@ -26,7 +26,7 @@ def run(effort: Effort) -> list[Report]:
 
 async def _run(effort: Effort) -> list[Report]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    rounds, few = effort.count(150, 30), effort.count(30, 5)
+    rounds, few = effort.count(100, 30), effort.count(15, 5)
     times: dict[str, list[float]] = {}
     zygote = BareZygote()
     with rivals(
