@@ -17,10 +17,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TypeVar
 
+import msgspec
 from msgspec import structs
 
 from runtime.session.redaction import Redactor, secrets_in
 from runtime.wire import control
+from runtime.wire.text import utf8_text
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
 from runtime.worker.locals import locals_of, secrets_of
 
@@ -86,22 +88,45 @@ def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None =
         file, line = (chosen.file, chosen.line) if chosen else ("", 0)
         where = f"{file}:{line} in {chosen.function}" if chosen else ""
     return Described(
-        kind=type(error).__name__,
-        message=redactor.text(_text(error)[: 2 * _MAX_MESSAGE_CHARS])[:_MAX_MESSAGE_CHARS],
-        where=where,
+        kind=utf8_text(type(error).__name__),
+        message=utf8_text(redactor.text(_text(error)[: 2 * _MAX_MESSAGE_CHARS])[:_MAX_MESSAGE_CHARS]),
+        where=utf8_text(where),
         # Cut, redact, cut again: what the first cut may have split in two is gone with the second.
-        traceback=_cut_middle(redactor.text(_cut_middle(_formatted(error, theirs), 4)), 1),
-        trace=Trace(
-            frames=frames,
-            omitted=max(0, len(live) - len(frames)),
-            tasks=tasks or [],
-            excerpt=_excerpt(file, line, redactor),
-            bases=[f"{cls.__module__}.{cls.__qualname__}"[:200] for cls in type(error).__mro__[:8]],
-            missing=(error.name or "")[:200] if isinstance(error, ModuleNotFoundError) else "",
-            variable=_variable(error),
-            hide=_hidden(redactor),
+        traceback=utf8_text(_cut_middle(redactor.text(_cut_middle(_formatted(error, theirs), 4)), 1)),
+        trace=_sendable(
+            Trace(
+                frames=frames,
+                omitted=max(0, len(live) - len(frames)),
+                tasks=tasks or [],
+                excerpt=_excerpt(file, line, redactor),
+                bases=[f"{cls.__module__}.{cls.__qualname__}"[:200] for cls in type(error).__mro__[:8]],
+                missing=(error.name or "")[:200] if isinstance(error, ModuleNotFoundError) else "",
+                variable=_variable(error),
+                hide=_hidden(redactor),
+            )
         ),
     )
+
+
+def _sendable(trace: Trace) -> Trace:
+    """With each lone surrogate replaced: file names and what is read of the world bring them in."""
+    try:
+        msgspec.msgpack.encode(trace)
+    except UnicodeEncodeError:
+        return msgspec.convert(_utf8(msgspec.to_builtins(trace)), Trace)
+    return trace
+
+
+def _utf8(value: Any) -> Any:
+    match value:
+        case str():
+            return utf8_text(value)
+        case list():
+            return [_utf8(one) for one in value]
+        case dict():
+            return {_utf8(key): _utf8(one) for key, one in value.items()}
+        case _:
+            return value
 
 
 def fitting(message: Report) -> Report:

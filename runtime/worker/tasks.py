@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Final
 
 from runtime.process.plumbing import INSISTING_SIGNAL, MAX_TASKS_BYTES, TASKS_SIGNAL, Box
+from runtime.wire.text import utf8_text
 from runtime.wire.trace import TaskTrace, tasks_to_bytes
 
 OURS: Final = "bulkhead:"
@@ -49,14 +51,13 @@ def answer_in(box: Box, folder: Path) -> None:
     """
 
     def asked(_: int, frame: FrameType | None) -> None:
+        # What is raised here is raised in the agent, wherever it stands: so nothing is.
         try:
-            tasks = tasks_now(folder, frame)
-        except RuntimeError:
-            tasks = []  # no loop runs
-        try:
-            box.tell_tasks(tasks_to_bytes(tasks, most_bytes=MAX_TASKS_BYTES))
-        except OSError:
-            pass  # an agent that closed descriptors which were not its own; it goes on without us
+            told = tasks_to_bytes(tasks_now(folder, frame), most_bytes=MAX_TASKS_BYTES)
+        except Exception:  # noqa: BLE001 - no loop runs, or the agent's tasks are of a kind of their own
+            told = tasks_to_bytes([], most_bytes=MAX_TASKS_BYTES)
+        with suppress(OSError):  # an agent that closed descriptors which were not its own goes on without us
+            box.tell_tasks(told)
 
     signal.signal(TASKS_SIGNAL, asked)
     signal.siginterrupt(TASKS_SIGNAL, False)
@@ -74,7 +75,7 @@ def _name(task: asyncio.Task[Any]) -> str:
 def _trace(task: asyncio.Task[Any], below: str) -> TaskTrace:
     frames, awaited = _chain(task.get_coro())
     return TaskTrace(
-        name=_name(task)[:100],
+        name=utf8_text(_name(task)[:100]),
         waits_for=awaited,
         frames=[_line(frame) for frame in frames],
         own=any(frame.f_code.co_filename.startswith(below) for frame in frames),
@@ -93,7 +94,7 @@ def _running(task: asyncio.Task[Any], at: FrameType, below: str) -> TaskTrace:
             break
         frame = frame.f_back
     return TaskTrace(
-        name=_name(task)[:100],
+        name=utf8_text(_name(task)[:100]),
         frames=[_line(frame) for frame in reversed(frames[:MAX_FRAMES])],
         own=any(frame.f_code.co_filename.startswith(below) for frame in frames),
         running=True,
@@ -101,7 +102,8 @@ def _running(task: asyncio.Task[Any], at: FrameType, below: str) -> TaskTrace:
 
 
 def _line(frame: FrameType) -> str:
-    return f"{frame.f_code.co_filename[:300]}:{frame.f_lineno} in {frame.f_code.co_name[:100]}"
+    code = frame.f_code
+    return utf8_text(f"{code.co_filename[:300]}:{frame.f_lineno} in {code.co_name[:100]}")
 
 
 def _chain(awaited: Any) -> tuple[list[FrameType], str]:

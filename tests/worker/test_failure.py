@@ -81,6 +81,15 @@ def test_secrets_of_the_locals_stand_nowhere(tmp_path: Path, monkeypatch: pytest
     assert {"hunter2-long", "token-of-the-shop"} <= set(told.trace.hide)
 
 
+def test_what_is_no_text_is_told_all_the_same(tmp_path: Path) -> None:
+    source = "import os\nname = os.fsdecode(b'a\\xff')\nraise ValueError(name)\n"
+    told = describe(raised_in(tmp_path, source), tmp_path, [TaskTrace("t\udcff")])
+    assert told.message == "a\ufffd"
+    assert told.trace.frames[-1].locals["name"] in ("'a\ufffd'", "'a\\udcff'")
+    failed = Failed("start", told.kind, told.message, told.where, told.traceback, trace=told.trace)
+    assert control.decode(control.from_worker, control.encode(fitting(failed))) == failed
+
+
 def test_a_message_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
     source = "class Odd(Exception):\n    def __str__(self):\n        while True: pass\nraise Odd\n"
     told = describe(raised_in(tmp_path, source), tmp_path)

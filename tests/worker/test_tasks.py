@@ -110,6 +110,23 @@ async def test_however_many_they_are_the_answer_has_its_bound(ask: Callable[[], 
     await asyncio.gather(*tasks)
 
 
+async def test_a_name_that_cannot_be_written_down_is_told_in_part(ask: Callable[[], None]) -> None:
+    task = asyncio.create_task(waits(asyncio.Event()), name="ann\ud800")
+    await asyncio.sleep(0)
+    ask()
+    assert "ann\ufffd" in [one.name for one in told(ask)]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_cannot_be_told_is_not_raised_in_the_agent(
+    ask: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio, "all_tasks", None)
+    ask()
+    assert told(ask) == []
+
+
 async def test_what_is_no_answer_is_taken_for_none() -> None:
     box = Box.create()
     assert box.told_tasks() is None
