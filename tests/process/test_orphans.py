@@ -36,7 +36,11 @@ def left() -> Iterator[set[int]]:
     before = set(procfs.children(os.getpid()))
     env = {**os.environ, "ORPHAN_OF": "us"}
     subprocess.run([sys.executable, "-c", LEAVES], env=env, check=True, stdout=subprocess.DEVNULL)
-    yield set(procfs.children(os.getpid())) - before
+    orphans, deadline = set(procfs.children(os.getpid())) - before, time.monotonic() + 10 * PATIENCE
+    while not any(procfs.children(pid) for pid in orphans):  # they are started, and have yet to run
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    yield orphans
     while sweep(before):
         time.sleep(0.002)
 
