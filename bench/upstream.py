@@ -31,7 +31,7 @@ from tests.interop.environments import NotHere, Sdk, provide, release, write_bun
 
 VERSION = "0.55.1"
 COUNT = 50
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
 MIB = 1 << 20
 
 CHATBOT = """

@@ -18,7 +18,7 @@ from runtime.sdk.client import RoomClient, WebSocketClientProtocol
 from runtime.session.events import Exited, Ready
 from runtime.session.record import ExitReason
 from runtime.session.spec import SessionSpec, new_session_id
-from tests.interop.environments import MAKE_S, VERSIONS, provide, write_bundle
+from tests.interop.environments import MAKE_S, VERSIONS, installed, provide, write_bundle
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(MAKE_S)]
 
@@ -101,7 +101,7 @@ async def node(request: Any, agents_dir: Path, make_node: Any, tmp_path: Path) -
     environments = tmp_path / "environments"
     provide(write_bundle(agents_dir / "sdk", request.param, PROGRAM), request.param, environments)
     made = make_node(environments=environments, join_s=2.0)
-    made.sdk = {"0.55.1": "reconnects"}.get(request.param, "")
+    made.sdk = "reconnects" if installed(request.param).number >= (0, 39) else ""
     await made.start()
     yield made
     await made.close()
