@@ -10,7 +10,7 @@ KEY = "sk-live-0123456789abcdef"
 service = ServiceHost()
 
 
-def share(total: float, among: list[str], *, api_key: str) -> float:
+def share(total, among, api_key):
     """What each of the guests pays."""
     return total / len(among)
 
