@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from runtime.clock import Clock
-from runtime.errors import ProtocolError, RuntimeServiceError
+from runtime.errors import LocalProtocolError, ProtocolError, RuntimeServiceError
 from runtime.process.procfs import peak_rss_bytes
 from runtime.process.tree import describe
 from runtime.process.worker_process import Owner, WorkerProcess
@@ -150,10 +150,7 @@ class Driver:
 
     async def stacks(self) -> str | None:
         """Its tasks and every thread's stack as text; None when there is no process."""
-        if self._worker is None:
-            return None
-        text, tasks = await self._worker.stacks()
-        return stacks_text(text, tasks)
+        return None if self._worker is None else stacks_text(*await self._worker.stacks())
 
     async def ping(self, timeout_s: float) -> float | None:
         """Seconds of one round trip to the session's event loop; None when it did not answer."""
@@ -169,7 +166,10 @@ class Driver:
         self._worker = worker
         self._post_mortem.began(worker)
         self._feed(lc.Forked(worker.pid, parked))
-        worker.send(self._start())
+        try:
+            worker.send(self._start())
+        except (LocalProtocolError, ValueError, OverflowError) as error:
+            self._feed(lc.PipeBroken(f"the call cannot be written to it: {error}"))
         worker.adopt(Owner(self._heard, self._pipe_ended, self._printed))
         if self._relay is not None:
             self._relay.connect(worker)

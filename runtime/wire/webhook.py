@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from runtime.errors import EnvelopeInvalid
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 
@@ -35,6 +37,16 @@ class RoomCall:
     room_url: str = ""
     token: str = field(default="", repr=False)
     arguments: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises EnvelopeInvalid: JSON says more than can be handed to a process."""
+        try:
+            msgspec.msgpack.encode(self.arguments)
+        except (UnicodeEncodeError, OverflowError, RecursionError) as error:
+            raise EnvelopeInvalid(
+                f"'data.arguments' cannot be passed on: {_brief(error)}",
+                cure="Send valid Unicode (no half of a surrogate pair) and integers of 64 bits at most.",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -303,6 +303,14 @@ async def test_garbage_on_the_pipe_is_a_protocol_error(node: Any) -> None:
     assert ended.exit.reason is ExitReason.PROTOCOL_ERROR
 
 
+async def test_a_call_that_cannot_be_handed_over_ends(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    ended = await node.exited(await node.call("/x", arguments={"n": 1 << 70}))
+    assert ended.exit.reason is ExitReason.PROTOCOL_ERROR
+    assert "the call cannot be written to it" in ended.exit.message
+
+
 async def test_one_that_closes_its_pipe_is_ended(node: Any) -> None:
     ended = await _ending(
         node,

@@ -74,6 +74,8 @@ def test_the_other_events() -> None:
         b'{"event":"room.call","data":{"room_name":"r","arguments":[1]}}',
         b'{"event":"room.call","data":{"room_name":"r","arguments":"[1]"}}',
         b'{"event":"room.call","data":{"room_name":"r","arguments":"x"}}',
+        b'{"event":"room.call","data":{"room_name":"r","arguments":{"a":"\\ud800"}}}',
+        b'{"event":"room.call","data":{"room_name":"r","arguments":{"n":18446744073709551616}}}',
         b'{"event":"room.call","data":{"room_name":"r","token":1}}',
         b'{"event":"room.call","data":{"room_name":"r","room_url":"file:///etc/passwd"}}',
         b'{"event":"room.call","data":{"room_name":"r","room_url":"ws://[::1"}}',
