@@ -83,6 +83,7 @@ def rehearse(rounds: int) -> None:
     with open("/proc/self/oom_score_adj") as file:
         score = file.read()
     streams = [os.dup(fd) for fd in (0, 1, 2)]
+    was_enabled = faulthandler.is_enabled()
     try:
         with signals_kept():
             for _ in range(rounds):
@@ -100,6 +101,8 @@ def rehearse(rounds: int) -> None:
         for fd, stream in enumerate(streams):
             os.dup2(stream, fd)
             os.close(stream)
+        if was_enabled:  # what ends a zygote in native code is told as before
+            faulthandler.enable(file=2)
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
             file.write(score)

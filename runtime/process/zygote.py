@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import ctypes
 import gc
 import itertools
@@ -258,7 +259,8 @@ def settle_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except AttributeError:
         pass  # a C library without it
-    packing.fill_gaps()
+    with contextlib.suppress(Exception):  # without it a session costs more, and that is all
+        packing.fill_gaps()
     gc.freeze()
 
 

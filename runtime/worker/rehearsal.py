@@ -56,7 +56,7 @@ def rehearse_whole(loaded: LoadedBundle, run: RunAny) -> None:
         OSError: There is no loopback to reach a room by.
         TimeoutError: It takes too long.
     """
-    env = set(os.environ)
+    env = dict(os.environ)
     empty = replace(loaded, endpoints={"/": Endpoint("/", "", _Nobody)})
     try:
         with child.signals_kept():
@@ -69,8 +69,9 @@ def rehearse_whole(loaded: LoadedBundle, run: RunAny) -> None:
             for _ in range(ROUNDS):
                 _whole(run, empty)
     finally:
-        for name in os.environ.keys() - env:
+        for name in os.environ.keys() - env.keys():
             del os.environ[name]
+        os.environ.update((name, value) for name, value in env.items() if os.environ.get(name) != value)
 
 
 def _whole(run: RunAny, empty: LoadedBundle) -> None:

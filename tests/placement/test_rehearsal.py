@@ -14,14 +14,15 @@ import pytest
 pytestmark = pytest.mark.process
 
 REHEARSE = """
-import dis, os, sys, threading
+import dis, faulthandler, os, sys, threading
 from pathlib import Path
 import setproctitle
 from runtime.worker import bundle, main
 from runtime.worker.session import Session
 
 def state():
-    return sorted(os.environ), setproctitle.getproctitle(), threading.active_count(), signals(), score()
+    rest = setproctitle.getproctitle(), threading.active_count(), faulthandler.is_enabled()
+    return dict(os.environ), signals(), score(), rest
 
 def signals():
     text = Path("/proc/self/status").read_text()
@@ -30,6 +31,7 @@ def signals():
 def score():
     return Path("/proc/self/oom_score_adj").read_text()
 
+faulthandler.enable()
 main.preload()
 loaded = bundle.load(Path(sys.argv[1]))
 before, fds = state(), set(os.listdir("/proc/self/fd"))
@@ -61,7 +63,7 @@ def test_a_rehearsal_runs_whole_and_leaves_the_process_as_it_was(tmp_path: Path)
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "MESHAGENT_ROOM": "the bundle's own"},
         process_group=0,  # as a zygote is started
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", ""), ran.stdout + ran.stderr
