@@ -7,7 +7,8 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import NotFound, RoomError, RoomLost
+from runtime.errors import NotFound, RoomError
+from runtime.sdk.chat_turn import Turn, within
 from runtime.sdk.messaging import RoomMessage
 from runtime.sdk.thread import Thread, ThreadMessage
 
@@ -20,13 +21,8 @@ PATIENCE_S = 2.0
 """How long nothing is said while the agent is not there."""
 
 ANSWER_TIMEOUT_S = 300.0
-SETTLE_S = 0.2
 LISTEN_TIMEOUT_S = 2.0
-QUIET_S = 1.0
-"""An answer of an agent that never says when it is done is over after this long without a change."""
-
 STATUS = "thread.status."
-TAIL = 16
 
 
 class ChatSession:
@@ -62,7 +58,7 @@ class ChatSession:
         self._on_waiting = on_waiting
         self._thread: Thread | None = None
         self._agent: RemoteParticipant | None = None
-        self._turn: _Turn | None = None
+        self._turn: Turn | None = None
         self._listening = asyncio.Event()
         self.notice = ""
         """What the agent said when it could not open the thread; empty when it could."""
@@ -99,7 +95,7 @@ class ChatSession:
             await self._room.sync.flush(self.path)
             await self._send("opened", {"path": self.path})
             # An agent that does not say so, or is busy, is talked to all the same.
-            await _wait(self._listening, LISTEN_TIMEOUT_S)
+            await within(self._listening, LISTEN_TIMEOUT_S)
         except BaseException:
             await self.close()
             raise
@@ -126,7 +122,7 @@ class ChatSession:
         thread = self._opened()
         if self._turn is not None:
             raise RoomError("an answer is still coming", cure="Wait for it, or cancel it.")
-        turn = self._turn = _Turn(str(uuid.uuid4()))
+        turn = self._turn = Turn(str(uuid.uuid4()))
         turn.known.update(message.id for message in thread.messages)
         try:
             said = thread.append_message(author_name=self._name, text=text, id=turn.id)
@@ -179,11 +175,11 @@ class ChatSession:
         messaging.on("participant_added", look)
         try:
             look()
-            if not await _wait(arrived, min(PATIENCE_S, self._find_timeout_s)):
+            if not await within(arrived, min(PATIENCE_S, self._find_timeout_s)):
                 await self._refuse_other_kinds()
                 if self._on_waiting is not None:
                     self._on_waiting()
-                if not await _wait(arrived, self._find_timeout_s - PATIENCE_S):
+                if not await within(arrived, self._find_timeout_s - PATIENCE_S):
                     here = sorted({str(one.name) for one in messaging.get_participants()})
                     raise NotFound(
                         f"there is no {self._to} in the room {self._room.room_name}",
@@ -251,107 +247,6 @@ class ChatSession:
     def _left(self, *, participant: RemoteParticipant) -> None:
         if self._turn is not None and self._agent is not None and participant.id == self._agent.id:
             self._turn.lose(f"{self._to} left the room in mid-answer")
-
-
-class _Turn:
-    """One answer on its way: what the document shows of it, and what the agent's messages say.
-
-    Agents differ in how they say that they are done.  Those of MeshAgent's SDK up to 0.24, and our own, send
-    ``thinking``.  Later ones send each text once it is complete, and say no more; some show an attribute
-    ``thread.status.<path>`` while they work.
-    """
-
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.known: set[str] = set()
-        self.changed = asyncio.Event()
-        self.is_cancelled = False
-        self._lost = ""
-        self._thinking = self._works = False
-        self._over = False
-        self._final: str | None = None
-
-    def lose(self, reason: str) -> None:
-        self._lost = reason
-        self.changed.set()
-
-    def hear(self, type: str, message: dict[str, Any]) -> None:
-        text, turn_id = message.get("text"), message.get("turn_id")
-        if turn_id is not None and turn_id != self.id:
-            return  # somebody else's turn in the same thread
-        if type == "chat" and isinstance(text, str):
-            self._final = text
-        elif type == "thinking" and message.get("thinking") is True:
-            self._thinking = True
-        elif type == "thinking" and (self._thinking or turn_id is not None):
-            self._over = True
-        self.changed.set()
-
-    def see(self, status: Any) -> None:
-        """The agent's attributes changed; `status` is that of this thread."""
-        self._works = bool(status)  # it comes and goes within an answer
-        self.changed.set()
-
-    async def pieces(self, thread: Thread, agent: str, timeout_s: float) -> AsyncIterator[str]:
-        shown = ""
-        settled = False
-        while True:
-            over = self._over
-            written = [
-                message.text
-                for message in thread.tail(TAIL)
-                if message.id not in self.known
-                and message.author_name == agent
-                and message.turn_id in ("", self.id)
-            ]
-            text = "\n\n".join(written)
-            if over and self._final is not None and len(self._final) > len(text):
-                text = self._final  # the message has overtaken the document
-            piece = _added(shown, text)
-            if piece:
-                shown = text
-                yield piece
-            if over and (settled or self._final is not None):
-                return
-            if over:
-                # Messages overtake the document: without the final text, give it a moment to arrive.
-                settled = True
-                self.changed.clear()
-                await _wait(self.changed, SETTLE_S)
-                continue
-            is_answered = self._final is not None and _ends_in_words(thread)
-            is_idle = not (self._thinking or self._works)
-            may_be_over = is_idle and (is_answered or self.is_cancelled)
-            if self._lost and not may_be_over:
-                raise RoomLost(self._lost, cure="Say it again when both are back.")
-            if not self._lost and await _wait(self.changed, QUIET_S if may_be_over else timeout_s):
-                self.changed.clear()
-            elif may_be_over:
-                self._over = True
-            else:
-                raise RoomError(f"{agent} has answered nothing for {timeout_s:g} s")
-
-
-def _ends_in_words(thread: Thread) -> bool:
-    """Whether the last entry is somebody's message, and not a tool that the agent calls."""
-    return bool(thread.tail(1))
-
-
-async def _wait(event: asyncio.Event, timeout_s: float) -> bool:
-    """Whether the event came in time."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-def _added(shown: str, text: str) -> str:
-    """What to print after `shown` so that the reader has `text`."""
-    if text.startswith(shown):
-        return text[len(shown) :]
-    return f"\n{text}" if text else ""
 
 
 def _segment(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.sdk import chat_session
+from runtime.sdk import chat_session, chat_turn
 from runtime.sdk.chat_session import ChatSession
 from runtime.sdk.client import RoomClient
 from runtime.sdk.thread import Thread
@@ -68,7 +68,7 @@ def no_waiting_for_who_does_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_complete_text_ends_the_answer_of_one_that_says_no_more(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_session, "QUIET_S", 0.05)
+    monkeypatch.setattr(chat_turn, "QUIET_S", 0.05)
 
     async def reply(bot: Scripted, said: str) -> None:
         await bot.write(f"you said {said}")
@@ -81,7 +81,7 @@ async def test_a_complete_text_ends_the_answer_of_one_that_says_no_more(
 
 
 async def test_a_text_before_a_tool_is_not_the_end(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_session, "QUIET_S", 0.02)
+    monkeypatch.setattr(chat_turn, "QUIET_S", 0.02)
     goes_on = asyncio.Event()
 
     async def reply(bot: Scripted, said: str) -> None:
@@ -106,7 +106,7 @@ async def test_a_text_before_a_tool_is_not_the_end(server: Any, monkeypatch: pyt
 async def test_a_text_that_the_document_never_shows_is_the_answer_all_the_same(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_session, "QUIET_S", 0.05)
+    monkeypatch.setattr(chat_turn, "QUIET_S", 0.05)
 
     async def reply(bot: Scripted, said: str) -> None:
         await bot.send("in a message alone")
@@ -119,7 +119,7 @@ async def test_a_text_that_the_document_never_shows_is_the_answer_all_the_same(
 async def test_as_long_as_a_status_is_among_the_agents_attributes_its_answer_goes_on(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_session, "QUIET_S", 0.02)
+    monkeypatch.setattr(chat_turn, "QUIET_S", 0.02)
     goes_on = asyncio.Event()
 
     async def reply(bot: Scripted, said: str) -> None:
@@ -147,7 +147,7 @@ async def test_as_long_as_a_status_is_among_the_agents_attributes_its_answer_goe
 async def test_a_cancelled_answer_ends_though_nobody_says_so(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_session, "QUIET_S", 0.05)
+    monkeypatch.setattr(chat_turn, "QUIET_S", 0.05)
 
     async def reply(bot: Scripted, said: str) -> None:
         await bot.write("it was a dark and")
