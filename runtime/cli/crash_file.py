@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import tarfile
+import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from runtime.cli.failure import CommandFailed
 
 _MAX_BYTES: Final = 8 << 20
+_TEXTS: Final = ("session", "endpoint", "identity", "room", "sentence")
+_TEXTS_OF_CODE: Final = ("file", "bundle", "sha256")
 
 
 def report_in(file: Path) -> dict[str, Any]:
@@ -24,13 +27,24 @@ def report_in(file: Path) -> dict[str, Any]:
                 if entry.name.endswith("/report.json") and entry.size <= _MAX_BYTES:
                     found = archive.extractfile(entry)
                     report = json.loads(found.read()) if found is not None else None
-                    if isinstance(report, dict) and "session" in report and "code" in report:
-                        return report
+                    if _is_report(report):
+                        return cast(dict[str, Any], report)
     except OSError as error:
         raise CommandFailed(f"{file} cannot be read: {error.strerror or error}") from error
-    except (tarfile.TarError, ValueError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, ValueError, RecursionError, EOFError) as error:
         raise _not_one(file) from error
     raise _not_one(file)
+
+
+def _is_report(found: Any) -> bool:
+    """Whether it has what a replay needs; the file may come from anywhere."""
+    if not isinstance(found, dict) or not isinstance(found.get("generation"), int):
+        return False
+    code, arguments = found.get("code"), found.get("arguments")
+    if not isinstance(code, dict) or not isinstance(arguments, dict):
+        return False
+    texts = [*(found.get(name) for name in _TEXTS), *(code.get(name) for name in _TEXTS_OF_CODE)]
+    return all(isinstance(text, str) for text in texts)
 
 
 def _not_one(file: Path) -> CommandFailed:

@@ -45,7 +45,7 @@ def replay(
     What others sent to it is sent again where the server kept it (BULKHEAD_RECORD=1), without secrets.
     Hidden arguments come from -a, from REPLAY_<NAME>, or you are asked for them.
     Exit status 1: it failed again."""
-    from runtime.cli.failure import ExitCode
+    from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.resend import resending
     from runtime.process.environment import bundle_environment
 
@@ -53,6 +53,12 @@ def replay(
     given = dict(_pair(one) for one in argument or [])
     arguments = _revealed(report["arguments"], given)
     bundle = _bundle(report, source)
+    if source is None and _is_file(session) and not _is_same(report, bundle):
+        raise CommandFailed(
+            f"{bundle} is not the code that the file tells of",
+            cure=f"If it is what you want to run: --source {bundle}",
+            exit_code=ExitCode.USAGE,
+        )
     argv, env = _launch(bundle, report["code"]["bundle"], bundle_environment(os.environ), config, state_dir)
     _tell_what(report, bundle)
     with _private_room(report["room"], report["identity"]) as room:
@@ -89,23 +95,38 @@ def _report(session: str, url: str | None) -> dict[str, Any]:
     from runtime.cli.crash import report_for
     from runtime.cli.crash_file import report_in
 
-    if session.endswith((".tar.gz", ".tgz")):
+    if _is_file(session):
         return report_in(Path(session))
     return report_for(find_server(url), session)
 
 
-def _tell_what(report: Mapping[str, Any], bundle: Path) -> None:
+def _is_file(session: str) -> bool:
+    return session.endswith((".tar.gz", ".tgz"))
+
+
+def _is_same(report: Mapping[str, Any], bundle: Path) -> bool:
+    """Whether the bundle's program is the one that the report tells of."""
     import hashlib
 
-    note(f"{report['session']} · {report['identity']} in {report['room']} · {report['endpoint']}", "bold")
-    note(f"  then: {clean(report['sentence'])}")
-    program = bundle / "main.py" if bundle.is_dir() else bundle
-    was = report["code"]["sha256"]
     try:
-        same = hashlib.sha256(program.read_bytes()).hexdigest() == was
+        found = hashlib.sha256(_program_of(bundle).read_bytes()).hexdigest()
     except OSError:
-        same = False
-    note(f"  code: {program}, {'as it was' if same else 'edited since' if was else 'as it is now'}")
+        return False
+    return found == str(report["code"]["sha256"])
+
+
+def _program_of(bundle: Path) -> Path:
+    return bundle / "main.py" if bundle.is_dir() else bundle
+
+
+def _tell_what(report: Mapping[str, Any], bundle: Path) -> None:
+    note(
+        clean(f"{report['session']} · {report['identity']} in {report['room']} · {report['endpoint']}"),
+        "bold",
+    )
+    note(f"  then: {clean(report['sentence'])}")
+    edited = "edited since" if report["code"]["sha256"] else "as it is now"
+    note(f"  code: {_program_of(bundle)}, {'as it was' if _is_same(report, bundle) else edited}")
 
 
 # ---- the call

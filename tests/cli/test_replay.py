@@ -12,7 +12,7 @@ import pytest
 
 from runtime.cli.crash_file import report_in
 from runtime.cli.failure import CommandFailed
-from runtime.cli.replay import _bundle, _revealed
+from runtime.cli.replay import _bundle, _revealed, replay
 
 pytestmark = pytest.mark.unit
 
@@ -58,7 +58,8 @@ def pack(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def test_a_report_is_read_from_its_file(tmp_path: Path) -> None:
-    report: dict[str, Any] = {"session": "s_1", "code": {}}
+    report: dict[str, Any] = dict.fromkeys(("session", "endpoint", "identity", "room", "sentence"), "x")
+    report |= {"generation": 1, "arguments": {}, "code": {"file": "/x.py", "bundle": "x", "sha256": ""}}
     raw = json.dumps(report).encode()
     assert report_in(pack(tmp_path / "a.tar.gz", {"crash-s_1/report.json": raw})) == report
     bad = tmp_path / "bad.tar.gz"
@@ -70,7 +71,22 @@ def test_a_report_is_read_from_its_file(tmp_path: Path) -> None:
         pack(tmp_path / "c.tar.gz", {"x/report.json": b"{"}),
         pack(tmp_path / "d.tar.gz", {"x/report.json": b"[]"}),
         pack(tmp_path / "e.tar.gz", {"x/report.json": b" " * (9 << 20)}),
+        pack(tmp_path / "f.tar.gz", {"x/report.json": b"[" * 100_000}),
+        pack(tmp_path / "g.tar.gz", {"x/report.json": json.dumps(report | {"arguments": []}).encode()}),
+        pack(tmp_path / "h.tar.gz", {"x/report.json": json.dumps(report | {"code": {}}).encode()}),
     ]
     for other in others:
         with pytest.raises(CommandFailed):
             report_in(other)
+
+
+def test_a_file_of_others_does_not_choose_what_runs_here(tmp_path: Path) -> None:
+    program = tmp_path / "mine.py"
+    program.write_text("raise SystemExit('it ran')")
+    report: dict[str, Any] = dict.fromkeys(("session", "endpoint", "identity", "room", "sentence"), "x")
+    report |= {"generation": 1, "arguments": {}}
+    report["code"] = {"file": str(program), "bundle": "mine", "sha256": "0" * 64}
+    file = pack(tmp_path / "a.tar.gz", {"x/report.json": json.dumps(report).encode()})
+    with pytest.raises(CommandFailed, match="not the code") as refused:
+        replay(str(file), state_dir=tmp_path)
+    assert f"--source {program}" in refused.value.cure
