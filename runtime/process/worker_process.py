@@ -221,6 +221,8 @@ class WorkerProcess:
             # faulthandler has no way to tell that it is done: two equal readings 20 ms apart mean it is.
             await asyncio.sleep(0.02)
             waited_s += 0.02
+            if self._plumbing.box.fd < 0:
+                return "", None  # it ended meanwhile, and all of it was closed
             text = self.last_text()
             if text and text == before:
                 if not told_s and waits_in_python(text):

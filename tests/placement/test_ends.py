@@ -284,6 +284,18 @@ async def test_children_of_one_that_crashed_do_not_survive_it(node: Any) -> None
     assert not [pid for pid in below if psutil.pid_exists(pid)]
 
 
+async def test_one_that_ends_while_it_is_asked_for_its_stacks_has_none(node: Any) -> None:
+    node.write("bundle.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    os.kill(node.pid(session_id), signal.SIGSTOP)  # so that it does not answer
+    asked = asyncio.create_task(node.placement.stacks(session_id))
+    await asyncio.sleep(0)
+    os.kill(node.pid(session_id), signal.SIGKILL)
+    await node.exited(session_id)
+    assert await asked == ""
+
+
 async def test_garbage_on_the_pipe_is_a_protocol_error(node: Any) -> None:
     ended = await _ending(
         node,
