@@ -134,7 +134,7 @@ def routes(front: Front, readers: Readers) -> Blueprint:
 def sse(kind: str, data: str, event_id: str = "") -> bytes:
     """One server-sent event; `data` has no line breaks."""
     head = f"id: {event_id}\n" if event_id else ""
-    return f"{head}event: {kind}\ndata: {data}\n\n".encode()
+    return f"{head}event: {kind}\ndata: {data}\n\n".encode(errors="replace")
 
 
 def stream(pieces: AsyncIterator[bytes]) -> Response:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -45,7 +46,14 @@ MANY_ROOMS_S: Final = 5.0
 _FEW_POINTS: Final = 20
 _BATCH: Final = 20
 _log = get_logger("studio")
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+
+
+def _encode(data: dict[str, Any]) -> bytes:
+    try:
+        return _encoder.encode(data)
+    except UnicodeEncodeError:  # what somebody set as an attribute in a room may be half a surrogate pair
+        return json.dumps(data).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,3 +273,16 @@ async def test_strangers_see_nothing_and_the_stream_ends_with_the_server(serving
         await site.server.stop()
         with pytest.raises(EOFError):
             await stream.until("never")
+
+
+async def test_text_of_strangers_that_is_no_unicode_stops_nothing(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as site:
+        monkeypatch.setattr(site.server.front.rooms, "rooms", lambda: [None])
+        monkeypatch.setattr(live, "room_json", lambda _: {"name": "myroom", "attributes": {"mood": "\ud800"}})
+        stream = await follow(site)
+        shown = await stream.until("rooms")
+        assert shown["rooms"][0]["attributes"] == {"mood": "\ud800"}
+        await stream.until("crashes")
+        await stream.until("samples")
