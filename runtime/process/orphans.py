@@ -22,7 +22,8 @@ class Strike:
 
     Attributes:
         new: Those never seen before; all of them are killed, or were dead already.
-        left: Those that are still there, of earlier strikes too.
+        left: Those that were still there, of earlier strikes too.  One that was reaped just now is among
+            them: what it left behind may have come to us since they were counted.
     """
 
     new: frozenset[int]
@@ -46,24 +47,22 @@ class Orphans:
         Args:
             known: Children that are ours.
         """
-        new, left = set(), set()
+        new, left, alive = set[int](), set[int](), set[int]()
         for pid in procfs.children(os.getpid()):
             if pid in known:
                 continue
-            fresh = pid not in self._struck
-            if _reaped(pid):
-                if fresh:
-                    new.add(pid)
-                continue
-            if fresh:
+            fresh, dead = pid not in self._struck, _reaped(pid)
+            if fresh and not dead:
                 if self._only_marked is not None and not _has(pid, self._only_marked):
                     continue
-                new.add(pid)
                 _end(pid)
-                if _reaped(pid):
-                    continue
+                dead = _reaped(pid)
             left.add(pid)
-        self._struck = left  # no number stays here that could come to mean another process
+            if fresh:
+                new.add(pid)
+            if not dead:
+                alive.add(pid)
+        self._struck = alive  # no number stays here that could come to mean another process
         return Strike(frozenset(new), frozenset(left))
 
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.process
 
 SCATTERED = """
 import os, time
+os.read(0, 1)  # until it is in its group
 for i in range(3):
     if os.fork() == 0:
         os.setsid()
@@ -50,8 +51,8 @@ def ground() -> Iterator[Ground]:
 
 @pytest.fixture
 def scattered() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-c", SCATTERED], stdout=subprocess.PIPE) as popen:
-        assert popen.stdout is not None
+    argv = [sys.executable, "-c", SCATTERED]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as popen:
         yield popen
         popen.kill()
 
@@ -75,7 +76,10 @@ def test_a_group_is_ended_at_one_blow_with_what_lost_parent_and_group(
     group = Cgroup(ground.group.path / "s_1.1")
     assert group.make()
     assert group.add(scattered.pid)
+    assert scattered.stdin is not None
     assert scattered.stdout is not None
+    scattered.stdin.write(b"x")
+    scattered.stdin.flush()
     for _ in range(4):
         assert scattered.stdout.readline() == b"up\n"
     inside = group.pids()
