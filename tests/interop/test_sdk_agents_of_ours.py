@@ -126,9 +126,9 @@ def test_a_worker_and_a_task_runner_go_on_when_the_chatbot_beside_them_is_killed
     chatbot, *others = [call(hosting, path, room)["pid"] for path in ("/chat", "/worker", "/writer")]
     assert len({chatbot, *others}) == 3
     work = {"url": hosting.room_url(room), "ada": hosting.token(room, "ada", "user"), "answer": ANSWER}
-    assert drive(sdk, hosting, "work", **work, jobs=3) == {"answers": [{"done": True}]}
+    assert drive(sdk, hosting, "work", **work, jobs=3) == {"written": {"done": True}}
     os.kill(chatbot, signal.SIGKILL)
-    assert drive(sdk, hosting, "work", **work, jobs=1) == {"answers": [{"done": True}]}
+    assert drive(sdk, hosting, "work", **work, jobs=1) == {"written": {"done": True}}
 
 
 def test_telemetry_leaves_the_sessions_and_costs_no_fork(hosting: Bulkhead, collector: Collector) -> None:
