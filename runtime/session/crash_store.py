@@ -242,7 +242,12 @@ class CrashStore:
             raise
 
     async def _insert(self, report: CrashReport) -> None:
-        blob = to_json(report)
+        try:
+            blob, about = to_json(report), _about(report)
+        except (ValueError, TypeError, msgspec.MsgspecError) as error:
+            # It will be no different the next time, and others wait behind it.
+            _log.error("crashes.report_unwritable", session_id=report.session_id, error=str(error))
+            return
         row = (report.session_id, report.generation, report.fingerprint, len(blob), blob)
         cursor = await self._db.execute(
             "INSERT OR IGNORE INTO reports (session_id, generation, fingerprint, size, report)"
@@ -252,7 +257,7 @@ class CrashStore:
         if cursor.rowcount == 0:
             return  # told before: it counts once
         code = report.code
-        values = (report.fingerprint, report.at, report.at, code.generation, code.sha256, _about(report))
+        values = (report.fingerprint, report.at, report.at, code.generation, code.sha256, about)
         await self._db.execute(_COUNT, values)
 
 

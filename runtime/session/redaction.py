@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from runtime.wire.text import utf8_text
+
 HIDDEN: Final = "•••"
 MAX_VALUES: Final = 500
 _MIN_VALUE_CHARS: Final = 6  # shorter ones ("1", "true", "test") would tear holes into everything
@@ -129,7 +131,8 @@ class Redactor:
         self._known = None
 
     def text(self, text: str) -> str:
-        """The text without secrets."""
+        """The text without secrets, and as one that can be stored: half a surrogate pair cannot."""
+        text = utf8_text(text)
         if self._values:
             if self._known is None:
                 self._known = re.compile("|".join(re.escape(value) for value in self.values))

@@ -376,7 +376,7 @@ class Driver:
         )
         self._publish(ended)
 
-    def _report(self, how: Exit, use: Use) -> CrashReport:
+    def _report(self, how: Exit, use: Use) -> CrashReport | None:
         return self._post_mortem.report(
             how,
             after_s=round(self._clock.now() - self._placed_at, 3),

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from runtime.process import procfs
 from runtime.process.worker_process import WorkerProcess
 from runtime.rooms.room import SERVER_ONLY
@@ -26,6 +28,8 @@ from runtime.session.use import Use
 from runtime.supervisor.source_excerpt import read_excerpt
 from runtime.wire.control import Exiting, Failed
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
+
+_events = structlog.get_logger("supervisor")
 
 LOG_LINES: Final = 50
 _LINE_CHARS: Final = 2_000
@@ -117,8 +121,17 @@ class PostMortem:
         log: Sequence[LogLine],
         log_lines_dropped: int,
         use: Use,
+    ) -> CrashReport | None:
+        """The report for this end; None where it cannot be made: that must not keep the session."""
+        try:
+            return self._made(exit, after_s, log, log_lines_dropped, use)
+        except Exception:  # noqa: BLE001 - a worker may have sent or written what nobody thought of
+            _events.exception("crash.report_failed", session_id=self._spec.session_id)
+            return None
+
+    def _made(
+        self, exit: Exit, after_s: float | None, log: Sequence[LogLine], log_lines_dropped: int, use: Use
     ) -> CrashReport:
-        """The report for this end."""
         spec, said = self._spec, self._said
         trace = (said.trace if said is not None else None) or Trace()
         redactor = Redactor([*self._secrets, spec.token, *secrets_in(spec.arguments)])
@@ -210,7 +223,7 @@ class PostMortem:
     def _recorded(self, redactor: Redactor) -> tuple[Recorded, ...]:
         found = self._worker.recorded() if self._worker is not None else []
         made, left_bytes = list[Recorded](), _MAX_RECORDED_BYTES
-        theirs = [message for message in found if message.header.get("type") not in SERVER_ONLY]
+        theirs = [message for message in found if str(message.header.get("type")) not in SERVER_ONLY]
         for message in reversed(theirs[-_MAX_RECORDED:]):
             header = redactor.plain(message.header, max_chars=_RECORDED_CHARS)
             left_bytes -= len(json.dumps(header))

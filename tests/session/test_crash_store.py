@@ -63,6 +63,13 @@ async def test_a_report_is_found_at_once_and_after_a_restart(tmp_path: Path) -> 
         assert (await store.groups())[0].count == 1
 
 
+async def test_a_report_that_cannot_be_written_holds_up_no_other(tmp_path: Path) -> None:
+    async with opened(tmp_path / "crashes.sqlite3") as store:
+        store.keep(report(1, sentence="half \ud800"))
+        store.keep(report(2))
+        assert [one.count for one in await store.groups()] == [1]
+
+
 async def test_a_session_that_crashed_in_each_attempt_has_a_report_of_each(tmp_path: Path) -> None:
     async with opened(tmp_path / "c") as store:
         for generation in (1, 2, 3):

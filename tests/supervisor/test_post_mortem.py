@@ -40,7 +40,9 @@ def report(said: Failed | None = None, exit: Exit | None = None, **more: Any) ->
     post_mortem.wrote(more.pop("stack", ""), more.pop("tasks", []))
     given: dict[str, Any] = {"after_s": 1.0, "log": [], "log_lines_dropped": 0, "use": Use(), **more}
     how = exit or Exit(reason=ExitReason.AGENT_ERROR, message="no", at=2.0)
-    return post_mortem.report(how, **given)
+    made = post_mortem.report(how, **given)
+    assert made is not None
+    return made
 
 
 def line(text: str, seq: int = 1) -> LogLine:
@@ -159,3 +161,18 @@ def test_the_warnings_are_bounded() -> None:
     made = report(warnings=[one] * 100)
     assert len(made.warnings) == 10
     assert all(len(text) <= 500 for text in made.warnings)
+
+
+def test_what_a_worker_sends_can_be_stored_whatever_it_is() -> None:
+    made = report(
+        log=[line("half \ud800")], exit=Exit(reason=ExitReason.AGENT_ERROR, message="\udcff", at=2.0)
+    )
+    assert (made.log[0].text, made.exit.message) == ("half \ufffd", "\ufffd")
+    assert to_json(made)
+
+
+def test_a_report_that_cannot_be_made_keeps_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PostMortem, "_room_messages", lambda *_: 1 / 0)
+    how = Exit(reason=ExitReason.AGENT_ERROR, message="no", at=2.0)
+    post_mortem = PostMortem(SPEC, 1)
+    assert post_mortem.report(how, after_s=1.0, log=[], log_lines_dropped=0, use=Use()) is None
