@@ -23,8 +23,12 @@ class Elsewhere:
     """
 
     def __init__(self, url: str, api_key: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc:
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname)
+        except ValueError:
+            is_address = False
+        if not is_address:
             cure = f"Set MESHAGENT_API_URL to one such as {MESHAGENT_URL}, or leave it unset for that."
             raise ConfigError(f"{url!r} is no address of a server with rooms", cure=cure)
         cure = "Set MESHAGENT_API_KEY to a key of the project there; it begins with ma-."

@@ -36,6 +36,8 @@ def test_the_key_of_the_project_lets_an_agent_into_that_room() -> None:
     [
         ("api.example.com", KEY.format(), "no address"),
         ("ftp://x", KEY.format(), "no address"),
+        ("https://[::1", KEY.format(), "no address"),
+        ("https://:80", KEY.format(), "no address"),
         ("https://x", "", "entered with the API key"),
         ("https://x", "nonsense", "no API key"),
     ],
