@@ -256,7 +256,13 @@ def cure_for(case: Case) -> str:
 
 
 _SAID: Final = frozenset(
-    {ExitReason.IMPORT_ERROR, ExitReason.START_ERROR, ExitReason.AGENT_ERROR, ExitReason.PROTOCOL_ERROR}
+    {
+        ExitReason.IMPORT_ERROR,
+        ExitReason.START_ERROR,
+        ExitReason.AGENT_ERROR,
+        ExitReason.PROTOCOL_ERROR,
+        ExitReason.FRONT_LOST,
+    }
 )
 """Reasons whose message says all that the general sentence does, and more."""
 

@@ -195,6 +195,7 @@ async def test_a_session_lost_with_its_server_has_a_report_of_what_is_known(serv
     async with serving(FakePlacement()) as site:
         found = (await site.get(f"/workers/{sid}/crash")).json
         assert found["exit"]["reason"] == "front_lost"
+        assert found["sentence"] == "The server ended while this session ran"  # once
         assert found["unknown"]["frames"]
 
 
