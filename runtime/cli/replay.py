@@ -53,7 +53,9 @@ def replay(
     given = dict(_pair(one) for one in argument or [])
     arguments = _revealed(report["arguments"], given)
     bundle = _bundle(report, source)
-    if source is None and _is_file(session) and not _is_same(report, bundle):
+    # A file may come from anybody: it must not choose what is run of all that is on this machine.
+    is_near = bundle.is_relative_to(Path.cwd())
+    if source is None and _is_file(session) and not is_near and not _is_same(report, bundle):
         raise CommandFailed(
             f"{bundle} is not the code that the file tells of",
             cure=f"If it is what you want to run: --source {bundle}",
