@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +27,8 @@ KEY = ApiKey("11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-ee
 SECRET = "interop-webhook-secret-of-some-length"
 BUDGET_S = 90.0 * max(2, len(VERSIONS))
 DRIVER_S = 150
+# Below those that connections get by themselves, and each process of a run has its own.
+_ports = itertools.count(21_000 + 500 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 _spent_s = 0.0
 
 
@@ -81,6 +85,18 @@ class Started:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(5)
+
+
+def free_port() -> int:
+    """A port for a program that cannot choose one itself, and that nobody else of this run is given."""
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("ports do not end")
 
 
 def start(command: Sequence[str], log: Path, **settings: Any) -> Started:

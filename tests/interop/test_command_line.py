@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime.cli.ports import any_free
-from tests.interop.conftest import HERE, KEY, Bulkhead, Drive, Sdk, Started
+from tests.interop.conftest import HERE, KEY, Bulkhead, Drive, Sdk, Started, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -66,7 +65,7 @@ def in_room(sdk: Sdk, *words: str) -> tuple[str, ...]:
 def test_service_run_joins_our_room_and_answers(
     sdk: Sdk, server: Bulkhead, drive: Drive, cli: Cli, starting: Starting, tmp_path: Path
 ) -> None:
-    room, port = f"run-{sdk.version}", any_free("127.0.0.1")
+    room, port = f"run-{sdk.version}", free_port()
     for name in ("host_echo.py", "sdk.py"):
         (tmp_path / name).write_text((HERE / "drivers" / name).read_text())
     command = [sdk.cli, "service", "run", "host_echo.py"]

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from runtime.cli.ports import any_free
-from tests.interop.conftest import HERE, ROOT, SECRET, Bulkhead, Drive, Sdk, Started
+from tests.interop.conftest import HERE, ROOT, SECRET, Bulkhead, Drive, Sdk, Started, free_port
 from tests.interop.fake_model import ANSWER, FakeModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -23,17 +22,17 @@ Starting = Callable[..., Started]
 
 def host(starting: Starting, sdk: Sdk, server: Bulkhead, program: str, **env: str) -> str:
     """A program of the SDK's own ServiceHost; the address it serves at."""
-    port = any_free("127.0.0.1")
+    port = free_port()
     started = starting(
         [sdk.python, "-W", "ignore", str(HERE / "drivers" / f"{program}.py")],
         env={**server.env, "MESHAGENT_PORT": str(port), "MESHAGENT_HOST": "127.0.0.1", **env},
     )
     url = f"http://127.0.0.1:{port}"
     answers = (
-        "import sys, time, urllib.request as u\nfor _ in range(300):\n try: u.urlopen(sys.argv[1]); break\n"
+        "import sys, time, urllib.request as u\nfor _ in range(1200):\n try: u.urlopen(sys.argv[1]); break\n"
     )
     answers += " except OSError: time.sleep(0.1)\nelse: sys.exit(1)\n"
-    subprocess.run([sys.executable, "-c", answers, url], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", answers, url], check=True, timeout=150)
     assert started.process.poll() is None, started.log.read_text()
     return url
 
