@@ -35,7 +35,6 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -43,6 +42,7 @@ HEADERS: Final = {
 }
 OFFLINE: Final = "offline"
 _SERVICE_USERS: Final = ("root", "bulkhead", "nobody")
+_THIS_MACHINE: Final = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 _FILE_NAME: Final = re.compile(r"[^/]*\.[^/]*")
 
 
@@ -54,6 +54,8 @@ def routes(front: Front) -> Blueprint:
     @paths.after_request
     async def secure(answer: Response) -> Response:
         answer.headers.update(HEADERS)
+        if _is_trusted(front, caller()):
+            answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 
@@ -216,6 +218,12 @@ def _is_encrypted(front: Front, who: Caller) -> bool:
     is_public = public.scheme == "https" and public.netloc.lower() == who.headers.get("host", "").lower()
     forwarded = who.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
     return is_public or "https" in (request.scheme, forwarded)
+
+
+def _is_trusted(front: Front, who: Caller) -> bool:
+    """Whether browsers heed an opener policy of this page; elsewhere each page complains of it."""
+    is_here = _THIS_MACHINE.fullmatch(who.headers.get("host", "")) is not None
+    return is_here or _is_encrypted(front, who)
 
 
 def _redirect(path: str, status: int = 303) -> Response:

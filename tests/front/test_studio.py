@@ -75,6 +75,17 @@ async def test_pages_may_load_nothing_from_elsewhere_and_be_framed_by_nobody(
             assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
+async def test_an_opener_policy_is_sent_where_browsers_heed_one(serving: Any, built: Path) -> None:
+    name = "cross-origin-opener-policy"
+    async with serving(host="0.0.0.0", api_token="t0ken") as site:
+        assert name not in (await site.get("/studio/", Host="192.0.2.2:8080")).headers
+        assert name not in (await site.get("/studio/", Host="localhost.example:8080")).headers
+        assert name in (await site.get("/studio/", Host="localhost:8080")).headers
+        assert name in (await site.get("/studio/", Host="[::1]:8080")).headers
+        encrypted = {"Host": "studio.example", "X_Forwarded_Proto": "https"}
+        assert name in (await site.get("/studio/", **encrypted)).headers
+
+
 async def test_what_did_not_change_is_not_sent_again(serving: Any, built: Path) -> None:
     async with serving() as site:
         first = await site.get("/studio/studio.js")
