@@ -92,9 +92,7 @@ class Quarantine:
         max_inputs: Suspects, and parked inputs, that are remembered; those touched longest ago go first.
     """
 
-    def __init__(
-        self, *, deaths: int = 3, period_s: float = 3600.0, max_inputs: int = MAX_INPUTS
-    ) -> None:
+    def __init__(self, *, deaths: int = 3, period_s: float = 3600.0, max_inputs: int = MAX_INPUTS) -> None:
         self._deaths, self._period_s, self._max_inputs = deaths, period_s, max_inputs
         self._suspects: OrderedDict[str, _Suspect] = OrderedDict()
         self._parked: OrderedDict[str, Parked] = OrderedDict()
