@@ -51,10 +51,18 @@ def test_from_elsewhere_it_takes_a_link_of_the_terminal(studio: Any, visit: Any,
     other.goto("/studio/")
     expect(other.get_by_text("This server asks for a link from its terminal")).to_be_visible()
 
+    # Who leaves is not let in again, not by going back either.
+    page.get_by_role("button", name="Leave", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Leave", exact=True).click()
+    expect(page.get_by_text("This server asks for a link from its terminal")).to_be_visible()
+    page.goto("/studio/services")
+    expect(page.get_by_text("This server asks for a link from its terminal")).to_be_visible()
+
 
 def test_on_this_machine_no_link_is_needed(studio: Any, visit: Any, expect: Any) -> None:
     page = visit(studio, "/studio/services")
     expect(page.get_by_text("as chatbot")).to_be_visible()
+    expect(page.get_by_role("button", name="Leave", exact=True)).to_have_count(0)
 
 
 def test_nobody_crashes_an_agent_where_the_server_does_not_allow_it(

@@ -1,18 +1,18 @@
 /** What stands around every page: navigation, connection, theme, keys, toasts, dialogs. */
-import { cx, html, useEffect, useMemo, useRef } from "./core/html.js";
-import { checkAccess, denied } from "./core/api.js";
+import { cx, html, useEffect, useMemo, useRef, useState } from "./core/html.js";
+import { checkAccess, denied, get, post } from "./core/api.js";
 import { plural } from "./core/format.js";
 import { GO, helpOpen, layers } from "./core/keys.js";
 import { connection, crashes, lastNews, now, onHappened, overview, reconnect, rooms, serverNow } from "./core/live.js";
 import { route, setScroller, url } from "./core/router.js";
 import { setTheme, theme } from "./core/theme.js";
 import { Copy } from "./parts/copy.js";
-import { Confirmation, Dialog } from "./parts/dialog.js";
+import { Confirmation, confirm, Dialog } from "./parts/dialog.js";
 import { Dot } from "./parts/badge.js";
 import { Empty, Failed } from "./parts/empty.js";
 import { Icon } from "./parts/icon.js";
 import { Page } from "./parts/page.js";
-import { Toasts, toast } from "./parts/toast.js";
+import { Toasts, toast, toastError } from "./parts/toast.js";
 import { Component } from "preact";
 
 const PAGES = [
@@ -65,7 +65,7 @@ function Side() {
     </ul>
     <div class="side-foot">
       <${Connection} />
-      <div class="side-tools"><${ThemeSwitch} /><button class="button icon-only quiet" title="Keys (?)" aria-label="Keys" onClick=${() => (helpOpen.value = true)}><${Icon} name="help" /></button></div>
+      <div class="side-tools"><${Leave} /><${ThemeSwitch} /><button class="button icon-only quiet" title="Keys (?)" aria-label="Keys" onClick=${() => (helpOpen.value = true)}><${Icon} name="help" /></button></div>
     </div>
   </nav>`;
 }
@@ -91,6 +91,19 @@ function ThemeSwitch() {
   return html`<button class="button icon-only quiet" title=${say} aria-label=${say} onClick=${() => setTheme(next)}><${Icon} name=${icon} /></button>`;
 }
 
+/** For who came in by a link: end that visit, so that this browser is let in no more. */
+function Leave() {
+  const [access, setAccess] = useState("");
+  useEffect(() => void get("/studio/me").then((me) => setAccess(me.access), () => {}), []);
+  if (access !== "cookie" || denied.value) return null;
+  const leave = async () => {
+    const text = "This browser is not let in any more, in any of its windows. To come back it takes a fresh link of the terminal.";
+    if (!(await confirm({ title: "Leave this Studio?", text, action: "Leave" }))) return;
+    await post("/studio/leave").then(() => (denied.value = true), toastError);
+  };
+  return html`<button class="button icon-only quiet" title="Leave" aria-label="Leave" onClick=${leave}><${Icon} name="leave" /></button>`;
+}
+
 /** The strip that says that what is shown may be old. */
 function Lost() {
   if (denied.value || connection.value === "live") return null;
@@ -104,7 +117,8 @@ function Lost() {
 
 function tell(event) {
   const type = event.type ?? event.kind;
-  if (type !== "session.crashed") return;
+  // What a server that ended took with it is told by the next one, all at once: the table says it, notes would be too many.
+  if (type !== "session.crashed" || event.reason === "front_lost") return;
   const where = url("/sessions", event.session, "crash");
   if (location.pathname.startsWith(url("/sessions", event.session))) return;
   const siblings = event.siblings ? ` ${plural(event.siblings, "other session")} untouched.` : "";

@@ -79,7 +79,7 @@ const COLUMNS = [
   { id: "memory", label: "Memory", width: "160px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
   { id: "budget", label: "Budget", width: "84px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
   { id: "gen", label: "Gen", width: "56px", align: "right", hide: "medium", first: "desc", sort: (row) => row.generation, cell: (row) => row.generation || NONE },
-  { id: "up", label: "Up", width: "104px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
+  { id: "up", label: "Up", width: "116px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
 ];
 
 function StateCell(row) {
