@@ -32,6 +32,7 @@ def test_from_elsewhere_it_takes_a_link_of_the_terminal(studio: Any, visit: Any,
     page = visit(studio, f"/studio/rooms/{ROOM}", extra_http_headers=ELSEWHERE)
     expect(page.get_by_text("This server asks for a link from its terminal")).to_be_visible()
     expect(page.get_by_text("bulkhead studio", exact=True)).to_be_visible()
+    expect(page.get_by_text("Not let in", exact=True)).to_be_visible()
     assert "chatbot" not in page.content()
 
     link = urlsplit(studio.ask("POST", "/studio/links", {"room": ROOM})["url"])

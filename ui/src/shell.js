@@ -79,6 +79,7 @@ function NavCount({ of, bad }) {
 const STATES = { live: ["ok", "Live"], connecting: ["busy", "Connecting…"], lost: ["warn", "Reconnecting…"] };
 
 function Connection() {
+  if (denied.value) return html`<span class="connection" role="status"><${Dot} tone="idle" />Not let in</span>`;
   const [tone, text] = STATES[connection.value];
   return html`<span class=${cx("connection", `tone-${tone}`)} role="status"><${Dot} tone=${tone} />${text}</span>`;
 }

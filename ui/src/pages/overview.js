@@ -113,7 +113,8 @@ function ByEndpoint({ title, of, format, least }) {
 
 /** A server that nobody has called yet. */
 function Begin() {
-  const path = endpoints.value?.find((one) => one.state === "ready")?.path ?? "/chat";
+  const ready = endpoints.value?.filter((one) => one.state === "ready") ?? [];
+  const path = (ready.find((one) => one.kind === "chatbot") ?? ready[0])?.path ?? "/chat";
   const command = `curl -X POST ${location.origin}${path} -H 'content-type: application/json' \\\n  -d '{"event": "room.call", "data": {"room_name": "demo"}}'`;
   return html`<${Card}><${Empty} icon="rooms" title="No agent is in a room yet">
     <p>Open a room and talk to one, or call one there:</p>
