@@ -65,6 +65,7 @@ class Cell:
         self._cannot_go = cannot_go
         self._left = False
         self._enclosed = False
+        self._counts_memory = False
         self.kept: frozenset[str] = frozenset()
 
     @property
@@ -78,6 +79,7 @@ class Cell:
         if group is None or self._left or not group.make():
             return
         kept = frozenset(name for name, value in wanted.items() if group.write(name, value))
+        self._counts_memory = bool(group.read("memory.max"))
         self._enclosed = group.add_tree(pid)
         self.kept = kept if self._enclosed else frozenset()
 
@@ -96,7 +98,9 @@ class Cell:
 
     def ended_by_kernel(self) -> str:
         """That the kernel ended processes for want of memory, in words; empty when it did not."""
-        if self._group is None or not self._group.count("memory.events", "oom_kill"):
+        if self._group is None or not self._counts_memory:
+            return ""  # asked at every look: where there is no such controller, for nothing
+        if not self._group.count("memory.events", "oom_kill"):
             return ""
         most = self._group.read("memory.max")
         if not most.isdigit() or not self._group.count("memory.events", "oom"):
