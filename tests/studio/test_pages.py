@@ -78,7 +78,10 @@ def test_keys_alone_lead_everywhere(studio: Any, visit: Any, expect: Any) -> Non
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Go to Crashes")
     keys.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    search = page.get_by_role("searchbox", name="Filter services")
+    expect(search).to_be_visible()  # it comes with the services, a moment after the heading
     keys.press("/")
+    expect(search).to_be_focused()
     keys.type("adder")
     expect(page.get_by_text("as adder")).to_be_visible()
     expect(page.get_by_text("as chatbot")).to_have_count(0)
