@@ -112,7 +112,7 @@ async def _child(front: socket.socket, wake: socket.socket | None, *, stay: bool
 def main(fd: int) -> None:
     for name in ("openai.resources", "opentelemetry.sdk.trace", "pydantic", "structlog"):
         importlib.import_module(name)
-    importlib.import_module("runtime.sdk.client")
+    importlib.import_module("runtime.sdk.room.client")
     importlib.import_module("runtime.worker.main")
 
     front = socket.socket(fileno=fd)

@@ -14,7 +14,7 @@ from bench.bare_zygote import BareZygote
 from bench.report import Effort, Report, ratio
 from bench.server import SECRET, running_server
 from runtime.rooms.token import mint
-from runtime.sdk.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 
 
 def run(effort: Effort) -> list[Report]:

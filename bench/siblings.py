@@ -7,7 +7,7 @@ import os
 from bench.report import Effort, Report, Row
 from bench.server import SECRET, running_server
 from runtime.cli.api import Api
-from runtime.cli.chaos import BURNERS, FAULTS, Run
+from runtime.cli.session.chaos import BURNERS, FAULTS, Run
 
 AGENTS = """
 import asyncio

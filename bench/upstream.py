@@ -26,7 +26,7 @@ from bench.client import Client
 from bench.report import Effort, Report, ratio
 from bench.server import SECRET, RunningServer, signed_call
 from runtime.rooms.token import mint
-from runtime.sdk.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 from tests.interop.environments import NotHere, Sdk, provide, release, write_bundle
 
 VERSION = "0.55.1"

@@ -61,8 +61,8 @@ HOMES = {
 }
 
 PURE = ("runtime.wire", "runtime.session", "runtime.rooms.room", "runtime.supervisor.lifecycle",
-        "runtime.supervisor.verdict", "runtime.supervisor.budget",
-        "runtime.supervisor.vigil")  # fmt: skip
+        "runtime.supervisor.verdict", "runtime.supervisor.watch.budget",
+        "runtime.supervisor.watch.hang_detector")  # fmt: skip
 NOT_PURE = ("runtime.session.journal", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}
 
@@ -279,9 +279,9 @@ def test_a_rise_is_seen(importer: str, imported: str) -> None:
 @pytest.mark.parametrize(
     ("importer", "imported"),
     [
-        ("runtime.front.app", "runtime.dispatch"),
+        ("runtime.front.app", "runtime.dispatch.dispatcher"),
         ("runtime.rooms.hub", "runtime.rooms.room"),
-        ("runtime.worker.session", "runtime.sdk.client"),
+        ("runtime.worker.session", "runtime.sdk.room.client"),
         ("runtime.cli.main", "runtime"),
         ("runtime.logs", "runtime.settings"),
     ],

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from runtime.chronicle import Chronicle, usage_row
 from runtime.clock import SystemClock
-from runtime.dispatch import Accepted, Dispatcher
+from runtime.dispatch.dispatcher import Accepted, Dispatcher
+from runtime.dispatch.session_registry import Chronicle, usage_row
 from runtime.errors import BundleImportFailed, EndpointNotFound, JournalUnusable, NotFound, SpawnFailed
 from runtime.metrics import Metrics
 from runtime.session.admission import Duplicate, Refused
@@ -528,18 +528,18 @@ async def test_turns_are_kept_over_a_drain_but_not_those_of_a_socket(tmp_path: P
 async def test_a_storm_starts_as_many_at_once_as_the_processors_can_take(
     tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.launcher.FRESH_PER_CPU", 1)
-    monkeypatch.setattr("runtime.launcher.os.sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr("runtime.dispatch.launcher.FRESH_PER_CPU", 1)
+    monkeypatch.setattr("runtime.dispatch.launcher.os.sched_getaffinity", lambda _: {0, 1})
     placement = FakePlacement(on_place="nothing")
     async with dispatching(tmp_path, placement) as parts:
-        monkeypatch.setattr("runtime.launcher.FRESH_S", 600.0)
+        monkeypatch.setattr("runtime.dispatch.launcher.FRESH_S", 600.0)
         calls = await within(5, asyncio.gather(*(parts.call() for _ in range(5))))
         assert (len(calls), len(placement.placed)) == (5, 2)
         placement.ready(placement.placed[0][0].session_id)
         while len(placement.placed) < 3:
             await within(5, parts.chronicle.news(parts.chronicle.feed.last))
         # Those that take long wait for somebody else, not for a processor.
-        monkeypatch.setattr("runtime.launcher.FRESH_S", 0.0)
+        monkeypatch.setattr("runtime.dispatch.launcher.FRESH_S", 0.0)
         placement.ready(placement.placed[1][0].session_id)
         while len(placement.placed) < 5:
             await within(5, parts.chronicle.news(parts.chronicle.feed.last))

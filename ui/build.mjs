@@ -1,4 +1,4 @@
-// Builds Studio: ui/src -> runtime/front/static.   node build.mjs [--check | --watch]
+// Builds Studio: ui/src -> runtime/front/studio/static.   node build.mjs [--check | --watch]
 //
 // The same sources give the same bytes.  BUILT says which sources they were (the first line) and what came
 // out (a line a file); tests/studio/test_bundle.py reads it without Node.
@@ -12,7 +12,7 @@ import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = resolve(here, "../runtime/front/static");
+const out = resolve(here, "../runtime/front/studio/static");
 const MAX_GZIP_BYTES = 120_000;
 const COPIED = ["index.html", "icon.svg"];
 const mode = process.argv[2] ?? "";
@@ -142,10 +142,10 @@ if (mode === "--watch") {
     const differ = [...built.files].filter(([name, bytes]) => !same(name, bytes)).map(([name]) => name);
     differ.push(...there.filter((name) => !built.files.has(name)));
     if (differ.length) {
-      console.error(`runtime/front/static is not what ui/ builds: ${differ.join(", ")}.  Run: make ui`);
+      console.error(`runtime/front/studio/static is not what ui/ builds: ${differ.join(", ")}.  Run: make ui`);
       process.exit(1);
     }
-    console.log("runtime/front/static is what ui/ builds.");
+    console.log("runtime/front/studio/static is what ui/ builds.");
   } else {
     mkdirSync(out, { recursive: true });
     for (const name of there) if (!built.files.has(name)) rmSync(join(out, name), { recursive: true });

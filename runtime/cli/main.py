@@ -14,29 +14,13 @@ import typer
 from typer.core import TyperGroup
 
 from runtime import __version__
-from runtime.cli import (
-    agents,
-    bundle,
-    call,
-    chaos,
-    chat,
-    config,
-    crash,
-    demo,
-    init,
-    quarantine,
-    replay,
-    serve,
-    service_run,
-    service_spec,
-    session_logs,
-    setup,
-    stop,
-    studio,
-    usage,
-    workers,
-)
+from runtime.cli import config
+from runtime.cli.crash import crash, replay
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
+from runtime.cli.room import agents, call, chat
+from runtime.cli.serve import demo, serve, service_run, studio
+from runtime.cli.service import bundle, init, service_spec, setup
+from runtime.cli.session import chaos, quarantine, session_logs, stop, usage, workers
 from runtime.cli.terminal import clean, note
 from runtime.errors import RuntimeServiceError
 

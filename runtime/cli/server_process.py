@@ -79,7 +79,7 @@ class ServerProcess:
             (self._state_dir / "server.json").unlink()
         env = {**project.with_key(os.environ), "BULKHEAD_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
         env |= self._env
-        argv = [*python("runtime.cli.keeper"), str(os.getpid()), *self._argv]
+        argv = [*python("runtime.cli.serve.keeper"), str(os.getpid()), *self._argv]
         # Its own session: Ctrl-C reaches this command alone, which then ends the server in order.
         self._process = subprocess.Popen(
             argv,

@@ -6,7 +6,7 @@ import os
 from urllib.parse import quote
 
 from runtime.compat.participant_token import ApiScope, ParticipantToken
-from runtime.sdk.transport import WebSocketClientProtocol
+from runtime.sdk.room.transport import WebSocketClientProtocol
 
 DEFAULT_BASE_URL = "http://localhost:8080"
 

@@ -12,48 +12,48 @@ _RESPONSES = {
     "BinaryContent": "wire.content:BinaryContent",
     "Content": "wire.content:Content",
     "EmptyContent": "wire.content:EmptyContent",
-    "EmptyResponse": "sdk.response:EmptyResponse",
+    "EmptyResponse": "sdk.tools.response:EmptyResponse",
     "ErrorContent": "wire.content:ErrorContent",
-    "ErrorResponse": "sdk.response:ErrorResponse",
+    "ErrorResponse": "sdk.tools.response:ErrorResponse",
     "FileContent": "wire.content:FileContent",
-    "FileResponse": "sdk.response:FileResponse",
+    "FileResponse": "sdk.tools.response:FileResponse",
     "JsonContent": "wire.content:JsonContent",
-    "JsonResponse": "sdk.response:JsonResponse",
+    "JsonResponse": "sdk.tools.response:JsonResponse",
     "LinkContent": "wire.content:LinkContent",
-    "LinkResponse": "sdk.response:LinkResponse",
-    "Response": "sdk.response:Response",
+    "LinkResponse": "sdk.tools.response:LinkResponse",
+    "Response": "sdk.tools.response:Response",
     "TextContent": "wire.content:TextContent",
-    "TextResponse": "sdk.response:TextResponse",
+    "TextResponse": "sdk.tools.response:TextResponse",
 }
 _PARTICIPANTS = {
-    "LocalParticipant": "sdk.participant:LocalParticipant",
-    "Participant": "sdk.participant:Participant",
-    "RemoteParticipant": "sdk.participant:RemoteParticipant",
+    "LocalParticipant": "sdk.room.participant:LocalParticipant",
+    "Participant": "sdk.room.participant:Participant",
+    "RemoteParticipant": "sdk.room.participant:RemoteParticipant",
 }
 _REQUIREMENTS = {
-    "RequiredSchema": "sdk.requirements:RequiredSchema",
-    "RequiredToolkit": "sdk.requirements:RequiredToolkit",
-    "Requirement": "sdk.requirements:Requirement",
+    "RequiredSchema": "sdk.room.requirements:RequiredSchema",
+    "RequiredToolkit": "sdk.room.requirements:RequiredToolkit",
+    "Requirement": "sdk.room.requirements:Requirement",
 }
 _ROOM = {
     **_PARTICIPANTS,
     **_REQUIREMENTS,
-    "AgentDescription": "sdk.room_agents:AgentDescription",
-    "AgentsClient": "sdk.room_agents:AgentsClient",
-    "DeveloperClient": "sdk.developer:DeveloperClient",
-    "FileHandle": "sdk.storage:FileHandle",
-    "MeshDocument": "sdk.document:Document",
-    "MessagingClient": "sdk.messaging:MessagingClient",
-    "Queue": "sdk.queues:Queue",
-    "QueuesClient": "sdk.queues:QueuesClient",
-    "RoomClient": "sdk.client:RoomClient",
-    "RoomException": "sdk.room_exception:RoomException",
-    "RoomMessage": "sdk.messaging:RoomMessage",
-    "StorageClient": "sdk.storage:StorageClient",
-    "StorageEntry": "sdk.storage:StorageEntry",
-    "SyncClient": "sdk.sync:SyncClient",
-    "ToolDescription": "sdk.room_agents:ToolDescription",
-    "ToolkitDescription": "sdk.room_agents:ToolkitDescription",
+    "AgentDescription": "sdk.room.room_agents:AgentDescription",
+    "AgentsClient": "sdk.room.room_agents:AgentsClient",
+    "DeveloperClient": "sdk.room.developer:DeveloperClient",
+    "FileHandle": "sdk.room.storage:FileHandle",
+    "MeshDocument": "sdk.room.document:Document",
+    "MessagingClient": "sdk.room.messaging:MessagingClient",
+    "Queue": "sdk.room.queues:Queue",
+    "QueuesClient": "sdk.room.queues:QueuesClient",
+    "RoomClient": "sdk.room.client:RoomClient",
+    "RoomException": "sdk.room.room_exception:RoomException",
+    "RoomMessage": "sdk.room.messaging:RoomMessage",
+    "StorageClient": "sdk.room.storage:StorageClient",
+    "StorageEntry": "sdk.room.storage:StorageEntry",
+    "SyncClient": "sdk.room.sync:SyncClient",
+    "ToolDescription": "sdk.room.room_agents:ToolDescription",
+    "ToolkitDescription": "sdk.room.room_agents:ToolkitDescription",
 }
 _TOKENS = {
     "AdminGrant": "compat.participant_token:AdminGrant",
@@ -79,7 +79,7 @@ _HELPERS = {
     "websocket_protocol": "compat.addresses:websocket_protocol",
     "websocket_room_url": "compat.addresses:websocket_room_url",
 }
-_WEBSOCKET = {"WebSocketClientProtocol": "sdk.transport:WebSocketClientProtocol"}
+_WEBSOCKET = {"WebSocketClientProtocol": "sdk.room.transport:WebSocketClientProtocol"}
 _SERVICES = {
     "Portable": "sdk.endpoint:Portable",
     "ServiceHost": "sdk.host:ServiceHost",
@@ -92,7 +92,7 @@ _CONTEXT = {
 }
 _AGENT = {
     "Agent": "sdk.agent:Agent",
-    "RoomTool": "sdk.room_tool:RoomTool",
+    "RoomTool": "sdk.tools.room_tool:RoomTool",
     "SingleRoomAgent": "sdk.agent:SingleRoomAgent",
     "TaskRunner": "sdk.task_runner:TaskRunner",
 }
@@ -100,17 +100,17 @@ _ADAPTERS = {
     "LLMAdapter": "sdk.llm.adapter:LLMAdapter",
 }
 _TOOL = {
-    "BaseTool": "sdk.toolkit:BaseTool",
-    "FunctionTool": "sdk.function_tool:FunctionTool",
-    "RoomToolContext": "sdk.toolkit:ToolContext",
-    "Tool": "sdk.toolkit:Tool",
-    "ToolContext": "sdk.toolkit:ToolContext",
-    "tool": "sdk.function_tool:tool",
+    "BaseTool": "sdk.tools.toolkit:BaseTool",
+    "FunctionTool": "sdk.tools.function_tool:FunctionTool",
+    "RoomToolContext": "sdk.tools.toolkit:ToolContext",
+    "Tool": "sdk.tools.toolkit:Tool",
+    "ToolContext": "sdk.tools.toolkit:ToolContext",
+    "tool": "sdk.tools.function_tool:tool",
 }
-_TOOLKIT = {"Toolkit": "sdk.toolkit:Toolkit"}
+_TOOLKIT = {"Toolkit": "sdk.tools.toolkit:Toolkit"}
 _HOSTING = {
-    "RemoteToolkit": "sdk.remote_toolkit:RemoteToolkit",
-    "start_hosted_toolkit": "sdk.remote_toolkit:start_hosted_toolkit",
+    "RemoteToolkit": "sdk.tools.remote_toolkit:RemoteToolkit",
+    "start_hosted_toolkit": "sdk.tools.remote_toolkit:start_hosted_toolkit",
 }
 _OPENAI = {
     "OpenAIResponsesAdapter": "sdk.llm.openai_responses:OpenAIResponsesAdapter",
@@ -123,15 +123,15 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "meshagent.agents.adapter": _ADAPTERS,
     "meshagent.agents.agent": {**_AGENT, **_CONTEXT, **_REQUIREMENTS},
     "meshagent.agents.chat": {
-        "ChatBot": "sdk.chatbot:ChatBot",
-        "ChatBotBase": "sdk.chatbot:ChatBot",
-        "ChatThreadContext": "sdk.chat_thread:ChatThreadContext",
+        "ChatBot": "sdk.chat.chatbot:ChatBot",
+        "ChatBotBase": "sdk.chat.chatbot:ChatBot",
+        "ChatThreadContext": "sdk.chat.chat_thread:ChatThreadContext",
     },
     "meshagent.agents.context": _CONTEXT,
     "meshagent.agents.task_runner": {"TaskRunner": _AGENT["TaskRunner"], **_CONTEXT},
     "meshagent.api": {**_ROOM, **_TOKENS, **_RESPONSES, **_HELPERS, **_WEBSOCKET},
     "meshagent.api.helpers": _HELPERS,
-    "meshagent.api.messaging": {**_RESPONSES, "ensure_response": "sdk.response:ensure_content"},
+    "meshagent.api.messaging": {**_RESPONSES, "ensure_response": "sdk.tools.response:ensure_content"},
     "meshagent.api.participant": {"Participant": _PARTICIPANTS["Participant"]},
     "meshagent.api.participant_token": _TOKENS,
     "meshagent.api.room_server_client": _ROOM,

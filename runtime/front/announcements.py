@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.chronicle import Chronicle
+from runtime.dispatch.session_registry import Chronicle
 from runtime.front.state import Front
 from runtime.rooms.live import RoomEvent
 

@@ -5,32 +5,32 @@ from __future__ import annotations
 from quart import Quart, Response, g, has_request_context, request, websocket
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from runtime.front import (
+from runtime.front import webhooks
+from runtime.front.fast_path import request_id
+from runtime.front.http.body import BoundedRequest
+from runtime.front.http.methods import Methods
+from runtime.front.http.problems import NOTHING_HERE, install, method_not_allowed, problem
+from runtime.front.http.socket import BoundedConnection
+from runtime.front.model import routes as model
+from runtime.front.openapi import document as openapi
+from runtime.front.operator import accounts as rest
+from runtime.front.operator import (
     chaos,
     configuration,
     crashes,
     events,
     health,
-    live,
-    model,
-    openapi,
     quarantine,
-    rest,
     rooms,
-    studio,
     tokens,
     usage,
-    webhooks,
     workers,
 )
-from runtime.front.body import BoundedRequest
-from runtime.front.door import request_id
-from runtime.front.live import Live
-from runtime.front.methods import Methods
-from runtime.front.overview import Overview
-from runtime.front.problems import NOTHING_HERE, install, method_not_allowed, problem
-from runtime.front.socket import BoundedConnection
 from runtime.front.state import Front
+from runtime.front.studio import live
+from runtime.front.studio import pages as studio
+from runtime.front.studio.live import Live
+from runtime.front.studio.overview import Overview
 from runtime.session.info import not_served
 from runtime.wire.manifest import reserved_by
 

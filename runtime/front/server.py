@@ -14,25 +14,25 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import runtime
-from runtime.chronicle import Chronicle
 from runtime.clock import Clock, SystemClock
-from runtime.dispatch import Dispatcher
+from runtime.dispatch.dispatcher import Dispatcher
+from runtime.dispatch.session_registry import Chronicle
 from runtime.errors import BundleNotFound
 from runtime.front import server_file
-from runtime.front.access import Access, signing_keys
+from runtime.front.access.browser_sessions import FILE as VISITS_FILE
+from runtime.front.access.browser_sessions import Visits
+from runtime.front.access.caller import RoomCaller
+from runtime.front.access.rules import Access, signing_keys
 from runtime.front.announcements import tell_bundles, tell_room
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall
-from runtime.front.caller import RoomCaller
-from runtime.front.door import Door
-from runtime.front.events import Readers
-from runtime.front.gauges import gauges
-from runtime.front.listener import Listener
-from runtime.front.live import Live
-from runtime.front.overview import Overview
+from runtime.front.fast_path import Door
+from runtime.front.http.listener import Listener
+from runtime.front.operator.events import Readers
+from runtime.front.operator.gauges import gauges
 from runtime.front.state import Front
-from runtime.front.visits import FILE as VISITS_FILE
-from runtime.front.visits import Visits
+from runtime.front.studio.live import Live
+from runtime.front.studio.overview import Overview
 from runtime.logs import configure, get_logger
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement

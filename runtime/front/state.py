@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from quart import has_request_context, request, websocket
 
-from runtime.chronicle import Chronicle
 from runtime.clock import Clock
-from runtime.dispatch import Dispatcher
-from runtime.front.access import Access, Caller
+from runtime.dispatch.dispatcher import Dispatcher
+from runtime.dispatch.session_registry import Chronicle
+from runtime.front.access.rules import Access, Caller
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.rooms.about import About

@@ -8,14 +8,14 @@ from typing import Final
 from quart import Blueprint, Response, g, jsonify, request, websocket
 from werkzeug.exceptions import MethodNotAllowed
 
-from runtime.chronicle import exit_json
-from runtime.dispatch import Accepted
+from runtime.dispatch.dispatcher import Accepted
+from runtime.dispatch.session_registry import exit_json
 from runtime.errors import EnvelopeInvalid
-from runtime.front.access import Caller
-from runtime.front.body import read_body
-from runtime.front.problems import problem
-from runtime.front.refusal import Refusal
-from runtime.front.socket import PacketSocket
+from runtime.front.access.rules import Caller
+from runtime.front.http.body import read_body
+from runtime.front.http.problems import problem
+from runtime.front.http.refusal import Refusal
+from runtime.front.http.socket import PacketSocket
 from runtime.front.state import Front, caller
 from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused

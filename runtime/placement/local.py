@@ -25,8 +25,8 @@ from runtime.session.record import ExitReason
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings, parse_bytes
-from runtime.supervisor.headroom import Headroom
 from runtime.supervisor.supervisor import Supervisor
+from runtime.supervisor.watch.headroom import Headroom
 
 
 class LocalPlacement:

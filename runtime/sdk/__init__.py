@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime.sdk.agent import Agent, SingleRoomAgent
-    from runtime.sdk.chatbot import ChatBot
-    from runtime.sdk.client import RoomClient
+    from runtime.sdk.chat.chatbot import ChatBot
     from runtime.sdk.context import AgentChatContext
-    from runtime.sdk.function_tool import FunctionTool, tool
     from runtime.sdk.host import ServiceHost
     from runtime.sdk.llm.adapter import LLMAdapter
     from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
-    from runtime.sdk.messaging import RoomMessage
     from runtime.sdk.otel import otel_config
-    from runtime.sdk.participant import LocalParticipant, Participant, RemoteParticipant
-    from runtime.sdk.remote_toolkit import RemoteToolkit
-    from runtime.sdk.requirements import RequiredSchema, RequiredToolkit
-    from runtime.sdk.response import (
+    from runtime.sdk.room.client import RoomClient
+    from runtime.sdk.room.messaging import RoomMessage
+    from runtime.sdk.room.participant import LocalParticipant, Participant, RemoteParticipant
+    from runtime.sdk.room.requirements import RequiredSchema, RequiredToolkit
+    from runtime.sdk.room.room_exception import RoomException
+    from runtime.sdk.room.transport import WebSocketClientProtocol
+    from runtime.sdk.task_context import TaskContext
+    from runtime.sdk.task_runner import TaskRunner
+    from runtime.sdk.tools.function_tool import FunctionTool, tool
+    from runtime.sdk.tools.remote_toolkit import RemoteToolkit
+    from runtime.sdk.tools.response import (
         EmptyResponse,
         ErrorResponse,
         FileResponse,
@@ -30,11 +34,7 @@ if TYPE_CHECKING:
         LinkResponse,
         TextResponse,
     )
-    from runtime.sdk.room_exception import RoomException
-    from runtime.sdk.task_context import TaskContext
-    from runtime.sdk.task_runner import TaskRunner
-    from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
-    from runtime.sdk.transport import WebSocketClientProtocol
+    from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
     from runtime.session.spec import Limits
 
 __all__ = [
@@ -75,36 +75,36 @@ __all__ = [
 _HOMES = {
     "Agent": "agent",
     "AgentChatContext": "context",
-    "ChatBot": "chatbot",
-    "EmptyResponse": "response",
-    "ErrorResponse": "response",
-    "FileResponse": "response",
-    "FunctionTool": "function_tool",
-    "JsonResponse": "response",
+    "ChatBot": "chat.chatbot",
+    "EmptyResponse": "tools.response",
+    "ErrorResponse": "tools.response",
+    "FileResponse": "tools.response",
+    "FunctionTool": "tools.function_tool",
+    "JsonResponse": "tools.response",
     "LLMAdapter": "llm.adapter",
     "Limits": "host",
-    "LinkResponse": "response",
-    "LocalParticipant": "participant",
+    "LinkResponse": "tools.response",
+    "LocalParticipant": "room.participant",
     "OpenAIResponsesAdapter": "llm.openai_responses",
-    "Participant": "participant",
-    "RemoteParticipant": "participant",
-    "RemoteToolkit": "remote_toolkit",
-    "RequiredSchema": "requirements",
-    "RequiredToolkit": "requirements",
-    "RoomClient": "client",
-    "RoomException": "room_exception",
-    "RoomMessage": "messaging",
+    "Participant": "room.participant",
+    "RemoteParticipant": "room.participant",
+    "RemoteToolkit": "tools.remote_toolkit",
+    "RequiredSchema": "room.requirements",
+    "RequiredToolkit": "room.requirements",
+    "RoomClient": "room.client",
+    "RoomException": "room.room_exception",
+    "RoomMessage": "room.messaging",
     "ServiceHost": "host",
     "SingleRoomAgent": "agent",
     "TaskContext": "task_context",
     "TaskRunner": "task_runner",
-    "TextResponse": "response",
-    "Tool": "toolkit",
-    "ToolContext": "toolkit",
-    "Toolkit": "toolkit",
-    "WebSocketClientProtocol": "transport",
+    "TextResponse": "tools.response",
+    "Tool": "tools.toolkit",
+    "ToolContext": "tools.toolkit",
+    "Toolkit": "tools.toolkit",
+    "WebSocketClientProtocol": "room.transport",
     "otel_config": "otel",
-    "tool": "function_tool",
+    "tool": "tools.function_tool",
 }
 
 

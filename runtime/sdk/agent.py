@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import InvalidTransition
-from runtime.sdk.requirements import RequiredToolkit, Requirement, install
-from runtime.sdk.room_tool import bind_toolkit
-from runtime.sdk.toolkit import ToolContext, Toolkit
+from runtime.sdk.room.requirements import RequiredToolkit, Requirement, install
+from runtime.sdk.tools.room_tool import bind_toolkit
+from runtime.sdk.tools.toolkit import ToolContext, Toolkit
 
 if TYPE_CHECKING:
-    from runtime.sdk.client import RoomClient
     from runtime.sdk.context import AgentChatContext
+    from runtime.sdk.room.client import RoomClient
 
 
 class Agent:

@@ -153,7 +153,7 @@ def portable(instance: Any) -> Portable:
         hosted: Portable = instance
         return hosted
     if kind_of(type(instance)) in ("tool", "toolkit"):
-        from runtime.sdk.remote_toolkit import RemoteToolkit
+        from runtime.sdk.tools.remote_toolkit import RemoteToolkit
 
         return RemoteToolkit.of(instance)
     name = type(instance).__name__

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runtime.sdk.participant import Participant
-from runtime.sdk.toolkit import ToolContext, Toolkit
+from runtime.sdk.room.participant import Participant
+from runtime.sdk.tools.toolkit import ToolContext, Toolkit
 
 if TYPE_CHECKING:
-    from runtime.sdk.client import RoomClient
     from runtime.sdk.context import AgentChatContext
+    from runtime.sdk.room.client import RoomClient
 
 
 class TaskContext:

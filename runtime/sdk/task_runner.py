@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RoomError, RuntimeServiceError
 from runtime.sdk.agent import SingleRoomAgent
-from runtime.sdk.remote_toolkit import RemoteToolkit, end_of_work, must_go_on, participant_of
-from runtime.sdk.requirements import RequiredToolkit, Requirement
-from runtime.sdk.response import ensure_content, plain_value
-from runtime.sdk.schema import Schema
+from runtime.sdk.room.requirements import RequiredToolkit, Requirement
 from runtime.sdk.task_context import TaskContext
-from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+from runtime.sdk.tools.remote_toolkit import RemoteToolkit, end_of_work, must_go_on, participant_of
+from runtime.sdk.tools.response import ensure_content, plain_value
+from runtime.sdk.tools.schema import Schema
+from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import Content
 from runtime.wire.room import Message
 
 if TYPE_CHECKING:
-    from runtime.sdk.client import RoomClient
+    from runtime.sdk.room.client import RoomClient
 
 MAX_TASK_COUNT = 64
 

@@ -2,7 +2,7 @@
 
 A report is complete when it is made and never changes; what could not be known stands in `unknown` with the
 reason, so that an empty section is not mistaken for "there was nothing".  Every text in it is bounded and
-redacted by whoever puts it there (`runtime.supervisor.post_mortem`).  Pure.
+redacted by whoever puts it there (`runtime.supervisor.reports.post_mortem`).  Pure.
 """
 
 from __future__ import annotations

@@ -23,16 +23,16 @@ from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
-from runtime.supervisor.cells import Cell, Cells
-from runtime.supervisor.guard import Alarm, Guard
-from runtime.supervisor.instruments import Instruments
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.pings import Pings
-from runtime.supervisor.post_mortem import PostMortem
 from runtime.supervisor.relay import Relay
-from runtime.supervisor.sampler import Sampler
-from runtime.supervisor.stack_text import fatal_part, stacks_text
-from runtime.supervisor.vigil import Phase
+from runtime.supervisor.reports.post_mortem import PostMortem
+from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
+from runtime.supervisor.watch.cgroups import Cell, Cells
+from runtime.supervisor.watch.guard import Alarm, Guard
+from runtime.supervisor.watch.hang_detector import Phase
+from runtime.supervisor.watch.instruments import Instruments
+from runtime.supervisor.watch.sampler import Sampler
 from runtime.wire import control
 
 log = structlog.get_logger("supervisor")

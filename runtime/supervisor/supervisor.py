@@ -30,16 +30,16 @@ from runtime.session.record import ExitReason
 from runtime.session.redaction import secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundle import Bundle
-from runtime.supervisor.bundle_limits import limits_of
-from runtime.supervisor.cells import Cells
-from runtime.supervisor.claims import Claim, settle
-from runtime.supervisor.discovery import bundles_in
+from runtime.supervisor.bundles.bundle import Bundle
+from runtime.supervisor.bundles.bundle_limits import limits_of
+from runtime.supervisor.bundles.changes import changes, touched
+from runtime.supervisor.bundles.claims import Claim, settle
+from runtime.supervisor.bundles.discovery import bundles_in
+from runtime.supervisor.bundles.environment import own_launch
 from runtime.supervisor.driver import Driver
-from runtime.supervisor.environment import own_launch
 from runtime.supervisor.logbook import LogBook
-from runtime.supervisor.sampler import Sampler
-from runtime.supervisor.watch import changes, touched
+from runtime.supervisor.watch.cgroups import Cells
+from runtime.supervisor.watch.sampler import Sampler
 
 log = structlog.get_logger("supervisor")
 

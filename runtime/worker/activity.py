@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from runtime.process.message_ring import IN, OUT
 from runtime.process.plumbing import Box
-from runtime.sdk.client import ClientProtocol, Transport
+from runtime.sdk.room.client import ClientProtocol, Transport
 
 _FOR_EVER_S: Final = 1e9
 

@@ -3,7 +3,8 @@
 A bundle with an environment of its own has neither this package nor the front's site-packages on its path,
 and must not get them: they hold other versions of what it pins.  So nothing is put on the path.  This file
 makes the one package ``runtime`` importable from where it lies, and its few dependencies come from the
-bundle's environment (`runtime.supervisor.environment` says which).  It imports the standard library alone.
+bundle's environment (`runtime.supervisor.bundles.environment` says which).  It imports the standard
+library alone.
 """
 
 from __future__ import annotations

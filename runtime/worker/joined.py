@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from runtime.compat import overlay
 from runtime.errors import RoomLost
 from runtime.sdk import otel
-from runtime.sdk.client import RoomClient, WebSocketClientProtocol
 from runtime.sdk.endpoint import portable
+from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 from runtime.wire import control
 from runtime.wire.room import Message
 from runtime.worker.activity import ActiveProtocol, ActiveTransport, Activity

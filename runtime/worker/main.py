@@ -53,9 +53,9 @@ def preload() -> None:
         return
     import websockets.asyncio.client  # noqa: F401
 
-    import runtime.sdk.client
-    import runtime.sdk.messaging
-    import runtime.sdk.room_agents  # noqa: F401
+    import runtime.sdk.room.client
+    import runtime.sdk.room.messaging
+    import runtime.sdk.room.room_agents  # noqa: F401
 
 
 def warm_up() -> None:

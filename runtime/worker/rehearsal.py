@@ -23,8 +23,8 @@ from typing import Any, Final
 from runtime.errors import RuntimeServiceError
 from runtime.process import child, packing, zygote
 from runtime.process.plumbing import WorkerEnds
-from runtime.sdk.client import RoomClient
 from runtime.sdk.endpoint import Endpoint
+from runtime.sdk.room.client import RoomClient
 from runtime.wire import control
 from runtime.worker import stage
 from runtime.worker.bundle import LoadedBundle

@@ -14,7 +14,7 @@ _MAX_WAITING_BYTES = 64 << 20
 
 
 class RelayTransport:
-    """The worker's end of a relayed connection; a `runtime.sdk.client.Transport`."""
+    """The worker's end of a relayed connection; a `runtime.sdk.room.client.Transport`."""
 
     def __init__(self, send: Callable[[Any], None], drain: Callable[[], Awaitable[None]]) -> None:
         self._send = send

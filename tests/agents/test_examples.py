@@ -15,8 +15,8 @@ from runtime.compat import finder
 from runtime.errors import RuntimeServiceError
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.host import HostDeclared, loading
-from runtime.sdk.participant import RemoteParticipant
-from runtime.sdk.toolkit import ToolContext
+from runtime.sdk.room.participant import RemoteParticipant
+from runtime.sdk.tools.toolkit import ToolContext
 
 pytestmark = pytest.mark.unit
 

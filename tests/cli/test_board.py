@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.cli.board import changes, end_text, rows
+from runtime.cli.serve.agent_table import changes, end_text, rows
 
 pytestmark = pytest.mark.unit
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cli.install_progress import Progress
 from runtime.cli.main import run
-from runtime.supervisor.environment import Stamp, environment_of
+from runtime.cli.service.install_progress import Progress
+from runtime.supervisor.bundles.environment import Stamp, environment_of
 
 pytestmark = pytest.mark.unit
 
@@ -64,7 +64,7 @@ def test_install_makes_those_that_are_asked_for(
         say("Collecting x")  # type: ignore[operator]
         return Stamp("3.13.0", "0.7.1", "")
 
-    monkeypatch.setattr("runtime.supervisor.installation.install", install)
+    monkeypatch.setattr("runtime.supervisor.bundles.installation.install", install)
     # All of a folder, one of it by name, and one by its own folder, as errors name it.
     for arguments in ([], ["agents", "own"], [str(agents / "own")]):
         assert run(["bundle", "install", *arguments]) == 0

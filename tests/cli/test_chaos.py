@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from runtime.cli import chaos
-from runtime.cli.chaos_probe import Answers
 from runtime.cli.server_process import ServerProcess
+from runtime.cli.session import chaos
+from runtime.cli.session.chaos_probe import Answers
 from runtime.cli.source import loaded
 from runtime.worker.fault import FAULTS
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.cli.chatter import MAX_LINE_CHARS, Chatter
+from runtime.cli.serve.server_log import MAX_LINE_CHARS, Chatter
 
 pytestmark = pytest.mark.unit
 

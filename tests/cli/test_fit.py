@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.cli.board import HEADER, Row
-from runtime.cli.fit import MAX_ROWS, fit
+from runtime.cli.serve.agent_table import HEADER, Row
+from runtime.cli.serve.agent_table_fit import MAX_ROWS, fit
 
 pytestmark = pytest.mark.unit
 

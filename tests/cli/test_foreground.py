@@ -25,8 +25,8 @@ from typing import Any
 import psutil
 import pytest
 
-from runtime.cli.board import Row
-from runtime.cli.foreground import Foreground
+from runtime.cli.serve.agent_table import Row
+from runtime.cli.serve.foreground import Foreground
 
 pytestmark = pytest.mark.process
 

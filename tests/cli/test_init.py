@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from runtime.cli.init import image_name
-from runtime.cli.init_files import FILES
+from runtime.cli.service.init import image_name
+from runtime.cli.service.init_files import FILES
 from runtime.settings import load_settings
 
 pytestmark = pytest.mark.unit

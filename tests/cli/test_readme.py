@@ -28,7 +28,7 @@ def test_every_path_is_in_the_table_of_paths() -> None:
     front = Path(__file__).resolve().parents[2] / "runtime" / "front"
     routes = {
         path
-        for file in front.glob("*.py")
+        for file in front.rglob("*.py")
         for path in re.findall(r'@paths\.\w+\("(/[^"]+)"', file.read_text())
         if path not in ("/", "/<path:endpoint>")
     }

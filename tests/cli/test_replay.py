@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runtime.cli.crash_file import report_in
+from runtime.cli.crash.crash_file import report_in
+from runtime.cli.crash.replay import _bundle, _revealed, replay
 from runtime.cli.failure import CommandFailed
-from runtime.cli.replay import _bundle, _revealed, replay
 
 pytestmark = pytest.mark.unit
 

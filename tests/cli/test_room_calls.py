@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from runtime.cli import room_calls
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.options import Reload
-from runtime.cli.room_calls import RoomCalls
+from runtime.cli.room import room_calls
+from runtime.cli.room.room_calls import RoomCalls
 
 pytestmark = pytest.mark.unit
 

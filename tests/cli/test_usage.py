@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runtime.cli import main
+from runtime.cli.session.usage import render
 from runtime.cli.terminal import Output
-from runtime.cli.usage import render
 
 pytestmark = pytest.mark.unit
 

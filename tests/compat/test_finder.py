@@ -52,7 +52,7 @@ def test_a_name_is_the_same_object_wherever_it_is_spelled() -> None:
     from meshagent.api import RoomClient
     from meshagent.api.room_server_client import RoomClient as Deeper
 
-    from runtime.sdk.client import RoomClient as Ours
+    from runtime.sdk.room.client import RoomClient as Ours
 
     assert TaskRunner is Newer
     assert RoomClient is Deeper is Ours
@@ -105,7 +105,7 @@ def test_the_host_s_module_loads_neither_chat_nor_documents() -> None:
         import meshagent.api.services
         from meshagent.api.services import ServiceHost
         from meshagent.otel import otel_config
-        heavy = ("pycrdt", "openai", "jsonschema", "runtime.sdk.chatbot", "runtime.sdk.client")
+        heavy = ("pycrdt", "openai", "jsonschema", "runtime.sdk.chat.chatbot", "runtime.sdk.room.client")
         print([name for name in heavy if name in sys.modules])
     """
     assert run(program) == "[]"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import ConfigError, SignatureInvalid
-from runtime.front.access import Access, Caller
-from runtime.front.refusal import Refusal
+from runtime.front.access.rules import Access, Caller
+from runtime.front.http.refusal import Refusal
 from runtime.settings import ServerSettings
 from runtime.wire.signature import Verified, meshagent_signature
 

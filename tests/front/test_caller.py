@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from runtime.dispatch import Accepted
+from runtime.dispatch.dispatcher import Accepted
 from runtime.errors import InvalidRequest, RoomError
-from runtime.front.caller import RoomCaller
+from runtime.front.access.caller import RoomCaller
 from runtime.session.admission import Refused
 from runtime.session.spec import SessionId
 from runtime.wire.signature import verify

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from runtime.front.app import create_app
-from runtime.front.door import Door
-from runtime.front.events import Readers
+from runtime.front.fast_path import Door
+from runtime.front.operator.events import Readers
 from runtime.wire.signature import meshagent_signature
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.front import events
+from runtime.front.operator import events
 from tests.front.conftest import read_head, request
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

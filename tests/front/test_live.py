@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.front import events, live
+from runtime.front.operator import events
+from runtime.front.studio import live
 from runtime.session.info import BundleInfo, Vitals
 from runtime.session.record import ExitReason
 from runtime.session.use import UsePoint

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
-from runtime.front import body as front_body
-from runtime.front.model_stream import events_of
-from runtime.front.model_turns import MAX_STORED, MAX_STORED_BYTES, Stored, Turns
+from runtime.front.http import body as front_body
+from runtime.front.model.stream import events_of
+from runtime.front.model.turns import MAX_STORED, MAX_STORED_BYTES, Stored, Turns
 from runtime.rooms.token import AGENT_DEFAULT
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.front.overview import HISTORY_COUNT, MAX_ENDPOINTS, OTHER, Overview
+from runtime.front.studio.overview import HISTORY_COUNT, MAX_ENDPOINTS, OTHER, Overview
 from runtime.session.info import BundleInfo, Capacity, Vitals
 from runtime.session.record import ExitReason
 from tests.fakes import FakePlacement, endpoint

@@ -7,7 +7,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from runtime.front.socket import MAX_WAITING_COUNT
+from runtime.front.http.socket import MAX_WAITING_COUNT
 from runtime.session.record import ExitReason
 from runtime.wire.signature import meshagent_signature
 from tests.fakes import FakePlacement

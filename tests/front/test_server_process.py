@@ -124,9 +124,7 @@ async def test_a_signal_ends_an_idle_server_in_under_a_second(
     async with running(tmp_path) as one:
         code, took_s = await one.end(number)
         assert code == 0
-        assert (
-            took_s < 10
-        )  # the interpreter's own end
+        assert took_s < 10  # the interpreter's own end
     assert not (tmp_path / "state" / "server.json").exists()
 
 

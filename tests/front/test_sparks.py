@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.front.sparks import KEPT, Sparks, resampled, shares
+from runtime.front.operator.recent_use import KEPT, Sparks, resampled, shares
 from runtime.session.use import UsePoint
 
 pytestmark = pytest.mark.unit

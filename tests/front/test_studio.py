@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.front import studio
-from runtime.front.visits import CODE_S
+from runtime.front.access.browser_sessions import CODE_S
+from runtime.front.studio import pages as studio
 from tests.front.conftest import Answer
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from runtime.front.app import create_app
-from runtime.front.events import Readers
-from runtime.front.openapi import document
-from runtime.front.problems import STATUS
+from runtime.front.http.problems import STATUS
+from runtime.front.openapi.document import document
+from runtime.front.operator.events import Readers
 from runtime.session.info import BundleInfo
 from runtime.wire.manifest import RESERVED, reserved_by
 from tests.fakes import FakePlacement, endpoint

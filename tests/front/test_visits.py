@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from runtime.front.visits import CODE_S, FILE, MAX_CODES, MAX_VISITS, VISIT_S, Visits, cookie_of
+from runtime.front.access.browser_sessions import (
+    CODE_S,
+    FILE,
+    MAX_CODES,
+    MAX_VISITS,
+    VISIT_S,
+    Visits,
+    cookie_of,
+)
 
 pytestmark = pytest.mark.unit
 

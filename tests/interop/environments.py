@@ -22,15 +22,15 @@ from typing import Final
 import pytest
 
 from runtime.errors import BundleError
-from runtime.supervisor.environment import (
+from runtime.supervisor.bundles.environment import (
     WORKER_REQUIREMENTS,
     Environment,
     Stamp,
     environment_of,
     wants_of,
 )
-from runtime.supervisor.installation import install as install_bundle
-from runtime.supervisor.interpreter import Interpreter, ask, choose, interpreters
+from runtime.supervisor.bundles.installation import install as install_bundle
+from runtime.supervisor.bundles.interpreter import Interpreter, ask, choose, interpreters
 
 VERSIONS: Final = tuple((os.environ.get("INTEROP_VERSIONS") or "0.7.1 0.55.1").split())
 """The release nearest to the seed's day among those that install, and the newest; or those that are named."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime.sdk.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 
 pytestmark = pytest.mark.process
 

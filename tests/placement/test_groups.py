@@ -15,7 +15,7 @@ from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
-from runtime.supervisor.cells import Cells
+from runtime.supervisor.watch.cgroups import Cells
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.front.crash_bundle import crash_bundle
-from runtime.front.crashes import report_json
+from runtime.front.operator.crash_bundle import crash_bundle
+from runtime.front.operator.crashes import report_json
 from runtime.session.crash import CrashReport, to_json
 from runtime.session.events import Exited, Released
 from runtime.session.record import ExitReason

@@ -14,7 +14,7 @@ import pytest_asyncio
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from runtime.sdk.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 from runtime.session.events import Exited, Ready
 from runtime.session.record import ExitReason
 from runtime.session.spec import SessionSpec, new_session_id

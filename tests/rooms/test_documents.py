@@ -17,7 +17,7 @@ from runtime.rooms.document import Document
 from runtime.rooms.document_schema import DocumentSchema
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.thread_schema import THREAD_SCHEMA
-from runtime.sdk.document import Document as Read
+from runtime.sdk.room.document import Document as Read
 
 pytestmark = pytest.mark.process
 

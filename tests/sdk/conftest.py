@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from runtime.errors import RoomLost
 from runtime.rooms.hub import RoomHub
-from runtime.sdk.client import RoomClient
+from runtime.sdk.room.client import RoomClient
 
 
 class Line:

@@ -9,11 +9,11 @@ import pytest
 
 from runtime.errors import InvalidTransition
 from runtime.sdk.agent import Agent, SingleRoomAgent
-from runtime.sdk.client import RoomException
-from runtime.sdk.function_tool import tool
-from runtime.sdk.remote_toolkit import RemoteToolkit
-from runtime.sdk.requirements import RequiredSchema, RequiredToolkit, Requirement
-from runtime.sdk.toolkit import ToolContext
+from runtime.sdk.room.client import RoomException
+from runtime.sdk.room.requirements import RequiredSchema, RequiredToolkit, Requirement
+from runtime.sdk.tools.function_tool import tool
+from runtime.sdk.tools.remote_toolkit import RemoteToolkit
+from runtime.sdk.tools.toolkit import ToolContext
 from runtime.wire.content import JsonContent
 
 pytestmark = pytest.mark.unit

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import RoomFull
-from runtime.sdk import connection, developer, messaging
-from runtime.sdk.client import RoomException
-from runtime.sdk.schema import Schema, SchemaMismatch
+from runtime.sdk.room import connection, developer, messaging
+from runtime.sdk.room.client import RoomException
+from runtime.sdk.tools.schema import Schema, SchemaMismatch
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import ChannelClosed, RoomError, RoomLost, RoomUnreachable
-from runtime.sdk.client import RoomClient, RoomException
+from runtime.sdk.room.client import RoomClient, RoomException
 from runtime.wire.content import JsonContent
 from runtime.wire.room import Assembler, Message, encode
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import RemoteProtocolError
-from runtime.sdk.document import Document
+from runtime.sdk.room.document import Document
 
 pytestmark = pytest.mark.unit
 

@@ -18,7 +18,7 @@ from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTr
 from runtime.sdk import host
 from runtime.sdk.host import HostDeclared, ServiceHost
 from runtime.sdk.task_runner import TaskRunner
-from runtime.sdk.toolkit import Tool, Toolkit
+from runtime.sdk.tools.toolkit import Tool, Toolkit
 from runtime.session.spec import Limits
 
 pytestmark = pytest.mark.unit

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runtime.errors import RoomError
-from runtime.sdk.client import RoomException
-from runtime.sdk.messaging import RoomMessage
+from runtime.sdk.room.client import RoomException
+from runtime.sdk.room.messaging import RoomMessage
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ import pytest
 
 from runtime.errors import RoomFull, RoomLost
 from runtime.rooms.limits import RoomLimits
-from runtime.sdk.outbox import Outbox
-from runtime.sdk.room_exception import RoomException
+from runtime.sdk.room.outbox import Outbox
+from runtime.sdk.room.room_exception import RoomException
 from runtime.wire.room import MAX_MESSAGE_BYTES, MAX_SENT_BYTES, Message
 
 pytestmark = pytest.mark.unit

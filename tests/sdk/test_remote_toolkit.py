@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from runtime.errors import InvalidTransition
-from runtime.sdk.client import RoomException
 from runtime.sdk.endpoint import portable
-from runtime.sdk.function_tool import tool
-from runtime.sdk.remote_toolkit import RemoteToolkit, start_hosted_toolkit
-from runtime.sdk.response import FileResponse
-from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+from runtime.sdk.room.client import RoomException
+from runtime.sdk.tools.function_tool import tool
+from runtime.sdk.tools.remote_toolkit import RemoteToolkit, start_hosted_toolkit
+from runtime.sdk.tools.response import FileResponse
+from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import FileContent, JsonContent, TextContent
 
 pytestmark = pytest.mark.unit

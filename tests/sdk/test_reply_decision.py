@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from runtime.model.contract import ModelError
+from runtime.sdk.chat.reply_decision import Question, decide, decide_by_position, decide_by_rule
+from runtime.sdk.chat.thread import ThreadMessage
 from runtime.sdk.llm.adapter import LLMAdapter
-from runtime.sdk.reply_decision import Question, decide, decide_by_position, decide_by_rule
-from runtime.sdk.thread import ThreadMessage
 
 pytestmark = pytest.mark.unit
 

@@ -28,7 +28,7 @@ def test_an_unknown_name_is_the_usual_error() -> None:
 
 def test_the_decorator_is_not_hidden_by_a_module() -> None:
     program = (
-        "import runtime.sdk.toolkit, runtime.sdk.function_tool\n"
+        "import runtime.sdk.tools.toolkit, runtime.sdk.tools.function_tool\n"
         "from runtime.sdk import tool\n"
         "print(type(tool).__name__)"
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.sdk.client import RoomException
-from runtime.sdk.storage import CHUNK_BYTES
+from runtime.sdk.room.client import RoomException
+from runtime.sdk.room.storage import CHUNK_BYTES
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigError
-from runtime.sdk.client import RoomException
+from runtime.sdk.room.client import RoomException
 from runtime.sdk.task_context import TaskContext
 from runtime.sdk.task_runner import TaskRunner
 from runtime.wire.content import JsonContent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.sdk.document import Document
-from runtime.sdk.thread import MAX_TEXT_CHARS, Thread
+from runtime.sdk.chat.thread import MAX_TEXT_CHARS, Thread
+from runtime.sdk.room.document import Document
 
 pytestmark = pytest.mark.unit
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from runtime.errors import BundleError, ConfigError, ToolNotFound
-from runtime.sdk.function_tool import FunctionTool, tool
-from runtime.sdk.participant import Participant
-from runtime.sdk.response import FileResponse, JsonResponse, TextResponse, ensure_content
-from runtime.sdk.room_exception import RoomException
-from runtime.sdk.schema import SchemaMismatch
-from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+from runtime.sdk.room.participant import Participant
+from runtime.sdk.room.room_exception import RoomException
+from runtime.sdk.tools.function_tool import FunctionTool, tool
+from runtime.sdk.tools.response import FileResponse, JsonResponse, TextResponse, ensure_content
+from runtime.sdk.tools.schema import SchemaMismatch
+from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import EmptyContent, JsonContent, TextContent
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
 from runtime.errors import RoomLost, RoomRefused, RoomUnreachable
-from runtime.sdk.transport import WebSocketClientProtocol, dial_address
+from runtime.sdk.room.transport import WebSocketClientProtocol, dial_address
 
 pytestmark = pytest.mark.process
 

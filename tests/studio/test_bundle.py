@@ -16,10 +16,10 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "ui"
-STATIC = ROOT / "runtime" / "front" / "static"
+STATIC = ROOT / "runtime" / "front" / "studio" / "static"
 MAX_GZIP_BYTES = 120_000
 MAX_LATER_GZIP_BYTES = 80_000
-BUILD = "ui/ and runtime/front/static differ; run: make ui"
+BUILD = "ui/ and runtime/front/studio/static differ; run: make ui"
 
 
 def source_hash() -> str:

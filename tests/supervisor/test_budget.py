@@ -12,7 +12,7 @@ from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
-from runtime.supervisor.budget import Budget, Excess, Finding, NearLimit, Pause
+from runtime.supervisor.watch.budget import Budget, Excess, Finding, NearLimit, Pause
 
 pytestmark = pytest.mark.unit
 

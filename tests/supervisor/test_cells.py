@@ -11,7 +11,7 @@ import pytest
 from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground, Unusable
 from runtime.session.spec import Limits
-from runtime.supervisor.cells import Cell, Cells, controls
+from runtime.supervisor.watch.cgroups import Cell, Cells, controls
 
 pytestmark = pytest.mark.process
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import BundleNotFound
-from runtime.supervisor.discovery import bundles_in
-from runtime.supervisor.watch import touched
+from runtime.supervisor.bundles.changes import touched
+from runtime.supervisor.bundles.discovery import bundles_in
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import BundleError, EnvironmentUnusable
-from runtime.supervisor.environment import Environment, Stamp, environment_of, own_launch, wants_of
+from runtime.supervisor.bundles.environment import Environment, Stamp, environment_of, own_launch, wants_of
 
 pytestmark = pytest.mark.unit
 

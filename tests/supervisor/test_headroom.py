@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.process.available import available_bytes
-from runtime.supervisor.headroom import FIRST_GUESS_BYTES, Headroom
+from runtime.supervisor.watch.headroom import FIRST_GUESS_BYTES, Headroom
 
 pytestmark = pytest.mark.unit
 MIB = 1 << 20

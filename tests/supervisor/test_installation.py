@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import BundleError
-from runtime.supervisor.environment import SDK_REQUIREMENTS, WORKER_REQUIREMENTS, Environment, environment_of
-from runtime.supervisor.installation import install
+from runtime.supervisor.bundles.environment import (
+    SDK_REQUIREMENTS,
+    WORKER_REQUIREMENTS,
+    Environment,
+    environment_of,
+)
+from runtime.supervisor.bundles.installation import install
 
 pytestmark = pytest.mark.process
 

@@ -4,7 +4,7 @@ import pytest
 
 from runtime.process.plumbing import Heartbeat
 from runtime.process.tree import TreeUse
-from runtime.supervisor.instruments import Instruments
+from runtime.supervisor.watch.instruments import Instruments
 
 pytestmark = pytest.mark.unit
 

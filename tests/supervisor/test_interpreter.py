@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import BundleError
-from runtime.supervisor.interpreter import Interpreter, ask, choose, interpreters, satisfies
+from runtime.supervisor.bundles.interpreter import Interpreter, ask, choose, interpreters, satisfies
 
 pytestmark = pytest.mark.process
 

@@ -13,7 +13,7 @@ from runtime.session.info import LogLine, MessageSeen
 from runtime.session.record import Exit, ExitReason, Failure
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
-from runtime.supervisor.post_mortem import LOG_LINES, PostMortem
+from runtime.supervisor.reports.post_mortem import LOG_LINES, PostMortem
 from runtime.wire.control import Failed
 from runtime.wire.room import Message
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace

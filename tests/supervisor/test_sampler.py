@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from runtime.clock import SystemClock
 from runtime.process.procfs import Machine
-from runtime.supervisor.sampler import Sampler
+from runtime.supervisor.watch.sampler import Sampler
 from tests.conftest import PATIENCE
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]

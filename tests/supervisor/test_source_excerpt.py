@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.supervisor.source_excerpt import MAX_FILE_BYTES, read_excerpt
+from runtime.supervisor.reports.source_excerpt import MAX_FILE_BYTES, read_excerpt
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.supervisor.stack_text import fatal_part, stacks_text
+from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
 from runtime.wire.trace import TaskTrace
 
 pytestmark = pytest.mark.unit

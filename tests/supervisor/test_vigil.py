@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.vigil import Awake, Hung, Late, Phase, Pulse, Sign, Silence, Vigil
+from runtime.supervisor.watch.hang_detector import Awake, Hung, Late, Phase, Pulse, Sign, Silence, Vigil
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.supervisor.environment import SDK_REQUIREMENTS, WORKER_REQUIREMENTS
+from runtime.supervisor.bundles.environment import SDK_REQUIREMENTS, WORKER_REQUIREMENTS
 
 pytestmark = pytest.mark.process
 
@@ -61,7 +61,8 @@ def test_our_agents_classes_need_their_few_more() -> None:
     after = "lend_package()\nfrom runtime.compat import finder; finder.install()\n"
     after += "from meshagent.agents.chat import ChatBot\nfrom meshagent.agents import TaskRunner\n"
     after += "from meshagent.tools import Toolkit\nfrom meshagent.api import ParticipantToken, RoomClient\n"
-    after += "import runtime.sdk.sync, runtime.sdk.document, websockets.asyncio.client\nprint('imported')"
+    after += "import runtime.sdk.room.sync, runtime.sdk.room.document\n"
+    after += "import websockets.asyncio.client\nprint('imported')"
     after = after.replace("lend_package()", "boot['lend_package']()")
     before = f"boot = {{'__name__': 'boot', '__file__': {str(BOOT)!r}}}\n"
     before += f"exec(compile(open({str(BOOT)!r}).read(), 'boot', 'exec'), boot)"

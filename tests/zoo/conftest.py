@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.sdk.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 from tests.conftest import PATIENCE
 from tests.placement.conftest import Node
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from runtime.sdk.context import AgentChatContext
 
 if TYPE_CHECKING:
-    from runtime.sdk.client import RoomClient
-    from runtime.sdk.participant import Participant
-    from runtime.sdk.toolkit import Toolkit
+    from runtime.sdk.room.client import RoomClient
+    from runtime.sdk.room.participant import Participant
+    from runtime.sdk.tools.toolkit import Toolkit
 
 EventHandler = Callable[[dict[str, Any]], None]
 """Hears of a turn as it happens, in the Responses API's event names: ``response.output_text.delta`` with

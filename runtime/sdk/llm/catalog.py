@@ -25,7 +25,7 @@ from runtime.wire.content import (
 )
 
 if TYPE_CHECKING:
-    from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+    from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 
 MAX_TOOLS = 128
 MAX_NAME_CHARS = 64

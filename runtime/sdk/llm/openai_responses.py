@@ -19,12 +19,12 @@ from runtime.sdk.llm.adapter import EventHandler, LLMAdapter
 from runtime.sdk.llm.catalog import ToolCatalog, output_text
 from runtime.sdk.llm.openai_model import OpenAIModel, is_configured, preload
 from runtime.sdk.meter import meter
-from runtime.sdk.toolkit import ToolContext
+from runtime.sdk.tools.toolkit import ToolContext
 
 if TYPE_CHECKING:
-    from runtime.sdk.client import RoomClient
-    from runtime.sdk.participant import Participant
-    from runtime.sdk.toolkit import Toolkit
+    from runtime.sdk.room.client import RoomClient
+    from runtime.sdk.room.participant import Participant
+    from runtime.sdk.tools.toolkit import Toolkit
 
 MODEL_VARIABLE = "OPENAI_MODEL"
 DEFAULT_MODEL = "gpt-5.1"

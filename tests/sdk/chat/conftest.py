@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.model.contract import Completed, ModelEvent, ModelRequest, TextDelta, Usage
-from runtime.sdk.client import RoomClient
+from runtime.sdk.room.client import RoomClient
 
 
 class Server:

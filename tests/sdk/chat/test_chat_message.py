@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runtime.sdk.chat_message import MAX_ATTACHMENTS, said_from
-from runtime.sdk.participant import RemoteParticipant
+from runtime.sdk.chat.chat_message import MAX_ATTACHMENTS, said_from
+from runtime.sdk.room.participant import RemoteParticipant
 
 pytestmark = pytest.mark.unit
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from runtime.sdk import chat_session, chat_turn
-from runtime.sdk.chat_session import ChatSession
-from runtime.sdk.client import RoomClient
-from runtime.sdk.thread import Thread
+from runtime.sdk.chat import chat_session, chat_turn
+from runtime.sdk.chat.chat_session import ChatSession
+from runtime.sdk.chat.thread import Thread
+from runtime.sdk.room.client import RoomClient
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 

@@ -9,17 +9,17 @@ import pytest
 
 from runtime.errors import NotFound, RoomLost
 from runtime.model.contract import ModelError
-from runtime.sdk import chat_session
-from runtime.sdk.chat_session import ChatSession
-from runtime.sdk.chat_thread import HISTORY_MESSAGES, MAX_WAITING
-from runtime.sdk.chatbot import ChatBot
+from runtime.sdk.chat import chat_session
+from runtime.sdk.chat.chat_session import ChatSession
+from runtime.sdk.chat.chat_thread import HISTORY_MESSAGES, MAX_WAITING
+from runtime.sdk.chat.chatbot import ChatBot
+from runtime.sdk.chat.thread import Thread
 from runtime.sdk.llm.openai_responses import OpenAIResponsesAdapter
-from runtime.sdk.messaging import RoomMessage
-from runtime.sdk.remote_toolkit import RemoteToolkit
-from runtime.sdk.requirements import RequiredToolkit
+from runtime.sdk.room.messaging import RoomMessage
+from runtime.sdk.room.requirements import RequiredToolkit
 from runtime.sdk.task_runner import TaskRunner
-from runtime.sdk.thread import Thread
-from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+from runtime.sdk.tools.remote_toolkit import RemoteToolkit
+from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 
 pytestmark = pytest.mark.process
 

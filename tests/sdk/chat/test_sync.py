@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import NotFound, RoomError, RoomFull
-from runtime.sdk.document import Document
-from runtime.sdk.room_exception import RoomException
-from runtime.sdk.sync import SyncClient
+from runtime.sdk.room.document import Document
+from runtime.sdk.room.room_exception import RoomException
+from runtime.sdk.room.sync import SyncClient
 from runtime.wire.content import EmptyContent, JsonContent
 from runtime.wire.room import Message
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.sdk.participant import RemoteParticipant
+from runtime.sdk.room.participant import RemoteParticipant
 
 
 @dataclass

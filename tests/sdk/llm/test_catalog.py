@@ -9,8 +9,8 @@ import pytest
 
 from runtime.model.contract import ToolCall
 from runtime.sdk.llm.catalog import MAX_TOOLS, ToolCatalog, output_text
-from runtime.sdk.participant import RemoteParticipant
-from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+from runtime.sdk.room.participant import RemoteParticipant
+from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import (
     EmptyContent,
     ErrorContent,

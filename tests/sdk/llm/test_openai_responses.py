@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from runtime.model.contract import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.openai_responses import MAX_ANSWER_CHARS, OpenAIResponsesAdapter
-from runtime.sdk.toolkit import Tool, ToolContext, Toolkit
+from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 
 pytestmark = pytest.mark.process
 

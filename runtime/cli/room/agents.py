@@ -1,0 +1,144 @@
+"""``bulkhead agents``: what is in a room, asked once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.options import Form, NeededRoom, Url
+from runtime.cli.terminal import Output, clean, say, show
+
+if TYPE_CHECKING:
+    from runtime.sdk.room.client import RoomClient
+
+As = Annotated[str | None, typer.Option("--as", help="Name to enter the room with.", show_default=False)]
+_COLUMNS = {
+    "table": ("name", "kind", "description"),
+    "wide": ("name", "kind", "title", "description"),
+}
+
+
+def list_agents(room: NeededRoom, url: Url = None, name: As = None, output: Form = Output.TABLE) -> None:
+    """List the agents and tools of a room."""
+
+    async def look(client: RoomClient) -> list[dict[str, Any]]:
+        await client.messaging.enable()  # who chats is known to those alone who could be talked to
+        found = [
+            _item(str(one.name or one.id), "chatbot", "", "", None)
+            for one in client.messaging.get_participants()
+            if one.role == "agent"
+        ]
+        found += [
+            _item(agent.name, "agent", agent.title, agent.description, agent.input_schema)
+            for agent in await client.agents.list_agents()
+        ]
+        for toolkit in await client.agents.list_toolkits():
+            found += [
+                _item(f"{toolkit.name}.{tool.name}", "tool", tool.title, tool.description, tool.input_schema)
+                for tool in toolkit.tools
+            ]
+        return found
+
+    items = _in_room(url, room, name, look)
+    say(show(items, output, name="name", columns=_COLUMNS, empty=f"the room {room} has no agents or tools"))
+
+
+def _item(name: str, kind: str, title: str | None, description: str | None, schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": kind,
+        "title": title or "",
+        "description": description or "",
+        "input_schema": schema,
+    }
+
+
+def ask(
+    room: NeededRoom,
+    agent: Annotated[str, typer.Option("--agent", help="Agent to ask.")],
+    input_: Annotated[
+        str, typer.Option("--input", help="Its input, as JSON; - reads standard input.")
+    ] = "{}",
+    url: Url = None,
+    name: As = None,
+) -> None:
+    """Give a task to an agent and print its answer as JSON."""
+    import json
+
+    arguments = _json(input_, "--input")
+
+    async def work(client: RoomClient) -> Any:
+        return (await client.agents.ask(agent=agent, arguments=arguments)).json
+
+    say(json.dumps(_in_room(url, room, name, work), ensure_ascii=False))
+
+
+def invoke_tool(
+    room: NeededRoom,
+    toolkit: Annotated[str, typer.Option("--toolkit", help="Toolkit that has the tool.")],
+    tool: Annotated[str, typer.Option("--tool", help="Tool to call.")],
+    arguments: Annotated[
+        str, typer.Option("--arguments", help="Its arguments, as JSON; - reads standard input.")
+    ] = "{}",
+    url: Url = None,
+    name: As = None,
+) -> None:
+    """Call a tool and print what it answers."""
+    import json
+
+    given = _json(arguments, "--arguments")
+
+    async def work(client: RoomClient) -> Any:
+        return await client.agents.invoke_tool(toolkit=toolkit, tool=tool, arguments=given)
+
+    content = _in_room(url, room, name, work)
+    if hasattr(content, "json"):
+        say(json.dumps(content.json, ensure_ascii=False))
+    elif hasattr(content, "text"):
+        say(clean(content.text))
+    elif getattr(content, "data", b""):
+        import sys
+
+        sys.stdout.buffer.write(content.data)
+
+
+def _json(text: str, option: str) -> dict[str, Any]:
+    import json
+    import sys
+
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    try:
+        value = json.loads(sys.stdin.buffer.read() if text == "-" else text)
+    except ValueError as error:
+        cure = "Quote it for the shell: '{\"a\": 1}'."
+        raise CommandFailed(f"{option} is not JSON: {error}", cure=cure, exit_code=ExitCode.USAGE) from error
+    if not isinstance(value, dict):
+        what = {list: "a list", str: "a text", type(None): "null"}.get(type(value), "a single value")
+        cure = f'Write names and values: {option} \'{{"name": "value"}}\'.'
+        raise CommandFailed(
+            f"{option} must be a JSON object, not {what}", cure=cure, exit_code=ExitCode.USAGE
+        )
+    return value
+
+
+def _in_room(url: str | None, room: str, name: str | None, work: Any) -> Any:
+    from runtime.cli.api import find_server
+    from runtime.cli.entry import client, person, run
+    from runtime.cli.failure import CommandFailed
+    from runtime.errors import NotFound, RoomError
+    from runtime.sdk.room.room_exception import RoomException
+    from runtime.wire.content import CODE_NOT_FOUND
+
+    async def enter() -> Any:
+        async with client(find_server(url), room, name or person()) as entered:
+            return await work(entered)
+
+    try:
+        return run(enter())
+    except RoomError as error:
+        code = error.error_code if isinstance(error, RoomException) else None
+        is_absent = isinstance(error, NotFound) or code == CODE_NOT_FOUND
+        hint = f"`bulkhead agents list --room {room}` shows what is there." if is_absent else ""
+        raise CommandFailed(error.message, cure=error.cure or hint) from error

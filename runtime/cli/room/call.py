@@ -1,0 +1,73 @@
+"""``bulkhead call``: send the webhook that calls an agent into a room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.options import NeededRoom, Url
+from runtime.cli.terminal import say
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+
+def call(
+    endpoint: Annotated[str, typer.Argument(help="Path such as /chat, or a whole address.")],
+    room: NeededRoom,
+    room_url: Annotated[
+        str | None,
+        typer.Option(
+            "--room-url", help="Websocket address of the room; default: the server's own.", show_default=False
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", envvar="MESHAGENT_TOKEN", help="Participant token.", show_default=False),
+    ] = None,
+    arguments: Annotated[str, typer.Option("--arguments", help="Arguments for the agent, as JSON.")] = "{}",
+    wait_s: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds to wait until it is ready; 0: do not.")
+    ] = 15.0,
+    url: Url = None,
+) -> None:
+    """Call an agent into a room."""
+    import json
+    from urllib.parse import urlsplit
+
+    from runtime.cli.api import Api, find_server
+    from runtime.cli.room.agents import _json
+
+    if "://" in endpoint:
+        parts = urlsplit(endpoint)
+        api, path = Api(f"{parts.scheme}://{parts.netloc}"), parts.path or "/"
+    else:
+        api, path = find_server(url), "/" + endpoint.lstrip("/")
+    data: dict[str, Any] = {"room_name": room, "arguments": _json(arguments, "--arguments")}
+    data |= {key: value for key, value in (("room_url", room_url), ("token", token)) if value}
+    say(json.dumps(post_call(api, path, data, wait_s=wait_s), ensure_ascii=False))
+
+
+def post_call(api: Api, path: str, data: dict[str, Any], *, wait_s: float = 0.0) -> Any:
+    """Send ``room.call``, signed when a webhook secret is set here; returns the JSON of the answer.
+
+    Raises:
+        CommandFailed: Nobody serves the path, the call was refused, or the agent could not start.
+    """
+    import json
+    import os
+    import time
+
+    from runtime.settings import load_settings
+    from runtime.wire.signature import meshagent_signature
+
+    # MeshAgent's receivers hash Python's own form of the JSON, so that is what is sent.
+    body = json.dumps({"event": "room.call", "data": data}).encode()
+    headers: dict[str, str] = {}
+    if wait_s:
+        headers["Prefer"] = f"wait={wait_s:g}"
+    secrets = load_settings(env=os.environ).server.webhook_secret.split()
+    if secrets:
+        headers["Meshagent-Signature"] = meshagent_signature(body, secrets[0], iat=int(time.time()))
+    return api.post(path, body, headers=headers, timeout_s=wait_s + 10.0).body

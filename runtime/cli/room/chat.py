@@ -1,0 +1,47 @@
+"""``bulkhead chat``: talk to an agent in a room from the terminal, or from a pipe."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime.cli.options import NeededRoom, Url
+from runtime.cli.terminal import clean, is_plain, note, paint
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+HELP = "/tools lists tools · /cancel or Ctrl-C stops an answer · /clear forgets · /quit leaves"
+
+
+def chat(
+    room: NeededRoom,
+    to: Annotated[str, typer.Option("--to", help="Participant to talk to.")] = "chatbot",
+    name: Annotated[
+        str | None, typer.Option("--as", help="Name to enter the room with.", show_default=False)
+    ] = None,
+    url: Url = None,
+) -> int:
+    """Chat with an agent.  With a pipe: answers each line and ends (echo hi | bulkhead chat ...)."""
+    from runtime.cli.api import find_server
+
+    return talk(find_server(url), room, to, name)
+
+
+def talk(api: Api, room: str, to: str, name: str | None = None) -> int:
+    """Chat until the input ends or somebody says /quit; returns the exit status."""
+    from runtime.cli.entry import client, person, run
+    from runtime.cli.room.chat_loop import ChatLoop
+
+    name = name or person()
+    loop = ChatLoop(
+        client(api, room, name),
+        to=to,
+        prompt="" if not sys.stdin.isatty() else paint(f"{name} › ", "cyan"),
+        show_progress=not is_plain(sys.stdout),
+    )
+    if sys.stdin.isatty():
+        note(f"{clean(to)} in room {clean(room)}.  {HELP}", "dim")
+    return run(loop.run())

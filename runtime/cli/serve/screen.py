@@ -1,0 +1,90 @@
+"""The screen of a server: what it offers, then the table of its agents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runtime import __version__
+from runtime.cli.api import Api, running_in
+from runtime.cli.failure import CommandFailed
+from runtime.cli.serve.foreground import Foreground, Key, heading, since_start_s
+from runtime.cli.serve.studio import studio_line
+from runtime.cli.terminal import say
+from runtime.settings import load_settings
+
+
+def show_screen(
+    flags: Mapping[str, Any],
+    sources: Sequence[Path],
+    config: Path | None,
+    *,
+    keys: Mapping[str, Key] | None = None,
+    footer: str = "Ctrl-C to stop",
+    show_prints: bool = True,
+    opens: bool = False,
+) -> int:
+    """Serve in the foreground until told to stop; returns the exit status.
+
+    Args:
+        opens: Open the Studio in the browser of whoever sits there.
+
+    Raises:
+        CommandFailed: The server could not start, or ended by itself.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    settings = load_settings(flags=given, env=os.environ, file=config)
+    given["server.state_dir"] = free_state_dir(settings.server.state_dir)
+    foreground = Foreground(given, sources, config, keys=keys, footer=footer, show_prints=show_prints)
+    foreground.drain_s = settings.server.drain_s
+    foreground.hold()
+    api = foreground.start()
+    ready_s = since_start_s()
+    say(heading(__version__, ready_s))
+    say()
+    try:
+        foreground.settle(called=bool(settings.server.room))
+    except CommandFailed:
+        foreground.abandon()
+        raise
+    say(studio_line(api, settings.server.room, opens=opens))
+    for line in _offers(api, foreground):
+        say(line)
+    say()
+    foreground.release()
+    return foreground.watch()
+
+
+def free_state_dir(base: Path) -> Path:
+    """The folder, or ``run`` below it while another server uses the folder.
+
+    Raises:
+        CommandFailed: Both are in use.
+    """
+    for folder in (base, base / "run"):
+        if running_in(folder) is None:
+            return folder.resolve()
+    raise CommandFailed(
+        f"two servers keep their state in {base} already ({running_in(base)}, {running_in(base / 'run')})",
+        cure="Stop one, or give this one a folder of its own: --state-dir.",
+    )
+
+
+def model_line(env: Mapping[str, str]) -> str:
+    """Which model agents will ask."""
+    if env.get("OPENAI_BASE_URL"):
+        return f"{env.get('OPENAI_MODEL') or 'default model'} at {env['OPENAI_BASE_URL']}"
+    if env.get("OPENAI_API_KEY"):
+        return f"{env.get('OPENAI_MODEL') or 'default model'} at OpenAI"
+    return "built-in offline model  (set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)"
+
+
+def _offers(api: Api, foreground: Foreground) -> list[str]:
+    paths = list(dict.fromkeys(row.path for row in foreground.rows if row.state != "failed"))
+    first = "/chat" if "/chat" in paths else (paths[0] if paths else "/<endpoint>")
+    lines = [f"  Webhooks    POST {api.url}{first}"]
+    lines.append(f"  Workers     {api.url}/workers")
+    lines.append(f"  Model       {model_line(os.environ)}")
+    return lines

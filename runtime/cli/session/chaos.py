@@ -1,0 +1,352 @@
+"""``bulkhead chaos``: make sessions of one endpoint misbehave, and measure one of another meanwhile."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.options import Form, Url
+from runtime.cli.terminal import Output, clean, note, paint, say, show
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+FAULTS = {
+    "raise": "an exception in a background task",
+    "exit": "os._exit",
+    "segfault": "a segmentation fault",
+    "kill": "SIGKILL",
+    "busy": "a loop that never ends",
+    "sleep": "a blocking call that never returns",
+    "stop": "SIGSTOP",
+    "alloc": "memory, 200 MB more each second",
+    "forkbomb": "processes that fork processes",
+    "flood": "log lines as fast as they go",
+    "files": "files that are opened and never closed",
+    "orphan": "a child that leaves the session, whose parent then exits",
+}
+BURNERS = {"busy", "forkbomb", "flood", "files", "alloc"}
+"""Faults that compete for the processor: there the kernel's scheduler decides how long a turn takes."""
+
+LIVES = {"flood": "throttled", "stop": "frozen"}
+"""Faults that end nobody: what the session is until somebody ends it, as the command then does."""
+
+_DISTURBED = "DISTURBED"
+_QUIET_S = 2.0
+_LEAST_S = 1.5
+_LIVES_S = 4.0
+_ENDS_S = 60.0
+_CALM_MS, _CALM_TIMES = 5.0, 5.0
+_BURNING_MS, _BURNING_TIMES = 50.0, 20.0
+_WIDTHS = (10, 34, 9, 13, 10, 13, 0)
+_HEADER = ("FAULT", "VICTIM", "AFTER", "SIBLING P50", "P99", "RESULT", "WHERE")
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """One fault, what became of its victim, and what its sibling noticed."""
+
+    fault: str
+    session: str
+    reason: str
+    message: str
+    after_s: float
+    p50_ms: float
+    p99_ms: float
+    lost: int
+    result: str
+    where: str = ""
+
+
+def chaos(
+    target: Annotated[str, typer.Option("--target", help="Endpoint whose sessions misbehave: /chat.")],
+    probe: Annotated[str, typer.Option("--probe", help="Endpoint whose session is measured meanwhile.")],
+    faults: Annotated[
+        str | None, typer.Option("--faults", help="Only these, with commas between.", show_default=False)
+    ] = None,
+    output: Form = Output.TABLE,
+    url: Url = None,
+) -> int:
+    """Show that a session that fails leaves its siblings alone.
+
+    Each fault befalls a session of the target, started for it in a room of its own making; running sessions
+    are left alone.  Meanwhile a session of the probe in that room is asked, every 10 ms, for one round trip
+    through the server and the control pipe to the event loop its agent runs in; the time counts from the
+    moment it was due.
+
+    A sibling was disturbed when an answer was lost, when it left its room, or when its 99th percentile went
+    above 5 ms and 5 times its quiet one (50 ms and 20 times while the victim burns the processor, where
+    the kernel decides).  One that was slow is tried a second time, after a second look at how quick it is
+    when all is quiet.  With a sibling disturbed, or a victim not ended within a minute, the exit status is 1.
+
+    The server must allow it: BULKHEAD_CHAOS=1.
+    """
+    from runtime.cli.api import find_server
+    from runtime.cli.failure import ExitCode
+
+    chosen = _chosen(faults)
+    api = find_server(url, timeout_s=60.0)
+    run = Run(api, "/" + target.lstrip("/"), "/" + probe.lstrip("/"))
+    as_table = output in (Output.TABLE, Output.WIDE)
+    outcomes: list[Outcome] = []
+    with run:
+        if as_table:
+            say(paint(_line(_HEADER), "dim"))
+        for fault in chosen:
+            if sys.stderr.isatty() and as_table:
+                sys.stderr.write(f"{fault} …\r")
+                sys.stderr.flush()
+            outcome = run.fault(fault)
+            if outcome.result == _DISTURBED:
+                run.measure_quiet()
+                outcome = run.fault(fault)
+            outcomes.append(outcome)
+            if as_table:
+                _tell(outcomes[-1])
+    contained = sum(one.result == "ok" for one in outcomes)
+    worst_ms = max((one.p99_ms for one in outcomes), default=0.0)
+    if as_table:
+        say(
+            f"{contained}/{len(outcomes)} faults contained; siblings' worst p99 {worst_ms:.1f} ms "
+            f"(quiet {run.quiet_p99_ms:.1f} ms)"
+        )
+    else:
+        say(show([asdict(one) for one in outcomes], output, name="fault", columns={}))
+    return ExitCode.OK if contained == len(outcomes) else ExitCode.FAILED
+
+
+class Run:
+    """One room with a probe in it, and a victim for each fault.  Enter it; leaving ends what it started."""
+
+    def __init__(self, api: Api, target: str, probe: str) -> None:
+        import secrets
+
+        self._api, self._target, self._probe_path = api, target, probe
+        self._token = secrets.token_hex(3)
+        self._room = f"chaos-{self._token}"
+        self._exits = Exits(api)
+        self._probe: dict[str, Any] = {}
+        self.quiet_p50_ms = self.quiet_p99_ms = 0.0
+
+    def __enter__(self) -> Run:
+        from runtime.cli.failure import CommandFailed
+
+        known = {endpoint["path"] for endpoint in self._api.get("/workers")["endpoints"]}
+        for path in (self._target, self._probe_path):
+            if path not in known:
+                raise CommandFailed(f"nobody serves {path}", cure=f"Known: {', '.join(sorted(known))}.")
+        self._exits.follow()
+        # One room, so that they are as close as sessions get, unless their names would collide in it.
+        beside = self._room if self._target != self._probe_path else f"{self._room}-probe"
+        self._probe = self._start(self._probe_path, beside, "probe")
+        try:
+            self.measure_quiet()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(self._probe["id"])
+
+    def measure_quiet(self) -> None:
+        """See how quick the probe is while nothing happens."""
+        from runtime.cli.session.chaos_probe import Probe
+
+        with Probe(self._api, self._probe["id"]) as quiet:
+            time.sleep(_QUIET_S)
+        self.quiet_p50_ms, self.quiet_p99_ms = quiet.answers.quantile(0.5), quiet.answers.quantile(0.99)
+
+    def fault(self, fault: str) -> Outcome:
+        """Have a fresh session of the target commit it, and wait until it has ended."""
+        from runtime.cli.failure import CommandFailed
+        from runtime.cli.session.chaos_probe import Probe
+
+        victim = self._start(self._target, self._room, fault)
+        try:
+            with Probe(self._api, self._probe["id"]) as probe:
+                began = time.monotonic()
+                self._api.post(f"/workers/{victim['id']}/faults", {"fault": fault})
+                end = self._exits.wait(victim["id"], _LIVES_S if fault in LIVES else _ENDS_S)
+                time.sleep(max(0.2, _LEAST_S - (time.monotonic() - began)))
+        except CommandFailed:
+            self._end(victim["id"])
+            raise
+        self._end(victim["id"])
+        if end is None and fault in LIVES:
+            stopped = self._exits.wait(victim["id"], _LIVES_S)
+            reason = LIVES[fault] if stopped is not None and stopped.reason == "stopped" else ""
+        else:
+            reason = end.reason if end is not None else ""
+        message = end.message if end is not None else ""
+        outcome = Outcome(
+            fault=fault,
+            session=victim["id"],
+            reason=reason,
+            message=message,
+            after_s=round((end.at if end is not None else time.monotonic()) - began, 3),
+            p50_ms=round(probe.answers.quantile(0.5), 2),
+            p99_ms=round(probe.answers.quantile(0.99), 2),
+            lost=probe.answers.lost,
+            result="",
+            where=self._where(victim["id"], message),
+        )
+        outcome.result = self._verdict(outcome)
+        return outcome
+
+    def _verdict(self, one: Outcome) -> str:
+        if not one.reason:
+            return "NOT ENDED"
+        probe = self._api.get(f"/workers/{self._probe['id']}")
+        if probe["state"] != "ready" or probe["pid"] != self._probe["pid"]:
+            return "SIBLING GONE"
+        if one.lost:
+            return f"LOST {one.lost}"
+        most_ms, times = (_BURNING_MS, _BURNING_TIMES) if one.fault in BURNERS else (_CALM_MS, _CALM_TIMES)
+        return "ok" if one.p99_ms <= max(most_ms, times * self.quiet_p99_ms) else _DISTURBED
+
+    def _where(self, session: str, message: str) -> str:
+        """The line it happened at, of the report or else of its sentence."""
+        import re
+
+        found = re.search(r" at (\S+:\d+ in \w+)", message)
+        return self._exits.where(session) or (found[1] if found else "")
+
+    def _start(self, path: str, room: str, what: str) -> dict[str, Any]:
+        from runtime.cli.room.call import post_call
+
+        # Arguments that differ, so that no victim is taken for the one before it, called again.
+        data = {"room_name": room, "arguments": {"chaos": f"{what}-{self._token}"}}
+        session = post_call(self._api, path, data, wait_s=20.0)["session"]
+        shown: dict[str, Any] = self._api.get(f"/workers/{session}")
+        return shown
+
+    def _end(self, session: str) -> None:
+        from runtime.cli.failure import CommandFailed
+
+        try:
+            self._api.delete(f"/workers/{session}?grace_s=2")
+        except CommandFailed as error:
+            note(f"error: {session} could not be stopped: {error.message}", "red")
+
+
+@dataclass(slots=True)
+class End:
+    """A session's end as its events told it; one that is started again ended, too.
+
+    Attributes:
+        at: Monotonic seconds at which we heard of it.
+        where: ``file:line in function``; empty when no line had a part in it.
+    """
+
+    at: float
+    reason: str
+    message: str
+    where: str = ""
+
+
+class Exits:
+    """How and when sessions ended, as the server's events tell it."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._ends: dict[str, End] = {}
+        self._where: dict[str, str] = {}
+        self._news = threading.Condition()
+
+    def follow(self) -> None:
+        """Read events from now on, in a thread that ends with this process."""
+        threading.Thread(target=self._read, name="events", daemon=True).start()
+
+    def wait(self, session: str, timeout_s: float) -> End | None:
+        """A session's end; None when it did not end within this time."""
+        with self._news:
+            self._news.wait_for(lambda: session in self._ends, timeout_s)
+            return self._ends.get(session)
+
+    def where(self, session: str) -> str:
+        """The line of its crash report; empty when there is none (yet)."""
+        with self._news:
+            return self._where.get(session, "")
+
+    def _read(self) -> None:
+        from runtime.cli.failure import CommandFailed
+
+        with _ignored(CommandFailed):
+            for event in self._api.events("/events"):
+                if isinstance(event.data, dict):
+                    with self._news:
+                        self._take(event.name, event.data)
+                        self._news.notify_all()
+
+    def _take(self, name: str, data: dict[str, Any]) -> None:
+        session = str(data.get("session", ""))
+        if name in ("session.exited", "session.restarting"):
+            exit = data.get("exit") or {}
+            end = End(time.monotonic(), str(exit.get("reason", "")), str(exit.get("message", "")))
+            self._ends.setdefault(session, end)
+        elif name == "session.crashed":
+            self._where.setdefault(session, str(data.get("where") or ""))
+
+
+@contextmanager
+def _ignored(kind: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        note(f"error: the server's events ended: {error}", "red")
+
+
+def _chosen(faults: str | None) -> list[str]:
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if faults is None:
+        return list(FAULTS)
+    chosen = [name.strip() for name in faults.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in FAULTS]
+    if unknown or not chosen:
+        cure = "Known: " + "; ".join(f"{name} ({what})" for name, what in FAULTS.items()) + "."
+        wrong = ", ".join(unknown) or repr(faults)
+        raise CommandFailed(f"no fault is called {wrong}", cure=cure, exit_code=ExitCode.USAGE)
+    return chosen
+
+
+def _tell(one: Outcome) -> None:
+    after = f"{one.after_s:.1f} s" if one.after_s >= 0.95 else f"{one.after_s * 1000:.0f} ms"
+    cells = (
+        one.fault,
+        _ends(one),
+        "-" if one.reason in LIVES.values() else after,
+        f"{one.p50_ms:.1f} ms",
+        f"{one.p99_ms:.1f} ms",
+    )
+    color = "green" if one.result == "ok" else "red"
+    line = _line(cells) + paint(one.result.ljust(_WIDTHS[5]), color) + clean(one.where)
+    say(line.rstrip())
+
+
+def _ends(one: Outcome) -> str:
+    words = {
+        "agent_error": "crashed, reported",
+        "exit": "exited, reported",
+        "signal": "crashed, reported",
+        "hang": "hung, killed",
+        "memory": "out of memory, killed",
+        "pids": "process limit, killed",
+        "files": "file limit",
+        "throttled": "throttled, lives on",
+        "frozen": "frozen, ends when asked",
+        "": f"still alive after {_ENDS_S:.0f} s",
+    }
+    return words.get(one.reason, one.reason.replace("_", " "))
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "".join(clean(cell).ljust(width) for cell, width in zip(cells, _WIDTHS, strict=False))

@@ -1,0 +1,381 @@
+"""From a call to a session: find the endpoint, admit, write down, launch; the caller is answered after that.
+
+What becomes of the session comes back as the placement's events and is the chronicle's business.  Runs in the
+front's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from runtime.clock import Clock
+from runtime.dispatch.launcher import Launcher, OwnRooms
+from runtime.dispatch.recovery import Recovery
+from runtime.dispatch.session_registry import Chronicle
+from runtime.errors import BundleImportFailed
+from runtime.logs import get_logger
+from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
+from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.events import Exited
+from runtime.session.info import not_served
+from runtime.session.journal import Journal
+from runtime.session.record import ExitReason, SessionRecord
+from runtime.session.spec import SessionId, SessionSpec, new_session_id
+from runtime.settings import SupervisorSettings
+from runtime.wire.webhook import RoomCall
+
+MAX_TAKEOVERS: Final = 2
+"""Restarts of the server over which a call that had begun is tried again; it may be what takes it down."""
+
+_log = get_logger("dispatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The call is a session: written down, and started or in its turn."""
+
+    session_id: SessionId
+
+
+Outcome = Accepted | Duplicate | Refused
+
+
+class Dispatcher:
+    """Turns calls into sessions, and ends them.
+
+    Args:
+        room_url: The websocket address at which a worker reaches an embedded room.
+        settings: Bounds of the queue, restarts and quarantine.
+
+    Attributes:
+        launcher: Where accepted sessions wait for their start or restart.
+        recovery: Restarts and quarantine.
+    """
+
+    def __init__(
+        self,
+        *,
+        placement: Placement,
+        journal: Journal,
+        chronicle: Chronicle,
+        clock: Clock,
+        rooms: OwnRooms,
+        room_url: Callable[[str], str],
+        settings: SupervisorSettings | None = None,
+    ) -> None:
+        settings = settings or SupervisorSettings()
+        self._placement, self._journal, self._chronicle = placement, journal, chronicle
+        self._clock = clock
+        self._admission = Admission(max_queued=settings.max_queued)
+        self.recovery = Recovery(settings, journal=journal, chronicle=chronicle, clock=clock)
+        self.launcher = Launcher(
+            placement=placement,
+            chronicle=chronicle,
+            admission=self._admission,
+            clock=clock,
+            rooms=rooms,
+            room_url=room_url,
+            queue_s=settings.queue_s,
+            refused=self.recovery.refused,
+        )
+        self._ending: set[SessionId] = set()
+        chronicle.closed.append(self._closed)
+        self._pending: dict[SessionId, asyncio.Task[Accepted]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.draining = False
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Take over what the journal holds of earlier runs, then follow the placement's events.
+
+        A call that was accepted and whose agent was not ready yet runs again under its id; a session that had
+        become ready died with the server it ran under, and is closed as ``front_lost``.
+
+        Raises:
+            JournalUnusable: The journal cannot be read.
+        """
+        await self.recovery.start()
+        self._chronicle.book.restore(await self._journal.load_usage())
+        again: list[SessionRecord] = []
+        records = await self._journal.load()
+        for record in sorted(records, key=lambda one: one.exit.at if one.exit else math.inf):
+            self._chronicle.restore(record)  # in the order of their ends, which is how they are forgotten
+        for record in records:
+            spec = record.spec
+            ran = record.started_at is not None
+            given_up = ran and record.takeovers >= MAX_TAKEOVERS
+            runs = record.exit is None and record.state in ("accepted", "starting")
+            runs = runs and not spec.relay and not given_up
+            self._admission.restore(
+                spec.session_id, endpoint=spec.endpoint, webhook_id=spec.webhook_id, waiting=runs
+            )
+            if record.exit is not None:
+                continue
+            if runs:
+                waited = record.restart_at is not None  # for its next attempt, which comes a little sooner
+                record.generation += 1 if ran or waited else 0
+                record.takeovers += 1 if ran else 0
+                record.state, record.pid, record.started_at, record.restart_at = "accepted", None, None, None
+                again.append(record)
+            else:
+                message = "The server ended while this session ran"
+                self._chronicle.end(spec.session_id, ExitReason.FRONT_LOST, message)
+        self._spawn(self._follow(), "placement events")
+        if again:
+            _log.info("journal.replayed", count=len(again))
+            for record in again:
+                self.launcher.enqueue(record)
+        self._spawn(self.launcher.run(), "launcher")
+
+    async def aclose(self, *, settle_s: float = 0.0) -> None:
+        """Stop following events; sessions are the placement's business.
+
+        Args:
+            settle_s: How long ends that happened may take to be told, so that they stand in the journal.
+        """
+        try:
+            async with asyncio.timeout(settle_s):
+                for record in self._chronicle.live():
+                    if record.state != "accepted":
+                        await self._chronicle.wait(record.spec.session_id, until="exited", timeout_s=None)
+        except TimeoutError:
+            pass
+        self.launcher.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def drain(self, grace_s: float) -> None:
+        """Refuse new calls and return when no session is left."""
+        self.draining = True
+        self._chronicle.announce("server.draining", {"grace_s": grace_s})
+        if self._pending:  # admitted before: they are placed first, so that the placement ends them too
+            await asyncio.wait(set(self._pending.values()))
+        for session_id in self.launcher.drain():
+            message = "the server was shut down before it could start"
+            self._chronicle.end(session_id, ExitReason.DRAINED, message)
+        await self._placement.drain(grace_s)
+
+    # ---- calls
+
+    async def call(
+        self,
+        path: str,
+        call: RoomCall,
+        *,
+        webhook_id: str = "",
+        request_id: str = "",
+        traceparent: str = "",
+        relay: RelayPort | None = None,
+    ) -> Outcome:
+        """Make a session of a call.  Cancelling the caller does not undo it.
+
+        Args:
+            webhook_id: The caller's id of this call; the same id at the same endpoint is the same session.
+            relay: The caller's socket, which then is the room connection.
+
+        Raises:
+            EndpointNotFound: No bundle serves `path`.
+            BundleImportFailed: The bundle that serves it cannot run.
+            JournalUnusable: The call could not be written down; nothing was started.
+        """
+        endpoint = self._endpoint(path)
+        session_id = new_session_id()
+        while session_id in self._chronicle:
+            session_id = new_session_id()
+        decision = self._admission.admit(
+            session_id,
+            self.capacity(),
+            endpoint=path,
+            webhook_id=webhook_id,
+            concurrency=endpoint.limits.concurrency,
+        )
+        match decision:
+            case Refused():
+                _log.warning("admission.refused", code=decision.code, endpoint=path)
+                return decision
+            case Duplicate():
+                first = self._pending.get(decision.session_id)
+                if first is not None:  # the first one's fate is this one's: neither is answered too early
+                    await asyncio.shield(first)
+                return self._repeated(decision, call, webhook_id)
+            case Admitted():
+                pass
+        spec = SessionSpec(
+            session_id=session_id,
+            bundle=endpoint.bundle,
+            endpoint=path,
+            identity=endpoint.identity,
+            room=call.room_name,
+            room_url=call.room_url,
+            token=call.token,
+            arguments=call.arguments,
+            relay=relay is not None,
+            webhook_id=webhook_id,
+            request_id=request_id,
+            accepted_at=self._clock.wall(),
+            traceparent=traceparent,
+            limits=endpoint.limits,
+            limit_sources=endpoint.limit_sources,
+            restart=endpoint.restart,
+        )
+        parked = self.recovery.parked(spec)
+        if parked is not None:
+            self._admission.settle(session_id, accepted=False)
+            _log.warning("admission.refused", code="quarantined", endpoint=path, hash=parked.hash)
+            return Refused("quarantined", None, parked.sentence, parked.cure)
+        # A task of its own: a caller that hangs up now must not leave a row that was never placed.
+        task = asyncio.create_task(self._accept(spec, relay), name=f"accept {session_id}")
+        self._pending[session_id] = task
+        task.add_done_callback(self._accepted)
+        return await asyncio.shield(task)
+
+    def _repeated(self, decision: Duplicate, call: RoomCall, webhook_id: str) -> Duplicate | Refused:
+        """An id came a second time: with the same call, or with another one, which would be lost silently."""
+        if decision.session_id not in self._chronicle:
+            return decision  # forgotten: nobody can tell any more
+        first = self._chronicle.record(decision.session_id).spec
+        # Not the token: a caller may mint a new one each time it tries.
+        said = (call.room_name, call.room_url, call.arguments)
+        if said == (first.room, first.room_url, first.arguments):
+            return decision
+        _log.warning("admission.refused", code="id_reused", endpoint=first.endpoint)
+        return Refused(
+            "id_reused",
+            None,
+            f"the id {webhook_id[:100]!r} is that of session {first.session_id}, which was called otherwise",
+            "Send a new id with a new call; the same id is for sending the same call again.",
+        )
+
+    async def _accept(self, spec: SessionSpec, relay: RelayPort | None) -> Accepted:
+        record = SessionRecord(spec=spec, generation=1)
+        try:
+            await self._journal.accept(record)
+            self._chronicle.open(record)
+            await self.launcher.submit(record, relay)
+        except BaseException:
+            self._admission.settle(spec.session_id, accepted=False)
+            raise
+        finally:
+            self._pending.pop(spec.session_id, None)
+        return Accepted(spec.session_id)
+
+    def _accepted(self, task: asyncio.Task[Accepted]) -> None:
+        if not task.cancelled():
+            task.exception()  # raised to the caller; when that one is gone, there is nobody to tell
+
+    def _endpoint(self, path: str) -> EndpointInfo:
+        endpoints = self._placement.endpoints()
+        for endpoint in endpoints:
+            if endpoint.path == path:
+                if endpoint.state == "failed":
+                    raise BundleImportFailed(
+                        f"the bundle {endpoint.bundle} cannot run: {endpoint.error or 'its import failed'}",
+                        cure="GET /workers shows its state; mend it and call again.",
+                    )
+                return endpoint
+        raise not_served(path, endpoints)
+
+    # ---- ends
+
+    async def stop(self, session_id: str, *, grace_s: float | None = None) -> None:
+        """End a session and return once it has.  Ended already: nothing happens.
+
+        Cancelling the caller does not cancel the stop.
+
+        Raises:
+            SessionNotFound: There is no record of it.
+        """
+        record = self._chronicle.record(session_id)
+        if record.exit is None and not self._end_waiting(record, ExitReason.STOPPED):
+            stop = self._placement.stop(record.spec.session_id, ExitReason.STOPPED, grace_s)
+            await asyncio.shield(self._spawn(stop, f"stop {session_id}"))
+            await self._chronicle.wait(session_id, until="exited", timeout_s=5.0)
+
+    def end_room(self, room: str) -> int:
+        """Ask all sessions of a room to end; how many there were."""
+        records = [record for record in self._chronicle.live() if record.spec.room == room]
+        for record in records:
+            session_id = record.spec.session_id
+            if not self._end_waiting(record, ExitReason.ROOM_ENDED):
+                self._spawn(
+                    self._placement.stop(session_id, ExitReason.ROOM_ENDED), f"room ended {session_id}"
+                )
+        return len(records)
+
+    def _end_waiting(self, record: SessionRecord, reason: ExitReason) -> bool:
+        """End a session that has no process now; False when the placement must, and it starts no more."""
+        session_id = record.spec.session_id
+        self._ending.add(session_id)
+        if not self.launcher.cancel(session_id):
+            return False
+        between = "its restart" if record.last_exit is not None else "its start"
+        who = "an operator stopped it" if reason is ExitReason.STOPPED else "its room ended"
+        self._chronicle.end(session_id, reason, f"{who} while it waited for {between}")
+        return True
+
+    def capacity(self) -> Capacity:
+        """The placement's capacity, closed while this server drains."""
+        load = self._placement.capacity()
+        return replace(load, draining=True) if self.draining else load
+
+    def admission_json(self) -> dict[str, Any]:
+        """What is running, waiting and left, as the health summary shows it."""
+        load, per_s = self.capacity(), self._admission.rate.per_s
+        return {
+            "sessions": load.sessions,
+            "max_sessions": load.max_sessions,
+            "starting": load.starting,
+            "max_starting": load.max_starting,
+            "queued": self.launcher.queued,
+            "restarting": self.launcher.restarting,
+            "starts_per_s": None if per_s is None else round(per_s, 1),
+            "headroom_bytes": load.headroom_bytes,
+            "session_bytes": load.session_bytes,
+            "quarantined": len(self.recovery.quarantine),
+        }
+
+    # ---- tasks
+
+    async def _follow(self) -> None:
+        async for event in self._placement.events():
+            try:
+                if isinstance(event, Exited) and event.session_id in self._chronicle:
+                    self._exited(event)
+                else:
+                    self._chronicle.take(event)
+                self.launcher.heard(event)
+            except Exception:  # noqa: BLE001 - one event that cannot be told must not end all telling
+                _log.exception(
+                    "dispatch.event_failed", kind=type(event).__name__, session_id=event.session_id
+                )
+
+    def _exited(self, event: Exited) -> None:
+        record = self._chronicle.record(event.session_id)
+        may_restart = not self.draining and event.session_id not in self._ending
+        told, again = self.recovery.decide(record, event, may_restart=may_restart)
+        if again is None:
+            self._chronicle.take(told)
+        else:
+            self._chronicle.restarting(event, again)
+            self.launcher.again(record, again.delay_s)
+
+    def _closed(self, record: SessionRecord) -> None:
+        self._admission.ended(record.spec.session_id)
+        self._ending.discard(record.spec.session_id)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("dispatch.task_failed", task=task.get_name(), error=repr(error))

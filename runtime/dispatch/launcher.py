@@ -1,0 +1,271 @@
+"""Start sessions: at once while there is room, in turn when there is not, and again after a restart's delay.
+
+A session is in one of three places here, or in none: its turn in the queue, its wait for a restart, or the
+placement.  The first two are over when it is started, cancelled or has waited too long, so that every
+accepted session runs or has an end.  Runs in the front's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from runtime.clock import Clock
+from runtime.dispatch.session_registry import Chronicle
+from runtime.errors import RuntimeServiceError
+from runtime.logs import get_logger
+from runtime.placement.contract import Capacity, Placement, RelayPort
+from runtime.session.admission import Admission
+from runtime.session.events import Exited, Ready, Released, SessionEvent, Stopping
+from runtime.session.record import ExitReason, SessionRecord
+from runtime.session.spec import SessionId, SessionSpec
+from runtime.session.start_queue import StartQueue, Turn, share_of
+
+FRESH_S: Final = 1.0
+"""A start younger than this is taken to be computing; an older one that is not ready waits for somebody."""
+
+FRESH_PER_CPU: Final = 8
+"""Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
+
+_log = get_logger("launcher")
+
+
+class OwnRooms(Protocol):
+    """The embedded room server, as far as a call needs it."""
+
+    def token(self, room: str, name: str, *, role: str = "agent", scope: dict[str, Any] | None = None) -> str:
+        """A participant token for one of its rooms."""
+        ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A session between two attempts: its delay must pass, and its last process be released."""
+
+    record: SessionRecord
+    timer: asyncio.TimerHandle
+    is_due: bool = False
+    is_released: bool = False
+
+
+class Launcher:
+    """The way from an accepted record to the placement.
+
+    Args:
+        room_url: The websocket address at which a worker reaches an embedded room.
+        queue_s: How long a session may wait for its turn.
+        refused: Why a session must not start (its input is parked): reason and sentence; None when it may.
+    """
+
+    def __init__(
+        self,
+        *,
+        placement: Placement,
+        chronicle: Chronicle,
+        admission: Admission,
+        clock: Clock,
+        rooms: OwnRooms,
+        room_url: Callable[[str], str],
+        queue_s: float,
+        refused: Callable[[SessionRecord], tuple[ExitReason, str] | None],
+    ) -> None:
+        self._placement, self._chronicle, self._admission = placement, chronicle, admission
+        self._clock, self._rooms, self._room_url = clock, rooms, room_url
+        self._queue_s, self._refused = queue_s, refused
+        self._queue = StartQueue()
+        self._relays: dict[SessionId, RelayPort] = {}
+        self._records: dict[SessionId, SessionRecord] = {}
+        self._waiting: dict[SessionId, _Waiting] = {}
+        self._starting: dict[SessionId, str] = {}
+        self._started_at: dict[SessionId, float] = {}  # of those that start, in the order of their starts
+        self._max_fresh = FRESH_PER_CPU * len(os.sched_getaffinity(0))
+        self._wake = asyncio.Event()
+        self._draining = False
+
+    @property
+    def queued(self) -> int:
+        """Sessions that wait for their turn."""
+        return len(self._queue)
+
+    @property
+    def restarting(self) -> int:
+        """Sessions that wait for their next attempt."""
+        return len(self._waiting)
+
+    # ---- in
+
+    async def submit(self, record: SessionRecord, relay: RelayPort | None = None) -> None:
+        """Start a session now if nobody waits and there is room; otherwise it gets its turn.
+
+        Raises:
+            RuntimeServiceError: It was tried at once and cannot be placed; its record is closed.
+        """
+        endpoint = record.spec.endpoint
+        load = self._placement.capacity()
+        starting = sum(1 for other in self._starting.values() if other == endpoint)
+        has_room = load.starting < load.max_starting and starting < share_of(load.max_starting)
+        if not self._queue and has_room and self._rest_s() <= 0:
+            await self._start(record, relay)
+        else:
+            self.enqueue(record, relay)
+
+    def enqueue(self, record: SessionRecord, relay: RelayPort | None = None) -> None:
+        """Give a session its turn."""
+        session_id = record.spec.session_id
+        self._records[session_id] = record
+        if relay is not None:
+            self._relays[session_id] = relay
+        self._queue.push(Turn(session_id, record.spec.endpoint, self._clock.now() + self._queue_s))
+        self._wake.set()
+
+    def again(self, record: SessionRecord, delay_s: float) -> None:
+        """Start a session once more, `delay_s` from now at the earliest and after its process is released."""
+        session_id = record.spec.session_id
+        timer = asyncio.get_running_loop().call_later(delay_s, self._due, session_id)
+        self._waiting[session_id] = _Waiting(record, timer)
+        self._admission.hold(session_id)
+
+    def cancel(self, session_id: SessionId) -> bool:
+        """Start it no more; False when it does not wait here."""
+        waiting = self._waiting.pop(session_id, None)
+        if waiting is not None:
+            waiting.timer.cancel()
+        queued = self._queue.remove(session_id)
+        self._records.pop(session_id, None)
+        self._relays.pop(session_id, None)
+        return queued or waiting is not None
+
+    def drain(self) -> list[SessionId]:
+        """Start nothing more; the sessions that waited for a restart or have a caller's socket, cancelled.
+
+        The others stay accepted in the journal: the next run of the server starts them.
+        """
+        self._draining = True
+        ended = [*self._waiting, *self._relays]
+        ended += [sid for sid, record in self._records.items() if record.last_exit is not None]
+        ended = list(dict.fromkeys(ended))
+        for session_id in ended:
+            self.cancel(session_id)
+        return ended
+
+    def close(self) -> None:
+        """Forget every timer."""
+        for waiting in self._waiting.values():
+            waiting.timer.cancel()
+
+    def heard(self, event: SessionEvent) -> None:
+        """Something happened to a session: somebody may be next."""
+        session_id = event.session_id
+        if isinstance(event, Ready | Stopping | Exited) and self._starting.pop(session_id, None) is not None:
+            self._started_at.pop(session_id, None)
+            self._admission.rate.note(self._clock.now())
+        if isinstance(event, Released) and (waiting := self._waiting.get(session_id)) is not None:
+            waiting.is_released = True
+            self._turn_of(waiting)
+        if self._queue:
+            self._wake.set()
+
+    # ---- out
+
+    async def run(self) -> None:
+        """Start whoever's turn it is, for ever."""
+        while True:
+            self._wake.clear()
+            try:
+                started = await self._take_turn()
+            except Exception:  # noqa: BLE001 - one that cannot be started must not stop the others' turns
+                _log.exception("launcher.turn_failed")
+                started = False
+            if started:
+                await asyncio.sleep(0)  # a storm of starts must not keep the loop from everybody else
+                continue
+            expiry = self._queue.next_expiry()
+            timeout_s = None if expiry is None else max(0.0, expiry - self._clock.now())
+            if timeout_s is not None and (rest_s := self._rest_s()) > 0:
+                timeout_s = min(timeout_s, rest_s)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _take_turn(self) -> bool:
+        for turn in self._queue.expired(self._clock.now()):
+            self._too_late(turn.session_id)
+        record = self._next()
+        if record is None:
+            return False
+        try:
+            await self._start(record, self._relays.pop(record.spec.session_id, None))
+        except RuntimeServiceError as error:
+            _log.warning("session.not_started", session_id=record.spec.session_id, error=str(error))
+        return True
+
+    def _next(self) -> SessionRecord | None:
+        if self._draining or not self._queue or self._rest_s() > 0:
+            return None
+        load: Capacity = self._placement.capacity()
+        turn = self._queue.pop(
+            starting=Counter(self._starting.values()), total=load.starting, max_starting=load.max_starting
+        )
+        return None if turn is None else self._records.pop(turn.session_id)
+
+    def _rest_s(self) -> float:
+        """Seconds until one more start does not make too many fresh ones; 0 when it would not now."""
+        times = list(self._started_at.values())
+        if len(times) < self._max_fresh:
+            return 0.0
+        return max(0.0, times[-self._max_fresh] + FRESH_S - self._clock.now())
+
+    async def _start(self, record: SessionRecord, relay: RelayPort | None) -> None:
+        spec = record.spec
+        refused = self._refused(record)
+        if refused is not None:
+            self._chronicle.end(spec.session_id, *refused)
+            return
+        self._starting[spec.session_id] = spec.endpoint
+        self._started_at[spec.session_id] = self._clock.now()
+        try:
+            await self._placement.place(self._complete(spec), record.generation, relay)
+        except BaseException as error:
+            self._starting.pop(spec.session_id, None)
+            self._started_at.pop(spec.session_id, None)
+            message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
+            self._chronicle.end(spec.session_id, ExitReason.IMPORT_ERROR, message)
+            raise
+        self._admission.settle(spec.session_id, accepted=True)
+
+    def _complete(self, spec: SessionSpec) -> SessionSpec:
+        # The record keeps what the caller sent.  Our own address and tokens are made anew for each attempt: a
+        # restarted server may listen elsewhere, and a token that is not written down cannot be read.
+        if spec.relay or (spec.room_url and spec.token):
+            return spec
+        token = spec.token
+        if not token and not spec.room_url:
+            scope = next(
+                (e.permissions for e in self._placement.endpoints() if e.path == spec.endpoint), None
+            )
+            token = self._rooms.token(spec.room, spec.identity, role="agent", scope=scope)
+        return replace(spec, room_url=spec.room_url or self._room_url(spec.room), token=token)
+
+    def _due(self, session_id: SessionId) -> None:
+        waiting = self._waiting.get(session_id)
+        if waiting is not None:
+            waiting.is_due = True
+            self._turn_of(waiting)
+
+    def _turn_of(self, waiting: _Waiting) -> None:
+        if waiting.is_due and waiting.is_released:
+            del self._waiting[waiting.record.spec.session_id]
+            waiting.record.generation += 1
+            self.enqueue(waiting.record)
+
+    def _too_late(self, session_id: SessionId) -> None:
+        self._records.pop(session_id, None)
+        self._relays.pop(session_id, None)
+        message = f"it waited {self._queue_s:g} s for its start while others were starting"
+        self._chronicle.end(session_id, ExitReason.START_ERROR, message)

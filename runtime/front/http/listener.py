@@ -1,0 +1,148 @@
+"""The listening socket, and Hypercorn serving the application on it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from typing import Any, Final
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from hypercorn.logging import Logger
+
+from runtime.errors import ConfigError
+from runtime.front.http.socket import MAX_PACKET_BYTES
+from runtime.logs import get_logger
+
+PING_S: Final = 15.0
+PEER_SILENT_S: Final = 60
+"""How long a peer may leave what was sent to it unacknowledged, or its window shut."""
+CLOSE_S: Final = 0.3
+BACKLOG: Final = 1024
+_log = get_logger("front")
+
+
+class _HypercornLog(Logger):
+    """Hypercorn's log in ours; it says little that we do not say ourselves."""
+
+    def __init__(self, config: Config) -> None:
+        self.access_logger = None
+        self.error_logger = None
+
+    async def access(self, request: Any, response: Any, request_time: float) -> None:
+        return None
+
+    async def warning(self, message: str, *args: Any, **kwargs: Any) -> None:
+        _log.warning("front.server_warned", detail=message % args if args else message)
+
+    async def error(self, message: str, *args: Any, **kwargs: Any) -> None:
+        _log.error("front.server_failed", detail=message % args if args else message)
+
+    async def exception(self, message: str, *args: Any, **kwargs: Any) -> None:
+        _log.exception("front.server_failed", detail=message % args if args else message)
+
+
+class Listener:
+    """One bound socket and, once started, the server on it."""
+
+    def __init__(self, bound: socket.socket) -> None:
+        self._socket = bound
+        self.host, self.port = bound.getsockname()[:2]
+        self._shut = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+
+    @classmethod
+    def bind(cls, host: str, port: int) -> Listener:
+        """Bind; port 0 takes a free one.
+
+        Raises:
+            ConfigError: The address is in use, not this machine's, or may not be bound.
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except socket.gaierror as error:
+            raise ConfigError(
+                f"cannot listen on {host}: {error.strerror}", cure="Give an IP address."
+            ) from error
+        family, kind, protocol, _, address = found[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Accepted sockets inherit these: a peer that is gone without a word is noticed by the kernel.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_SILENT_S * 1000)
+            bound.bind(address)
+            bound.listen(BACKLOG)  # from now on a client waits instead of being refused
+            bound.setblocking(False)
+        except OSError as error:
+            bound.close()
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: {error.strerror}", cure=_cure(error, port)
+            ) from error
+        return cls(bound)
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it."""
+        host = self.host
+        if ipaddress.ip_address(host).is_unspecified:
+            host = "[::1]" if ":" in host else "127.0.0.1"
+        elif ":" in host:
+            host = f"[{host}]"
+        return f"http://{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Only this machine can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def start(self, app: Any) -> None:
+        """Serve an ASGI application."""
+        config = Config()
+        config.bind = [f"fd://{self._socket.detach()}"]
+        config.logger_class = _HypercornLog
+        config.backlog = BACKLOG
+        config.graceful_timeout = CLOSE_S
+        config.include_server_header = False
+        config.websocket_ping_interval = PING_S
+        config.websocket_max_message_size = MAX_PACKET_BYTES
+        config.keep_alive_timeout = 30
+        asyncio.get_running_loop().set_exception_handler(_ignore_cancelled)
+        self._serving = asyncio.create_task(
+            serve(app, config, shutdown_trigger=self._shut.wait), name="hypercorn"
+        )
+
+    async def failed(self) -> None:
+        """Return, or raise what it failed with, when the server ended by itself."""
+        if self._serving is not None:
+            await asyncio.shield(self._serving)
+
+    async def aclose(self) -> None:
+        """Stop listening and close every connection, politely for a moment."""
+        self._shut.set()
+        if self._serving is None:
+            self._socket.close()
+            return
+        # From Python 3.12 on asyncio's server waits for its connections without a bound of its own.
+        done, _ = await asyncio.wait({self._serving}, timeout=CLOSE_S * 2)
+        if not done:
+            self._serving.cancel()
+        await asyncio.gather(self._serving, return_exceptions=True)
+
+
+def _ignore_cancelled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Python 3.11's streams report a connection that was cancelled at shutdown as a failed callback.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
+
+
+def _cure(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Stop what uses port {port}, choose another with --port, or --port 0 for a free one."
+    if error.errno == errno.EACCES:
+        return "Choose a port above 1023."
+    return "Choose an address of this machine with --host."

@@ -1,0 +1,94 @@
+"""``/crashes``: what ended badly, by kind and place; and one session's report."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from quart import Blueprint, Response, jsonify
+
+from runtime.clock import iso
+from runtime.dispatch.session_registry import exit_json
+from runtime.front.http.refusal import Refusal
+from runtime.front.operator.crash_bundle import crash_bundle
+from runtime.front.state import Front, caller
+from runtime.session.crash import CrashReport
+from runtime.session.crash_store import CrashGroup
+
+
+def routes(front: Front) -> Blueprint:
+    """``/crashes`` and all below it."""
+    paths = Blueprint("crashes", __name__)
+
+    @paths.before_request
+    async def trust() -> None:
+        front.access.operator(caller())
+
+    @paths.get("/crashes")
+    async def crashes() -> Response:
+        groups = await front.crashes.groups() if front.crashes is not None else []
+        return jsonify(crashes=[group_json(group) for group in groups])
+
+    @paths.get("/crashes/<fingerprint>")
+    async def crash(fingerprint: str) -> Response:
+        found = await front.crashes.group(fingerprint) if front.crashes is not None else None
+        if found is None:
+            raise Refusal("not_found", "No crash has it; GET /crashes lists those there are.")
+        group, reports = found
+        latest = report_json(reports[0]) if reports else None
+        sessions = [
+            {"session": report.session_id, "generation": report.generation, "at": iso(report.at)}
+            for report in reports
+        ]
+        return jsonify(**group_json(group), sessions=sessions, report=latest)
+
+    @paths.get("/workers/<session_id>/crash/bundle")
+    async def bundle(session_id: str) -> Response:
+        report = await report_of(front, session_id)
+        packed = await asyncio.to_thread(crash_bundle, report, report_json(report))
+        name = f'attachment; filename="crash-{report.session_id}.tar.gz"'
+        return Response(packed, content_type="application/gzip", headers={"Content-Disposition": name})
+
+    return paths
+
+
+async def report_of(front: Front, session_id: str) -> CrashReport:
+    """The report of a session that ended badly.
+
+    Raises:
+        SessionNotFound: Nobody knows the session.
+        Refusal: It runs, ended as it was meant to, or its report is gone with the oldest.
+    """
+    found = await front.crashes.report(session_id) if front.crashes is not None else None
+    if found is not None:
+        return found
+    record = front.chronicle.record(session_id)
+    if record.exit is None:
+        raise Refusal("not_exited", f"Session {session_id} is {record.state}.", session=session_id)
+    if record.exit.reason.is_clean:
+        why = f"It ended well: {record.exit.reason}. `bulkhead logs {session_id}` shows what it wrote."
+    else:
+        why = "Its report was dropped with the oldest; GET /crashes shows what kind it was."
+    raise Refusal("not_crashed", why, session=session_id)
+
+
+def report_json(report: CrashReport) -> dict[str, Any]:
+    """A report as the API shows it: times as text, the parts under the names that other answers use."""
+    shown: dict[str, Any] = msgspec.to_builtins(report)
+    failure = shown["exit"]["failure"]
+    del shown["session_id"], shown["exit"]
+    if failure is not None:
+        failure["traceback"] = shown["traceback"]
+    log = [{**line, "at": iso(line["at"])} for line in shown["log"]]
+    messages = [{**message, "at": iso(message["at"])} for message in shown["messages"]]
+    room = [{**message, "at": iso(message["at"])} for message in shown["room_messages"]]
+    code = {**shown["code"], "modified_at": iso(report.code.modified_at) if report.code.modified_at else None}
+    more = {"at": iso(report.at), "log": log, "messages": messages, "room_messages": room, "code": code}
+    return {"session": report.session_id, "exit": exit_json(report.exit), **shown, **more, "failure": failure}
+
+
+def group_json(group: CrashGroup) -> dict[str, Any]:
+    """A kind of crash as the API shows it."""
+    return {**asdict(group), "first_at": iso(group.first_at), "last_at": iso(group.last_at)}

@@ -1,0 +1,107 @@
+"""The embedded room server's door: a websocket per participant, decided upon before it is accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from quart import Blueprint, Response, jsonify, request, websocket
+
+from runtime.clock import iso
+from runtime.errors import NotFound
+from runtime.front.http.refusal import Refusal
+from runtime.front.http.socket import PacketSocket
+from runtime.front.state import Front, caller
+from runtime.rooms.live import RoomInfo
+
+PIECE_BYTES: Final = 256 << 10
+
+
+def routes(front: Front) -> Blueprint:
+    """``/rooms`` and ``/rooms/{room}``."""
+    paths = Blueprint("rooms", __name__)
+
+    @paths.get("/rooms")
+    async def rooms() -> Response:
+        front.access.operator(caller())
+        return jsonify([] if front.rooms is None else [room_json(room) for room in front.rooms.rooms()])
+
+    @paths.get("/rooms/<room>/files/<path:path>")
+    async def file(room: str, path: str) -> Response:
+        if front.rooms is None:
+            raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
+        found = await front.rooms.linked_file(room, path, request.args.get("token", ""))
+        size_bytes = found.stat().st_size
+        answer = Response(_pieces(found, size_bytes), mimetype=_media_type(path))
+        answer.headers["Content-Length"] = str(size_bytes)
+        answer.timeout = None
+        # What participants upload must not run as a page of this server, which trusts its own pages.
+        answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
+        answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        answer.headers["Cache-Control"] = "private, no-store"
+        return answer
+
+    @paths.websocket("/rooms/<room>")
+    async def enter(room: str) -> None:
+        # 403 and 404 end a client's attempts for good;
+        # being let in and then closed makes it try for ever.
+        if front.rooms is None:
+            raise NotFound("this server has no rooms", cure="Join the room where its room_url says.")
+        if front.closing.is_set():
+            raise Refusal("draining", "The server is shutting down.", headers={"Retry-After": "5"})
+        scheme, _, bearer = websocket.headers.get("Authorization", "").partition(" ")
+        token = websocket.args.get("token") or (bearer.strip() if scheme.lower() == "bearer" else "")
+        claims = front.rooms.admit(room, token)
+        await websocket.accept()
+        host = websocket.headers.get("Host") or f"127.0.0.1:{front.port}"
+        connection = PacketSocket.current()
+        room_url = f"{websocket.scheme}://{host}/rooms/{quote(room, safe='')}"
+        await front.rooms.serve(room, claims, connection, room_url=room_url)
+        await connection.close()
+
+    return paths
+
+
+def _media_type(path: str) -> str:
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+def room_json(room: RoomInfo) -> dict[str, Any]:
+    """An open room as the API shows it."""
+    return {
+        "name": room.name,
+        "session_id": room.session_id,
+        "opened_at": iso(room.opened_at),
+        "participants": [
+            {
+                "id": participant.id,
+                "name": participant.name,
+                "role": participant.role,
+                "visible": participant.visible,
+                "attributes": dict(participant.attributes),
+                "toolkits": list(participant.toolkits),
+                "agents": list(participant.agents),
+            }
+            for participant in room.participants
+        ],
+        "documents": list(room.documents),
+        "queues": dict(room.queues),
+    }
+
+
+async def _pieces(path: Path, size_bytes: int) -> AsyncIterator[bytes]:
+    """The file in pieces, opened for each: a request that is cancelled meanwhile leaves nothing open."""
+    at = 0
+    while at < size_bytes and (piece := await asyncio.to_thread(_piece, path, at, size_bytes - at)):
+        at += len(piece)
+        yield piece
+
+
+def _piece(path: Path, at: int, most: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(at)
+        return file.read(min(most, PIECE_BYTES))

@@ -1,0 +1,78 @@
+"""What sessions used: sums over those that are kept one by one and over the days before."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, get_args
+
+from quart import Blueprint, Response, jsonify, request
+
+from runtime.clock import iso
+from runtime.dispatch.session_registry import usage_row
+from runtime.front.http.refusal import Refusal
+from runtime.front.state import Front, caller
+from runtime.session.record import SessionRecord
+from runtime.session.usage import By, UsageRow, report, total
+from runtime.settings import parse_seconds
+
+_NAMES: Final = get_args(By)
+_YIELD_EVERY_COUNT: Final = 10
+
+
+def routes(front: Front) -> Blueprint:
+    """``/usage``."""
+    paths = Blueprint("usage", __name__)
+
+    @paths.before_request
+    async def trust() -> None:
+        front.access.operator(caller())
+
+    @paths.get("/usage")
+    async def usage() -> Response:
+        by = request.args.get("by", "identity")
+        if by not in _NAMES:
+            raise Refusal("invalid_request", f"by must be one of {', '.join(_NAMES)}.")
+        now = front.clock.wall()
+        since = _since(request.args.get("since", ""), now)
+        rows: list[UsageRow] = []
+        for count, record in enumerate([*front.chronicle.live(), *front.chronicle.ended()], 1):
+            if record.exit is None or record.exit.at >= since:
+                rows.append(_measured(front, record, now))
+            if count % _YIELD_EVERY_COUNT == 0:
+                await asyncio.sleep(0)  # measuring many process trees must not stop the loop for long
+        rows += front.chronicle.book.rows(since)
+        return jsonify(
+            by=by,
+            since=iso(since) if since > 0 else None,
+            rows=[{by: name, **used.plain()} for name, used in report(rows, by)],  # type: ignore[arg-type]
+            total=total(rows).plain(),
+        )
+
+    return paths
+
+
+def _measured(front: Front, record: SessionRecord, now: float) -> UsageRow:
+    row = usage_row(record, now)
+    vitals = front.placement.vitals(record.spec.session_id) if record.exit is None else None
+    if vitals is None:
+        return row
+    used = row.usage
+    peak_bytes = max(used.peak_bytes, vitals.pss_bytes or vitals.rss_bytes)
+    return replace(row, usage=replace(used, cpu_s=used.cpu_s + vitals.cpu_s, peak_bytes=peak_bytes))
+
+
+def _since(text: str, now: float) -> float:
+    """``1h`` (ago), ``2026-11-22T09:00:00Z``, or nothing for all that is known; seconds since the epoch."""
+    if not text:
+        return 0.0
+    try:
+        return max(0.0, now - parse_seconds(text))
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        cure = "since must be a length of time such as 1h, or a time such as 2026-11-22T09:00:00Z."
+        raise Refusal("invalid_request", cure) from None

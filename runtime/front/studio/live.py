@@ -1,0 +1,388 @@
+"""``/studio/live``: the one stream of the Studio, made once for all who read it.
+
+While somebody reads, a producer makes frames: what happened, changed sessions, samples and figures once a
+second.  Frames are encoded once and numbered; a reader keeps a cursor, as those of ``/events`` do, and is
+bounded, cut and closed with them.  One that is new, or fell behind, gets a snapshot first, which is made at
+most once a second.  Whatever walks over all sessions lets the loop turn every few of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+from quart import Blueprint, Response, request
+
+import runtime
+from runtime.clock import iso
+from runtime.front.operator.crashes import group_json
+from runtime.front.operator.events import Reader, Readers, follow, sent, stream
+from runtime.front.operator.recent_use import KEPT, Spark, Sparks
+from runtime.front.operator.rooms import room_json
+from runtime.front.operator.workers import bundles_json, worker_json
+from runtime.front.state import Front, caller
+from runtime.front.studio.overview import Overview
+from runtime.front.studio.pages import HEADERS
+from runtime.logs import get_logger
+from runtime.session.feed import FeedEvent
+from runtime.session.record import SessionRecord
+from runtime.session.spec import SessionId
+
+TICK_S: Final = 0.25
+SECOND_S: Final = 1.0
+KEPT_FRAMES: Final = 256
+MAX_ENDED: Final = 300
+MAX_REPLAYED: Final = 200
+MANY_SESSIONS: Final = 200
+MANY_ROOMS: Final = 50
+MANY_ROOMS_S: Final = 5.0
+_FEW_POINTS: Final = 20
+_BATCH: Final = 20
+_log = get_logger("studio")
+_encoder = msgspec.json.Encoder()
+
+
+def _encode(data: dict[str, Any]) -> bytes:
+    try:
+        return _encoder.encode(data)
+    except UnicodeEncodeError:  # what somebody set as an attribute in a room may be half a surrogate pair
+        return json.dumps(data).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Some events, ready to be sent."""
+
+    seq: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All there is to know at one moment.
+
+    Attributes:
+        at: Monotonic seconds.
+        cursor: Number of the frame to go on after.
+        told: Number of the last event of the feed that stands in a frame up to there.
+    """
+
+    at: float
+    cursor: int
+    told: int
+    pieces: list[bytes]
+
+
+class Frames:
+    """The newest frames, for readers with a cursor."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Frame] = deque(maxlen=KEPT_FRAMES)
+        self._last = 0
+        self._news = asyncio.Event()
+
+    @property
+    def last(self) -> int:
+        """Number of the newest frame; 0 before the first."""
+        return self._last
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest kept frame; one above `last` when none is kept."""
+        return self._last - len(self._kept) + 1
+
+    def publish(self, data: bytes) -> None:
+        """Number and keep a frame."""
+        self._last += 1
+        self._kept.append(Frame(self._last, data))
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def after(self, cursor: int, *, limit: int = 100) -> list[Frame]:
+        """Up to `limit` frames numbered above `cursor`."""
+        skip = max(0, cursor - self.first + 1)
+        return list(islice(self._kept, skip, skip + limit))
+
+    async def news(self, cursor: int) -> None:
+        """Return once there is a frame numbered above `cursor`."""
+        while self._last <= cursor:
+            await self._news.wait()
+
+
+class Live:
+    """The producer, and what it has made."""
+
+    def __init__(self, front: Front, overview: Overview) -> None:
+        self._front, self._overview = front, overview
+        self.frames = Frames()
+        self._sparks = Sparks()
+        self._reading = 0
+        self._wanted = asyncio.Event()
+        self._cursor = 0
+        self._ended: deque[str] = deque()
+        self._second_at = 0.0
+        self._rooms_at = 0.0
+        self._shown: dict[str, bytes] = {}
+        self._busy: dict[str, None] = {}
+        self._crashes_changed = False
+        self._snapshot: Snapshot | None = None
+        self._making = asyncio.Lock()
+
+    # ---- readers
+
+    def enter(self) -> None:
+        """Somebody reads: there will be frames."""
+        self._reading += 1
+        if not self._wanted.is_set():
+            self._wake()
+            self._wanted.set()
+
+    def leave(self) -> None:
+        """One reader less."""
+        self._reading -= 1
+        if not self._reading:
+            self._wanted.clear()
+            self._sparks.clear()
+            self._shown.clear()
+            self._snapshot = None
+
+    @property
+    def event_id(self) -> str:
+        """What a browser hands back to hear of everything that happened since."""
+        return self._front.chronicle.feed.id_of(self._cursor)
+
+    def hello(self) -> bytes:
+        """The first event of a connection."""
+        front = self._front
+        about = {
+            "epoch": front.chronicle.feed.epoch,
+            "version": runtime.__version__,
+            "now_ms": round(front.clock.wall() * 1000),
+            "started_at": iso(front.started_at),
+        }
+        return self._event("hello", about)
+
+    async def snapshot(self, *, since: int = 0) -> Snapshot:
+        """All there is to know; made at most once a second, but for a reader who knows of later events."""
+        async with self._making:
+            now = self._front.clock.now()
+            made = self._snapshot
+            is_old = made is None or now - made.at >= SECOND_S or made.cursor < self.frames.first - 1
+            if made is None or is_old or made.told < since:
+                # Frames that come while it is made are sent after it: what they say is said twice, not lost.
+                cursor, told = self.frames.last, self._cursor
+                pieces = [await self._sessions()]
+                figures = self._overview.now() | {"history": self._overview.history()}
+                pieces.append(self._event("overview", figures))
+                pieces.append(self._event("bundles", bundles_json(self._front)))
+                pieces.append(self._event("rooms", {"rooms": self._rooms()}))
+                pieces.append(self._event("crashes", {"crashes": await self._crashes()}))
+                made = self._snapshot = Snapshot(now, cursor, told, pieces)
+            return made
+
+    def happened(self, since: int, until: int) -> bytes:
+        """The last events of the feed numbered above `since`, up to `until`."""
+        since = max(since, until - MAX_REPLAYED)
+        events = self._front.chronicle.feed.after(since, limit=max(0, until - since))
+        return self._happened([event for event in events if event.seq <= until])
+
+    def _happened(self, events: list[FeedEvent]) -> bytes:
+        return b"".join(self._event("happened", event.data, event.id) for event in events)
+
+    # ---- the producer
+
+    async def run(self) -> None:
+        """Make frames while somebody reads, for as long as the server runs."""
+        while True:
+            if not self._reading:
+                await self._wanted.wait()
+            try:
+                await self._tick()
+            except Exception:  # noqa: BLE001 - one frame that cannot be made must not end all of them
+                _log.exception("studio.frame_failed")
+                await asyncio.sleep(SECOND_S)
+            await asyncio.sleep(TICK_S)
+
+    def _wake(self) -> None:
+        self._cursor = self._front.chronicle.feed.last
+        self._ended = deque(
+            record.spec.session_id
+            for record in reversed(list(islice(self._front.chronicle.ended(), MAX_ENDED)))
+        )
+
+    async def _tick(self) -> None:
+        now = self._front.clock.now()
+        is_second = now - self._second_at >= SECOND_S
+        await self._tell_news(is_second=is_second)
+        if not is_second:
+            return
+        self._second_at = now
+        await self._tell_samples()
+        self.frames.publish(self._event("overview", self._overview.now()))
+        self._tell_changed("bundles", bundles_json(self._front))
+        if now >= self._rooms_at:
+            rooms = self._rooms()
+            self._rooms_at = now + (MANY_ROOMS_S if len(rooms) > MANY_ROOMS else 0.0)
+            self._tell_changed("rooms", {"rooms": rooms})
+        if self._crashes_changed:
+            self._crashes_changed = False
+            self.frames.publish(self._event("crashes", {"crashes": await self._crashes()}))
+
+    async def _tell_news(self, *, is_second: bool) -> None:
+        feed = self._front.chronicle.feed
+        changed: dict[str, None] = {}
+        while batch := feed.after(self._cursor):
+            self._cursor = batch[-1].seq
+            self.frames.publish(self._happened(batch))
+            for event in batch:
+                session = event.data.get("session")
+                if event.kind == "session.status":  # a busy agent says one every other moment
+                    self._busy[str(session)] = None
+                elif event.kind.startswith("session.") and isinstance(session, str):
+                    changed[session] = None
+                self._crashes_changed |= event.kind == "session.crashed"
+            await asyncio.sleep(0)
+        if is_second:
+            changed, self._busy = self._busy | changed, {}
+        told = []
+        for count, session in enumerate(changed, 1):
+            if (record := self._record(session)) is not None:
+                told.append(self._event("session", self._row(record)))
+                if record.exit is not None:
+                    told += self._over(session)
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+        if told:
+            self.frames.publish(b"".join(told))
+
+    def _over(self, session: str) -> list[bytes]:
+        self._sparks.forget(session)
+        if session in self._ended:
+            return []
+        self._ended.append(session)
+        if len(self._ended) <= MAX_ENDED:
+            return []
+        return [self._event("gone", {"id": self._ended.popleft()})]
+
+    async def _tell_samples(self) -> None:
+        samples: dict[str, list[float | int | None]] = {}
+        count = 0
+        for record in self._front.chronicle.live():
+            session = record.spec.session_id
+            vitals = self._front.placement.glance(session)
+            if vitals is None:
+                continue
+            share = self._spark(session).take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
+            lag_ms = None if vitals.lag_ms is None else round(vitals.lag_ms, 1)
+            samples[session] = [share, vitals.rss_bytes, lag_ms]
+            count += 1
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+        at_ms = round(self._front.clock.wall() * 1000)
+        self.frames.publish(self._event("samples", {"at_ms": at_ms, "of": samples}))
+
+    def _tell_changed(self, kind: str, data: dict[str, Any]) -> None:
+        digest = hashlib.sha256(_encode(data)).digest()
+        if self._shown.get(kind) != digest:
+            self._shown[kind] = digest
+            self.frames.publish(self._event(kind, data))
+
+    # ---- what is shown
+
+    async def _sessions(self) -> bytes:
+        chronicle = self._front.chronicle
+        live = list(chronicle.live())
+        points = _FEW_POINTS if len(live) > MANY_SESSIONS else KEPT
+        rows = []
+        for count, record in enumerate([*live, *islice(chronicle.ended(), MAX_ENDED)], 1):
+            session = record.spec.session_id
+            spark = Spark() if record.exit is not None else self._spark(session)
+            rows.append(_encode(self._row(record) | {"spark": spark.plain(points)}))
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+        return self._framed("sessions", b'{"rows":[' + b",".join(rows) + b"]}", self.event_id)
+
+    def _spark(self, session: SessionId) -> Spark:
+        known = self._sparks.of(session)
+        if known is not None:
+            return known
+        use = self._front.placement.use(session)
+        return Spark() if use is None else self._sparks.meet(session, use.curve)
+
+    def _row(self, record: SessionRecord) -> dict[str, Any]:
+        failed = record.exit if record.exit is not None else record.last_exit
+        return worker_json(self._front, record, measured=False) | {
+            "crashed": failed is not None and not failed.reason.is_clean
+        }
+
+    def _record(self, session: str) -> SessionRecord | None:
+        chronicle = self._front.chronicle
+        return chronicle.record(session) if SessionId(session) in chronicle else None
+
+    def _rooms(self) -> list[dict[str, Any]]:
+        return [] if self._front.rooms is None else [room_json(room) for room in self._front.rooms.rooms()]
+
+    async def _crashes(self) -> list[dict[str, Any]]:
+        if self._front.crashes is None:
+            return []
+        return [group_json(group) for group in await self._front.crashes.groups()]
+
+    def _event(self, kind: str, data: dict[str, Any], event_id: str = "") -> bytes:
+        return self._framed(kind, _encode(data), event_id or self.event_id)
+
+    def _framed(self, kind: str, data: bytes, event_id: str) -> bytes:
+        return f"id: {event_id}\nevent: {kind}\ndata: ".encode() + data + b"\n\n"
+
+
+def routes(front: Front, readers: Readers, live: Live) -> Blueprint:
+    """``/studio/live``."""
+    paths = Blueprint("live", __name__)
+
+    @paths.get("/studio/live")
+    async def follow_live() -> Response:
+        front.access.operator(caller())
+        readers.check()
+        since = front.chronicle.feed.cursor(request.headers.get("Last-Event-ID", ""))
+        answer = stream(_stream(front, readers, live, since))
+        answer.headers.update(HEADERS)
+        return answer
+
+    return paths
+
+
+async def _stream(front: Front, readers: Readers, live: Live, since: int | None) -> AsyncIterator[bytes]:
+    reader = Reader(live.frames, live.frames.last)
+
+    async def all_there_is(since: int | None = None) -> AsyncIterator[bytes]:
+        made = await live.snapshot(since=since or 0)
+        reader.cursor = made.cursor
+        yield live.hello()
+        for piece in made.pieces:
+            yield piece
+        if since is not None:
+            yield live.happened(since, made.told)
+
+    readers.enter(reader)
+    live.enter()
+    try:
+        yield b"retry: 1000\n\n"
+        async for piece in sent(front, reader, all_there_is(since)):
+            yield piece
+        async for piece in follow(
+            front,
+            reader,
+            encode=lambda frame: frame.data,
+            more=live.frames.news,
+            missed=all_there_is,
+        ):
+            yield piece
+    finally:
+        live.leave()
+        readers.leave(reader)

@@ -1,0 +1,265 @@
+"""``/studio/``: the pages, who is let in, and by which link.
+
+The pages hold nothing secret and are for everybody; what they show comes from the operator API, which
+answers those who may operate the server.  A link of the terminal may carry a one-time code (``?t=…``): it
+is changed into a cookie, and the browser goes on to the page without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import pwd
+import re
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from quart import Blueprint, Response, json, jsonify, request
+
+import runtime
+from runtime.front.access.browser_sessions import CODE_S, VISIT_S
+from runtime.front.access.rules import Caller
+from runtime.front.http.body import read_body
+from runtime.front.http.problems import problem
+from runtime.front.http.refusal import Refusal
+from runtime.front.state import Front, caller
+from runtime.front.studio.assets import Asset, Assets
+from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
+
+STATIC: Final = Path(__file__).parent / "static"
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+OFFLINE: Final = "offline"
+_SERVICE_USERS: Final = ("root", "bulkhead", "nobody")
+_THIS_MACHINE: Final = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+_FILE_NAME: Final = re.compile(r"[^/]*\.[^/]*")
+
+
+def routes(front: Front) -> Blueprint:
+    """``/studio/`` and all below it but the live stream."""
+    paths = Blueprint("studio", __name__)
+    assets = Assets(STATIC)
+
+    @paths.after_request
+    async def secure(answer: Response) -> Response:
+        answer.headers.update(HEADERS)
+        if _is_trusted(front, caller()):
+            answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+    @paths.get("/studio/")
+    async def overview() -> Response:
+        return await page("") if request.path.endswith("/") else _redirect("/studio/", 308)
+
+    @paths.get("/studio/<path:page>")
+    async def page(page: str) -> Response:
+        if "t" in request.args:
+            return _enter(front, request.args["t"], request.path)
+        found = await asyncio.to_thread(assets.find, page or "index.html")
+        if found is not None:
+            return _send(found)
+        first, _, rest = page.partition("/")
+        is_file = bool(_FILE_NAME.fullmatch(page))
+        if is_file or (rest and await asyncio.to_thread(assets.has_folder, first)):
+            raise Refusal("not_found", "The Studio has no such file.")
+        index = await asyncio.to_thread(assets.find, "index.html")
+        if index is None:
+            return problem(
+                "studio_missing",
+                "This installation has no Studio: runtime/front/studio/static is empty. Install a released "
+                "wheel or image, or run `make ui` in a checkout. Everything else of the server works.",
+            )
+        return _send(index)
+
+    @paths.get("/studio/enter")
+    async def enter() -> Response:
+        return _enter(front, request.args.get("code", ""), "/studio/")
+
+    @paths.get("/studio/me")
+    async def me() -> Response:
+        who = caller()
+        how = front.access.how(who)
+        answer: Response = jsonify(**_me(front, how))
+        own_page = who.headers.get("sec-fetch-site") == "same-origin"
+        if how == "local" and front.access.secrets and who.is_local and own_page:
+            # Unsigned calls are not taken here, not even of this machine; of an operator's own page they are.
+            _give(front, answer, front.access.visits.begin())
+        return answer
+
+    @paths.post("/studio/links")
+    async def links() -> Response:
+        front.access.operator(caller())
+        return jsonify(**link(front, room=await _room_of(front)))
+
+    @paths.post("/studio/leave")
+    async def leave() -> Response:
+        who = caller()
+        front.access.operator(who)
+        front.access.visits.leave(front.access.visit_of(who))
+        answer: Response = jsonify(ok=True)
+        answer.delete_cookie(front.access.cookie, path="/", httponly=True, samesite="Strict")
+        return answer
+
+    return paths
+
+
+def link(front: Front, *, room: str = "") -> dict[str, Any]:
+    """A link that opens the Studio, with a code in it where being on this machine is not enough."""
+    base = (front.settings.public_url or front.url).rstrip("/")
+    url = f"{base}/studio/" + (f"rooms/{quote(room, safe='')}" if room else "")
+    is_open = front.settings.insecure or (front.is_loopback and not front.settings.public_url)
+    if is_open:
+        return {"url": url, "expires_in_s": None}
+    return {"url": f"{url}?t={front.access.visits.code()}", "expires_in_s": CODE_S}
+
+
+async def _room_of(front: Front) -> str:
+    raw = await read_body(request, timeout_s=front.settings.body_timeout_s)
+    try:
+        body: Any = json.loads(raw or b"{}")
+    except (ValueError, RecursionError):
+        body = None
+    room = body.get("room", "") if isinstance(body, dict) else None
+    if not isinstance(room, str):
+        raise Refusal("invalid_request", 'Send {"room": "myroom"} or nothing.')
+    if room and not is_room_name(room):
+        raise Refusal("invalid_request", ROOM_NAME_RULE)
+    return room
+
+
+def _me(front: Front, how: str) -> dict[str, Any]:
+    if how == "none":
+        return {
+            "name": "",
+            "access": "none",
+            "version": runtime.__version__,
+            "python": None,
+            "chaos": False,
+            "default_room": None,
+            "model": "",
+        }
+    return {
+        "name": _user_name(),
+        "access": how,
+        "version": runtime.__version__,
+        "python": platform.python_version(),
+        "chaos": front.settings.chaos,
+        "default_room": _default_room(front),
+        "model": model_name(front),
+    }
+
+
+def model_name(front: Front) -> str:
+    """What answers agents that reach their model through their room."""
+    if front.settings.model_url:
+        return urlsplit(front.settings.model_url).hostname or "a provider"
+    return "OpenAI" if front.settings.model_key else OFFLINE
+
+
+def _default_room(front: Front) -> str | None:
+    if front.settings.room:
+        return front.settings.room
+    rooms = {record.spec.room for record in front.chronicle.live()}
+    return rooms.pop() if len(rooms) == 1 else None
+
+
+def _user_name() -> str:
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return "user"
+    return "user" if name in _SERVICE_USERS else name
+
+
+def _enter(front: Front, code: str, then: str) -> Response:
+    who = caller()
+    looks_only = request.method != "GET" or "prefetch" in who.headers.get("sec-purpose", "")
+    visit = None if looks_only else front.access.visits.enter(code)
+    if visit is not None:
+        return _give(front, _redirect(_local_path(then)), visit)
+    if front.access.may_operate(who):
+        return _redirect(_local_path(then))  # the link was opened a second time, by somebody who is in
+    answer = Response(_NO_ENTRY, 403, content_type="text/html; charset=utf-8")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _local_path(path: str) -> str:
+    return quote(path, safe="/~!$&'()*+,;=:@") if path.startswith("/studio/") else "/studio/"
+
+
+def _give(front: Front, answer: Response, visit: str) -> Response:
+    answer.set_cookie(
+        front.access.cookie,
+        visit,
+        max_age=int(VISIT_S),
+        path="/",
+        secure=_is_encrypted(front, caller()),
+        httponly=True,
+        samesite="Strict",
+    )
+    return answer
+
+
+def _is_encrypted(front: Front, who: Caller) -> bool:
+    public = urlsplit(front.settings.public_url)
+    is_public = public.scheme == "https" and public.netloc.lower() == who.headers.get("host", "").lower()
+    forwarded = who.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+    return is_public or "https" in (request.scheme, forwarded)
+
+
+def _is_trusted(front: Front, who: Caller) -> bool:
+    """Whether browsers heed an opener policy of this page; elsewhere each page complains of it."""
+    is_here = _THIS_MACHINE.fullmatch(who.headers.get("host", "")) is not None
+    return is_here or _is_encrypted(front, who)
+
+
+def _redirect(path: str, status: int = 303) -> Response:
+    return Response(b"", status, headers={"Location": path, "Cache-Control": "no-store"})
+
+
+def _send(asset: Asset) -> Response:
+    packed = asset.packed if "gzip" in request.headers.get("Accept-Encoding", "") else None
+    tag = f'"{asset.tag}{"-gz" if packed else ""}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if _is_known(tag, request.headers.get("If-None-Match", "")):
+        return Response(b"", 304, headers=headers)
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(packed or asset.body, 200, headers=headers, content_type=asset.media_type)
+
+
+def _is_known(tag: str, given: str) -> bool:
+    return any(one.strip().removeprefix("W/") in (tag, "*") for one in given[:2000].split(","))
+
+
+_NO_ENTRY: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>This link was used, or is too old · Studio</title>
+<link rel="icon" href="/studio/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/studio/studio.css">
+<main class="page denied"><div class="empty">
+<h2>This link was used, or is too old</h2>
+<div class="empty-text">
+<p>A link of the terminal lets one browser in, once, within ten minutes. On the machine the server runs on,
+print a fresh one and open it here:</p>
+<p class="command"><code>bulkhead studio</code></p>
+<p>In a container: <code>docker compose exec runtime bulkhead studio</code></p>
+</div></div></main>
+</html>
+"""

@@ -1,0 +1,93 @@
+"""Tools made of plain typed functions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+from runtime.sdk.tools.signature import CallSignature
+from runtime.sdk.tools.toolkit import Tool, ToolContext, accepts
+
+
+class FunctionTool(Tool):
+    """A tool with a name and a schema, under its newer name; ``@tool`` makes one of a function.
+
+    Args:
+        function: What to call instead of an overridden ``execute``.
+    """
+
+    def __init__(self, *, function: Callable[..., Any] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._function = function
+        self._call_signature: CallSignature | None = None
+        if function is not None:
+            self._call_signature = CallSignature(function, name=self.name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as if it had not been decorated."""
+        if self._function is None:
+            raise TypeError(f"{self.name!r} wraps no function; use `await tool.execute(context, …)`")
+        return self._function(*args, **kwargs)
+
+    async def execute(self, context: ToolContext, **kwargs: Any) -> Any:
+        """Call the function with the arguments, and with the context if it asks for one."""
+        if self._function is None or self._call_signature is None:
+            return await super().execute(context, **kwargs)
+        if self._call_signature.context_name is not None:
+            kwargs[self._call_signature.context_name] = context
+        outcome = self._function(**kwargs)
+        return await outcome if inspect.isawaitable(outcome) else outcome
+
+    async def _execute(
+        self, context: ToolContext, arguments: dict[str, Any], attachment: bytes | None
+    ) -> Any:
+        if self._function is None:
+            return await super()._execute(context, arguments, attachment)
+        if accepts(self._function, "attachment"):
+            arguments["attachment"] = attachment
+        return await self.execute(context, **arguments)
+
+    def _signature(self) -> CallSignature | None:
+        return self._call_signature or super()._signature()
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> FunctionTool: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    rules: Sequence[str] | None = None,
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    rules: Sequence[str] | None = None,
+) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
+    """Make a tool of a typed function: ``@tool`` or ``@tool(name=…)``.
+
+    The name is the function's, the description its docstring, the schema that of its annotations.
+    A parameter named ``context`` receives the ToolContext.
+    """
+
+    def make(wrapped: Callable[..., Any]) -> FunctionTool:
+        return FunctionTool(
+            function=wrapped,
+            name=name or wrapped.__name__,
+            title=title,
+            description=description or inspect.getdoc(wrapped),
+            rules=rules,
+        )
+
+    return make if function is None else make(function)

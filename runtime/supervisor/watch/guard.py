@@ -1,0 +1,255 @@
+"""Look at one session's process tree when it is time, and tell what was found."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from runtime.clock import Clock
+from runtime.process import procfs, tree
+from runtime.process.brake import Brake, give_way
+from runtime.process.procfs import Member
+from runtime.process.tree import TreeUse
+from runtime.process.worker_process import WorkerProcess
+from runtime.session.native import waits_in_python
+from runtime.session.record import ExitReason
+from runtime.session.spec import Limits
+from runtime.settings import SupervisorSettings
+from runtime.supervisor import verdict
+from runtime.supervisor.reports.stack_text import stacks_text
+from runtime.supervisor.watch.budget import Budget, Excess, NearLimit, Pause
+from runtime.supervisor.watch.cgroups import Cell
+from runtime.supervisor.watch.hang_detector import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
+from runtime.supervisor.watch.instruments import Instruments
+from runtime.wire.trace import TaskTrace
+
+_STACKS_S = 0.1
+_TASKS_S = 1.0
+_LINE_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Who is told; all are called in the front's event loop and may not block.
+
+    Attributes:
+        warn: Kind, sentence, stacks (empty where there are none).
+        exceed: The session passed a limit and is to end.
+        hung: The session hangs and is to end.
+        tasks: What its tasks are doing while it hangs; none any more when it does not.
+    """
+
+    warn: Callable[[str, str, str], None]
+    exceed: Callable[[ExitReason, str], None]
+    hung: Callable[[str], None]
+    tasks: Callable[[list[TaskTrace]], None]
+
+
+class Guard:
+    """The eyes on one worker: budget, pulse and meter share each look.
+
+    Args:
+        instruments: Get every reading.
+        phase: What the session is about now.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerProcess,
+        cell: Cell,
+        limits: Limits,
+        settings: SupervisorSettings,
+        *,
+        clock: Clock,
+        instruments: Instruments,
+        phase: Callable[[], Phase],
+        alarm: Alarm,
+    ) -> None:
+        now = clock.now()
+        self._worker, self._cell = worker, cell
+        self._instruments = instruments
+        self._phase = phase
+        self._alarm = alarm
+        self._budget = Budget(limits, now)
+        self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
+        self._paused: list[Member] = []
+        self._frozen = False
+        self._holds = False
+        self._weight: tuple[int, int] | None = None
+        self._weighing: asyncio.Future[tuple[int, int]] | None = None
+        self._flood_told = False
+        self._clock = clock
+        self._telling: Late | None = None
+        self._late_at = now
+        self._tasks: list[TaskTrace] = []
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    def look(self, now: float) -> float | None:
+        """See `runtime.supervisor.watch.sampler.Watched`."""
+        held, brake = self._holds, self._brake()
+        gone = self._worker.process.has_exited
+        use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
+        if use is None:
+            return None
+        if self._budget.wants_pss(use):
+            use = self._weighed(use)
+        self._instruments.take(use, now)
+        stays_stopped = self._kernel_ended_it()
+        self._budget.cpu_is_kept = "cpu.max" in self._cell.kept
+        for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
+            match finding:
+                case NearLimit():
+                    self._alarm.warn(finding.reason.value, finding.message, "")
+                case Excess():
+                    if finding.reason is ExitReason.PIDS:
+                        stays_stopped = True
+                        give_way(self._worker.pid, use.members)
+                    self._alarm.exceed(finding.reason, finding.message)
+                case Pause():
+                    stays_stopped = True
+                    self._pause(use.members, finding.for_s, freeze=brake is None or not brake.pulled)
+        if brake is not None and brake.pulled and not stays_stopped:
+            self._pause(use.members, _STACKS_S, freeze=False)
+        if self._worker.floods and not self._flood_told:
+            self._flood_told = True
+            self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
+        if held:
+            self._vigil.held(now)
+        else:
+            self._listen(use.members[0], now)
+        return min(self._budget.next_s, self._vigil.next_s)
+
+    def _weighed(self, use: TreeUse) -> TreeUse:
+        """With what belongs to it; of many processes that is had in a thread, and known at a later look.
+
+        A process that forks cannot be asked for its share before it is done.  Among hundreds that took
+        seconds, in which nobody was looked at, and nobody else was answered.
+        """
+        if len(use.members) <= tree.MOST_WEIGHED:
+            self._weight = tree.owned(use.members)
+        elif self._weight is None:
+            if self._weighing is None:
+                loop = asyncio.get_running_loop()
+                self._weighing = loop.run_in_executor(None, tree.owned, use.members)
+                self._weighing.add_done_callback(self._has_weighed)
+            self._budget.do_not_weigh()
+            return use
+        (pss, uss), self._weight = self._weight, None
+        return replace(use, pss_bytes=pss, uss_bytes=uss)
+
+    def _has_weighed(self, done: asyncio.Future[tuple[int, int]]) -> None:
+        self._weighing = None
+        if not done.cancelled() and done.exception() is None:
+            self._weight = done.result()
+
+    def _kernel_ended_it(self) -> bool:
+        """What the kernel refused, or ended, is the end of the session, as it is where we watch alone."""
+        if told := self._cell.ended_by_kernel():
+            self._alarm.exceed(ExitReason.MEMORY, told)
+            return True
+        if told := self._cell.refused_forks():
+            self._alarm.exceed(ExitReason.PIDS, told)
+            return True
+        return False
+
+    def front_slept(self, now: float) -> None:
+        """See `runtime.supervisor.watch.sampler.Watched`."""
+        self._vigil.front_slept(now)
+
+    def close(self) -> None:
+        """The process is gone."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    # ---- the pulse
+
+    def _listen(self, main: Member, now: float) -> None:
+        beat = self._worker.heartbeat()
+        beat_at = None if beat is None else beat.at
+        silent = self._vigil.is_silent(beat_at, now)
+        ran_s, waited_s = procfs.ran_s(main.pid) if silent else (0.0, 0.0)
+        pulse = Pulse(beat_at=beat_at, state=main.state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
+        for sign in self._vigil.look(pulse, now, self._phase()):
+            match sign:
+                case Late():
+                    self._late(sign)
+                case Hung():
+                    self._tell_late(at_once=True)
+                    self._alarm.hung(self._sentence(sign.kind, sign.silent_s, self._worker.last_text()))
+                case Awake():
+                    self._tell_late(at_once=True)
+                    self._alarm.tasks([])
+                    self._worker.forget_stacks()
+                    self._alarm.warn("hang", f"answers again after {sign.silent_s:.1f} s", "")
+
+    def _late(self, sign: Late) -> None:
+        if sign.kind is Silence.STOPPED:
+            self._alarm.warn("hang", f"is {sign.kind.value} for {sign.silent_s:.1f} s", "")
+            return
+        self._worker.ask_for_stacks()
+        self._late_at, self._telling = self._clock.now(), sign
+        self._after(_STACKS_S, self._tell_late)
+
+    def _tell_late(self, *, at_once: bool = False) -> None:
+        """Tell what was asked for, as soon as it is there or is not to be expected any more."""
+        sign, tasks = self._telling, self._worker.last_tasks()
+        if sign is None:
+            return
+        if tasks is None and not at_once and self._clock.now() - self._late_at < _TASKS_S:
+            if waits_in_python(self._worker.last_text()):
+                self._worker.insist_on_tasks()
+            self._after(_STACKS_S, self._tell_late)
+            return
+        self._telling, self._tasks = None, tasks or []
+        stack = self._worker.last_text()
+        sentence = self._sentence(sign.kind, sign.silent_s, stack)
+        self._alarm.warn("hang", f"is {sentence}", stacks_text(stack, tasks))
+        self._alarm.tasks(self._tasks)
+
+    def _sentence(self, kind: Silence, silent_s: float, stack: str) -> str:
+        if kind is Silence.AWAITING:
+            frames = next((one.frames for one in self._tasks if one.own), [])
+            line = verdict.innermost_of(frames)
+            at = f" at {line[:_LINE_CHARS]}" if line else ""
+            return f"{kind.value}: its {self._phase().value} goes on for {silent_s:.1f} s{at}"
+        at = verdict.innermost_line(stack)
+        return f"{kind.value} for {silent_s:.1f} s{f' at {at}' if at else ''}"
+
+    # ---- a share of processors
+
+    def _brake(self) -> Brake | None:
+        most = self._budget.crowd()
+        return most and Brake(self._worker.pid, most_tasks=most[0], most_processes=most[1])
+
+    def _pause(self, members: tuple[Member, ...], for_s: float, *, freeze: bool) -> None:
+        self._holds = True
+        if freeze and self._cell.freeze(True):  # all of them, and its own children do not see it stopped
+            self._frozen = True
+        else:
+            # The group first, at one blow; then those who left it.
+            self._worker.signal_tree(signal.SIGSTOP)
+            self._paused = [*members]
+            tree.signal_all(self._paused, signal.SIGSTOP)
+        self._after(for_s, self._go_on)
+
+    def _go_on(self) -> None:
+        self._holds = False
+        self._vigil.held(self._clock.now())
+        if self._frozen:
+            self._cell.freeze(False)
+            self._frozen = False
+            return
+        tree.signal_all(self._paused, signal.SIGCONT)
+        self._worker.signal_tree(signal.SIGCONT)
+        self._paused = []
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        def run() -> None:
+            self._timers.discard(timer)
+            call()
+
+        timer = asyncio.get_running_loop().call_later(seconds, run)
+        self._timers.add(timer)
