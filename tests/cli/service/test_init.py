@@ -31,7 +31,7 @@ def test_the_new_service_has_a_test_and_it_passes(bulkhead: Any, tmp_path: Path)
         capture_output=True,
         text=True,
         timeout=240,
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=Path(__file__).resolve().parents[3],
     )
     assert tried.returncode == 0, tried.stdout + tried.stderr
 

@@ -30,8 +30,8 @@ from runtime.cli.serve.foreground import Foreground
 
 pytestmark = pytest.mark.process
 
-ROOT = Path(__file__).resolve().parents[2]
-FAKE = Path(__file__).with_name("fake_front.py")
+ROOT = Path(__file__).resolve().parents[3]
+FAKE = Path(__file__).parents[1].joinpath("fake_front.py")
 PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 # The command as it is, but with another program in the place of the front.
 PROGRAM = f"""
