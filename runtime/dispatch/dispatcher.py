@@ -1,7 +1,7 @@
 """From a call to a session: find the endpoint, admit, write down, launch; the caller is answered after that.
 
-What becomes of the session comes back as the placement's events and is the chronicle's business.  Runs in the
-front's event loop.
+What becomes of the session comes back as the placement's events and is the session registry's business.  Runs
+in the front's event loop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from runtime.clock import Clock
 from runtime.dispatch.launcher import Launcher, OwnRooms
 from runtime.dispatch.recovery import Recovery
-from runtime.dispatch.session_registry import Chronicle
+from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleImportFailed
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
@@ -61,20 +61,20 @@ class Dispatcher:
         *,
         placement: Placement,
         journal: Journal,
-        chronicle: Chronicle,
+        registry: SessionRegistry,
         clock: Clock,
         rooms: OwnRooms,
         room_url: Callable[[str], str],
         settings: SupervisorSettings | None = None,
     ) -> None:
         settings = settings or SupervisorSettings()
-        self._placement, self._journal, self._chronicle = placement, journal, chronicle
+        self._placement, self._journal, self._registry = placement, journal, registry
         self._clock = clock
         self._admission = Admission(max_queued=settings.max_queued)
-        self.recovery = Recovery(settings, journal=journal, chronicle=chronicle, clock=clock)
+        self.recovery = Recovery(settings, journal=journal, registry=registry, clock=clock)
         self.launcher = Launcher(
             placement=placement,
-            chronicle=chronicle,
+            registry=registry,
             admission=self._admission,
             clock=clock,
             rooms=rooms,
@@ -83,7 +83,7 @@ class Dispatcher:
             refused=self.recovery.refused,
         )
         self._ending: set[SessionId] = set()
-        chronicle.closed.append(self._closed)
+        registry.closed.append(self._closed)
         self._pending: dict[SessionId, asyncio.Task[Accepted]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.draining = False
@@ -100,11 +100,11 @@ class Dispatcher:
             JournalUnusable: The journal cannot be read.
         """
         await self.recovery.start()
-        self._chronicle.book.restore(await self._journal.load_usage())
+        self._registry.book.restore(await self._journal.load_usage())
         again: list[SessionRecord] = []
         records = await self._journal.load()
         for record in sorted(records, key=lambda one: one.exit.at if one.exit else math.inf):
-            self._chronicle.restore(record)  # in the order of their ends, which is how they are forgotten
+            self._registry.restore(record)  # in the order of their ends, which is how they are forgotten
         for record in records:
             spec = record.spec
             ran = record.started_at is not None
@@ -124,7 +124,7 @@ class Dispatcher:
                 again.append(record)
             else:
                 message = "The server ended while this session ran"
-                self._chronicle.end(spec.session_id, ExitReason.FRONT_LOST, message)
+                self._registry.end(spec.session_id, ExitReason.FRONT_LOST, message)
         self._spawn(self._follow(), "placement events")
         if again:
             _log.info("journal.replayed", count=len(again))
@@ -140,9 +140,9 @@ class Dispatcher:
         """
         try:
             async with asyncio.timeout(settle_s):
-                for record in self._chronicle.live():
+                for record in self._registry.live():
                     if record.state != "accepted":
-                        await self._chronicle.wait(record.spec.session_id, until="exited", timeout_s=None)
+                        await self._registry.wait(record.spec.session_id, until="exited", timeout_s=None)
         except TimeoutError:
             pass
         self.launcher.close()
@@ -153,12 +153,12 @@ class Dispatcher:
     async def drain(self, grace_s: float) -> None:
         """Refuse new calls and return when no session is left."""
         self.draining = True
-        self._chronicle.announce("server.draining", {"grace_s": grace_s})
+        self._registry.announce("server.draining", {"grace_s": grace_s})
         if self._pending:  # admitted before: they are placed first, so that the placement ends them too
             await asyncio.wait(set(self._pending.values()))
         for session_id in self.launcher.drain():
             message = "the server was shut down before it could start"
-            self._chronicle.end(session_id, ExitReason.DRAINED, message)
+            self._registry.end(session_id, ExitReason.DRAINED, message)
         await self._placement.drain(grace_s)
 
     # ---- calls
@@ -186,7 +186,7 @@ class Dispatcher:
         """
         endpoint = self._endpoint(path)
         session_id = new_session_id()
-        while session_id in self._chronicle:
+        while session_id in self._registry:
             session_id = new_session_id()
         decision = self._admission.admit(
             session_id,
@@ -237,9 +237,9 @@ class Dispatcher:
 
     def _repeated(self, decision: Duplicate, call: RoomCall, webhook_id: str) -> Duplicate | Refused:
         """An id came a second time: with the same call, or with another one, which would be lost silently."""
-        if decision.session_id not in self._chronicle:
+        if decision.session_id not in self._registry:
             return decision  # forgotten: nobody can tell any more
-        first = self._chronicle.record(decision.session_id).spec
+        first = self._registry.record(decision.session_id).spec
         # Not the token: a caller may mint a new one each time it tries.
         said = (call.room_name, call.room_url, call.arguments)
         if said == (first.room, first.room_url, first.arguments):
@@ -256,7 +256,7 @@ class Dispatcher:
         record = SessionRecord(spec=spec, generation=1)
         try:
             await self._journal.accept(record)
-            self._chronicle.open(record)
+            self._registry.open(record)
             await self.launcher.submit(record, relay)
         except BaseException:
             self._admission.settle(spec.session_id, accepted=False)
@@ -291,15 +291,15 @@ class Dispatcher:
         Raises:
             SessionNotFound: There is no record of it.
         """
-        record = self._chronicle.record(session_id)
+        record = self._registry.record(session_id)
         if record.exit is None and not self._end_waiting(record, ExitReason.STOPPED):
             stop = self._placement.stop(record.spec.session_id, ExitReason.STOPPED, grace_s)
             await asyncio.shield(self._spawn(stop, f"stop {session_id}"))
-            await self._chronicle.wait(session_id, until="exited", timeout_s=5.0)
+            await self._registry.wait(session_id, until="exited", timeout_s=5.0)
 
     def end_room(self, room: str) -> int:
         """Ask all sessions of a room to end; how many there were."""
-        records = [record for record in self._chronicle.live() if record.spec.room == room]
+        records = [record for record in self._registry.live() if record.spec.room == room]
         for record in records:
             session_id = record.spec.session_id
             if not self._end_waiting(record, ExitReason.ROOM_ENDED):
@@ -316,7 +316,7 @@ class Dispatcher:
             return False
         between = "its restart" if record.last_exit is not None else "its start"
         who = "an operator stopped it" if reason is ExitReason.STOPPED else "its room ended"
-        self._chronicle.end(session_id, reason, f"{who} while it waited for {between}")
+        self._registry.end(session_id, reason, f"{who} while it waited for {between}")
         return True
 
     def capacity(self) -> Capacity:
@@ -345,10 +345,10 @@ class Dispatcher:
     async def _follow(self) -> None:
         async for event in self._placement.events():
             try:
-                if isinstance(event, Exited) and event.session_id in self._chronicle:
+                if isinstance(event, Exited) and event.session_id in self._registry:
                     self._exited(event)
                 else:
-                    self._chronicle.take(event)
+                    self._registry.take(event)
                 self.launcher.heard(event)
             except Exception:  # noqa: BLE001 - one event that cannot be told must not end all telling
                 _log.exception(
@@ -356,13 +356,13 @@ class Dispatcher:
                 )
 
     def _exited(self, event: Exited) -> None:
-        record = self._chronicle.record(event.session_id)
+        record = self._registry.record(event.session_id)
         may_restart = not self.draining and event.session_id not in self._ending
         told, again = self.recovery.decide(record, event, may_restart=may_restart)
         if again is None:
-            self._chronicle.take(told)
+            self._registry.take(told)
         else:
-            self._chronicle.restarting(event, again)
+            self._registry.restarting(event, again)
             self.launcher.again(record, again.delay_s)
 
     def _closed(self, record: SessionRecord) -> None:

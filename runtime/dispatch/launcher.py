@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from runtime.clock import Clock
-from runtime.dispatch.session_registry import Chronicle
+from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, Placement, RelayPort
@@ -65,7 +65,7 @@ class Launcher:
         self,
         *,
         placement: Placement,
-        chronicle: Chronicle,
+        registry: SessionRegistry,
         admission: Admission,
         clock: Clock,
         rooms: OwnRooms,
@@ -73,7 +73,7 @@ class Launcher:
         queue_s: float,
         refused: Callable[[SessionRecord], tuple[ExitReason, str] | None],
     ) -> None:
-        self._placement, self._chronicle, self._admission = placement, chronicle, admission
+        self._placement, self._registry, self._admission = placement, registry, admission
         self._clock, self._rooms, self._room_url = clock, rooms, room_url
         self._queue_s, self._refused = queue_s, refused
         self._queue = StartQueue()
@@ -225,7 +225,7 @@ class Launcher:
         spec = record.spec
         refused = self._refused(record)
         if refused is not None:
-            self._chronicle.end(spec.session_id, *refused)
+            self._registry.end(spec.session_id, *refused)
             return
         self._starting[spec.session_id] = spec.endpoint
         self._started_at[spec.session_id] = self._clock.now()
@@ -235,7 +235,7 @@ class Launcher:
             self._starting.pop(spec.session_id, None)
             self._started_at.pop(spec.session_id, None)
             message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
-            self._chronicle.end(spec.session_id, ExitReason.IMPORT_ERROR, message)
+            self._registry.end(spec.session_id, ExitReason.IMPORT_ERROR, message)
             raise
         self._admission.settle(spec.session_id, accepted=True)
 
@@ -268,4 +268,4 @@ class Launcher:
         self._records.pop(session_id, None)
         self._relays.pop(session_id, None)
         message = f"it waited {self._queue_s:g} s for its start while others were starting"
-        self._chronicle.end(session_id, ExitReason.START_ERROR, message)
+        self._registry.end(session_id, ExitReason.START_ERROR, message)

@@ -9,7 +9,7 @@ import random
 from dataclasses import replace
 
 from runtime.clock import Clock, iso
-from runtime.dispatch.session_registry import Chronicle
+from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import NotFound
 from runtime.logs import get_logger
 from runtime.session.events import Exited
@@ -31,10 +31,10 @@ class Recovery:
         settings: SupervisorSettings,
         *,
         journal: Journal,
-        chronicle: Chronicle,
+        registry: SessionRegistry,
         clock: Clock,
     ) -> None:
-        self._journal, self._chronicle, self._clock = journal, chronicle, clock
+        self._journal, self._registry, self._clock = journal, registry, clock
         rules = RestartRules(
             intensity=settings.restart_intensity,
             period_s=settings.restart_period_s,
@@ -48,7 +48,7 @@ class Recovery:
         self.quarantine = Quarantine(
             deaths=max(1, settings.quarantine_deaths), period_s=settings.quarantine_period_s
         )
-        chronicle.closed.append(lambda record: self._restarts.forget(record.spec.session_id))
+        registry.closed.append(lambda record: self._restarts.forget(record.spec.session_id))
 
     async def start(self) -> None:
         """Take in what an earlier run parked."""
@@ -101,7 +101,7 @@ class Recovery:
                 f"no input {hash[:40]} is in quarantine", cure="GET /quarantine lists the ones that are."
             )
         self._journal.note_released(hash)
-        self._chronicle.announce("quarantine.released", {"hash": hash, "endpoint": parked.endpoint})
+        self._registry.announce("quarantine.released", {"hash": hash, "endpoint": parked.endpoint})
         _log.info("quarantine.released", hash=hash, endpoint=parked.endpoint)
         return parked
 
@@ -121,7 +121,7 @@ class Recovery:
         )
         if parked is not None and was is None:
             self._journal.note_parked(parked)
-            self._chronicle.parked(spec.endpoint, parked_json(parked))
+            self._registry.parked(spec.endpoint, parked_json(parked))
             _log.error("quarantine.parked", hash=hash, endpoint=spec.endpoint, room=spec.room)
         return parked
 

@@ -39,10 +39,10 @@ from runtime.session.usage import Usage, UsageBook, UsageRow
 STATUS_S: Final = 0.5
 """Readers of the feed hear of a session's status at most this often."""
 
-_log = get_logger("chronicle")
+_log = get_logger("session_registry")
 
 
-class Chronicle:
+class SessionRegistry:
     """Records, and the ways to hear of their changes.
 
     Attributes:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from runtime.dispatch.session_registry import Chronicle
+from runtime.dispatch.session_registry import SessionRegistry
 from runtime.front.state import Front
 from runtime.rooms.live import RoomEvent
 
 
-def tell_room(chronicle: Chronicle, event: RoomEvent) -> None:
+def tell_room(registry: SessionRegistry, event: RoomEvent) -> None:
     """Something happened in a room of this server."""
     more = {"room": event.room, "participant": event.participant_name, "role": event.role}
-    chronicle.announce(f"room.{event.kind.removeprefix('room_')}", more | {"detail": dict(event.detail)})
+    registry.announce(f"room.{event.kind.removeprefix('room_')}", more | {"detail": dict(event.detail)})
 
 
 def tell_bundles(front: Front) -> None:
@@ -19,4 +19,4 @@ def tell_bundles(front: Front) -> None:
         {"name": bundle.name, "state": bundle.state, "generation": bundle.generation, "error": bundle.error}
         for bundle in front.placement.bundles()
     ]
-    front.chronicle.announce("bundles.changed", {"bundles": bundles})
+    front.registry.announce("bundles.changed", {"bundles": bundles})

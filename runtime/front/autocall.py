@@ -37,7 +37,7 @@ class AutoCall:
             return
         present = {
             record.spec.endpoint
-            for record in self._front.chronicle.live()
+            for record in self._front.registry.live()
             if record.spec.room == self._room and self._room_url in ("", record.spec.room_url)
         }
         for endpoint in self._front.placement.endpoints():

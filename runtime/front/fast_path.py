@@ -41,7 +41,7 @@ def request_id(given: str) -> str:
     return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
 
 
-class Door:
+class FastPath:
     """The application, with a quick way in."""
 
     def __init__(self, front: Front, app: App) -> None:

@@ -16,17 +16,17 @@ from urllib.parse import quote, urlsplit
 import runtime
 from runtime.clock import Clock, SystemClock
 from runtime.dispatch.dispatcher import Dispatcher
-from runtime.dispatch.session_registry import Chronicle
+from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleNotFound
 from runtime.front import server_file
-from runtime.front.access.browser_sessions import FILE as VISITS_FILE
-from runtime.front.access.browser_sessions import Visits
+from runtime.front.access.browser_sessions import FILE as BROWSER_SESSIONS_FILE
+from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
 from runtime.front.access.rules import Access, signing_keys
 from runtime.front.announcements import tell_bundles, tell_room
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall
-from runtime.front.fast_path import Door
+from runtime.front.fast_path import FastPath
 from runtime.front.http.listener import Listener
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
@@ -114,7 +114,11 @@ class Server:
                     f"there is no {source}", cure="Give a folder of agents or a Python file."
                 )
         key = secrets.token_urlsafe(32)
-        access = Access(server, visits=Visits(self._clock, file=server.state_dir / VISITS_FILE), key=key)
+        access = Access(
+            server,
+            browser_sessions=BrowserSessions(self._clock, file=server.state_dir / BROWSER_SESSIONS_FILE),
+            key=key,
+        )
         listener = self._listener = Listener.bind(server.host, server.port)
         self._parts.push_async_callback(listener.aclose)
         self.url = listener.url
@@ -129,7 +133,7 @@ class Server:
         self._parts.push_async_callback(crashes.aclose)
         placement = self._given or self._local_placement()
         metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
-        chronicle = Chronicle(
+        registry = SessionRegistry(
             journal=journal,
             ledger=Ledger(history_count=server.history_count),
             feed=Feed(keep_count=server.event_buffer_count, epoch=secrets.token_hex(4)),
@@ -147,14 +151,14 @@ class Server:
             state_dir=server.state_dir,
             clock=self._clock,
             caller=caller,
-            listener=lambda event: tell_room(chronicle, event),
+            listener=lambda event: tell_room(registry, event),
             secret=server.room_secret or None,
             keys=signing_keys(server.api_key),
         )
         dispatcher = Dispatcher(
             placement=placement,
             journal=journal,
-            chronicle=chronicle,
+            registry=registry,
             clock=self._clock,
             rooms=hub,
             room_url=lambda room: _room_url(self.url, room),
@@ -164,7 +168,7 @@ class Server:
         front = self._front = Front(
             settings=server,
             dispatcher=dispatcher,
-            chronicle=chronicle,
+            registry=registry,
             placement=placement,
             journal=journal,
             metrics=metrics,
@@ -184,7 +188,7 @@ class Server:
         self._parts.push_async_callback(dispatcher.aclose, settle_s=SETTLE_S)
         overview = Overview(front)
         live = Live(front, overview)
-        listener.start(Door(front, create_app(front, readers, live)))
+        listener.start(FastPath(front, create_app(front, readers, live)))
         for work, name in (
             (readers.watch(), "event readers"),
             (overview.run(), "overview"),

@@ -11,7 +11,7 @@ from quart import has_request_context, request, websocket
 
 from runtime.clock import Clock
 from runtime.dispatch.dispatcher import Dispatcher
-from runtime.dispatch.session_registry import Chronicle
+from runtime.dispatch.session_registry import SessionRegistry
 from runtime.front.access.rules import Access, Caller
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
@@ -85,7 +85,7 @@ class Front:
 
     settings: ServerSettings
     dispatcher: Dispatcher
-    chronicle: Chronicle
+    registry: SessionRegistry
     placement: Placement
     journal: Journal
     metrics: Metrics

@@ -96,7 +96,7 @@ def routes(front: Front) -> Blueprint:
             case Accepted(session_id=session_id):
                 # Accepted only now: before, a refusal can still be said with an HTTP status.
                 await websocket.accept()
-                await front.chronicle.wait(session_id, until="exited", timeout_s=None)
+                await front.registry.wait(session_id, until="exited", timeout_s=None)
                 await socket.close()
                 return None
 
@@ -142,7 +142,7 @@ async def _after_waiting(front: Front, answer: Response, who: Caller) -> Respons
     if session_id is None or wait_s is None:
         return answer
     g.answered = front.clock.now()
-    record = await front.chronicle.wait(session_id, until="settled", timeout_s=wait_s)
+    record = await front.registry.wait(session_id, until="settled", timeout_s=wait_s)
     applied = {"Preference-Applied": f"wait={wait_s:g}", "Location": f"/workers/{session_id}"}
     waits = record.exit is None and record.restart_at is not None
     exit = record.last_exit if waits else record.exit

@@ -117,7 +117,7 @@ class LocalPlacement:
         )
 
     def enforcement(self) -> Enforcement:
-        return self._supervisor.cells.told()
+        return self._supervisor.cgroups.told()
 
     def bundles(self) -> list[BundleInfo]:
         return self._supervisor.bundles()

@@ -28,7 +28,7 @@ from runtime.supervisor.pings import Pings
 from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
-from runtime.supervisor.watch.cgroups import Cell, Cells
+from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup
 from runtime.supervisor.watch.guard import Alarm, Guard
 from runtime.supervisor.watch.hang_detector import Phase
 from runtime.supervisor.watch.instruments import Instruments
@@ -64,7 +64,7 @@ class Driver:
         publish: Callable[[events.SessionEvent], None],
         swept: Callable[[], Awaitable[None]],
         sampler: Sampler,
-        cells: Cells,
+        cgroups: Cgroups,
         relay: RelayPort | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
@@ -84,8 +84,8 @@ class Driver:
         self._worker: WorkerProcess | None = None
         self._sampler = sampler
         self._guard: Guard | None = None
-        self._cells = cells
-        self._cell: Cell | None = None
+        self._cgroups = cgroups
+        self._cgroup: SessionCgroup | None = None
         self._dumped = False
         self._instruments = Instruments(clock)
         self._post_mortem = PostMortem(spec, generation, secrets=secrets)
@@ -174,11 +174,11 @@ class Driver:
         if self._relay is not None:
             self._relay.connect(worker)
         name = f"{self.spec.session_id}.{self.generation}"
-        self._cell = cell = self._cells.enclose(name, worker.pid, self.spec.limits)
-        self._guard = self._guarding(worker, cell)
+        self._cgroup = cgroup = self._cgroups.enclose(name, worker.pid, self.spec.limits)
+        self._guard = self._guarding(worker, cgroup)
         self._sampler.watch(self._guard)
         status = await worker.exited()
-        cell.kill()  # what it left behind
+        cgroup.kill()  # what it left behind
         self._instruments.meter.cpu(worker.process.cpu_s)
         self._sampler.forget(self._guard)
         self._guard.close()
@@ -187,17 +187,17 @@ class Driver:
         await self._swept()
         if self._relay is not None:
             await self._relay.close()
-        if told := cell.ended_by_kernel():
+        if told := cgroup.ended_by_kernel():
             self._feed(lc.LimitExceeded(ExitReason.MEMORY, told))
         self._feed(lc.Gone(status, _signal_name(status), stack))
-        cell.leave()
+        cgroup.leave()
         self._worker = None
         worker.close()
 
-    def _guarding(self, worker: WorkerProcess, cell: Cell) -> Guard:
+    def _guarding(self, worker: WorkerProcess, cgroup: SessionCgroup) -> Guard:
         return Guard(
             worker,
-            cell,
+            cgroup,
             self.spec.limits,
             self._settings,
             clock=self._clock,
@@ -258,7 +258,7 @@ class Driver:
                     self._instruments.meter.peak_rss(peak_rss_bytes(self._worker.pid))
                 if isinstance(message, control.Failed) and self.state not in _LAST:
                     self._post_mortem.said(message)
-                    if self._cell is not None and (told := self._cell.refused_forks()):
+                    if self._cgroup is not None and (told := self._cgroup.refused_forks()):
                         self._feed(lc.LimitExceeded(ExitReason.PIDS, told))
                 self._feed(lc.LastWord(message))
             case control.Exiting():
@@ -345,8 +345,8 @@ class Driver:
                         self._worker.signal_tree(signal.SIGSTOP)
                     self._post_mortem.look()
                     self._worker.signal_tree(_SIGNALS[action.force])
-                    if action.force is lc.Force.KILL and self._cell is not None:
-                        self._cell.kill()
+                    if action.force is lc.Force.KILL and self._cgroup is not None:
+                        self._cgroup.kill()
                     self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
 
     def _exited(self, action: lc.PublishExited, at: float) -> None:

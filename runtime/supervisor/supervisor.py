@@ -38,7 +38,7 @@ from runtime.supervisor.bundles.discovery import bundles_in
 from runtime.supervisor.bundles.environment import own_launch
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook
-from runtime.supervisor.watch.cgroups import Cells
+from runtime.supervisor.watch.cgroups import Cgroups
 from runtime.supervisor.watch.sampler import Sampler
 
 log = structlog.get_logger("supervisor")
@@ -93,7 +93,7 @@ class Supervisor:
         self._runs: set[asyncio.Task[None]] = set()
         self._logbooks: OrderedDict[SessionId, LogBook] = OrderedDict()
         self._sampler = Sampler(clock=clock)
-        self.cells = Cells(settings.cgroups, may_move=owns_process)
+        self.cgroups = Cgroups(settings.cgroups, may_move=owns_process)
         self._sources: list[Path] = []
         self._stop_watching = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -110,7 +110,7 @@ class Supervisor:
         """
         become_subreaper()
         self._sources = [source.resolve() for source in sources]
-        await self.cells.open()  # first: what is started from here on begins in a group of ours
+        await self.cgroups.open()  # first: what is started from here on begins in a group of ours
         if watch:
             self._watching = asyncio.create_task(self._watch(), name="supervisor:watch")
             await asyncio.sleep(0)  # it watches now, so a change while we load is not missed
@@ -242,7 +242,7 @@ class Supervisor:
             publish=self._publish,
             swept=self._sweep,
             sampler=self._sampler,
-            cells=self.cells,
+            cgroups=self.cgroups,
             relay=relay,
             secrets=self._secrets,
         )
@@ -299,7 +299,7 @@ class Supervisor:
         await asyncio.gather(*self._runs, return_exceptions=True)
         await asyncio.gather(*(bundle.close() for bundle in self._bundles.values()))
         await self._sweep()
-        await self.cells.aclose()
+        await self.cgroups.aclose()
 
     def _keep_logbook(self, session_id: SessionId, logbook: LogBook) -> None:
         self._logbooks[session_id] = logbook

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.dispatch.dispatcher import Accepted, Dispatcher
-from runtime.dispatch.session_registry import Chronicle, usage_row
+from runtime.dispatch.session_registry import SessionRegistry, usage_row
 from runtime.errors import BundleImportFailed, EndpointNotFound, JournalUnusable, NotFound, SpawnFailed
 from runtime.metrics import Metrics
 from runtime.session.admission import Duplicate, Refused
@@ -37,7 +37,7 @@ class Parts:
     def __init__(self, placement: FakePlacement, journal: Journal, **settings: Any) -> None:
         self.placement, self.journal, self.rooms = placement, journal, FakeRooms()
         self.metrics = Metrics(version="t")
-        self.chronicle = Chronicle(
+        self.registry = SessionRegistry(
             journal=journal,
             ledger=Ledger(history_count=50),
             feed=Feed(keep_count=200, epoch="e"),
@@ -47,7 +47,7 @@ class Parts:
         self.dispatcher = Dispatcher(
             placement=placement,
             journal=journal,
-            chronicle=self.chronicle,
+            registry=self.registry,
             clock=SystemClock(),
             rooms=self.rooms,
             room_url=lambda room: f"ws://127.0.0.1:1/rooms/{room}",
@@ -60,7 +60,7 @@ class Parts:
         return outcome.session_id
 
     def kinds(self) -> list[str]:
-        return [event.kind for event in self.chronicle.feed.after(0)]
+        return [event.kind for event in self.registry.feed.after(0)]
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def test_a_call_becomes_a_session_with_our_room_and_a_token_of_its_identit
     placement = FakePlacement(listed=[endpoint("/chat", permissions=scope)])
     async with dispatching(tmp_path, placement) as parts:
         sid = await parts.call()
-        record = await parts.chronicle.wait(sid, until="settled", timeout_s=5)
+        record = await parts.registry.wait(sid, until="settled", timeout_s=5)
         (spec, generation) = placement.placed[0]
         assert generation == 1
         assert (spec.room_url, spec.token) == ("ws://127.0.0.1:1/rooms/r", "token-of-chat-for-r")
@@ -184,7 +184,7 @@ async def test_a_session_that_cannot_be_placed_is_closed_and_its_id_is_free(tmp_
     async with dispatching(tmp_path, FakePlacement(refuse=SpawnFailed("no processes left"))) as parts:
         with pytest.raises(SpawnFailed):
             await parts.call(webhook_id="w")
-        (record,) = parts.chronicle.ended()
+        (record,) = parts.registry.ended()
         assert record.exit is not None
         assert "no processes left" in record.exit.message
         parts.placement.refuse = None
@@ -198,7 +198,7 @@ async def test_a_caller_that_hangs_up_does_not_undo_its_call(tmp_path: Path, wit
         await asyncio.sleep(0)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-        await within(5, parts.chronicle.news(3))
+        await within(5, parts.registry.news(3))
         assert len(parts.placement.placed) == 1
 
 
@@ -209,7 +209,7 @@ async def test_stopping_waits_for_the_end_and_is_harmless_twice(tmp_path: Path, 
         await within(5, parts.dispatcher.stop(sid, grace_s=1.5))
         await within(5, parts.dispatcher.stop(sid))
         assert parts.placement.stopped == [(sid, ExitReason.STOPPED, 1.5)]
-        record = parts.chronicle.record(sid)
+        record = parts.registry.record(sid)
         assert record.exit is not None
         assert record.exit.reason == "stopped"
 
@@ -221,24 +221,24 @@ async def test_the_end_of_a_room_ends_its_sessions_alone(tmp_path: Path, within:
         other = await parts.call(call=RoomCall(room_name="other"))
         assert parts.dispatcher.end_room("r") == 2
         for sid in (one, two):
-            record = await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
+            record = await within(5, parts.registry.wait(sid, until="exited", timeout_s=None))
             assert record.exit.reason == "room_ended"
-        assert parts.chronicle.record(other).exit is None
+        assert parts.registry.record(other).exit is None
 
 
 @pytest.mark.asyncio
 async def test_waiting_has_a_bound_and_wakes_for_either_outcome(tmp_path: Path, within: Within) -> None:
     async with dispatching(tmp_path, FakePlacement(on_place="nothing")) as parts:
         sid = await parts.call()
-        assert (await parts.chronicle.wait(sid, until="settled", timeout_s=0.01)).ready_at is None
+        assert (await parts.registry.wait(sid, until="settled", timeout_s=0.01)).ready_at is None
         waiting = [
-            asyncio.create_task(parts.chronicle.wait(sid, until="settled", timeout_s=None)) for _ in range(3)
+            asyncio.create_task(parts.registry.wait(sid, until="settled", timeout_s=None)) for _ in range(3)
         ]
         await asyncio.sleep(0)
         parts.placement.exit(sid, ExitReason.START_ERROR)  # type: ignore[arg-type]
         for record in await within(5, asyncio.gather(*waiting)):
             assert record.exit.reason == "start_error"
-        assert parts.chronicle._waiters == {}
+        assert parts.registry._waiters == {}
 
 
 @pytest.mark.asyncio
@@ -247,10 +247,10 @@ async def test_what_a_worker_says_of_itself_is_told_cut_and_plain(tmp_path: Path
         sid = await parts.call()
         values = {"note": "x" * 9000, "raw": b"\x00", "nan": float("nan"), "messages": 4}
         parts.placement.emit(Status(session_id=sid, at=1.0, values=values))  # type: ignore[arg-type]
-        await within(5, parts.chronicle.news(4))
-        event = parts.chronicle.feed.after(4)[0]
+        await within(5, parts.registry.news(4))
+        event = parts.registry.feed.after(4)[0]
         assert event.data["status"] == {"note": "x" * 500, "messages": 4}
-        assert parts.chronicle.record(sid).messages == 4
+        assert parts.registry.record(sid).messages == 4
 
 
 @pytest.mark.asyncio
@@ -277,10 +277,10 @@ async def test_a_worker_that_never_stops_talking_leaves_the_feed_room(tmp_path: 
             said = {"turns": count}
             parts.placement.emit(Status(session_id=sid, at=count / 1000, values=said))  # type: ignore[arg-type]
         parts.placement.exit(sid, ExitReason.FINISHED)  # type: ignore[arg-type]
-        record = await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
+        record = await within(5, parts.registry.wait(sid, until="exited", timeout_s=None))
         assert parts.kinds().count("session.status") == 2
         assert record.usage.turns == 999
-        assert parts.chronicle._status_at == {}
+        assert parts.registry._status_at == {}
 
 
 # ---- over a restart
@@ -295,7 +295,7 @@ async def test_ends_that_happened_are_written_down_before_closing(tmp_path: Path
         await parts.dispatcher.aclose(settle_s=5.0)
     placement = FakePlacement()
     async with dispatching(tmp_path, placement) as parts:
-        reasons = [record.exit.reason for record in parts.chronicle.ended() if record.exit is not None]
+        reasons = [record.exit.reason for record in parts.registry.ended() if record.exit is not None]
         assert reasons == ["drained"] * len(sids)
         assert placement.placed == []
 
@@ -306,9 +306,9 @@ async def test_restored_history_is_forgotten_in_the_order_of_the_ends(tmp_path: 
         first, second, third = [await parts.call() for _ in range(3)]
         for sid in (third, first, second):
             parts.placement.exit(sid, ExitReason.FINISHED)  # type: ignore[arg-type]
-            await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
+            await within(5, parts.registry.wait(sid, until="exited", timeout_s=None))
     async with dispatching(tmp_path) as parts:
-        assert [record.spec.session_id for record in parts.chronicle.ended()] == [second, first, third]
+        assert [record.spec.session_id for record in parts.registry.ended()] == [second, first, third]
 
 
 @pytest.mark.asyncio
@@ -326,17 +326,17 @@ async def test_after_a_restart_unready_calls_run_and_ready_sessions_are_lost(
         placement.start(ready)  # type: ignore[arg-type]
         placement.ready(ready)  # type: ignore[arg-type]
         placement.exit(over, ExitReason.FINISHED)  # type: ignore[arg-type]
-        await within(5, parts.chronicle.wait(over, until="exited", timeout_s=None))
+        await within(5, parts.registry.wait(over, until="exited", timeout_s=None))
         await parts.journal.flush()
     fresh = FakePlacement()
     async with dispatching(tmp_path, fresh) as parts:
         for sid in (accepted, started):
-            record = await within(5, parts.chronicle.wait(sid, until="settled", timeout_s=None))
+            record = await within(5, parts.registry.wait(sid, until="settled", timeout_s=None))
             assert record.state == "ready"
         assert {spec.session_id: generation for spec, generation in fresh.placed} == {accepted: 1, started: 2}
         assert all(spec.token == "token-of-chat-for-r" for spec, _ in fresh.placed)
         for sid, reason in ((ready, "front_lost"), (relayed, "front_lost"), (over, "finished")):
-            record = parts.chronicle.record(sid)
+            record = parts.registry.record(sid)
             assert record.exit is not None
             assert record.exit.reason == reason
         again = await parts.dispatcher.call("/chat", CALL, webhook_id="w1")
@@ -350,17 +350,17 @@ async def test_a_call_that_takes_the_server_down_each_time_is_given_up(
     placement = FakePlacement(on_place="started")
     async with dispatching(tmp_path, placement) as parts:
         sid = await parts.call()
-        await within(5, parts.chronicle.news(2))
+        await within(5, parts.registry.news(2))
         await parts.journal.flush()
     for attempt in (2, 3, 4):
         placement = FakePlacement(on_place="started")
         async with dispatching(tmp_path, placement) as parts:
             if attempt <= 3:
-                await within(5, parts.chronicle.news(1))
+                await within(5, parts.registry.news(1))
                 assert placement.placed[0][1] == attempt
                 await parts.journal.flush()
             else:
-                record = parts.chronicle.record(sid)
+                record = parts.registry.record(sid)
                 assert record.exit is not None
                 assert record.exit.reason == "front_lost"
 
@@ -372,10 +372,10 @@ async def test_a_replay_keeps_to_the_bound_on_starting_sessions(tmp_path: Path, 
             await parts.call()
     placement = FakePlacement(on_place="nothing", max_starting=2)
     async with dispatching(tmp_path, placement) as parts:
-        await within(5, parts.chronicle.news(1))
+        await within(5, parts.registry.news(1))
         assert len(placement.placed) == 2
         placement.ready(placement.placed[0][0].session_id)
-        await within(5, parts.chronicle.news(3))
+        await within(5, parts.registry.news(3))
         assert len(placement.placed) == 3
 
 
@@ -387,21 +387,21 @@ def failing(**more: Any) -> FakePlacement:
 
 
 async def _die(parts: Parts, sid: str, reason: ExitReason = ExitReason.SIGNAL) -> None:
-    before = parts.chronicle.feed.last
+    before = parts.registry.feed.last
     parts.placement.exit(sid, reason)  # type: ignore[arg-type]
-    while not {"session.restarting", "session.exited"} & {e.kind for e in parts.chronicle.feed.after(before)}:
-        await parts.chronicle.news(parts.chronicle.feed.last)
+    while not {"session.restarting", "session.exited"} & {e.kind for e in parts.registry.feed.after(before)}:
+        await parts.registry.news(parts.registry.feed.last)
 
 
 @pytest.mark.asyncio
 async def test_a_failed_session_is_placed_again_with_a_fresh_token(tmp_path: Path, within: Within) -> None:
     async with dispatching(tmp_path, failing(), restart_first_s=0) as parts:
         sid = await parts.call()
-        await within(5, parts.chronicle.wait(sid, until="settled", timeout_s=None))
+        await within(5, parts.registry.wait(sid, until="settled", timeout_s=None))
         await within(5, _die(parts, sid))
-        record = parts.chronicle.record(sid)
+        record = parts.registry.record(sid)
         while record.generation < 2 or record.state != "ready":
-            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+            await within(5, parts.registry.news(parts.registry.feed.last))
         assert [generation for _, generation in parts.placement.placed] == [1, 2]
         assert len(parts.rooms.minted) == 2
         assert record.restarts == 1
@@ -414,7 +414,7 @@ async def test_whoever_waits_for_ready_hears_of_the_first_failure(tmp_path: Path
     placement.on_place = "fail"
     async with dispatching(tmp_path, placement, restart_first_s=600, restart_most_s=600) as parts:
         sid = await parts.call()
-        record = await within(5, parts.chronicle.wait(sid, until="settled", timeout_s=None))
+        record = await within(5, parts.registry.wait(sid, until="settled", timeout_s=None))
         assert (record.exit, record.last_exit.reason, record.state) == (None, "start_error", "starting")
 
 
@@ -425,7 +425,7 @@ async def test_ends_that_were_meant_are_final(tmp_path: Path, within: Within, re
     async with dispatching(tmp_path, placement) as parts:
         sid = await parts.call()
         await within(5, _die(parts, sid, ExitReason(reason)))
-        assert parts.chronicle.record(sid).exit is not None
+        assert parts.registry.record(sid).exit is not None
 
 
 @pytest.mark.asyncio
@@ -433,7 +433,7 @@ async def test_a_relayed_session_is_never_started_again(tmp_path: Path, within: 
     async with dispatching(tmp_path, failing(), restart_first_s=0) as parts:
         sid = await parts.call(relay=object())
         await within(5, _die(parts, sid))
-        assert parts.chronicle.record(sid).exit is not None
+        assert parts.registry.record(sid).exit is not None
         assert len(parts.placement.placed) == 1
 
 
@@ -449,7 +449,7 @@ async def test_a_session_that_crashes_while_it_is_stopped_stays_ended(
 
         monkeypatch.setattr(parts.placement, "stop", crash_first)
         await within(5, parts.dispatcher.stop(sid))
-        record = parts.chronicle.record(sid)
+        record = parts.registry.record(sid)
         assert record.exit is not None
         assert record.exit.reason == "signal"
 
@@ -474,7 +474,7 @@ async def test_the_end_of_a_room_ends_what_waits_there(tmp_path: Path, within: W
         sid = await parts.call()
         await within(5, _die(parts, sid))
         assert parts.dispatcher.end_room("r") == 1
-        assert parts.chronicle.record(sid).exit.reason == "room_ended"  # type: ignore[union-attr]
+        assert parts.registry.record(sid).exit.reason == "room_ended"  # type: ignore[union-attr]
         assert parts.dispatcher.admission_json()["restarting"] == 0
 
 
@@ -488,9 +488,9 @@ async def test_a_session_that_waited_for_its_restart_runs_under_the_next_server(
         await parts.journal.flush()
     placement = failing()
     async with dispatching(tmp_path, placement) as parts:
-        record = parts.chronicle.record(sid)
+        record = parts.registry.record(sid)
         while record.state != "ready":
-            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+            await within(5, parts.registry.news(parts.registry.feed.last))
         assert placement.placed[0][1] == 2
         assert record.last_exit.reason == "signal"  # type: ignore[union-attr]
 
@@ -501,7 +501,7 @@ async def test_a_call_that_waited_too_long_for_its_turn_has_an_end(tmp_path: Pat
     async with dispatching(tmp_path, placement, queue_s=0.1) as parts:
         await parts.call()
         late = await parts.call()
-        record = await within(5, parts.chronicle.wait(late, until="exited", timeout_s=None))
+        record = await within(5, parts.registry.wait(late, until="exited", timeout_s=None))
         assert record.exit.reason == "start_error"
         assert "waited 0.1 s for its start" in record.exit.message
         assert parts.dispatcher._admission.count("/chat") == 1
@@ -515,12 +515,12 @@ async def test_turns_are_kept_over_a_drain_but_not_those_of_a_socket(tmp_path: P
         waiting = await parts.call()
         relayed = await parts.call(relay=object())
         await parts.dispatcher.drain(0.0)
-        assert parts.chronicle.record(waiting).exit is None
-        assert parts.chronicle.record(relayed).exit.reason == "drained"  # type: ignore[union-attr]
+        assert parts.registry.record(waiting).exit is None
+        assert parts.registry.record(relayed).exit.reason == "drained"  # type: ignore[union-attr]
         await parts.journal.flush()
     placement = FakePlacement()
     async with dispatching(tmp_path, placement) as parts:
-        record = await parts.chronicle.wait(waiting, until="settled", timeout_s=5)
+        record = await parts.registry.wait(waiting, until="settled", timeout_s=5)
         assert record.state == "ready"
 
 
@@ -537,12 +537,12 @@ async def test_a_storm_starts_as_many_at_once_as_the_processors_can_take(
         assert (len(calls), len(placement.placed)) == (5, 2)
         placement.ready(placement.placed[0][0].session_id)
         while len(placement.placed) < 3:
-            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+            await within(5, parts.registry.news(parts.registry.feed.last))
         # Those that take long wait for somebody else, not for a processor.
         monkeypatch.setattr("runtime.dispatch.launcher.FRESH_S", 0.0)
         placement.ready(placement.placed[1][0].session_id)
         while len(placement.placed) < 5:
-            await within(5, parts.chronicle.news(parts.chronicle.feed.last))
+            await within(5, parts.registry.news(parts.registry.feed.last))
 
 
 @pytest.mark.asyncio
@@ -552,7 +552,7 @@ async def test_one_in_its_turn_can_be_stopped(tmp_path: Path) -> None:
         await parts.call()
         waiting = await parts.call()
         await parts.dispatcher.stop(waiting)
-        assert parts.chronicle.record(waiting).exit.reason == "stopped"  # type: ignore[union-attr]
+        assert parts.registry.record(waiting).exit.reason == "stopped"  # type: ignore[union-attr]
         assert parts.dispatcher.launcher.queued == 0
 
 
@@ -583,8 +583,8 @@ async def test_sums_of_use_outlive_the_records(tmp_path: Path, within: Within) -
                 said = {"tokens_in": 10}
                 parts.placement.emit(Status(session_id=sid, at=1.0, values=said))  # type: ignore[arg-type]
                 parts.placement.exit(sid, ExitReason.FINISHED)  # type: ignore[arg-type]
-                await within(5, parts.chronicle.wait(sid, until="exited", timeout_s=None))
-            kept = [usage_row(record, 0.0) for record in parts.chronicle.ended()]
-            everything = total([*kept, *parts.chronicle.book.rows(0)])
+                await within(5, parts.registry.wait(sid, until="exited", timeout_s=None))
+            kept = [usage_row(record, 0.0) for record in parts.registry.ended()]
+            everything = total([*kept, *parts.registry.book.rows(0)])
             assert (everything.sessions, everything.tokens_in) == (60 * (run + 1), 600 * (run + 1))
             assert len(kept) == 50

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.front.app import create_app
-from runtime.front.fast_path import Door
+from runtime.front.fast_path import FastPath
 from runtime.front.operator.events import Readers
 from runtime.wire.signature import meshagent_signature
 
@@ -79,7 +79,7 @@ async def test_both_ways_answer_the_same(
 
         signed = {"meshagent-signature": meshagent_signature(body, SECRET), **headers}
         signed["content-type"] = "application/json"
-        door = Door(site.server.front, counting)
+        door = FastPath(site.server.front, counting)
         status, head, answer = await _ask(door, path, [body], signed)
         assert (asked == []) is quick
         plain_status, plain_head, plain_answer = await _ask(app, path, [body], signed)
@@ -94,17 +94,17 @@ async def test_a_body_in_pieces_goes_on_whole(serving: Any) -> None:
     async with serving() as site:
         app = create_app(site.server.front, Readers(site.server.front))
         body = _event("room.started")
-        status, _, answer = await _ask(Door(site.server.front, app), "/chat", [body[:9], body[9:]], {})
+        status, _, answer = await _ask(FastPath(site.server.front, app), "/chat", [body[:9], body[9:]], {})
         assert (status, json.loads(answer)) == (200, {"ok": True})
 
 
 async def test_what_is_answered_at_the_door_is_counted_and_done(serving: Any) -> None:
     async with serving() as site:
         sid = (await site.post("/chat")).json["session"]
-        await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+        await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
         body = b'{"event":"room.ended","data":{"room_name":"myroom"}}'
         assert (await site.post("/chat", body)).status == 200
-        ended = await site.server.front.chronicle.wait(sid, until="exited", timeout_s=5)
+        ended = await site.server.front.registry.wait(sid, until="exited", timeout_s=5)
         assert str(ended.exit.reason) == "room_ended"
         text = (await site.get("/metrics")).body.decode()
         assert 'outcome="room_ended"' in text

@@ -65,10 +65,10 @@ async def test_what_happens_in_rooms_is_among_the_events(serving: Any) -> None:
         url = f"ws://127.0.0.1:{site.port}/rooms/myroom?token={await token(site)}"
         async with connect(url) as socket, asyncio.timeout(10):
             await socket.recv()
-        chronicle = site.server.front.chronicle
+        registry = site.server.front.registry
         async with asyncio.timeout(10):
-            while (kinds := [event.kind for event in chronicle.feed.after(0)]).count(
+            while (kinds := [event.kind for event in registry.feed.after(0)]).count(
                 "room.participant_left"
             ) < 1:
-                await chronicle.news(chronicle.feed.last)
+                await registry.news(registry.feed.last)
         assert kinds[:2] == ["room.opened", "room.participant_joined"]

@@ -152,16 +152,16 @@ async def test_every_endpoint_is_called_into_the_room_once_and_new_ones_when_the
 ) -> None:
     placement = FakePlacement(listed=[endpoint("/a"), endpoint("/b"), endpoint("/bad", state="failed")])
     async with serving(placement, room="lobby") as site:
-        chronicle = site.server.front.chronicle
+        registry = site.server.front.registry
         async with asyncio.timeout(10):
             while len(placement.placed) < 2:
-                await chronicle.news(chronicle.feed.last)
+                await registry.news(registry.feed.last)
             placement.listed.append(endpoint("/new"))
             for _ in range(3):
                 for tell in placement.changed:
                     tell()
             while len(placement.placed) < 3:
-                await chronicle.news(chronicle.feed.last)
+                await registry.news(registry.feed.last)
         assert sorted(spec.endpoint for spec, _ in placement.placed) == ["/a", "/b", "/new"]
         assert {spec.room for spec, _ in placement.placed} == {"lobby"}
 
@@ -170,10 +170,10 @@ async def test_a_session_that_the_journal_brought_back_is_not_called_twice(servi
     async with serving(FakePlacement(on_place="nothing"), room="lobby") as site:
         front = site.server.front
         async with asyncio.timeout(10):
-            await front.chronicle.news(1)
+            await front.registry.news(1)
         site.placement.running.clear()  # a crash: the journal still says that it was accepted
     placement = FakePlacement()
     async with serving(placement, room="lobby") as site:
         async with asyncio.timeout(10):
-            await site.server.front.chronicle.news(2)
+            await site.server.front.registry.news(2)
         assert [generation for _, generation in placement.placed] == [1]

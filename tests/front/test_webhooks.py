@@ -95,7 +95,7 @@ async def test_the_end_of_a_room_ends_its_sessions(serving: Any) -> None:
         started = await site.post("/chat", encode("room.started", {"room_name": "myroom"}))
         assert (started.status, started.json) == (200, {"ok": True})
         assert (await site.post("/chat", encode("room.ended", {"room_name": "myroom"}))).json == {"ok": True}
-        await site.server.front.chronicle.wait(sid, until="exited", timeout_s=5)
+        await site.server.front.registry.wait(sid, until="exited", timeout_s=5)
         assert site.placement.stopped == [(sid, ExitReason.ROOM_ENDED, None)]
 
 

@@ -15,7 +15,7 @@ from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
-from runtime.supervisor.watch.cgroups import Cells
+from runtime.supervisor.watch.cgroups import Cgroups
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -155,7 +155,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
 async def test_what_the_kernel_ends_for_want_of_memory_is_called_so(
     node: Any, told: Told, at_once: bool
 ) -> None:
-    node.placement._supervisor.cells = Cells("auto", find=told.ground)
+    node.placement._supervisor.cgroups = Cgroups("auto", find=told.ground)
     node.write("bundle.py", SCATTERING)
     await node.start()
     session_id = await node.ready("/x", limits=Limits(memory="512MiB", pids=64))
@@ -169,7 +169,7 @@ async def test_what_the_kernel_ends_for_want_of_memory_is_called_so(
 
 
 async def test_what_the_kernel_refuses_to_fork_is_an_end_too(node: Any, told: Told) -> None:
-    node.placement._supervisor.cells = Cells("auto", find=told.ground)
+    node.placement._supervisor.cgroups = Cgroups("auto", find=told.ground)
     node.write("bundle.py", SCATTERING)
     await node.start()
     session_id = await node.ready("/x", limits=Limits(pids=64))
@@ -180,7 +180,7 @@ async def test_what_the_kernel_refuses_to_fork_is_an_end_too(node: Any, told: To
 
 
 async def test_an_exception_for_want_of_processes_is_that_end(node: Any, told: Told) -> None:
-    node.placement._supervisor.cells = Cells("auto", find=told.ground)
+    node.placement._supervisor.cgroups = Cgroups("auto", find=told.ground)
     node.write(
         "bundle.py",
         """

@@ -72,16 +72,16 @@ class Front:
         return str(answer["session"])
 
     def record(self, session_id: str) -> SessionRecord:
-        return self.server.front.chronicle.record(session_id)
+        return self.server.front.registry.record(session_id)
 
     async def until(self, found: Callable[[], Any]) -> Any:
-        chronicle = self.server.front.chronicle
+        registry = self.server.front.registry
         async with asyncio.timeout(30):
             while True:
-                cursor = chronicle.feed.last
+                cursor = registry.feed.last
                 if result := found():
                     return result
-                await chronicle.news(cursor)
+                await registry.news(cursor)
 
     async def ready(self, session_id: str, generation: int = 1) -> SessionRecord:
         record = self.record(session_id)
@@ -95,9 +95,7 @@ class Front:
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [
-            event.data
-            for event in self.server.front.chronicle.feed.after(0, limit=5000)
-            if event.kind == kind
+            event.data for event in self.server.front.registry.feed.after(0, limit=5000) if event.kind == kind
         ]
 
 

@@ -22,7 +22,7 @@ from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.keys import Keys
 from runtime.cli.serve.agent_table import Row, changes, rows
 from runtime.cli.serve.agent_table_fit import GAP, fit
-from runtime.cli.serve.server_log import Chatter
+from runtime.cli.serve.server_log import ServerLog
 from runtime.cli.server_process import ServerProcess
 from runtime.cli.terminal import is_plain, note, paint, say, table
 
@@ -67,7 +67,7 @@ class Foreground:
     ) -> None:
         self.server = ServerProcess(flags, sources, config, self._hear)
         self.rows: list[Row] = []
-        self.chatter = Chatter(show_prints=show_prints)
+        self.server_log = ServerLog(show_prints=show_prints)
         self.after_look: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.plain = is_plain(sys.stdout)
         self.drain_s = 30.0
@@ -282,7 +282,7 @@ class Foreground:
     # ---- what the server says
 
     def _hear(self, line: dict[str, Any]) -> None:
-        for text, color in self.chatter.tell(line):
+        for text, color in self.server_log.tell(line):
             self.tell(text, color)
 
     def _follow(self) -> None:

@@ -22,7 +22,7 @@ _LOUD = ("warning", "error", "critical")
 _HIDDEN_KEYS = frozenset({"event", "level", "timestamp", "logger", "exception", "cure", "detail"})
 
 
-class Chatter:
+class ServerLog:
     """Turns log lines into (line, colour).
 
     Args:

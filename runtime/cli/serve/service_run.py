@@ -84,7 +84,7 @@ def run(
     foreground = Foreground(flags, [command], file)
     foreground.drain_s = settings.server.drain_s
     # A failed import is told with its traceback; that other machines are refused is what is meant.
-    foreground.chatter.muted |= {"bundle.failed", "server.unsigned_webhooks_refused"}
+    foreground.server_log.muted |= {"bundle.failed", "server.unsigned_webhooks_refused"}
     foreground.hold()  # nothing may come between the lines that follow
     api = foreground.start()
     try:
@@ -101,9 +101,9 @@ def run(
             elsewhere=where,
         )
         called = _call_all(calls, endpoints, host, chosen)
-        foreground.chatter.muted.discard("bundle.failed")
-        foreground.chatter.source = command.resolve().name
-        foreground.chatter.after_reload = calls.after_reload
+        foreground.server_log.muted.discard("bundle.failed")
+        foreground.server_log.source = command.resolve().name
+        foreground.server_log.after_reload = calls.after_reload
         foreground.after_look = calls.look
         foreground.settle(called=called)
     except CommandFailed:

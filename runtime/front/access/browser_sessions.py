@@ -1,8 +1,8 @@
-"""Who may use the Studio from elsewhere: one-time codes of the terminal, and the visits they become.
+"""Who may use the Studio from elsewhere: one-time codes of the terminal, and the sessions they become.
 
 A code is short-lived, good once, and few are open at a time.  What a browser gets for it is a random value
 in a cookie; only hashes of either are kept, and what is presented is hashed before it is looked up, so how
-long that takes says nothing about what is right.  Visits outlive the server in a file of its owner.
+long that takes says nothing about what is right.  BrowserSessions outlive the server in a file of its owner.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Final
 from runtime.clock import Clock
 
 CODE_S: Final = 600.0
-VISIT_S: Final = 86_400.0
+BROWSER_SESSION_S: Final = 86_400.0
 MAX_CODES: Final = 16
-MAX_VISITS: Final = 64
-FILE: Final = "visits.json"
+MAX_BROWSER_SESSIONS: Final = 64
+FILE: Final = "browser_sessions.json"
 _MAX_CHARS: Final = 100
 
 
-class Visits:
-    """Codes and visits of one server.
+class BrowserSessions:
+    """Codes and browser sessions of one server.
 
     Args:
-        file: Where visits are written, so that a restart of the server ends none; None keeps them in memory.
+        file: Where they are written, so that a restart of the server ends none; None keeps them in memory.
     """
 
     def __init__(self, clock: Clock, *, file: Path | None = None) -> None:
         self._clock, self._file = clock, file
         self._codes: OrderedDict[str, float] = OrderedDict()
-        self._visits: OrderedDict[str, float] = OrderedDict(_read(file))
+        self._sessions: OrderedDict[str, float] = OrderedDict(_read(file))
 
     def code(self) -> str:
         """A new code; the oldest open one goes when there are too many."""
@@ -47,42 +47,42 @@ class Visits:
         return code
 
     def enter(self, code: str) -> str | None:
-        """Change a code into a visit: the cookie's value; None when the code is wrong, used or too old."""
+        """Change a code into a session: the cookie's value; None when the code is wrong, used or too old."""
         if len(code) > _MAX_CHARS:
             return None
         until = self._codes.pop(_hash(code), None)
         return self.begin() if until is not None and self._clock.now() < until else None
 
     def begin(self) -> str:
-        """A visit of somebody who needs no code; the oldest visit ends when there are too many."""
+        """A session of somebody who needs no code; the oldest session ends when there are too many."""
         value, now = secrets.token_urlsafe(32), self._clock.wall()
-        for known in [known for known, until in self._visits.items() if until <= now]:
-            del self._visits[known]
-        self._visits[_hash(value)] = now + VISIT_S
-        while len(self._visits) > MAX_VISITS:
-            self._visits.popitem(last=False)
+        for known in [known for known, until in self._sessions.items() if until <= now]:
+            del self._sessions[known]
+        self._sessions[_hash(value)] = now + BROWSER_SESSION_S
+        while len(self._sessions) > MAX_BROWSER_SESSIONS:
+            self._sessions.popitem(last=False)
         self._write()
         return value
 
     def knows(self, value: str) -> bool:
-        """Whether a cookie's value is that of a visit that goes on."""
+        """Whether a cookie's value is that of a session that goes on."""
         if not 0 < len(value) <= _MAX_CHARS:
             return False
-        return self._visits.get(_hash(value), 0.0) > self._clock.wall()
+        return self._sessions.get(_hash(value), 0.0) > self._clock.wall()
 
     def leave(self, value: str) -> None:
-        """End a visit; one that nobody knows is over already."""
-        if self._visits.pop(_hash(value), None) is not None:
+        """End a session; one that nobody knows is over already."""
+        if self._sessions.pop(_hash(value), None) is not None:
             self._write()
 
     def _write(self) -> None:
         if self._file is None:
             return
         scratch = self._file.with_suffix(".new")
-        with suppress(OSError):  # a disk that is full ends visits at the next restart, not the server now
+        with suppress(OSError):  # a disk that is full ends sessions at the next restart, not the server now
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             with os.fdopen(os.open(scratch, flags, 0o600), "w") as file:
-                json.dump(self._visits, file)
+                json.dump(self._sessions, file)
             scratch.replace(self._file)
 
 
@@ -106,4 +106,4 @@ def _read(file: Path | None) -> list[tuple[str, float]]:
     if not isinstance(held, dict):
         return []
     found = [(key, float(until)) for key, until in held.items() if isinstance(until, int | float)]
-    return found[-MAX_VISITS:]
+    return found[-MAX_BROWSER_SESSIONS:]

@@ -3,8 +3,9 @@
 A browser on this machine is local too, whatever page it shows.  So where being local is all that is asked
 for, a request must come under a name that is this server's (a page that rebinds its own name to 127.0.0.1
 still sends that name), and one that changes something must not come from another site's page.  A signature
-or a token proves more than a place, and needs neither check.  The cookie of a visit of the Studio is worth
-as much as the token, but a browser adds it by itself: what changes something must come from our own page.
+or a token proves more than a place, and needs neither check.  The cookie of a browser session of the Studio
+is worth as much as the token, but a browser adds it by itself: what changes something must come from our own
+page.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, PermissionDenied
-from runtime.front.access.browser_sessions import Visits, cookie_of
+from runtime.front.access.browser_sessions import BrowserSessions, cookie_of
 from runtime.front.http.refusal import Refusal
 from runtime.rooms.token import ApiKey
 from runtime.settings import ServerSettings
@@ -68,15 +69,17 @@ class Access:
         key: A further bearer of the operator API: that of whoever can read the server's own file.
 
     Attributes:
-        cookie: Name of the cookie that holds a visit.  Cookies are shared by all ports of a host, so a
-            server puts its port into the name.
+        cookie: Name of the cookie that holds a browser session.  Cookies are shared by all ports of a host,
+            so a server puts its port into the name.
 
     Raises:
         ConfigError: A webhook secret that cannot be used.
     """
 
-    def __init__(self, settings: ServerSettings, *, visits: Visits | None = None, key: str = "") -> None:
-        self.visits = visits or Visits(SystemClock())
+    def __init__(
+        self, settings: ServerSettings, *, browser_sessions: BrowserSessions | None = None, key: str = ""
+    ) -> None:
+        self.browser_sessions = browser_sessions or BrowserSessions(SystemClock())
         self.cookie = f"bulkhead_{settings.port}"
         self._key = key
         words = settings.webhook_secret.split()
@@ -101,7 +104,7 @@ class Access:
             Refusal: No secret is set, and the call is not local; or another site's page sent it.
         """
         is_signed = "webhook-signature" in caller.headers or "meshagent-signature" in caller.headers
-        if not is_signed and self.visit_of(caller):
+        if not is_signed and self.browser_session_of(caller):
             self._own_page(caller)  # an operator may call agents, from the Studio as in a room
             return None
         if self.secrets:
@@ -135,7 +138,7 @@ class Access:
                 "The bearer token is not this server's BULKHEAD_API_TOKEN.",
                 headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
             )
-        if self.visit_of(caller):
+        if self.browser_session_of(caller):
             self._own_page(caller)
             return
         if not caller.is_local and not self._insecure:
@@ -154,16 +157,16 @@ class Access:
             )
         self._guard(caller)
 
-    def visit_of(self, caller: Caller) -> str:
-        """The cookie's value when the caller has a visit; empty otherwise."""
+    def browser_session_of(self, caller: Caller) -> str:
+        """The cookie's value when the caller has a browser session; empty otherwise."""
         values = cookie_of(caller.headers.get("cookie", ""), self.cookie)
-        return next((value for value in values if self.visits.knows(value)), "")
+        return next((value for value in values if self.browser_sessions.knows(value)), "")
 
     def how(self, caller: Caller) -> Literal["cookie", "local", "none"]:
-        """By what a caller may operate the server: a visit, or (also) without one, or not at all."""
+        """By what a caller may operate the server: a browser session, the place, or not at all."""
         if not self.may_operate(caller):
             return "none"
-        return "cookie" if self.visit_of(caller) else "local"
+        return "cookie" if self.browser_session_of(caller) else "local"
 
     def may_operate(self, caller: Caller) -> bool:
         """Whether `operator` would let it through."""

@@ -25,7 +25,7 @@ def routes(front: Front) -> Blueprint:
 
     @paths.post("/workers/<session_id>/ping")
     async def ping(session_id: str) -> Response:
-        record = front.chronicle.record(session_id)
+        record = front.registry.record(session_id)
         took_s = await front.placement.ping(record.spec.session_id, PING_S)
         if took_s is None:
             detail = f"Session {session_id} is {record.state}, and did not answer within {PING_S:g} s."
@@ -40,7 +40,7 @@ def routes(front: Front) -> Blueprint:
                 "This server does not let faults be injected. Start it with BULKHEAD_CHAOS=1, where nobody "
                 "minds what happens to the sessions that are chosen as victims.",
             )
-        record = front.chronicle.record(session_id)
+        record = front.registry.record(session_id)
         body = await read_body(request, timeout_s=front.settings.body_timeout_s)
         kind = _kind(body)
         if not front.placement.inject(record.spec.session_id, kind):

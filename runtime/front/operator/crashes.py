@@ -64,7 +64,7 @@ async def report_of(front: Front, session_id: str) -> CrashReport:
     found = await front.crashes.report(session_id) if front.crashes is not None else None
     if found is not None:
         return found
-    record = front.chronicle.record(session_id)
+    record = front.registry.record(session_id)
     if record.exit is None:
         raise Refusal("not_exited", f"Session {session_id} is {record.state}.", session=session_id)
     if record.exit.reason.is_clean:

@@ -118,7 +118,7 @@ def routes(front: Front, readers: Readers) -> Blueprint:
     @paths.get("/events")
     async def events() -> Response:
         front.access.operator(caller())
-        feed = front.chronicle.feed
+        feed = front.registry.feed
         since = request.headers.get("Last-Event-ID") or request.args.get("since")
         readers.check()
         cursor: int | None = feed.last
@@ -199,7 +199,7 @@ async def _stream(front: Front, readers: Readers, reader: Reader, lost: str | No
         yield b"retry: 1000\n\n"
         if lost is not None:
             yield _missed(lost)
-        async for piece in follow(front, reader, encode=_one, more=front.chronicle.news, missed=missed):
+        async for piece in follow(front, reader, encode=_one, more=front.registry.news, missed=missed):
             yield piece
     finally:
         readers.leave(reader)

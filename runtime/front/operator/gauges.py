@@ -12,7 +12,7 @@ from runtime.session.info import served
 def gauges(front: Front, readers: Readers) -> dict[str, tuple[str, Any]]:
     """For `Metrics.gauges`."""
     states = {"starting": 0, "ready": 0, "stopping": 0}
-    for record in front.chronicle.live():
+    for record in front.registry.live():
         states["starting" if record.state == "accepted" else record.state] += 1
     load = front.dispatcher.capacity()
     bundles = {"loading": 0, "ready": 0, "failed": 0}

@@ -15,7 +15,7 @@ from runtime.session.use import UsePoint
 KEPT: Final = 60
 
 
-class Spark:
+class UseCurve:
     """One session's last minute."""
 
     __slots__ = ("at", "cpu", "cpu_s", "rss")
@@ -52,22 +52,22 @@ class Spark:
         return {"cpu": list(self.cpu)[-most:], "rss": list(self.rss)[-most:]}
 
 
-class Sparks:
+class RecentUse:
     """Those of all running sessions."""
 
     def __init__(self) -> None:
-        self._of: dict[str, Spark] = {}
+        self._of: dict[str, UseCurve] = {}
 
     def __len__(self) -> int:
         return len(self._of)
 
-    def of(self, session_id: str) -> Spark | None:
+    def of(self, session_id: str) -> UseCurve | None:
         """One session's; None when it was not met yet."""
         return self._of.get(session_id)
 
-    def meet(self, session_id: str, curve: Sequence[UsePoint]) -> Spark:
+    def meet(self, session_id: str, curve: Sequence[UsePoint]) -> UseCurve:
         """Begin with a session."""
-        spark = self._of[session_id] = Spark()
+        spark = self._of[session_id] = UseCurve()
         spark.start(curve)
         return spark
 

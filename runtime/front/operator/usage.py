@@ -37,12 +37,12 @@ def routes(front: Front) -> Blueprint:
         now = front.clock.wall()
         since = _since(request.args.get("since", ""), now)
         rows: list[UsageRow] = []
-        for count, record in enumerate([*front.chronicle.live(), *front.chronicle.ended()], 1):
+        for count, record in enumerate([*front.registry.live(), *front.registry.ended()], 1):
             if record.exit is None or record.exit.at >= since:
                 rows.append(_measured(front, record, now))
             if count % _YIELD_EVERY_COUNT == 0:
                 await asyncio.sleep(0)  # measuring many process trees must not stop the loop for long
-        rows += front.chronicle.book.rows(since)
+        rows += front.registry.book.rows(since)
         return jsonify(
             by=by,
             since=iso(since) if since > 0 else None,

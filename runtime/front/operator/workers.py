@@ -44,9 +44,9 @@ def routes(front: Front) -> Blueprint:
     @paths.get("/workers")
     async def workers() -> Response:
         wanted = _filter(front)
-        records = list(front.chronicle.live())
+        records = list(front.registry.live())
         if request.args.get("all", "") not in ("", "0", "false") or wanted.get("state") == "exited":
-            records += front.chronicle.ended()
+            records += front.registry.ended()
         records = [record for record in records if _passes(record, wanted)]
         shown = []
         for count, record in enumerate(records, 1):
@@ -60,7 +60,7 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/workers/<session_id>")
     async def worker(session_id: str) -> Response:
-        record = front.chronicle.record(session_id)
+        record = front.registry.record(session_id)
         hidden = Redactor()
         tree = [
             asdict(one) | {"command": hidden.text(one.command), "started_at": iso(one.started_at)}
@@ -71,7 +71,7 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/workers/<session_id>/messages")
     async def messages(session_id: str) -> Response:
-        record = front.chronicle.record(session_id)
+        record = front.registry.record(session_id)
         seen = front.placement.messages(record.spec.session_id)
         if not seen and record.exit is not None and front.crashes is not None:
             report = await front.crashes.report(session_id)
@@ -84,11 +84,11 @@ def routes(front: Front) -> Blueprint:
     async def stop(session_id: str) -> Response:
         grace_s = _number("grace_s", MAX_GRACE_S)
         await front.dispatcher.stop(session_id, grace_s=grace_s)
-        return jsonify(worker_json(front, front.chronicle.record(session_id)))
+        return jsonify(worker_json(front, front.registry.record(session_id)))
 
     @paths.get("/workers/<session_id>/logs")
     async def logs(session_id: str) -> Response:
-        record = front.chronicle.record(session_id)
+        record = front.registry.record(session_id)
         after = int(_number("after", 1e15) or 0)
         if request.args.get("follow", "") in ("", "0", "false"):
             lines = front.placement.log_lines(record.spec.session_id, after=after)
@@ -122,7 +122,7 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/workers/<session_id>/stacks")
     async def stacks(session_id: str) -> Response:
-        record = front.chronicle.record(session_id)
+        record = front.registry.record(session_id)
         text = await front.placement.stacks(record.spec.session_id)
         if text is None:
             return problem("no_process", f"Session {session_id} has no process.", session=session_id)
@@ -184,7 +184,7 @@ def _filter(front: Front) -> dict[str, str]:
         raise Refusal("invalid_request", f"There is no state {state[:40]!r}: {', '.join(STATES)}.")
     path = wanted.get("endpoint")
     if path is not None and not front.knows(path):
-        records = (*front.chronicle.live(), *front.chronicle.ended())
+        records = (*front.registry.live(), *front.registry.ended())
         if not any(record.spec.endpoint == path for record in records):
             raise not_served(path, front.placement.endpoints())
     return wanted

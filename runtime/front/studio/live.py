@@ -24,7 +24,7 @@ import runtime
 from runtime.clock import iso
 from runtime.front.operator.crashes import group_json
 from runtime.front.operator.events import Reader, Readers, follow, sent, stream
-from runtime.front.operator.recent_use import KEPT, Spark, Sparks
+from runtime.front.operator.recent_use import KEPT, RecentUse, UseCurve
 from runtime.front.operator.rooms import room_json
 from runtime.front.operator.workers import bundles_json, worker_json
 from runtime.front.state import Front, caller
@@ -122,7 +122,7 @@ class Live:
     def __init__(self, front: Front, overview: Overview) -> None:
         self._front, self._overview = front, overview
         self.frames = Frames()
-        self._sparks = Sparks()
+        self._recent_use = RecentUse()
         self._reading = 0
         self._wanted = asyncio.Event()
         self._cursor = 0
@@ -149,20 +149,20 @@ class Live:
         self._reading -= 1
         if not self._reading:
             self._wanted.clear()
-            self._sparks.clear()
+            self._recent_use.clear()
             self._shown.clear()
             self._snapshot = None
 
     @property
     def event_id(self) -> str:
         """What a browser hands back to hear of everything that happened since."""
-        return self._front.chronicle.feed.id_of(self._cursor)
+        return self._front.registry.feed.id_of(self._cursor)
 
     def hello(self) -> bytes:
         """The first event of a connection."""
         front = self._front
         about = {
-            "epoch": front.chronicle.feed.epoch,
+            "epoch": front.registry.feed.epoch,
             "version": runtime.__version__,
             "now_ms": round(front.clock.wall() * 1000),
             "started_at": iso(front.started_at),
@@ -190,7 +190,7 @@ class Live:
     def happened(self, since: int, until: int) -> bytes:
         """The last events of the feed numbered above `since`, up to `until`."""
         since = max(since, until - MAX_REPLAYED)
-        events = self._front.chronicle.feed.after(since, limit=max(0, until - since))
+        events = self._front.registry.feed.after(since, limit=max(0, until - since))
         return self._happened([event for event in events if event.seq <= until])
 
     def _happened(self, events: list[FeedEvent]) -> bytes:
@@ -211,10 +211,10 @@ class Live:
             await asyncio.sleep(TICK_S)
 
     def _wake(self) -> None:
-        self._cursor = self._front.chronicle.feed.last
+        self._cursor = self._front.registry.feed.last
         self._ended = deque(
             record.spec.session_id
-            for record in reversed(list(islice(self._front.chronicle.ended(), MAX_ENDED)))
+            for record in reversed(list(islice(self._front.registry.ended(), MAX_ENDED)))
         )
 
     async def _tick(self) -> None:
@@ -236,7 +236,7 @@ class Live:
             self.frames.publish(self._event("crashes", {"crashes": await self._crashes()}))
 
     async def _tell_news(self, *, is_second: bool) -> None:
-        feed = self._front.chronicle.feed
+        feed = self._front.registry.feed
         changed: dict[str, None] = {}
         while batch := feed.after(self._cursor):
             self._cursor = batch[-1].seq
@@ -263,7 +263,7 @@ class Live:
             self.frames.publish(b"".join(told))
 
     def _over(self, session: str) -> list[bytes]:
-        self._sparks.forget(session)
+        self._recent_use.forget(session)
         if session in self._ended:
             return []
         self._ended.append(session)
@@ -274,7 +274,7 @@ class Live:
     async def _tell_samples(self) -> None:
         samples: dict[str, list[float | int | None]] = {}
         count = 0
-        for record in self._front.chronicle.live():
+        for record in self._front.registry.live():
             session = record.spec.session_id
             vitals = self._front.placement.glance(session)
             if vitals is None:
@@ -297,24 +297,24 @@ class Live:
     # ---- what is shown
 
     async def _sessions(self) -> bytes:
-        chronicle = self._front.chronicle
-        live = list(chronicle.live())
+        registry = self._front.registry
+        live = list(registry.live())
         points = _FEW_POINTS if len(live) > MANY_SESSIONS else KEPT
         rows = []
-        for count, record in enumerate([*live, *islice(chronicle.ended(), MAX_ENDED)], 1):
+        for count, record in enumerate([*live, *islice(registry.ended(), MAX_ENDED)], 1):
             session = record.spec.session_id
-            spark = Spark() if record.exit is not None else self._spark(session)
+            spark = UseCurve() if record.exit is not None else self._spark(session)
             rows.append(_encode(self._row(record) | {"spark": spark.plain(points)}))
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
         return self._framed("sessions", b'{"rows":[' + b",".join(rows) + b"]}", self.event_id)
 
-    def _spark(self, session: SessionId) -> Spark:
-        known = self._sparks.of(session)
+    def _spark(self, session: SessionId) -> UseCurve:
+        known = self._recent_use.of(session)
         if known is not None:
             return known
         use = self._front.placement.use(session)
-        return Spark() if use is None else self._sparks.meet(session, use.curve)
+        return UseCurve() if use is None else self._recent_use.meet(session, use.curve)
 
     def _row(self, record: SessionRecord) -> dict[str, Any]:
         failed = record.exit if record.exit is not None else record.last_exit
@@ -323,8 +323,8 @@ class Live:
         }
 
     def _record(self, session: str) -> SessionRecord | None:
-        chronicle = self._front.chronicle
-        return chronicle.record(session) if SessionId(session) in chronicle else None
+        registry = self._front.registry
+        return registry.record(session) if SessionId(session) in registry else None
 
     def _rooms(self) -> list[dict[str, Any]]:
         return [] if self._front.rooms is None else [room_json(room) for room in self._front.rooms.rooms()]
@@ -349,7 +349,7 @@ def routes(front: Front, readers: Readers, live: Live) -> Blueprint:
     async def follow_live() -> Response:
         front.access.operator(caller())
         readers.check()
-        since = front.chronicle.feed.cursor(request.headers.get("Last-Event-ID", ""))
+        since = front.registry.feed.cursor(request.headers.get("Last-Event-ID", ""))
         answer = stream(_stream(front, readers, live, since))
         answer.headers.update(HEADERS)
         return answer

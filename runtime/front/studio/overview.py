@@ -129,7 +129,7 @@ class Overview:
         shared = _Shared()
         named = {endpoint.path for endpoint in front.placement.endpoints()[:MAX_ENDPOINTS]}
         count = 0
-        for record in front.chronicle.live():
+        for record in front.registry.live():
             count += 1
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
@@ -147,7 +147,7 @@ class Overview:
         self._cpu_s, self._read_at = known, now
         self._saved_bytes = shared.bytes_count
         await self._read_shared(shared)
-        starts, crashes = front.chronicle.started_count, front.chronicle.crashed_count
+        starts, crashes = front.registry.started_count, front.registry.crashed_count
         self._history.append(
             Moment(
                 at=front.clock.wall(),
@@ -174,7 +174,7 @@ class Overview:
         """The figures of this moment."""
         front = self._front
         states: dict[str, int] = {}
-        for record in front.chronicle.live():
+        for record in front.registry.live():
             states[record.state] = states.get(record.state, 0) + 1
         minute = list(self._history)[-int(60 / HISTORY_EVERY_S) :]
         last = minute[-1] if minute else None
@@ -272,7 +272,7 @@ class Overview:
         return found[:MAX_ALERTS]
 
     def _looping(self) -> int:
-        return sum(1 for record in self._front.chronicle.live() if record.restart_at is not None)
+        return sum(1 for record in self._front.registry.live() if record.restart_at is not None)
 
 
 def _counted(number: int, noun: str, one: str, several: str) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from quart import Blueprint, Response, json, jsonify, request
 
 import runtime
-from runtime.front.access.browser_sessions import CODE_S, VISIT_S
+from runtime.front.access.browser_sessions import BROWSER_SESSION_S, CODE_S
 from runtime.front.access.rules import Caller
 from runtime.front.http.body import read_body
 from runtime.front.http.problems import problem
@@ -95,7 +95,7 @@ def routes(front: Front) -> Blueprint:
         own_page = who.headers.get("sec-fetch-site") == "same-origin"
         if how == "local" and front.access.secrets and who.is_local and own_page:
             # Unsigned calls are not taken here, not even of this machine; of an operator's own page they are.
-            _give(front, answer, front.access.visits.begin())
+            _give(front, answer, front.access.browser_sessions.begin())
         return answer
 
     @paths.post("/studio/links")
@@ -107,7 +107,7 @@ def routes(front: Front) -> Blueprint:
     async def leave() -> Response:
         who = caller()
         front.access.operator(who)
-        front.access.visits.leave(front.access.visit_of(who))
+        front.access.browser_sessions.leave(front.access.browser_session_of(who))
         answer: Response = jsonify(ok=True)
         answer.delete_cookie(front.access.cookie, path="/", httponly=True, samesite="Strict")
         return answer
@@ -122,7 +122,7 @@ def link(front: Front, *, room: str = "") -> dict[str, Any]:
     is_open = front.settings.insecure or (front.is_loopback and not front.settings.public_url)
     if is_open:
         return {"url": url, "expires_in_s": None}
-    return {"url": f"{url}?t={front.access.visits.code()}", "expires_in_s": CODE_S}
+    return {"url": f"{url}?t={front.access.browser_sessions.code()}", "expires_in_s": CODE_S}
 
 
 async def _room_of(front: Front) -> str:
@@ -171,7 +171,7 @@ def model_name(front: Front) -> str:
 def _default_room(front: Front) -> str | None:
     if front.settings.room:
         return front.settings.room
-    rooms = {record.spec.room for record in front.chronicle.live()}
+    rooms = {record.spec.room for record in front.registry.live()}
     return rooms.pop() if len(rooms) == 1 else None
 
 
@@ -186,9 +186,9 @@ def _user_name() -> str:
 def _enter(front: Front, code: str, then: str) -> Response:
     who = caller()
     looks_only = request.method != "GET" or "prefetch" in who.headers.get("sec-purpose", "")
-    visit = None if looks_only else front.access.visits.enter(code)
-    if visit is not None:
-        return _give(front, _redirect(_local_path(then)), visit)
+    session = None if looks_only else front.access.browser_sessions.enter(code)
+    if session is not None:
+        return _give(front, _redirect(_local_path(then)), session)
     if front.access.may_operate(who):
         return _redirect(_local_path(then))  # the link was opened a second time, by somebody who is in
     answer = Response(_NO_ENTRY, 403, content_type="text/html; charset=utf-8")
@@ -200,11 +200,11 @@ def _local_path(path: str) -> str:
     return quote(path, safe="/~!$&'()*+,;=:@") if path.startswith("/studio/") else "/studio/"
 
 
-def _give(front: Front, answer: Response, visit: str) -> Response:
+def _give(front: Front, answer: Response, session: str) -> Response:
     answer.set_cookie(
         front.access.cookie,
-        visit,
-        max_age=int(VISIT_S),
+        session,
+        max_age=int(BROWSER_SESSION_S),
         path="/",
         secure=_is_encrypted(front, caller()),
         httponly=True,

@@ -18,7 +18,7 @@ from runtime.session.crash import Code, LoadedCode
 from runtime.session.info import BundleInfo
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.worker_pool import Nursery
+from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.wire.control import Described, EndpointDecl
 
 log = structlog.get_logger("supervisor")
@@ -52,7 +52,7 @@ class Bundle:
         self._settings = settings
         self._clock = clock
         self._changed = changed
-        self._nursery: Nursery | None = None
+        self._pool: WorkerPool | None = None
         self._serving = asyncio.Event()
         self._loading = asyncio.Lock()
         self._loaded_at = 0.0
@@ -69,19 +69,15 @@ class Bundle:
     def info(self) -> BundleInfo:
         error = self.conflict or self.error
         state = (
-            "ready"
-            if self._nursery is not None and self.conflict is None
-            else "failed"
-            if error
-            else "loading"
+            "ready" if self._pool is not None and self.conflict is None else "failed" if error else "loading"
         )
         return BundleInfo(
             name=self.name,
             source=str(self.source),
             generation=self.generation,
             state=state,
-            pid=self._nursery.pid if self._nursery is not None else None,
-            parked=self._nursery.parked if self._nursery is not None else 0,
+            pid=self._pool.pid if self._pool is not None else None,
+            parked=self._pool.parked if self._pool is not None else 0,
             error="" if error is None else str(error),
             detail=error.detail if isinstance(error, BundleImportFailed) else "",
             threads=self.threads,
@@ -94,7 +90,7 @@ class Bundle:
                 return
             started, loaded_at = self._clock.now(), self._clock.wall()
             try:
-                nursery, described = await self._bring_up()
+                pool, described = await self._bring_up()
             except RuntimeServiceError as error:
                 self.error = error
                 self._log.error(
@@ -104,7 +100,7 @@ class Bundle:
                     generation=self.generation,  # what serves meanwhile; 0: nothing
                 )
             else:
-                old, self._nursery = self._nursery, nursery
+                old, self._pool = self._pool, pool
                 self.error = None
                 self.generation += 1
                 self.endpoints = tuple(described.endpoints)
@@ -116,10 +112,10 @@ class Bundle:
                     "bundle.loaded",
                     generation=self.generation,
                     endpoints=[endpoint.path for endpoint in self.endpoints],
-                    pid=nursery.pid,
+                    pid=pool.pid,
                     duration_s=round(self._loaded_at - started, 3),
                 )
-                nursery.refill()
+                pool.refill()
                 if old is not None:
                     await old.close()
         self._changed()
@@ -138,9 +134,9 @@ class Bundle:
     async def take(self) -> tuple[WorkerProcess, bool]:
         """A worker of the newest generation; waits while the zygote is being started again."""
         await self._serving.wait()
-        assert self._nursery is not None
+        assert self._pool is not None
         code = self._code
-        worker, parked = await self._nursery.take()
+        worker, parked = await self._pool.take()
         worker.code = code
         return worker, parked
 
@@ -151,10 +147,10 @@ class Bundle:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._loading:
-            if self._nursery is not None:
-                await self._nursery.close()
+            if self._pool is not None:
+                await self._pool.close()
 
-    async def _bring_up(self) -> tuple[Nursery, Described]:
+    async def _bring_up(self) -> tuple[WorkerPool, Described]:
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         output = LogPipe(
             read_fd,
@@ -163,8 +159,8 @@ class Bundle:
             lines_per_s=self._settings.log_lines_per_s,
         )
         served: list[
-            Nursery
-        ] = []  # empty until the zygote's nursery exists; a loss before that is a failed load
+            WorkerPool
+        ] = []  # empty until the zygote's worker pool exists; a loss before that is a failed load
 
         def reaped() -> None:
             output.drain()
@@ -204,25 +200,25 @@ class Bundle:
             )
             zygote.close()
             await zygote.wait(2.0)
-            return Nursery(self._command, None, self._settings), described
-        nursery = Nursery(self._command, zygote, self._settings)
-        served.append(nursery)
-        return nursery, described
+            return WorkerPool(self._command, None, self._settings), described
+        pool = WorkerPool(self._command, zygote, self._settings)
+        served.append(pool)
+        return pool, described
 
-    def _lost(self, nursery: Nursery | None) -> None:
+    def _lost(self, pool: WorkerPool | None) -> None:
         """The zygote is gone although nobody asked it to go."""
-        if self._closed or nursery is None or nursery is not self._nursery:
+        if self._closed or pool is None or pool is not self._pool:
             return
-        self._nursery = None
+        self._pool = None
         self._serving.clear()
         delay_s = self._backoff.after(self._clock.now() - self._loaded_at)
         self._log.error("zygote.lost", restart_in_s=delay_s)
-        task = asyncio.create_task(self._restart(nursery, delay_s), name=f"bundle:{self.name}:restart")
+        task = asyncio.create_task(self._restart(pool, delay_s), name=f"bundle:{self.name}:restart")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._changed()
 
-    async def _restart(self, lost: Nursery, delay_s: float) -> None:
+    async def _restart(self, lost: WorkerPool, delay_s: float) -> None:
         await lost.close()
         await asyncio.sleep(delay_s)
         await self.load()

@@ -24,7 +24,7 @@ _REFILL_AFTER_S = 0.02
 """A fork takes a core for milliseconds: not while the session that took the last parked child comes up."""
 
 
-class Nursery:
+class WorkerPool:
     """The workers of one generation of a bundle.  Runs in: the front's event loop.
 
     Args:
@@ -70,7 +70,7 @@ class Nursery:
     def refill(self) -> None:
         """Park more children in the background, one at a time."""
         if self._refilling is None and not self._closed and self._zygote is not None:
-            self._refilling = asyncio.create_task(self._refill(self._zygote), name="nursery:refill")
+            self._refilling = asyncio.create_task(self._refill(self._zygote), name="worker_pool:refill")
             self._refilling.add_done_callback(lambda _: setattr(self, "_refilling", None))
 
     async def close(self) -> None:
@@ -94,11 +94,11 @@ class Nursery:
             except ZygoteLost:
                 return
             except ProcessError as error:
-                log.warning("nursery.refill_failed", error=str(error))
+                log.warning("worker_pool.refill_failed", error=str(error))
                 return
 
     def _discard(self, worker: WorkerProcess) -> None:
-        task = asyncio.create_task(_end(worker), name="nursery:discard")
+        task = asyncio.create_task(_end(worker), name="worker_pool:discard")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 

@@ -47,7 +47,7 @@ def controls(limits: Limits) -> dict[str, str]:
     return found
 
 
-class Cell:
+class SessionCgroup:
     """One session's group, from the moment it is asked for; `leave` must be called.
 
     Attributes:
@@ -132,7 +132,7 @@ class Cell:
             self._cannot_go(self._group)
 
 
-class Cells:
+class Cgroups:
     """Makes and removes the groups of a server's sessions.  Runs in: the front's event loop, and one thread.
 
     Args:
@@ -155,7 +155,7 @@ class Cells:
         """Find a place for groups, once."""
         if self._mode == "off":
             return
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cells")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cgroups")
         self._loop = asyncio.get_running_loop()
         found = await self._loop.run_in_executor(self._thread, self._divided)
         if isinstance(found, Unusable):
@@ -173,15 +173,15 @@ class Cells:
             found.divide(may_move=self._may_move)
         return found
 
-    def enclose(self, name: str, pid: int, limits: Limits) -> Cell:
-        """A cell for a session; its processes are moved there soon."""
+    def enclose(self, name: str, pid: int, limits: Limits) -> SessionCgroup:
+        """A group for a session; its processes are moved there soon."""
         ground = self._ground
         group = None if ground is None else Cgroup(ground.group.path / name)
-        cell = Cell(group, self._later, self._cannot_go)
+        cgroup = SessionCgroup(group, self._later, self._cannot_go)
         if ground is not None:
             wanted = controls(limits)
-            self._later(lambda: cell.enclose(pid, wanted))
-        return cell
+            self._later(lambda: cgroup.enclose(pid, wanted))
+        return cgroup
 
     def told(self) -> Enforcement:
         """What keeps each limit."""

@@ -20,8 +20,8 @@ from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict
 from runtime.supervisor.reports.stack_text import stacks_text
 from runtime.supervisor.watch.budget import Budget, Excess, NearLimit, Pause
-from runtime.supervisor.watch.cgroups import Cell
-from runtime.supervisor.watch.hang_detector import Awake, Hung, Late, Phase, Pulse, Silence, Vigil
+from runtime.supervisor.watch.cgroups import SessionCgroup
+from runtime.supervisor.watch.hang_detector import Awake, HangDetector, Hung, Late, Phase, Pulse, Silence
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.wire.trace import TaskTrace
 
@@ -58,7 +58,7 @@ class Guard:
     def __init__(
         self,
         worker: WorkerProcess,
-        cell: Cell,
+        cgroup: SessionCgroup,
         limits: Limits,
         settings: SupervisorSettings,
         *,
@@ -68,12 +68,12 @@ class Guard:
         alarm: Alarm,
     ) -> None:
         now = clock.now()
-        self._worker, self._cell = worker, cell
+        self._worker, self._cgroup = worker, cgroup
         self._instruments = instruments
         self._phase = phase
         self._alarm = alarm
         self._budget = Budget(limits, now)
-        self._vigil = Vigil(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
+        self._hang_detector = HangDetector(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
         self._paused: list[Member] = []
         self._frozen = False
         self._holds = False
@@ -97,7 +97,7 @@ class Guard:
             use = self._weighed(use)
         self._instruments.take(use, now)
         stays_stopped = self._kernel_ended_it()
-        self._budget.cpu_is_kept = "cpu.max" in self._cell.kept
+        self._budget.cpu_is_kept = "cpu.max" in self._cgroup.kept
         for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
             match finding:
                 case NearLimit():
@@ -116,10 +116,10 @@ class Guard:
             self._flood_told = True
             self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
         if held:
-            self._vigil.held(now)
+            self._hang_detector.held(now)
         else:
             self._listen(use.members[0], now)
-        return min(self._budget.next_s, self._vigil.next_s)
+        return min(self._budget.next_s, self._hang_detector.next_s)
 
     def _weighed(self, use: TreeUse) -> TreeUse:
         """With what belongs to it; of many processes that is had in a thread, and known at a later look.
@@ -146,17 +146,17 @@ class Guard:
 
     def _kernel_ended_it(self) -> bool:
         """What the kernel refused, or ended, is the end of the session, as it is where we watch alone."""
-        if told := self._cell.ended_by_kernel():
+        if told := self._cgroup.ended_by_kernel():
             self._alarm.exceed(ExitReason.MEMORY, told)
             return True
-        if told := self._cell.refused_forks():
+        if told := self._cgroup.refused_forks():
             self._alarm.exceed(ExitReason.PIDS, told)
             return True
         return False
 
     def front_slept(self, now: float) -> None:
         """See `runtime.supervisor.watch.sampler.Watched`."""
-        self._vigil.front_slept(now)
+        self._hang_detector.front_slept(now)
 
     def close(self) -> None:
         """The process is gone."""
@@ -169,10 +169,10 @@ class Guard:
     def _listen(self, main: Member, now: float) -> None:
         beat = self._worker.heartbeat()
         beat_at = None if beat is None else beat.at
-        silent = self._vigil.is_silent(beat_at, now)
+        silent = self._hang_detector.is_silent(beat_at, now)
         ran_s, waited_s = procfs.ran_s(main.pid) if silent else (0.0, 0.0)
         pulse = Pulse(beat_at=beat_at, state=main.state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
-        for sign in self._vigil.look(pulse, now, self._phase()):
+        for sign in self._hang_detector.look(pulse, now, self._phase()):
             match sign:
                 case Late():
                     self._late(sign)
@@ -226,7 +226,7 @@ class Guard:
 
     def _pause(self, members: tuple[Member, ...], for_s: float, *, freeze: bool) -> None:
         self._holds = True
-        if freeze and self._cell.freeze(True):  # all of them, and its own children do not see it stopped
+        if freeze and self._cgroup.freeze(True):  # all of them, and its own children do not see it stopped
             self._frozen = True
         else:
             # The group first, at one blow; then those who left it.
@@ -237,9 +237,9 @@ class Guard:
 
     def _go_on(self) -> None:
         self._holds = False
-        self._vigil.held(self._clock.now())
+        self._hang_detector.held(self._clock.now())
         if self._frozen:
-            self._cell.freeze(False)
+            self._cgroup.freeze(False)
             self._frozen = False
             return
         tree.signal_all(self._paused, signal.SIGCONT)

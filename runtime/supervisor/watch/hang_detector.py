@@ -83,7 +83,7 @@ class Awake:
 Sign = Late | Hung | Awake
 
 
-class Vigil:
+class HangDetector:
     """Watch over one worker's pulse.
 
     Args:

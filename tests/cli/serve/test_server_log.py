@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from runtime.cli.serve.server_log import MAX_LINE_CHARS, Chatter
+from runtime.cli.serve.server_log import MAX_LINE_CHARS, ServerLog
 
 pytestmark = pytest.mark.unit
 
 
 def told(line: dict[str, Any], **more: Any) -> list[str]:
-    return [text for text, _ in Chatter(**more).tell(line)]
+    return [text for text, _ in ServerLog(**more).tell(line)]
 
 
 def test_what_agents_print_carries_their_name() -> None:
@@ -31,7 +31,7 @@ def test_a_bad_end_is_told_once_and_a_good_one_not_at_all() -> None:
         "duration_s": 3.21,
         "detail": "ended by signal 11 (SIGSEGV)",
     }
-    chatter = Chatter()
+    chatter = ServerLog()
     assert chatter.tell(line) == [
         ("  ✗ session s_1 · chatbot in demo · crashed after 3.2 s · ended by signal 11 (SIGSEGV)", "red")
     ]
@@ -48,7 +48,7 @@ def test_a_crash_tells_its_line_its_cure_and_what_to_do_next() -> None:
         "cure": "Check for zero before dividing.",
         "siblings": 2,
     }
-    chatter = Chatter()
+    chatter = ServerLog()
     assert [text for text, _ in chatter.tell(line)] == [
         "    main.py:41 in on_chat",
         "    likely: Check for zero before dividing.",
@@ -109,7 +109,7 @@ def loaded(generation: int) -> dict[str, Any]:
 
 
 def test_a_new_generation_is_told_with_what_becomes_of_the_sessions() -> None:
-    chatter = Chatter()
+    chatter = ServerLog()
     assert chatter.tell(loaded(1)) == []
     assert (
         chatter.tell(loaded(4))[0][0] == "  ↻ main changed · generation 4 ready in 0.18 s · new calls use it"
@@ -124,7 +124,7 @@ def test_a_broken_file_is_told_with_its_line_and_with_what_serves_meanwhile() ->
     mend = "Mend that line and save; it is loaded again."
     error = f"SyntaxError: '(' was never closed (/srv/a/main.py:27). {mend}"
     line = {"event": "bundle.failed", "level": "error", "bundle": "main", "error": error, "generation": 0}
-    chatter = Chatter()
+    chatter = ServerLog()
     assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed. {mend}"
     line["generation"] = 4
     serves = "generation 4 keeps serving · fix and save again"

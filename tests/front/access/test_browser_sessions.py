@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from runtime.front.access.browser_sessions import (
+    BROWSER_SESSION_S,
     CODE_S,
     FILE,
+    MAX_BROWSER_SESSIONS,
     MAX_CODES,
-    MAX_VISITS,
-    VISIT_S,
-    Visits,
+    BrowserSessions,
     cookie_of,
 )
 
@@ -33,54 +33,54 @@ class StoppedClock:
 
 
 def test_a_code_is_good_once() -> None:
-    visits = Visits(StoppedClock())
-    code = visits.code()
-    visit = visits.enter(code)
+    browser_sessions = BrowserSessions(StoppedClock())
+    code = browser_sessions.code()
+    visit = browser_sessions.enter(code)
     assert visit is not None
-    assert visits.knows(visit)
-    assert visits.enter(code) is None
-    assert visits.enter("wrong") is None
-    assert visits.enter("x" * 100_000) is None
+    assert browser_sessions.knows(visit)
+    assert browser_sessions.enter(code) is None
+    assert browser_sessions.enter("wrong") is None
+    assert browser_sessions.enter("x" * 100_000) is None
 
 
 def test_a_code_is_good_for_ten_minutes() -> None:
     clock = StoppedClock()
-    visits = Visits(clock)
-    code, late = visits.code(), visits.code()
+    browser_sessions = BrowserSessions(clock)
+    code, late = browser_sessions.code(), browser_sessions.code()
     clock.at += CODE_S - 1
-    assert visits.enter(code)
+    assert browser_sessions.enter(code)
     clock.at += 1
-    assert visits.enter(late) is None
+    assert browser_sessions.enter(late) is None
 
 
 def test_open_codes_and_visits_are_bounded_and_the_oldest_go() -> None:
-    visits = Visits(StoppedClock())
-    codes = [visits.code() for _ in range(MAX_CODES + 1)]
-    assert visits.enter(codes[0]) is None
-    assert visits.enter(codes[1])
-    begun = [visits.begin() for _ in range(MAX_VISITS + 1)]
-    assert [visits.knows(visit) for visit in begun].count(True) == MAX_VISITS
-    assert not visits.knows(begun[0])
+    browser_sessions = BrowserSessions(StoppedClock())
+    codes = [browser_sessions.code() for _ in range(MAX_CODES + 1)]
+    assert browser_sessions.enter(codes[0]) is None
+    assert browser_sessions.enter(codes[1])
+    begun = [browser_sessions.begin() for _ in range(MAX_BROWSER_SESSIONS + 1)]
+    assert [browser_sessions.knows(visit) for visit in begun].count(True) == MAX_BROWSER_SESSIONS
+    assert not browser_sessions.knows(begun[0])
 
 
 def test_a_visit_ends_by_itself_or_when_it_is_left() -> None:
     clock = StoppedClock()
-    visits = Visits(clock)
-    short, long = visits.begin(), visits.begin()
-    visits.leave(short)
-    assert not visits.knows(short)
-    visits.leave("never there")
-    clock.at += VISIT_S
-    assert not visits.knows(long)
-    assert not visits.knows("")
+    browser_sessions = BrowserSessions(clock)
+    short, long = browser_sessions.begin(), browser_sessions.begin()
+    browser_sessions.leave(short)
+    assert not browser_sessions.knows(short)
+    browser_sessions.leave("never there")
+    clock.at += BROWSER_SESSION_S
+    assert not browser_sessions.knows(long)
+    assert not browser_sessions.knows("")
 
 
 def test_visits_outlive_the_server_and_their_file_holds_nothing_that_opens_a_door(tmp_path: Path) -> None:
     clock, file = StoppedClock(), tmp_path / FILE
-    visits = Visits(clock, file=file)
-    kept, left = visits.begin(), visits.begin()
-    visits.leave(left)
-    again = Visits(clock, file=file)
+    browser_sessions = BrowserSessions(clock, file=file)
+    kept, left = browser_sessions.begin(), browser_sessions.begin()
+    browser_sessions.leave(left)
+    again = BrowserSessions(clock, file=file)
     assert again.knows(kept)
     assert not again.knows(left)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -92,7 +92,7 @@ def test_visits_outlive_the_server_and_their_file_holds_nothing_that_opens_a_doo
 def test_a_file_of_visits_that_cannot_be_read_is_no_visit(tmp_path: Path, text: str) -> None:
     file = tmp_path / FILE
     file.write_text(text)
-    assert Visits(StoppedClock(), file=file).begin()
+    assert BrowserSessions(StoppedClock(), file=file).begin()
 
 
 def test_a_browser_may_send_several_cookies_of_a_name() -> None:

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
 async def _ready(site: Any) -> str:
     sid: str = (await site.post("/chat")).json["session"]
-    await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+    await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
     return sid
 
 
@@ -26,7 +26,7 @@ async def test_a_session_that_does_not_answer_a_ping_is_told_so(serving: Any) ->
     async with serving() as site:
         sid = await _ready(site)
         site.placement.exit(sid, ExitReason.SIGNAL)
-        await site.server.front.chronicle.wait(sid, until="exited", timeout_s=5)
+        await site.server.front.registry.wait(sid, until="exited", timeout_s=5)
         answer = await site.post(f"/workers/{sid}/ping", b"")
         assert answer.status == 504
         assert "exited" in answer.json["detail"]

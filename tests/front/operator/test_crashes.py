@@ -53,7 +53,7 @@ def report(sid: str, **more: Any) -> CrashReport:
 
 async def called(site: Any) -> str:
     sid: str = (await site.post("/chat")).json["session"]
-    await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+    await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
     return sid
 
 
@@ -62,7 +62,7 @@ async def crashed(site: Any, sid: str, **more: Any) -> CrashReport:
     site.placement.running.pop(sid, None)
     site.placement.emit(Exited(session_id=SessionId(sid), at=1000.0, exit=made.exit, report=made))
     site.placement.emit(Released(session_id=SessionId(sid), at=1000.0))
-    await site.server.front.chronicle.wait(sid, until="exited", timeout_s=5)
+    await site.server.front.registry.wait(sid, until="exited", timeout_s=5)
     return made
 
 

@@ -126,7 +126,7 @@ async def test_a_reader_that_does_not_read_is_cut_and_the_others_are_not(
 ) -> None:
     monkeypatch.setattr(events, "STALL_S", 0.3)
     async with serving(event_buffer_count=50) as site:
-        chronicle = site.server.front.chronicle
+        registry = site.server.front.registry
         stalled = await follow(site)  # not read again until it was cut
         good = await follow(site)
         number = 0
@@ -134,11 +134,11 @@ async def test_a_reader_that_does_not_read_is_cut_and_the_others_are_not(
             while b"bulkhead_event_readers_cut_total 1.0" not in (await site.get("/metrics")).body:
                 for _ in range(20):
                     number += 1
-                    chronicle.announce("noise", {"n": number, "text": "x" * 20_000})
+                    registry.announce("noise", {"n": number, "text": "x" * 20_000})
                 seen = 0
                 while seen < number:
                     seen = json.loads((await good.next())["data"])["n"]
-        chronicle.announce("last", {"n": 0})
+        registry.announce("last", {"n": 0})
         assert (await good.next())["event"] == "last"
         async with asyncio.timeout(15):
             rest = await stalled.reader.read()  # to its end, which there would not be otherwise

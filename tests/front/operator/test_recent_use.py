@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.front.operator.recent_use import KEPT, Sparks, resampled, shares
+from runtime.front.operator.recent_use import KEPT, RecentUse, resampled, shares
 from runtime.session.use import UsePoint
 
 pytestmark = pytest.mark.unit
@@ -13,7 +13,7 @@ def point(t_s: float, cpu_s: float = 0.0, rss_bytes: int = 0) -> UsePoint:
 
 
 def test_a_share_is_what_was_used_since_the_reading_before() -> None:
-    spark = Sparks().meet("s", ())
+    spark = RecentUse().meet("s", ())
     assert spark.take(10.0, 1.0, 5) == 0.0  # there was none before
     assert spark.take(12.0, 2.0, 6) == 0.5
     assert spark.take(12.0, 2.0, 6) == 0.5  # nobody measured meanwhile: the last share holds
@@ -23,7 +23,7 @@ def test_a_share_is_what_was_used_since_the_reading_before() -> None:
 
 
 def test_a_spark_is_bounded_and_forgotten_with_its_session() -> None:
-    sparks = Sparks()
+    sparks = RecentUse()
     spark = sparks.meet("s", ())
     for second in range(3 * KEPT):
         spark.take(float(second), 0.0, second)

@@ -27,13 +27,13 @@ def line(seq: int, text: str = "") -> LogLine:
 async def called(site: Any, state: str = "ready") -> str:
     sid: str = (await site.post("/chat")).json["session"]
     if state == "ready":
-        await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+        await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
     return sid
 
 
 async def ended(site: Any, sid: str, reason: ExitReason = ExitReason.SIGNAL, **more: Any) -> None:
     site.placement.exit(sid, reason, **more)
-    await site.server.front.chronicle.wait(sid, until="exited", timeout_s=5)
+    await site.server.front.registry.wait(sid, until="exited", timeout_s=5)
 
 
 async def test_the_list_shows_endpoints_bundles_and_sessions(serving: Any) -> None:
@@ -149,7 +149,7 @@ async def test_the_list_is_narrowed_by_what_is_asked_for(serving: Any) -> None:
         other = (await site.post("/helper", b'{"event":"room.call","data":{"room_name":"b"}}')).json[
             "session"
         ]
-        await site.server.front.chronicle.wait(other, until="settled", timeout_s=5)
+        await site.server.front.registry.wait(other, until="settled", timeout_s=5)
 
         async def listed(query: str) -> list[str]:
             return [one["id"] for one in (await site.get(f"/workers?{query}")).json["workers"]]

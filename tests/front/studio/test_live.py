@@ -61,7 +61,7 @@ async def follow(site: Any, *, limit: int = 1 << 24, **headers: str) -> Stream:
 
 async def started(site: Any) -> str:
     sid: str = (await site.post("/chat")).json["session"]
-    await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+    await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
     return sid
 
 
@@ -79,7 +79,7 @@ async def test_a_reader_begins_with_all_there_is(serving: Any) -> None:
         begun = [await stream.next() for _ in SNAPSHOT]
         assert [kind for kind, _ in begun] == SNAPSHOT
         found = dict(begun)
-        assert found["hello"]["epoch"] == site.server.front.chronicle.feed.epoch
+        assert found["hello"]["epoch"] == site.server.front.registry.feed.epoch
         (row,) = found["sessions"]["rows"]
         assert (row["id"], row["state"], row["crashed"]) == (sid, "ready", False)
         assert row["spark"] == {"cpu": [0.5, 0.5], "rss": [9, 9]}
@@ -141,7 +141,7 @@ async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(
         begun = [await again.next() for _ in SNAPSHOT]
         assert [kind for kind, _ in begun] == SNAPSHOT
         assert {row["id"] for row in begun[1][1]["rows"]} == {first, second}
-        site.server.front.chronicle.announce("last", {})
+        site.server.front.registry.announce("last", {})
         missed = [await again.until("happened")]
         while missed[-1]["type"] != "last":
             missed.append(await again.until("happened"))
@@ -213,7 +213,7 @@ async def test_old_ends_go_and_readers_are_told(serving: Any, monkeypatch: pytes
     async with serving() as site:
         sids = [await started(site) for _ in range(4)]
         site.placement.exit(sids[0], ExitReason.FINISHED)
-        await site.server.front.chronicle.wait(sids[0], until="exited", timeout_s=5)
+        await site.server.front.registry.wait(sids[0], until="exited", timeout_s=5)
         stream = await follow(site)
         await stream.until("crashes")
         for sid in sids[1:]:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
 async def started(site: Any, path: str = "/chat") -> str:
     sid: str = (await site.post(path)).json["session"]
-    await site.server.front.chronicle.wait(sid, until="settled", timeout_s=5)
+    await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
     return sid
 
 
@@ -41,7 +41,7 @@ async def test_figures_are_added_up_by_endpoint(serving: Any, monkeypatch: pytes
         assert now["starts_per_min"] == 3
         assert now["capacity"]["max_sessions"] == 100
         placement.exit(one, ExitReason.SIGNAL, signal=11)  # type: ignore[arg-type]
-        await site.server.front.chronicle.wait(one, until="exited", timeout_s=5)
+        await site.server.front.registry.wait(one, until="exited", timeout_s=5)
         await overview.take()
         assert overview.now()["crashes_per_min"] == 1
         history = overview.history()
@@ -112,7 +112,7 @@ async def test_an_input_in_quarantine_and_a_session_that_fails_again_are_told(
         sid = await started(site)
         placement.exit(sid, ExitReason.SIGNAL, signal=11)  # type: ignore[arg-type]
         async with asyncio.timeout(10):
-            while front.chronicle.record(sid).restart_at is None:
+            while front.registry.record(sid).restart_at is None:
                 await asyncio.sleep(0)
         monkeypatch.setattr(front.dispatcher.recovery, "quarantine", [1, 2])
         texts = [alert["text"] for alert in overview.alerts()]

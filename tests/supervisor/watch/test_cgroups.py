@@ -11,7 +11,7 @@ import pytest
 from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground, Unusable
 from runtime.session.spec import Limits
-from runtime.supervisor.watch.cgroups import Cell, Cells, controls
+from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup, controls
 
 pytestmark = pytest.mark.process
 
@@ -56,17 +56,17 @@ class Folder:
         return ground
 
 
-async def enclosed(cells: Cells, pid: int, limits: Limits) -> Cell:
-    cell = cells.enclose("s_1.1", pid, limits)
-    await settled(cells)
-    return cell
+async def enclosed(cgroups: Cgroups, pid: int, limits: Limits) -> SessionCgroup:
+    cgroup = cgroups.enclose("s_1.1", pid, limits)
+    await settled(cgroups)
+    return cgroup
 
 
-async def settled(cells: Cells) -> None:
+async def settled(cgroups: Cgroups) -> None:
     """The thread has done everything up to now."""
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
-    cells._later(lambda: loop.call_soon_threadsafe(done.set))
+    cgroups._later(lambda: loop.call_soon_threadsafe(done.set))
     await done.wait()
 
 
@@ -75,37 +75,37 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Folder(tmp_path, monkeypatch, "memory.max", "memory.oom.group", "pids.max")
-    cells = Cells("auto", find=folder.ground)
-    await cells.open()
-    cell = await enclosed(cells, 4711, Limits(memory="512MiB", pids=64, cpu=1))
+    cgroups = Cgroups("auto", find=folder.ground)
+    await cgroups.open()
+    cgroup = await enclosed(cgroups, 4711, Limits(memory="512MiB", pids=64, cpu=1))
     group = folder.group.path / "s_1.1"
     assert (group / "memory.max").read_text() == str(576 * MIB)
     assert (group / "pids.max").read_text() == "64"
-    assert cell.kept == {"memory.max", "memory.oom.group", "pids.max"}  # cpu.max it has not got
+    assert cgroup.kept == {"memory.max", "memory.oom.group", "pids.max"}  # cpu.max it has not got
     assert folder.moved == [4711]
-    assert cell.is_enclosed
-    assert (cell.ended_by_kernel(), cell.refused_forks()) == ("", "")
+    assert cgroup.is_enclosed
+    assert (cgroup.ended_by_kernel(), cgroup.refused_forks()) == ("", "")
 
     (group / "memory.events").write_text("low 0\nhigh 0\nmax 12\noom 1\noom_kill 3\n")
     (group / "pids.events").write_text("max 5\n")
     assert (
-        cell.ended_by_kernel()
+        cgroup.ended_by_kernel()
         == "grew above its limit of memory: the kernel ended it at 576 MiB, caches included"
     )
-    assert cell.refused_forks() == "wanted more than 64 processes and threads: 5 were refused"
+    assert cgroup.refused_forks() == "wanted more than 64 processes and threads: 5 were refused"
     (group / "memory.events").write_text("max 0\noom 0\noom_kill 1\n")
-    assert cell.ended_by_kernel().endswith("not here, but on the whole machine or container")
+    assert cgroup.ended_by_kernel().endswith("not here, but on the whole machine or container")
     (group / "memory.events").write_text("max 0\noom 1\noom_kill 1\n")
     (group / "memory.max").write_text("max\n")  # a session without a limit
-    assert cell.ended_by_kernel().endswith("not here, but on the whole machine or container")
+    assert cgroup.ended_by_kernel().endswith("not here, but on the whole machine or container")
 
-    assert cell.freeze(True)
-    await settled(cells)
+    assert cgroup.freeze(True)
+    await settled(cgroups)
     assert (group / "cgroup.freeze").read_text() == "1"
-    cell.kill()
-    await settled(cells)
+    cgroup.kill()
+    await settled(cgroups)
     assert (group / "cgroup.kill").read_text() == "1"
-    told = cells.told()
+    told = cgroups.told()
     assert told.limits == {
         "memory": "cgroup",
         "pids": "cgroup",
@@ -121,19 +121,19 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
         str(folder.group.path),
         "no cpu controller there",
     )
-    cell.leave()
-    assert not cell.freeze(True)
-    await cells.aclose()
+    cgroup.leave()
+    assert not cgroup.freeze(True)
+    await cgroups.aclose()
 
 
 @pytest.mark.asyncio
 async def test_a_group_that_could_not_go_goes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder(tmp_path, monkeypatch)
-    cells = Cells("auto", find=folder.ground)
-    await cells.open()
-    first = await enclosed(cells, 1, Limits())
+    cgroups = Cgroups("auto", find=folder.ground)
+    await cgroups.open()
+    first = await enclosed(cgroups, 1, Limits())
     first.leave()  # a folder with files in it does not go, as a group with processes does not
-    await settled(cells)
+    await settled(cgroups)
     group = folder.group.path / "s_1.1"
     for file in group.iterdir():
         file.unlink()
@@ -142,7 +142,7 @@ async def test_a_group_that_could_not_go_goes_later(tmp_path: Path, monkeypatch:
     async with asyncio.timeout(20):
         while group.exists():
             await asyncio.sleep(0.005)
-    await cells.aclose()
+    await cgroups.aclose()
 
 
 @pytest.mark.asyncio
@@ -150,29 +150,29 @@ async def test_a_session_that_was_over_before_is_not_enclosed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Folder(tmp_path, monkeypatch)
-    cells = Cells("auto", find=folder.ground)
-    await cells.open()
-    cell = Cell(folder.group, cells._later, lambda _: None)
-    cell.leave()
-    cell.enclose(4711, {})
+    cgroups = Cgroups("auto", find=folder.ground)
+    await cgroups.open()
+    cgroup = SessionCgroup(folder.group, cgroups._later, lambda _: None)
+    cgroup.leave()
+    cgroup.enclose(4711, {})
     assert folder.moved == []
-    await settled(cells)
-    await cells.aclose()
+    await settled(cgroups)
+    await cgroups.aclose()
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ["auto", "off"])
 async def test_without_a_place_everything_is_done_by_signals(mode: str) -> None:
-    cells = Cells(mode, find=lambda: Unusable("it is mounted read-only"))
-    await cells.open()
-    cell = cells.enclose("s_1.1", 1, Limits(memory="1GiB"))
-    assert not cell.freeze(True)
-    cell.kill()
-    cell.leave()
-    assert (cell.kept, cell.ended_by_kernel(), cell.refused_forks()) == (frozenset(), "", "")
-    told = cells.told()
+    cgroups = Cgroups(mode, find=lambda: Unusable("it is mounted read-only"))
+    await cgroups.open()
+    cgroup = cgroups.enclose("s_1.1", 1, Limits(memory="1GiB"))
+    assert not cgroup.freeze(True)
+    cgroup.kill()
+    cgroup.leave()
+    assert (cgroup.kept, cgroup.ended_by_kernel(), cgroup.refused_forks()) == (frozenset(), "", "")
+    told = cgroups.told()
     assert set(told.limits.values()) == {"watching", "rlimit"}
     assert (told.kill, told.group) == ("signals", "")
     expected = {"auto": "it is mounted read-only", "off": "switched off (supervisor.cgroups)"}
     assert told.reason == expected[mode]
-    await cells.aclose()
+    await cgroups.aclose()

@@ -6,15 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.watch.hang_detector import Awake, Hung, Late, Phase, Pulse, Sign, Silence, Vigil
+from runtime.supervisor.watch.hang_detector import (
+    Awake,
+    HangDetector,
+    Hung,
+    Late,
+    Phase,
+    Pulse,
+    Sign,
+    Silence,
+)
 
 pytestmark = pytest.mark.unit
 
 RUN = Phase.RUNNING
 
 
-def vigil() -> Vigil:
-    return Vigil(warn_s=2.0, kill_s=10.0, now=100.0)
+def detector() -> HangDetector:
+    return HangDetector(warn_s=2.0, kill_s=10.0, now=100.0)
 
 
 def watch(
@@ -25,11 +34,11 @@ def watch(
     starved: bool = False,
     beats: bool = False,
     phase: Phase = RUN,
-    who: Vigil | None = None,
+    who: HangDetector | None = None,
     since: float = 100.0,
 ) -> list[tuple[float, Sign]]:
     """Look as often as asked for; returns each sign with when it came."""
-    who = who or vigil()
+    who = who or detector()
     now, seen = since, []
     while now < since + over_s:
         passed = now - since
@@ -48,7 +57,7 @@ def watch(
 
 
 def test_what_we_stop_ourselves_is_neither_silent_nor_stopped_from_outside() -> None:
-    who = vigil()
+    who = detector()
     busy = Pulse(beat_at=100.0, state="R", cpu_s=1.0)
     assert who.look(busy, 101.0, RUN) == []
     who.held(131.0)  # thirty seconds
@@ -76,14 +85,14 @@ def test_a_silence_is_told_at_the_soft_and_ended_at_the_hard_deadline(
 
 
 def test_one_that_beats_is_left_alone_and_looked_at_once_a_second() -> None:
-    who = vigil()
+    who = detector()
     assert watch(100, beats=True, who=who) == []
     assert who.next_s == 1.0
 
 
 @pytest.mark.parametrize("state", ["T", "t"])
 def test_a_frozen_one_is_told_once_and_never_ended(state: str) -> None:
-    who = vigil()
+    who = detector()
     (told,) = watch(600, state=state, who=who)
     assert isinstance(told[1], Late)
     assert told[1].kind is Silence.STOPPED
@@ -98,7 +107,7 @@ def test_one_that_got_no_processor_is_not_hung() -> None:
 
 
 def test_a_front_that_slept_knows_nothing_about_that_time() -> None:
-    who = vigil()
+    who = detector()
     assert watch(1.5, who=who) == []
     who.front_slept(400.0)
     assert who.look(Pulse(beat_at=100.0, state="S", cpu_s=0.0), 400.1, RUN) == []
@@ -107,7 +116,7 @@ def test_a_front_that_slept_knows_nothing_about_that_time() -> None:
 
 
 def test_waking_up_is_told_and_the_next_silence_again() -> None:
-    who = vigil()
+    who = detector()
     assert len(watch(5, who=who)) == 1
     (awake,) = who.look(Pulse(beat_at=105.5, state="S", cpu_s=0.0), 105.6, RUN)
     assert isinstance(awake, Awake)
@@ -116,7 +125,7 @@ def test_waking_up_is_told_and_the_next_silence_again() -> None:
 
 
 def test_before_the_first_beat_the_start_has_its_own_deadline() -> None:
-    who = vigil()
+    who = detector()
     for second in range(60):
         assert who.look(Pulse(beat_at=None, state="R", cpu_s=second), 100.0 + second, Phase.STARTING) == []
     assert [type(sign) for _, sign in watch(60, who=who, since=160.0)] == [Late, Hung]
@@ -138,7 +147,7 @@ def test_what_is_ending_has_other_deadlines() -> None:
 
 
 def test_killing_can_be_turned_off() -> None:
-    who = Vigil(warn_s=2.0, kill_s=0.0, now=100.0)
+    who = HangDetector(warn_s=2.0, kill_s=0.0, now=100.0)
     assert [type(sign) for _, sign in watch(600, who=who)] == [Late]
 
 
@@ -156,7 +165,7 @@ def test_killing_can_be_turned_off() -> None:
 def test_whatever_comes_a_look_is_soon_and_nobody_hangs_who_beat_within_the_deadline(
     steps: list[tuple[float, bool, str, Phase]],
 ) -> None:
-    who, now, beat_at = vigil(), 100.0, 100.0
+    who, now, beat_at = detector(), 100.0, 100.0
     for gap_s, beats, state, phase in steps:
         now += gap_s
         if beats:
