@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,14 @@ from runtime.cli.failure import CommandFailed, ExitCode
 DEFAULT_URL = "http://127.0.0.1:8080"
 MAX_ANSWER_BYTES = 64 << 20
 MAX_EVENT_LINE_BYTES = 4 << 20
+_COMMANDS = (
+    (re.compile(r"GET /workers\?all=1"), "`bulkhead ps -a`"),
+    (re.compile(r"GET /workers/([^/\s]+)/crash\b"), r"`bulkhead crash show \1`"),
+    (re.compile(r"GET /workers\b(?![/?])"), "`bulkhead ps`"),
+    (re.compile(r"GET /crashes\b(?![/?])"), "`bulkhead crash list`"),
+    (re.compile(r"GET /quarantine\b(?![/?])"), "`bulkhead quarantine list`"),
+)
+"""What a server says in requests, in the words of who types commands."""
 _START_ONE = "Start one with `bulkhead serve` (or `bulkhead demo`), or name one with --url or BULKHEAD_URL."
 
 
@@ -233,11 +242,17 @@ def _not_ready(message: str, cure: str) -> CommandFailed:
 def _refusal(url: str, status: int, body: Any) -> CommandFailed:
     title, detail = f"{url} answered {status}", ""
     if isinstance(body, dict):
-        title, detail = str(body.get("title") or title), str(body.get("detail") or "")
+        title, detail = str(body.get("title") or title), _in_commands(str(body.get("detail") or ""))
     exit_code = ExitCode.AUTH if status in (401, 403) else ExitCode.FAILED
     if status in (429, 503, 504):
         exit_code = ExitCode.NOT_READY
     return CommandFailed(title, cure=detail, exit_code=exit_code)
+
+
+def _in_commands(detail: str) -> str:
+    for request, command in _COMMANDS:
+        detail = request.sub(command, detail)
+    return detail
 
 
 def _parse_events(response: http.client.HTTPResponse) -> Iterator[ServerEvent]:

@@ -8,6 +8,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from runtime.front import webhooks
 from runtime.front.fast_path import request_id
 from runtime.front.http.body import BoundedRequest
+from runtime.front.http.compression import compress
 from runtime.front.http.methods import Methods
 from runtime.front.http.problems import NOTHING_HERE, install, method_not_allowed, problem
 from runtime.front.http.socket import BoundedConnection
@@ -74,9 +75,12 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
     async def finish(answer: Response) -> Response:
         answer.headers.setdefault("X-Request-Id", g.get("request_id", ""))
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        # What is told here holds for the moment; a file of the Studio says itself how long it is good for.
+        answer.headers.setdefault("Cache-Control", "no-store")
         if request.method == "HEAD" and answer.timeout is None:
             # A stream: nobody hears what it says, and it would hold its place among the readers for ever.
             answer.response = answer.data_body_class(b"")
+        await compress(request, answer)
         return answer
 
     app.before_request(name_request)

@@ -95,6 +95,7 @@ _OK: Final = msgspec.json.encode({"ok": True}) + b"\n"
 _HEAD: Final = [
     (b"content-type", b"application/json"),
     (b"content-length", str(len(_OK)).encode()),
+    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 ]
 

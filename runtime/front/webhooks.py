@@ -13,7 +13,7 @@ from runtime.dispatch.session_registry import exit_json
 from runtime.errors import EnvelopeInvalid
 from runtime.front.access.rules import Caller
 from runtime.front.http.body import read_body
-from runtime.front.http.problems import problem
+from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.http.socket import PacketSocket
 from runtime.front.state import Front, caller
@@ -106,9 +106,9 @@ def routes(front: Front) -> Blueprint:
 async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_logged: set[str]) -> Response:
     webhook_id = _verify(front, who, payload)
     _refuse_unready(front)
-    event = parse(payload, unread=unread_type(who.headers))
-    if not front.knows(path):
+    if not front.knows(path):  # the better news, whatever was sent there
         raise not_served(path, front.placement.endpoints())
+    event = parse(payload, unread=unread_type(who.headers))
     match event:
         case UnknownEvent(name=name):
             if name not in unknown_logged and len(unknown_logged) < MAX_UNKNOWN_LOGGED:
@@ -194,7 +194,7 @@ def _not_a_post(front: Front, path: str) -> Response:
     detail = (
         f'POST {{"event":"room.call","data":{{"room_name":"myroom"}}}} to {path}, or open it as a websocket.'
     )
-    return problem("upgrade_required", detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+    return problem("upgrade_required", detail, headers=UPGRADE)
 
 
 def _wait_s(prefer: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -45,11 +46,14 @@ def served(endpoints: Iterable[EndpointInfo]) -> list[EndpointInfo]:
 
 
 def not_served(path: str, endpoints: Iterable[EndpointInfo]) -> EndpointNotFound:
-    """What to tell a caller of a path that nobody serves: the paths there are."""
+    """What to tell a caller of a path that nobody serves: the nearest one, and the paths there are."""
     known = [one.path for one in served(endpoints)]
     shown = ", ".join(known[:50]) + (" …" if len(known) > 50 else "")
+    near = difflib.get_close_matches(path[:200], known, n=1)
+    guess = f"Did you mean {near[0]}? " if near else ""
     return EndpointNotFound(
-        f"no agent serves {path[:200]}", cure=f"Known paths: {shown}" if known else "No agent is loaded."
+        f"no agent serves {path[:200]}",
+        cure=f"{guess}Known paths: {shown}" if known else "No agent is loaded.",
     )
 
 

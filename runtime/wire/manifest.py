@@ -16,6 +16,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/api": "a later version of this API",
     "/crashes": "the reports of crashes",
     "/events": "the event stream",
+    "/favicon.ico": "the Studio's icon",
     "/healthz": "the health summary",
     "/livez": "the liveness probe",
     "/metrics": "metrics",

@@ -23,6 +23,27 @@ def test_a_problem_becomes_what_happened_and_the_cure(server: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "GET /workers?all=1 lists the ones that are known.",
+            "`bulkhead ps -a` lists the ones that are known.",
+        ),
+        ("GET /workers lists the endpoints.", "`bulkhead ps` lists the endpoints."),
+        ("GET /workers/s_1/crash has the report.", "`bulkhead crash show s_1` has the report."),
+        ("No crash has it. GET /crashes lists them.", "No crash has it. `bulkhead crash list` lists them."),
+        ("GET /quarantine lists them.", "`bulkhead quarantine list` lists them."),
+        ("GET /workers/s_1/stacks", "GET /workers/s_1/stacks"),
+    ],
+)
+def test_a_cure_in_requests_is_told_in_commands(server: Any, said: str, told: str) -> None:
+    server.answer("GET /x", {"title": "no", "detail": said}, 404)
+    with pytest.raises(CommandFailed) as caught:
+        Api(server.url).get("/x")
+    assert caught.value.cure == told
+
+
+@pytest.mark.parametrize(
     ("status", "code"),
     [
         (400, ExitCode.FAILED),

@@ -36,6 +36,13 @@ async def test_a_participant_enters_with_either_form_of_token(serving: Any) -> N
             assert [one["name"] for one in room["participants"]] == ["ada", "ada"]
 
 
+async def test_a_room_asked_for_without_an_upgrade_says_what_it_takes(serving: Any) -> None:
+    async with serving() as site:
+        answer = await site.get("/rooms/myroom")
+        assert (answer.status, answer.headers["upgrade"]) == (426, "websocket")
+        assert "GET /rooms lists" in answer.json["detail"]
+
+
 async def test_who_may_not_enter_is_told_before_the_upgrade(serving: Any) -> None:
     async with serving() as site:
         base, ticket = f"ws://127.0.0.1:{site.port}/rooms", await token(site)

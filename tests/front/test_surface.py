@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from runtime.front.operator.events import Readers
 from runtime.session.info import BundleInfo
 from runtime.wire.manifest import RESERVED, reserved_by
 from tests.fakes import FakePlacement, endpoint
+from tests.front.conftest import read_head, request
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -20,6 +22,56 @@ async def test_liveness_is_exactly_what_is_asked_for(serving: Any) -> None:
     async with serving() as site:
         assert (await site.get("/")).body.strip() == b'{"ok":true}'
         assert (await site.get("/livez")).status == 200
+
+
+async def test_a_browser_at_the_root_is_led_to_the_studio_and_finds_its_icon(serving: Any) -> None:
+    async with serving() as site:
+        for accept in ("*/*", "application/json", "application/json, text/html;q=0.5"):
+            answer = await site.get("/", Accept=accept)
+            assert answer.json == {"ok": True}, accept
+            assert answer.headers["vary"] == "Accept"
+        browser = await site.get("/", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
+        assert (browser.status, browser.headers["location"]) == (303, "/studio/")
+        icon = await site.get("/favicon.ico")
+        assert (icon.status, icon.headers["content-type"]) == (200, "image/svg+xml")
+
+
+async def test_what_is_live_is_never_stored(serving: Any) -> None:
+    async with serving(webhook_secret="") as site:
+        sid = (await site.post("/chat")).json["session"]
+        live = ("/", "/livez", "/readyz", "/healthz", "/metrics", "/workers", f"/workers/{sid}", "/rooms",
+                f"/workers/{sid}/logs", "/usage", "/crashes", "/settings", "/studio/me", "/nope",
+                "/.well-known/meshagent-service.json", f"/workers/{sid}/stacks", "/quarantine")  # fmt: skip
+        for path in live:
+            assert (await site.get(path)).headers["cache-control"] == "no-store", path
+        answers = [await site.post("/rooms/r/token", b""), await site.post("/chat"),
+                   await site.post("/chat", b'{"event":"room.started","data":{"room_name":"r"}}'),
+                   await site.ask("PUT", "/workers")]  # fmt: skip
+        assert [answer.headers["cache-control"] for answer in answers] == ["no-store"] * 4
+        for path in ("/events", "/studio/live", f"/workers/{sid}/logs?follow=1"):
+            reader, writer = await site.connect()
+            writer.write(request("GET", path, headers={"Accept-Encoding": "gzip"}))
+            _, headers = await read_head(reader)
+            assert (headers["cache-control"], headers.get("content-encoding")) == ("no-store", None), path
+
+
+async def test_answers_of_a_kibibyte_and_more_are_compressed_for_who_can_read_that(serving: Any) -> None:
+    async with serving() as site:
+        plain = await site.get("/settings")
+        assert len(plain.body) > 1024
+        assert "content-encoding" not in plain.headers
+        assert "Accept-Encoding" in plain.headers["vary"]
+        packed = await site.get("/settings", Accept_Encoding="br, gzip")
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "Accept-Encoding" in packed.headers["vary"]
+        assert gzip.decompress(packed.body) == plain.body
+        assert len(packed.body) < len(plain.body) / 2
+        refused = await site.get("/settings", Accept_Encoding="gzip;q=0, br")
+        assert refused.body == plain.body
+        small = await site.get("/livez", Accept_Encoding="gzip")
+        assert ("content-encoding" in small.headers, "vary" in small.headers) == (False, False)
+        head = await site.ask("HEAD", "/settings", headers={"Accept-Encoding": "gzip"})
+        assert head.headers["content-length"] == str(len(packed.body))
 
 
 async def test_the_specification_names_the_port_that_is_really_listened_on(serving: Any) -> None:

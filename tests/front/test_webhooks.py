@@ -74,6 +74,10 @@ async def test_a_plain_get_is_a_426_an_unknown_path_a_404_another_method_a_405(s
             assert answer.status == 404
             assert answer.json["instance"] == "/wether"
             assert "Known paths: /chat" in answer.json["detail"]
+        for body in (b"{}", b"not JSON"):  # where nothing is, what was sent there is not the news
+            missed = await site.post("/chatt", body)
+            assert (missed.status, missed.json["type"]) == (404, "urn:bulkhead:problem:endpoint_not_found")
+            assert "Did you mean /chat?" in missed.json["detail"]
         put = await site.ask("PUT", "/chat")
         assert put.status == 405
         assert "POST" in put.headers["allow"]

@@ -21,6 +21,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "bundle_import_failed": (503, "The bundle cannot run"),
     "chaos_off": (403, "Faults are not allowed here"),
     "conflict": (409, "It exists already"),
+    "crash_not_found": (404, "No such crash"),
     "cross_site": (403, "A request from another site"),
     "draining": (503, "The server is shutting down"),
     "endpoint_busy": (429, "The endpoint runs as many sessions as it takes"),
@@ -39,7 +40,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "no_process": (409, "The session has no process"),
     "not_crashed": (404, "There is no crash report"),
     "not_exited": (409, "The session has not ended"),
-    "not_found": (404, "Nothing here"),
+    "not_found": (404, "Not found"),
     "not_trusted": (403, "Not from there"),
     "permission_denied": (403, "The token does not allow this"),
     "provider_unreachable": (502, "The model provider did not answer"),
@@ -56,12 +57,13 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "token_required": (401, "A token is required"),
     "too_many_readers": (503, "Too many readers"),
     "too_many_sessions": (503, "Too many sessions"),
-    "upgrade_required": (426, "This path takes POST, or a websocket"),
+    "upgrade_required": (426, "An upgrade is required"),
     "zygote_lost": (503, "No process could be started"),
 }
 
 _BY_STATUS: Final = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout"}
 _BY_STATUS_MORE: Final = {413: "body_too_large", 426: "upgrade_required"}
+UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade"}
 NOTHING_HERE: Final = "Nothing is served at this path. GET /openapi.json lists what is."
 _log = get_logger("front")
 
@@ -80,6 +82,7 @@ def problem(code: str, detail: str, *, headers: Mapping[str, str] | None = None,
         **more,
     }
     answer = Response(json.dumps(document, ensure_ascii=False) + "\n", status, content_type=MEDIA_TYPE)
+    answer.headers["Cache-Control"] = "no-store"
     answer.headers.update(dict(headers or {}))
     g.problem_code = code
     return answer

@@ -39,6 +39,7 @@ STUDIO_PATHS: Final[dict[str, Any]] = {
             "A page of the Studio, or one of its files", as_text("text/html", "It"), parameters=[_CODE]
         ),
     },
+    "/favicon.ico": {"get": operation("The Studio's icon", as_text("image/svg+xml", "It"))},
     "/studio/enter": {
         "get": {
             "summary": "Change a one-time code into a cookie",

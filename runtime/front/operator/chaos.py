@@ -6,6 +6,7 @@ from typing import Final
 
 from quart import Blueprint, Response, json, jsonify, request
 
+from runtime.dispatch.session_registry import exit_json
 from runtime.front.http.body import read_body
 from runtime.front.http.problems import problem
 from runtime.front.http.refusal import Refusal
@@ -26,7 +27,12 @@ def routes(front: Front) -> Blueprint:
     @paths.post("/workers/<session_id>/ping")
     async def ping(session_id: str) -> Response:
         record = front.registry.record(session_id)
-        took_s = await front.placement.ping(record.spec.session_id, PING_S)
+        took_s = None
+        if record.exit is None:
+            took_s = await front.placement.ping(record.spec.session_id, PING_S)
+        if record.exit is not None:
+            why = f"Session {session_id} ended: {record.exit.reason}. `bulkhead ps` shows those that run."
+            return problem("no_process", why, session=session_id, exit=exit_json(record.exit))
         if took_s is None:
             detail = f"Session {session_id} is {record.state}, and did not answer within {PING_S:g} s."
             return problem("no_answer", detail, session=session_id)

@@ -35,7 +35,7 @@ def routes(front: Front) -> Blueprint:
     async def crash(fingerprint: str) -> Response:
         found = await front.crashes.group(fingerprint) if front.crashes is not None else None
         if found is None:
-            raise Refusal("not_found", "No crash has it; GET /crashes lists those there are.")
+            raise Refusal("crash_not_found", "No crash has it. GET /crashes lists those there are.")
         group, reports = found
         latest = report_json(reports[0]) if reports else None
         sessions = [
@@ -70,7 +70,7 @@ async def report_of(front: Front, session_id: str) -> CrashReport:
     if record.exit.reason.is_clean:
         why = f"It ended well: {record.exit.reason}. `bulkhead logs {session_id}` shows what it wrote."
     else:
-        why = "Its report was dropped with the oldest; GET /crashes shows what kind it was."
+        why = "Its report was dropped with the oldest. GET /crashes shows what kind it was."
     raise Refusal("not_crashed", why, session=session_id)
 
 

@@ -21,7 +21,12 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/")
     async def root() -> Response:
-        return jsonify(ok=True)
+        if request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
+            answer = Response(b"", 303, headers={"Location": "/studio/"})  # a browser
+        else:
+            answer = jsonify(ok=True)
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     @paths.get(WELL_KNOWN)
     async def specification() -> Response:

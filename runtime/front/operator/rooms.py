@@ -13,6 +13,7 @@ from quart import Blueprint, Response, jsonify, request, websocket
 
 from runtime.clock import iso
 from runtime.errors import NotFound
+from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.http.socket import PacketSocket
 from runtime.front.state import Front, caller
@@ -44,6 +45,11 @@ def routes(front: Front) -> Blueprint:
         answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
         answer.headers["Cache-Control"] = "private, no-store"
         return answer
+
+    @paths.get("/rooms/<room>")
+    async def not_upgraded(room: str) -> Response:
+        how = "Open it as a websocket, with a participant token. GET /rooms lists who is in the open rooms."
+        return problem("upgrade_required", how, headers=UPGRADE)
 
     @paths.websocket("/rooms/<room>")
     async def enter(room: str) -> None:

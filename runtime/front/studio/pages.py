@@ -22,6 +22,7 @@ import runtime
 from runtime.front.access.browser_sessions import BROWSER_SESSION_S, CODE_S
 from runtime.front.access.rules import Caller
 from runtime.front.http.body import read_body
+from runtime.front.http.compression import takes_gzip
 from runtime.front.http.problems import problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.state import Front, caller
@@ -82,6 +83,10 @@ def routes(front: Front) -> Blueprint:
                 "wheel or image, or run `make ui` in a checkout. Everything else of the server works.",
             )
         return _send(index)
+
+    @paths.get("/favicon.ico")
+    async def icon() -> Response:
+        return await page("icon.svg")
 
     @paths.get("/studio/enter")
     async def enter() -> Response:
@@ -231,7 +236,7 @@ def _redirect(path: str, status: int = 303) -> Response:
 
 
 def _send(asset: Asset) -> Response:
-    packed = asset.packed if "gzip" in request.headers.get("Accept-Encoding", "") else None
+    packed = asset.packed if takes_gzip(request) else None
     tag = f'"{asset.tag}{"-gz" if packed else ""}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if _is_known(tag, request.headers.get("If-None-Match", "")):

@@ -25,11 +25,21 @@ async def test_a_ping_tells_how_long_the_session_took(serving: Any) -> None:
 async def test_a_session_that_does_not_answer_a_ping_is_told_so(serving: Any) -> None:
     async with serving() as site:
         sid = await _ready(site)
+        del site.placement.running[sid]
+        answer = await site.post(f"/workers/{sid}/ping", b"")
+        assert (answer.status, answer.json["type"]) == (504, "urn:bulkhead:problem:no_answer")
+        assert "is ready, and did not answer" in answer.json["detail"]
+
+
+async def test_a_ping_of_an_ended_session_says_that_it_ended(serving: Any) -> None:
+    async with serving() as site:
+        sid = await _ready(site)
         site.placement.exit(sid, ExitReason.SIGNAL)
         await site.server.front.registry.wait(sid, until="exited", timeout_s=5)
         answer = await site.post(f"/workers/{sid}/ping", b"")
-        assert answer.status == 504
-        assert "exited" in answer.json["detail"]
+        assert (answer.status, answer.json["type"]) == (409, "urn:bulkhead:problem:no_process")
+        assert f"{sid} ended: signal" in answer.json["detail"]
+        assert answer.json["exit"]["reason"] == "signal"
 
 
 async def test_faults_are_refused_unless_the_server_was_told_to_allow_them(serving: Any) -> None:
