@@ -12,16 +12,17 @@ This module alone calls ``structlog.configure``.  A worker writes JSON lines to 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TextIO, cast
 
-from runtime.settings import LogSettings
+from runtime.log_line import cut_text, to_json
+from runtime.settings import LogSettings, SupervisorSettings
 
 # structlog imports rich whenever it is installed: 70 ms and 6 MB in each zygote for a feature that is not
 # used here.  A None in sys.modules makes that import fail the way an absent package does.
@@ -35,13 +36,16 @@ finally:
         del sys.modules["rich"]
 
 MAX_VALUE_CHARS: Final = 16_384
-"""Longest text of one key; the rest is cut and counted."""
+"""Longest text of one key in a log of our own; the rest is cut and counted.  A worker bounds its lines."""
+
+_MAX_TRACEBACK_LINE_CHARS: Final = 2000  # such as an error whose text is a body of a megabyte
 
 _QUIET: Final = ("asyncio", "hypercorn", "hypercorn.error", "hypercorn.access", "quart", "watchfiles")
 _NEVER_DEBUG: Final = ("aiosqlite",)
-_FIRST_KEYS: Final = ("timestamp", "level", "event", "logger")
 _RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+
+_worker_line_bytes = SupervisorSettings().log_line_bytes
 
 Event = MutableMapping[str, Any]
 Render = Callable[[Event], str]
@@ -67,25 +71,29 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     logging.captureWarnings(True)
 
 
-def configure_worker(stream: TextIO | None = None, *, level: str = "info", **bound: Any) -> None:
+def configure_worker(
+    stream: TextIO | None = None, *, level: str = "info", line_bytes: int | None = None, **bound: Any
+) -> None:
     """Set up logging in a worker: JSON lines, the user's own ``logging`` calls included.
 
     Args:
         stream: The log pipe; standard error when None.
+        line_bytes: What its reader takes of a line, for `bound_lines`'s when None.
         bound: Keys that every line carries, from whichever thread it comes.
     """
-    _install(_Sink(stream or sys.stderr, to_json), level.lower(), bound)
+    render = partial(to_json, most_bytes=line_bytes or _worker_line_bytes)
+    _install(_Sink(stream or sys.stderr, render), level.lower(), bound, cut_values=False)
+
+
+def bound_lines(most_bytes: int) -> None:
+    """Tell how long a line the reader of this process's log pipe takes; before `configure_worker`."""
+    global _worker_line_bytes
+    _worker_line_bytes = most_bytes
 
 
 def get_logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
     """A logger whose lines say ``logger=name``; it may be made before logging is configured."""
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name, **bound))
-
-
-def to_json(event: Event) -> str:
-    """One line of JSON, the well-known keys first; what JSON cannot say is shown by its ``repr``."""
-    ordered = {**{key: event[key] for key in _FIRST_KEYS if key in event}, **event}
-    return json.dumps(ordered, default=repr, ensure_ascii=False, separators=(",", ":"))
 
 
 class _Sink:
@@ -102,7 +110,8 @@ class _Sink:
             try:
                 self._stream.write(line)
             except UnicodeEncodeError:
-                self._stream.write(line.encode("ascii", "backslashreplace").decode("ascii"))
+                encoding = getattr(self._stream, "encoding", None) or "ascii"
+                self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()
 
 
@@ -122,10 +131,10 @@ class _Named:
 class _Bridge(logging.Handler):
     """Turns records of the standard library's loggers into events on the same sink."""
 
-    def __init__(self, sink: _Sink, bound: dict[str, Any]) -> None:
+    def __init__(self, sink: _Sink, chain: list[Any]) -> None:
         super().__init__()
         self._sink = sink
-        self._bound = bound
+        self._chain = chain
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -133,23 +142,24 @@ class _Bridge(logging.Handler):
             event.update((key, value) for key, value in vars(record).items() if key not in _RECORD_KEYS)
             if record.exc_info:
                 event["exc_info"] = record.exc_info
-            for processor in _chain(self._bound):
+            for processor in self._chain:
                 event = cast("Event", processor(None, record.levelname.lower(), event))
             self._sink.write(event)
         except Exception:  # noqa: BLE001 - the edge: user objects may fail to format themselves
             self.handleError(record)
 
 
-def _install(sink: _Sink, level: str, bound: dict[str, Any]) -> None:
+def _install(sink: _Sink, level: str, bound: dict[str, Any], *, cut_values: bool = True) -> None:
+    chain = [*_chain(bound), *((_cut_values,) if cut_values else ())]
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[_name_logger, *_chain(bound), _as_keywords],
+        processors=[_name_logger, *chain, _as_keywords],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=lambda name="", *_: _Named(sink, name),
         cache_logger_on_first_use=False,  # module-level loggers must follow a later `configure`
     )
     root = logging.getLogger()
-    root.handlers[:] = [_Bridge(sink, bound)]
+    root.handlers[:] = [_Bridge(sink, chain)]
     root.setLevel(number)
 
 
@@ -163,7 +173,6 @@ def _chain(bound: dict[str, Any]) -> list[Any]:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _describe_exception,
-        _cut_values,
     ]
 
 
@@ -178,14 +187,15 @@ def _describe_exception(_: Any, __: str, event: Event) -> Event:
     if isinstance(found, BaseException):
         found = (type(found), found, found.__traceback__)
     if isinstance(found, tuple) and found[0] is not None:
-        event["exception"] = "".join(traceback.format_exception(*found)).rstrip()
+        text = "".join(traceback.format_exception(*found)).rstrip()
+        event["exception"] = "\n".join(cut_text(line, _MAX_TRACEBACK_LINE_CHARS) for line in text.split("\n"))
     return event
 
 
 def _cut_values(_: Any, __: str, event: Event) -> Event:
     for key, value in event.items():
-        if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
-            event[key] = f"{value[:MAX_VALUE_CHARS]}… ({len(value) - MAX_VALUE_CHARS} more characters)"
+        if isinstance(value, str):
+            event[key] = cut_text(value, MAX_VALUE_CHARS)
     return event
 
 

@@ -22,6 +22,7 @@ from runtime.errors import (
 from runtime.process import descriptors
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
+from runtime.settings import SupervisorSettings
 from runtime.wire import control
 
 _MAX_DATAGRAM = 192 << 10
@@ -52,12 +53,14 @@ class Command:
         python: The interpreter of a bundle that has none of its own.
         own: Asked at every start, with `env`: the bundle's own interpreter, None when it has none.  Raises
             EnvironmentUnusable when it should have one and that cannot be used.
+        log_line_bytes: How long a line is read of what it writes.
     """
 
     python: str
     source: Path
     env: Mapping[str, str]
     own: Callable[[Mapping[str, str]], Launch | None] = lambda _: None
+    log_line_bytes: int = SupervisorSettings().log_line_bytes
 
     @property
     def folder(self) -> Path:
@@ -77,7 +80,8 @@ class Command:
         program = ["-m", "runtime.worker"] if own is None else [str(_BOOT)]
         python, env = (self.python, self.env) if own is None else (own.python, own.env)
         # -P: a bundle's own runtime.py or json.py must not stand in for ours or the library's.
-        argv = [python, "-P", *program, "--source", str(self.source), *arguments]
+        argv = [python, "-P", *program, "--source", str(self.source)]
+        argv += ["--log-line-bytes", str(self.log_line_bytes), *arguments]
         try:
             popen = subprocess.Popen(
                 argv,

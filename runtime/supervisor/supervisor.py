@@ -199,7 +199,11 @@ class Supervisor:
         for name, source in found.items():
             if name not in self._bundles:
                 command = Command(
-                    sys.executable, source, self._env, partial(own_launch, name, source, self._environments)
+                    sys.executable,
+                    source,
+                    self._env,
+                    partial(own_launch, name, source, self._environments),
+                    self._settings.log_line_bytes,
                 )
                 bundle = Bundle(name, command, self._settings, clock=self._clock, changed=self._settle)
                 self._bundles[name] = bundle

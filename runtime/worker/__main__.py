@@ -15,6 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
+from runtime import logs
 from runtime.errors import BundleError
 from runtime.process import zygote
 from runtime.process.child import open_fds
@@ -30,7 +31,10 @@ def run(arguments: list[str] | None = None) -> int:
     parser.add_argument("--front-fd", type=int, help="datagram socket to the front")
     parser.add_argument("--once", help="control,log,lifeline,box descriptors of a single worker")
     parser.add_argument("--replay", action="store_true", help="one call in the foreground; see replay.py")
+    parser.add_argument("--log-line-bytes", type=int, help="how long a line the front reads of a worker")
     options = parser.parse_args(arguments)
+    if options.log_line_bytes:
+        logs.bound_lines(options.log_line_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if options.replay:
         from runtime.worker import replay  # nobody else needs a debugger

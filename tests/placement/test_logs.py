@@ -80,3 +80,34 @@ async def test_a_grandchild_that_floods_the_pipe_it_inherited_keeps_nobody(node:
     await node.start()
     ended = await node.exited(await node.call("/inherits"))
     assert (ended.exit.reason, ended.exit.code) == (ExitReason.EXIT, 3)
+
+
+LONG = """
+    import logging
+
+    @service.path("/long", identity="long")
+    class Long(Base):
+        async def start(self, *, room):
+            logging.getLogger("mine").warning("payload %s END", "€" * 1_000_000)
+            logging.getLogger("mine").error("after it")
+"""
+THREAD = "    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+
+
+@pytest.mark.parametrize("forks", [True, False], ids=["forked", "fresh-interpreter"])
+@pytest.mark.parametrize("line_bytes", [16384, 1000])
+async def test_a_long_log_call_keeps_its_level_whatever_the_bound(
+    make_node: Any, forks: bool, line_bytes: int
+) -> None:
+    node = make_node(log_line_bytes=line_bytes)
+    try:
+        node.write("bundle.py", LONG if forks else THREAD + LONG)
+        await node.start()
+        session = await node.ready("/long")
+        await node.printed(session, "after it")
+        seen = [(line.stream, line.level) for line in node.placement.log_lines(session)]
+        assert seen == [("log", "warning"), ("log", "error")]
+        assert "more characters" in node.lines(session)[0]
+        assert len(node.lines(session)[0].encode()) <= line_bytes
+    finally:
+        await node.close()
