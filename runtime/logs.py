@@ -40,8 +40,16 @@ MAX_VALUE_CHARS: Final = 16_384
 
 _MAX_TRACEBACK_LINE_CHARS: Final = 2000  # such as an error whose text is a body of a megabyte
 
-_QUIET: Final = ("asyncio", "hypercorn", "hypercorn.error", "hypercorn.access", "quart", "watchfiles")
-_NEVER_DEBUG: Final = ("aiosqlite",)
+_QUIET: Final = (
+    "asyncio",
+    "hypercorn",
+    "hypercorn.error",
+    "hypercorn.access",
+    "quart",
+    "watchfiles",
+    "httpx",
+)
+_NEVER_DEBUG: Final = ("aiosqlite", "httpcore")
 _RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
@@ -66,7 +74,7 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     _install(_Sink(stream, render), level, {})
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
-    for name in _NEVER_DEBUG:  # each statement, with its whole text
+    for name in _NEVER_DEBUG:  # each statement with its whole text, each step of a request
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
 

@@ -48,6 +48,7 @@ STRANGERS = {
 HOMES = {
     "quart": ("runtime.front",),
     "hypercorn": ("runtime.front",),
+    "httpx": ("runtime.front.model.provider",),
     "multiprocess": ("runtime.process.zygote",),
     "psutil": ("runtime.process.tree",),
     "ray": ("runtime.placement.cluster",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quart import Quart, Response, g, has_request_context, request, websocket
+from quart.wrappers.response import IterableBody
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from runtime.front import webhooks
@@ -77,6 +78,8 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         # What is told here holds for the moment; a file of the Studio says itself how long it is good for.
         answer.headers.setdefault("Cache-Control", "no-store")
+        if isinstance(answer.response, IterableBody):  # a stream, which a proxy must not gather
+            answer.headers["X-Accel-Buffering"] = "no"
         if request.method == "HEAD" and answer.timeout is None:
             # A stream: nobody hears what it says, and it would hold its place among the readers for ever.
             answer.response = answer.data_body_class(b"")

@@ -73,6 +73,8 @@ def routes(front: Front) -> Blueprint:
             except Refusal as error:
                 await websocket.send(json.dumps(failure(error.detail, code=error.code)))
 
+    if provider is not None:
+        paths.after_app_serving(provider.aclose)
     for path in PATHS:
         paths.add_url_rule(path, f"respond {path}", respond, methods=["POST"])
         paths.add_websocket(path, f"converse {path}", converse)

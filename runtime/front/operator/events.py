@@ -139,11 +139,7 @@ def sse(kind: str, data: str, event_id: str = "") -> bytes:
 
 def stream(pieces: AsyncIterator[bytes]) -> Response:
     """The answer that carries a stream of events."""
-    answer = Response(
-        pieces,
-        content_type=f"{EVENT_STREAM}; charset=utf-8",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    answer = Response(pieces, content_type=f"{EVENT_STREAM}; charset=utf-8")
     answer.timeout = None
     return answer
 

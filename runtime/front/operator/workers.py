@@ -112,7 +112,7 @@ def routes(front: Front) -> Blueprint:
                     yield sse("line", text, str(line.seq)) if as_events else f"{text}\n".encode()
 
         kind = EVENT_STREAM if as_events else "application/x-ndjson"
-        answer = Response(follow(), content_type=kind, headers={"Cache-Control": "no-store"})
+        answer = Response(follow(), content_type=kind)
         answer.timeout = None
         return answer
 
