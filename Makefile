@@ -9,11 +9,12 @@ ARGS ?=
 # Two workers: much of the time goes to waiting for processes.  PYTEST_ARGS="-n 0 -k name" for one test.
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help run test test-interop lint bench ui ui-check screenshots lock clean
+.PHONY: help run test test-unit test-interop lint bench ui ui-check screenshots lock clean
 
 help:
 	@echo "make run     serve the agents of agents/ and call them into the room demo"
 	@echo "make test    lint, types and every test"
+	@echo "make test-unit  the pure tests alone, in seconds"
 	@echo "make test-interop  the tests with MeshAgent's real SDK alone (needs a Python 3.13)"
 	@echo "make lint    lint and types alone"
 	@echo "make bench   measure starts and latencies"
@@ -28,6 +29,9 @@ run: $(VENV)/.installed-run
 
 test: lint
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-unit: $(VENV)/.installed-dev
+	$(PY) -m pytest -m unit $(PYTEST_ARGS)
 
 # The environments of the real SDK are made on first use, in .venv-interop.
 # VERSIONS="0.20.6 0.42.2" tries other releases than the two that `make test` does.
@@ -62,7 +66,7 @@ lock:
 	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .venv-interop ui/node_modules .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-interop .venv-matrix ui/node_modules .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment

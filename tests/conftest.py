@@ -6,15 +6,46 @@ import asyncio
 import ctypes
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from tests.patience import PATIENCE
+
 _PR_SET_CHILD_SUBREAPER = 36
+_NOT_TESTED = pytest.StashKey[list[str]]()
 LEVELS = ("unit", "process", "e2e")
-PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A test's own deadline grows with the patience of those within it."""
+    if config.getoption("timeout", None) is None:
+        config.option.timeout = float(config.getini("timeout")) * PATIENCE
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Group what was skipped by its reason; `pytest_unconfigure` says it last of all."""
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple)
+    )
+    terminalreporter.config.stash[_NOT_TESTED] = [f"{count} x {why}" for why, count in reasons.most_common()]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of a run: what was not tested, how often and why."""
+    skipped = config.stash.get(_NOT_TESTED, [])
+    if not skipped:
+        return
+    print("NOT TESTED: " + "; ".join(skipped))
+    if file := os.environ.get("BULKHEAD_NOT_TESTED"):
+        with open(file, "a") as lines:
+            lines.writelines(f"NOT TESTED: {reason}\n" for reason in skipped)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

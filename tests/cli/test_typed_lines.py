@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from runtime.cli.typed_lines import TypedLines
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -28,14 +29,14 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 async def test_lines_typed_at_once_come_one_by_one(keyboard: int) -> None:
     lines = TypedLines()
     os.write(keyboard, b"one\ntwo\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         assert [await lines.read(""), await lines.read("")] == ["one", "two"]
 
 
 @pytest.mark.asyncio
 async def test_the_end_of_input_is_none(keyboard: int) -> None:
     os.write(keyboard, b"\x04")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         assert await TypedLines().read("") is None
 
 
@@ -44,7 +45,7 @@ async def test_a_wait_can_be_given_up(keyboard: int) -> None:
     lines = TypedLines()
     assert lines.can_give_up
     asyncio.get_running_loop().call_soon(lines.give_up)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         assert await lines.read("") is None
 
 

@@ -15,6 +15,7 @@ import pytest
 from runtime.front.server import Server
 from runtime.settings import load_settings
 from tests.fakes import FakePlacement
+from tests.patience import PATIENCE
 
 CALL = b'{"event":"room.call","data":{"room_name":"myroom"}}'
 JSON = {"Content-Type": "application/json"}
@@ -78,7 +79,7 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
 
 
 async def read_answer(reader: asyncio.StreamReader, *, has_body: bool = True) -> Answer:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         status, headers = await read_head(reader)
         if not has_body:
             body = b""

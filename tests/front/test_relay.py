@@ -11,6 +11,7 @@ from runtime.front.http.socket import MAX_WAITING_COUNT
 from runtime.session.record import ExitReason
 from runtime.wire.signature import meshagent_signature
 from tests.fakes import FakePlacement
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -43,7 +44,7 @@ async def test_packets_travel_both_ways_and_the_end_of_the_session_closes_the_so
         sid, port = await relayed(site, socket)
         spec, _ = site.placement.placed[0]
         assert (spec.relay, spec.room, spec.token, spec.room_url) == (True, "myroom", "", "")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             await socket.send(b"\x00up")
             await socket.send(b"")
             assert (await port.receive(), await port.receive()) == (b"\x00up", b"")
@@ -63,7 +64,7 @@ async def test_what_was_sent_before_the_socket_closed_is_still_read(serving: Any
             _, port = await relayed(site, socket)
             for number in range(5):
                 await socket.send(bytes([number]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             assert [await port.receive() for _ in range(6)] == [b"\0", b"\1", b"\2", b"\3", b"\4", None]
             await port.send(b"too late")
             await port.close()
@@ -73,7 +74,7 @@ async def test_a_text_message_is_not_the_protocol(serving: Any) -> None:
     async with serving() as site, dial(site) as socket:
         _, port = await relayed(site, socket)
         await socket.send("text")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             assert await port.receive() is None
             with pytest.raises(ConnectionClosed) as caught:
                 await socket.recv()
@@ -86,13 +87,13 @@ async def test_a_caller_that_is_not_read_is_slowed_down(serving: Any) -> None:
         _, port = await relayed(site, socket)
         sent = 0
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(1.0):
                 while True:
                     await socket.send(b"x" * 100_000)
                     sent += 1
         assert sent < 400  # bounded by queues and socket buffers, however long it goes on
         assert port._websocket.receive.__self__.qsize() <= MAX_WAITING_COUNT
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             for _ in range(50):
                 assert await port.receive() == b"x" * 100_000
         socket.transport.abort()

@@ -7,6 +7,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from tests.patience import PATIENCE
+
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
 
@@ -29,7 +31,7 @@ async def test_a_participant_enters_with_either_form_of_token(serving: Any) -> N
         bearer = {"Authorization": f"Bearer {ticket}"}
         async with connect(f"{url}?token={ticket}") as one, connect(url, additional_headers=bearer) as two:
             for socket in (one, two):
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(10 * PATIENCE):
                     assert b"room_ready" in await socket.recv()
             (room,) = (await site.get("/rooms")).json
             assert room["name"] == "myroom"
@@ -56,7 +58,7 @@ async def test_a_token_opens_the_room_from_anywhere_and_is_minted_for_operators(
     async with serving() as site:
         far = {"X-Forwarded-For": "203.0.113.7", "Origin": "https://studio.example"}
         url = f"ws://127.0.0.1:{site.port}/rooms/myroom?token={await token(site)}"
-        async with connect(url, additional_headers=far) as socket, asyncio.timeout(10):
+        async with connect(url, additional_headers=far) as socket, asyncio.timeout(10 * PATIENCE):
             assert await socket.recv()
         assert (await site.post("/rooms/myroom/token", b"{}", far)).status == 403
         assert (await site.post("/rooms/myroom/token", b'{"name":""}')).status == 400
@@ -70,10 +72,10 @@ async def test_a_token_opens_the_room_from_anywhere_and_is_minted_for_operators(
 async def test_what_happens_in_rooms_is_among_the_events(serving: Any) -> None:
     async with serving() as site:
         url = f"ws://127.0.0.1:{site.port}/rooms/myroom?token={await token(site)}"
-        async with connect(url) as socket, asyncio.timeout(10):
+        async with connect(url) as socket, asyncio.timeout(10 * PATIENCE):
             await socket.recv()
         registry = site.server.front.registry
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while (kinds := [event.kind for event in registry.feed.after(0)]).count(
                 "room.participant_left"
             ) < 1:

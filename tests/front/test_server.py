@@ -17,6 +17,7 @@ from runtime.front.server import Server
 from runtime.session.record import ExitReason
 from runtime.settings import load_settings
 from tests.fakes import FakePlacement, endpoint
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -97,7 +98,7 @@ async def test_while_sessions_end_calls_are_refused_and_probes_answer(serving: A
     async with serving(placement, drain_s=20) as site:
         sid = (await site.post("/chat")).json["session"]
         stopping = asyncio.create_task(site.server.stop())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while not placement.drained:
                 await asyncio.sleep(0)
         ready = await site.get("/readyz")
@@ -108,7 +109,7 @@ async def test_while_sessions_end_calls_are_refused_and_probes_answer(serving: A
         assert (await site.get("/livez")).status == 200
         assert (await site.get("/healthz")).json["status"] == "draining"
         placement.exit(sid, ExitReason.DRAINED)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             await stopping
         assert placement.drained == [20.0]
 
@@ -118,7 +119,7 @@ async def test_a_second_signal_ends_what_still_runs(tmp_path: Path, number: sign
     placement = FakePlacement(drain_waits=True)
     one = server(tmp_path, placement, drain_s=600, room="lobby")
     running = asyncio.create_task(one.run())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(15 * PATIENCE):
         while not placement.running:
             await asyncio.sleep(0)
         os.kill(os.getpid(), number)
@@ -139,7 +140,7 @@ async def test_a_server_that_fails_by_itself_closes_everything_and_says_so(
         raise OSError("the socket is gone")
 
     monkeypatch.setattr(one, "wait", fail)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(15 * PATIENCE):
         assert await one.run() == 1
     assert not (tmp_path / "state" / "server.json").exists()
 
@@ -153,7 +154,7 @@ async def test_every_endpoint_is_called_into_the_room_once_and_new_ones_when_the
     placement = FakePlacement(listed=[endpoint("/a"), endpoint("/b"), endpoint("/bad", state="failed")])
     async with serving(placement, room="lobby") as site:
         registry = site.server.front.registry
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while len(placement.placed) < 2:
                 await registry.news(registry.feed.last)
             placement.listed.append(endpoint("/new"))
@@ -169,11 +170,11 @@ async def test_every_endpoint_is_called_into_the_room_once_and_new_ones_when_the
 async def test_a_session_that_the_journal_brought_back_is_not_called_twice(serving: Any) -> None:
     async with serving(FakePlacement(on_place="nothing"), room="lobby") as site:
         front = site.server.front
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             await front.registry.news(1)
         site.placement.running.clear()  # a crash: the journal still says that it was accepted
     placement = FakePlacement()
     async with serving(placement, room="lobby") as site:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             await site.server.front.registry.news(2)
         assert [generation for _, generation in placement.placed] == [1]

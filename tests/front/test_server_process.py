@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from tests.front.conftest import Answer, read_answer, request
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -75,7 +76,7 @@ class Process:
     async def end(self, number: signal.Signals) -> tuple[int, float]:
         began = time.monotonic()
         self.process.send_signal(number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             return await self.process.wait(), time.monotonic() - began
 
 
@@ -95,7 +96,7 @@ async def running(tmp_path: Path, *arguments: str, file: Path | None = None) -> 
         sys.executable, *argv, env=env, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             while not about.exists():
                 assert process.returncode is None
                 await asyncio.sleep(0.01)
@@ -138,7 +139,7 @@ async def test_a_killed_server_runs_again_what_it_had_accepted_and_closes_what_d
         accepted = await one.call("/slow", **key)
         one.process.kill()  # the moment after the answer
         await one.process.wait()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                 await asyncio.sleep(0.01)
     async with running(tmp_path) as one:
@@ -249,7 +250,7 @@ async def test_a_front_ends_with_its_init(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     assert init.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(30 * PATIENCE):
         async for line in init.stdout:
             if b"server.started" in line:
                 break

@@ -11,6 +11,7 @@ from runtime.session.record import ExitReason
 from runtime.wire.signature import meshagent_signature, standard_headers
 from runtime.wire.webhook import encode
 from tests.fakes import FakePlacement, endpoint
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -207,7 +208,7 @@ async def test_a_body_that_does_not_come_is_a_408(serving: Any) -> None:
     async with serving(body_timeout_s=0.1) as site:
         reader, writer = await site.connect()
         writer.write(b"POST /chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             assert (await reader.readuntil(b"\r\n")).split()[1] == b"408"
 
 

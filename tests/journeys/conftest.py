@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 READ_S = 30.0
-PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 
 
 @dataclass

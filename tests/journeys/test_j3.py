@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tarfile
 import time
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 import pytest
 
 from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
-PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 SHOP = """
 import asyncio, os
 from meshagent.api.services import ServiceHost

@@ -20,6 +20,7 @@ from runtime.rooms.hub import RoomHub
 from runtime.session.events import Exited, Ready, Released, SessionEvent, Started
 from runtime.session.spec import Limits, SessionId, SessionSpec, new_session_id
 from runtime.settings import SupervisorSettings
+from tests.patience import PATIENCE
 
 AGENT = """
     import asyncio, os, signal, subprocess, sys, threading, time
@@ -127,7 +128,7 @@ class Node:
         return next(e.pid for e in self.seen if isinstance(e, Started) and e.session_id == session_id)
 
     async def event(self, session_id: SessionId, *kinds: type[SessionEvent]) -> SessionEvent:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             return await self.until(
                 lambda: next(
                     (e for e in self.seen if e.session_id == session_id and isinstance(e, kinds)), None
@@ -143,7 +144,7 @@ class Node:
 
     async def printed(self, session_id: SessionId, word: str) -> str:
         """Wait for a line of the session that begins so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             while True:
                 for line in self.lines(session_id):
                     if line.startswith(word):
@@ -159,7 +160,7 @@ class Node:
         """Wait until a bundle's info is as wanted."""
         changed = asyncio.Event()
         self.placement.changed.append(changed.set)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             while True:
                 for info in self.placement.bundles():
                     if info.name == name and wanted(info):

@@ -15,6 +15,7 @@ import pytest
 from runtime.errors import EndpointNotFound
 from runtime.session.events import Exited, Started
 from runtime.session.record import ExitReason
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -156,7 +157,7 @@ async def test_a_file_dropped_in_is_served_and_a_removed_one_is_not(node: Any) -
     await node.bundle_state("late", lambda info: info.state == "ready")
     session_id = await node.ready("/late")
     path.unlink()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while node.placement.bundles():
             await asyncio.sleep(0.02)
     with pytest.raises(EndpointNotFound):
@@ -416,6 +417,6 @@ async def test_vitals_tell_of_the_whole_tree(node: Any) -> None:
 
 
 async def _parked(node: Any, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while node.placement.bundles()[0].parked < count:
             await asyncio.sleep(0.01)

@@ -16,6 +16,7 @@ from runtime.process.cgroup_ground import Ground
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
 from runtime.supervisor.watch.cgroups import Cgroups
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -33,14 +34,14 @@ SCATTERING = """
 async def enclosed(node: Any, session_id: str, count: int) -> Cgroup:
     """The session's group, once all its processes are in it."""
     group = Cgroup(Path(node.placement.enforcement().group) / f"{session_id}.1")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while len(group.pids()) < count:
             await asyncio.sleep(0.005)  # the move makes no event
     return group
 
 
 async def gone(group: Cgroup) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while group.path.exists():
             await asyncio.sleep(0.005)
 
@@ -130,7 +131,7 @@ class Told:
 
     async def says(self, session_id: str, name: str, text: str) -> None:
         group = self.path / f"{session_id}.1"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             while not (group / "pids.max").exists():
                 await asyncio.sleep(0.005)
         (group / name).write_text(text)

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from runtime.session.events import Exited, Ready, Warned
 from runtime.session.record import ExitReason
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -126,7 +127,7 @@ TASKS = """
 
 async def stacks_with(node: Any, session_id: Any, *wanted: str) -> str:
     """Its stacks, asked for until they show what is to be seen in the end."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(30 * PATIENCE):
         while True:
             text: str = await node.placement.stacks(session_id) or ""
             if all(one in text for one in wanted):
@@ -212,7 +213,7 @@ async def test_one_that_wakes_up_in_time_lives_and_says_so(quick: Any) -> None:
     )
     await quick.start()
     session_id = await quick.ready("/x")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         await quick.until(lambda: len(warnings(quick, session_id)) == 2)
     assert warnings(quick, session_id)[1].message.startswith("answers again after ")
     assert not [e for e in quick.seen if isinstance(e, Exited)]
@@ -222,7 +223,7 @@ async def test_a_frozen_session_is_not_taken_for_a_hung_one(quick: Any) -> None:
     await quick.start()
     session_id = await quick.ready("/sibling")
     os.kill(quick.pid(session_id), signal.SIGSTOP)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         await quick.until(lambda: warnings(quick, session_id))
         assert "stopped from outside" in warnings(quick, session_id)[0].message
         # Well above the time after which a hang is ended: nothing happens, so there is nothing to wait for.
@@ -245,7 +246,7 @@ async def test_a_start_that_awaits_for_ever_is_told_while_its_loop_turns(quick: 
     )
     await quick.start()
     session_id = await quick.call("/x")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         await quick.until(lambda: warnings(quick, session_id))
     (warning,) = warnings(quick, session_id)
     assert "awaiting without end: its start goes on for" in warning.message

@@ -10,6 +10,7 @@ import pytest
 
 from runtime.session.events import Exited, Warned
 from runtime.session.record import ExitReason
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -56,7 +57,7 @@ async def test_a_flood_is_dropped_and_counted_and_delays_nobody(node: Any, path:
     await node.start()
     quiet = await node.ready("/quiet")
     flood = await node.ready(path)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(15 * PATIENCE):
         await node.until(lambda: [e for e in node.seen if isinstance(e, Warned) and e.kind == "logs"])
     lags = []
     until = time.monotonic() + 1.5

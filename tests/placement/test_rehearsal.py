@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 pytestmark = pytest.mark.process
 
 REHEARSE = """
@@ -93,7 +95,7 @@ async def test_a_session_begins_like_a_process_of_its_own(node: Any) -> None:
     await node.start()
     sessions = [await node.ready("/state") for _ in range(3)]
     zygote = (await node.printed(sessions[-1], "parent")).split()[1]
-    async with asyncio.timeout(20):  # it may be forking another one just now
+    async with asyncio.timeout(20 * PATIENCE):  # it may be forking another one just now
         while any("pipe:" in link or "anon_inode" in link for link in _links(zygote)):
             await asyncio.sleep(0.01)
     told = {line.split()[0]: line for line in node.lines(sessions[-1])}

@@ -18,6 +18,7 @@ from runtime.session.crash import CrashReport, to_json
 from runtime.session.events import Exited, Released
 from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -389,7 +390,7 @@ async def test_an_import_that_fails_in_a_fresh_interpreter(node: Any) -> None:
 
 
 async def test_a_hostile_exception_neither_hangs_nor_floods_the_report(crashing: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         report = await crash(crashing, "/odd")
     assert "cannot be shown" in report.sentence
     assert report.frames[-1].locals["endless"] == "<Endless>"

@@ -16,6 +16,7 @@ import pytest
 from runtime.front.server import Server
 from runtime.session.record import SessionRecord
 from runtime.settings import load_settings
+from tests.patience import PATIENCE
 from tests.placement.conftest import Node
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -76,7 +77,7 @@ class Front:
 
     async def until(self, found: Callable[[], Any]) -> Any:
         registry = self.server.front.registry
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             while True:
                 cursor = registry.feed.last
                 if result := found():
@@ -225,7 +226,7 @@ async def test_the_log_goes_on_over_an_attempt(node: Node, state_dir: Path) -> N
             if generation == 1:
                 os.kill(record.pid or 0, signal.SIGKILL)
         wanted = [f"attempt of {pid}" for pid in pids]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while True:
                 _, _, log = await front.ask("GET", f"/workers/{session_id}/logs")
                 said = [line["text"] for line in log["lines"] if line["text"].startswith("attempt")]

@@ -19,6 +19,7 @@ from runtime.session.events import Exited, Ready
 from runtime.session.record import ExitReason
 from runtime.session.spec import SessionSpec, new_session_id
 from tests.interop.environments import MAKE_S, VERSIONS, installed, provide, write_bundle
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(MAKE_S)]
 
@@ -200,7 +201,7 @@ async def test_a_broken_connection_is_a_lost_room_unless_the_sdk_reconnects(node
     if "reconnect" not in node.sdk:
         assert (await node.exited(session_id)).exit.reason is ExitReason.ROOM_LOST
         return
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while not set(node.connections()) - set(before):
             await asyncio.sleep(0.02)  # the SDK comes back by itself; nothing tells of it
     await node.placement.stop(session_id, ExitReason.STOPPED)

@@ -15,7 +15,7 @@ from runtime.process import procfs, tree
 from runtime.process.brake import GIVES_WAY, Brake, give_way
 from runtime.process.child import become_subreaper
 from runtime.process.orphans import sweep
-from tests.conftest import PATIENCE
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 

@@ -18,7 +18,7 @@ import pytest
 from runtime.process import procfs
 from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground, Unusable, find
-from tests.conftest import PATIENCE
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 

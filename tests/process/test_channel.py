@@ -13,6 +13,7 @@ import pytest_asyncio
 from runtime.errors import ChannelClosed, LocalProtocolError, ProtocolError
 from runtime.process.channel import Channel
 from runtime.wire import control
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -49,7 +50,7 @@ async def test_messages_arrive_in_order(front: Any) -> None:
     for pid in range(3):
         back.send(control.Hello(pid))
     channel.send(control.Stop("stopped", 1.0))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         assert [await end.heard.get() for _ in range(3)] == [control.Hello(pid) for pid in range(3)]
         assert await other.heard.get() == control.Stop("stopped", 1.0)
         back.close()
@@ -61,7 +62,7 @@ async def test_messages_arrive_in_order(front: Any) -> None:
 async def test_junk_ends_the_channel_with_its_error(front: Any) -> None:
     _, end, theirs = front
     await asyncio.get_running_loop().sock_sendall(theirs, b"\xff\xff\xff\xff")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         error = await end.over
     assert error is not None
     assert "limit" in str(error)
@@ -74,7 +75,7 @@ async def test_one_that_does_not_read_is_cut_off_before_it_costs_memory(front: A
     with pytest.raises(ChannelClosed, match="does not read"):
         for _ in range(100):
             channel.send(packet)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         await end.over
 
 
@@ -86,7 +87,7 @@ async def test_drain_waits_for_a_reader(front: Any) -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         while not waiting.done():
             await loop.sock_recv(theirs, 1 << 16)
 

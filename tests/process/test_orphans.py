@@ -13,7 +13,7 @@ import pytest
 from runtime.process import procfs
 from runtime.process.child import become_subreaper
 from runtime.process.orphans import Orphans, sweep
-from tests.conftest import PATIENCE
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 

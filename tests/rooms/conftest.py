@@ -23,9 +23,10 @@ from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import RoomEvent
 from runtime.rooms.token import Claims
 from runtime.wire.room import Assembler, Message, encode
+from tests.patience import PATIENCE
 
 STATUS = {PermissionDenied: 403, NotFound: 404, RoomFull: 503}
-PATIENCE_S = 10.0
+PATIENCE_S = 10.0 * PATIENCE
 
 
 class RoomError(Exception):

@@ -16,6 +16,7 @@ from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.token import FULL
 from runtime.wire.room import Assembler, Message, encode
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -143,7 +144,7 @@ async def converse(sent: list[tuple[str, dict[str, Any], bytes]], folder: Path) 
         }
         if kind not in ONE_WAY and not waits and not streams:
             expected.append(number)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         await eve.answered(*expected)
         ada.say(Message(1, "messaging.enable"))
         await ada.answered(1)

@@ -20,6 +20,7 @@ from runtime.sdk.host import HostDeclared, ServiceHost
 from runtime.sdk.task_runner import TaskRunner
 from runtime.sdk.tools.toolkit import Tool, Toolkit
 from runtime.session.spec import Limits
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -262,7 +263,7 @@ async def test_a_second_signal_does_not_wait_for_the_drain(
     os.kill(os.getpid(), signal.SIGINT)
     await within(2, draining.wait())
     os.kill(os.getpid(), signal.SIGINT)
-    await asyncio.wait([running], timeout=2)
+    await asyncio.wait([running], timeout=2 * PATIENCE)
     assert running.done()
     assert running.result() == 130
 

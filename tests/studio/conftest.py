@@ -24,10 +24,11 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ROOM = "demo"
-PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 DEADLINE_S = 20.0 * PATIENCE
 _TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>

@@ -11,6 +11,7 @@ from runtime.errors import ChannelClosed
 from runtime.sdk.meter import Meter
 from runtime.worker import report
 from runtime.worker.report import Reporter
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -27,7 +28,7 @@ async def test_changes_are_told_together_and_the_rest_at_the_end(monkeypatch: py
     reporter = Reporter(meter, send)
     for _ in range(50):
         meter.add(messages=1, tokens_in=2, tokens_out=-5)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         await came.wait()
     assert told == [{"messages": 50, "tokens_in": 100}]
     meter.add(turns=1)

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
-from tests.conftest import PATIENCE
+from tests.patience import PATIENCE
 from tests.placement.conftest import Node
 
 HERE = Path(__file__).parent

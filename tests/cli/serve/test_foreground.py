@@ -27,12 +27,12 @@ import pytest
 
 from runtime.cli.serve.agent_table import Row
 from runtime.cli.serve.foreground import Foreground
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).resolve().parents[3]
 FAKE = Path(__file__).parents[1].joinpath("fake_front.py")
-PATIENCE = float(os.environ.get("BULKHEAD_TEST_PATIENCE", "1"))
 # The command as it is, but with another program in the place of the front.
 PROGRAM = f"""
 import sys, runtime.cli.server_process as server

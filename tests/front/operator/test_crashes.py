@@ -21,6 +21,7 @@ from runtime.session.spec import SessionId
 from runtime.session.use import Use, UsePoint
 from runtime.wire.trace import Excerpt, Frame, TaskTrace
 from tests.fakes import FakePlacement
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -169,7 +170,7 @@ async def test_the_feed_and_the_metrics_tell_of_it_after_the_end_and_the_report_
         writer.write(b"GET /events?since=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await crashed(site, sid)
         kinds: list[str] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while "session.crashed" not in kinds:
                 line = (await reader.readline()).decode()
                 if line.startswith("data: {"):

@@ -8,6 +8,7 @@ import pytest
 
 from runtime.front.operator import events
 from tests.front.conftest import read_head, request
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -21,7 +22,7 @@ class Stream:
     async def next(self) -> dict[str, str]:
         """The next event with data; comments and ``retry`` are passed over."""
         found: dict[str, str] = {}
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(15 * PATIENCE):
             while True:
                 line = (await self.reader.readline()).decode()
                 if line == "":
@@ -105,7 +106,7 @@ async def test_a_quiet_stream_is_kept_alive(serving: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(events, "HEARTBEAT_S", 0.02)
     async with serving() as site:
         stream = await follow(site)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             assert await stream.reader.readuntil(b": alive\n\n")
 
 
@@ -115,7 +116,7 @@ async def test_readers_are_bounded_and_a_gone_one_makes_room(serving: Any) -> No
         refused = await site.get("/events")
         assert (refused.status, refused.json["type"]) == (503, "urn:bulkhead:problem:too_many_readers")
         first.writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while b"bulkhead_event_readers 1.0" not in (await site.get("/metrics")).body:
                 await asyncio.sleep(0)
         await follow(site)
@@ -130,7 +131,7 @@ async def test_a_reader_that_does_not_read_is_cut_and_the_others_are_not(
         stalled = await follow(site)  # not read again until it was cut
         good = await follow(site)
         number = 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             while b"bulkhead_event_readers_cut_total 1.0" not in (await site.get("/metrics")).body:
                 for _ in range(20):
                     number += 1
@@ -140,7 +141,7 @@ async def test_a_reader_that_does_not_read_is_cut_and_the_others_are_not(
                     seen = json.loads((await good.next())["data"])["n"]
         registry.announce("last", {"n": 0})
         assert (await good.next())["event"] == "last"
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(15 * PATIENCE):
             rest = await stalled.reader.read()  # to its end, which there would not be otherwise
         assert b"event: last" not in rest
 
@@ -151,7 +152,7 @@ async def test_who_asks_for_the_head_alone_takes_no_place(serving: Any, path: st
         reader, writer = await site.connect()
         for _ in range(2):  # over one connection, which stays open
             writer.write(request("HEAD", path, headers={"Connection": "keep-alive"}))
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(15 * PATIENCE):
                 status, headers = await read_head(reader)
             assert (status, headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
         assert b"bulkhead_event_readers 0.0" in (await site.get("/metrics")).body

@@ -13,6 +13,7 @@ from runtime.session.info import BundleInfo, Vitals
 from runtime.session.record import ExitReason
 from runtime.session.use import UsePoint
 from tests.front.conftest import read_head, request
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -29,7 +30,7 @@ class Stream:
     async def next(self) -> tuple[str, Any]:
         """Kind and data of the next event."""
         kind = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             while True:
                 line = (await self.reader.readuntil(b"\n")).decode().rstrip("\n")
                 name, _, value = line.partition(": ")
@@ -181,7 +182,7 @@ async def test_a_frame_that_cannot_be_made_does_not_end_the_others(
         await stream.until("crashes")
         answers = [site.placement.bundles, lambda: 1 / 0]
         monkeypatch.setattr(site.placement, "bundles", lambda: answers.pop()() if answers else [])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while answers:
                 await asyncio.sleep(live.TICK_S)
         at_ms = (await stream.until("samples"))["at_ms"]
@@ -196,7 +197,7 @@ async def test_nothing_is_made_while_nobody_reads(serving: Any, monkeypatch: pyt
         stream = await follow(site)
         await stream.until("overview")
         stream.writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while b"bulkhead_event_readers 0.0" not in (await site.get("/metrics")).body:
                 await asyncio.sleep(0)
         for _ in range(100):  # a tick may be under way
@@ -248,12 +249,12 @@ async def test_a_reader_that_does_not_read_is_cut(serving: Any, monkeypatch: pyt
     monkeypatch.setattr(live, "Frames", lambda: kept)
     async with serving() as site:
         stalled = await follow(site, limit=1 << 16)  # and never read
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             while b"bulkhead_event_readers_cut_total 1.0" not in (await site.get("/metrics")).body:
                 # No more than are kept: who finds some gone is sent all there is, which is less.
                 for _ in range(3):
                     kept.publish(b"data: " + b"x" * 500_000 + b"\n\n")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(15 * PATIENCE):
             while await stalled.reader.read(1 << 20):  # to its end, which there would not be otherwise
                 pass
 

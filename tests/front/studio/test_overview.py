@@ -10,6 +10,7 @@ from runtime.front.studio.overview import HISTORY_COUNT, MAX_ENDPOINTS, OTHER, O
 from runtime.session.info import BundleInfo, Capacity, Vitals
 from runtime.session.record import ExitReason
 from tests.fakes import FakePlacement, endpoint
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -111,7 +112,7 @@ async def test_an_input_in_quarantine_and_a_session_that_fails_again_are_told(
         front, overview = site.server.front, Overview(site.server.front)
         sid = await started(site)
         placement.exit(sid, ExitReason.SIGNAL, signal=11)  # type: ignore[arg-type]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while front.registry.record(sid).restart_at is None:
                 await asyncio.sleep(0)
         monkeypatch.setattr(front.dispatcher.recovery, "quarantine", [1, 2])

@@ -20,6 +20,7 @@ from runtime.sdk.room.requirements import RequiredToolkit
 from runtime.sdk.task_runner import TaskRunner
 from runtime.sdk.tools.remote_toolkit import RemoteToolkit
 from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -39,7 +40,7 @@ class Weather(Tool):
 
 
 async def answer(chat: ChatSession, text: str) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         return "".join([piece async for piece in chat.say(text)])
 
 

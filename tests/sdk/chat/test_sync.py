@@ -14,6 +14,7 @@ from runtime.sdk.room.room_exception import RoomException
 from runtime.sdk.room.sync import SyncClient
 from runtime.wire.content import EmptyContent, JsonContent
 from runtime.wire.room import Message
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -23,7 +24,7 @@ async def until(document: Any, condition: Any) -> None:
     changed = asyncio.Event()
     stop = document.on_change(changed.set)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             while not condition():
                 await changed.wait()
                 changed.clear()

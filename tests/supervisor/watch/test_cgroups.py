@@ -12,6 +12,7 @@ from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground, Unusable
 from runtime.session.spec import Limits
 from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup, controls
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -139,7 +140,7 @@ async def test_a_group_that_could_not_go_goes_later(tmp_path: Path, monkeypatch:
         file.unlink()
     (group / "cgroup.kill").write_text("")
     monkeypatch.setattr(Cgroup, "kill", lambda one: (one.path / "cgroup.kill").unlink() is None)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while group.exists():
             await asyncio.sleep(0.005)
     await cgroups.aclose()

@@ -12,7 +12,7 @@ import pytest_asyncio
 from runtime.clock import SystemClock
 from runtime.process.procfs import Machine
 from runtime.supervisor.watch.sampler import Sampler
-from tests.conftest import PATIENCE
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -45,7 +45,7 @@ class Looked:
         self.news.set()
 
     async def until(self, looks: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             while self.looks < looks:
                 self.news.clear()
                 await self.news.wait()
@@ -139,7 +139,7 @@ async def test_lost_time_is_told_to_all(world: World) -> None:
     await who.until(2)
     assert who.slept == 0
     world.clock.ahead_s = 30.0  # as after a pause of the machine
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         while not who.slept:
             who.news.clear()
             await who.news.wait()
