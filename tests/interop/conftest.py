@@ -20,12 +20,13 @@ import pytest
 from runtime.rooms.token import ApiKey, mint
 from tests.interop.environments import VERSIONS, Sdk, installed
 from tests.interop.fake_model import FakeModel
+from tests.patience import PATIENCE
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 KEY = ApiKey("11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "s3cr3t" * 8)
 SECRET = "interop-webhook-secret-of-some-length"
-BUDGET_S = 90.0 * max(2, len(VERSIONS))
+BUDGET_S = 60.0 * max(2, len(VERSIONS)) * PATIENCE
 DRIVER_S = 150
 # Below those that connections get by themselves, and each process of a run has its own.
 _ports = itertools.count(21_000 + 500 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))

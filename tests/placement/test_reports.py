@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -289,7 +290,11 @@ async def test_garbage_and_a_closed_pipe(crashing: Any) -> None:
 
 async def test_a_fault_sent_to_an_idle_session_is_not_blamed_on_a_library(crashing: Any) -> None:
     session_id = await crashing.ready("/plain")
-    os.kill(crashing.pid(session_id), signal.SIGSEGV)
+    pid = crashing.pid(session_id)
+    async with asyncio.timeout(10 * PATIENCE):
+        while psutil.Process(pid).status() != psutil.STATUS_SLEEPING:  # its word that it is ready comes first
+            await asyncio.sleep(0.01)
+    os.kill(pid, signal.SIGSEGV)
     report = await report_of(crashing, session_id)
     assert (report.exit.reason, report.exit.signal) == (ExitReason.SIGNAL, signal.SIGSEGV)
     assert report.sentence.startswith("SIGSEGV (signal 11) came while it waited")
