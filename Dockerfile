@@ -14,20 +14,29 @@ RUN printf '#!/opt/bulkhead/bin/python -P\nfrom runtime.cli.main import main\n\n
 FROM python:3.13-slim
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG CREATED=
+ARG SOURCE=
+ARG URL=
 LABEL org.opencontainers.image.title="Bulkhead" \
       org.opencontainers.image.description="A runtime for AI agents: one supervised process per agent session" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.url="${URL}"
 
+# The state folder is for whatever user the container is given: each writes what only that user can read.
 RUN groupadd --gid 10001 bulkhead \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/bulkhead --shell /usr/sbin/nologin bulkhead \
- && install -d -o 10001 -g 10001 /var/lib/bulkhead
+ && install -d -o 10001 -g 0 -m 1777 /var/lib/bulkhead
 COPY --from=build /opt/bulkhead /opt/bulkhead
 COPY LICENSE /opt/bulkhead/LICENSE
 COPY agents /agents
 
+# HOME: a user that is in no passwd file would have / for one.
 ENV PATH=/opt/bulkhead/bin:$PATH \
+    HOME=/var/lib/bulkhead \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     BULKHEAD_HOST=0.0.0.0 \

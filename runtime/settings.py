@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -46,10 +46,20 @@ def _quantity(text: str | int | float, units: Mapping[str, float], wanted: str) 
 
 
 def knob(
-    default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, minimum: float | None = None
+    default: Any,
+    help: str,
+    *,
+    env: tuple[str, ...] = (),
+    secret: bool = False,
+    minimum: float | None = None,
+    reads: Callable[[str], Any] | None = None,
 ) -> Any:
-    """A field of a slice: its default, its sentence for the documentation, names other tools use for it."""
-    meta = {"help": help, "env": env, "secret": secret, "minimum": minimum}
+    """A field of a slice: its default, its sentence for the documentation, names other tools use for it.
+
+    Args:
+        reads: How the text of a value that is kept as text is read; raises ValueError where it cannot be.
+    """
+    meta = {"help": help, "env": env, "secret": secret, "minimum": minimum, "reads": reads}
     return field(default=default, repr=not secret, metadata=meta)
 
 
@@ -61,6 +71,7 @@ class ServerSettings:
     port: int = knob(8080, "port to listen on; 0 takes a free one", env=("MESHAGENT_PORT",), minimum=0)
     public_url: str = knob("", "base URL under which others reach this server; default: the bound address")
     agents_dir: Path = knob(Path("agents"), "folder whose *.py files and folders are the bundles")
+    agents_env: str = knob("", "file of variables for agents alone; default: agents.env, where there is one")
     state_dir: Path = knob(Path(".bulkhead"), "folder for the journal, rooms, threads and keys")
     room: str = knob("", "room to call every endpoint into at start", env=("MESHAGENT_ROOM",))
     remote: str = knob("", "address of a MeshAgent server that has this room, entered with the API key")
@@ -113,7 +124,9 @@ class SupervisorSettings:
     max_starting: int = knob(64, "sessions between the webhook and Ready at once", minimum=1)
     max_queued: int = knob(1000, "accepted calls that may wait for their start beyond those", minimum=0)
     queue_s: float = knob(60.0, "time a call may wait for its start", minimum=0.1)
-    reserve_memory: str = knob("256MiB", "memory of the machine or container that new sessions leave free")
+    reserve_memory: str = knob(
+        "256MiB", "memory of the machine or container that new sessions leave free", reads=parse_bytes
+    )
     restart: str = knob("on_failure", "restart policy of endpoints that name none: never, on_failure, always")
     restart_intensity: int = knob(5, "restarts of one session within restart_period_s", minimum=0)
     restart_period_s: float = knob(60.0, "period of restart_intensity", minimum=0.1)
@@ -148,7 +161,6 @@ class SupervisorSettings:
     def __post_init__(self) -> None:
         _one_of("supervisor.restart", self.restart, ("never", "on_failure", "always"))
         _one_of("supervisor.cgroups", self.cgroups, ("auto", "off"))
-        _a_size("supervisor.reserve_memory", self.reserve_memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +171,14 @@ class LimitSettings:
     needs more memory: `Limits(memory="2GiB")` on its endpoint.
     """
 
-    memory: str = knob("512MiB", "memory of a session's process tree; 0: no limit")
+    memory: str = knob("512MiB", "memory of a session's process tree; 0: no limit", reads=parse_bytes)
     cpu: float = knob(0.0, "cores of a session's process tree; 0: no limit", minimum=0)
-    cpu_total: str = knob("", "processor time of a session's whole life, such as 10m")
+    cpu_total: str = knob("", "processor time of a session's whole life, such as 10m", reads=parse_seconds)
     pids: int = knob(256, "processes and threads of a session's tree; 0: no limit", minimum=0)
     files: int = knob(1024, "open files of a process; 0: no limit", minimum=0)
-    file_size: str = knob("", "largest file a session may write, such as 1GiB")
-    timeout: str = knob("", "longest life of a session, such as 30m")
-    idle_timeout: str = knob("", "longest time without a message, such as 10m")
+    file_size: str = knob("", "largest file a session may write, such as 1GiB", reads=parse_bytes)
+    timeout: str = knob("", "longest life of a session, such as 30m", reads=parse_seconds)
+    idle_timeout: str = knob("", "longest time without a message, such as 10m", reads=parse_seconds)
     concurrency: int = knob(0, "sessions of an endpoint at once; 0: no limit", minimum=0)
 
 
@@ -295,10 +307,13 @@ def _read_file(file: Path | None) -> dict[str, dict[str, Any]]:
     if file is None:
         return {}
     try:
-        tables = tomllib.loads(file.read_text())
+        tables = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         cure = "Give a readable TOML file."
         raise ConfigError(f"cannot read {file}: {error.strerror}", cure=cure) from error
+    except UnicodeDecodeError as error:
+        cure = "Save the file as UTF-8."
+        raise ConfigError(f"{file} is not UTF-8 (byte {error.start})", cure=cure) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}", cure="Mend that line.") from error
     for name, table in tables.items():
@@ -339,9 +354,11 @@ def _convert(key: str, item: Field[Any], raw: Any, origin: str) -> Any:
     kind = get_type_hints(SLICES[slice_name])[item.name]
     try:
         value = _as_kind(item.name, kind, raw)
+        if value != "" and (reads := item.metadata["reads"]) is not None:
+            reads(value)
     except (ValueError, TypeError) as error:
-        wanted = "true or false" if kind is bool else f"{kind.__name__}"
-        cure = f"Expected {wanted}: {item.metadata['help']}."
+        wanted = {bool: "true or false", str: "the"}.get(kind, kind.__name__)
+        cure = f"Expected {wanted}: {item.metadata['help']}.".replace("the: ", "the ")
         raise ConfigError(f"{key} = {raw!r} ({origin}) cannot be used: {error}", cure=cure) from error
     minimum = item.metadata["minimum"]
     if minimum is not None and value < minimum:
@@ -371,10 +388,3 @@ def _as_kind(name: str, kind: type[Any], raw: Any) -> Any:
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ConfigError(f"{key} = {value!r} is unknown", cure=f"One of: {', '.join(allowed)}.")
-
-
-def _a_size(key: str, value: str) -> None:
-    try:
-        parse_bytes(value)
-    except ValueError as error:
-        raise ConfigError(f"{key} = {value!r}: {error}", cure="Write 512MiB, or 0.") from error

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from runtime.errors import ConfigError
 from runtime.settings import env_names, knobs, load_settings, parse_bytes, parse_seconds
 
 pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def toml(tmp_path: Path, text: str) -> Path:
@@ -115,3 +118,31 @@ def test_policies_and_sizes_of_the_supervisor_are_checked() -> None:
         load_settings(flags={"supervisor.restart": "sometimes"})
     with pytest.raises(ConfigError, match="reserve_memory"):
         load_settings(env={"BULKHEAD_SUPERVISOR_RESERVE_MEMORY": "much"})
+
+
+def test_the_compose_file_passes_settings_that_there_are() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["runtime"]
+    passed = set(service["environment"])
+    load_settings(env=dict.fromkeys(passed, ""))  # raises where a name is none of ours
+    wanted = {env_names(key, item)[0] for key, item in knobs() if key.startswith("limits.")}
+    wanted |= {"BULKHEAD_PUBLIC_URL", "BULKHEAD_MODEL_KEY", "MESHAGENT_API_KEY", "BULKHEAD_AGENTS_ENV"}
+    wanted |= {"BULKHEAD_WEBHOOK_SECRET_FILE", "BULKHEAD_API_TOKEN_FILE", "BULKHEAD_SUPERVISOR_STOP_S"}
+    assert wanted <= passed
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MEMORY", "lots"), ("FILE_SIZE", "1 mile"), ("TIMEOUT", "soon"), ("CPU_TOTAL", "x"), ("CPU", "two")],
+)
+def test_a_limit_that_cannot_be_read_is_refused_with_the_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(env={f"BULKHEAD_LIMITS_{name}": value})
+    assert all(word in str(caught.value) for word in (f"env BULKHEAD_LIMITS_{name}", value))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "bulkhead.toml"
+    file.write_bytes(b"[server]\nroom = '\xff'\n")
+    with pytest.raises(ConfigError, match=r"bulkhead\.toml is not UTF-8"):
+        load_settings(file=file)

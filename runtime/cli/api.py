@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.front.state_folder import own_part
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 MAX_ANSWER_BYTES = 64 << 20
@@ -212,8 +213,9 @@ def _state_dirs(state_dir: Path | None) -> Iterator[Path]:
     named = state_dir or (Path(set_in_env) if set_in_env else None)
     bases = [named] if named else [parent / ".bulkhead" for parent in (Path.cwd(), *Path.cwd().parents)]
     for base in bases:
-        yield base
-        yield base / "run"
+        for folder in (base, base / "run"):
+            yield folder
+            yield own_part(folder)
 
 
 def _is_alive(pid: object) -> bool:

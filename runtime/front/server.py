@@ -18,7 +18,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleNotFound
-from runtime.front import server_file
+from runtime.front import server_file, state_folder
 from runtime.front.access.browser_sessions import FILE as BROWSER_SESSIONS_FILE
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
@@ -37,6 +37,7 @@ from runtime.logs import configure, get_logger
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
+from runtime.process import agents_env
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.session.crash_store import CrashStore
@@ -96,7 +97,8 @@ class Server:
         """Listen, load the bundles, take over the journal.  Whatever fails undoes what was done.
 
         Raises:
-            ConfigError: The address cannot be listened on, or a secret cannot be used.
+            ConfigError: The address cannot be listened on; the state folder, a secret or the agents'
+                variables cannot be used.
             JournalUnusable: The journal cannot be opened.
             BundleNotFound: A source does not exist.
         """
@@ -107,12 +109,14 @@ class Server:
             raise
 
     async def _start(self) -> None:
-        began, server = self._clock.now(), self.settings.server
+        began = self._clock.now()
         for source in self._sources:
             if not source.exists():
                 raise BundleNotFound(
                     f"there is no {source}", cure="Give a folder of agents or a Python file."
                 )
+        self.settings = state_folder.claimed(self.settings)
+        server = self.settings.server
         key = secrets.token_urlsafe(32)
         access = Access(
             server,
@@ -231,6 +235,7 @@ class Server:
             clock=self._clock,
             owns_process=self._owns_process,
             environments=self.settings.server.state_dir / "environments",
+            agents_env=agents_env.in_force(self.settings.server.agents_env, self._sources, is_told=True),
         )
 
     def _say_open_doors(self, access: Access) -> None:

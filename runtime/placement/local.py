@@ -47,6 +47,7 @@ class LocalPlacement:
         env: Mapping[str, str] | None = None,
         owns_process: bool = True,
         environments: Path = Path(".bulkhead/environments"),
+        agents_env: Mapping[str, str] | None = None,
     ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._settings = settings
@@ -70,6 +71,7 @@ class LocalPlacement:
             changed=self._tell_changed,
             owns_process=owns_process,
             environments=environments,
+            agents_env=agents_env,
         )
 
     async def start(self, sources: Sequence[Path], *, watch: bool) -> None:

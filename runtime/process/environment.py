@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from runtime.process.agents_env import FOR_AGENTS
+
 _OUR_SECRETS = frozenset(
     {
         "MESHAGENT_WEBHOOK_SECRET",
@@ -19,29 +21,30 @@ _OUR_SECRETS = frozenset(
 BUNDLE_MARK = "BULKHEAD_INTERNAL_BUNDLE"
 """Stands in the environment of every zygote, so of all that descends from one."""
 
-_OURS_BUT_FOR_AGENTS = "BULKHEAD_OFFLINE_"
 _ALWAYS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def bundle_environment(env: Mapping[str, str], *, names: str = "") -> dict[str, str]:
+def bundle_environment(
+    env: Mapping[str, str], *, names: str = "", agents: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """The environment a zygote starts with.
 
     Args:
         env: The front's own.
         names: Names separated by spaces, ``OPENAI_*`` for all that begin so; empty for everything but our
             own keys and secrets.
+        agents: What is for agents alone, over the front's; all of it is seen.
     """
     allowed = names.split()
     seen = {}
     for name, value in env.items():
-        if name in _OUR_SECRETS or (
-            name.startswith("BULKHEAD_") and not name.startswith(_OURS_BUT_FOR_AGENTS)
-        ):
+        if name in _OUR_SECRETS or (name.startswith("BULKHEAD_") and not name.startswith(FOR_AGENTS)):
             continue
         if allowed and name not in _ALWAYS and not any(_matches(name, pattern) for pattern in allowed):
             continue
         seen[name] = value
+    seen |= agents or {}
     seen["PYTHONUNBUFFERED"] = "1"
     seen[BUNDLE_MARK] = "1"
     # Importing pyarrow starts a thread of its allocator, and a program with a thread cannot be forked from.

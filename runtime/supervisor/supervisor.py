@@ -57,6 +57,7 @@ class Supervisor:
         limits: For endpoints that name none of their own.
         limit_origins: `Settings.origins`, to tell what somebody set from our defaults.
         env: The environment that bundles get, less our own keys.
+        agents_env: Variables that bundles get beside it.
         environments: The folder with the environments that bundles have of their own.
         publish: Takes each session event; may not block.
         changed: Called when bundles or endpoints changed.
@@ -76,12 +77,13 @@ class Supervisor:
         changed: Callable[[], None],
         owns_process: bool = True,
         environments: Path = Path(".bulkhead/environments"),
+        agents_env: Mapping[str, str] | None = None,
     ) -> None:
         self._settings = settings
         self._set_limits, self._default_limits = from_server(limits, limit_origins or {})
         self._bundle_limits: dict[str, SourcedLimits] = {}
         self._clock = clock
-        self._env = bundle_environment(env, names=settings.pass_env)
+        self._env = bundle_environment(env, names=settings.pass_env, agents=agents_env)
         self._secrets = secrets_in(self._env)
         self._environments = environments
         self._publish = publish

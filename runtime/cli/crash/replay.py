@@ -47,7 +47,6 @@ def replay(
     Exit status 1: it failed again."""
     from runtime.cli.crash.resend import resending
     from runtime.cli.failure import CommandFailed, ExitCode
-    from runtime.process.environment import bundle_environment
 
     report = _report(session, url)
     given = dict(_pair(one) for one in argument or [])
@@ -61,7 +60,7 @@ def replay(
             cure=f"If it is what you want to run: --source {bundle}",
             exit_code=ExitCode.USAGE,
         )
-    argv, env = _launch(bundle, report["code"]["bundle"], bundle_environment(os.environ), config, state_dir)
+    argv, env = _launch(bundle, report["code"]["bundle"], config, state_dir)
     _tell_what(report, bundle)
     with _private_room(report["room"], report["identity"]) as room:
         note(f"  from another terminal: {room.to_chat(report['identity'])}", "dim")
@@ -229,15 +228,20 @@ def _bundle(report: Mapping[str, Any], named: Path | None) -> Path:
 
 
 def _launch(
-    bundle: Path, name: str, env: Mapping[str, str], config: Path | None, state_dir: Path | None
+    bundle: Path, name: str, config: Path | None, state_dir: Path | None
 ) -> tuple[list[str], dict[str, str]]:
     """The command line and the environment of the bundle's own interpreter, or of ours."""
     import runtime
+    from runtime.process import agents_env
+    from runtime.process.environment import bundle_environment
     from runtime.settings import load_settings
     from runtime.supervisor.bundles.environment import own_launch
 
     flags = {"server.state_dir": str(state_dir)} if state_dir else {}
     settings = load_settings(flags=flags, env=os.environ, file=config_file(config))
+    # Those in the folder of the bundle's program, or in the folder of agents that it is in.
+    variables = agents_env.in_force(settings.server.agents_env, [bundle, bundle.parent])
+    env = bundle_environment(os.environ, names=settings.supervisor.pass_env, agents=variables)
     own = own_launch(name or bundle.stem, bundle, settings.server.state_dir / "environments", env)
     more = ["--source", str(bundle), "--replay"]
     if own is None:

@@ -10,9 +10,12 @@ from typing import Any
 from runtime import __version__
 from runtime.cli.api import Api, running_in
 from runtime.cli.failure import CommandFailed
+from runtime.cli.ports import check_free
 from runtime.cli.serve.foreground import Foreground, Key, heading, since_start_s
 from runtime.cli.serve.studio import studio_line
 from runtime.cli.terminal import say
+from runtime.front.state_folder import claim
+from runtime.process import agents_env
 from runtime.settings import load_settings
 
 
@@ -36,6 +39,8 @@ def show_screen(
     """
     given = {key: value for key, value in flags.items() if value is not None}
     settings = load_settings(flags=given, env=os.environ, file=config)
+    variables = agents_env.in_force(settings.server.agents_env, sources)
+    check_free(settings)
     given["server.state_dir"] = free_state_dir(settings.server.state_dir)
     foreground = Foreground(given, sources, config, keys=keys, footer=footer, show_prints=show_prints)
     foreground.drain_s = settings.server.drain_s
@@ -50,7 +55,7 @@ def show_screen(
         foreground.abandon()
         raise
     say(studio_line(api, settings.server.room, opens=opens))
-    for line in _offers(api, foreground):
+    for line in _offers(api, foreground, {**os.environ, **variables}):
         say(line)
     say()
     foreground.release()
@@ -62,10 +67,12 @@ def free_state_dir(base: Path) -> Path:
 
     Raises:
         CommandFailed: Both are in use.
+        ConfigError: It cannot be written.
     """
     for folder in (base, base / "run"):
-        if running_in(folder) is None:
-            return folder.resolve()
+        claimed = claim(folder)
+        if running_in(claimed) is None:
+            return claimed.resolve()
     raise CommandFailed(
         f"two servers keep their state in {base} already ({running_in(base)}, {running_in(base / 'run')})",
         cure="Stop one, or give this one a folder of its own: --state-dir.",
@@ -81,10 +88,10 @@ def model_line(env: Mapping[str, str]) -> str:
     return "built-in offline model  (set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)"
 
 
-def _offers(api: Api, foreground: Foreground) -> list[str]:
+def _offers(api: Api, foreground: Foreground, env: Mapping[str, str]) -> list[str]:
     paths = list(dict.fromkeys(row.path for row in foreground.rows if row.state != "failed"))
     first = "/chat" if "/chat" in paths else (paths[0] if paths else "/<endpoint>")
     lines = [f"  Webhooks    POST {api.url}{first}"]
     lines.append(f"  Workers     {api.url}/workers")
-    lines.append(f"  Model       {model_line(os.environ)}")
+    lines.append(f"  Model       {model_line(env)}")
     return lines

@@ -36,7 +36,9 @@ def serve(
     import os
 
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.ports import check_free
     from runtime.cli.room_option import check_room
+    from runtime.process import agents_env
     from runtime.settings import load_settings
 
     file = config_file(config)
@@ -65,6 +67,8 @@ def serve(
             cure="Name a file or folder of agents: bulkhead serve agents/. Examples: bulkhead demo.",
             exit_code=ExitCode.USAGE,
         )
+    agents_env.in_force(settings.server.agents_env, given)
+    check_free(settings)
     if is_plain(sys.stdout) or settings.log.format.lower() == "json":
         from runtime.cli import project
         from runtime.cli.server_process import front_argv

@@ -24,7 +24,6 @@ def run(
         typer.Option(
             "--room",
             "-r",
-            envvar="MESHAGENT_ROOM",
             help="Room to call every endpoint into.",
             show_default=False,
         ),
@@ -43,27 +42,34 @@ def run(
 
     from runtime.cli import project
     from runtime.cli.failure import CommandFailed, ExitCode
-    from runtime.cli.ports import any_free, is_free
+    from runtime.cli.ports import any_free, is_free, taken
     from runtime.cli.room.room_calls import RoomCalls
     from runtime.cli.room_option import check_room
     from runtime.cli.serve.foreground import Foreground
     from runtime.cli.serve.screen import free_state_dir
     from runtime.cli.serve.studio import studio_line
     from runtime.cli.source import check_source, loaded
+    from runtime.process import agents_env
     from runtime.settings import load_settings
 
     check_source(command)
+    file = config_file(config)
+    given: dict[str, Any] = {
+        "server.port": port,
+        "server.room": room,
+        "server.state_dir": state_dir,
+        "server.watch": watch,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    settings = load_settings(flags=given, env=os.environ, file=file)
     known = project.load()
-    room = room or (known.room if known else None)
+    room = settings.server.room or (known.room if known else None)
     if not room:
         cure = "Say which: --room=myroom (or run `bulkhead setup` once for a default room)."
         raise CommandFailed("which room?", cure=cure, exit_code=ExitCode.USAGE)
     if not remote:
         check_room(room)
-    file = config_file(config)
-    given: dict[str, Any] = {"server.port": port, "server.state_dir": state_dir, "server.watch": watch}
-    given = {key: value for key, value in given.items() if value is not None}
-    settings = load_settings(flags=given, env=os.environ, file=file)
+    agents_env.in_force(settings.server.agents_env, [command])  # told here, before anything is started
     where = elsewhere(settings.server) if remote else None
     say("Connecting to room...")
     if settings.origins["server.port"] == "default":
@@ -71,13 +77,12 @@ def run(
     else:
         chosen = settings.server.port or any_free(HOST)
         if not is_free(chosen, HOST):
-            cure = "Stop what listens there, or leave --port out for a free one."
-            raise CommandFailed(f"port {chosen} is taken", cure=cure)
+            raise taken(chosen, settings.origins["server.port"])
     host = HOST if settings.origins["server.host"] == "default" else settings.server.host
     flags = given | {
         "server.host": host,
         "server.port": chosen,
-        "server.chaos": True,
+        "server.chaos": settings.server.chaos or settings.origins["server.chaos"] == "default",
         "server.room": "",  # called from here, one line each
         "server.state_dir": free_state_dir(settings.server.state_dir),
     }
