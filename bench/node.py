@@ -134,6 +134,7 @@ async def running_node(**settings: Any) -> AsyncIterator[Node]:
             owns_process=False,  # the other contenders are children of this process, too
         )
         await placement.start([agents], watch=False)
+        await placement.loaded()
         reading = asyncio.create_task(_read(placement))
         try:
             yield Node(placement, told)

@@ -28,7 +28,8 @@ def front_argv(flags: Mapping[str, Any], sources: Sequence[Path], config: Path |
     """The command line that starts the front."""
     work = {
         "flags": {key: str(value) if isinstance(value, Path) else value for key, value in flags.items()},
-        "sources": [str(source.resolve()) for source in sources],
+        # Not resolved: a release is swapped by the link that leads to it, which is followed anew each time.
+        "sources": [str(source.absolute()) for source in sources],
         "config": str(config) if config else None,
     }
     return [*python("runtime.front"), json.dumps(work)]

@@ -207,6 +207,7 @@ class Server:
         if isinstance(placement, LocalPlacement):
             self._parts.push_async_callback(placement.aclose)
             await placement.start(self._sources, watch=server.watch)
+            await placement.loaded()
         changed: list[Callable[[], None]] = getattr(placement, "changed", [])
         await dispatcher.start()
         front.is_ready = True

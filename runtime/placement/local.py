@@ -75,12 +75,24 @@ class LocalPlacement:
         )
 
     async def start(self, sources: Sequence[Path], *, watch: bool) -> None:
-        """Load the bundles found in `sources`; with `watch`, follow their changes.
+        """Begin to load the bundles found in `sources`, each by itself; with `watch`, follow their changes.
 
         Raises:
             BundleNotFound: A source does not exist.
         """
         await self._supervisor.start(sources, watch=watch)
+
+    async def loaded(self) -> None:
+        """Return when no bundle is being loaded: each serves, or is listed with what keeps it from that."""
+        await self._supervisor.roster.loaded()
+
+    async def reload_changed(self) -> list[str]:
+        """Load the bundles whose code changed, or failed to load, since they were looked at; their names.
+
+        They are loaded in the background, and what serves goes on until they are.  New ones are taken in, and
+        those that are gone dropped, whether or not changes are followed.
+        """
+        return await self._supervisor.roster.reload_changed()
 
     async def aclose(self) -> None:
         """End what still runs, at once."""
@@ -122,13 +134,13 @@ class LocalPlacement:
         return self._supervisor.cgroups.told()
 
     def bundles(self) -> list[BundleInfo]:
-        return self._supervisor.bundles()
+        return self._supervisor.roster.infos()
 
     def endpoints(self) -> list[EndpointInfo]:
-        return self._supervisor.endpoints()
+        return self._supervisor.roster.endpoints()
 
     def serves(self, path: str) -> bool:
-        return self._supervisor.serves(path)
+        return self._supervisor.roster.serves(path)
 
     def vitals(self, session_id: SessionId) -> Vitals | None:
         driver = self._supervisor.driver(session_id)

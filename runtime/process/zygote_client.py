@@ -108,6 +108,9 @@ class ZygoteClient:
     Args:
         on_lost: Called once when the zygote is gone without having been closed.
         on_reaped: Called once by `wait`, when nothing more will be written to `log_fd`.
+
+    Attributes:
+        imported: The files that the program's import read or looked for, once it has said how that went.
     """
 
     def __init__(
@@ -126,6 +129,7 @@ class ZygoteClient:
         self._tickets = itertools.count(1)
         self._forks: dict[int, asyncio.Future[ProcessHandle]] = {}
         self._workers: dict[int, ProcessHandle] = {}
+        self.imported: list[str] = []
         self.described: asyncio.Future[control.Described] = self._loop.create_future()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
@@ -238,9 +242,11 @@ class ZygoteClient:
                 self._forked(message, fds[0])
                 return
             case control.Described():
+                self.imported = control.paths_of(message.files)
                 if not self.described.done():
                     self.described.set_result(message)
             case control.ImportFailed():
+                self.imported = control.paths_of(message.files)
                 if not self.described.done():
                     self.described.set_exception(_import_error(message, self._own_cure()))
                     self.described.exception()

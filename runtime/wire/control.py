@@ -6,6 +6,7 @@ an older generation and a newer front still understand each other; an unknown ty
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -186,6 +187,7 @@ class Described(_Message, frozen=True, tag="described"):
         name: The service's own name, empty when it has none.
         sha256: Of the program's file as it was run, in hexadecimal.
         modified_at: When that file was last changed, seconds since the epoch.
+        files: What was imported or looked for, folder by folder; without the libraries.
     """
 
     endpoints: list[EndpointDecl]
@@ -193,6 +195,7 @@ class Described(_Message, frozen=True, tag="described"):
     name: str = ""
     sha256: str = ""
     modified_at: float = 0.0
+    files: dict[str, list[str]] = {}
 
 
 class ImportFailed(_Message, frozen=True, tag="import_failed"):
@@ -200,6 +203,7 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
 
     Attributes:
         missing: The top-level package that could not be found, when that was the reason.
+        files: As in `Described`, with the file in which it failed.
     """
 
     kind: str
@@ -207,6 +211,7 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
     where: str = ""
     traceback: str = ""
     missing: str = ""
+    files: dict[str, list[str]] = {}
 
 
 class Forked(_Message, frozen=True, tag="forked"):
@@ -234,6 +239,11 @@ class Reaped(_Message, frozen=True, tag="reaped"):
     pid: int
     status: int
     cpu_s: float = 0.0
+
+
+def paths_of(files: Mapping[str, Sequence[str]]) -> list[str]:
+    """The paths of a message's `files`."""
+    return [f"{folder}/{name}" for folder, names in files.items() for name in names]
 
 
 ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed

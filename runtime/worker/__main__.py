@@ -21,7 +21,7 @@ from runtime.process import zygote
 from runtime.process.child import open_fds
 from runtime.process.plumbing import WorkerEnds
 from runtime.wire import control
-from runtime.worker import bundle, failure, main
+from runtime.worker import bundle, failure, imported, main
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -48,30 +48,34 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _serve(front: socket.socket, source: Path) -> int:
     faulthandler.enable()  # what ends it in native code, it prints; a worker has this from `settle`
+    misses = imported.Misses()
     try:
         main.preload()
+        misses.note()
         loaded = bundle.load(source)
         main.warm_up()
     except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program: all of it is reported
-        zygote.report(front, _import_failed(error, source))
+        zygote.report(front, _import_failed(error, source, imported.files(misses, error)))
         return main.ExitCode.IMPORT_FAILED
     threads = zygote.running_threads()
     if not threads:  # else it will not fork, and cannot be prepared for it
         main.rehearse(loaded)
-    zygote.report(front, _described(loaded, threads))
+    zygote.report(front, _described(loaded, threads, imported.files(misses)))
     sys.stdout.flush()
     sys.stderr.flush()
     zygote.Zygote(front, functools.partial(main.run_worker, loaded)).serve()
     return 0
 
 
-def _described(loaded: bundle.LoadedBundle, threads: list[str]) -> control.Described:
+def _described(
+    loaded: bundle.LoadedBundle, threads: list[str], files: dict[str, list[str]]
+) -> control.Described:
     return control.Described(
-        main.declarations(loaded), threads, loaded.name, loaded.sha256, loaded.modified_at
+        main.declarations(loaded), threads, loaded.name, loaded.sha256, loaded.modified_at, files
     )
 
 
-def _import_failed(error: BaseException, source: Path) -> control.ImportFailed:
+def _import_failed(error: BaseException, source: Path, files: dict[str, list[str]]) -> control.ImportFailed:
     folder = bundle.program_of(source).resolve().parent
     told = failure.describe(error, folder)
     missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
@@ -79,7 +83,7 @@ def _import_failed(error: BaseException, source: Path) -> control.ImportFailed:
     if isinstance(error, SystemExit):
         message = f"the program called exit({error.code!r}) before it declared an endpoint"
     where = "" if isinstance(error, BundleError) else told.where
-    return control.ImportFailed(told.kind, message, where, told.traceback, missing)
+    return control.ImportFailed(told.kind, message, where, told.traceback, missing, files)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ class Node:
         self.port = self._server.sockets[0].getsockname()[1]
         self._reader = asyncio.create_task(self._read())
         await self.placement.start([self.folder], watch=watch)
+        await self.placement.loaded()
 
     async def close(self) -> None:
         await self.placement.aclose()

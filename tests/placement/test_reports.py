@@ -424,7 +424,7 @@ async def test_two_crashes_at_one_line_are_one_kind_also_after_an_edit_above_it(
     assert first.fingerprint == second.fingerprint != other.fingerprint
     crashing.write("bundle.py", "\n    # a line more\n    # and another\n" + BUNDLE)
     node = crashing
-    bundle = node.placement._supervisor._bundles["bundle"]
+    bundle = node.placement._supervisor.roster._bundles["bundle"]
     await bundle.load()
     edited = await crash(crashing, "/start")
     assert edited.code.generation == 2

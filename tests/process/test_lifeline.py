@@ -30,6 +30,7 @@ from runtime.settings import SupervisorSettings
 async def main():
     placement = LocalPlacement(SupervisorSettings(max_parked=1), limits=Limits(), clock=SystemClock())
     await placement.start([Path(sys.argv[1])], watch=False)
+    await placement.loaded()
     spec = SessionSpec(session_id=new_session_id(), bundle="x", endpoint="/x", identity="x", room="r",
                        room_url="ws://127.0.0.1:9/", token="t")
     await placement.place(spec, 1)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from runtime.clock import Clock
-from runtime.errors import BundleImportFailed, RuntimeServiceError
+from runtime.errors import BundleError, BundleImportFailed, RuntimeServiceError
+from runtime.process import priority
 from runtime.process.logpipe import LogPipe
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import Command, ZygoteClient
 from runtime.session.crash import Code, LoadedCode
 from runtime.session.info import BundleInfo
+from runtime.session.limit_layers import SourcedLimits
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.bundles.bundle_limits import limits_of
+from runtime.supervisor.bundles.code_files import CodeFiles
+from runtime.supervisor.bundles.import_turns import ImportTurns, Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.wire.control import Described, EndpointDecl
 
@@ -30,7 +36,13 @@ class Bundle:
     While a generation serves, a broken newer one is only reported.  Runs in: the front's event loop.
 
     Args:
+        turns: Shared by all bundles: how many are imported at once.
         changed: Called after each load, and when the zygote was lost.
+
+    Attributes:
+        files: What its code consists of, as far as it was told.
+        limits: Those of the file that lies with it.
+        is_due: It is to be loaded and will read its files then; to look for changes in them is of no use.
     """
 
     def __init__(
@@ -40,6 +52,7 @@ class Bundle:
         settings: SupervisorSettings,
         *,
         clock: Clock,
+        turns: ImportTurns,
         changed: Callable[[], None],
     ) -> None:
         self.name = name
@@ -48,9 +61,12 @@ class Bundle:
         self.error: RuntimeServiceError | None = None
         self.conflict: RuntimeServiceError | None = None
         self.threads: tuple[str, ...] = ()
+        self.files = CodeFiles(command.source)
+        self.limits = SourcedLimits()
         self._command = command
         self._settings = settings
         self._clock = clock
+        self._turns = turns
         self._changed = changed
         self._pool: WorkerPool | None = None
         self._serving = asyncio.Event()
@@ -59,6 +75,9 @@ class Bundle:
         self._code: LoadedCode | None = None
         self._backoff = Backoff()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._load: asyncio.Task[None] | None = None
+        self.is_due = False
+        self._away: BundleError | None = None
         self._closed = False
         self._log = log.bind(bundle=name)
 
@@ -66,8 +85,23 @@ class Bundle:
     def source(self) -> Path:
         return self._command.source
 
+    @property
+    def is_loading(self) -> bool:
+        """It does not serve yet, and nothing is known to keep it from doing so."""
+        return self._pool is None and self.error is None and self.conflict is None
+
+    @property
+    def under_way(self) -> asyncio.Task[None] | None:
+        """The load that is asked for and not over."""
+        return None if self._load is None or self._load.done() else self._load
+
+    @property
+    def is_coming_up(self) -> bool:
+        """Its program is being run."""
+        return self.under_way is not None and not self.is_due
+
     def info(self) -> BundleInfo:
-        error = self.conflict or self.error
+        error = self.conflict or self.error or self._away
         state = (
             "ready" if self._pool is not None and self.conflict is None else "failed" if error else "loading"
         )
@@ -83,45 +117,84 @@ class Bundle:
             threads=self.threads,
         )
 
+    def load_soon(self) -> asyncio.Task[None]:
+        """Load it in the background.  A load that is under way is given up: it is of older code."""
+        if self._load is not None:
+            self._load.cancel()
+        self.is_due = True
+        self._load = self._spawn(self.load(), "load")
+        return self._load
+
     async def load(self) -> None:
         """Run the program anew; on success new sessions come from it, else the old code keeps serving."""
         async with self._loading:
             if self._closed:
                 return
-            started, loaded_at = self._clock.now(), self._clock.wall()
-            try:
-                pool, described = await self._bring_up()
-            except RuntimeServiceError as error:
-                self.error = error
-                self._log.error(
-                    "bundle.failed",
-                    error=str(error),
-                    source=str(self.source),
-                    generation=self.generation,  # what serves meanwhile; 0: nothing
-                )
-            else:
-                old, self._pool = self._pool, pool
-                self.error = None
-                self.generation += 1
-                self.endpoints = tuple(described.endpoints)
-                self.threads = tuple(described.threads)
-                self._code = self._loaded(described, loaded_at)
-                self._loaded_at = self._clock.now()
-                self._serving.set()
-                self._log.info(
-                    "bundle.loaded",
-                    generation=self.generation,
-                    endpoints=[endpoint.path for endpoint in self.endpoints],
-                    pid=pool.pid,
-                    duration_s=round(self._loaded_at - started, 3),
-                )
-                pool.refill()
-                if old is not None:
-                    await old.close()
+            async with self._turns.turn() as turn:
+                await self._load_now(turn)
+        self._changed()
+
+    async def _load_now(self, turn: Turn) -> None:
+        started, loaded_at = self._clock.now(), self._clock.wall()
+        await asyncio.to_thread(self.files.begin)
+        self.is_due = False
+        self.limits = await asyncio.to_thread(limits_of, self.source)
+        imported: list[str] = []
+        try:
+            pool, described = await self._bring_up(turn, imported)
+        except RuntimeServiceError as error:
+            self.error = error
+            self._log.error(
+                "bundle.failed",
+                error=str(error),
+                source=str(self.source),
+                generation=self.generation,  # what serves meanwhile; 0: nothing
+            )
+            await asyncio.to_thread(self.files.told, imported, serves=False)
+            return
+        old, self._pool = self._pool, pool
+        self.error = self._away = None
+        self.generation += 1
+        self.endpoints = tuple(described.endpoints)
+        self.threads = tuple(described.threads)
+        self._code = self._loaded(described, loaded_at)
+        self._loaded_at = self._clock.now()
+        self._serving.set()
+        self._log.info(
+            "bundle.loaded",
+            generation=self.generation,
+            endpoints=[endpoint.path for endpoint in self.endpoints],
+            pid=pool.pid,
+            duration_s=round(self._loaded_at - started, 3),
+        )
+        pool.refill()
+        if old is not None:
+            self._spawn(old.close(), "close")
+        await asyncio.to_thread(self.files.told, imported, serves=True)
+
+    def restored(self) -> None:
+        """Its files are again those that serve: a mistake in an edit was undone."""
+        self.files.restore()
+        self.error = None
+        self._log.info("bundle.restored", generation=self.generation)
+        self._changed()
+
+    def program_away(self, is_away: bool) -> None:
+        """Its program has not been there for a while; or it is there again, which nobody needs to be told."""
+        if is_away == (self._away is not None):
+            return
+        self._away = None
+        if is_away:
+            program = self.files.program
+            self._away = BundleError(
+                f"{program} is gone; the code that was loaded from it serves on",
+                cure="Put it back, or stop the server.",
+            )
+            self._log.warning("bundle.program_gone", source=str(program), generation=self.generation)
         self._changed()
 
     def _loaded(self, described: Described, at: float) -> LoadedCode:
-        program = self.source / "main.py" if self.source.is_dir() else self.source
+        program = self.files.program
         code = Code(
             bundle=self.name,
             generation=self.generation,
@@ -144,13 +217,14 @@ class Bundle:
         """End the zygote and what is parked; sessions live on."""
         self._closed = True
         for task in self._tasks:
-            task.cancel()
+            if task is self._load or task.get_name().endswith(":restart"):
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._loading:
             if self._pool is not None:
                 await self._pool.close()
 
-    async def _bring_up(self) -> tuple[WorkerPool, Described]:
+    async def _bring_up(self, turn: Turn, imported: list[str]) -> tuple[WorkerPool, Described]:
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         output = LogPipe(
             read_fd,
@@ -178,6 +252,8 @@ class Bundle:
             raise
         finally:
             os.close(write_fd)
+        priority.give_way(zygote.pid)
+        turn.is_of(zygote.pid)
         try:
             async with asyncio.timeout(self._settings.import_s):
                 described = await asyncio.shield(zygote.described)
@@ -192,6 +268,9 @@ class Bundle:
             if (death := zygote.early_death()) is not None:
                 raise death from None
             raise
+        finally:
+            imported += zygote.imported
+        priority.serve_again(zygote.pid)
         if described.threads:
             self._log.warning(
                 "bundle.not_forkable",
@@ -213,9 +292,7 @@ class Bundle:
         self._serving.clear()
         delay_s = self._backoff.after(self._clock.now() - self._loaded_at)
         self._log.error("zygote.lost", restart_in_s=delay_s)
-        task = asyncio.create_task(self._restart(pool, delay_s), name=f"bundle:{self.name}:restart")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._restart(pool, delay_s), "restart")
         self._changed()
 
     async def _restart(self, lost: WorkerPool, delay_s: float) -> None:
@@ -223,3 +300,14 @@ class Bundle:
         await asyncio.sleep(delay_s)
         await self.load()
         self._log.info("zygote.restarted", generation=self.generation)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"bundle:{self.name}:{what}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("bundle.task_failed", task=task.get_name(), exc_info=error)

@@ -1,0 +1,160 @@
+"""The files that a bundle's code consists of, and whether they are still what was loaded.
+
+Code is what Python read: the program, the modules it imported, those it looked for in vain, and the files
+by which a bundle is set up.  What lies beside them (data, logs, databases) is not looked at.  Files are
+compared by what is in them, so that bytes written again or a checkout that touches everything are no change.
+The program is compared by where it really lies, too: a release whose link was swapped is new code, with new
+data beside it.
+
+Everything here blocks on the disk: call it from a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from runtime.supervisor.bundles.discovery import program_of
+
+MAX_FILES: Final = 5000
+_HASHED_BYTES: Final = 16 << 20
+_SETTINGS: Final = ("bulkhead.toml", "requirements.txt", "pyproject.toml", ".env")
+
+
+class Verdict(Enum):
+    """What became of the files since the last load was begun."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    GONE = "gone"
+    """Some are missing, the others are the same: perhaps for a moment."""
+    RESTORED = "restored"
+    """They are again what serves, after an edit that could not be loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A file at one look.  Of one that is not there, both are empty."""
+
+    stat: tuple[str | int, ...] = ()
+    digest: str = ""
+
+
+_UNKNOWN: Final = _Seen((), "?")  # equal to nothing that is read
+
+
+class CodeFiles:
+    """The files of one bundle.
+
+    Args:
+        source: The bundle's file or folder, as it was given.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self._imported: frozenset[str] = frozenset()
+        self._tried: dict[str, _Seen] = {}
+        self._served: dict[str, _Seen] = {}
+        self._began_ns = 0
+        self._lock = threading.Lock()
+
+    @property
+    def program(self) -> Path:
+        return program_of(self._source)
+
+    def paths(self) -> set[str]:
+        """All files that count, those included that are not there (yet)."""
+        program = self.program
+        if program == self._source:
+            own = [program, program.with_suffix(".toml"), program.parent / ".env"]
+        else:
+            own = [program, *(self._source / name for name in _SETTINGS)]
+        return {str(path) for path in own} | self._imported
+
+    def begin(self) -> None:
+        """Note what there is; call before the program is run."""
+        with self._lock:
+            self._began_ns = time.time_ns()
+            self._tried = {path: self._look(path) for path in self.paths()}
+
+    def told(self, imported: Iterable[str], *, serves: bool) -> None:
+        """Take what the interpreter of that run says it imported or looked for.
+
+        A file that was not known before may have been changed after it was read; then it counts as changed,
+        which it is at most once.
+
+        Args:
+            serves: The run is what serves now.  Else its files are added to those that are known already: the
+                mistake may be in either.
+        """
+        told = {path for path in imported if os.path.isabs(path) and "\0" not in path}
+        with self._lock:
+            kept = told if serves else told | self._imported
+            self._imported = frozenset(sorted(kept)[:MAX_FILES])
+            for path in self._imported - self._tried.keys():
+                seen = self._look(path)
+                is_older = not seen.stat or int(seen.stat[-1]) < self._began_ns
+                self._tried[path] = seen if is_older else _UNKNOWN
+            if serves:
+                self._served = {path: self._tried[path] for path in self.paths()}
+
+    def verdict(self) -> Verdict:
+        """Compare with what the last load was begun with."""
+        with self._lock:
+            return self._verdict()
+
+    def _verdict(self) -> Verdict:
+        now: dict[str, _Seen] = {}
+        changed = gone = False
+        for path in self.paths():
+            before = self._tried.get(path, _UNKNOWN)
+            now[path] = seen = self._look(path, before)
+            if seen.digest == before.digest:
+                self._tried[path] = seen
+            elif seen.stat:
+                changed = True
+            else:
+                gone = True
+        if changed or gone:
+            if self._served and self._is_served(now):
+                return Verdict.RESTORED
+            return Verdict.CHANGED if changed else Verdict.GONE
+        return Verdict.SAME
+
+    def restore(self) -> None:
+        """Take what serves for the last load, as after `Verdict.RESTORED`."""
+        with self._lock:
+            self._tried, self._imported = dict(self._served), frozenset(self._served)
+
+    def _is_served(self, now: Mapping[str, _Seen]) -> bool:
+        served = self._served.items()
+        return all((now.get(path) or self._look(path, seen)).digest == seen.digest for path, seen in served)
+
+    def _look(self, path: str, before: _Seen = _UNKNOWN) -> _Seen:
+        place = os.path.realpath(path) if path == str(self.program) else ""
+        try:
+            about = os.stat(path)
+            # The time of change comes last, see `told`: unlike that of modification, nobody can set it back.
+            mark = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+            if (place, *mark) == before.stat:
+                return before
+            return _Seen((place, *mark), f"{place} {_digest(path, about)}")
+        except OSError:
+            return _Seen()
+
+
+def _digest(path: str, about: os.stat_result) -> str:
+    if not stat.S_ISREG(about.st_mode):  # a folder where a module was missing; a pipe would never end
+        return "no file"
+    if about.st_size > _HASHED_BYTES:
+        return f"{about.st_size} {about.st_mtime_ns}"
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

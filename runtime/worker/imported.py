@@ -1,0 +1,118 @@
+"""Which files a program's import read, or looked for in vain: what makes its code, and when it changed.
+
+The interpreter's own library, installed packages and this package are left out: they do not change under a
+server.  Modules that were missing count by the files that would make them, in the folders from which the
+program imports, so that the one that mends the import is noticed when it is written.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Final
+
+MAX_BYTES: Final = 64 << 10
+"""All of it travels in one message."""
+
+_MAX_MISSES: Final = 200
+_PACKAGES: Final = ("/site-packages/", "/dist-packages/")
+_OURS: Final = str(Path(__file__).resolve().parents[1]) + "/"
+
+
+class Misses(MetaPathFinder):
+    """Asked last of all: notes the modules that nobody found, and finds none itself."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, Sequence[str] | None] = {}
+
+    def note(self) -> None:
+        """Begin; `files` ends it."""
+        sys.meta_path.append(self)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if len(self._names) < _MAX_MISSES:
+            self._names.setdefault(fullname, None if path is None else list(path))
+        return None
+
+    def paths(self) -> Iterator[str]:
+        """The files and folders that would make the missing modules."""
+        for fullname, path in self._names.items():
+            name = fullname.rpartition(".")[2]
+            for folder in sys.path if path is None else path:
+                if _is_own(f"{os.path.abspath(folder)}/"):
+                    base = os.path.join(os.path.abspath(folder), name)
+                    yield from (f"{base}.py", base, f"{base}/__init__.py")
+
+
+def files(misses: Misses, error: BaseException | None = None) -> dict[str, list[str]]:
+    """Folder by folder: what was imported so far, and what was looked for.
+
+    Args:
+        misses: Notes no more after this.
+        error: What ended the import; the files in which it happened count, though their modules are no more.
+    """
+    if misses in sys.meta_path:
+        sys.meta_path.remove(misses)
+    found: dict[str, set[str]] = defaultdict(set)
+    size = 0
+    for path in (*_of_modules(), *(_of_error(error) if error is not None else ()), *misses.paths()):
+        folder, name = os.path.split(os.path.abspath(path))
+        if not _is_own(path) or name in found.get(folder, ()):
+            continue
+        size += len(name) + 8 + (0 if folder in found else len(folder) + 8)
+        if size > MAX_BYTES:
+            break
+        found[folder].add(name)
+    return {folder: sorted(names) for folder, names in found.items()}
+
+
+def _of_modules() -> Iterator[str]:
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            yield file
+
+
+def _of_error(error: BaseException) -> Iterator[str]:
+    """The files in which it was raised, and the one that could not be compiled."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        one = pending.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, SyntaxError) and one.filename:
+            yield one.filename
+        trace: TracebackType | None = one.__traceback__
+        while trace is not None:
+            yield trace.tb_frame.f_code.co_filename
+            trace = trace.tb_next
+        pending += [one.__cause__, one.__context__]
+
+
+def _is_own(path: str) -> bool:
+    """Whether it is the author's, who may edit it while it is served."""
+    if path.startswith(("<", _OURS)) or any(part in path for part in _PACKAGES):
+        return False
+    return not os.path.abspath(path).startswith(_LIBRARIES)
+
+
+def _libraries() -> tuple[str, ...]:
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders |= {*site.getsitepackages(), site.getusersitepackages()}
+    with_links = folders | {os.path.realpath(folder) for folder in folders if folder}
+    return tuple(f"{folder.rstrip('/')}/" for folder in with_links if folder)
+
+
+_LIBRARIES: Final = _libraries()

@@ -1,0 +1,256 @@
+"""Reload: a bundle is loaded again when what Python imported changed, and then alone."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from runtime.session.record import ExitReason
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+USES = """
+import {0}
+@service.path("/x")
+class X(Base):
+    async def start(self, *, room):
+        print("word", {0}.word)
+"""
+
+
+async def generation(node: Any, number: int, name: str = "x") -> Any:
+    return await node.bundle_state(name, lambda info: info.generation == number)
+
+
+async def word(node: Any, identity: str) -> str:
+    return str(await node.printed(await node.ready("/x", identity=identity), "word")).removeprefix("word ")
+
+
+def change(node: Any, name: str, text: str) -> Path:
+    return Path(node.write(name, text, preamble=""))
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [("tools", "x/tools.py"), ("pkg.deep.mod", "x/pkg/deep/mod.py"), ("pkg", "x/pkg/__init__.py")],
+)
+async def test_a_save_of_what_the_program_imports_is_loaded(node: Any, module: str, file: str) -> None:
+    change(node, "x/pkg/__init__.py", "word = 'pkg'\n")
+    change(node, file, "word = 'old'\n")
+    node.write("x/main.py", USES.format(module))
+    await node.start(watch=True)
+    assert await word(node, "one") == "old"
+    change(node, file, "word = 'new'\n")
+    await generation(node, 2)
+    assert await word(node, "two") == "new"
+
+
+async def test_a_module_outside_of_the_bundle_counts_too(node: Any, tmp_path: Path) -> None:
+    shared = tmp_path / "lib" / "shared.py"
+    shared.parent.mkdir()
+    shared.write_text("word = 'old'\n")
+    path = f"import sys\nsys.path.append({str(shared.parent)!r})\n"
+    node.write("x.py", path + USES.format("shared").lstrip())
+    await node.start(watch=True)
+    shared.write_text("word = 'new'\n")
+    await generation(node, 2)
+    assert await word(node, "two") == "new"
+
+
+async def test_data_logs_and_databases_beside_the_code_load_nothing(node: Any, agents_dir: Path) -> None:
+    change(node, "x/tools.py", "word = 'old'\n")
+    node.write("x/main.py", USES.format("tools"))
+    await node.start(watch=True)
+    for name in ("notes.db", "notes.db-journal", "a.log", "state.json", "uploads/picture.png", "test_x.py"):
+        change(node, f"x/{name}", "data")
+    (agents_dir / "x" / "tools.py").touch()
+    change(node, "x/tools.py", "word = 'old'\n")  # the same bytes
+    await asyncio.to_thread(shutil.copytree, agents_dir / "x", agents_dir / "x" / "backup")
+    assert await node.placement.reload_changed() == []
+    change(node, "x/tools.py", "word = 'new'\n")
+    info = await node.bundle_state("x", lambda info: info.generation > 1)
+    await node.placement.loaded()
+    assert info.generation == 2
+
+
+async def test_an_edit_of_one_bundle_loads_no_other(node: Any) -> None:
+    change(node, "x/tools.py", "word = 'old'\n")
+    for name in ("x", "y"):
+        node.write(f"{name}/main.py", f'@service.path("/{name}")\nclass X(Base):\n    pass\nimport os, sys\n')
+    change(
+        node, "x/main.py", Path(node.folder / "x/main.py").read_text().replace("import os", "import tools")
+    )
+    await node.start(watch=True)
+    change(node, "x/tools.py", "word = 'new'\n")
+    await generation(node, 2)
+    assert next(info for info in node.placement.bundles() if info.name == "y").generation == 1
+
+
+@pytest.mark.parametrize("mistake", ["def (\n", "raise KeyError('x')\n"])
+async def test_a_mistake_in_a_helper_is_reported_and_the_save_that_mends_it_seen(
+    node: Any, mistake: str
+) -> None:
+    change(node, "x/tools.py", mistake)
+    node.write("x/main.py", USES.format("tools"))
+    await node.start(watch=True)
+    (info,) = node.placement.bundles()
+    assert (info.state, info.generation) == ("failed", 0)
+    assert "tools.py:1" in info.error
+    change(node, "x/tools.py", "word = 'mended'\n")
+    await generation(node, 1)
+    assert await word(node, "one") == "mended"
+
+
+async def test_a_module_that_was_missing_is_seen_when_it_is_written(node: Any) -> None:
+    node.write("x/main.py", USES.format("pkg.tools"))
+    change(node, "x/pkg/__init__.py", "")
+    await node.start(watch=True)
+    assert node.placement.bundles()[0].state == "failed"
+    change(node, "x/pkg/tools.py", "word = 'there'\n")
+    await generation(node, 1)
+    assert await word(node, "one") == "there"
+
+
+async def test_an_optional_module_that_comes_later_is_seen(node: Any) -> None:
+    body = USES.format("tools").replace(
+        "import tools", "try: import tools\nexcept ImportError:\n    class tools: word = 'none'"
+    )
+    node.write("x/main.py", body)
+    await node.start(watch=True)
+    assert await word(node, "one") == "none"
+    change(node, "x/tools.py", "word = 'some'\n")
+    await generation(node, 2)
+    assert await word(node, "two") == "some"
+
+
+async def test_a_mistake_that_is_undone_is_loaded_no_second_time(node: Any) -> None:
+    change(node, "x/tools.py", "word = 'good'\n")
+    node.write("x/main.py", USES.format("tools"))
+    await node.start(watch=True)
+    change(node, "x/tools.py", "def (\n")
+    await node.bundle_state("x", lambda info: info.error != "")
+    change(node, "x/tools.py", "word = 'good'\n")
+    info = await node.bundle_state("x", lambda info: info.error == "")
+    assert (info.state, info.generation) == ("ready", 1)
+
+
+async def test_a_release_that_is_swapped_by_its_link_is_loaded_and_may_be_removed(
+    node: Any, tmp_path: Path
+) -> None:
+    for release in ("1", "2"):
+        node.write(f"../releases/{release}/x/main.py", USES.format("tools"))
+        change(node, f"../releases/{release}/x/tools.py", f"word = {release!r}\n")
+    link = tmp_path / "current"
+    link.symlink_to("releases/1")
+    node.folder = link
+    await node.start(watch=True)
+    assert await word(node, "one") == "1"
+    with capture_logs() as logs:
+        link.unlink()
+        link.symlink_to("releases/2")
+        shutil.rmtree(tmp_path / "releases" / "1")
+        await generation(node, 2)
+        assert await word(node, "two") == "2"
+    assert not [line for line in logs if line["event"] in ("bundle.failed", "bundle.reload_failed")]
+
+
+async def test_a_program_that_is_gone_is_no_error_is_told_after_a_while_and_serves_on(
+    node: Any, agents_dir: Path
+) -> None:
+    program = node.write("main.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    change(node, "tools.py", "word = 1\n")
+    await node.start(watch=True)
+    name = agents_dir.name
+    with capture_logs() as logs:
+        program.rename(agents_dir / "away")
+        assert await node.placement.reload_changed() == []  # which tells at once what watching waits for
+        info = await node.bundle_state(name, lambda info: info.error != "")
+        assert (info.state, info.generation) == ("ready", 1)
+        assert "main.py is gone; the code that was loaded from it serves on" in info.error
+        await node.ready("/x")
+        (agents_dir / "away").rename(program)
+        info = await node.bundle_state(name, lambda info: info.error == "")
+    assert info.generation == 1
+    assert [line["event"] for line in logs if line["log_level"] != "info"] == ["bundle.program_gone"]
+
+
+async def test_what_is_gone_for_a_moment_is_not_told(node: Any, agents_dir: Path) -> None:
+    change(node, "x/tools.py", "word = 'old'\n")
+    program = node.write("x/main.py", USES.format("tools"))
+    await node.start(watch=True)
+    with capture_logs() as logs:
+        for file in (program, agents_dir / "x" / "tools.py"):
+            text = file.read_text()
+            file.unlink()
+            await asyncio.sleep(0.3)  # what a checkout of another branch takes
+            file.write_text(text)
+        change(node, "x/tools.py", "word = 'new'\n")
+        await generation(node, 2)
+    assert [line["event"] for line in logs] == ["bundle.loaded"]
+
+
+async def test_a_helper_that_stays_away_is_told_with_its_name(node: Any, agents_dir: Path) -> None:
+    change(node, "x/tools.py", "word = 'old'\n")
+    node.write("x/main.py", USES.format("tools"))
+    await node.start(watch=True)
+    (agents_dir / "x" / "tools.py").unlink()
+    info = await node.bundle_state("x", lambda info: info.error != "")
+    assert (info.state, info.generation) == ("ready", 1)
+    assert "tools" in info.error
+
+
+async def test_limits_in_the_bundles_own_file_are_read_again(node: Any) -> None:
+    node.write("x.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await node.start(watch=True)
+    change(node, "x.toml", '[limits]\nmemory = "1GiB"\n')
+    await generation(node, 2)
+    assert node.placement.endpoints()[0].limits.plain()["memory_bytes"] == 1 << 30
+
+
+async def test_without_watching_changed_bundles_are_loaded_when_asked(node: Any) -> None:
+    change(node, "x/tools.py", "word = 'old'\n")
+    node.write("x/main.py", USES.format("tools"))
+    node.write("y.py", '@service.path("/y")\nclass X(Base):\n    pass\n')
+    await node.start()
+    assert await node.placement.reload_changed() == []
+    change(node, "x/tools.py", "word = 'new'\n")
+    node.write("z.py", '@service.path("/z")\nclass X(Base):\n    pass\n')
+    assert sorted(await node.placement.reload_changed()) == ["x", "z"]
+    await node.placement.loaded()
+    assert await word(node, "one") == "new"
+    await node.ready("/z")
+
+
+async def test_a_save_while_it_is_imported_is_loaded_instead(node: Any) -> None:
+    node.write("x.py", "import time\ntime.sleep(1000)\n", preamble="")
+    start = asyncio.create_task(node.start(watch=True))
+    await node.bundle_state("x", lambda info: info.state == "loading")
+    node.write("x.py", '@service.path("/x")\nclass X(Base):\n    pass\n')
+    await start
+    await node.ready("/x")
+
+
+async def test_many_saves_of_code_and_data_in_turn_are_as_many_generations_and_drop_nobody(node: Any) -> None:
+    change(node, "x/tools.py", "word = 0\n")
+    change(node, "x/pkg/mod.py", "word = 0\n")
+    node.write("x/main.py", USES.format("tools") + "import pkg.mod\n")
+    await node.start(watch=True)
+    sessions = [await node.ready("/x", identity=f"a{number}") for number in range(20)]
+    expected = 1
+    for number in range(1, 51):
+        name = ("tools.py", "notes.db", "pkg/mod.py", "run.log", "state.json")[number % 5]
+        change(node, f"x/{name}", f"word = {number}\n")
+        if name.endswith(".py"):
+            expected += 1
+            await generation(node, expected)
+    assert await node.placement.reload_changed() == []
+    assert node.placement.bundles()[0].generation == expected == 21
+    assert all(node.placement.vitals(session) is not None for session in sessions)
+    assert await word(node, "new") == "50"
+    for session in sessions:
+        await node.placement.stop(session, ExitReason.STOPPED)

@@ -1,0 +1,59 @@
+"""Imports side by side: as many as there are processors, and none behind one that waits."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from runtime.supervisor.bundles import import_turns
+from runtime.supervisor.bundles.import_turns import ImportTurns
+
+pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("IDLE_S", 0.04), ("_LOOK_S", 0.01), ("LONGEST_S", 0.2)):
+        monkeypatch.setattr(import_turns, name, value)
+
+
+async def test_no_more_at_once_than_there_are_turns() -> None:
+    turns, running, most = ImportTurns(2, cpu_s=lambda _: 0.0), 0, 0
+
+    async def one() -> None:
+        nonlocal running, most
+        async with turns.turn():
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+
+    await asyncio.gather(*(one() for _ in range(6)))
+    assert most == 2
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+async def test_one_that_waits_or_never_ends_gives_its_turn_to_the_next(within, is_busy: bool) -> None:
+    used = iter(range(10_000))
+    turns, over = ImportTurns(1, cpu_s=lambda _: float(next(used)) if is_busy else 0.0), asyncio.Event()
+
+    async def endless() -> None:
+        async with turns.turn() as turn:
+            turn.is_of(1)
+            await over.wait()
+
+    first = asyncio.create_task(endless())
+    await asyncio.sleep(0)
+
+    async def next_one() -> None:
+        async with turns.turn():
+            pass
+
+    await within(5, next_one())
+    assert not first.done()
+    over.set()
+    await first
+    await within(5, next_one())  # the turn that was given up was not handed out twice
+    async with turns.turn():
+        assert turns._free.locked()
