@@ -45,7 +45,8 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(PY) -m bench $(ARGS)
 
-ui: ui/node_modules/.installed
+ui: ui/node_modules/.installed $(VENV)/.linked
+	$(PY) ui/exit_reasons.py
 	cd ui && node build.mjs
 
 ui-check: ui/node_modules/.installed

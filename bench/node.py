@@ -15,7 +15,7 @@ from typing import Any
 from bench.server import IMPORTS
 from runtime.clock import SystemClock
 from runtime.placement.local import LocalPlacement
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits, SessionSpec, new_session_id
 from runtime.settings import SupervisorSettings
 

@@ -11,6 +11,7 @@ from runtime.clock import SystemClock
 from runtime.errors import EndpointNotFound, RuntimeServiceError
 from runtime.placement.contract import Lease
 from runtime.session.events import Exited, Placed, Ready, Released, SessionEvent, Started
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
     Capacity,
@@ -22,7 +23,7 @@ from runtime.session.info import (
     RelayPort,
     Vitals,
 )
-from runtime.session.record import Exit, ExitReason, Failure
+from runtime.session.record import Exit, Failure
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use, UsePoint
 

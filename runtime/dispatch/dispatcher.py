@@ -21,9 +21,10 @@ from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
 from runtime.session.admission import Admission, Admitted, Duplicate, Refused
 from runtime.session.events import Exited
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import not_served
 from runtime.session.journal import Journal
-from runtime.session.record import ExitReason, SessionRecord
+from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId, SessionSpec, new_session_id
 from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall

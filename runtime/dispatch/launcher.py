@@ -21,7 +21,8 @@ from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, Placement, RelayPort
 from runtime.session.admission import Admission
 from runtime.session.events import Exited, Ready, Released, SessionEvent, Stopping
-from runtime.session.record import ExitReason, SessionRecord
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.start_queue import StartQueue, Turn, share_of
 

@@ -13,9 +13,10 @@ from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import NotFound
 from runtime.logs import get_logger
 from runtime.session.events import Exited
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.journal import Journal
 from runtime.session.quarantine import Parked, Quarantine, input_hash
-from runtime.session.record import ExitReason, SessionRecord
+from runtime.session.record import SessionRecord
 from runtime.session.restart import Again, GivenUp, RestartPolicy, RestartRules, Restarts
 from runtime.session.spec import SessionSpec
 from runtime.settings import SupervisorSettings

@@ -28,10 +28,11 @@ from runtime.session.events import (
     Stopping,
     Warned,
 )
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
-from runtime.session.record import Exit, ExitReason, SessionRecord
+from runtime.session.record import Exit, SessionRecord
 from runtime.session.restart import Again
 from runtime.session.spec import SessionId
 from runtime.session.usage import Usage, UsageBook, UsageRow

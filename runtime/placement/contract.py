@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.session.events import SessionEvent
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
     Capacity,
@@ -22,7 +23,6 @@ from runtime.session.info import (
     RelayPort,
     Vitals,
 )
-from runtime.session.record import ExitReason
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from runtime.clock import Clock
 from runtime.placement.contract import Lease
 from runtime.session.events import Released, SessionEvent
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
     Capacity,
@@ -21,7 +22,6 @@ from runtime.session.info import (
     RelayPort,
     Vitals,
 )
-from runtime.session.record import ExitReason
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings, parse_bytes

@@ -1,7 +1,7 @@
 """What happened, in a sentence, and what to do about it, in a line: for every end of a session.  Pure.
 
-`REASONS` has a row for each word of `ExitReason`; a test holds the two together.  For an exception the rules
-of `runtime.session.cures_of_errors` know better than the row, for a signal `_SIGNALS` does.
+The row of a reason (`runtime.session.exit_reasons`) says what holds for all its ends.  For an exception the
+rules of `runtime.session.cures_of_errors` know better than the row, for a signal `_SIGNALS` does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from runtime.session.cures_of_errors import cure_of_error
-from runtime.session.record import Exit, ExitReason
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,87 +62,6 @@ class Case:
             where=failure.where,
         )
 
-
-REASONS: Final[dict[ExitReason, tuple[str, str]]] = {
-    ExitReason.FINISHED: ("It finished by itself.", "Nothing to do."),
-    ExitReason.DISMISSED: ("A dismiss message asked it to leave the room.", "Nothing to do."),
-    ExitReason.ROOM_ENDED: ("Its room ended.", "Nothing to do."),
-    ExitReason.ROOM_LOST: (
-        "The connection to its room broke.",
-        "Look at the room server and the network between; call the agent again to rejoin.",
-    ),
-    ExitReason.ROOM_UNREACHABLE: (
-        "It could not enter its room.",
-        "Check room_url and token of the call: leave both out to use this server's own room.",
-    ),
-    ExitReason.STOPPED: ("An operator stopped it.", "Nothing to do."),
-    ExitReason.DEADLINE: (
-        "It ran longer than its time limit.",
-        'Let it end sooner, or give it longer: Limits(timeout="2h").',
-    ),
-    ExitReason.IDLE: (
-        "It had nothing to do for its idle limit.",
-        "Nothing to do; a new call starts it again.",
-    ),
-    ExitReason.DRAINED: ("The server was shut down.", "Nothing to do."),
-    ExitReason.HANG: (
-        "It stopped responding.",
-        "Run blocking work beside the event loop: await asyncio.to_thread(function, …).",
-    ),
-    ExitReason.MEMORY: (
-        "It used more memory than its limit.",
-        'Look at the curve: a steady rise is a leak; else raise it: Limits(memory="1GiB").',
-    ),
-    ExitReason.CPU: (
-        "It used more processor time than its limit.",
-        "Look for a loop without an await at the line above, or raise Limits(cpu=…).",
-    ),
-    ExitReason.PIDS: (
-        "It started more processes or threads than its limit.",
-        "Wait for what is started (a bounded pool), or raise Limits(pids=…).",
-    ),
-    ExitReason.FILES: (
-        "It opened more files, or wrote a larger one, than its limit.",
-        "Close what is opened (with …:, async with …:), or raise Limits(files=…).",
-    ),
-    ExitReason.IMPORT_ERROR: (
-        "Its program could not be imported.",
-        "Mend the line above and save; it is loaded again.",
-    ),
-    ExitReason.START_ERROR: (
-        "It failed while it started.",
-        "Mend the line above; the next call uses the saved code.",
-    ),
-    ExitReason.AGENT_ERROR: (
-        "It failed while it ran.",
-        "Catch what may fail at the line above, or mend it; the next call uses the saved code.",
-    ),
-    ExitReason.EXIT: (
-        "Its program ended the process.",
-        "Return from start (and stop) instead of calling exit(); raise to say that something failed.",
-    ),
-    ExitReason.SIGNAL: (
-        "A signal ended its process.",
-        "Run it alone with `bulkhead service run` and look at what it does at the line above.",
-    ),
-    ExitReason.PROTOCOL_ERROR: (
-        "It broke its control pipe.",
-        "Leave descriptors alone that the agent did not open: os.closerange and raw writes are suspects.",
-    ),
-    ExitReason.FRONT_LOST: (
-        "The server ended while it ran.",
-        "Look at why the server ended (its log, the kernel's log for out of memory); call the agent again.",
-    ),
-    ExitReason.NODE_LOST: (
-        "The machine it ran on was lost.",
-        "Look at that machine; call the agent again to run it elsewhere.",
-    ),
-    ExitReason.QUARANTINED: (
-        "The same call ended its session several times and is not tried again.",
-        "Mend what the reports of its attempts show, then send the call again.",
-    ),
-}
-"""Per reason: what happened, and the cure where nothing more is known."""
 
 _SIGNALS: Final[dict[int, tuple[str, str]]] = {
     4: (
@@ -214,11 +134,11 @@ def sentence_for(case: Case) -> str:
         return f"{what[:-1]}, below {case.library}." if case.library and case.signal in _FAULTS else what
     if case.reason is ExitReason.EXIT and case.code is not None:
         return f"Its program ended the process with exit code {case.code}."
-    general = REASONS[case.reason][0]
+    general = case.reason.row.sentence
     said = case.said.strip()
     if case.where:
         said = said.removesuffix(f" at {case.where}")
-    if said and case.reason in _SAID:
+    if said and case.reason.row.says_all:
         return f"{said[0].upper()}{said[1:]}"
     return f"{general[:-1]}: {said}" if said else general
 
@@ -231,7 +151,7 @@ def cure_for(case: Case) -> str:
     """What to do about it."""
     if _came_while_waiting(case):
         return "Look for who sent it (kill, pkill); if nobody did, a native package's own thread is broken."
-    if case.reason in (ExitReason.HANG, ExitReason.CPU):
+    if case.reason.row.by_source:
         for written, instead in _BLOCKING.items():
             if written in case.source:
                 call = written.rstrip("(._") + ("()" if written.endswith("(") else "")
@@ -240,8 +160,8 @@ def cure_for(case: Case) -> str:
         cure = _SIGNALS[case.signal][1]
         return cure.replace("A C extension", f"The native code of {case.library}") if case.library else cure
     if case.reason is ExitReason.EXIT and not case.where and not case.kind and case.code not in (0, None):
-        return "os._exit, or a library that ends the process: " + REASONS[case.reason][1]
-    if case.kind and case.reason in _BY_EXCEPTION:
+        return "os._exit, or a library that ends the process: " + case.reason.row.cure
+    if case.kind and case.reason.row.by_exception:
         known = cure_of_error(
             case.kind,
             case.bases,
@@ -252,26 +172,4 @@ def cure_for(case: Case) -> str:
         )
         if known:
             return known
-    return REASONS[case.reason][1]
-
-
-_SAID: Final = frozenset(
-    {
-        ExitReason.IMPORT_ERROR,
-        ExitReason.START_ERROR,
-        ExitReason.AGENT_ERROR,
-        ExitReason.PROTOCOL_ERROR,
-        ExitReason.FRONT_LOST,
-    }
-)
-"""Reasons whose message says all that the general sentence does, and more."""
-
-_BY_EXCEPTION: Final = frozenset(
-    {
-        ExitReason.IMPORT_ERROR,
-        ExitReason.START_ERROR,
-        ExitReason.AGENT_ERROR,
-        ExitReason.MEMORY,
-        ExitReason.FILES,
-    }
-)
+    return case.reason.row.cure

@@ -19,22 +19,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from runtime.session.record import Exit, ExitReason
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit
 
 MAX_INPUTS: Final = 1000
-
-_DEATHS = frozenset(
-    {
-        ExitReason.SIGNAL,
-        ExitReason.MEMORY,
-        ExitReason.HANG,
-        ExitReason.AGENT_ERROR,
-        ExitReason.START_ERROR,
-        ExitReason.PIDS,
-        ExitReason.FILES,
-        ExitReason.PROTOCOL_ERROR,
-    }
-)
 
 
 def input_hash(endpoint: str, room: str, arguments: dict[str, Any]) -> str:
@@ -47,7 +35,9 @@ def input_hash(endpoint: str, room: str, arguments: dict[str, Any]) -> str:
 
 def is_death(exit: Exit) -> bool:
     """Whether an end says that the input may have killed the session."""
-    return exit.reason in _DEATHS or (exit.reason is ExitReason.EXIT and exit.code not in (0, None))
+    if exit.reason is ExitReason.EXIT and exit.code in (0, None):
+        return False
+    return exit.reason.row.is_death
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,55 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionSpec, SessionState
 from runtime.session.usage import Usage
-
-
-class ExitReason(StrEnum):
-    """Why a session ended; exactly one per generation of a session."""
-
-    FINISHED = "finished"
-    DISMISSED = "dismissed"
-    ROOM_ENDED = "room_ended"
-    ROOM_LOST = "room_lost"
-    ROOM_UNREACHABLE = "room_unreachable"
-    STOPPED = "stopped"
-    DEADLINE = "deadline"
-    IDLE = "idle"
-    DRAINED = "drained"
-    HANG = "hang"
-    MEMORY = "memory"
-    CPU = "cpu"
-    PIDS = "pids"
-    FILES = "files"
-    IMPORT_ERROR = "import_error"
-    START_ERROR = "start_error"
-    AGENT_ERROR = "agent_error"
-    EXIT = "exit"
-    SIGNAL = "signal"
-    PROTOCOL_ERROR = "protocol_error"
-    FRONT_LOST = "front_lost"
-    NODE_LOST = "node_lost"
-    QUARANTINED = "quarantined"
-
-    @property
-    def is_clean(self) -> bool:
-        """Nothing went wrong: the session ended because it was meant to."""
-        return self in _CLEAN
-
-
-_CLEAN = frozenset(
-    {
-        ExitReason.FINISHED,
-        ExitReason.DISMISSED,
-        ExitReason.ROOM_ENDED,
-        ExitReason.STOPPED,
-        ExitReason.IDLE,
-        ExitReason.DRAINED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from runtime.session.record import Exit, ExitReason
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 
 
@@ -28,27 +29,6 @@ class RestartPolicy(StrEnum):
     ALWAYS = "always"
 
 
-_FAILURES = frozenset(
-    {
-        ExitReason.ROOM_LOST,
-        ExitReason.ROOM_UNREACHABLE,
-        ExitReason.HANG,
-        ExitReason.MEMORY,
-        ExitReason.PIDS,
-        ExitReason.FILES,
-        ExitReason.IMPORT_ERROR,
-        ExitReason.START_ERROR,
-        ExitReason.AGENT_ERROR,
-        ExitReason.EXIT,
-        ExitReason.SIGNAL,
-        ExitReason.PROTOCOL_ERROR,
-        ExitReason.NODE_LOST,
-    }
-)
-# Budgets of a whole life: using one up is no failure, but an agent that is always there begins a new life.
-_SPENT = frozenset({ExitReason.DEADLINE, ExitReason.CPU})
-
-
 def wants(policy: RestartPolicy, exit: Exit) -> bool:
     """Whether the policy starts a session again that ended like this."""
     if policy is RestartPolicy.NEVER:
@@ -57,7 +37,13 @@ def wants(policy: RestartPolicy, exit: Exit) -> bool:
         return policy is RestartPolicy.ALWAYS
     if exit.failure is not None and exit.failure.kind == "RoomRefused":
         return False  # the room answered; asking again with the same token gets the same answer
-    return exit.reason in _FAILURES or (policy is RestartPolicy.ALWAYS and exit.reason in _SPENT)
+    match exit.reason.row.restart:
+        case "never":
+            return False
+        case "always":
+            return policy is RestartPolicy.ALWAYS
+        case "failure" | "patiently":
+            return True
 
 
 @dataclass(slots=True)
@@ -159,7 +145,7 @@ class Restarts:
             self._known[session_id] = known
         while known.times and now - known.times[0] >= rules.period_s:
             known.times.popleft()
-        if exit.reason is ExitReason.ROOM_UNREACHABLE:
+        if exit.reason.row.restart == "patiently":
             if known.unreachable_since is None or lived_s > 0:
                 known.unreachable_since = now
             if now - known.unreachable_since >= rules.room_s:

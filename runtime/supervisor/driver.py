@@ -17,8 +17,9 @@ from runtime.process.tree import describe
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.crash import CrashReport
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, Vitals
-from runtime.session.record import Exit, ExitReason
+from runtime.session.record import Exit
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings

@@ -29,7 +29,8 @@ from enum import Enum
 from typing import assert_never
 
 from runtime.errors import LocalProtocolError
-from runtime.session.record import Exit, ExitReason
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict
 from runtime.wire.control import Ended, Failed
@@ -145,7 +146,6 @@ Input = (
     | PipeClosed
     | Gone
 )
-_OF_TIME = (ExitReason.DEADLINE, ExitReason.IDLE)
 
 
 # ---- actions
@@ -330,13 +330,16 @@ class WorkerLifecycle:
     def _limit_exceeded(self, event: LimitExceeded, now: float) -> list[Action]:
         if self.state in (State.FORKING, State.KILLING):
             return []
-        if event.reason in _OF_TIME:
+        limit = event.reason.row.limit
+        if limit is None:
+            raise LocalProtocolError(f"{event.reason} is no limit")
+        if limit == "asked":
             if self.state not in (State.STARTING, State.READY):
                 return []
             self._because(event.reason, event.message)
             return [PublishStopping(event.reason), *self._end(now, self._settings.stop_s, event.reason)]
         self._because(event.reason, event.message)
-        if event.reason is ExitReason.PIDS:
+        if limit == "at_once":
             return self._kill(now)  # what forks wildly is not given another moment
         return self._kill_after_a_look(now)
 

@@ -20,9 +20,9 @@ from runtime.process.environment import BUNDLE_MARK, bundle_environment
 from runtime.process.handle import held
 from runtime.process.orphans import Orphans
 from runtime.session.events import Placed, SessionEvent
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import RelayPort
 from runtime.session.limit_layers import from_server
-from runtime.session.record import ExitReason
 from runtime.session.redaction import secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings

@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import runtime
-from runtime.session.record import Exit, ExitReason, Failure
+from runtime.session.exit_reasons import ExitReason, row_of
+from runtime.session.record import Exit, Failure
 from runtime.wire.control import PIPE_CUT_CODE, Ended, Failed
 
 PIPE_CUT = "its pipe to the server was cut at its end: closed by its own code, or full"
-
-_STOP_SENTENCES = {
-    ExitReason.STOPPED: "stopped by an operator",
-    ExitReason.DRAINED: "ended because the server was shut down",
-    ExitReason.ROOM_ENDED: "its room ended",
-}
 
 _STAGES = {
     "import": (ExitReason.IMPORT_ERROR, "its bundle could not be imported"),
@@ -37,13 +32,13 @@ _LIMIT_SIGNALS = {"SIGXFSZ": (ExitReason.FILES, "a file grew above its limit")}
 
 def of_stop(reason: ExitReason) -> str:
     """The sentence for a session that was asked to end."""
-    return _STOP_SENTENCES.get(reason, f"was stopped: {reason.value}")
+    return reason.row.message or f"was stopped: {reason.value}"
 
 
 def of_last_word(said: Ended) -> Exit:
     """The worker says that it is over; it may say anything, and is believed in what is its to say."""
-    allowed = (ExitReason.FINISHED, ExitReason.DISMISSED, ExitReason.ROOM_ENDED, ExitReason.ROOM_LOST)
-    reason = next((reason for reason in allowed if reason.value == said.reason), ExitReason.FINISHED)
+    row = row_of(said.reason)
+    reason = ExitReason(said.reason) if row is not None and row.worker_says else ExitReason.FINISHED
     return Exit(reason=reason, message=said.message or reason.value)
 
 
@@ -105,7 +100,7 @@ def code_and_signal(status: int | None) -> tuple[int | None, int | None]:
 
 def with_line(exit: Exit, stack: str) -> Exit:
     """Add where it was to the sentence of a limit that some line of its code ran into."""
-    if exit.reason not in (ExitReason.MEMORY, ExitReason.CPU) or exit.failure is not None:
+    if not exit.reason.row.has_line or exit.failure is not None:
         return exit
     line = innermost_line(stack)
     return replace(exit, message=f"{exit.message}; at {line}") if line else exit

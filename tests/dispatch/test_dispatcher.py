@@ -16,10 +16,10 @@ from runtime.errors import BundleImportFailed, EndpointNotFound, JournalUnusable
 from runtime.metrics import Metrics
 from runtime.session.admission import Duplicate, Refused
 from runtime.session.events import Status
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
-from runtime.session.record import ExitReason
 from runtime.session.usage import total
 from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall

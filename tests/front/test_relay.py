@@ -8,7 +8,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from runtime.front.http.socket import MAX_WAITING_COUNT
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.wire.signature import meshagent_signature
 from tests.fakes import FakePlacement
 from tests.patience import PATIENCE

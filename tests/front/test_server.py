@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 
 from runtime.errors import BundleNotFound, ConfigError, JournalUnusable
 from runtime.front.server import Server
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.settings import load_settings
 from tests.fakes import FakePlacement, endpoint
 from tests.patience import PATIENCE

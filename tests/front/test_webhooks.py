@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.wire.signature import meshagent_signature, standard_headers
 from runtime.wire.webhook import encode
 from tests.fakes import FakePlacement, endpoint

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from runtime.session.events import Exited, Warned
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -14,7 +14,7 @@ import pytest
 
 from runtime.errors import EndpointNotFound
 from runtime.session.events import Exited, Started
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

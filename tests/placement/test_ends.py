@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from runtime.session.events import Exited, Ready, Released, SessionEvent
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

@@ -13,7 +13,7 @@ import pytest
 
 from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from runtime.supervisor.watch.cgroups import Cgroups
 from tests.patience import PATIENCE

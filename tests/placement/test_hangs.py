@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.session.events import Exited, Ready, Warned
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

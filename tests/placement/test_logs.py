@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.session.events import Exited, Warned
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

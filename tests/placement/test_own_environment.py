@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from tests.interop.environments import MAKE_S, provide_by_uv, provide_plain
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(MAKE_S)]

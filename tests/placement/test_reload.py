@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

@@ -17,7 +17,7 @@ from runtime.front.operator.crash_bundle import crash_bundle
 from runtime.front.operator.crashes import report_json
 from runtime.session.crash import CrashReport, to_json
 from runtime.session.events import Exited, Released
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from tests.patience import PATIENCE
 

@@ -16,7 +16,7 @@ from websockets.http11 import Request, Response
 
 from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 from runtime.session.events import Exited, Ready
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionSpec, new_session_id
 from tests.interop.environments import MAKE_S, VERSIONS, installed, provide, write_bundle
 from tests.patience import PATIENCE

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from runtime.session.crash import MAX_REPORT_BYTES, CrashReport, bare, fingerprint, from_json, to_json
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import LogLine
-from runtime.session.record import Exit, ExitReason, Failure, SessionRecord
+from runtime.session.record import Exit, Failure, SessionRecord
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use, UsePoint
 from runtime.wire.trace import Excerpt, Frame, TaskTrace

@@ -15,7 +15,8 @@ import pytest
 from runtime.errors import JournalUnusable
 from runtime.session.crash import Code, CrashReport
 from runtime.session.crash_store import MAX_WAITING, PER_GROUP_COUNT, CrashStore
-from runtime.session.record import Exit, ExitReason
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from runtime.errors import JournalUnusable
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.journal import _MIGRATIONS, Journal
 from runtime.session.quarantine import MAX_INPUTS, Parked
-from runtime.session.record import Exit, ExitReason, Failure, SessionRecord
+from runtime.session.record import Exit, Failure, SessionRecord
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.usage import MAX_DAYS, DayRow, Usage
 

@@ -4,8 +4,9 @@ import pytest
 
 from runtime.errors import InvalidTransition, SessionNotFound
 from runtime.session.events import Exited, Placed, Ready, Released, Started, Status, Stopping
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.ledger import Ledger
-from runtime.session.record import Exit, ExitReason, SessionRecord
+from runtime.session.record import Exit, SessionRecord
 from runtime.session.spec import SessionId, SessionSpec
 
 pytestmark = pytest.mark.unit

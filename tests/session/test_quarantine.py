@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.quarantine import Parked, Quarantine, input_hash, is_death
-from runtime.session.record import Exit, ExitReason
+from runtime.session.record import Exit
 
 pytestmark = pytest.mark.unit
 

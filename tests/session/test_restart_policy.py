@@ -8,7 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from runtime.session.record import Exit, ExitReason, Failure
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit, Failure
 from runtime.session.restart import Again, GivenUp, RestartPolicy, RestartRules, Restarts, wants
 from runtime.session.spec import SessionId
 

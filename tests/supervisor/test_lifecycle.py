@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from runtime.errors import LocalProtocolError
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.lifecycle import (
     Action,

@@ -16,7 +16,7 @@ import pytest
 
 from runtime.errors import EndpointNotFound
 from runtime.session.events import Exited, Ready, Warned
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from tests.zoo.conftest import conversation
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -1,6 +1,7 @@
 /** What stands around every page: navigation, connection, theme, keys, toasts, dialogs. */
 import { cx, html, useEffect, useMemo, useRef, useState } from "./core/html.js";
 import { checkAccess, denied, get, post } from "./core/api.js";
+import { meaning } from "./core/ends.js";
 import { plural } from "./core/format.js";
 import { GO, helpOpen, layers } from "./core/keys.js";
 import { connection, crashes, lastNews, now, onHappened, overview, reconnect, rooms, serverNow } from "./core/live.js";
@@ -119,7 +120,7 @@ function Lost() {
 function tell(event) {
   const type = event.type ?? event.kind;
   // What a server that ended took with it is told by the next one, all at once: the table says it, notes would be too many.
-  if (type !== "session.crashed" || event.reason === "front_lost") return;
+  if (type !== "session.crashed" || meaning(event.reason).whose === "server") return;
   const where = url("/sessions", event.session, "crash");
   if (location.pathname.startsWith(url("/sessions", event.session))) return;
   const siblings = event.siblings ? ` ${plural(event.siblings, "other session")} untouched.` : "";

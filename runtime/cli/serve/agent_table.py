@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.cli.terminal import clean
+from runtime.session.exit_reasons import row_of
 
 HEADER = ("endpoint", "identity", "class", "process", "state")
-_CLEAN_ENDS = frozenset({"finished", "dismissed", "room_ended", "stopped", "idle", "drained"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ def _session_row(
         text = f"● in room {worker['room']}" + (f"  (joined {took:.0f} ms)" if took is not None else "")
     elif state == "exited":
         exit_ = worker.get("exit") or {}
-        is_clean = exit_.get("reason") in _CLEAN_ENDS
-        state, mark = ("ended", "○") if is_clean else ("crashed", "✗")
+        known = row_of(str(exit_.get("reason")))
+        state, mark = ("ended", "○") if known is not None and known.is_clean else ("crashed", "✗")
         text = f"{mark} {end_text(exit_)}"
     elif last := (worker.get("restart") or {}).get("last_exit"):
         # It failed and is tried again; whoever waits for the table need not wait for the last attempt.

@@ -14,6 +14,7 @@ import typer
 
 from runtime.cli.options import Form, Url
 from runtime.cli.terminal import Output, clean, note, paint, say, show
+from runtime.session.exit_reasons import row_of
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api
@@ -334,18 +335,12 @@ def _tell(one: Outcome) -> None:
 
 def _ends(one: Outcome) -> str:
     words = {
-        "agent_error": "crashed, reported",
-        "exit": "exited, reported",
-        "signal": "crashed, reported",
-        "hang": "hung, killed",
-        "memory": "out of memory, killed",
-        "pids": "process limit, killed",
-        "files": "file limit",
         "throttled": "throttled, lives on",
         "frozen": "frozen, ends when asked",
         "": f"still alive after {_ENDS_S:.0f} s",
     }
-    return words.get(one.reason, one.reason.replace("_", " "))
+    row = row_of(one.reason)
+    return row.brief if row is not None else words.get(one.reason, one.reason.replace("_", " "))
 
 
 def _line(cells: tuple[str, ...]) -> str:

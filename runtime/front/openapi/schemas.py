@@ -19,7 +19,7 @@ from runtime.front.openapi.terms import (
     an_object,
     ref,
 )
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 
 SCHEMAS: Final[dict[str, Any]] = {
     "Webhook": an_object(

@@ -19,9 +19,10 @@ from runtime.rooms.room import SERVER_ONLY
 from runtime.session.crash import Code, CrashReport, Recorded, fingerprint
 from runtime.session.cures import Case, cure_for, sentence_for
 from runtime.session.events import Warned
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import LogLine, MessageSeen
 from runtime.session.native import library_in, own_frame, was_waiting
-from runtime.session.record import Exit, ExitReason
+from runtime.session.record import Exit
 from runtime.session.redaction import Redactor, secrets_in
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use

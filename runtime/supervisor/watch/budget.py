@@ -20,7 +20,7 @@ from typing import Final
 
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 
 SOFT: Final = 0.8

@@ -13,8 +13,8 @@ from runtime.process.brake import Brake, give_way
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
 from runtime.process.worker_process import WorkerProcess
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.native import waits_in_python
-from runtime.session.record import ExitReason
 from runtime.session.spec import Limits
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import verdict

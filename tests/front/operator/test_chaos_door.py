@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

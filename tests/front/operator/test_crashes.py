@@ -15,8 +15,9 @@ import pytest
 from runtime.front.server import CRASHES_FILE
 from runtime.session.crash import Code, CrashReport, PipeTraffic
 from runtime.session.events import Exited, Released
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import LogLine, MessageSeen
-from runtime.session.record import Exit, ExitReason, Failure
+from runtime.session.record import Exit, Failure
 from runtime.session.spec import SessionId
 from runtime.session.use import Use, UsePoint
 from runtime.wire.trace import Excerpt, Frame, TaskTrace

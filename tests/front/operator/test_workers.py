@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import BundleInfo, LogLine, MessageSeen
-from runtime.session.record import ExitReason
 from runtime.session.use import UsePoint
 from tests.fakes import FakePlacement, endpoint
 

@@ -9,8 +9,8 @@ import pytest
 
 from runtime.front.operator import events
 from runtime.front.studio import live
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import BundleInfo, Vitals
-from runtime.session.record import ExitReason
 from runtime.session.use import UsePoint
 from tests.front.conftest import read_head, request
 from tests.patience import PATIENCE

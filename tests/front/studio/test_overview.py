@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from runtime.front.studio.overview import HISTORY_COUNT, MAX_ENDPOINTS, OTHER, Overview
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import BundleInfo, Capacity, Vitals
-from runtime.session.record import ExitReason
 from tests.fakes import FakePlacement, endpoint
 from tests.patience import PATIENCE
 

@@ -9,8 +9,9 @@ import pytest
 from runtime.process.traffic import Traffic
 from runtime.session.crash import MAX_REPORT_BYTES, CrashReport, to_json
 from runtime.session.events import Warned
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import LogLine, MessageSeen
-from runtime.session.record import Exit, ExitReason, Failure
+from runtime.session.record import Exit, Failure
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.supervisor.reports.post_mortem import LOG_LINES, PostMortem

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
-from runtime.session.record import ExitReason
+from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from runtime.supervisor.watch.budget import Budget, Excess, Finding, NearLimit, Pause
 

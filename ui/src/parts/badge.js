@@ -1,14 +1,12 @@
 /** A state as a shape, a colour and a word: readable without the colour. */
+import { isClean, meaning } from "../core/ends.js";
 import { instant } from "../core/format.js";
 import { cx, html } from "../core/html.js";
 import { now } from "../core/live.js";
 
 /** How long a warning about a session is told. */
 const WARNED_MS = 15_000;
-const CLEAN = new Set(["finished", "dismissed", "room_ended", "stopped", "idle", "drained"]);
-
-/** Whether an exit reason means that nothing went wrong. */
-export const isClean = (reason) => CLEAN.has(reason);
+export { isClean };
 
 /** A reason as words: `room_lost` -> `room lost`. */
 export const words = (code) => String(code ?? "").replaceAll("_", " ");
@@ -26,8 +24,8 @@ export function condition(row) {
 function judged(row) {
   const last = row.restart?.last_exit;
   if (row.exit) {
-    if (isClean(row.exit.reason)) return { tone: "idle", word: words(row.exit.reason), sentence: row.exit.message };
-    return { tone: "bad", word: row.exit.reason === "hang" ? "hung" : "crashed", sentence: row.exit.message };
+    const { tone, word } = meaning(row.exit.reason);
+    return { tone, word, sentence: row.exit.message };
   }
   if (row.restart?.at) return { tone: "bad", word: "restarting", sentence: last?.message ?? "" };
   if (row.state === "ready" && row.warned && instant(row.warned.at) > now.peek() - WARNED_MS) {

@@ -1,4 +1,5 @@
 /** What came after a crash: of the session itself, and of those beside it.  Pure. */
+import { meaning } from "../../core/ends.js";
 import { duration, instant, plural } from "../../core/format.js";
 
 const ENDING_WITH_IT_MS = 1000;
@@ -21,11 +22,12 @@ export function next(report, worker, now_ms) {
     const wait_s = restart.at ? (instant(restart.at) - now_ms) / 1000 : 0;
     return { tone: "warn", text: wait_s > 0.5 ? `It is started again in ${duration(wait_s)}.` : "It is being started again." };
   }
-  if (worker.exit.reason === "quarantined") return { tone: "bad", text: "Its input is parked: it killed its sessions again and again. It can be released on the page of crashes." };
+  const meant = meaning(worker.exit.reason);
+  if (meant.whose === "input") return { tone: meant.tone, text: meant.aftermath };
   const given = /; (given up .*)$/.exec(worker.exit.message ?? "");
   if (given) return { tone: "bad", text: `It was ${given[1]}.` };
   if (restart.policy === "never") return { tone: "idle", text: "It was not started again: its restart policy is never. A new call starts another session." };
-  return { tone: "idle", text: "It was not started again; a new call starts another session." };
+  return { tone: "idle", text: meant.aftermath };
 }
 
 const words = (state) => (state === "ready" ? "ready and works" : state.replaceAll("_", " "));
