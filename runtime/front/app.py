@@ -44,8 +44,11 @@ class FrontApp(Quart):
     asgi_websocket_class = BoundedConnection
     methods: Methods
 
-    async def make_default_options_response(self) -> Response:
-        """What OPTIONS answers: the methods that the path really has."""
+    async def make_default_options_response(self, *_: object) -> Response:
+        """What OPTIONS answers: the methods that the path really has.
+
+        Quart 0.23 (Python 3.13 and newer) hands over its context, older releases nothing.
+        """
         allowed = self.methods.of(request.path)
         if not allowed:
             raise NotFound
