@@ -9,7 +9,7 @@ ARGS ?=
 # Two workers: much of the time goes to waiting for processes.  PYTEST_ARGS="-n 0 -k name" for one test.
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help run test test-unit test-interop lint bench ui ui-check screenshots lock clean
+.PHONY: help run test test-unit test-interop lint bench docs docs-serve ui ui-check screenshots lock clean
 
 help:
 	@echo "make run     serve the agents of agents/ and call them into the room demo"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-interop  the tests with MeshAgent's real SDK alone (needs a Python 3.13)"
 	@echo "make lint    lint and types alone"
 	@echo "make bench   measure starts and latencies"
+	@echo "make docs    build the documentation into docs/site, strict;  make docs-serve shows it while you write"
 	@echo "make ui      build Studio into runtime/front/studio/static (needs Node 20 and npm)"
 	@echo "make ui-check  prove that runtime/front/studio/static is what ui/ builds, run the tests of ui/"
 	@echo "make screenshots  take the pictures of Studio again (needs chromium)"
@@ -45,6 +46,13 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(PY) -m bench $(ARGS)
 
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --config-file docs/mkdocs.yml
+	@echo "docs/site/index.html"
+
+docs-serve: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs serve --config-file docs/mkdocs.yml --dev-addr 127.0.0.1:8000 $(ARGS)
+
 ui: ui/node_modules/.installed $(VENV)/.linked
 	$(PY) ui/exit_reasons.py
 	cd ui && node build.mjs
@@ -58,7 +66,7 @@ ui/node_modules/.installed: ui/package-lock.json
 	@touch $@
 
 screenshots: $(VENV)/.installed-dev
-	$(PY) docs/studio/shoot.py
+	$(PY) docs/shoot.py
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
@@ -67,7 +75,7 @@ lock:
 	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .venv-interop .venv-matrix ui/node_modules .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-interop .venv-matrix ui/node_modules docs/site .bulkhead .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment

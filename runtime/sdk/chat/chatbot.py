@@ -39,7 +39,7 @@ class ChatBot(SingleRoomAgent):
     Every argument may be left out.
 
     Args:
-        name, title, description, labels, annotations: As of every agent.
+        name: As of every agent; so are ``title``, ``description``, ``labels`` and ``annotations``.
         requires: As of every agent; the model may call the tools of the toolkits among them.
         llm_adapter: The model; None is an `OpenAIResponsesAdapter`.
         tool_adapter: Turns tool results into text; the adapter does it without one.

@@ -47,8 +47,10 @@ class OpenAIResponsesAdapter(LLMAdapter):
         parallel_tool_calls: Whether calls of one round run at the same time.
         max_rounds: How often a turn may ask the model; in the last round it may call no tool.
         usage_handler: Hears what each request cost.
-        reasoning_effort, response_options, provider, log_requests, mode, kwargs: As in MeshAgent's adapter;
-            `reasoning_effort` and `response_options` go into the request, the rest is accepted and unused.
+        reasoning_effort: As in MeshAgent's adapter; goes into the request.
+        response_options: As in MeshAgent's adapter; goes into the request.
+        provider: Accepted and unused, as are ``log_requests``, ``mode`` and what MeshAgent's adapter may
+            take beyond.
         backend: The model itself, for tests and for other providers.
     """
 

@@ -1,4 +1,4 @@
-"""Take the screenshots of Studio that README.md and docs/STUDIO.md show, of a real server and real agents.
+"""Take the screenshots of Studio that README.md and the documentation show, of a real server and real agents.
 
     make screenshots
 
@@ -17,7 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from tests.studio.conftest import HERE, ROOM, ROOT, Studio, chromium, serving
 
-OUT = Path(__file__).resolve().parent
+OUT = Path(__file__).resolve().parent / "pages" / "studio"
 SIZE = {"width": 1280, "height": 800}
 MAX_BYTES = 150_000
 CURVES_S = 45
@@ -25,7 +25,7 @@ QUESTIONS = ("hello", "What time is it in Tokyo?", "Convert 5 km to miles, pleas
 
 
 def main() -> int:
-    """Write the pictures beside this file; the status says whether each is small enough."""
+    """Write the pictures into pages/studio; the status says whether each is small enough."""
     with (
         tempfile.TemporaryDirectory(prefix="bulkhead-") as folder,
         serving(Path(folder), [agents(Path(folder))], **KNOBS) as studio,
