@@ -125,7 +125,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "meshagent.agents.chat": {
         "ChatBot": "sdk.chat.chatbot:ChatBot",
         "ChatBotBase": "sdk.chat.chatbot:ChatBot",
-        "ChatThreadContext": "sdk.chat.chat_thread:ChatThreadContext",
+        "ChatThreadContext": "sdk.chat.chat_hooks:ChatThreadContext",
     },
     "meshagent.agents.context": _CONTEXT,
     "meshagent.agents.task_runner": {"TaskRunner": _AGENT["TaskRunner"], **_CONTEXT},

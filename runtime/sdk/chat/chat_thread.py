@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ProtocolError, RoomError, RuntimeServiceError
 from runtime.model.contract import rules_of
 from runtime.sdk.chat.answer_writer import AnswerWriter
+from runtime.sdk.chat.chat_hooks import ChatHooks, ChatThreadContext
 from runtime.sdk.chat.chat_message import Said
 from runtime.sdk.chat.reply_decision import LOOK_BACK, Question
 from runtime.sdk.chat.thread import Thread, ThreadMessage
@@ -23,7 +23,6 @@ from runtime.sdk.meter import meter
 from runtime.sdk.room.participant import Participant
 
 if TYPE_CHECKING:
-    from runtime.sdk.chat.chatbot import ChatBot
     from runtime.sdk.room.client import RoomClient
 
 MAX_WAITING = 32
@@ -31,23 +30,6 @@ HISTORY_MESSAGES = 100
 MAX_LOGGED_CHARS = 4_000
 
 _log = logging.getLogger("chat")
-
-
-@dataclass(slots=True)
-class ChatThreadContext:
-    """What a chatbot's hooks are given about a thread.
-
-    Args:
-        chat: What the model is told.
-        path: The thread's document; empty for a chat without one.
-        thread: The document; None for a chat without one.
-        participants: Who of the thread is in the room now, the bot left out.
-    """
-
-    chat: AgentChatContext
-    path: str = ""
-    thread: Thread | None = None
-    participants: list[Participant] = field(default_factory=list)
 
 
 class ChatThread:
@@ -58,7 +40,7 @@ class ChatThread:
         path: The document; empty for a chat without one, whose answers go to the asker alone.
     """
 
-    def __init__(self, bot: ChatBot, room: RoomClient, path: str) -> None:
+    def __init__(self, bot: ChatHooks, room: RoomClient, path: str) -> None:
         self.path = path
         self._bot = bot
         self._room = room

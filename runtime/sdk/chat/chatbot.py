@@ -13,8 +13,9 @@ from typing import Any
 
 from runtime.errors import RoomError
 from runtime.sdk.agent import SingleRoomAgent
+from runtime.sdk.chat.chat_hooks import ChatThreadContext
 from runtime.sdk.chat.chat_message import said_from
-from runtime.sdk.chat.chat_thread import ChatThread, ChatThreadContext
+from runtime.sdk.chat.chat_thread import ChatThread
 from runtime.sdk.chat.reply_decision import Question, decide
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.adapter import LLMAdapter

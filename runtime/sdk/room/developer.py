@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.errors import RoomError
 from runtime.sdk.emitter import Emitter, Listener
+from runtime.sdk.room.exchange import RoomExchange
 from runtime.wire.room import Message
-
-if TYPE_CHECKING:
-    from runtime.sdk.room.client import RoomClient
 
 MAX_SENDING_COUNT = 256
 
@@ -22,7 +20,7 @@ _log = logging.getLogger("room.developer")
 class DeveloperClient:
     """What ``room.developer`` is.  Event for ``on`` after ``enable``: ``log`` (type, data)."""
 
-    def __init__(self, room: RoomClient) -> None:
+    def __init__(self, room: RoomExchange) -> None:
         self._room = room
         self._events = Emitter()
         self._sending: set[asyncio.Task[None]] = set()

@@ -6,16 +6,14 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.errors import RoomError, RoomFull
 from runtime.sdk.emitter import Emitter, Listener
 from runtime.sdk.meter import meter
+from runtime.sdk.room.exchange import RoomExchange
 from runtime.sdk.room.participant import Participant, RemoteParticipant
 from runtime.wire.room import Message
-
-if TYPE_CHECKING:
-    from runtime.sdk.room.client import RoomClient
 
 MAX_SENDING_COUNT = 1024
 
@@ -40,7 +38,7 @@ class MessagingClient:
     ``participant_attributes_updated`` (participant=RemoteParticipant), ``messaging_enabled``.
     """
 
-    def __init__(self, room: RoomClient) -> None:
+    def __init__(self, room: RoomExchange) -> None:
         self._room = room
         self._events = Emitter()
         self._participants: dict[str, RemoteParticipant] = {}

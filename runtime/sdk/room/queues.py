@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runtime.sdk.room.exchange import RoomExchange
 from runtime.wire.content import JsonContent, TextContent
-
-if TYPE_CHECKING:
-    from runtime.sdk.room.client import RoomClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +21,7 @@ class Queue:
 class QueuesClient:
     """What ``room.queues`` is."""
 
-    def __init__(self, room: RoomClient) -> None:
+    def __init__(self, room: RoomExchange) -> None:
         self._room = room
 
     async def list(self) -> list[Queue]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import uuid4
 
+from runtime.sdk.room.exchange import RoomExchange
 from runtime.sdk.room.participant import Participant
 from runtime.sdk.room.room_exception import RoomException
 from runtime.wire.content import Content, EmptyContent, JsonContent
 
-if TYPE_CHECKING:
-    from runtime.sdk.room.client import RoomClient
-    from runtime.sdk.room.requirements import Requirement
+
+class Needed(Protocol):
+    """Something that must be in the room for a task, such as a `Requirement`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The form in which it travels."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ class ToolkitDescription:
 class AgentsClient:
     """What ``room.agents`` is."""
 
-    def __init__(self, room: RoomClient) -> None:
+    def __init__(self, room: RoomExchange) -> None:
         self._room = room
 
     async def make_call(
@@ -89,7 +94,7 @@ class AgentsClient:
         agent: str,
         arguments: Mapping[str, Any],
         on_behalf_of: Participant | None = None,
-        requires: Sequence[Requirement] | None = None,
+        requires: Sequence[Needed] | None = None,
         attachment: bytes | None = None,
     ) -> JsonContent:
         """Give a task to the agent of that name and wait for its answer, in ``.json``.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.sdk.emitter import Emitter, Listener
+from runtime.sdk.room.exchange import RoomExchange
 from runtime.sdk.room.room_exception import RoomException
 from runtime.wire.content import FileContent, JsonContent
 from runtime.wire.room import Message
-
-if TYPE_CHECKING:
-    from runtime.sdk.room.client import RoomClient
 
 CHUNK_BYTES = 1024 * 1024
 """Bytes of one write of ``upload``: small enough that other messages get their turn in between."""
@@ -41,7 +39,7 @@ class StorageClient:
     Events for ``on``: ``file.updated`` and ``file.deleted``, each with path and participant_id.
     """
 
-    def __init__(self, room: RoomClient) -> None:
+    def __init__(self, room: RoomExchange) -> None:
         self._room = room
         self._events = Emitter()
         room.on_push("storage.file.", self._changed)

@@ -13,17 +13,15 @@ import base64
 import binascii
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pycrdt import merge_updates
 
 from runtime.errors import NotFound, ProtocolError, RemoteProtocolError, RoomError, RoomFull, RoomLost
 from runtime.sdk.room.document import Document
+from runtime.sdk.room.exchange import RoomExchange
 from runtime.wire.content import JsonContent
 from runtime.wire.room import Message
-
-if TYPE_CHECKING:
-    from runtime.sdk.room.client import RoomClient
 
 BATCH_S = 0.005
 OPEN_TIMEOUT_S = 30.0
@@ -46,7 +44,7 @@ class SyncClient:
 
     def __init__(
         self,
-        client: RoomClient,
+        client: RoomExchange,
         *,
         batch_s: float = BATCH_S,
         open_timeout_s: float = OPEN_TIMEOUT_S,
@@ -192,7 +190,7 @@ class SyncClient:
 class _Open:
     """One open document and the task that sends its changes."""
 
-    def __init__(self, client: RoomClient, path: str, batch_s: float) -> None:
+    def __init__(self, client: RoomExchange, path: str, batch_s: float) -> None:
         self.path = path
         self.document = Document()
         self.schema: dict[str, Any] = {}
