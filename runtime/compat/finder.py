@@ -20,6 +20,9 @@ from typing import Any
 from runtime.compat import overlay
 from runtime.compat.names import NAMES
 
+_PACKAGE = __name__.partition(".")[0]
+"""Ours, by the name it has in this process; see `lending`."""
+
 
 def install() -> None:
     """Make the names importable in this process; a second call does nothing.
@@ -58,7 +61,7 @@ class _Module(ModuleType):
                 name=self.__name__,
             )
         module, _, attribute = home.partition(":")
-        value = getattr(importlib.import_module(f"runtime.{module}"), attribute)
+        value = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), attribute)
         self.__dict__[name] = value
         return value
 

@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+_PACKAGE = __name__.partition(".")[0]
 _SERVICES = "meshagent.api.services"
 _OTEL = "meshagent.otel"
 
@@ -140,11 +141,11 @@ class _OurOtel(Loader):
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__dict__["otel_config"] = importlib.import_module("runtime.sdk.otel").otel_config
+        module.__dict__["otel_config"] = importlib.import_module(f"{_PACKAGE}.sdk.otel").otel_config
 
 
 def _our_host() -> type[Any]:
-    host: type[Any] = importlib.import_module("runtime.sdk.host").ServiceHost
+    host: type[Any] = importlib.import_module(f"{_PACKAGE}.sdk.host").ServiceHost
     return host
 
 

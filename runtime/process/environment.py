@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from runtime.process.agents_env import FOR_AGENTS
 
@@ -22,7 +20,6 @@ BUNDLE_MARK = "BULKHEAD_INTERNAL_BUNDLE"
 """Stands in the environment of every zygote, so of all that descends from one."""
 
 _ALWAYS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
-_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def bundle_environment(
@@ -49,9 +46,6 @@ def bundle_environment(
     seen[BUNDLE_MARK] = "1"
     # Importing pyarrow starts a thread of its allocator, and a program with a thread cannot be forked from.
     seen.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
-    if not any(Path(entry).resolve() == _ROOT for entry in sys.path if "site-packages" in entry):
-        # Run from a checkout: the zygote must find this package as we did.
-        seen["PYTHONPATH"] = ":".join(part for part in (str(_ROOT), seen.get("PYTHONPATH", "")) if part)
     return seen
 
 

@@ -24,7 +24,7 @@ _KINDS: dict[str, Kind] = {
     "Tool": "tool",
     "BaseTool": "tool",
 }
-_HOMES = ("runtime.sdk.", "meshagent.")
+_HOMES = (f"{__name__.rpartition('.')[0]}.", "meshagent.")
 _PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+")
 
 

@@ -287,7 +287,7 @@ class ServiceHost:
             raise InvalidTransition("the service host is started already", cure="Stop it first.")
         # Found by name when it is needed: agents import this module in every worker, and a worker must
         # neither load the HTTP server nor depend on it.
-        module = importlib.import_module("runtime.front.server")
+        module = importlib.import_module(f"{__name__.partition('.')[0]}.front.server")
         server: Server = module.LocalServer(
             bundle=self._program(),
             host=self.host,

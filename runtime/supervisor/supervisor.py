@@ -87,6 +87,7 @@ class Supervisor:
             env=bundle_env,
             environments=environments,
             changed=changed,
+            is_alone=not owns_process,
         )
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self._drivers: dict[SessionId, Driver] = {}

@@ -6,20 +6,17 @@ The program runs as ``__main__``, unchanged: its last line, ``asyncio.run(servic
 
 from __future__ import annotations
 
-import hashlib
-import io
-import linecache
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from runtime.compat import finder
 from runtime.errors import BundleError
 from runtime.sdk import host
 from runtime.sdk.endpoint import Endpoint, is_hostable
+from runtime.worker.program import Program
 
 MAX_ENDPOINTS = 200
 
@@ -29,7 +26,7 @@ class LoadedBundle:
     """A bundle whose program has run.
 
     Attributes:
-        folder: Where its program lives; on the import path.
+        folder: Where its program lives.
         endpoints: By path.
         name: The service's name; empty when it has none.
         sha256: Of the program's file as it was run, in hexadecimal.
@@ -43,12 +40,7 @@ class LoadedBundle:
     modified_at: float = 0.0
 
 
-def program_of(source: Path) -> Path:
-    """The program of a bundle: the file itself, or ``main.py`` in the folder."""
-    return source / "main.py" if source.is_dir() else source
-
-
-def load(source: Path) -> LoadedBundle:
+def load(program: Program) -> LoadedBundle:
     """Run the bundle's program in this process.
 
     Whatever the program raises is passed on; what it declared before an exit without error counts.
@@ -56,20 +48,10 @@ def load(source: Path) -> LoadedBundle:
     Raises:
         BundleError: It declares nothing that could be served, or too much.
     """
-    program = program_of(source).resolve()
     finder.install()
-    module = ModuleType("__main__")
-    module.__file__ = str(program)
-    module.__dict__["__builtins__"] = __builtins__
-    sys.modules["__main__"] = module
-    sys.argv = [str(program)]
-    sys.path.insert(0, str(program.parent))
-    source_bytes = program.read_bytes()
-    modified_at = program.stat().st_mtime
-    _remember(program, source_bytes)
     with host.loading():
         try:
-            exec(compile(source_bytes, str(program), "exec"), module.__dict__)
+            program.run()
         except host.HostDeclared:
             pass
         except SystemExit as exit_:
@@ -78,41 +60,33 @@ def load(source: Path) -> LoadedBundle:
         hosts = list(host.declared())
     endpoints = [endpoint for service in hosts for endpoint in service.endpoints]
     if not endpoints:
-        endpoints = _classes_of(module, program)
+        endpoints = _classes_of(program.file)
     if not endpoints:
         raise BundleError(
-            f"{program.name} declares no endpoint",
+            f"{program.file.name} declares no endpoint",
             cure='Make a ServiceHost and put @service.path("/name", identity="name") above a class.',
         )
     if len(endpoints) > MAX_ENDPOINTS:
-        raise BundleError(f"{program.name} declares {len(endpoints)} endpoints; {MAX_ENDPOINTS} are the most")
+        raise BundleError(
+            f"{program.file.name} declares {len(endpoints)} endpoints; {MAX_ENDPOINTS} are the most"
+        )
     by_path: dict[str, Endpoint] = {}
     for endpoint in endpoints:
         if endpoint.path in by_path:
             raise BundleError(
-                f"{program.name} declares {endpoint.path} twice", cure="Give each its own path."
+                f"{program.file.name} declares {endpoint.path} twice", cure="Give each its own path."
             )
         by_path[endpoint.path] = endpoint
     name = next((service.name for service in hosts if service.name), "") or ""
-    digest = hashlib.sha256(source_bytes).hexdigest()
-    return LoadedBundle(program.parent, by_path, name, digest, modified_at)
+    return LoadedBundle(program.folder, by_path, name, program.sha256, program.modified_at)
 
 
-def _remember(program: Path, source: bytes) -> None:
-    """Tracebacks show the lines that run here, also when the file is edited later."""
-    try:
-        lines = io.TextIOWrapper(io.BytesIO(source), "utf-8").readlines()
-    except UnicodeDecodeError:
-        return  # another encoding: read from the file when it is needed
-    linecache.cache[str(program)] = (len(source), None, lines, str(program))
-
-
-def _classes_of(module: ModuleType, program: Path) -> list[Endpoint]:
+def _classes_of(program: Path) -> list[Endpoint]:
     """A file without a ServiceHost: each agent, tool or toolkit class defined in it is served."""
     stem = program.parent.name if program.name == "main.py" else program.stem
     found: list[type[Any]] = [
         value
-        for value in vars(module).values()
+        for value in vars(sys.modules["__main__"]).values()
         if isinstance(value, type) and value.__module__ == "__main__" and is_hostable(value)
     ]
     service = host.ServiceHost()

@@ -6,6 +6,7 @@ of its exception is, for there is no other way to the message, and is given half
 
 from __future__ import annotations
 
+import functools
 import linecache
 import os
 import signal
@@ -247,7 +248,12 @@ def _no_longer_than(seconds: float) -> Iterator[None]:
 
 
 def _is_below(filename: str, folder: Path) -> bool:
-    return filename.startswith(f"{folder}/") and "/site-packages/" not in filename
+    # A program that was started by a link finds its modules where the link leads.
+    within = (f"{folder}/", f"{_real(str(folder))}/")
+    return filename.startswith(within) and "/site-packages/" not in filename
+
+
+_real = functools.lru_cache(maxsize=8)(os.path.realpath)
 
 
 def _cut_middle(text: str, times: int) -> str:

@@ -28,9 +28,14 @@ _OURS: Final = str(Path(__file__).resolve().parents[1]) + "/"
 
 
 class Misses(MetaPathFinder):
-    """Asked last of all: notes the modules that nobody found, and finds none itself."""
+    """Asked last of all: notes the modules that nobody found, and finds none itself.
 
-    def __init__(self) -> None:
+    Args:
+        folders: Where the program finds modules beside its path.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
         self._names: dict[str, Sequence[str] | None] = {}
 
     def note(self) -> None:
@@ -48,7 +53,7 @@ class Misses(MetaPathFinder):
         """The files and folders that would make the missing modules."""
         for fullname, path in self._names.items():
             name = fullname.rpartition(".")[2]
-            for folder in sys.path if path is None else path:
+            for folder in (*sys.path, *map(str, self._folders)) if path is None else path:
                 if _is_own(f"{os.path.abspath(folder)}/"):
                     base = os.path.join(os.path.abspath(folder), name)
                     yield from (f"{base}.py", base, f"{base}/__init__.py")

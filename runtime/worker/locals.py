@@ -29,6 +29,7 @@ _SCAN_CHARS: Final = 4000
 _NAME: Final[Any] = type.__dict__["__name__"]
 _MRO: Final[Any] = type.__dict__["__mro__"]
 _DICT: Final[Any] = type.__dict__["__dict__"]
+_OURS = f"{__name__.partition('.')[0]}."
 _ARGS: Final[Any] = BaseException.__dict__["args"]
 _FUNCTIONS: Final = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _NUMBERS: Final = (bool, float, complex, type(None), type(Ellipsis))
@@ -179,7 +180,7 @@ def _container(value: Any, kind: type[Any], redactor: Redactor, depth: int) -> s
 
 def _object(value: Any, kind: type[Any], redactor: Redactor, depth: int) -> str:
     module = _DICT.__get__(kind).get("__module__")
-    if depth > 0 or (type(module) is str and module.startswith("runtime.")):
+    if depth > 0 or (type(module) is str and module.startswith(_OURS)):
         return f"<{_name(kind)}>"  # what we made explains nothing of the agent
     found = list(islice(_attributes(value), _MAX_ATTRIBUTES + 1))
     inner = [f"{name}={_named(name, item, redactor, depth + 1)}" for name, item in found[:_MAX_ATTRIBUTES]]

@@ -25,8 +25,9 @@ from runtime.wire import control
 from runtime.wire.frames import encode_frame
 from runtime.worker import failure, rehearsal
 from runtime.worker.activity import Activity
-from runtime.worker.bundle import LoadedBundle, load, program_of
+from runtime.worker.bundle import LoadedBundle, load
 from runtime.worker.heartbeat import beat_for_ever
+from runtime.worker.program import Program
 from runtime.worker.session import Session
 from runtime.worker.tasks import OURS, answer_in
 
@@ -64,7 +65,7 @@ def warm_up() -> None:
     Our own adapter does it by itself; the SDK's takes a second and some thirty megabytes in each session.
     """
     if overlay.is_active() and "openai" in sys.modules:
-        importlib.import_module("runtime.sdk.llm.warm_up").warm_up()
+        importlib.import_module(f"{__package__.partition('.')[0]}.sdk.llm.warm_up").warm_up()
 
 
 def rehearse(loaded: LoadedBundle) -> None:
@@ -107,16 +108,16 @@ def run_worker(loaded: LoadedBundle, ends: WorkerEnds, inherited: Inherited, par
     return _live(_Worker(ends, loaded, parked=parked))
 
 
-def run_once(ends: WorkerEnds, source: Path) -> int:
+def run_once(ends: WorkerEnds, program: Program) -> int:
     """Be one worker in a fresh interpreter: settle first, import after."""
     child.settle(ends, Inherited())
     logs.configure_worker(sys.stderr)
     preload()
     try:
-        loaded: LoadedBundle | BaseException = load(source)
+        loaded: LoadedBundle | BaseException = load(program)
     except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program
         loaded = error
-    return _live(_Worker(ends, loaded, program_of(source).resolve().parent))
+    return _live(_Worker(ends, loaded, program.folder))
 
 
 def _live(worker: _Worker) -> int:

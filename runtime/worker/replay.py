@@ -24,6 +24,7 @@ from runtime import logs
 from runtime.settings import LogSettings
 from runtime.wire import control
 from runtime.worker import bundle, failure
+from runtime.worker.program import Program
 from runtime.worker.session import Session
 
 CALL_VARIABLE: Final = "BULKHEAD_REPLAY"
@@ -46,16 +47,16 @@ class Call(msgspec.Struct, frozen=True):
     for_s: float = 0.0
 
 
-def run(source: Path) -> int:
+def run(program: Program) -> int:
     """Run the call that stands in the environment; 0 when it did not fail, `FAILED` when it did."""
     call = msgspec.json.decode(os.environ.pop(CALL_VARIABLE), type=Call)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     faulthandler.enable()
     logs.configure(LogSettings(level="warning"), stream=sys.stderr)
-    folder = bundle.program_of(source).resolve().parent
+    folder = program.folder
     error: BaseException | None
     try:
-        loaded = bundle.load(source)
+        loaded = bundle.load(program)
         error = _Replay(call, loaded).run()
     except BaseException as raised:  # noqa: BLE001 - the edge of the agent's program
         error = raised

@@ -20,6 +20,7 @@ import dis, faulthandler, os, sys, threading
 from pathlib import Path
 import setproctitle
 from runtime.worker import bundle, main
+from runtime.worker.program import Program
 from runtime.worker.session import Session
 
 def state():
@@ -35,7 +36,7 @@ def score():
 
 faulthandler.enable()
 main.preload()
-loaded = bundle.load(Path(sys.argv[1]))
+loaded = bundle.load(Program(Path(sys.argv[1])))
 before, fds = state(), set(os.listdir("/proc/self/fd"))
 main.rehearse(loaded)
 assert state() == before, (before, state())

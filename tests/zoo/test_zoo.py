@@ -88,4 +88,4 @@ def _is_ours(pid: int, node: Any) -> bool:
         title = " ".join(psutil.Process(pid).cmdline())
     except psutil.NoSuchProcess:
         return True
-    return "runtime.worker" in title or title.startswith("bulkhead: parked")
+    return "worker/boot.py" in title or title.startswith("bulkhead: parked")

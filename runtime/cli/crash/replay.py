@@ -243,11 +243,9 @@ def _launch(
     variables = agents_env.in_force(settings.server.agents_env, [bundle, bundle.parent])
     env = bundle_environment(os.environ, names=settings.supervisor.pass_env, agents=variables)
     own = own_launch(name or bundle.stem, bundle, settings.server.state_dir / "environments", env)
-    more = ["--source", str(bundle), "--replay"]
-    if own is None:
-        return [sys.executable, "-P", "-m", "runtime.worker", *more], dict(env)
     boot = Path(runtime.__file__).resolve().parent / "worker" / "boot.py"
-    return [own.python, "-P", str(boot), *more], dict(own.env)
+    more = [str(boot), "--source", str(bundle), "--replay"]
+    return ([sys.executable, *more], dict(env)) if own is None else ([own.python, *more], dict(own.env))
 
 
 def _foreground(argv: list[str], env: Mapping[str, str], *, cwd: Path) -> int:

@@ -115,6 +115,15 @@ def is_bundle(entry: Path) -> bool:
     return entry.suffix == ".py" if entry.is_file() else is_service(entry)
 
 
+def is_flat(source: Path, sources: Iterable[Path], found: Iterable[Path]) -> bool:
+    """Whether a bundle is one of several programs of its folder, which are no modules to each other."""
+    if source.is_dir():
+        return False
+    return source.parent in sources or any(
+        other != source and other.parent == source.parent and not other.is_dir() for other in found
+    )
+
+
 def _free_name(entry: Path, taken: dict[str, Path]) -> str:
     # `..` and a drive's root have no name of their own.
     name = entry.name if entry.name not in ("", "..") else entry.resolve().name

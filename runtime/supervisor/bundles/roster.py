@@ -18,7 +18,7 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import BundleNotFound, EnvironmentUnusable
-from runtime.process.zygote_client import Command
+from runtime.process.zygote_client import Alone, Command
 from runtime.session.info import BundleInfo, EndpointInfo
 from runtime.session.limit_layers import DECORATOR, SourcedLimits
 from runtime.session.spec import Limits
@@ -26,7 +26,7 @@ from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
 from runtime.supervisor.bundles.claims import Claim, settle
 from runtime.supervisor.bundles.code_files import Verdict
-from runtime.supervisor.bundles.discovery import Discovery, Look, is_service
+from runtime.supervisor.bundles.discovery import Discovery, Look, is_flat, is_service
 from runtime.supervisor.bundles.environment import own_launch
 from runtime.supervisor.bundles.file_watch import LOOK_S, FileWatch, Watched, watched
 from runtime.supervisor.bundles.import_turns import ImportTurns
@@ -48,6 +48,7 @@ class Roster:
         env: What bundles' programs are started with.
         environments: The folder with the environments that bundles have of their own.
         changed: Called when bundles or endpoints changed.
+        is_alone: The front runs inside the one program that it serves.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Roster:
         env: Mapping[str, str],
         environments: Path,
         changed: Callable[[], None],
+        is_alone: bool = False,
     ) -> None:
         self._settings = settings
         self._set_limits, self._default_limits = set_limits, default_limits
@@ -67,6 +69,7 @@ class Roster:
         self._env = env
         self._environments = environments
         self._changed = changed
+        self._is_alone = is_alone
         self._turns = ImportTurns()
         self._discovery = Discovery(())
         self._bundles: dict[
@@ -242,7 +245,15 @@ class Roster:
                 launch = partial(own_launch, name, source, self._environments)
                 self._bundles[name] = bundle = Bundle(
                     name,
-                    Command(sys.executable, source, self._env, launch, self._settings.log_line_bytes),
+                    Command(
+                        sys.executable,
+                        source,
+                        self._env,
+                        launch,
+                        self._settings.log_line_bytes,
+                        is_flat=is_flat(source, self._discovery.sources, look.bundles.values()),
+                        alone=Alone.started(source) if self._is_alone else None,
+                    ),
                     self._settings,
                     clock=self._clock,
                     turns=self._turns,
