@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+ANY_PORT: Final = "*"
+"""As ``num`` of a port: whoever runs the image chooses it, and says so in ``MESHAGENT_PORT``."""
+
 UNNAMED: Final = "<YOUR_SERVICE_NAME>"
 WELL_KNOWN: Final = "/.well-known/meshagent-service.json"
 

@@ -196,6 +196,12 @@ def test_service_spec_describes_the_endpoints(user: Any) -> None:
     ran = user.run("service", "spec", "main.py", "-o", "json")
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
+    assert [port["num"] for port in found["ports"]] == ["*"]
+    assert found["metadata"]["name"] == user.folder.name, "main.py is called like its folder"
+    (user.folder / "data.py").write_text(BUNDLE)
+    user.env["BULKHEAD_PORT"] = "9000"
+    again = json.loads(user.run("service", "spec", "data.py", "-o", "json").stdout)
+    assert ([port["num"] for port in again["ports"]], again["metadata"]["name"]) == ([9000], "data")
     endpoints = [endpoint for port in found["ports"] for endpoint in port["endpoints"]]
     assert {one["path"]: one["meshagent"]["identity"] for one in endpoints} == {
         "/chat": "chatbot",

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from runtime.cli.options import config_file
 from runtime.cli.terminal import Output, say, to_yaml
+from runtime.wire.manifest import ANY_PORT, UNNAMED
 
 
 def spec(
@@ -26,23 +28,37 @@ def spec(
         ),
     ] = None,
 ) -> None:
-    """Print the manifest of a service: its endpoints, identities and permissions."""
+    """Print the manifest of a service: its endpoints, identities and permissions.
+
+    Its port is "*", any port, unless a setting says which."""
     import json
+    import os
 
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.settings import load_settings
 
     if image and external:
         cure = "A service is either run from an image or running somewhere already."
         raise CommandFailed("--image and --external exclude each other", cure=cure, exit_code=ExitCode.USAGE)
+    settings = load_settings(env=os.environ, file=config_file(None))
     found = describe(source)
-    if name:
-        found["metadata"]["name"] = name
+    if name or found["metadata"]["name"] == UNNAMED:
+        found["metadata"]["name"] = name or name_of(source)
+    is_set = settings.origins["server.port"] != "default" and settings.server.port
+    for port in found["ports"]:
+        port["num"] = settings.server.port if is_set else ANY_PORT
     if external:
         found.pop("container", None)
         found["external"] = {"url": external}
     elif image:
         found.setdefault("container", {})["image"] = image
     say(json.dumps(found, indent=2) if output is Output.JSON else to_yaml(found))
+
+
+def name_of(source: Path) -> str:
+    """What a service is called that does not say so: like its file, or like the folder of its ``main.py``."""
+    program = source.resolve()
+    return program.parent.name if program.name == "main.py" else program.stem
 
 
 def describe(source: Path) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def wants_of(source: Path) -> Wants | None:
         )
     if "/" in python:
         python = str((folder / Path(python).expanduser()).absolute())
-    file = listed if listed.is_file() else None
+    file = listed if _asks(listed) else None
     if not isinstance(project, dict):
         if not python and file is None:
             return None
@@ -204,6 +204,13 @@ def wants_of(source: Path) -> Wants | None:
     version = python or str(project.get("requires-python", ""))
     # Both files: requirements.txt then is what pins the project's dependencies.
     return Wants(folder, version, tuple(dependencies), file, listed.name if file else "pyproject.toml")
+
+
+def _asks(requirements: Path) -> bool:
+    """Whether there is a requirement in the file; comments ask for nothing."""
+    return requirements.is_file() and any(
+        line.strip() and not line.lstrip().startswith("#") for line in _text(requirements).splitlines()
+    )
 
 
 def _table(path: Path) -> dict[str, Any]:

@@ -62,6 +62,11 @@ def test_each_of_the_three_files_asks(bundle: Path) -> None:
     )
 
 
+def test_a_file_of_comments_asks_for_nothing(bundle: Path) -> None:
+    (bundle / "requirements.txt").write_text("\n# what main.py imports\n")
+    assert wants_of(bundle) is None
+
+
 def test_a_path_is_taken_from_the_bundles_folder(bundle: Path) -> None:
     (bundle / "bulkhead.toml").write_text('python = "./bin/python"\n')
     wants = wants_of(bundle)
@@ -86,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_named(bundle: Path, file: str, text: str,
 
 
 def test_a_missing_one_says_which_command_makes_it(bundle: Path, tmp_path: Path) -> None:
-    (bundle / "requirements.txt").touch()
+    (bundle / "requirements.txt").write_text("x\n")
     with pytest.raises(
         EnvironmentUnusable, match=f"no environment yet. Run: bulkhead bundle install {bundle}"
     ):
@@ -126,7 +131,7 @@ def test_changed_requirements_make_it_stale_and_a_lost_interpreter_broken(
 
 
 def test_an_installation_that_was_cut_off_left_a_broken_one(bundle: Path, tmp_path: Path) -> None:
-    (bundle / "requirements.txt").touch()
+    (bundle / "requirements.txt").write_text("x\n")
     environment = made(bundle, tmp_path)
     (environment.folder / "bulkhead-environment.json").write_text('{"python": ')
     assert environment.state() == "broken"
@@ -136,7 +141,7 @@ def test_bundles_of_one_name_in_two_folders_have_one_each(bundle: Path, tmp_path
     other = tmp_path / "others" / "chat"
     other.mkdir(parents=True)
     for folder in (bundle, other):
-        (folder / "requirements.txt").touch()
+        (folder / "requirements.txt").write_text("x\n")
     one, two = (environment_of("chat", folder, tmp_path) for folder in (bundle, other))
     assert one is not None
     assert two is not None

@@ -123,7 +123,7 @@ def test_a_named_interpreter_is_the_one(site: Site) -> None:
 
 
 def test_an_environment_whose_worker_does_not_start_is_not_called_ready(site: Site) -> None:
-    (site.bundle / "requirements.txt").touch()
+    (site.bundle / "requirements.txt").write_text("x\n")
     env = site.uv(f"ln -sf /bin/false {site.environment().folder}/bin/python")
     with pytest.raises(BundleError):
         install(site.environment(), env, site.lines.append)
