@@ -12,10 +12,14 @@ _AGENTS = {
     "OPENAI_API_KEY": "Key of the model's provider, for `OpenAIResponsesAdapter` in the session's process.",
     "OPENAI_BASE_URL": "The provider's address: anything that speaks the Responses API. With neither this "
     "nor a key, the built-in offline model answers.",
-    "OPENAI_MODEL": "The model of `OpenAIResponsesAdapter`, where the agent names none.",
+    "OPENAI_MODEL": "The model of `OpenAIResponsesAdapter`, where the agent names none; `gpt-5.1` "
+    "without it.",
     "BULKHEAD_OFFLINE_SCRIPT": "A YAML file of answers for the offline model "
     "([Testing an agent](../guides/testing.md)).",
     "BULKHEAD_OFFLINE_DELAY_MS": "Milliseconds between two words of the offline model; 12 without it.",
+    "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "The proxy on the way to the model's provider "
+    "([Models](../guides/models.md#through-a-proxy)); the server reads them, too.",
+    "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates to trust instead of the system's; also read by the server.",
     "OTEL_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT": "Where `otel_config` sends traces; needs the extra `otel`.",
 }
 _COMMANDS = {

@@ -15,6 +15,9 @@ from runtime.errors import RuntimeServiceError
 Message = dict[str, Any]
 """One input item as the Responses API has it: ``{"role", "content"}``, or a function call or its output."""
 
+DEFAULT_MODEL = "gpt-5.1"
+"""Which model a provider is asked for where neither the agent nor OPENAI_MODEL names one."""
+
 RULES_HEADING = "Rules:\n"
 MAX_INSTRUCTIONS = 30
 MAX_INSTRUCTION_CHARS = 300

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from runtime.cli.serve.screen import model_line
+from runtime.model.contract import DEFAULT_MODEL
+
 pytestmark = pytest.mark.unit
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
 
 
 def section(title: str) -> str:
@@ -24,8 +28,17 @@ def test_every_command_is_in_the_table_of_commands(bulkhead: Any) -> None:
     assert [name for name in commands if not re.search(rf"`(bulkhead )?{name}\b", told)] == []
 
 
+def test_the_default_model_and_the_api_that_it_needs_are_named() -> None:
+    for told in (section("Settings"), (ROOT / "docs/pages/guides/models.md").read_text()):
+        assert DEFAULT_MODEL in told
+        assert "/v1/responses" in told
+        assert "/v1/chat/completions" in told
+    assert model_line({"OPENAI_API_KEY": "sk"}) == f"{DEFAULT_MODEL} at OpenAI"
+    assert model_line({"OPENAI_BASE_URL": "http://x/v1", "OPENAI_MODEL": "m"}) == "m at http://x/v1"
+
+
 def test_every_path_is_in_the_table_of_paths() -> None:
-    front = Path(__file__).resolve().parents[2] / "runtime" / "front"
+    front = ROOT / "runtime" / "front"
     routes = {
         path
         for file in front.rglob("*.py")

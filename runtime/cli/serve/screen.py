@@ -15,6 +15,7 @@ from runtime.cli.serve.foreground import Foreground, Key, heading, since_start_s
 from runtime.cli.serve.studio import studio_line
 from runtime.cli.terminal import say
 from runtime.front.state_folder import claim
+from runtime.model.contract import DEFAULT_MODEL
 from runtime.process import agents_env
 from runtime.settings import load_settings
 
@@ -81,10 +82,11 @@ def free_state_dir(base: Path) -> Path:
 
 def model_line(env: Mapping[str, str]) -> str:
     """Which model agents will ask."""
+    model = env.get("OPENAI_MODEL") or DEFAULT_MODEL
     if env.get("OPENAI_BASE_URL"):
-        return f"{env.get('OPENAI_MODEL') or 'default model'} at {env['OPENAI_BASE_URL']}"
+        return f"{model} at {env['OPENAI_BASE_URL']}"
     if env.get("OPENAI_API_KEY"):
-        return f"{env.get('OPENAI_MODEL') or 'default model'} at OpenAI"
+        return f"{model} at OpenAI"
     return "built-in offline model  (set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)"
 
 

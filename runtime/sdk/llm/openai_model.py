@@ -126,7 +126,8 @@ def explain(error: Exception, model: str) -> ModelError:
         case openai.NotFoundError():
             return ModelError(
                 f"The model provider does not know the model {model}, or has no Responses API{said}",
-                cure=f"Check OPENAI_MODEL and {BASE_URL_VARIABLE}.",
+                cure=f"Check OPENAI_MODEL, and that {BASE_URL_VARIABLE} has /v1/responses: "
+                "/v1/chat/completions alone is not enough.",
             )
         case openai.RateLimitError():
             return ModelError(

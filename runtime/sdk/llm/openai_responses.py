@@ -12,7 +12,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.model.contract import Completed, Model, ModelError, ModelRequest, TextDelta, ToolCall, Usage
+from runtime.model.contract import (
+    DEFAULT_MODEL,
+    Completed,
+    Model,
+    ModelError,
+    ModelRequest,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
 from runtime.model.offline import NAME, OfflineModel
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.adapter import EventHandler, LLMAdapter
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
     from runtime.sdk.tools.toolkit import Toolkit
 
 MODEL_VARIABLE = "OPENAI_MODEL"
-DEFAULT_MODEL = "gpt-5.1"
 MAX_ROUNDS = 12
 MAX_PARALLEL_CALLS = 16
 MAX_ANSWER_CHARS = 200_000

@@ -118,7 +118,7 @@ async def test_a_tool_that_fails_is_told_to_the_model(provider: Any, client: Any
     [
         (401, "refused the API key", "OPENAI_API_KEY"),
         (403, "may not use the model", "OPENAI_MODEL"),
-        (404, "does not know the model", "OPENAI_MODEL"),
+        (404, "does not know the model", "/v1/chat/completions alone is not enough"),
         (429, "slow down", "Wait a moment"),
         (400, "status 400: because 400", "Check"),
         (500, "has a problem: because 500", "Try again"),
