@@ -216,6 +216,8 @@ SLICES: dict[str, type[Any]] = {
     "limits": LimitSettings,
     "log": LogSettings,
 }
+_OF_BUNDLES = ("python", "fork")
+"""What a bundle says above the tables of its own file, which may be the server's, too."""
 _ALIASES_TO_IGNORE = {"BULKHEAD_INTERNAL", "BULKHEAD_TEST_PATIENCE", "BULKHEAD_SESSION", "BULKHEAD_URL"}
 _ALIASES_TO_IGNORE |= {"BULKHEAD_DEBUG"}  # the command line shows its own tracebacks
 _IGNORED_PREFIXES = ("BULKHEAD_OFFLINE_", "BULKHEAD_INTERNAL_", "BULKHEAD_LIVE_")
@@ -316,6 +318,8 @@ def _read_file(file: Path | None) -> dict[str, dict[str, Any]]:
         raise ConfigError(f"{file} is not UTF-8 (byte {error.start})", cure=cure) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}", cure="Mend that line.") from error
+    for name in _OF_BUNDLES:
+        tables.pop(name, None)
     for name, table in tables.items():
         if name not in SLICES or not isinstance(table, dict):
             raise ConfigError(f"{file}: unknown table [{name}]", cure=_nearest(name, SLICES))

@@ -72,6 +72,11 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str) -> None:
         load_settings(file=toml(tmp_path, text))
 
 
+def test_a_projects_file_may_be_a_bundles_too(tmp_path: Path) -> None:
+    file = toml(tmp_path, 'python = "3.13"\nfork = "always"\n[server]\nport = 1001\n')
+    assert load_settings(file=file).server.port == 1001
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read"):
         load_settings(file=tmp_path / "none.toml")

@@ -52,22 +52,6 @@ def report(front: socket.socket, message: control.Described | control.ImportFail
         pass
 
 
-def running_threads() -> list[str]:
-    """Names of all threads but the main one, those that Python does not know included."""
-    known = {thread.native_id: thread.name for thread in threading.enumerate()}
-    names = []
-    for task in os.listdir("/proc/self/task"):
-        if int(task) == os.getpid():
-            continue
-        try:
-            with open(f"/proc/self/task/{task}/comm") as file:
-                comm = file.read().strip()
-        except OSError:
-            continue
-        names.append(known.get(int(task), comm))
-    return names
-
-
 class _Fork(popen_fork.Popen):  # type: ignore[misc]
     """A fork without the two pipes that tell parent and child of each other's end.
 

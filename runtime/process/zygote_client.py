@@ -140,6 +140,7 @@ class ZygoteClient:
     """One running zygote.  Runs in: the front's event loop.
 
     Args:
+        fork: What its bundle says of being forked from; see `Fork`.
         on_lost: Called once when the zygote is gone without having been closed.
         on_reaped: Called once by `wait`, when nothing more will be written to `log_fd`.
 
@@ -152,6 +153,7 @@ class ZygoteClient:
         command: Command,
         *,
         log_fd: int,
+        fork: str = "auto",
         on_lost: Callable[[], None],
         on_reaped: Callable[[], None] = lambda: None,
     ) -> None:
@@ -159,7 +161,7 @@ class ZygoteClient:
         self._on_lost = on_lost
         self._on_reaped = on_reaped
         self._loop = asyncio.get_running_loop()
-        self._closed = self._died_early = False
+        self._closed = self._died_early = self._has_forked = False
         self._tickets = itertools.count(1)
         self._forks: dict[int, asyncio.Future[ProcessHandle]] = {}
         self._workers: dict[int, ProcessHandle] = {}
@@ -171,7 +173,7 @@ class ZygoteClient:
         with theirs:
             try:
                 fd = theirs.fileno()
-                self._popen = command.spawn(["--front-fd", str(fd)], [fd], log_fd)
+                self._popen = command.spawn(["--front-fd", str(fd), "--fork", fork], [fd], log_fd)
             except SpawnFailed:
                 self._socket.close()
                 self.described.cancel()
@@ -189,6 +191,7 @@ class ZygoteClient:
         """
         if self._closed:
             raise ZygoteLost("the zygote is gone")
+        self._has_forked = True
         ticket = next(self._tickets)
         future: asyncio.Future[ProcessHandle] = self._loop.create_future()
         self._forks[ticket] = future
@@ -222,6 +225,8 @@ class ZygoteClient:
             self._process.send_group(signal.SIGKILL)
             await self._process.wait()
             self._died_early = False  # it lived, and was ended by us
+        if not self._has_forked:  # then all in its group is what the program's import left
+            self._process.send_group(signal.SIGKILL)
         self._popen.wait()
         self._process.close()
         # Its living workers are our children now.

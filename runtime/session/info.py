@@ -65,8 +65,11 @@ class BundleInfo:
         state: ``loading``, ``ready`` or ``failed``.
         error: One sentence with its cure; empty when it loaded.
         detail: The traceback of a failed import.
-        threads: Names of threads its import left running; not empty means that it cannot be forked from
-            and each of its sessions starts a fresh interpreter.
+        threads: Names of threads its import left running.
+        fork: What it says of being forked from: ``auto``, ``always`` or ``never``.
+        is_forked: Whether its sessions come from one process; else each starts a fresh interpreter.
+        opened: What its import left that sessions would share, a sentence each, threads included.
+        start_ms: Milliseconds from a call to Ready, in the middle of its latest sessions; None before one.
     """
 
     name: str
@@ -78,6 +81,10 @@ class BundleInfo:
     error: str = ""
     detail: str = ""
     threads: tuple[str, ...] = ()
+    fork: str = "auto"
+    is_forked: bool = True
+    opened: tuple[str, ...] = ()
+    start_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

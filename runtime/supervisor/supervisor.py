@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,7 +20,7 @@ from runtime.process.child import become_subreaper
 from runtime.process.environment import BUNDLE_MARK, bundle_environment
 from runtime.process.handle import held
 from runtime.process.orphans import Orphans
-from runtime.session.events import Placed, SessionEvent
+from runtime.session.events import Placed, Ready, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import RelayPort
 from runtime.session.limit_layers import from_server
@@ -124,7 +125,7 @@ class Supervisor:
             generation,
             self._settings,
             clock=self._clock,
-            publish=self._publish,
+            publish=partial(self._publish_of, bundle),
             swept=self._sweep,
             sampler=self._sampler,
             cgroups=self.cgroups,
@@ -139,6 +140,11 @@ class Supervisor:
         run = asyncio.create_task(self._run(driver, bundle), name=f"session:{spec.session_id}")
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
+
+    def _publish_of(self, bundle: Bundle, event: SessionEvent) -> None:
+        if isinstance(event, Ready):
+            bundle.ready_after(event.start_ms)
+        self._publish(event)
 
     async def _run(self, driver: Driver, bundle: Bundle) -> None:
         try:

@@ -179,11 +179,31 @@ class EndpointDecl(msgspec.Struct, frozen=True, omit_defaults=True):
     restart: str = ""
 
 
+class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something of the kernel's that the program opened while it was imported, and sessions would share.
+
+    Attributes:
+        kind: ``connection``, ``listener``, ``pair``, ``pipe``, ``file``, ``database``, ``process``,
+            ``memory``, ``event_loop``, ``poller``, ``event``, ``timer``, ``watch``, ``signals``, ``device``
+            or ``thread``.
+        what: In a few words, with its peer or path.
+        where: The line of the program that opened it, such as ``main.py:12``; empty when it is not known.
+        library: The package that opened it; empty when it is not known, or the program itself did.
+        name: Of a thread.
+    """
+
+    kind: str
+    what: str
+    where: str = ""
+    library: str = ""
+    name: str = ""
+
+
 class Described(_Message, frozen=True, tag="described"):
     """The bundle is imported; these are its endpoints.
 
     Attributes:
-        threads: Threads that the import left running; not empty: do not fork from this process.
+        opened: What its sessions would share; not empty: do not fork from this process, unless told to.
         name: The service's own name, empty when it has none.
         sha256: Of the program's file as it was run, in hexadecimal.
         modified_at: When that file was last changed, seconds since the epoch.
@@ -191,7 +211,7 @@ class Described(_Message, frozen=True, tag="described"):
     """
 
     endpoints: list[EndpointDecl]
-    threads: list[str] = []
+    opened: list[Opened] = []
     name: str = ""
     sha256: str = ""
     modified_at: float = 0.0

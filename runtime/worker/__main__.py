@@ -21,7 +21,9 @@ from runtime import logs
 from runtime.errors import BundleError
 from runtime.process import zygote
 from runtime.process.child import open_fds
+from runtime.process.leftovers.opened import Import
 from runtime.process.plumbing import WorkerEnds
+from runtime.session.forkability import Fork, is_forkable
 from runtime.wire import control
 from runtime.worker import bundle, failure, imported, main
 from runtime.worker.program import Bare, Program
@@ -47,6 +49,7 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
     parser.add_argument("--source", type=Path, required=True, help="the bundle's file or folder")
     parser.add_argument("--flat", action="store_true", help="it is one of several programs of its folder")
     parser.add_argument("--front-fd", type=int, help="datagram socket to the front")
+    parser.add_argument("--fork", default="auto", help="what the bundle says of being forked from")
     parser.add_argument("--once", help="control,log,lifeline,box descriptors of a single worker")
     parser.add_argument("--replay", action="store_true", help="one call in the foreground; see replay.py")
     parser.add_argument("--log-line-bytes", type=int, help="how long a line the front reads of a worker")
@@ -63,24 +66,26 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
     if options.once:
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, program)
-    return _serve(socket.socket(fileno=options.front_fd), program)
+    return _serve(socket.socket(fileno=options.front_fd), program, Fork(options.fork))
 
 
-def _serve(front: socket.socket, program: Program) -> int:
+def _serve(front: socket.socket, program: Program, fork: Fork) -> int:
     faulthandler.enable()  # what ends it in native code, it prints; a worker has this from `settle`
     misses = imported.Misses(program.folder)
+    watch = Import(program.folder)
     try:
         main.preload()
         misses.note()
+        watch.begin()
         loaded = bundle.load(program)
         main.warm_up()
     except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program: all of it is reported
         zygote.report(front, _import_failed(error, program, imported.files(misses, error)))
         return main.ExitCode.IMPORT_FAILED
-    threads = zygote.running_threads()
-    if not threads:  # else it will not fork, and cannot be prepared for it
+    opened = watch.end()
+    if is_forkable(fork, opened):  # else it will not fork, and need not be prepared for it
         main.rehearse(loaded)
-    zygote.report(front, _described(loaded, threads, imported.files(misses)))
+    zygote.report(front, _described(loaded, opened, imported.files(misses)))
     sys.stdout.flush()
     sys.stderr.flush()
     zygote.Zygote(front, functools.partial(main.run_worker, loaded)).serve()
@@ -88,10 +93,10 @@ def _serve(front: socket.socket, program: Program) -> int:
 
 
 def _described(
-    loaded: bundle.LoadedBundle, threads: list[str], files: dict[str, list[str]]
+    loaded: bundle.LoadedBundle, opened: list[control.Opened], files: dict[str, list[str]]
 ) -> control.Described:
     return control.Described(
-        main.declarations(loaded), threads, loaded.name, loaded.sha256, loaded.modified_at, files
+        main.declarations(loaded), opened, loaded.name, loaded.sha256, loaded.modified_at, files
     )
 
 

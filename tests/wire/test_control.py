@@ -29,10 +29,13 @@ def test_messages_to_a_worker_read_back_the_same(message: control.ToWorker) -> N
     assert control.decode(control.to_worker, control.encode(message)) == message
 
 
+OPENED = control.Opened("thread", "thread 't'", "main.py:1", name="t")
+
+
 def test_messages_of_a_worker_and_a_zygote_read_back_the_same() -> None:
     failed = control.Failed("start", "ValueError", "no", "x.py:1 in f", "Traceback")
     assert control.decode(control.from_worker, control.encode(failed)) == failed
-    described = control.Described([control.EndpointDecl("/x", "x", "X", limits={"cpu": 1})], ["t"])
+    described = control.Described([control.EndpointDecl("/x", "x", "X", limits={"cpu": 1})], [OPENED])
     assert control.decode(control.from_zygote, control.encode(described)) == described
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from runtime.front.openapi.terms import (
     ANY,
+    BOOL,
     INT,
     LIST,
     MAYBE_ANY,
@@ -101,6 +102,10 @@ SCHEMAS: Final[dict[str, Any]] = {
         pid=MAYBE_INT,
         parked=INT,
         threads=a_list(STR),
+        fork={"enum": ["auto", "always", "never"]},
+        forked=BOOL,
+        opened=a_list(STR),
+        start_ms=MAYBE_NUM,
         error=STR,
         detail=STR,
     ),

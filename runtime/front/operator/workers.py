@@ -250,6 +250,10 @@ def _bundle_json(bundle: BundleInfo) -> dict[str, Any]:
         "pid": bundle.pid,
         "parked": bundle.parked,
         "threads": list(bundle.threads),
+        "fork": bundle.fork,
+        "forked": bundle.is_forked,
+        "opened": list(bundle.opened),
+        "start_ms": bundle.start_ms,
     }
     return shown | ({"error": bundle.error, "detail": bundle.detail} if bundle.error else {})
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+import statistics
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,22 @@ from runtime.process.logpipe import LogPipe
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import Command, ZygoteClient
 from runtime.session.crash import Code, LoadedCode
+from runtime.session.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.session.info import BundleInfo
 from runtime.session.limit_layers import SourcedLimits
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.bundles.bundle_file import file_of, fork_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
 from runtime.supervisor.bundles.code_files import CodeFiles
 from runtime.supervisor.bundles.import_turns import ImportTurns, Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
-from runtime.wire.control import Described, EndpointDecl
+from runtime.wire.control import Described, EndpointDecl, Opened
 
 log = structlog.get_logger("supervisor")
+
+_STARTS = 20
+"""As many of the latest starts are looked at."""
 
 
 class Bundle:
@@ -60,7 +67,8 @@ class Bundle:
         self.endpoints: tuple[EndpointDecl, ...] = ()
         self.error: RuntimeServiceError | None = None
         self.conflict: RuntimeServiceError | None = None
-        self.threads: tuple[str, ...] = ()
+        self.opened: tuple[Opened, ...] = ()
+        self.fork = Fork.AUTO
         self.files = CodeFiles(command.source)
         self.limits = SourcedLimits()
         self._command = command
@@ -75,6 +83,7 @@ class Bundle:
         self._code: LoadedCode | None = None
         self._backoff = Backoff()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starts_ms: deque[float] = deque(maxlen=_STARTS)
         self._load: asyncio.Task[None] | None = None
         self.is_due = False
         self._away: BundleError | None = None
@@ -114,7 +123,11 @@ class Bundle:
             parked=self._pool.parked if self._pool is not None else 0,
             error="" if error is None else str(error),
             detail=error.detail if isinstance(error, BundleImportFailed) else "",
-            threads=self.threads,
+            threads=tuple(one.name for one in self.opened if one.kind == "thread"),
+            fork=self.fork,
+            is_forked=is_forkable(self.fork, self.opened),
+            opened=tuple(map(sentence_for, self.opened)),
+            start_ms=statistics.median(self._starts_ms) if self._starts_ms else None,
         )
 
     def load_soon(self) -> asyncio.Task[None]:
@@ -156,7 +169,7 @@ class Bundle:
         self.error = self._away = None
         self.generation += 1
         self.endpoints = tuple(described.endpoints)
-        self.threads = tuple(described.threads)
+        self.opened = bounded(described.opened)
         self._code = self._loaded(described, loaded_at)
         self._loaded_at = self._clock.now()
         self._serving.set()
@@ -213,6 +226,10 @@ class Bundle:
         worker.code = code
         return worker, parked
 
+    def ready_after(self, start_ms: float) -> None:
+        """A session of it became ready so long after its call."""
+        self._starts_ms.append(start_ms)
+
     async def close(self) -> None:
         """End the zygote and what is parked; sessions live on."""
         self._closed = True
@@ -225,6 +242,7 @@ class Bundle:
                 await self._pool.close()
 
     async def _bring_up(self, turn: Turn, imported: list[str]) -> tuple[WorkerPool, Described]:
+        fork = await asyncio.to_thread(fork_of, self.source)
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         output = LogPipe(
             read_fd,
@@ -244,6 +262,7 @@ class Bundle:
             zygote = ZygoteClient(
                 self._command,
                 log_fd=write_fd,
+                fork=fork,
                 on_lost=lambda: self._lost(served[0] if served else None),
                 on_reaped=reaped,
             )
@@ -271,18 +290,27 @@ class Bundle:
         finally:
             imported += zygote.imported
         priority.serve_again(zygote.pid)
-        if described.threads:
-            self._log.warning(
-                "bundle.not_forkable",
-                threads=described.threads,
-                cure="Start threads in the agent's start, not while the file is imported.",
-            )
+        self.fork, opened = fork, bounded(described.opened)
+        if not is_forkable(fork, opened):
+            self._tell_not_forkable(opened)
             zygote.close()
             await zygote.wait(2.0)
             return WorkerPool(self._command, None, self._settings), described
         pool = WorkerPool(self._command, zygote, self._settings)
         served.append(pool)
         return pool, described
+
+    def _tell_not_forkable(self, opened: Sequence[Opened]) -> None:
+        """Say why each session gets an interpreter of its own; silence where that was asked for."""
+        if self.fork is Fork.NEVER:
+            return
+        self._log.warning(
+            "bundle.not_forkable",
+            opened=[sentence_for(one) for one in opened],
+            threads=[one.name for one in opened if one.kind == "thread"],
+            cure=cure_for(opened, file_of(self.source).name),
+            detail="its import opened what sessions would share: each gets a fresh interpreter",
+        )
 
     def _lost(self, pool: WorkerPool | None) -> None:
         """The zygote is gone although nobody asked it to go."""
