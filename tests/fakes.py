@@ -127,6 +127,9 @@ class FakePlacement:
     def serves(self, path: str) -> bool:
         return any(one.path == path for one in self.listed)
 
+    def awaits(self, path: str) -> bool:
+        return not self.serves(path) and any(one.state == "loading" for one in self.listed_bundles)
+
     def vitals(self, session_id: SessionId) -> Vitals | None:
         return Vitals(rss_bytes=7, pss_bytes=5, fds=3, threads=1) if session_id in self.running else None
 

@@ -272,15 +272,17 @@ class Dispatcher:
 
     def _endpoint(self, path: str) -> EndpointInfo:
         endpoints = self._placement.endpoints()
-        for endpoint in endpoints:
-            if endpoint.path == path:
-                if endpoint.state == "failed":
-                    raise BundleImportFailed(
-                        f"the bundle {endpoint.bundle} cannot run: {endpoint.error or 'its import failed'}",
-                        cure="GET /workers shows its state; mend it and call again.",
-                    )
-                return endpoint
-        raise not_served(path, endpoints)
+        claims = [one for one in endpoints if one.path == path]
+        if not claims:
+            raise not_served(path, endpoints)
+        # Of several that claim it, the one that has it.
+        endpoint = next((one for one in claims if one.state != "failed"), claims[0])
+        if endpoint.state == "failed":
+            raise BundleImportFailed(
+                f"the bundle {endpoint.bundle} cannot run: {endpoint.error or 'its import failed'}",
+                cure="GET /workers shows its state; mend it and call again.",
+            )
+        return endpoint
 
     # ---- ends
 

@@ -1,8 +1,8 @@
 """Start sessions: at once while there is room, in turn when there is not, and again after a restart's delay.
 
-A session is in one of three places here, or in none: its turn in the queue, its wait for a restart, or the
-placement.  The first two are over when it is started, cancelled or has waited too long, so that every
-accepted session runs or has an end.  Runs in the front's event loop.
+A session is in one of four places here, or in none: held while its bundle is being loaded, its turn in the
+queue, its wait for a restart, or the placement.  All but the last are over when it is started, cancelled or
+has waited too long, so that every accepted session runs or has an end.  Runs in the front's event loop.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class Launcher:
         self._queue = StartQueue()
         self._relays: dict[SessionId, RelayPort] = {}
         self._records: dict[SessionId, SessionRecord] = {}
+        self._held: dict[SessionId, SessionRecord] = {}
         self._waiting: dict[SessionId, _Waiting] = {}
         self._starting: dict[SessionId, str] = {}
         self._started_at: dict[SessionId, float] = {}  # of those that start, in the order of their starts
@@ -90,7 +91,7 @@ class Launcher:
     @property
     def queued(self) -> int:
         """Sessions that wait for their turn."""
-        return len(self._queue)
+        return len(self._queue) + len(self._held)
 
     @property
     def restarting(self) -> int:
@@ -115,13 +116,22 @@ class Launcher:
             self.enqueue(record, relay)
 
     def enqueue(self, record: SessionRecord, relay: RelayPort | None = None) -> None:
-        """Give a session its turn."""
+        """Give a session its turn; one whose bundle is being loaded for the first time gets it after that."""
         session_id = record.spec.session_id
-        self._records[session_id] = record
         if relay is not None:
             self._relays[session_id] = relay
+        if self._placement.awaits(record.spec.endpoint):
+            self._held[session_id] = record
+            return
+        self._records[session_id] = record
         self._queue.push(Turn(session_id, record.spec.endpoint, self._clock.now() + self._queue_s))
         self._wake.set()
+
+    def bundles_changed(self) -> None:
+        """Give their turns to those whose bundle is loaded now, or is known not to be."""
+        held, self._held = self._held, {}
+        for record in held.values():
+            self.enqueue(record)
 
     def again(self, record: SessionRecord, delay_s: float) -> None:
         """Start a session once more, `delay_s` from now at the earliest and after its process is released."""
@@ -136,9 +146,10 @@ class Launcher:
         if waiting is not None:
             waiting.timer.cancel()
         queued = self._queue.remove(session_id)
+        held = self._held.pop(session_id, None)
         self._records.pop(session_id, None)
         self._relays.pop(session_id, None)
-        return queued or waiting is not None
+        return queued or waiting is not None or held is not None
 
     def drain(self) -> list[SessionId]:
         """Start nothing more; the sessions that waited for a restart or have a caller's socket, cancelled.
@@ -147,7 +158,8 @@ class Launcher:
         """
         self._draining = True
         ended = [*self._waiting, *self._relays]
-        ended += [sid for sid, record in self._records.items() if record.last_exit is not None]
+        waits = {**self._held, **self._records}
+        ended += [sid for sid, record in waits.items() if record.last_exit is not None]
         ended = list(dict.fromkeys(ended))
         for session_id in ended:
             self.cancel(session_id)

@@ -41,7 +41,7 @@ class AutoCall:
             if record.spec.room == self._room and self._room_url in ("", record.spec.room_url)
         }
         for endpoint in self._front.placement.endpoints():
-            if endpoint.state == "failed" or endpoint.path in self._called:
+            if endpoint.state != "ready" or not endpoint.path or endpoint.path in self._called:
                 continue
             self._called.add(endpoint.path)
             if endpoint.path not in present:

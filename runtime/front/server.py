@@ -22,6 +22,7 @@ from runtime.front import server_file, state_folder
 from runtime.front.access.browser_sessions import FILE as BROWSER_SESSIONS_FILE
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
+from runtime.front.access.open_doors import say_open_doors
 from runtime.front.access.rules import Access, signing_keys
 from runtime.front.announcements import tell_bundles, tell_room
 from runtime.front.app import create_app
@@ -30,6 +31,7 @@ from runtime.front.fast_path import FastPath
 from runtime.front.http.listener import Listener
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
+from runtime.front.readiness import Readiness
 from runtime.front.state import Front
 from runtime.front.studio.live import Live
 from runtime.front.studio.overview import Overview
@@ -94,7 +96,7 @@ class Server:
     # ---- start
 
     async def start(self) -> None:
-        """Listen, load the bundles, take over the journal.  Whatever fails undoes what was done.
+        """Listen, begin to load the bundles, take over the journal.  Whatever fails undoes what was done.
 
         Raises:
             ConfigError: The address cannot be listened on; the state folder, a secret or the agents'
@@ -178,6 +180,7 @@ class Server:
             metrics=metrics,
             access=access,
             clock=self._clock,
+            readiness=Readiness(placement, self._sources, self._clock),
             rooms=hub,
             crashes=crashes,
             name=self._name,
@@ -207,10 +210,10 @@ class Server:
         if isinstance(placement, LocalPlacement):
             self._parts.push_async_callback(placement.aclose)
             await placement.start(self._sources, watch=server.watch)
-            await placement.loaded()
         changed: list[Callable[[], None]] = getattr(placement, "changed", [])
+        changed += [dispatcher.launcher.bundles_changed, front.readiness.changed]
         await dispatcher.start()
-        front.is_ready = True
+        front.is_ready = True  # from here on each bundle takes calls as soon as it is loaded
         if server.room:
             elsewhere = Elsewhere(server.remote, server.api_key) if server.remote else None
             autocall = AutoCall(front, server.room, elsewhere)
@@ -218,15 +221,26 @@ class Server:
             changed.append(autocall.sync)
             autocall.sync()
         changed.append(lambda: tell_bundles(front))
-        self._say_open_doors(access)
+        say_open_doors(server, access, url=self.url, is_loopback=listener.is_loopback)
+        telling = asyncio.create_task(self._tell_loaded(), name="first loads")
+        self._parts.push_async_callback(_cancel, telling)
         _log.info(
             "server.started",
             url=self.url,
             studio=f"{self.url}/studio/",
-            endpoints=len(placement.endpoints()),
             start_s=round(self._clock.now() - began, 3),
             version=runtime.__version__,
         )
+
+    async def loaded(self) -> None:
+        """Return when every bundle serves, or is known not to; serving does not wait for it."""
+        placement = self.front.placement
+        if isinstance(placement, LocalPlacement):
+            await placement.loaded()
+
+    async def _tell_loaded(self) -> None:
+        await self.loaded()
+        self.front.readiness.tell()
 
     def _local_placement(self) -> LocalPlacement:
         return LocalPlacement(
@@ -238,22 +252,6 @@ class Server:
             environments=self.settings.server.state_dir / "environments",
             agents_env=agents_env.in_force(self.settings.server.agents_env, self._sources, is_told=True),
         )
-
-    def _say_open_doors(self, access: Access) -> None:
-        server = self.settings.server
-        assert self._listener is not None
-        if server.insecure:
-            _log.warning(
-                "server.insecure",
-                detail="BULKHEAD_INSECURE is set: who reaches this port can start agents and read their logs",
-                url=self.url,
-            )
-        elif not self._listener.is_loopback and not access.secrets:
-            _log.warning(
-                "server.unsigned_webhooks_refused",
-                detail="no webhook secret is set: calls from other machines are refused",
-                cure="Set BULKHEAD_WEBHOOK_SECRET.",
-            )
 
     # ---- life
 
@@ -377,9 +375,10 @@ class LocalServer:
         return self._server.url
 
     async def start(self) -> None:
-        """Bind and serve; raises as `Server.start` does."""
+        """Bind and serve, once the program was loaded; raises as `Server.start` does."""
         configure(self._settings.log)
         await self._server.start()
+        await self._server.loaded()
 
     async def stop(self) -> None:
         """Drain and leave."""

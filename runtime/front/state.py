@@ -13,6 +13,7 @@ from runtime.clock import Clock
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.front.access.rules import Access, Caller
+from runtime.front.readiness import Readiness
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.rooms.about import About
@@ -79,7 +80,8 @@ class Front:
         url: Where this machine reaches it.
         is_loopback: Only this machine can reach it.
         started_at: Seconds since the epoch.
-        is_ready: Bundles were loaded and the journal was replayed, and it is not going away.
+        readiness: What is served, broken or being loaded.
+        is_ready: The journal was replayed, and it is not going away: what is loaded takes calls.
         closing: Set when streams must end because the server does.
     """
 
@@ -91,6 +93,7 @@ class Front:
     metrics: Metrics
     access: Access
     clock: Clock
+    readiness: Readiness
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
     name: str = ""

@@ -19,7 +19,6 @@ from runtime.front.http.socket import PacketSocket
 from runtime.front.state import Front, caller
 from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused
-from runtime.session.info import not_served
 from runtime.wire.manifest import reserved_by
 from runtime.wire.webhook import (
     RoomCall,
@@ -79,6 +78,7 @@ def routes(front: Front) -> Blueprint:
         payload = payload_of(who.headers, b"")
         webhook_id = _verify(front, who, payload)
         _refuse_unready(front)
+        await front.readiness.known(path)
         call = parse(payload)
         if not isinstance(call, RoomCall):
             raise EnvelopeInvalid("only room.call may come as a websocket", cure="POST other events.")
@@ -106,8 +106,7 @@ def routes(front: Front) -> Blueprint:
 async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_logged: set[str]) -> Response:
     webhook_id = _verify(front, who, payload)
     _refuse_unready(front)
-    if not front.knows(path):  # the better news, whatever was sent there
-        raise not_served(path, front.placement.endpoints())
+    await front.readiness.known(path)  # the better news, whatever was sent there
     event = parse(payload, unread=unread_type(who.headers))
     match event:
         case UnknownEvent(name=name):
@@ -172,7 +171,7 @@ def _verify(front: Front, who: Caller, payload: bytes) -> str:
 def _refuse_unready(front: Front) -> None:
     if not front.is_ready and not front.dispatcher.draining:
         raise Refusal(
-            "starting", "Bundles are being loaded. Call again in a second.", headers={"Retry-After": "1"}
+            "starting", "The journal is being read. Call again in a second.", headers={"Retry-After": "1"}
         )
 
 
@@ -190,7 +189,7 @@ def _ok(session_id: str) -> Response:
 
 def _not_a_post(front: Front, path: str) -> Response:
     if not front.knows(path):
-        raise not_served(path, front.placement.endpoints())
+        raise front.readiness.unserved(path)
     detail = (
         f'POST {{"event":"room.call","data":{{"room_name":"myroom"}}}} to {path}, or open it as a websocket.'
     )

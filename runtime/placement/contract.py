@@ -89,6 +89,10 @@ class Placement(Protocol):
         """Whether a path is among `endpoints`; asked for every request, so it must be quick."""
         ...
 
+    def awaits(self, path: str) -> bool:
+        """Whether nobody serves a path, but a bundle that is being loaded may come to."""
+        ...
+
     def vitals(self, session_id: SessionId) -> Vitals | None:
         """None when the session has no process."""
         ...

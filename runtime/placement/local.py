@@ -142,6 +142,9 @@ class LocalPlacement:
     def serves(self, path: str) -> bool:
         return self._supervisor.roster.serves(path)
 
+    def awaits(self, path: str) -> bool:
+        return self._supervisor.roster.awaits(path)
+
     def vitals(self, session_id: SessionId) -> Vitals | None:
         driver = self._supervisor.driver(session_id)
         return None if driver is None else driver.vitals()

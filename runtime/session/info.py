@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runtime.errors import EndpointNotFound
+from runtime.errors import BundleImportFailed, EndpointNotFound
 from runtime.session.spec import Limits
 
 
@@ -16,7 +16,9 @@ class EndpointInfo:
     """One path that a bundle serves.
 
     Attributes:
-        state: ``ready``, or ``failed`` when its bundle cannot serve; then `error` and `detail` say why.
+        path: Empty in the one row of a bundle whose endpoints nobody knows yet.
+        state: ``ready``, ``loading`` while its bundle is, or ``failed`` when that cannot serve; then `error`
+            says why.  Of one that is ready, `error` says why its newest code does not serve.
         permissions: The API scope its tokens get; None for the agent default.
         class_name: Name of the agent's class.
         limit_sources: Where each limit comes from: ``"memory_bytes"`` -> ``"decorator"``.
@@ -45,15 +47,24 @@ def served(endpoints: Iterable[EndpointInfo]) -> list[EndpointInfo]:
     return sorted((one for one in endpoints if one.state == "ready" and one.path), key=lambda one: one.path)
 
 
-def not_served(path: str, endpoints: Iterable[EndpointInfo]) -> EndpointNotFound:
-    """What to tell a caller of a path that nobody serves: the nearest one, and the paths there are."""
+def not_served(path: str, endpoints: Sequence[EndpointInfo]) -> EndpointNotFound | BundleImportFailed:
+    """What to tell a caller of a path that nobody serves: the nearest one, and the paths there are.
+
+    Bundles whose paths nobody knows, because they could not be loaded, are named with what is wrong; one
+    that is called like the path is taken to be meant.
+    """
+    broken = [one for one in endpoints if one.state == "failed" and not one.path]
+    for one in broken:
+        if path.strip("/").split("/")[0] in (one.bundle, one.bundle.removesuffix(".py")):
+            return BundleImportFailed(f"{one.bundle} cannot be loaded: {one.error}".rstrip("."))
     known = [one.path for one in served(endpoints)]
     shown = ", ".join(known[:50]) + (" …" if len(known) > 50 else "")
     near = difflib.get_close_matches(path[:200], known, n=1)
     guess = f"Did you mean {near[0]}? " if near else ""
+    told = "".join(f"{one.bundle} cannot be loaded: {one.error.rstrip('.')}. " for one in broken[:5])
     return EndpointNotFound(
         f"no agent serves {path[:200]}",
-        cure=f"{guess}Known paths: {shown}" if known else "No agent is loaded.",
+        cure=f"{told}{guess}" + (f"Known paths: {shown}" if known else "No agent is loaded."),
     )
 
 

@@ -123,8 +123,9 @@ async def test_readiness_says_why_not(serving: Any) -> None:
         ]
         verbose = (await site.get("/readyz?verbose")).json
         assert verbose["checks"]["bundles"] == {"b": "no"}  # a red row, not a failed server
+        assert (verbose["status"], verbose["bundles"]) == ("degraded", {"b": "no"})
         far = await site.get("/readyz?verbose", X_Forwarded_For="203.0.113.7")
-        assert far.json == {"status": "ok"}
+        assert far.json == {"status": "degraded", "bundles": {"b": "failed"}}  # not what is in its files
         health = (await site.get("/healthz")).json
         assert (health["status"], health["generation"], health["endpoints"]) == ("degraded", 3, 1)
         site.server.front.is_ready = False

@@ -19,6 +19,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "body_timeout": (408, "The body did not arrive in time"),
     "body_too_large": (413, "The body is too large"),
     "bundle_import_failed": (503, "The bundle cannot run"),
+    "bundle_loading": (503, "The bundle is being loaded"),
     "chaos_off": (403, "Faults are not allowed here"),
     "conflict": (409, "It exists already"),
     "crash_not_found": (404, "No such crash"),
@@ -61,6 +62,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "zygote_lost": (503, "No process could be started"),
 }
 
+_TRY_AGAIN: Final = ("bundle_import_failed", "journal_unusable", "spawn_failed", "zygote_lost")
 _BY_STATUS: Final = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout"}
 _BY_STATUS_MORE: Final = {413: "body_too_large", 426: "upgrade_required"}
 UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade"}
@@ -116,7 +118,7 @@ def install(app: Quart) -> None:
 
 
 def _challenge(code: str) -> dict[str, str]:
-    return {"Retry-After": "5"} if code in ("journal_unusable", "spawn_failed", "zygote_lost") else {}
+    return {"Retry-After": "5"} if code in _TRY_AGAIN else {}
 
 
 def method_not_allowed(allowed: Sequence[str]) -> Response:

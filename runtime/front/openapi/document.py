@@ -16,6 +16,7 @@ from runtime.front.openapi.terms import (
     INT,
     LIST,
     MAYBE_INT,
+    NAMED,
     NUM,
     PROBLEM,
     STR,
@@ -99,7 +100,10 @@ _PATHS: Final[dict[str, Any]] = {
     "/readyz": {
         "get": operation(
             "Calls may be sent",
-            as_json(an_object(status=STR, reasons=LIST, checks=ANY), "Ready; 503 when not"),
+            as_json(
+                an_object(status=STR, reasons=LIST, bundles=NAMED, checks=ANY),
+                "Ready (`degraded` while a bundle is broken or being loaded); 503 when not",
+            ),
             parameters=[given_in("query", "verbose", STR, "Every check, for operators")],
         )
     },
@@ -114,6 +118,7 @@ _PATHS: Final[dict[str, Any]] = {
                     endpoints=INT,
                     sessions=INT,
                     uptime_s=NUM,
+                    bundles=NAMED,
                     admission=ANY,
                     enforcement=ANY,
                     descriptors=ANY,

@@ -85,7 +85,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         identity=STR,
         bundle=STR,
         generation=INT,
-        state={"enum": ["ready", "failed"]},
+        state={"enum": ["loading", "ready", "failed"]},
         **{"class": STR},
         kind=STR,
         title=STR,

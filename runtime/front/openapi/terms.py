@@ -11,6 +11,7 @@ BOOL: Final = {"type": "boolean"}
 TIME: Final = {"type": "string", "format": "date-time"}
 LIST: Final = {"type": "array"}
 ANY: Final = {"type": "object"}
+NAMED: Final = {"type": "object", "additionalProperties": STR}
 MAYBE_STR: Final = {"type": ["string", "null"]}
 MAYBE_INT: Final = {"type": ["integer", "null"]}
 MAYBE_NUM: Final = {"type": ["number", "null"]}

@@ -42,11 +42,15 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/readyz")
     async def ready() -> Response:
-        reasons = unready(front)
-        body: dict[str, Any] = {"status": "not ready" if reasons else "ok"}
+        is_operator = front.access.may_operate(caller())
+        reasons = unready(front, details=is_operator)
+        bundles = front.readiness.named(details=is_operator)
+        body: dict[str, Any] = {"status": "not ready" if reasons else "degraded" if bundles else "ok"}
         if reasons:
             body["reasons"] = reasons
-        if "verbose" in request.args and front.access.may_operate(caller()):
+        if bundles:
+            body["bundles"] = bundles
+        if "verbose" in request.args and is_operator:
             body["checks"] = {
                 "started": front.is_ready or front.dispatcher.draining,
                 "draining": front.dispatcher.draining,
@@ -64,12 +68,14 @@ def routes(front: Front) -> Blueprint:
     @paths.get("/healthz")
     async def health() -> Response:
         bundles = front.placement.bundles()
-        failed = any(bundle.state == "failed" for bundle in bundles)
-        status = "degraded" if failed or front.journal.failing else "ok"
+        status = "degraded" if front.readiness.broken() or front.journal.failing else "ok"
         if not front.is_ready:
             status = "draining" if front.dispatcher.draining else "starting"
-        more = {}
+        elif front.readiness.loading() and not served(front.placement.endpoints()):
+            status = "starting"
+        more: dict[str, Any] = {}
         if "verbose" in request.args and front.access.may_operate(caller()):
+            more["bundles"] = front.readiness.named(details=True)
             more["admission"] = front.dispatcher.admission_json()
             more["enforcement"] = asdict(front.placement.enforcement())
             more["descriptors"] = descriptors_json(front.placement.capacity().max_sessions)
@@ -103,13 +109,19 @@ def descriptors_json(max_sessions: int) -> dict[str, Any]:
     return body
 
 
-def unready(front: Front) -> list[str]:
-    """Why no call should be sent here now; empty when there is no reason."""
+def unready(front: Front, *, details: bool = False) -> list[str]:
+    """Why no call should be sent here now; empty when there is no reason.
+
+    Args:
+        details: With what is wrong with bundles, for operators.
+    """
     reasons = []
     if front.dispatcher.draining:
         reasons.append("draining")
     elif not front.is_ready:
         reasons.append("starting")
+    else:
+        reasons += front.readiness.reasons(details=details)
     if front.journal.failing:
         reasons.append("the journal cannot be written")
     return reasons

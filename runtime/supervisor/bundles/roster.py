@@ -167,6 +167,10 @@ class Roster:
         """Whether a path is among the endpoints."""
         return any(one.path == path for bundle in self._bundles.values() for one in bundle.endpoints)
 
+    def awaits(self, path: str) -> bool:
+        """Whether nobody serves a path, but a bundle that is loaded for the first time may come to."""
+        return not self.serves(path) and any(bundle.is_loading for bundle in self._bundles.values())
+
     def bundle_at(self, path: str) -> Bundle | None:
         """The bundle that serves a path."""
         name = self._owners.get(path)
