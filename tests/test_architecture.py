@@ -48,9 +48,9 @@ STRANGERS = {
 FLOORS = {
     "front": (
         {"server_file", "state_folder", "http"},
-        {"access"},
+        {"access", "readiness"},
         {"state"},
-        {"announcements", "autocall", "fast_path", "webhooks", "model", "operator"},
+        {"autocall", "fast_path", "webhooks", "model", "operator"},
         {"openapi", "studio"},
         {"app"},
         {"server"},

@@ -24,11 +24,11 @@ from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
 from runtime.front.access.open_doors import say_open_doors
 from runtime.front.access.rules import Access, signing_keys
-from runtime.front.announcements import tell_bundles, tell_room
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall
 from runtime.front.fast_path import FastPath
 from runtime.front.http.listener import Listener
+from runtime.front.operator.announcements import tell_bundles, tell_room
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
 from runtime.front.readiness import Readiness
