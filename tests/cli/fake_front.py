@@ -92,7 +92,13 @@ class Handler(BaseHTTPRequestHandler):
             self._send(look())
         elif self.path == "/.well-known/meshagent-service.json":
             self._send(
-                {"version": "v1", "kind": "Service", "metadata": {"name": "n"}, "container": {"image": ""}}
+                {
+                    "version": "v1",
+                    "kind": "Service",
+                    "metadata": {"name": "n"},
+                    "container": {"image": ""},
+                    "ports": [],
+                }
             )
         else:
             self._send({"status": "ok", "version": "0"})

@@ -207,10 +207,10 @@ def test_a_server_that_cannot_start_is_told_with_what_it_said(here: Path, comman
 
 
 def test_service_spec_asks_the_service_and_leaves_nothing_running(here: Path) -> None:
-    status, out, _ = finish(
+    status, out, err = finish(
         pipe("service", "spec", "main.py", "-o", "json", "--external", "https://a.example")
     )
-    assert status == 0
+    assert status == 0, err
     found = json.loads(out)
     assert found["external"] == {"url": "https://a.example"}
     assert "container" not in found
