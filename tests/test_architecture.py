@@ -8,6 +8,7 @@ each can be shown to catch what it is for, and what they return says what to do.
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -319,6 +320,15 @@ def test_imports_never_rise() -> None:
 def test_wings_know_the_floors_below_them() -> None:
     assert climbs(IMPORTS) == []
     assert without_floor(SOURCES) == []
+
+
+def test_the_floors_are_drawn_as_they_are() -> None:
+    drawn = (ROOT / "ARCHITECTURE.md").read_text()
+    for package, floors in FLOORS.items():
+        (block,) = re.findall(rf"^{package} +((?:[\w |]+\n)+?)(?=\w|```)", drawn, re.MULTILINE)
+        listed = [set(floor.split()) for floor in block.split("|")]
+        expected = [set(floor) - {"__main__"} for floor in floors]
+        assert listed == [floor for floor in expected if floor], f"draw {package} anew in ARCHITECTURE.md"
 
 
 def test_no_folder_is_a_list() -> None:
