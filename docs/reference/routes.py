@@ -2,29 +2,83 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from docs.reference.table import plain, sentence, table
 
-_METHODS = ("get", "post", "put", "patch", "delete")
+ROOT: Final = Path(__file__).resolve().parents[2]
+START_S: Final = 60.0
+_METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
+@functools.cache
 def document() -> dict[str, Any]:
-    """What ``/openapi.json`` answers."""
-    from runtime.front.openapi.document import document as described
+    """What ``/openapi.json`` answers: a server without agents is started for it, and ended."""
+    with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder:
+        state = Path(folder, "state")
+        flags = {"server.port": 0, "server.state_dir": str(state), "server.watch": False, "server.drain_s": 0}
+        Path(folder, "agents").mkdir()
+        work = json.dumps({"flags": flags, "sources": [str(Path(folder, "agents"))]})
+        server = subprocess.Popen(
+            [sys.executable, "-m", "runtime.front", work],
+            cwd=ROOT,
+            env={name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            described: dict[str, Any] = _asked(server, state / "server.json")
+        finally:
+            server.terminate()
+            server.wait()
+    return described
 
-    return described()
+
+def _asked(server: subprocess.Popen[bytes], known: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + START_S
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            url = json.loads(known.read_text())["url"]
+            with urllib.request.urlopen(f"{url}/openapi.json", timeout=START_S) as answer:
+                described: dict[str, Any] = json.load(answer)
+                return described
+        except OSError:
+            time.sleep(0.05)  # not there yet, or not listening yet
+    raise RuntimeError("the server whose HTTP surface is to be described did not start")
 
 
 def page() -> str:
-    """Every path with its methods, parameters and answers."""
+    """Every path with its methods, parameters and answers, by what they are about."""
     described = document()
-    operations = list(_operations(described))
-    parts = [table(("", "Path", ""), (_line(*one) for one in operations))]
-    for path, method, told in operations:
-        parts.append(_section(described, path, method, told))
+    parts = []
+    for title, about, operations in _groups(described):
+        parts += [f"## {title}", "", about, "", table(("", "Path", ""), (_line(*one) for one in operations))]
+        parts += [_section(described, *one) for one in operations]
     return "\n".join(parts)
+
+
+def _groups(described: dict[str, Any]) -> Iterator[tuple[str, str, list[tuple[str, str, dict[str, Any]]]]]:
+    """The tags with what they mean and their operations; what has none comes last."""
+    operations = list(_operations(described))
+    known = described.get("tags", [])
+    for tag in known:
+        mine = [one for one in operations if tag["name"] in one[2].get("tags", [])]
+        if mine:
+            yield tag["name"].capitalize(), sentence(plain(tag.get("description", ""))), mine
+    names = {tag["name"] for tag in known}
+    rest = [one for one in operations if not names & set(one[2].get("tags", []))]
+    if rest:
+        yield "Paths", "", rest
 
 
 def _operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -51,7 +105,7 @@ def _summary(told: dict[str, Any]) -> str:
 
 def _section(described: dict[str, Any], path: str, method: str, told: dict[str, Any]) -> str:
     lines = [
-        f"## {method.upper()} `{path}` {{ #{_anchor(path, method)} }}",
+        f"### {method.upper()} `{path}` {{ #{_anchor(path, method)} }}",
         "",
         sentence(plain(_summary(told))),
         "",
