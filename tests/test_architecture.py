@@ -107,7 +107,7 @@ PURE = ("runtime.wire", "runtime.session", "runtime.rooms.room", "runtime.superv
 NOT_PURE = ("runtime.session.journal", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}
 
-TOP_FOLDERS = {"runtime", "agents", "tests", ".ci", "bench", "ui", "docs"}
+TOP_FOLDERS = {"runtime", "agents", "tests", ".ci", ".github", "bench", "ui", "docs"}
 TOP_FILES = {"Dockerfile", "docker-compose.yml", "pyproject.toml"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "misc", "manager"}
 
