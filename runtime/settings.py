@@ -105,6 +105,7 @@ class ServerSettings:
     insecure: bool = knob(False, "serve unsigned webhooks and an open operator API beyond loopback")
     watch: bool = knob(True, "load new and changed bundles while running")
     drain_s: float = knob(30.0, "time that running sessions get to end after SIGTERM", minimum=0)
+    hang_s: float = knob(30.0, "silence of the server after which it is started again; 0: never", minimum=0)
     max_body_bytes: int = knob(1 << 20, "largest webhook body", minimum=1024)
     body_timeout_s: float = knob(10.0, "time in which a webhook body must arrive", minimum=0.1)
     replay_window_s: float = knob(300.0, "how far a signed time may be from now", minimum=1)

@@ -137,6 +137,11 @@ class ServerProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
+    def pass_on(self, number: int) -> None:
+        """Hand it a signal that an operator sent to this command."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it now.  The front goes first: its keeper then cleans up what is left of its tree."""
         if self._process is None or self._process.poll() is not None:

@@ -15,18 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ConfigError, RuntimeServiceError
+from runtime.front.operator.by_signal.signals import Signals
 from runtime.front.server import Server
 from runtime.logs import configure, get_logger
 from runtime.process import descriptors
 from runtime.process.child import end_with
-from runtime.process.init import PARENT_VARIABLE
+from runtime.process.init.init import PARENT_VARIABLE
+from runtime.process.init.pulse import BEAT_S, Pulse
 from runtime.settings import LogSettings, load_settings
+
+_log = get_logger("server")
 
 
 def main(arguments: list[str]) -> int:
     """Run one server with the arguments of its command line."""
     if parent := os.environ.get(PARENT_VARIABLE):
         end_with(int(parent), signal.SIGTERM)
+    pulse = Pulse.inherited(os.environ)
     try:
         work: dict[str, Any] = json.loads(arguments[0]) if arguments else {}
         settings = load_settings(
@@ -43,11 +48,75 @@ def main(arguments: list[str]) -> int:
                 cure="Raise the hard limit of open files, or lower supervisor.max_sessions.",
             )
         sources = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
-        return asyncio.run(Server(settings, sources).run())
+        return asyncio.run(serve(Server(settings, sources), pulse))
     except json.JSONDecodeError as error:
         return _failed(ConfigError(f"the server's argument is not JSON: {error}"))
     except RuntimeServiceError as error:
         return _failed(error)
+
+
+async def serve(server: Server, pulse: Pulse | None = None) -> int:
+    """Start, serve until SIGTERM, SIGINT or SIGQUIT, drain, end.  A second one ends what runs at once.
+
+    Args:
+        pulse: How an init hears that the loop turns; None without one.
+
+    Returns:
+        The process's exit status: 0, or 1 when the server failed by itself.
+    """
+    asked = asyncio.Event()
+
+    def end(number: signal.Signals) -> None:
+        if asked.is_set():
+            _log.warning("server.forced", signal=number.name)
+            server.force()
+        else:
+            _log.info("server.stopping", signal=number.name)
+        asked.set()
+
+    signals = Signals(
+        asked=end,
+        reload=server.reload_changed,
+        log=server.settings.log,
+        stacks_fd=None if pulse is None else pulse.stacks_fd,
+    )
+    with signals:
+        beating = asyncio.create_task(_beat(server, pulse), name="pulse")
+        # Not one of the parts: those are closed when a start fails, and that must not look like a signal.
+        signal_came = asyncio.create_task(asked.wait(), name="signals")
+        try:
+            starting = asyncio.create_task(server.start(), name="start")
+            await asyncio.wait({starting, signal_came}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                await _cancel(starting)  # asked to end while the bundles were loading
+                return 0
+            await starting
+            serving = asyncio.create_task(server.wait(), name="serve")
+            await asyncio.wait({serving, signal_came}, return_when=asyncio.FIRST_COMPLETED)
+            failed = serving.done() and serving.exception() is not None
+            if failed:
+                _log.error("server.failed", error=repr(serving.exception()))
+            await server.stop()
+            await _cancel(serving)
+            return 1 if failed else 0
+        finally:
+            # Nothing of it may outlive a failure: the journal's thread alone would keep the process alive.
+            await server.aclose()
+            await _cancel(signal_came)
+            await _cancel(beating)
+
+
+async def _beat(server: Server, pulse: Pulse | None) -> None:
+    if pulse is not None:
+        pulse.introduce(hang_s=server.settings.server.hang_s, drain_s=server.settings.server.drain_s)
+        while True:
+            await asyncio.sleep(BEAT_S)
+            pulse.beat()
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _failed(error: RuntimeServiceError) -> int:

@@ -29,6 +29,7 @@ from runtime.front.autocall import AutoCall
 from runtime.front.fast_path import FastPath
 from runtime.front.http.listener import Listener
 from runtime.front.operator.announcements import tell_bundles, tell_room
+from runtime.front.operator.by_signal.signals import Signals
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
 from runtime.front.readiness import Readiness
@@ -255,48 +256,10 @@ class Server:
 
     # ---- life
 
-    async def run(self) -> int:
-        """Start, serve until SIGTERM or SIGINT, drain, end.  A second signal ends what still runs at once.
-
-        Returns:
-            The process's exit status: 0, or 1 when the server failed by itself.
-        """
-        loop, asked = asyncio.get_running_loop(), asyncio.Event()
-
-        def signalled(number: signal.Signals) -> None:
-            if asked.is_set():
-                _log.warning("server.forced", signal=number.name)
-                self._forced.set()
-            else:
-                _log.info("server.stopping", signal=number.name)
-            asked.set()
-
-        signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, signalled, number)
-        # Not one of the parts: those are closed when a start fails, and that must not look like a signal.
-        signal_came = asyncio.create_task(asked.wait(), name="signals")
-        try:
-            starting = asyncio.create_task(self.start(), name="start")
-            await asyncio.wait({starting, signal_came}, return_when=asyncio.FIRST_COMPLETED)
-            if not starting.done():
-                await _cancel(starting)  # asked to end while the bundles were loading
-                return 0
-            await starting
-            serving = asyncio.create_task(self.wait(), name="serve")
-            await asyncio.wait({serving, signal_came}, return_when=asyncio.FIRST_COMPLETED)
-            failed = serving.done() and serving.exception() is not None
-            if failed:
-                _log.error("server.failed", error=repr(serving.exception()))
-            await self.stop()
-            await _cancel(serving)
-            return 1 if failed else 0
-        finally:
-            # Nothing of it may outlive a failure: the journal's thread alone would keep the process alive.
-            await self._parts.aclose()
-            await _cancel(signal_came)
-            for number in signals:
-                loop.remove_signal_handler(number)
+    async def reload_changed(self) -> None:
+        """Load bundles whose files changed, also where nobody watches them.  Sessions stay as they are."""
+        if self._front is not None and isinstance(self._front.placement, LocalPlacement):
+            await self._front.placement.reload_changed()
 
     async def wait(self) -> None:
         """Return once the server has ended by itself, or raise what it ended with."""
@@ -334,6 +297,10 @@ class Server:
         await self._parts.aclose()
         _log.info("server.stopped")
 
+    async def aclose(self) -> None:
+        """Close what is still open, whatever failed; nothing after a `stop`."""
+        await self._parts.aclose()
+
     def _end_streams(self) -> None:
         if self._front is not None:
             self._front.is_ready = False
@@ -368,6 +335,8 @@ class LocalServer:
         state_dir = settings.server.state_dir / "hosts" / bundle.stem
         self._settings = replace(settings, server=replace(settings.server, state_dir=state_dir))
         self._server = Server(self._settings, [bundle], name=name or "", owns_process=False)
+        self._asked = asyncio.Event()
+        self._signals = AsyncExitStack()
 
     @property
     def url(self) -> str:
@@ -379,14 +348,35 @@ class LocalServer:
         configure(self._settings.log)
         await self._server.start()
         await self._server.loaded()
+        # TERM and INT are the program's; of the others, those for which it has no handler of its own.
+        signals = Signals(
+            ends=(signal.SIGQUIT,),
+            asked=lambda _: self._asked.set(),
+            reload=self._server.reload_changed,
+            log=self._settings.log,
+            only_free=True,
+        )
+        self._signals.enter_context(signals)
+        try:
+            await self._server.start()
+        except BaseException:
+            await self._signals.aclose()
+            raise
 
     async def stop(self) -> None:
         """Drain and leave."""
         await self._server.stop()
+        await self._signals.aclose()
 
     async def wait(self) -> None:
-        """Return when the server has ended by itself."""
-        await self._server.wait()
+        """Return when the server has ended by itself, or its terminal is gone, or SIGQUIT came."""
+        waits = [asyncio.create_task(self._server.wait()), asyncio.create_task(self._asked.wait())]
+        try:
+            for first in (await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED))[0]:
+                first.result()
+        finally:
+            for wait in waits:
+                await _cancel(wait)
 
 
 def _room_url(base: str, room: str) -> str:

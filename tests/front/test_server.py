@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from runtime.errors import BundleNotFound, ConfigError, JournalUnusable
+from runtime.front.__main__ import serve
 from runtime.front.server import Server
 from runtime.session.exit_reasons import ExitReason
 from runtime.settings import load_settings
@@ -118,7 +119,7 @@ async def test_while_sessions_end_calls_are_refused_and_probes_answer(serving: A
 async def test_a_second_signal_ends_what_still_runs(tmp_path: Path, number: signal.Signals) -> None:
     placement = FakePlacement(drain_waits=True)
     one = server(tmp_path, placement, drain_s=600, room="lobby")
-    running = asyncio.create_task(one.run())
+    running = asyncio.create_task(serve(one))
     async with asyncio.timeout(15 * PATIENCE):
         while not placement.running:
             await asyncio.sleep(0)
@@ -141,7 +142,7 @@ async def test_a_server_that_fails_by_itself_closes_everything_and_says_so(
 
     monkeypatch.setattr(one, "wait", fail)
     async with asyncio.timeout(15 * PATIENCE):
-        assert await one.run() == 1
+        assert await serve(one) == 1
     assert not (tmp_path / "state" / "server.json").exists()
 
 

@@ -241,7 +241,7 @@ async def test_a_front_ends_with_its_init(tmp_path: Path) -> None:
         "sources": [str(tmp_path / "bundle.py")],
     }
     program = (
-        "import sys; from runtime.process.init import Init; "
+        "import sys; from runtime.process.init.init import Init; "
         f"sys.exit(Init([sys.executable, '-m', 'runtime.front', {json.dumps(given)!r}]).run())"
     )
     init = await asyncio.create_subprocess_exec(

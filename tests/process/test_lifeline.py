@@ -115,7 +115,7 @@ def test_init_ends_what_left_the_group_and_starts_the_front_again(
     program = textwrap.dedent(
         f"""
         import sys
-        from runtime.process.init import Init
+        from runtime.process.init.init import Init
         sys.exit(Init([sys.executable, "-c", {FRONT!r}, {str(bundle)!r}]).run())
         """
     )
@@ -145,7 +145,7 @@ def test_init_gives_the_exit_code_of_a_front_that_ends_by_itself(
     started: list[subprocess.Popen[str]],
 ) -> None:
     program = (
-        "import sys; from runtime.process.init import Init; "
+        "import sys; from runtime.process.init.init import Init; "
         "sys.exit(Init([sys.executable, '-c', 'exit(5)']).run())"
     )
     init = subprocess.Popen([sys.executable, "-c", program], text=True, env=_environment())
@@ -155,7 +155,7 @@ def test_init_gives_the_exit_code_of_a_front_that_ends_by_itself(
 
 def test_init_gives_up_on_a_front_that_dies_again_and_again(started: list[subprocess.Popen[str]]) -> None:
     program = (
-        "import sys; from runtime.process.init import Init; "
+        "import sys; from runtime.process.init.init import Init; "
         "sys.exit(Init([sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)']).run())"
     )
     init = subprocess.Popen(
@@ -177,7 +177,7 @@ def test_init_reaps_orphans_of_the_front(started: list[subprocess.Popen[str]]) -
         "time.sleep(1000)\n"
     )
     program = (
-        "import sys; from runtime.process.init import Init; "
+        "import sys; from runtime.process.init.init import Init; "
         f"sys.exit(Init([sys.executable, '-c', {inner!r}]).run())"
     )
     init = subprocess.Popen(
@@ -205,9 +205,9 @@ def test_init_passes_on_a_signal_that_came_before_there_was_a_front(
     started: list[subprocess.Popen[str]],
 ) -> None:
     program = (
-        "import os, signal, sys; from runtime.process.init import Init\n"
+        "import os, signal, sys; from runtime.process.init.init import Init\n"
         "init = Init([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
-        "init._forward(signal.SIGTERM, None)\n"
+        "init._signals.append(signal.SIGTERM)\n"
         "sys.exit(init.run())\n"
     )
     init = subprocess.Popen([sys.executable, "-c", program], text=True, env=_environment())

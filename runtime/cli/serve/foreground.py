@@ -1,11 +1,14 @@
 """A server in the foreground: its table on the screen, its end with Ctrl-C.
 
 `demo`, `service run` and, on a terminal, `serve` are this with different words around it.  Runs in: the
-command's process.  Ctrl-C or SIGTERM once drains, twice ends at once.
+command's process.  Ctrl-C, SIGTERM or SIGQUIT once drains, twice ends at once; a terminal that goes away, or
+a reader of what is printed, drains too.  Other signals of operators are passed on to the server.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 import threading
@@ -25,10 +28,12 @@ from runtime.cli.serve.agent_table_fit import GAP, fit
 from runtime.cli.serve.server_log import ServerLog
 from runtime.cli.server_process import ServerProcess
 from runtime.cli.terminal import is_plain, note, paint, say, table
+from runtime.process.init.controlling_terminal import ControllingTerminal
 
 SETTLE_S = 30.0
 MAX_HELD_LINES = 1000
 _LOOK_S = 0.25
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,11 @@ class Foreground:
 
     def start(self) -> Api:
         """Start the server and wait until it answers; from here on signals end it in order."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        self._terminal = ControllingTerminal()
+        for number in _ENDS:
             signal.signal(number, self._on_signal)
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, self._on_other_signal)
         self.server.start()
         try:
             api = self.server.wait_listening()
@@ -131,6 +139,11 @@ class Foreground:
                 self._watch_plain()
             else:
                 self._watch_live()
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EPIPE):
+                self.server.kill()
+                raise
+            self._nobody_looks()
         except BaseException:
             self.server.kill()
             raise
@@ -258,12 +271,27 @@ class Foreground:
 
     # ---- the end
 
-    def _on_signal(self, number: int, _frame: object) -> None:
+    def _on_signal(self, number: int, _frame: object = None) -> None:
         self._asked += 1
         if self._asked == 1:
-            self._status = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+            self._status = 128 + number
             if self.server.api is None:  # still starting: there is nothing to drain
                 raise KeyboardInterrupt
+
+    def _on_other_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP and self._terminal.is_gone():
+            self._nobody_looks()
+        else:
+            self.server.pass_on(number)
+
+    def _nobody_looks(self) -> None:
+        """The terminal is gone, or the reader of a pipe: end in order, without a word."""
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.close(null)
+        if not self._asked:  # the kernel and the shell both tell it, and a write fails as well
+            self._on_signal(signal.SIGHUP)
 
     def _drain(self) -> int:
         count = sum(1 for row in self.rows if row.state in ("ready", "starting"))
@@ -308,8 +336,6 @@ def heading(version: str, ready_s: float) -> str:
 
 def since_start_s() -> float:
     """Seconds since this process was started, by the kernel's account (to 10 ms)."""
-    import os
-
     try:
         started_ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
         up_s = float(Path("/proc/uptime").read_text().split()[0])

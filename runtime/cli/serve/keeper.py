@@ -21,7 +21,7 @@ def main() -> int:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return 0
-    from runtime.process.init import Init
+    from runtime.process.init.init import Init
 
     return Init(sys.argv[2:]).run()
 

@@ -72,7 +72,7 @@ def serve(
     if is_plain(sys.stdout) or settings.log.format.lower() == "json":
         from runtime.cli import project
         from runtime.cli.server_process import front_argv
-        from runtime.process.init import Init
+        from runtime.process.init.init import Init
 
         init = Init(front_argv(flags, given, file), project.with_key(os.environ))
         status = init.run()
