@@ -51,8 +51,9 @@ FLOORS = {
         {"server_file", "state_folder", "http"},
         {"access", "readiness"},
         {"state"},
+        {"openapi"},
         {"autocall", "fast_path", "webhooks", "model", "operator"},
-        {"openapi", "studio"},
+        {"studio"},
         {"app"},
         {"server"},
         {"__main__"},
@@ -87,6 +88,7 @@ GROWN = {"runtime": 24, "runtime.cli": 20, "runtime.process": 26, "runtime.rooms
 
 HOMES = {
     "quart": ("runtime.front",),
+    "quart_schema": ("runtime.front.http.contract", "runtime.front.openapi"),
     "hypercorn": ("runtime.front",),
     "httpx": ("runtime.front.model.provider",),
     "multiprocess": ("runtime.process.zygote",),

@@ -63,10 +63,9 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
     """
     app = FrontApp("bulkhead", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = front.settings.max_body_bytes
+    app.config["READ_BODY_S"] = front.settings.body_timeout_s
     app.config["BODY_TIMEOUT"] = None  # read_body has its own
     app.config["RESPONSE_TIMEOUT"] = None
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     install(app)
@@ -105,7 +104,7 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
     app.register_blueprint(quarantine.routes(front))
     app.register_blueprint(usage.routes(front))
     app.register_blueprint(configuration.routes(front))
-    app.register_blueprint(openapi.routes())
+    app.register_blueprint(openapi.routes(app, front))
     app.register_blueprint(webhooks.routes(front))
     app.methods = Methods(app.url_map, front.knows)
 

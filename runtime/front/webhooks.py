@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from quart import Blueprint, Response, g, jsonify, request, websocket
+from quart import Blueprint, Response, g, request, websocket
 from werkzeug.exceptions import MethodNotAllowed
 
 from runtime.dispatch.dispatcher import Accepted
@@ -13,9 +13,11 @@ from runtime.dispatch.session_registry import exit_json
 from runtime.errors import EnvelopeInvalid
 from runtime.front.access.rules import Caller
 from runtime.front.http.body import read_body
+from runtime.front.http.contract import also, belongs, gives, heeds, json_answer, proven_by, sends
 from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.http.socket import PacketSocket
+from runtime.front.openapi.shapes.webhooks import CallData, Called, CallHeaders, Webhook
 from runtime.front.state import Front, caller
 from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused
@@ -34,6 +36,7 @@ from runtime.wire.webhook import (
 
 MAX_WAIT_S: Final = 300.0
 MAX_UNKNOWN_LOGGED: Final = 100
+EXAMPLE: Final = Webhook(event="room.call", data=CallData(room_name="myroom"))
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}[0-9a-f-]*")
 _log = get_logger("webhooks")
@@ -42,11 +45,10 @@ _log = get_logger("webhooks")
 def routes(front: Front) -> Blueprint:
     """The catch-all for endpoint paths; every fixed route wins over it."""
     paths = Blueprint("webhooks", __name__)
+    belongs(paths, "calls")
     unknown_logged: set[str] = set()
 
-    @paths.route("/<path:endpoint>", methods=["GET", "POST"])
-    async def webhook(endpoint: str) -> Response:
-        path = f"/{endpoint}"
+    async def taken(path: str) -> Response:
         if reserved_by(path):
             raise MethodNotAllowed  # if the path has any
         g.arrived, g.path = front.clock.now(), path
@@ -56,6 +58,26 @@ def routes(front: Front) -> Blueprint:
         body = await read_body(request, timeout_s=front.settings.body_timeout_s)
         answer = await _answer(front, path, who, payload_of(who.headers, body), unknown_logged)
         return await _after_waiting(front, answer, who)
+
+    @paths.post("/<path:endpoint>")
+    @proven_by({}, {"meshagent": []}, {"standardWebhooks": []}, {"visit": []})
+    @heeds(CallHeaders)
+    @sends(Webhook, example=EXAMPLE)
+    @gives(Called, 202, example=Called(session="s_7Q4M2XKB", state="starting"))
+    @gives(Called, example=Called(session="s_7Q4M2XKB"))
+    async def webhook(endpoint: str) -> Response:
+        """Call an agent into a room"""
+        return await taken(f"/{endpoint}")
+
+    @paths.get("/<path:endpoint>")
+    @proven_by({}, {"meshagent": []}, {"standardWebhooks": []}, {"visit": []})
+    @heeds(CallHeaders)
+    @also(101, "The room protocol follows, with the caller as the room")
+    @gives(Called, 202)
+    @gives(Called)
+    async def unposted(endpoint: str) -> Response:
+        """Call an agent by websocket: the socket becomes its room connection"""
+        return await taken(f"/{endpoint}")
 
     @paths.after_app_request
     async def count(answer: Response) -> Response:
@@ -114,14 +136,14 @@ async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_
                 unknown_logged.add(name)
                 _log.info("webhook.event_unknown", name=name, endpoint=path)
             g.outcome = "ignored"
-            return jsonify(ok=True)
+            return json_answer(Called())
         case RoomStarted():
             g.outcome = "room_started"
-            return jsonify(ok=True)
+            return json_answer(Called())
         case RoomEnded(room_name=room):
             _log.info("webhook.room_ended", room=room, sessions=front.dispatcher.end_room(room))
             g.outcome = "room_ended"
-            return jsonify(ok=True)
+            return json_answer(Called())
         case RoomCall():
             check_own_room(event)  # not when it brings its own socket: then the room is elsewhere
     outcome = await front.dispatcher.call(
@@ -154,8 +176,8 @@ async def _after_waiting(front: Front, answer: Response, who: Caller) -> Respons
             "agent_failed", detail, headers=applied, session=session_id, exit=exit_json(exit), **where
         )
     settled = exit is not None or record.ready_at is not None
-    done = jsonify(ok=True, session=session_id, state=record.state if settled else "starting")
-    done.status_code = 200 if settled else 202
+    called = Called(session=session_id, state=record.state if settled else "starting")
+    done = json_answer(called, 200 if settled else 202)
     done.headers.update(applied)
     return done
 
@@ -182,7 +204,7 @@ def _refused(outcome: Refused) -> Response:
 
 
 def _ok(session_id: str) -> Response:
-    answer: Response = jsonify(ok=True, session=session_id)
+    answer = json_answer(Called(session=session_id))
     answer.headers["Location"] = f"/workers/{session_id}"
     return answer
 

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
 import gzip
-import re
 from typing import Any
 
 import pytest
 
-from runtime.front.app import create_app
 from runtime.front.http.problems import STATUS
-from runtime.front.openapi.document import document
-from runtime.front.operator.events import Readers
 from runtime.session.info import BundleInfo
-from runtime.wire.manifest import RESERVED, reserved_by
 from tests.fakes import FakePlacement, endpoint
 from tests.front.conftest import read_head, request
 
@@ -192,33 +187,6 @@ async def test_another_sites_page_cannot_call_an_agent_or_read_the_workers(servi
         assert (evil.status, evil.json["type"]) == (403, "urn:bulkhead:problem:cross_site")
         rebound = await site.get("/workers", Host="evil.example")
         assert (rebound.status, rebound.json["type"]) == (421, "urn:bulkhead:problem:host_unknown")
-
-
-async def test_the_description_and_the_routes_agree(serving: Any) -> None:
-    async with serving() as site:
-        app = create_app(site.server.front, Readers(site.server.front))
-        routed = set()
-        for rule in app.url_map.iter_rules():
-            path = re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule)
-            methods = {"GET"} if rule.websocket else set(rule.methods or ()) - {"HEAD", "OPTIONS"}
-            routed |= {(path, method.lower()) for method in methods}
-        served = (await site.get("/openapi.json")).json
-        assert served == document()
-        verbs = ("get", "post", "delete", "put")
-        assert {
-            (path, verb) for path, item in served["paths"].items() for verb in item if verb in verbs
-        } == routed
-        for path, item in served["paths"].items():
-            declared = {one["name"] for one in item.get("parameters", []) if one["in"] == "path"}
-            assert declared == set(re.findall(r"{(\w+)}", path))
-
-
-async def test_every_fixed_path_is_reserved(serving: Any) -> None:
-    for path in document()["paths"]:
-        if path != "/{endpoint}":
-            assert reserved_by(path), path
-    assert reserved_by("/studio/app.js")
-    assert "/" in RESERVED
 
 
 async def test_every_problem_has_a_status_that_is_an_error() -> None:

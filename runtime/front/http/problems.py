@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from quart import Quart, Response, g, has_request_context, json, request, websocket
+from quart import Quart, Response, g, has_request_context, request, websocket
 from werkzeug.exceptions import HTTPException
 
 from runtime.errors import RuntimeServiceError
+from runtime.front.http.complaint import complaint
+from runtime.front.http.contract import Unfit, asked_of, json_answer
 from runtime.front.http.refusal import Refusal
 from runtime.logs import get_logger
 
@@ -83,7 +85,8 @@ def problem(code: str, detail: str, *, headers: Mapping[str, str] | None = None,
         "request_id": g.get("request_id", ""),
         **more,
     }
-    answer = Response(json.dumps(document, ensure_ascii=False) + "\n", status, content_type=MEDIA_TYPE)
+    answer = json_answer(document, status)
+    answer.content_type = MEDIA_TYPE
     answer.headers["Cache-Control"] = "no-store"
     answer.headers.update(dict(headers or {}))
     g.problem_code = code
@@ -102,6 +105,13 @@ def install(app: Quart) -> None:
         if error.code not in STATUS:
             _log.error("front.request_failed", code=error.code, error=str(error))
         return problem(error.code, str(error), headers=_challenge(error.code))
+
+    @app.errorhandler(Unfit)
+    async def unfit(error: Unfit) -> Response:
+        handler = app.view_functions[str(request.endpoint)]
+        field, detail = complaint(error.validation_error, *asked_of(handler, error))
+        more: dict[str, Any] = {"field": field} if field else {}
+        return problem("invalid_request", detail, **more)
 
     @app.errorhandler(HTTPException)
     async def http(error: HTTPException) -> Response:

@@ -15,10 +15,13 @@ from quart import Blueprint, Response, has_request_context, request, websocket
 
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RuntimeServiceError
 from runtime.front.http.body import read_body
+from runtime.front.http.contract import also, belongs, gives, proven_by, sends
+from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.model.provider import OPENAI_URL, Provider, ProviderAnswer
 from runtime.front.model.stream import Event, as_sse, events_of, failure, offline_events
 from runtime.front.model.turns import Stored, Turns
+from runtime.front.openapi.shapes.webhooks import ModelRequest, ModelResponse
 from runtime.front.state import Front
 from runtime.model.offline import OfflineModel
 
@@ -31,6 +34,7 @@ _PASSED_ON: Final = ("retry-after", "x-request-id", "openai-processing-ms")
 def routes(front: Front) -> Blueprint:
     """``…/v1/responses`` below each room and, for newer SDKs, below ``/openai``."""
     paths = Blueprint("model", __name__)
+    belongs(paths, "model")
     gate = _Gate()
     settings = front.settings
     provider: Provider | None = None
@@ -38,7 +42,12 @@ def routes(front: Front) -> Blueprint:
         provider = Provider(settings.model_url or OPENAI_URL, settings.model_key)
     offline, stored = OfflineModel(), Stored()
 
+    @proven_by({"participant": []})
+    @sends(ModelRequest, example=ModelRequest(input="Hello"))
+    @gives(ModelResponse)
+    @also(200, "The model's answer; with stream, its events", "text/event-stream")
     async def respond(room: str | None = None) -> Response:
+        """Ask the model (Responses API)"""
         _authorize(front, room)
         raw = await read_body(request, timeout_s=settings.body_timeout_s)
         body = _body(raw)
@@ -73,10 +82,17 @@ def routes(front: Front) -> Blueprint:
             except Refusal as error:
                 await websocket.send(json.dumps(failure(error.detail, code=error.code)))
 
+    @proven_by({"participant": []})
+    @also(101, "Events follow, one per text frame")
+    async def not_upgraded(room: str | None = None) -> Response:
+        """Ask the model over a websocket: one response.create per text frame"""
+        return problem("upgrade_required", "POST here, or open it as a websocket.", headers=UPGRADE)
+
     if provider is not None:
         paths.after_app_serving(provider.aclose)
     for path in PATHS:
         paths.add_url_rule(path, f"respond {path}", respond, methods=["POST"])
+        paths.add_url_rule(path, f"not upgraded {path}", not_upgraded, methods=["GET"])
         paths.add_websocket(path, f"converse {path}", converse)
     return paths
 

@@ -1,324 +1,190 @@
-"""``/openapi.json``: the HTTP surface described in OpenAPI 3.1.  A test holds it against the routes."""
+"""``/openapi.json``: the HTTP surface in OpenAPI 3.1, made of the routes and the structs they take and give.
+
+quart-schema walks over the routes; what it leaves out is added here: the structs that structs are made of,
+answers that are no JSON, sockets, errors, examples.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Iterable
 from typing import Any, Final
 
-from quart import Blueprint, Response, jsonify
+import msgspec
+from quart import Blueprint, Quart, Response
+from werkzeug.routing import Rule
+from werkzeug.routing.converters import BaseConverter
 
 import runtime
-from runtime.front.openapi.rooms import ROOM_PATHS
-from runtime.front.openapi.schemas import SCHEMAS
-from runtime.front.openapi.studio import STUDIO_PATHS
-from runtime.front.openapi.terms import (
-    ANY,
-    BOOL,
-    INT,
-    LIST,
-    MAYBE_INT,
-    NAMED,
-    NUM,
-    PROBLEM,
-    STR,
-    TIME,
-    a_list,
-    an_object,
-    as_json,
-    as_text,
-    given_in,
-    operation,
-    ref,
-)
-from runtime.front.openapi.usage import USAGE_PATHS
-from runtime.front.operator.workers import STATES
+from runtime.front.http.contract import ALSO, EXAMPLES, REQUEST, Answered, also, belongs, encoded
+from runtime.front.http.lean import NOT_USED, without
+from runtime.front.http.problems import MEDIA_TYPE
+from runtime.front.openapi.shapes.health import Problem
+from runtime.front.openapi.surface import PATH_PARAMETERS, TAGS, security
+from runtime.front.state import Front
+
+with without(*NOT_USED):
+    from quart_schema import Info, OpenAPIProvider, QuartSchema, Server, Tag
+    from quart_schema.validation import (
+        QUART_SCHEMA_HEADERS_ATTRIBUTE,
+        QUART_SCHEMA_QUERYSTRING_ATTRIBUTE,
+        QUART_SCHEMA_REQUEST_ATTRIBUTE,
+        QUART_SCHEMA_RESPONSE_ATTRIBUTE,
+    )
+
+REF: Final = "#/components/schemas/{name}"
+JSON: Final = "application/json"
+_PART: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
-def routes() -> Blueprint:
-    """``/openapi.json``."""
+def routes(app: Quart, front: Front) -> Blueprint:
+    """``/openapi.json``, of this application; made when it is first asked for."""
     paths = Blueprint("openapi", __name__)
+    belongs(paths, "server")
+    servers: list[Server | dict[str, Any]] = [Server(url="/", description="This server")]
+    if front.settings.public_url:
+        servers.append(Server(url=front.settings.public_url, description="Where others reach it"))
+    schema = QuartSchema(
+        app,
+        openapi_path=None,
+        info=Info(
+            title="Bulkhead",
+            version=runtime.__version__,
+            summary="One supervised process per agent session",
+        ),
+        tags=[Tag(name=name, description=description) for name, description in TAGS.items()],
+        servers=servers,
+        conversion_preference="msgspec",
+        openapi_provider_class=Description,
+    )
+    made: list[bytes] = []
 
     @paths.get("/openapi.json")
+    @also(200, "OpenAPI 3.1", JSON)
     async def openapi() -> Response:
-        return jsonify(document())
+        """This document"""
+        if not made:
+            document = await asyncio.to_thread(schema.openapi_provider.schema)
+            document["components"]["securitySchemes"] = security(front.access.cookie)
+            made.append(encoded(document))
+        return Response(made[0], content_type=JSON)
 
     return paths
 
 
-def document() -> dict[str, Any]:
-    """The whole description."""
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Bulkhead",
-            "version": runtime.__version__,
-            "summary": "One supervised process per agent session",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
-        "paths": _PATHS,
-        "components": {
-            "schemas": SCHEMAS,
-            "responses": {"Problem": _PROBLEM_RESPONSE},
-            "securitySchemes": {
-                "operator": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "Not needed from this machine",
-                },
-                "visit": {
-                    "type": "apiKey",
-                    "in": "cookie",
-                    "name": "bulkhead_<port>",
-                    "description": "From a link with a one-time code, for the Studio's pages",
-                },
-                "meshagent": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "Meshagent-Signature",
-                    "description": "Bearer HS256 JWT with the claim sha256 of the body",
-                },
-                "standardWebhooks": {"type": "apiKey", "in": "header", "name": "webhook-signature"},
-            },
-        },
-    }
+class Description(OpenAPIProvider):
+    """The document of one application, by its routes."""
+
+    def __init__(self, app: Quart, extension: QuartSchema) -> None:
+        super().__init__(app, extension)
+        self._refs: dict[Any, dict[str, Any]] = {}
+        self._parameters: dict[str, Any] = {}
+
+    def schema(self) -> dict[str, Any]:
+        """The whole document; safe in a thread."""
+        handlers = [self._app.view_functions[rule.endpoint] for rule in self.generate_rules()]
+        types: list[Any] = [Problem]
+        named: list[Any] = []
+        for handler in handlers:
+            types += [one for one, _ in getattr(handler, QUART_SCHEMA_RESPONSE_ATTRIBUTE, {}).values()]
+            types += getattr(handler, QUART_SCHEMA_REQUEST_ATTRIBUTE, (None,))[:1]
+            for attribute in (QUART_SCHEMA_QUERYSTRING_ATTRIBUTE, QUART_SCHEMA_HEADERS_ATTRIBUTE):
+                named.append(getattr(handler, attribute, None))
+        types = list(dict.fromkeys(one for one in types if one is not None))
+        refs, components = msgspec.json.schema_components(types, ref_template=REF)
+        self._refs = dict(zip(types, refs, strict=True))
+        named = list(dict.fromkeys(one for one in named if one is not None))
+        _, self._parameters = msgspec.json.schema_components(named, ref_template=REF)
+        document: dict[str, Any] = super().schema()
+        document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+        document["components"]["schemas"] = components
+        document["components"]["responses"] = {
+            "Problem": {
+                "description": str(Problem.__doc__),
+                "content": {MEDIA_TYPE: {"schema": self._refs[Problem]}},
+            }
+        }
+        return document
+
+    def generate_rules(self) -> Iterable[Rule]:
+        """Every route; a path's socket where nothing else answers GET there."""
+        rules = list(self._app.url_map.iter_rules())
+        plain = {rule.rule for rule in rules if not rule.websocket and "GET" in (rule.methods or ())}
+        return [rule for rule in rules if not rule.websocket or rule.rule not in plain]
+
+    def generate_methods(self, rule: Rule) -> Iterable[str]:
+        """GET alone of a socket."""
+        return ["GET"] if rule.websocket else super().generate_methods(rule)
+
+    def build_paths(self, rule: Rule) -> tuple[dict[str, Any], dict[str, Any]]:
+        """One path, with what quart-schema does not say of it."""
+        found, components = super().build_paths(rule)
+        handler = self._app.view_functions[rule.endpoint]
+        examples: dict[Any, Any] = getattr(handler, EXAMPLES, {})
+        # quart-schema takes "<room>/files/<path:path>" for one part of a path.
+        path = _PART.sub(r"{\1}", rule.rule)
+        (item,) = found.values()
+        for method, operation in item.items():
+            operation["operationId"] = _name(method, path)
+            answers: dict[Any, Any] = operation["responses"]
+            for status, example in examples.items():
+                where = operation["requestBody"] if status == REQUEST else answers[status]
+                where["content"][JSON]["example"] = msgspec.to_builtins(example)
+            for answered in getattr(handler, ALSO, {}).values():
+                _add(answers, answered)
+            answers["default"] = {"$ref": "#/components/responses/Problem"}
+        return {path: item}, components
+
+    def build_path_parameter(self, name: str, converter: BaseConverter) -> dict[str, Any]:
+        """A part of a path, with what it is."""
+        description, example = PATH_PARAMETERS[name]
+        found: dict[str, Any] = super().build_path_parameter(name, converter)
+        return found | {"description": description, "example": example}
+
+    def build_querystring_parameters(self, model: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The fields of a query."""
+        return self._named(model, "query"), {}
+
+    def build_headers_parameters(self, model: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The headers that matter."""
+        return self._named(model, "header"), {}
+
+    def build_request_body(self, model: Any, source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A body of JSON, which may be left out where nothing in it must be there."""
+        required = any(field.required for field in msgspec.structs.fields(model))
+        return {"required": required, "content": {JSON: {"schema": self._refs[model]}}}, {}
+
+    def build_response_object(self, model: Any, headers_model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """An answer of JSON."""
+        is_struct = isinstance(model, type) and issubclass(model, msgspec.Struct)
+        description = str(model.__doc__).partition("\n")[0] if is_struct else "A list"
+        return {"description": description, "content": {JSON: {"schema": self._refs[model]}}}, {}
+
+    def _named(self, model: Any, where: str) -> list[dict[str, Any]]:
+        found = []
+        for name, schema in self._parameters[model.__name__]["properties"].items():
+            about = dict(schema)
+            if (
+                "anyOf" in about
+                and len(left := [one for one in about["anyOf"] if one != {"type": "null"}]) == 1
+            ):
+                about = {**left[0], **{key: value for key, value in about.items() if key != "anyOf"}}
+            shown = name if where == "query" else name.replace("_", "-").title()
+            told = {"name": shown, "in": where, "required": False}
+            if "description" in about:
+                told["description"] = about.pop("description")
+            found.append(told | {"schema": about})
+        return found
 
 
-_SESSION: Final = given_in("path", "session_id", STR, "Such as s_7Q4M2XKB")
-_FILTERS: Final = ("room", "identity", "endpoint")
-_OK: Final = as_json(an_object(ok={"const": True}), "Alive")
+def _name(method: str, path: str) -> str:
+    """Of the method and the words of the path: unique, and the same as long as they are."""
+    return "_".join([method, *(re.findall(r"\w+", path) or ["root"])])
 
-_PROBLEM_RESPONSE: Final = {
-    "description": "An error, as RFC 9457 writes it; `detail` says what to do",
-    "content": {"application/problem+json": {"schema": ref("Problem")}},
-}
 
-_PATHS: Final[dict[str, Any]] = {
-    "/": {"get": operation("Liveness, as MeshAgent asks for it", _OK)},
-    "/.well-known/meshagent-service.json": {
-        "get": operation("The service specification", as_json(ANY, "Kind Service, version v1"))
-    },
-    "/livez": {"get": operation("The event loop turns", as_json(an_object(status=STR), "Alive"))},
-    "/readyz": {
-        "get": operation(
-            "Calls may be sent",
-            as_json(
-                an_object(status=STR, reasons=LIST, bundles=NAMED, checks=ANY),
-                "Ready (`degraded` while a bundle is broken or being loaded); 503 when not",
-            ),
-            parameters=[given_in("query", "verbose", STR, "Every check, for operators")],
-        )
-    },
-    "/healthz": {
-        "get": operation(
-            "A summary",
-            as_json(
-                an_object(
-                    status={"enum": ["starting", "ok", "degraded", "draining"]},
-                    version=STR,
-                    generation=INT,
-                    endpoints=INT,
-                    sessions=INT,
-                    uptime_s=NUM,
-                    bundles=NAMED,
-                    admission=ANY,
-                    enforcement=ANY,
-                    descriptors=ANY,
-                ),
-                "Whatever the state",
-            ),
-            parameters=[
-                given_in("query", "verbose", STR, "Queue, headroom, what keeps the limits, for operators")
-            ],
-        )
-    },
-    "/metrics": {"get": operation("Prometheus metrics", as_text("text/plain", "Text format"), operator=True)},
-    "/workers": {
-        "get": operation(
-            "Endpoints, bundles and sessions",
-            as_json(
-                an_object(
-                    endpoints=a_list(ref("Endpoint")),
-                    bundles=a_list(ref("Bundle")),
-                    workers=a_list(ref("Worker")),
-                ),
-                "Live sessions, oldest first",
-            ),
-            operator=True,
-            parameters=[
-                given_in("query", "all", BOOL, "Ended sessions too, the latest first"),
-                given_in("query", "state", {"enum": list(STATES)}, "Only those in this state"),
-                *(given_in("query", name, STR, f"Only those of this {name}") for name in _FILTERS),
-            ],
-        )
-    },
-    "/workers/{session_id}": {
-        "parameters": [_SESSION],
-        "get": operation("One session", as_json(ref("Worker"), "The session"), operator=True),
-        "delete": operation(
-            "End a session and wait for its end",
-            as_json(ref("Worker"), "The ended session"),
-            operator=True,
-            parameters=[given_in("query", "grace_s", NUM, "Seconds between asking and killing")],
-        ),
-    },
-    "/workers/{session_id}/messages": {
-        "parameters": [_SESSION],
-        "get": operation(
-            "Which messages a session exchanged with its room last; not what is in them",
-            as_json(
-                an_object(
-                    messages=a_list(
-                        an_object(at=TIME, direction=STR, kind=STR, bytes=INT, count=INT, summary=STR)
-                    ),
-                    dropped=MAYBE_INT,
-                ),
-                "Oldest first; `dropped` is null when there were more than are kept",
-            ),
-            operator=True,
-        ),
-    },
-    "/workers/{session_id}/logs": {
-        "parameters": [_SESSION],
-        "get": operation(
-            "What a session wrote",
-            as_json(
-                an_object(session=STR, lines=a_list(ref("LogLine")), next=INT, dropped=INT),
-                "Kept lines; with follow=1 a stream of them (ndjson, or server-sent events when accepted)",
-            ),
-            operator=True,
-            parameters=[
-                given_in("query", "after", INT, "Only lines numbered above"),
-                given_in("query", "follow", BOOL, "Stream lines until the session ends"),
-            ],
-        ),
-    },
-    "/workers/{session_id}/crash": {
-        "parameters": [_SESSION],
-        "get": operation(
-            "Why a session did not end well",
-            as_json(ref("CrashReport"), "The report; 404 when it ended as it was meant to"),
-            operator=True,
-        ),
-    },
-    "/workers/{session_id}/crash/bundle": {
-        "parameters": [_SESSION],
-        "get": operation(
-            "The report as one file to hand on: text, data, log, stacks, call, source, versions",
-            as_text("application/gzip", "A tar.gz, the same one each time"),
-            operator=True,
-        ),
-    },
-    "/workers/{session_id}/stacks": {
-        "parameters": [_SESSION],
-        "get": operation(
-            "Every asyncio task's and every thread's stack now, also while it hangs",
-            as_text("text/plain", "Stacks"),
-            operator=True,
-        ),
-    },
-    "/workers/{session_id}/ping": {
-        "parameters": [_SESSION],
-        "post": operation(
-            "One round trip to the session's event loop",
-            as_json(an_object(session=STR, round_trip_ms=NUM), "How long it took"),
-            operator=True,
-        ),
-    },
-    "/workers/{session_id}/faults": {
-        "parameters": [_SESSION],
-        "post": operation(
-            "Make the session misbehave; only where BULKHEAD_CHAOS is on",
-            as_json(an_object(session=STR, fault=STR), "Asked of it"),
-            operator=True,
-        ),
-    },
-    "/crashes": {
-        "get": operation(
-            "What ended badly, by kind and place",
-            as_json(an_object(crashes=a_list(ref("CrashGroup"))), "The latest first"),
-            operator=True,
-        )
-    },
-    "/crashes/{fingerprint}": {
-        "parameters": [given_in("path", "fingerprint", STR, "Twelve hexadecimal digits")],
-        "get": operation(
-            "One kind of crash, its sessions and its latest report",
-            as_json(ref("CrashGroup"), "The group, with `sessions` and `report`"),
-            operator=True,
-        ),
-    },
-    "/events": {
-        "get": operation(
-            "Everything that happens to sessions, as it happens",
-            as_text("text/event-stream", "Server-sent events; resume with Last-Event-ID"),
-            operator=True,
-            parameters=[
-                given_in("query", "since", STR, "An event's id to go on after; 0 for all that is kept"),
-                given_in("header", "Last-Event-ID", STR, "The same, as browsers send it"),
-            ],
-        )
-    },
-    "/rooms": {"get": operation("Open rooms", as_json(LIST, "Rooms and their participants"), operator=True)},
-    "/rooms/{room}": {
-        "parameters": [given_in("path", "room", STR, "Name of the room")],
-        "get": {
-            "summary": "Enter a room (websocket)",
-            "parameters": [
-                given_in("query", "token", STR, "Participant token; or send it as Authorization: Bearer")
-            ],
-            "responses": {
-                "101": {"description": "The room protocol follows"},
-                "default": PROBLEM,
-            },
-        },
-    },
-    "/rooms/{room}/token": {
-        "parameters": [given_in("path", "room", STR, "Name of the room")],
-        "post": operation(
-            "A token with which a person can enter",
-            as_json(an_object(room=STR, room_url=STR, token=STR), "What to connect to, and with what"),
-            operator=True,
-            requestBody={"content": {"application/json": {"schema": an_object(name=STR)}}},
-        ),
-    },
-    **ROOM_PATHS,
-    **STUDIO_PATHS,
-    **USAGE_PATHS,
-    "/settings": {
-        "get": operation(
-            "Every setting in force",
-            as_json(
-                an_object(
-                    settings=a_list(an_object(name=STR, env=STR, value={}, source=STR, help=STR, secret=BOOL))
-                ),
-                "Of secrets no more than that they are set",
-            ),
-            operator=True,
-        )
-    },
-    "/openapi.json": {"get": operation("This document", as_json(ANY, "OpenAPI 3.1"))},
-    "/{endpoint}": {
-        "parameters": [
-            given_in("path", "endpoint", STR, "An endpoint's path, with its slashes"),
-            given_in("header", "Meshagent-Webhook", STR, "The webhook as JSON, instead of a body"),
-        ],
-        "post": operation(
-            "Call an agent into a room",
-            as_json(ref("Called"), "Accepted and written down; ready, when waiting was asked for"),
-            security=[{}, {"meshagent": []}, {"standardWebhooks": []}],
-            parameters=[
-                given_in(
-                    "header", "Prefer", STR, "wait=N: answer when the agent is ready, or after N seconds"
-                ),
-                given_in("header", "Idempotency-Key", STR, "The same key is the same session"),
-            ],
-            requestBody={"required": True, "content": {"application/json": {"schema": ref("Webhook")}}},
-        ),
-        "get": {
-            "summary": "Call an agent by websocket: the socket becomes its room connection",
-            "responses": {
-                "101": {"description": "The room protocol follows, with the caller as the room"},
-                "default": PROBLEM,
-            },
-        },
-    },
-}
+def _add(answers: dict[Any, Any], answered: Answered) -> None:
+    answer = answers.setdefault(answered.status, {"description": answered.description})
+    for media_type in answered.media_types:
+        schema = {} if media_type == JSON else {"schema": {"type": "string"}}
+        answer.setdefault("content", {})[media_type] = schema

@@ -5,16 +5,27 @@ Who may operate the server may use it: from this machine, or with the project's 
 
 from __future__ import annotations
 
-import json
 import uuid
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
-from quart import Blueprint, Response, jsonify, request
+from msgspec import to_builtins
+from quart import Blueprint, request
 
 from runtime.errors import Conflict, NotFound
-from runtime.front.http.body import read_body
-from runtime.front.http.refusal import Refusal
+from runtime.front.http.contract import asks, belongs, gives, takes
+from runtime.front.openapi.shapes.rooms import (
+    ApiKeyName,
+    ApiKeys,
+    Connection,
+    KeptRoom,
+    KeptRooms,
+    NewRoom,
+    Nothing,
+    PageQuery,
+    Project,
+    Projects,
+)
 from runtime.front.state import Front, Rooms, caller
 from runtime.rooms.about import about_of
 from runtime.rooms.token import FULL, ApiKey
@@ -29,10 +40,14 @@ BASE: Final = "/accounts/projects"
 def routes(front: Front) -> Blueprint:
     """``/accounts/projects…``."""
     paths = Blueprint("rest", __name__)
+    belongs(paths, "accounts", to_operators=True)
     key = ApiKey.parse(front.settings.api_key) if front.settings.api_key else None
 
-    def opened(project: str) -> Rooms:
+    @paths.before_request
+    async def trust() -> None:
         front.access.operator(caller())
+
+    def opened(project: str) -> Rooms:
         if front.rooms is None:
             raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
         # Without a key, whatever project a client was set up for is as good as any.
@@ -41,52 +56,62 @@ def routes(front: Front) -> Blueprint:
         return front.rooms
 
     @paths.get(BASE)
-    async def projects() -> Response:
-        front.access.operator(caller())
-        return jsonify(projects=[{"id": key.project if key else LOCAL_PROJECT, "name": "bulkhead"}])
+    @gives(Projects)
+    async def projects() -> Projects:
+        """The server's one project"""
+        return Projects(projects=[Project(id=key.project if key else LOCAL_PROJECT, name="bulkhead")])
 
     @paths.get(f"{BASE}/<project>/api-keys")
-    async def keys(project: str) -> Response:
+    @gives(ApiKeys)
+    async def keys(project: str) -> ApiKeys:
+        """Its API key, by name and id"""
         opened(project)
-        listed = [{"id": key.id, "name": "default", "description": "made by bulkhead setup"}] if key else []
-        return jsonify(keys=listed)
+        made_by = "made by bulkhead setup"
+        return ApiKeys(keys=[ApiKeyName(id=key.id, name="default", description=made_by)] if key else [])
 
     @paths.get(f"{BASE}/<project>/rooms")
-    async def rooms(project: str) -> Response:
-        named = await opened(project).known()
-        start = _count("offset", 0)
-        page = named[start : start + min(MAX_PAGE, _count("limit", MAX_PAGE))]
+    @asks(PageQuery)
+    @gives(KeptRooms)
+    async def rooms(project: str, query_args: PageQuery) -> KeptRooms:
+        """Rooms that are open or have something on disk"""
         held = opened(project)
-        return jsonify(rooms=[await _room(held, name) for name in page], total=len(named))
+        named = await held.known()
+        page = named[query_args.offset :][: min(MAX_PAGE, query_args.limit)]
+        return KeptRooms(rooms=[await _room(held, name) for name in page], total=len(named))
 
     @paths.post(f"{BASE}/<project>/rooms")
-    async def create(project: str) -> Response:
+    @takes(NewRoom, example=NewRoom(name="myroom"))
+    @gives(KeptRoom)
+    async def create(project: str, data: NewRoom) -> KeptRoom:
+        """Make a room"""
         held = opened(project)
-        body = await _object(front)
-        name = body.get("name")
-        if not isinstance(name, str) or not name:
-            raise Refusal("invalid_request", 'Send {"name": "myroom"}.')
-        if not await held.create(name, about_of(body)) and not body.get("if_not_exists"):
-            raise Conflict(f"there is a room {name!r} already")
-        return jsonify(await _room(held, name))
+        if not await held.create(data.name, about_of(to_builtins(data))) and not data.if_not_exists:
+            raise Conflict(f"there is a room {data.name!r} already")
+        return await _room(held, data.name)
 
     @paths.get(f"{BASE}/<project>/rooms/<room>")
-    async def get(project: str, room: str) -> Response:
+    @gives(KeptRoom)
+    async def get(project: str, room: str) -> KeptRoom:
+        """One room, by name or id"""
         held = opened(project)
-        return jsonify(await _room(held, await _named(held, room)))
+        return await _room(held, await _named(held, room))
 
     @paths.delete(f"{BASE}/<project>/rooms/<room>")
-    async def delete(project: str, room: str) -> Response:
+    @gives(Nothing)
+    async def delete(project: str, room: str) -> Nothing:
+        """Delete a room with its files and documents"""
         held = opened(project)
         await held.delete(await _named(held, room))
-        return jsonify({})
+        return Nothing()
 
     @paths.post(f"{BASE}/<project>/rooms/<room>/connect")
-    async def connect(project: str, room: str) -> Response:
+    @takes(Nothing, example=Nothing())
+    @gives(Connection)
+    async def connect(project: str, room: str, data: Nothing) -> Connection:
+        """What to enter a room with"""
         held = opened(project)
-        await _object(front)
         scheme = "wss" if request.scheme == "https" else "ws"
-        return jsonify(
+        return Connection(
             jwt=held.token(room, "user", role="user", scope=dict(FULL)),
             room_name=room,
             project_id=project,
@@ -96,8 +121,8 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-async def _room(held: Rooms, name: str) -> dict[str, Any]:
-    return {"id": _room_id(name), "name": name, **await held.about(name)}
+async def _room(held: Rooms, name: str) -> KeptRoom:
+    return KeptRoom(id=_room_id(name), name=name, **await held.about(name))
 
 
 def _room_id(name: str) -> str:
@@ -110,21 +135,3 @@ async def _named(held: Rooms, asked: str) -> str:
         if asked in (name, _room_id(name)):
             return name
     raise NotFound(f"there is no room {asked!r}")
-
-
-async def _object(front: Front) -> dict[str, Any]:
-    raw = await read_body(request, timeout_s=front.settings.body_timeout_s)
-    try:
-        body: Any = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise Refusal("invalid_request", "Send a JSON object.")
-    return body
-
-
-def _count(name: str, default: int) -> int:
-    try:
-        return max(0, int(request.args.get(name, default)))
-    except ValueError:
-        return default

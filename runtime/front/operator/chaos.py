@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from quart import Blueprint, Response, json, jsonify, request
+from quart import Blueprint, Response
 
 from runtime.dispatch.session_registry import exit_json
-from runtime.front.http.body import read_body
+from runtime.front.http.contract import belongs, gives, takes
 from runtime.front.http.problems import problem
 from runtime.front.http.refusal import Refusal
+from runtime.front.openapi.shapes.sessions import Fault, Injected, Ping
 from runtime.front.state import Front, caller
 
 PING_S: Final = 5.0
-MAX_FAULT_CHARS: Final = 40
 
 
 def routes(front: Front) -> Blueprint:
     """``/workers/{id}/ping`` and ``/workers/{id}/faults``."""
     paths = Blueprint("chaos", __name__)
+    belongs(paths, "sessions", to_operators=True)
 
     @paths.before_request
     async def trust() -> None:
         front.access.operator(caller())
 
     @paths.post("/workers/<session_id>/ping")
-    async def ping(session_id: str) -> Response:
+    @gives(Ping)
+    async def ping(session_id: str) -> Ping | Response:
+        """One round trip to the session's event loop"""
         record = front.registry.record(session_id)
         took_s = None
         if record.exit is None:
@@ -36,10 +39,13 @@ def routes(front: Front) -> Blueprint:
         if took_s is None:
             detail = f"Session {session_id} is {record.state}, and did not answer within {PING_S:g} s."
             return problem("no_answer", detail, session=session_id)
-        return jsonify(session=session_id, round_trip_ms=round(took_s * 1000, 3))
+        return Ping(session=session_id, round_trip_ms=round(took_s * 1000, 3))
 
     @paths.post("/workers/<session_id>/faults")
-    async def fault(session_id: str) -> Response:
+    @takes(Fault, example=Fault(fault="segfault"))
+    @gives(Injected, 202)
+    async def fault(session_id: str, data: Fault) -> Injected | Response:
+        """Make the session misbehave; only where BULKHEAD_CHAOS is on"""
         if not front.settings.chaos:
             raise Refusal(
                 "chaos_off",
@@ -47,23 +53,8 @@ def routes(front: Front) -> Blueprint:
                 "minds what happens to the sessions that are chosen as victims.",
             )
         record = front.registry.record(session_id)
-        body = await read_body(request, timeout_s=front.settings.body_timeout_s)
-        kind = _kind(body)
-        if not front.placement.inject(record.spec.session_id, kind):
+        if not front.placement.inject(record.spec.session_id, data.fault):
             return problem("no_process", f"Session {session_id} has no process.", session=session_id)
-        answer = jsonify(session=session_id, fault=kind)
-        answer.status_code = 202
-        return answer
+        return Injected(session=session_id, fault=data.fault)
 
     return paths
-
-
-def _kind(body: bytes) -> str:
-    try:
-        asked = json.loads(body)
-    except ValueError:
-        asked = None
-    kind = asked.get("fault") if isinstance(asked, dict) else None
-    if not isinstance(kind, str) or not 0 < len(kind) <= MAX_FAULT_CHARS:
-        raise Refusal("invalid_request", 'Send the name of a fault: {"fault": "segfault"}.')
-    return kind

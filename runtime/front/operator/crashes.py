@@ -7,11 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from quart import Blueprint, Response, jsonify
+from quart import Blueprint, Response
 
 from runtime.clock import iso
 from runtime.dispatch.session_registry import exit_json
+from runtime.front.http.contract import also, belongs, gives
 from runtime.front.http.refusal import Refusal
+from runtime.front.openapi.shapes import crashes as shapes
 from runtime.front.operator.crash_bundle import crash_bundle
 from runtime.front.state import Front, caller
 from runtime.session.crash import CrashReport
@@ -21,31 +23,39 @@ from runtime.session.crash_store import CrashGroup
 def routes(front: Front) -> Blueprint:
     """``/crashes`` and all below it."""
     paths = Blueprint("crashes", __name__)
+    belongs(paths, "crashes", to_operators=True)
 
     @paths.before_request
     async def trust() -> None:
         front.access.operator(caller())
 
     @paths.get("/crashes")
-    async def crashes() -> Response:
+    @gives(shapes.Crashes)
+    async def crashes() -> shapes.Crashes:
+        """What ended badly, by kind and place"""
         groups = await front.crashes.groups() if front.crashes is not None else []
-        return jsonify(crashes=[group_json(group) for group in groups])
+        return shapes.Crashes(crashes=[group_of(group) for group in groups])
 
     @paths.get("/crashes/<fingerprint>")
-    async def crash(fingerprint: str) -> Response:
+    @gives(shapes.CrashKind)
+    async def crash(fingerprint: str) -> shapes.CrashKind:
+        """One kind of crash, its sessions and its latest report"""
         found = await front.crashes.group(fingerprint) if front.crashes is not None else None
         if found is None:
             raise Refusal("crash_not_found", "No crash has it. GET /crashes lists those there are.")
         group, reports = found
-        latest = report_json(reports[0]) if reports else None
         sessions = [
-            {"session": report.session_id, "generation": report.generation, "at": iso(report.at)}
+            shapes.CrashOf(session=report.session_id, generation=report.generation, at=iso(report.at))
             for report in reports
         ]
-        return jsonify(**group_json(group), sessions=sessions, report=latest)
+        return shapes.CrashKind(
+            **_group(group), sessions=sessions, report=report_shown(reports[0]) if reports else None
+        )
 
     @paths.get("/workers/<session_id>/crash/bundle")
+    @also(200, "A tar.gz, the same one each time", "application/gzip")
     async def bundle(session_id: str) -> Response:
+        """The report as one file to hand on: text, data, log, stacks, call, source, versions"""
         report = await report_of(front, session_id)
         packed = await asyncio.to_thread(crash_bundle, report, report_json(report))
         name = f'attachment; filename="crash-{report.session_id}.tar.gz"'
@@ -89,6 +99,15 @@ def report_json(report: CrashReport) -> dict[str, Any]:
     return {"session": report.session_id, "exit": exit_json(report.exit), **shown, **more, "failure": failure}
 
 
-def group_json(group: CrashGroup) -> dict[str, Any]:
+def report_shown(report: CrashReport) -> shapes.CrashReport:
+    """The same, as the shape it is promised in."""
+    return msgspec.convert(report_json(report), shapes.CrashReport)
+
+
+def group_of(group: CrashGroup) -> shapes.CrashGroup:
     """A kind of crash as the API shows it."""
+    return shapes.CrashGroup(**_group(group))
+
+
+def _group(group: CrashGroup) -> dict[str, Any]:
     return {**asdict(group), "first_at": iso(group.first_at), "last_at": iso(group.last_at)}

@@ -11,9 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from msgspec import UNSET
 from quart import Blueprint, Response, json, request
 
+from runtime.front.http.contract import also, asks, belongs, heeds
 from runtime.front.http.refusal import Refusal
+from runtime.front.openapi.shapes.webhooks import EventsQuery, ResumeHeaders
 from runtime.front.state import Front, caller
 from runtime.logs import get_logger
 from runtime.session.feed import FeedEvent
@@ -114,12 +117,18 @@ class Readers:
 def routes(front: Front, readers: Readers) -> Blueprint:
     """``/events``."""
     paths = Blueprint("events", __name__)
+    belongs(paths, "events", to_operators=True)
 
     @paths.get("/events")
-    async def events() -> Response:
+    @heeds(ResumeHeaders)
+    @asks(EventsQuery)
+    @also(200, "Server-sent events; resume with Last-Event-ID", EVENT_STREAM)
+    async def events(query_args: EventsQuery) -> Response:
+        """Everything that happens to sessions, as it happens"""
         front.access.operator(caller())
         feed = front.registry.feed
-        since = request.headers.get("Last-Event-ID") or request.args.get("since")
+        asked = None if query_args.since is UNSET else query_args.since
+        since = request.headers.get("Last-Event-ID") or asked
         readers.check()
         cursor: int | None = feed.last
         if since is not None:

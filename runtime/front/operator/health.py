@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
-from quart import Blueprint, Response, jsonify, request
+from msgspec import UNSET, convert
+from quart import Blueprint, Response, request
 
 import runtime
+from runtime.front.http.contract import also, asks, belongs, for_operators, gives, json_answer
+from runtime.front.openapi.shapes.health import (
+    Admission,
+    Alive,
+    Checks,
+    Descriptors,
+    Health,
+    Live,
+    Manifest,
+    Readiness,
+    Verbose,
+)
 from runtime.front.state import Front, caller
 from runtime.metrics import CONTENT_TYPE
-from runtime.process import descriptors
+from runtime.process import descriptors as open_files
 from runtime.session.info import served
 from runtime.wire.manifest import WELL_KNOWN, EndpointSpec, service_spec
 
@@ -18,95 +28,115 @@ from runtime.wire.manifest import WELL_KNOWN, EndpointSpec, service_spec
 def routes(front: Front) -> Blueprint:
     """``/``, the specification, ``/livez``, ``/readyz``, ``/healthz`` and ``/metrics``."""
     paths = Blueprint("health", __name__)
+    belongs(paths, "server")
+
+    def is_operator() -> bool:
+        return front.access.may_operate(caller())
 
     @paths.get("/")
+    @gives(Alive, example=Alive())
+    @also(303, "A browser is led to the Studio")
     async def root() -> Response:
+        """Liveness, as MeshAgent asks for it"""
         if request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
             answer = Response(b"", 303, headers={"Location": "/studio/"})  # a browser
         else:
-            answer = jsonify(ok=True)
+            answer = json_answer(Alive())
         answer.headers["Vary"] = "Accept"
         return answer
 
     @paths.get(WELL_KNOWN)
-    async def specification() -> Response:
+    @gives(Manifest)
+    async def specification() -> Manifest:
+        """The service specification"""
         listed = [
             EndpointSpec(path=endpoint.path, identity=endpoint.identity, api=endpoint.permissions)
             for endpoint in served(front.placement.endpoints())
         ]
-        return jsonify(service_spec(listed, port=front.port, name=front.name))
+        return convert(service_spec(listed, port=front.port, name=front.name), Manifest)
 
     @paths.get("/livez")
-    async def live() -> Response:
-        return jsonify(status="ok")  # that the loop got here is what is asked
+    @gives(Live, example=Live())
+    async def live() -> Live:
+        """Whether the event loop turns"""
+        return Live()  # that the loop got here is what is asked
 
     @paths.get("/readyz")
-    async def ready() -> Response:
-        is_operator = front.access.may_operate(caller())
-        reasons = unready(front, details=is_operator)
-        bundles = front.readiness.named(details=is_operator)
-        body: dict[str, Any] = {"status": "not ready" if reasons else "degraded" if bundles else "ok"}
-        if reasons:
-            body["reasons"] = reasons
-        if bundles:
-            body["bundles"] = bundles
-        if "verbose" in request.args and is_operator:
-            body["checks"] = {
-                "started": front.is_ready or front.dispatcher.draining,
-                "draining": front.dispatcher.draining,
-                "journal": front.journal.failing or "ok",
-                "bundles": {
-                    bundle.name: bundle.error or bundle.state for bundle in front.placement.bundles()
-                },
-            }
-        answer: Response = jsonify(body)
-        if reasons:
-            answer.status_code = 503
-            answer.headers["Retry-After"] = "1"
+    @asks(Verbose)
+    @gives(Readiness, 503, example=Readiness(status="not ready", reasons=["starting"]))
+    @gives(Readiness, example=Readiness(status="ok"))
+    async def ready(query_args: Verbose) -> Readiness | Response:
+        """Whether calls may be sent"""
+        details = is_operator()
+        reasons = unready(front, details=details)
+        bundles = front.readiness.named(details=details)
+        told = Readiness(
+            status="not ready" if reasons else "degraded" if bundles else "ok",
+            reasons=reasons or UNSET,
+            bundles=bundles or UNSET,
+            checks=_checks(front) if query_args.verbose is not UNSET and details else UNSET,
+        )
+        if not reasons:
+            return told
+        answer = json_answer(told, 503)
+        answer.headers["Retry-After"] = "1"
         return answer
 
     @paths.get("/healthz")
-    async def health() -> Response:
+    @asks(Verbose)
+    @gives(Health)
+    async def health(query_args: Verbose) -> Health:
+        """A summary, whatever the state"""
         bundles = front.placement.bundles()
         status = "degraded" if front.readiness.broken() or front.journal.failing else "ok"
         if not front.is_ready:
             status = "draining" if front.dispatcher.draining else "starting"
         elif front.readiness.loading() and not served(front.placement.endpoints()):
             status = "starting"
-        more: dict[str, Any] = {}
-        if "verbose" in request.args and front.access.may_operate(caller()):
-            more["bundles"] = front.readiness.named(details=True)
-            more["admission"] = front.dispatcher.admission_json()
-            more["enforcement"] = asdict(front.placement.enforcement())
-            more["descriptors"] = descriptors_json(front.placement.capacity().max_sessions)
-        return jsonify(
+        tell_all = query_args.verbose is not UNSET and is_operator()
+        return Health(
             status=status,
             version=runtime.__version__,
             generation=max((bundle.generation for bundle in bundles), default=0),
             endpoints=len(served(front.placement.endpoints())),
             sessions=front.placement.capacity().sessions,
             uptime_s=round(front.clock.wall() - front.started_at, 1),
-            **more,
+            bundles=front.readiness.named(details=True) if tell_all else UNSET,
+            admission=Admission(**front.dispatcher.admission_json()) if tell_all else UNSET,
+            enforcement=front.placement.enforcement() if tell_all else UNSET,
+            descriptors=descriptors(front.placement.capacity().max_sessions) if tell_all else UNSET,
         )
 
     @paths.get("/metrics")
+    @for_operators
+    @also(200, "Prometheus' text format", "text/plain")
     async def metrics() -> Response:
+        """Prometheus metrics"""
         front.access.operator(caller())
         return Response(front.metrics.render(), content_type=CONTENT_TYPE)
 
     return paths
 
 
-def descriptors_json(max_sessions: int) -> dict[str, Any]:
+def descriptors(max_sessions: int) -> Descriptors:
     """How many files the front may have open, and whether that suffices for all sessions it may have."""
-    fit = descriptors.sessions_that_fit()
-    body: dict[str, Any] = {"limit": descriptors.limit(), "sessions": fit}
-    if fit < max_sessions:
-        body["warning"] = (
-            f"enough for {fit} of {max_sessions} sessions; raise the hard limit of open files "
-            "(ulimit -Hn, LimitNOFILE=, --ulimit nofile), or lower supervisor.max_sessions"
-        )
-    return body
+    fit = open_files.sessions_that_fit()
+    warning = (
+        f"enough for {fit} of {max_sessions} sessions; raise the hard limit of open files "
+        "(ulimit -Hn, LimitNOFILE=, --ulimit nofile), or lower supervisor.max_sessions"
+    )
+    return Descriptors(
+        limit=open_files.limit(), sessions=fit, warning=warning if fit < max_sessions else UNSET
+    )
+
+
+def _checks(front: Front) -> Checks:
+    return Checks(
+        started=front.is_ready or front.dispatcher.draining,
+        draining=front.dispatcher.draining,
+        journal=front.journal.failing or "ok",
+        bundles={bundle.name: bundle.error or bundle.state for bundle in front.placement.bundles()},
+    )
 
 
 def unready(front: Front, *, details: bool = False) -> list[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
+from runtime.front.openapi.shapes.sessions import RecentUse as Shown
 from runtime.session.use import UsePoint
 
 KEPT: Final = 60
@@ -47,9 +48,9 @@ class UseCurve:
         self.rss.append(rss_bytes)
         return share
 
-    def plain(self, most: int = KEPT) -> dict[str, Any]:
+    def shown(self, most: int = KEPT) -> Shown:
         """Its last points, for a reader."""
-        return {"cpu": list(self.cpu)[-most:], "rss": list(self.rss)[-most:]}
+        return Shown(cpu=list(self.cpu)[-most:], rss=list(self.rss)[-most:])
 
 
 class RecentUse:

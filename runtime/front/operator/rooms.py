@@ -6,16 +6,18 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
-from quart import Blueprint, Response, jsonify, request, websocket
+from quart import Blueprint, Response, websocket
 
 from runtime.clock import iso
 from runtime.errors import NotFound
+from runtime.front.http.contract import also, asks, belongs, for_operators, gives
 from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.http.socket import PacketSocket
+from runtime.front.openapi.shapes.rooms import FileQuery, Participant, Room, TokenQuery
 from runtime.front.state import Front, caller
 from runtime.rooms.live import RoomInfo
 
@@ -25,17 +27,24 @@ PIECE_BYTES: Final = 256 << 10
 def routes(front: Front) -> Blueprint:
     """``/rooms`` and ``/rooms/{room}``."""
     paths = Blueprint("rooms", __name__)
+    belongs(paths, "rooms")
 
     @paths.get("/rooms")
-    async def rooms() -> Response:
+    @for_operators
+    @gives(list[Room])
+    async def rooms() -> list[Room]:
+        """Open rooms, and who is in them"""
         front.access.operator(caller())
-        return jsonify([] if front.rooms is None else [room_json(room) for room in front.rooms.rooms()])
+        return [] if front.rooms is None else [room_of(room) for room in front.rooms.rooms()]
 
     @paths.get("/rooms/<room>/files/<path:path>")
-    async def file(room: str, path: str) -> Response:
+    @asks(FileQuery)
+    @also(200, "Its bytes, to be saved", "*/*")
+    async def file(room: str, path: str, query_args: FileQuery) -> Response:
+        """A room's file, by the link that storage.download_url gave: good for an hour and this file"""
         if front.rooms is None:
             raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
-        found = await front.rooms.linked_file(room, path, request.args.get("token", ""))
+        found = await front.rooms.linked_file(room, path, query_args.token)
         size_bytes = found.stat().st_size
         answer = Response(_pieces(found, size_bytes), mimetype=_media_type(path))
         answer.headers["Content-Length"] = str(size_bytes)
@@ -47,7 +56,10 @@ def routes(front: Front) -> Blueprint:
         return answer
 
     @paths.get("/rooms/<room>")
-    async def not_upgraded(room: str) -> Response:
+    @asks(TokenQuery)
+    @also(101, "The room protocol follows")
+    async def not_upgraded(room: str, query_args: TokenQuery) -> Response:
+        """Enter a room, by websocket"""
         how = "Open it as a websocket, with a participant token. GET /rooms lists who is in the open rooms."
         return problem("upgrade_required", how, headers=UPGRADE)
 
@@ -76,27 +88,27 @@ def _media_type(path: str) -> str:
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
-def room_json(room: RoomInfo) -> dict[str, Any]:
+def room_of(room: RoomInfo) -> Room:
     """An open room as the API shows it."""
-    return {
-        "name": room.name,
-        "session_id": room.session_id,
-        "opened_at": iso(room.opened_at),
-        "participants": [
-            {
-                "id": participant.id,
-                "name": participant.name,
-                "role": participant.role,
-                "visible": participant.visible,
-                "attributes": dict(participant.attributes),
-                "toolkits": list(participant.toolkits),
-                "agents": list(participant.agents),
-            }
+    return Room(
+        name=room.name,
+        session_id=room.session_id,
+        opened_at=iso(room.opened_at),
+        participants=[
+            Participant(
+                id=participant.id,
+                name=participant.name,
+                role=participant.role,
+                visible=participant.visible,
+                attributes=dict(participant.attributes),
+                toolkits=list(participant.toolkits),
+                agents=list(participant.agents),
+            )
             for participant in room.participants
         ],
-        "documents": list(room.documents),
-        "queues": dict(room.queues),
-    }
+        documents=list(room.documents),
+        queues=dict(room.queues),
+    )
 
 
 async def _pieces(path: Path, size_bytes: int) -> AsyncIterator[bytes]:

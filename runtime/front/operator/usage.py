@@ -5,37 +5,39 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, get_args
+from typing import Final
 
-from quart import Blueprint, Response, jsonify, request
+from quart import Blueprint
 
 from runtime.clock import iso
 from runtime.dispatch.session_registry import usage_row
+from runtime.front.http.contract import asks, belongs, gives
 from runtime.front.http.refusal import Refusal
+from runtime.front.openapi.shapes.usage import UsageQuery, UsageReport, Used, UsedBy
 from runtime.front.state import Front, caller
 from runtime.session.record import SessionRecord
-from runtime.session.usage import By, UsageRow, report, total
+from runtime.session.usage import UsageRow, report, total
 from runtime.settings import parse_seconds
 
-_NAMES: Final = get_args(By)
 _YIELD_EVERY_COUNT: Final = 10
 
 
 def routes(front: Front) -> Blueprint:
     """``/usage``."""
     paths = Blueprint("usage", __name__)
+    belongs(paths, "usage", to_operators=True)
 
     @paths.before_request
     async def trust() -> None:
         front.access.operator(caller())
 
     @paths.get("/usage")
-    async def usage() -> Response:
-        by = request.args.get("by", "identity")
-        if by not in _NAMES:
-            raise Refusal("invalid_request", f"by must be one of {', '.join(_NAMES)}.")
-        now = front.clock.wall()
-        since = _since(request.args.get("since", ""), now)
+    @asks(UsageQuery)
+    @gives(UsageReport)
+    async def usage(query_args: UsageQuery) -> UsageReport:
+        """What sessions used"""
+        by, now = query_args.by, front.clock.wall()
+        since = _since(query_args.since, now)
         rows: list[UsageRow] = []
         for count, record in enumerate([*front.registry.live(), *front.registry.ended()], 1):
             if record.exit is None or record.exit.at >= since:
@@ -43,11 +45,11 @@ def routes(front: Front) -> Blueprint:
             if count % _YIELD_EVERY_COUNT == 0:
                 await asyncio.sleep(0)  # measuring many process trees must not stop the loop for long
         rows += front.registry.book.rows(since)
-        return jsonify(
+        return UsageReport(
             by=by,
             since=iso(since) if since > 0 else None,
-            rows=[{by: name, **used.plain()} for name, used in report(rows, by)],  # type: ignore[arg-type]
-            total=total(rows).plain(),
+            rows=[UsedBy(**{by: name, **used.plain()}) for name, used in report(rows, by)],
+            total=Used(**total(rows).plain()),
         )
 
     return paths
@@ -75,4 +77,4 @@ def _since(text: str, now: float) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
         cure = "since must be a length of time such as 1h, or a time such as 2026-11-22T09:00:00Z."
-        raise Refusal("invalid_request", cure) from None
+        raise Refusal("invalid_request", cure, field="since") from None

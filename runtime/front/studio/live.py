@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,11 +21,16 @@ from quart import Blueprint, Response, request
 
 import runtime
 from runtime.clock import iso
-from runtime.front.operator.crashes import group_json
-from runtime.front.operator.events import Reader, Readers, follow, sent, stream
+from runtime.front.http.contract import also, belongs, encoded, heeds
+from runtime.front.openapi.shapes import sessions as shapes
+from runtime.front.openapi.shapes.crashes import Crashes, CrashGroup
+from runtime.front.openapi.shapes.rooms import Room, Rooms
+from runtime.front.openapi.shapes.webhooks import ResumeHeaders
+from runtime.front.operator.crashes import group_of
+from runtime.front.operator.events import EVENT_STREAM, Reader, Readers, follow, sent, stream
 from runtime.front.operator.recent_use import KEPT, RecentUse, UseCurve
-from runtime.front.operator.rooms import room_json
-from runtime.front.operator.workers import bundles_json, worker_json
+from runtime.front.operator.rooms import room_of
+from runtime.front.operator.workers import bundles_of, worker_as
 from runtime.front.state import Front, caller
 from runtime.front.studio.overview import Overview
 from runtime.front.studio.pages import HEADERS
@@ -46,14 +50,6 @@ MANY_ROOMS_S: Final = 5.0
 _FEW_POINTS: Final = 20
 _BATCH: Final = 20
 _log = get_logger("studio")
-_encoder = msgspec.json.Encoder()
-
-
-def _encode(data: dict[str, Any]) -> bytes:
-    try:
-        return _encoder.encode(data)
-    except UnicodeEncodeError:  # what somebody set as an attribute in a room may be half a surrogate pair
-        return json.dumps(data).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +177,9 @@ class Live:
                 pieces = [await self._sessions()]
                 figures = self._overview.now() | {"history": self._overview.history()}
                 pieces.append(self._event("overview", figures))
-                pieces.append(self._event("bundles", bundles_json(self._front)))
-                pieces.append(self._event("rooms", {"rooms": self._rooms()}))
-                pieces.append(self._event("crashes", {"crashes": await self._crashes()}))
+                pieces.append(self._event("bundles", bundles_of(self._front)))
+                pieces.append(self._event("rooms", Rooms(rooms=self._rooms())))
+                pieces.append(self._event("crashes", Crashes(crashes=await self._crashes())))
                 made = self._snapshot = Snapshot(now, cursor, told, pieces)
             return made
 
@@ -226,14 +222,14 @@ class Live:
         self._second_at = now
         await self._tell_samples()
         self.frames.publish(self._event("overview", self._overview.now()))
-        self._tell_changed("bundles", bundles_json(self._front))
+        self._tell_changed("bundles", bundles_of(self._front))
         if now >= self._rooms_at:
             rooms = self._rooms()
             self._rooms_at = now + (MANY_ROOMS_S if len(rooms) > MANY_ROOMS else 0.0)
-            self._tell_changed("rooms", {"rooms": rooms})
+            self._tell_changed("rooms", Rooms(rooms=rooms))
         if self._crashes_changed:
             self._crashes_changed = False
-            self.frames.publish(self._event("crashes", {"crashes": await self._crashes()}))
+            self.frames.publish(self._event("crashes", Crashes(crashes=await self._crashes())))
 
     async def _tell_news(self, *, is_second: bool) -> None:
         feed = self._front.registry.feed
@@ -288,8 +284,8 @@ class Live:
         at_ms = round(self._front.clock.wall() * 1000)
         self.frames.publish(self._event("samples", {"at_ms": at_ms, "of": samples}))
 
-    def _tell_changed(self, kind: str, data: dict[str, Any]) -> None:
-        digest = hashlib.sha256(_encode(data)).digest()
+    def _tell_changed(self, kind: str, data: msgspec.Struct) -> None:
+        digest = hashlib.sha256(encoded(data)).digest()
         if self._shown.get(kind) != digest:
             self._shown[kind] = digest
             self.frames.publish(self._event(kind, data))
@@ -304,7 +300,7 @@ class Live:
         for count, record in enumerate([*live, *islice(registry.ended(), MAX_ENDED)], 1):
             session = record.spec.session_id
             spark = UseCurve() if record.exit is not None else self._spark(session)
-            rows.append(_encode(self._row(record) | {"spark": spark.plain(points)}))
+            rows.append(encoded(self._row(record, spark=spark.shown(points))))
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
         return self._framed("sessions", b'{"rows":[' + b",".join(rows) + b"]}", self.event_id)
@@ -316,26 +312,25 @@ class Live:
         use = self._front.placement.use(session)
         return UseCurve() if use is None else self._recent_use.meet(session, use.curve)
 
-    def _row(self, record: SessionRecord) -> dict[str, Any]:
+    def _row(self, record: SessionRecord, **more: Any) -> shapes.LiveWorker:
         failed = record.exit if record.exit is not None else record.last_exit
-        return worker_json(self._front, record, measured=False) | {
-            "crashed": failed is not None and not failed.reason.is_clean
-        }
+        crashed = failed is not None and not failed.reason.is_clean
+        return worker_as(shapes.LiveWorker, self._front, record, measured=False, crashed=crashed, **more)
 
     def _record(self, session: str) -> SessionRecord | None:
         registry = self._front.registry
         return registry.record(session) if SessionId(session) in registry else None
 
-    def _rooms(self) -> list[dict[str, Any]]:
-        return [] if self._front.rooms is None else [room_json(room) for room in self._front.rooms.rooms()]
+    def _rooms(self) -> list[Room]:
+        return [] if self._front.rooms is None else [room_of(room) for room in self._front.rooms.rooms()]
 
-    async def _crashes(self) -> list[dict[str, Any]]:
+    async def _crashes(self) -> list[CrashGroup]:
         if self._front.crashes is None:
             return []
-        return [group_json(group) for group in await self._front.crashes.groups()]
+        return [group_of(group) for group in await self._front.crashes.groups()]
 
-    def _event(self, kind: str, data: dict[str, Any], event_id: str = "") -> bytes:
-        return self._framed(kind, _encode(data), event_id or self.event_id)
+    def _event(self, kind: str, data: msgspec.Struct | dict[str, Any], event_id: str = "") -> bytes:
+        return self._framed(kind, encoded(data), event_id or self.event_id)
 
     def _framed(self, kind: str, data: bytes, event_id: str) -> bytes:
         return f"id: {event_id}\nevent: {kind}\ndata: ".encode() + data + b"\n\n"
@@ -344,9 +339,13 @@ class Live:
 def routes(front: Front, readers: Readers, live: Live) -> Blueprint:
     """``/studio/live``."""
     paths = Blueprint("live", __name__)
+    belongs(paths, "studio", to_operators=True)
 
     @paths.get("/studio/live")
+    @heeds(ResumeHeaders)
+    @also(200, "hello, sessions, session, gone, samples, overview, bundles, …", EVENT_STREAM)
     async def follow_live() -> Response:
+        """All that the Studio shows, as it changes"""
         front.access.operator(caller())
         readers.check()
         since = front.registry.feed.cursor(request.headers.get("Last-Event-ID", ""))

@@ -12,22 +12,24 @@ import os
 import platform
 import pwd
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
 
-from quart import Blueprint, Response, json, jsonify, request
+from quart import Blueprint, Response, request
 
 import runtime
-from runtime.front.access.browser_sessions import BROWSER_SESSION_S, CODE_S
+from runtime.front.access.browser_sessions import BROWSER_SESSION_S
 from runtime.front.access.rules import Caller
-from runtime.front.http.body import read_body
 from runtime.front.http.compression import takes_gzip
+from runtime.front.http.contract import Handler, also, asks, belongs, gives, json_answer
 from runtime.front.http.problems import problem
 from runtime.front.http.refusal import Refusal
+from runtime.front.openapi.shapes.studio import CodeQuery, EnterQuery, Me
 from runtime.front.state import Front, caller
+from runtime.front.studio import links
 from runtime.front.studio.assets import Asset, Assets
-from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 
 STATIC: Final = Path(__file__).parent / "static"
 CONTENT_SECURITY_POLICY: Final = (
@@ -50,6 +52,7 @@ _FILE_NAME: Final = re.compile(r"[^/]*\.[^/]*")
 def routes(front: Front) -> Blueprint:
     """``/studio/`` and all below it but the live stream."""
     paths = Blueprint("studio", __name__)
+    belongs(paths, "studio")
     assets = Assets(STATIC)
 
     @paths.after_request
@@ -61,13 +64,25 @@ def routes(front: Front) -> Blueprint:
         return answer
 
     @paths.get("/studio/")
-    async def overview() -> Response:
-        return await page("") if request.path.endswith("/") else _redirect("/studio/", 308)
+    @asks(CodeQuery)
+    @_a_page("The page", "text/html")
+    @also(308, "To the path with its slash")
+    async def overview(query_args: CodeQuery) -> Response:
+        """The Studio"""
+        if not request.path.endswith("/"):
+            return _redirect("/studio/", 308)
+        return await _page("", query_args.t)
 
     @paths.get("/studio/<path:page>")
-    async def page(page: str) -> Response:
-        if "t" in request.args:
-            return _enter(front, request.args["t"], request.path)
+    @asks(CodeQuery)
+    @_a_page("It", "text/html", "*/*")
+    async def page(page: str, query_args: CodeQuery) -> Response:
+        """A page of the Studio, or one of its files"""
+        return await _page(page, query_args.t)
+
+    async def _page(page: str, code: str | None = None) -> Response:
+        if code is not None:
+            return _enter(front, code, request.path)
         found = await asyncio.to_thread(assets.find, page or "index.html")
         if found is not None:
             return _send(found)
@@ -85,85 +100,64 @@ def routes(front: Front) -> Blueprint:
         return _send(index)
 
     @paths.get("/favicon.ico")
+    @also(200, "It", "image/svg+xml")
+    @also(304, "It did not change")
     async def icon() -> Response:
-        return await page("icon.svg")
+        """The Studio's icon"""
+        return await _page("icon.svg")
 
     @paths.get("/studio/enter")
-    async def enter() -> Response:
-        return _enter(front, request.args.get("code", ""), "/studio/")
+    @asks(EnterQuery)
+    @also(303, "To the Studio, with the cookie")
+    @also(403, "The code is wrong, used or too old", "text/html")
+    async def enter(query_args: EnterQuery) -> Response:
+        """Change a one-time code into a cookie"""
+        return _enter(front, query_args.code, "/studio/")
 
     @paths.get("/studio/me")
+    @gives(Me)
     async def me() -> Response:
+        """Who asks, and what the server is"""
         who = caller()
         how = front.access.how(who)
-        answer: Response = jsonify(**_me(front, how))
+        answer = json_answer(_me(front, how))
         own_page = who.headers.get("sec-fetch-site") == "same-origin"
         if how == "local" and front.access.secrets and who.is_local and own_page:
             # Unsigned calls are not taken here, not even of this machine; of an operator's own page they are.
             _give(front, answer, front.access.browser_sessions.begin())
         return answer
 
-    @paths.post("/studio/links")
-    async def links() -> Response:
-        front.access.operator(caller())
-        return jsonify(**link(front, room=await _room_of(front)))
-
-    @paths.post("/studio/leave")
-    async def leave() -> Response:
-        who = caller()
-        front.access.operator(who)
-        front.access.browser_sessions.leave(front.access.browser_session_of(who))
-        answer: Response = jsonify(ok=True)
-        answer.delete_cookie(front.access.cookie, path="/", httponly=True, samesite="Strict")
-        return answer
-
+    paths.register_blueprint(links.routes(front))
     return paths
 
 
-def link(front: Front, *, room: str = "") -> dict[str, Any]:
-    """A link that opens the Studio, with a code in it where being on this machine is not enough."""
-    base = (front.settings.public_url or front.url).rstrip("/")
-    url = f"{base}/studio/" + (f"rooms/{quote(room, safe='')}" if room else "")
-    is_open = front.settings.insecure or (front.is_loopback and not front.settings.public_url)
-    if is_open:
-        return {"url": url, "expires_in_s": None}
-    return {"url": f"{url}?t={front.access.browser_sessions.code()}", "expires_in_s": CODE_S}
+def _a_page(description: str, *media_types: str) -> Callable[[Handler[Response]], Handler[Response]]:
+    """Describe what every page may answer."""
+
+    def decorate(handler: Handler[Response]) -> Handler[Response]:
+        for answered in (
+            also(200, description, *media_types),
+            also(303, "To the page without the code, with the cookie"),
+            also(304, "It did not change"),
+            also(403, "The code is wrong, used or too old", "text/html"),
+        ):
+            handler = answered(handler)
+        return handler
+
+    return decorate
 
 
-async def _room_of(front: Front) -> str:
-    raw = await read_body(request, timeout_s=front.settings.body_timeout_s)
-    try:
-        body: Any = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        body = None
-    room = body.get("room", "") if isinstance(body, dict) else None
-    if not isinstance(room, str):
-        raise Refusal("invalid_request", 'Send {"room": "myroom"} or nothing.')
-    if room and not is_room_name(room):
-        raise Refusal("invalid_request", ROOM_NAME_RULE)
-    return room
-
-
-def _me(front: Front, how: str) -> dict[str, Any]:
-    if how == "none":
-        return {
-            "name": "",
-            "access": "none",
-            "version": runtime.__version__,
-            "python": None,
-            "chaos": False,
-            "default_room": None,
-            "model": "",
-        }
-    return {
-        "name": _user_name(),
-        "access": how,
-        "version": runtime.__version__,
-        "python": platform.python_version(),
-        "chaos": front.settings.chaos,
-        "default_room": _default_room(front),
-        "model": model_name(front),
-    }
+def _me(front: Front, how: str) -> Me:
+    known = how != "none"
+    return Me(
+        name=_user_name() if known else "",
+        access=how,
+        version=runtime.__version__,
+        python=platform.python_version() if known else None,
+        chaos=known and front.settings.chaos,
+        default_room=_default_room(front) if known else None,
+        model=model_name(front) if known else "",
+    )
 
 
 def model_name(front: Front) -> str:

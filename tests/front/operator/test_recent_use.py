@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.front.openapi.shapes import sessions as shapes
 from runtime.front.operator.recent_use import KEPT, RecentUse, resampled, shares
 from runtime.session.use import UsePoint
 
@@ -18,8 +19,8 @@ def test_a_share_is_what_was_used_since_the_reading_before() -> None:
     assert spark.take(12.0, 2.0, 6) == 0.5
     assert spark.take(12.0, 2.0, 6) == 0.5  # nobody measured meanwhile: the last share holds
     assert spark.take(13.0, 1.0, 7) == 0.0  # a child was lost with its time
-    assert spark.plain() == {"cpu": [0.0, 0.5, 0.5, 0.0], "rss": [5, 6, 6, 7]}
-    assert spark.plain(2) == {"cpu": [0.5, 0.0], "rss": [6, 7]}
+    assert spark.shown() == shapes.RecentUse(cpu=[0.0, 0.5, 0.5, 0.0], rss=[5, 6, 6, 7])
+    assert spark.shown(2) == shapes.RecentUse(cpu=[0.5, 0.0], rss=[6, 7])
 
 
 def test_a_spark_is_bounded_and_forgotten_with_its_session() -> None:
@@ -27,7 +28,7 @@ def test_a_spark_is_bounded_and_forgotten_with_its_session() -> None:
     spark = sparks.meet("s", ())
     for second in range(3 * KEPT):
         spark.take(float(second), 0.0, second)
-    assert spark.plain()["rss"] == list(range(2 * KEPT, 3 * KEPT))
+    assert spark.shown().rss == list(range(2 * KEPT, 3 * KEPT))
     assert len(sparks) == 1
     sparks.forget("s")
     sparks.forget("s")

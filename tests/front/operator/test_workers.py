@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.front.operator import workers
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.info import BundleInfo, LogLine, MessageSeen
+from runtime.session.info import BundleInfo, LogLine, MessageSeen, Vitals
 from runtime.session.use import UsePoint
 from tests.fakes import FakePlacement, endpoint
 
@@ -208,3 +209,23 @@ async def test_a_session_has_the_messages_of_its_room_without_what_is_in_them(se
             "summary": "3 in a row",
         }
         assert (await site.get("/workers/s_none/messages")).status == 404
+
+
+async def test_of_many_sessions_only_some_are_measured_for_a_list(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "EXACT_COUNT", 2)
+    async with serving() as site:
+        for number in range(5):
+            body = f'{{"event":"room.call","data":{{"room_name":"r{number}"}}}}'
+            sid = (await site.post("/chat", body.encode())).json["session"]
+            await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
+        measured: list[str] = []
+        take, weighed = site.placement.vitals, Vitals(rss_bytes=9, pss_bytes=4, fds=2)
+        monkeypatch.setattr(site.placement, "vitals", lambda one: measured.append(one) or take(one))
+        glances = [None, weighed, Vitals(rss_bytes=9), Vitals(rss_bytes=9), weighed]
+        by_session = dict(zip(site.placement.running, glances, strict=True))
+        monkeypatch.setattr(site.placement, "glance", by_session.__getitem__)
+        listed = (await site.get("/workers")).json["workers"]
+        assert [one["rss_bytes"] for one in listed] == [7, 9, 7, 9, 9]
+        assert measured == [listed[0]["id"], listed[2]["id"]]

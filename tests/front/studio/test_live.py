@@ -162,11 +162,11 @@ async def test_readers_share_what_is_made(serving: Any, monkeypatch: pytest.Monk
     async with serving() as site:
         sid = await started(site)
         made: list[str] = []
-        row = live.worker_json
+        row = live.worker_as
         monkeypatch.setattr(
             live,
-            "worker_json",
-            lambda front, record, **more: made.append("row") or row(front, record, **more),
+            "worker_as",
+            lambda *args, **more: made.append("row") or row(*args, **more),
         )
         streams = [await follow(site) for _ in range(5)]
         for stream in streams:
@@ -192,8 +192,8 @@ async def test_a_frame_that_cannot_be_made_does_not_end_the_others(
 async def test_nothing_is_made_while_nobody_reads(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as site:
         asked: list[str] = []
-        told = live.bundles_json
-        monkeypatch.setattr(live, "bundles_json", lambda front: asked.append("bundles") or told(front))
+        told = live.bundles_of
+        monkeypatch.setattr(live, "bundles_of", lambda front: asked.append("bundles") or told(front))
         stream = await follow(site)
         await stream.until("overview")
         stream.writer.close()
@@ -282,7 +282,7 @@ async def test_text_of_strangers_that_is_no_unicode_stops_nothing(
 ) -> None:
     async with serving() as site:
         monkeypatch.setattr(site.server.front.rooms, "rooms", lambda: [None])
-        monkeypatch.setattr(live, "room_json", lambda _: {"name": "myroom", "attributes": {"mood": "\ud800"}})
+        monkeypatch.setattr(live, "room_of", lambda _: {"name": "myroom", "attributes": {"mood": "\ud800"}})
         stream = await follow(site)
         shown = await stream.until("rooms")
         assert shown["rooms"][0]["attributes"] == {"mood": "\ud800"}

@@ -1,0 +1,236 @@
+"""Sessions, endpoints and bundles as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from runtime.front.openapi.shapes.shape import SessionName, Shape, Time, words
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.spec import SessionState
+
+Limits = Annotated[
+    dict[str, int | float], Meta(description="What is limited, in bytes, seconds and numbers", examples=[{}])
+]
+
+
+class Exit(Shape, frozen=True, kw_only=True):
+    """How a session ended."""
+
+    reason: ExitReason
+    code: int | None
+    signal: int | None
+    message: str
+    at: Time
+
+
+class Restart(Shape, frozen=True, kw_only=True):
+    """Whether a session is started again."""
+
+    policy: Annotated[str, words("never", "on_failure", "always")]
+    at: Annotated[Time | None, Meta(description="When the next attempt is due")]
+    last_exit: Exit | None
+
+
+class Worker(Shape, frozen=True, kw_only=True):
+    """A session and its process."""
+
+    id: SessionName
+    state: SessionState
+    pid: int | None
+    endpoint: str
+    identity: str
+    room: str
+    bundle: str
+    generation: Annotated[int, Meta(description="Which attempt of the session this is")]
+    accepted_at: Time
+    uptime_s: float
+    cpu_s: float
+    rss_bytes: int
+    pss_bytes: Annotated[int, Meta(description="Shared pages divided by who shares them; 0 when not read")]
+    fds: int
+    threads: int
+    children: int
+    lag_ms: Annotated[float | None, Meta(description="How late the event loop ran its last heartbeat")]
+    last_heartbeat: Time | None
+    restarts: int
+    restart: Restart
+    input: Annotated[str | None, Meta(description="Hash of room and arguments, as quarantine names it")]
+    messages: int
+    limits: Limits
+    limit_sources: dict[str, str]
+    exit: Exit | None
+
+
+class Process(Shape, frozen=True, kw_only=True):
+    """One process of a session's tree."""
+
+    pid: int
+    parent: int
+    name: str
+    command: str
+    state: str
+    threads: int
+    cpu_s: float
+    rss_bytes: int
+    started_at: Time
+
+
+class Curve(Shape, frozen=True, kw_only=True):
+    """What a session used over time, one list a figure."""
+
+    t_s: Annotated[list[float], Meta(description="Seconds since the process began")]
+    cpu: Annotated[list[float], Meta(description="Share of a core")]
+    rss_bytes: list[int]
+
+
+class WorkerDetail(Worker, frozen=True, kw_only=True):
+    """A session with its process tree and what it used over time."""
+
+    processes: list[Process]
+    curve: Curve
+
+
+class RecentUse(Shape, frozen=True, kw_only=True):
+    """The last minute of a session, second by second."""
+
+    cpu: list[float]
+    rss: list[int]
+
+
+class LiveWorker(Worker, frozen=True, kw_only=True):
+    """A session as Studio's stream tells of it."""
+
+    crashed: bool
+    spark: RecentUse | UnsetType = UNSET
+
+
+class Endpoint(Shape, frozen=True, kw_only=True):
+    """A path that a bundle serves, or would serve if it could."""
+
+    path: str
+    identity: str
+    bundle: str
+    generation: int
+    state: Annotated[str, words("loading", "ready", "failed")]
+    class_name: str = field(name="class")
+    kind: str
+    title: str
+    description: str
+    limits: Limits
+    limit_sources: dict[str, str]
+    error: str | UnsetType = UNSET
+
+
+class Bundle(Shape, frozen=True, kw_only=True):
+    """A file or folder of agents."""
+
+    name: str
+    source: str
+    generation: Annotated[int, Meta(description="How often it was loaded")]
+    state: Annotated[str, words("loading", "ready", "failed")]
+    pid: int | None
+    parked: Annotated[int, Meta(description="Workers that wait for a session")]
+    threads: Annotated[list[str], Meta(description="Threads its import left running")]
+    fork: Annotated[str, words("auto", "always", "never")]
+    forked: Annotated[bool, Meta(description="Its sessions come from one process")]
+    opened: Annotated[list[str], Meta(description="What its import left that sessions would share")]
+    start_ms: Annotated[float | None, Meta(description="From a call to ready, in the middle")]
+    error: str | UnsetType = UNSET
+    detail: Annotated[str, Meta(description="Traceback of its import")] | UnsetType = UNSET
+
+
+class Bundles(Shape, frozen=True, kw_only=True):
+    """What is served, and by which code."""
+
+    endpoints: list[Endpoint]
+    bundles: list[Bundle]
+
+
+class Workers(Bundles, frozen=True, kw_only=True):
+    """Endpoints, bundles, and sessions: live ones first, oldest first, then the ended, latest first."""
+
+    workers: list[Worker]
+
+
+class WorkersQuery(Shape, frozen=True, kw_only=True):
+    """Which sessions are listed."""
+
+    all: Annotated[bool, Meta(description="Ended sessions too")] = False
+    state: Annotated[SessionState, Meta(description="Only those in this state")] | UnsetType = UNSET
+    room: Annotated[str, Meta(description="Only those of this room")] = ""
+    identity: Annotated[str, Meta(description="Only those of this identity")] = ""
+    endpoint: Annotated[str, Meta(description="Only those of this path", examples=["/chat"])] = ""
+
+
+class StopQuery(Shape, frozen=True, kw_only=True):
+    """How a session is ended."""
+
+    grace_s: (
+        Annotated[float, Meta(ge=0, le=3600, description="Seconds between asking and killing")] | UnsetType
+    ) = UNSET
+
+
+class Message(Shape, frozen=True, kw_only=True):
+    """A message between a session and its room, or several of a kind in a row; not what was in them."""
+
+    at: Time
+    direction: Annotated[str, words("in", "out")]
+    kind: str
+    bytes: int
+    count: int
+    summary: str
+
+
+class Messages(Shape, frozen=True, kw_only=True):
+    """The last messages, oldest first."""
+
+    messages: list[Message]
+    dropped: Annotated[int | None, Meta(description="null when there were more than are kept")]
+
+
+class LogLine(Shape, frozen=True, kw_only=True):
+    """A line that a session wrote."""
+
+    seq: Annotated[int, Meta(description="1, 2, 3 …; a gap is lines that were dropped")]
+    at: Time
+    stream: str
+    level: str
+    text: str
+
+
+class Logs(Shape, frozen=True, kw_only=True):
+    """The lines that are kept."""
+
+    session: SessionName
+    lines: list[LogLine]
+    next: Annotated[int, Meta(description="What to send as `after` for those that follow")]
+    dropped: int
+
+
+class LogsQuery(Shape, frozen=True, kw_only=True):
+    """Which lines, and whether to wait for more."""
+
+    after: Annotated[int, Meta(ge=0, le=10**12, description="Only lines numbered above")] = 0
+    follow: Annotated[bool, Meta(description="Stream lines until the session ends")] = False
+
+
+class Ping(Shape, frozen=True, kw_only=True):
+    """How long one round trip to the session's event loop took."""
+
+    session: SessionName
+    round_trip_ms: float
+
+
+class Fault(Shape, frozen=True, kw_only=True):
+    """A way to misbehave."""
+
+    fault: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class Injected(Shape, frozen=True, kw_only=True):
+    """What was asked of the session."""
+
+    session: SessionName
+    fault: str

@@ -1,0 +1,128 @@
+"""A server is asked whatever its description allows, and more: no answer is a failure, or undescribed.
+
+Once with names of things that are there, once with whatever comes to mind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PATIENCE
+from tests.front.test_server_process import Process, running
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(240)]
+
+AGENTS = """
+import asyncio
+from runtime.sdk import ServiceHost
+
+service = ServiceHost()
+
+@service.path("/quick", identity="quick")
+class Quick:
+    async def start(self, *, room):
+        print("here")
+    async def stop(self):
+        pass
+
+@service.path("/broken", identity="broken", restart="never")
+class Broken:
+    async def start(self, *, room):
+        raise ValueError("no")
+    async def stop(self):
+        pass
+
+asyncio.run(service.run())
+"""
+
+CONFIGURATION = """
+seed = 1
+continue-on-failure = true
+request-timeout = 20.0
+warnings = false
+
+[generation]
+max-examples = 3
+database = "none"
+
+[phases.stateful]
+enabled = false
+
+[checks]
+# A session that was ended is still told of, which is meant.
+use_after_free.enabled = false
+
+# Streams without an end.
+[[operations]]
+include-path = ["/events", "/studio/live"]
+enabled = false
+
+# What it takes is a websocket.
+[[operations]]
+include-path = ["/rooms/{room}", "/{endpoint}", "/rooms/{room}/v1/responses",
+                "/rooms/{room}/openai/v1/responses", "/openai/v1/responses"]
+include-method = "GET"
+checks.positive_data_acceptance.enabled = false
+checks.missing_required_header.enabled = false
+
+# What may be the name of a room, or its address, is more than a schema can say.
+[[operations]]
+include-path = ["/{endpoint}", "/studio/links"]
+checks.positive_data_acceptance.enabled = false
+
+# Read by hand, and more is forgiven than is described.
+[[operations]]
+include-path = ["/rooms/{room}/v1/responses", "/rooms/{room}/openai/v1/responses", "/openai/v1/responses",
+                "/{endpoint}"]
+checks.negative_data_rejection.enabled = false
+
+# Who has no participant token gets 403, as at the door of a room: clients try again after a 401.
+[[operations]]
+include-path = ["/rooms/{room}/v1/responses", "/rooms/{room}/openai/v1/responses", "/openai/v1/responses"]
+checks.missing_required_header.enabled = false
+
+# Any path below /studio is a page.
+[[operations]]
+include-path = ["/studio/links", "/studio/leave"]
+checks.allow_header_conformance.enabled = false
+
+[parameters]
+"""
+
+
+async def fuzz(server: Process, folder: Path, **parameters: Any) -> None:
+    """Let schemathesis ask the server; `parameters` stand for what it would make up."""
+    given = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in parameters.items())
+    (folder / "schemathesis.toml").write_text(CONFIGURATION + given)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "schemathesis.cli", "--no-color", "run", f"{server.url}/openapi.json", "--url", server.url),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(60 * PATIENCE):
+        told, _ = await process.communicate()
+    assert process.returncode == 0, told.decode()[-20_000:]
+
+
+async def test_no_request_breaks_it_and_no_answer_is_undescribed(tmp_path: Path) -> None:
+    (tmp_path / "agents.py").write_text(AGENTS)
+    flags = {"server.port": 0, "server.state_dir": str(tmp_path / "state"), "server.chaos": True}
+    work = json.dumps({"flags": flags, "sources": [str(tmp_path / "agents.py")]})
+    async with running(tmp_path, "-m", "runtime.front", work) as server:
+        lives = await server.call("/quick", Prefer="wait=20")
+        body = b'{"event":"room.call","data":{"room_name":"r"}}'
+        failed = await server.ask("POST", "/broken", body, Prefer="wait=20")
+        assert failed.status == 502
+        (crash,) = (await server.ask("GET", "/crashes")).json["crashes"]
+        known = {"path.fingerprint": crash["fingerprint"], "path.room": "r", "query.follow": False}
+        await fuzz(server, tmp_path, **known, **{"path.session_id": failed.json["session"]})
+        await fuzz(server, tmp_path, **known, **{"path.session_id": lives, "path.endpoint": "quick"})
+        await fuzz(server, tmp_path)
