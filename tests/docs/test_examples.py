@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -99,11 +99,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     command(folder / "bin")
     served = {"server__room": ROOM, "supervisor__quarantine_deaths": 3}
     with serving(folder / "server", [str(folder / "agents"), str(ROOT / "agents")], **served) as server:
-        served_now = server.ask("GET", "/workers")
+        served_now = server.until(lambda: loaded(server))
         assert [bundle for bundle in served_now["bundles"] if bundle["state"] != "ready"] == []
         for endpoint in served_now["endpoints"]:
             server.ready(endpoint["identity"])
         yield Project(folder, server)
+
+
+def loaded(server: Studio) -> Any:
+    """What is served, once nothing is being loaded any more."""
+    now = server.ask("GET", "/workers")
+    return None if any(bundle["state"] == "loading" for bundle in now["bundles"]) else now
 
 
 def command(folder: Path) -> None:
