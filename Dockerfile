@@ -5,10 +5,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv --without-pip /opt/bulkhead
 COPY requirements.lock /tmp/
 RUN python -m pip --python /opt/bulkhead/bin/python install --no-deps --require-hashes -r /tmp/requirements.lock
-COPY runtime /opt/bulkhead/lib/python3.13/site-packages/runtime
-# -P: a file of the working folder must not shadow a package.
-RUN printf '#!/opt/bulkhead/bin/python -P\nfrom runtime.cli.main import main\n\nmain()\n' > /opt/bulkhead/bin/bulkhead \
- && chmod 755 /opt/bulkhead/bin/bulkhead \
+WORKDIR /src
+COPY pyproject.toml LICENSE ./
+COPY runtime runtime
+COPY agents agents
+# The same wheel that a build makes, made without a build backend: nothing is fetched that has no hash in the lock.
+RUN python -c "import pathlib; from runtime.cli.service import own_wheel; own_wheel.write(pathlib.Path('/tmp/wheels'))" \
+ && python -m pip --python /opt/bulkhead/bin/python install --no-deps --no-index /tmp/wheels/*.whl \
  && /opt/bulkhead/bin/python -m compileall -q -j 0 /opt/bulkhead/lib
 
 FROM python:3.13-slim

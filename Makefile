@@ -93,6 +93,6 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.linked
 
 # The checkout is put on the path by one .pth line and the command is a two-line script: an editable
 # install would need a build backend that a bare environment does not have.
-$(VENV)/.linked: Makefile runtime/compat/bulkhead.pth
+$(VENV)/.linked: Makefile .ci/link runtime/compat/bulkhead.pth
 	@VENV="$(VENV)" PYTHON="$(PYTHON)" sh .ci/link
 	@touch $@

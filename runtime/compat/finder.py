@@ -3,6 +3,8 @@
 The modules exist only in processes that run a bundle: `install` puts a finder on the import path there.
 Where an SDK is installed its own modules are used, and `overlay` exchanges what must be ours.
 
+`bulkhead`, the public name of `runtime.sdk`, is found in the same processes where no path leads to it.
+
 Each name is imported when it is first asked for, so that a bundle that hosts a tool does not load what
 only chatbots need.
 """
@@ -14,6 +16,8 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +27,8 @@ from runtime.compat.names import NAMES
 _PACKAGE = __name__.partition(".")[0]
 """Ours, by the name it has in this process; see `lending`."""
 
+PUBLIC_NAME = "bulkhead"
+
 
 def install() -> None:
     """Make the names importable in this process; a second call does nothing.
@@ -30,6 +36,8 @@ def install() -> None:
     All are ours or, but for the host, all are the installed SDK's: agents, rooms and tools must know
     each other's classes.
     """
+    if not any(isinstance(finder, _PublicName) for finder in sys.meta_path):
+        sys.meta_path.append(_PublicName())  # last: an author's own bulkhead.py is theirs
     if overlay.is_sdk_installed():
         overlay.install()
         return
@@ -41,7 +49,8 @@ def install() -> None:
 def uninstall() -> None:
     """Take the finder and its modules away again; modules that imported names keep them."""
     overlay.uninstall()
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+    ours = (_Finder, _PublicName)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, ours)]
     for name in [name for name, module in sys.modules.items() if isinstance(module, _Module)]:
         del sys.modules[name]
 
@@ -97,6 +106,22 @@ class _Finder(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__all__"] = sorted(NAMES[module.__name__])
         module.__dict__["__doc__"] = f"{module.__name__}, served by Bulkhead."
+
+
+class _PublicName(MetaPathFinder):
+    """Finds the package where it lies: in a checkout here, in an installation beside ``runtime``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != PUBLIC_NAME:
+            return None
+        here = Path(__file__).resolve().parent
+        homes = [folder / PUBLIC_NAME for folder in (here / "toplevel", here.parents[1])]
+        home = next((folder for folder in homes if (folder / "__init__.py").is_file()), None)
+        if home is None:
+            return None
+        return spec_from_file_location(fullname, home / "__init__.py", submodule_search_locations=[str(home)])
 
 
 def _known(module: str) -> str:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 AGENT = """\
 import os
-from runtime.sdk import ServiceHost, SingleRoomAgent
+from bulkhead import ServiceHost, SingleRoomAgent
 
 service = ServiceHost()
 seen = os.path.join(os.environ["HOME"], "seen")

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(MAKE
 
 PROGRAM = """
 import asyncio, os, subprocess, sys, warnings
+from bulkhead import Limits
 from meshagent.agents import TaskRunner
 from meshagent.api.services import ServiceHost
 
@@ -35,6 +36,7 @@ class Version(TaskRunner):
         program = ["python", "-c", "import sys; print(sys.prefix)"]
         inner = subprocess.run(program, capture_output=True, text=True)
         print("python", *sys.version_info[:2], type(self).__mro__[1].__module__, flush=True)
+        print("public", Limits.__module__, flush=True)
         print("same", inner.stdout.strip() == sys.prefix, flush=True)
         print("path", os.pathsep.join(sys.path), flush=True)
 
@@ -70,6 +72,7 @@ async def test_a_bundle_runs_on_another_python_than_the_front(
     assert (info.state, info.error, info.threads) == ("ready", "", ())
     session_id = await node.ready("/version", identity="version")
     assert await node.printed(session_id, "python") == "python 3 13 runtime.sdk.task_runner"
+    assert await node.printed(session_id, "public") == "public runtime.session.spec"
     assert await node.printed(session_id, "same") == "same True"
     # Nothing of the front's is on its path.
     path = (await node.printed(session_id, "path")).removeprefix("path ").split(os.pathsep)

@@ -68,10 +68,10 @@ def _of_checkout(checkout: Path) -> Iterator[tuple[str, bytes]]:
     told = tomllib.loads((checkout / "pyproject.toml").read_text("utf-8"))
     wheel = told["tool"]["hatch"]["build"]["targets"]["wheel"]
     placed = {package: package for package in wheel["packages"]} | wheel.get("force-include", {})
-    elsewhere = {(checkout / source) for source in placed}
     for source, target in placed.items():
+        inner = [checkout / other for other in placed if other.startswith(f"{source}/")]
         for name, path in _files(checkout / source, target):
-            if path not in elsewhere or name == target:
+            if not any(path.is_relative_to(other) for other in inner):  # those have a place of their own
                 yield name, path.read_bytes()
     project = told["project"]
     yield f"{_INFO}/METADATA", _metadata(project).encode()

@@ -1,0 +1,13 @@
+# Written by `python -m runtime.compat.stubs`.
+from runtime.sdk.agent import Agent as Agent
+from runtime.sdk.agent import SingleRoomAgent as SingleRoomAgent
+from runtime.sdk.context import AgentChatContext as AgentChatContext
+from runtime.sdk.context import AgentChatContext as AgentSessionContext
+from runtime.sdk.llm.adapter import LLMAdapter as LLMAdapter
+from runtime.sdk.room.requirements import RequiredSchema as RequiredSchema
+from runtime.sdk.room.requirements import RequiredToolkit as RequiredToolkit
+from runtime.sdk.room.requirements import Requirement as Requirement
+from runtime.sdk.task_context import TaskContext as AgentCallContext
+from runtime.sdk.task_context import TaskContext as TaskContext
+from runtime.sdk.task_runner import TaskRunner as TaskRunner
+from runtime.sdk.tools.room_tool import RoomTool as RoomTool

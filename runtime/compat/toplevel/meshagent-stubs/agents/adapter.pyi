@@ -1,0 +1,2 @@
+# Written by `python -m runtime.compat.stubs`.
+from runtime.sdk.llm.adapter import LLMAdapter as LLMAdapter

@@ -1,0 +1,17 @@
+# Written by `python -m runtime.compat.stubs`.
+from runtime.sdk.tools.response import EmptyResponse as EmptyResponse
+from runtime.sdk.tools.response import ErrorResponse as ErrorResponse
+from runtime.sdk.tools.response import FileResponse as FileResponse
+from runtime.sdk.tools.response import JsonResponse as JsonResponse
+from runtime.sdk.tools.response import LinkResponse as LinkResponse
+from runtime.sdk.tools.response import Response as Response
+from runtime.sdk.tools.response import TextResponse as TextResponse
+from runtime.sdk.tools.response import ensure_content as ensure_response
+from runtime.wire.content import BinaryContent as BinaryContent
+from runtime.wire.content import Content as Content
+from runtime.wire.content import EmptyContent as EmptyContent
+from runtime.wire.content import ErrorContent as ErrorContent
+from runtime.wire.content import FileContent as FileContent
+from runtime.wire.content import JsonContent as JsonContent
+from runtime.wire.content import LinkContent as LinkContent
+from runtime.wire.content import TextContent as TextContent

@@ -1,0 +1,17 @@
+# Written by `python -m runtime.compat.stubs`.
+from runtime.compat.participant_token import AdminGrant as AdminGrant
+from runtime.compat.participant_token import AgentsGrant as AgentsGrant
+from runtime.compat.participant_token import ApiScope as ApiScope
+from runtime.compat.participant_token import ContainersGrant as ContainersGrant
+from runtime.compat.participant_token import DatabaseGrant as DatabaseGrant
+from runtime.compat.participant_token import DeveloperGrant as DeveloperGrant
+from runtime.compat.participant_token import LivekitGrant as LivekitGrant
+from runtime.compat.participant_token import MessagingGrant as MessagingGrant
+from runtime.compat.participant_token import ParticipantGrant as ParticipantGrant
+from runtime.compat.participant_token import ParticipantToken as ParticipantToken
+from runtime.compat.participant_token import QueuesGrant as QueuesGrant
+from runtime.compat.participant_token import SecretsGrant as SecretsGrant
+from runtime.compat.participant_token import StorageGrant as StorageGrant
+from runtime.compat.participant_token import StoragePathGrant as StoragePathGrant
+from runtime.compat.participant_token import SyncGrant as SyncGrant
+from runtime.compat.participant_token import SyncPathGrant as SyncPathGrant

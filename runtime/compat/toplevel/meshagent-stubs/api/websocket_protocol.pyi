@@ -1,0 +1,2 @@
+# Written by `python -m runtime.compat.stubs`.
+from runtime.sdk.room.transport import WebSocketClientProtocol as WebSocketClientProtocol
