@@ -88,7 +88,7 @@ def test_agents_env_reaches_agents_and_nobody_else(user: Any, agents: Path, comm
     (agents / "agents.env").write_text("WEATHER_KEY='s3cret'\n")
     user.env["BULKHEAD_ROOM"] = "r"
     server = user.serve(*command)
-    server.read_until(r"/one +one|server\.started|session\.ready")
+    server.read_until(r"/one +one|bundle\.loaded")
     assert (Path(user.env["HOME"]) / "seen").read_text() == "s3cret None"
     about = json.loads((user.folder / ".bulkhead" / "server.json").read_text())
     assert b"s3cret" not in Path(f"/proc/{about['pid']}/environ").read_bytes()
