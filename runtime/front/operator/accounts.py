@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import uuid
 from typing import Final
-from urllib.parse import quote
 
 from msgspec import to_builtins
 from quart import Blueprint, request
 
 from runtime.errors import Conflict, NotFound
 from runtime.front.http.contract import asks, belongs, gives, takes
+from runtime.front.http.origin import room_address
 from runtime.front.openapi.shapes.rooms import (
     ApiKeyName,
     ApiKeys,
@@ -110,12 +110,13 @@ def routes(front: Front) -> Blueprint:
     async def connect(project: str, room: str, data: Nothing) -> Connection:
         """What to enter a room with"""
         held = opened(project)
-        scheme = "wss" if request.scheme == "https" else "ws"
         return Connection(
             jwt=held.token(room, "user", role="user", scope=dict(FULL)),
             room_name=room,
             project_id=project,
-            room_url=f"{scheme}://{request.host}/rooms/{quote(room, safe='')}",
+            room_url=room_address(
+                room, caller().headers, scheme=request.scheme, public_url=front.settings.public_url
+            ),
         )
 
     return paths

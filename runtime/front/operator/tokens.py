@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from quart import Blueprint, request
 
 from runtime.errors import NotFound
 from runtime.front.http.contract import belongs, gives, takes
+from runtime.front.http.origin import room_address
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.rooms import Ticket, TokenRequest
 from runtime.front.state import Front, caller
@@ -32,10 +31,11 @@ def routes(front: Front) -> Blueprint:
             raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
         if not is_room_name(room):
             raise Refusal("invalid_request", ROOM_NAME_RULE)
-        scheme = "wss" if request.scheme == "https" else "ws"
         return Ticket(
             room=room,
-            room_url=f"{scheme}://{request.host}/rooms/{quote(room, safe='')}",
+            room_url=room_address(
+                room, caller().headers, scheme=request.scheme, public_url=front.settings.public_url
+            ),
             token=front.rooms.token(room, data.name, role="user"),
         )
 

@@ -24,6 +24,7 @@ from runtime.front.access.browser_sessions import BROWSER_SESSION_S
 from runtime.front.access.rules import Caller
 from runtime.front.http.compression import takes_gzip
 from runtime.front.http.contract import Handler, also, asks, belongs, gives, json_answer
+from runtime.front.http.origin import is_encrypted
 from runtime.front.http.problems import problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.studio import CodeQuery, EnterQuery, Me
@@ -213,10 +214,7 @@ def _give(front: Front, answer: Response, session: str) -> Response:
 
 
 def _is_encrypted(front: Front, who: Caller) -> bool:
-    public = urlsplit(front.settings.public_url)
-    is_public = public.scheme == "https" and public.netloc.lower() == who.headers.get("host", "").lower()
-    forwarded = who.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
-    return is_public or "https" in (request.scheme, forwarded)
+    return is_encrypted(who.headers, scheme=request.scheme, public_url=front.settings.public_url)
 
 
 def _is_trusted(front: Front, who: Caller) -> bool:

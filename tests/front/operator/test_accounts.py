@@ -56,6 +56,8 @@ async def test_connect_gives_what_opens_the_room(serving: Any) -> None:
     async with serving(api_key=KEY.format()) as site:
         given = (await site.post(f"{ROOMS}/lab/connect", b"{}")).json
         assert given["room_url"] == "ws://localhost/rooms/lab"
+        behind = await site.post(f"{ROOMS}/lab/connect", b"{}", {"X-Forwarded-Proto": "https"})
+        assert behind.json["room_url"] == "wss://localhost/rooms/lab"
         assert (given["room_name"], given["project_id"]) == ("lab", KEY.project)
         assert site.server.front.rooms.admit("lab", given["jwt"]).role == "user"
 
