@@ -21,7 +21,7 @@ from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, serve, service_run, studio
 from runtime.cli.service import bundle, init, service_spec, setup
 from runtime.cli.session import chaos, quarantine, session_logs, stop, usage, workers
-from runtime.cli.terminal import clean, note
+from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
 
 _PLAIN_HELP: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
@@ -132,12 +132,7 @@ def run(argv: list[str]) -> int:
 
 
 def _tell(error: RuntimeServiceError) -> int:
-    note(f"error: {clean(error.message)}", "red")
-    detail = getattr(error, "detail", "")
-    if detail:
-        note(clean(detail).rstrip())
-    if error.cure:
-        note(f"  {clean(error.cure)}")
+    note_failure(error)
     return exit_code_of(error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.server_process import ServerProcess
 
 LOAD_S = 60.0
+SLOW_S = 5.0
 
 
 def check_source(source: Path) -> None:
@@ -54,6 +56,43 @@ def loaded(api: Api, server: ServerProcess, source: Path) -> list[dict[str, Any]
     raise CommandFailed(
         f"{source} was not loaded within {LOAD_S:g} s", cure=cure, exit_code=ExitCode.NOT_READY
     )
+
+
+def until_served(
+    api: Api,
+    server: ServerProcess,
+    source: Path,
+    *,
+    tell: Callable[[CommandFailed], None],
+    is_over: Callable[[], bool],
+) -> list[dict[str, Any]]:
+    """Wait until something of the source is served, however often it must be saved for that.
+
+    Args:
+        tell: Takes what keeps a bundle from being loaded, each once.
+        is_over: Asked all the time; whether to give up, and return nothing.
+    """
+    told: set[tuple[str, str]] = set()
+    slow_at = time.monotonic() + SLOW_S
+    while not is_over():
+        server.check()
+        answer = api.get("/workers")
+        bundles = answer.get("bundles", ())
+        for bundle in bundles:
+            known = (bundle["name"], str(bundle.get("error") or ""))
+            if known[1] and known not in told:
+                told.add(known)
+                tell(_failed(source, known[1], str(bundle.get("detail") or "")))
+        loading = [bundle["name"] for bundle in bundles if bundle["state"] == "loading"]
+        served = [one for one in answer["endpoints"] if one["state"] == "ready" and one["path"]]
+        if served and not loading and api.get("/healthz")["status"] != "starting":
+            return served
+        if loading and time.monotonic() > slow_at and ("", "") not in told:
+            told.add(("", ""))
+            cure = "Does its import wait for something?"
+            tell(CommandFailed(f"{', '.join(loading)} is still being imported", cure=cure))
+        time.sleep(0.05)
+    return []
 
 
 def _failed(source: Path, error: str, detail: str) -> CommandFailed:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TextIO
 
+from runtime.errors import RuntimeServiceError
+
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 _CONTROLS: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
 _CONTROLS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # surrogates alone are no text
@@ -56,6 +58,15 @@ def say(text: str = "") -> None:
 def note(text: str = "", color: str = "") -> None:
     """A line of progress or explanation."""
     write(paint(text, color, sys.stderr) + "\n", sys.stderr)
+
+
+def note_failure(error: RuntimeServiceError) -> None:
+    """What went wrong, its traceback where it has one, and what to do about it."""
+    note(f"error: {clean(error.message)}", "red")
+    if detail := str(getattr(error, "detail", "")):
+        note(clean(detail).rstrip())
+    if error.cure:
+        note(f"  {clean(error.cure)}")
 
 
 def write(text: str, stream: TextIO) -> None:

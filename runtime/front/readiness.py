@@ -112,4 +112,5 @@ class Readiness:
         if ready or not self._sources:
             _log.info("server.loaded", failed=failed, **about)
             return
+        about["failed"] = failed
         _log.error("server.serves_nothing", detail="; ".join(self.reasons(details=True)), **about)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from runtime.errors import (
     BundleImportFailed,
@@ -27,6 +28,7 @@ from runtime.process.plumbing import Plumbing
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
 
+MEND: Final = "Mend that line and save; it is loaded again."
 _MAX_DATAGRAM = 192 << 10
 
 
@@ -375,6 +377,6 @@ def _import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFail
         return BundleImportFailed(said.message, detail=said.traceback)
     return BundleImportFailed(
         f"{said.kind}: {said.message}{at}",
-        cure="Mend that line and save; it is loaded again.",
+        cure=MEND,
         detail=said.traceback,
     )

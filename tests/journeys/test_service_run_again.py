@@ -59,6 +59,38 @@ def alive(server: Any) -> dict[str, Any]:
     return {worker["identity"]: worker for worker in server.ask("GET", "/workers")[1]["workers"]}
 
 
+def test_a_first_start_with_a_mistake_waits_for_the_save_that_mends_it(user: Any, free_port: int) -> None:
+    (user.folder / "main.py").write_text("import tools\n" + PROGRAM.replace("WORD", "first"))
+    (user.folder / "tools.py").write_text("x = (\n")
+    server = user.serve("service", "run", "main.py", "--room=r", "--port", str(free_port))
+    server.url = f"http://127.0.0.1:{free_port}"
+    server.read_until("error: SyntaxError")
+    server.read_until("Mend that line and save; it is loaded again")
+    server.read_until("Waiting for main.py to be saved")
+    assert server.ask("GET", "/readyz")[0] == 503
+    (user.folder / "tools.py").write_text("x = [\n")
+    server.read_until(r"✗ .*tools.py:1 SyntaxError")
+    (user.folder / "tools.py").write_text("x = []\n")
+    server.read_until("Connecting endpoint /chat as chatbot")
+    server.read_until("● in room r")
+    assert server.ask("GET", "/readyz")[0] == 200
+    assert server.stop() == 130
+
+
+def test_a_folder_with_a_main_is_one_service(user: Any, free_port: int) -> None:
+    (user.folder / "main.py").write_text("import tools\n" + PROGRAM.replace("WORD", "first"))
+    (user.folder / "tools.py").write_text("x = []\n")
+    (user.folder / "unrelated.py").write_text("open('was-run', 'w')\n")
+    server = user.serve("service", "run", ".", "--room=r", "--port", str(free_port))
+    server.url = f"http://127.0.0.1:{free_port}"
+    server.read_until("● in room r")
+    assert server.ask("GET", "/healthz")[1]["status"] == "ok"
+    (user.folder / "tools.py").write_text("x = [1]\n")
+    server.read_until("generation 2 ready")
+    assert not (user.folder / "was-run").exists()
+    assert server.stop() == 130
+
+
 def test_a_save_moves_the_agent_to_the_new_code_and_a_killed_server_brings_it_back(
     user: Any, free_port: int
 ) -> None:

@@ -33,12 +33,14 @@ class Call:
         session: The session that the call became; empty when it failed.
         generation: The code it was called for.
         is_busy: Its thread is at work.
+        bundle: The bundle that served it when it was called.
     """
 
     identity: str
     session: str
     generation: int
     is_busy: bool = False
+    bundle: str = ""
 
 
 class RoomCalls:
@@ -75,7 +77,7 @@ class RoomCalls:
         Raises:
             CommandFailed: It was refused; it is called again when the program changes.
         """
-        call = Call(str(endpoint["identity"]), "", int(endpoint.get("generation") or 1))
+        call = _call_of(endpoint)
         self._calls[str(endpoint["path"])] = call
         call.session = self._post(str(endpoint["path"]))
 
@@ -91,20 +93,24 @@ class RoomCalls:
 
     def look(self, answer: Mapping[str, Any]) -> None:
         """Compare an answer of ``/workers?all=1`` with what was called, and begin to mend the difference."""
-        bundles = answer.get("bundles", ())
-        # While a program is being loaded its endpoints are not known: none of them is gone.
-        if not bundles or any(bundle["state"] != "ready" for bundle in bundles):
-            return
-        endpoints = {str(item["path"]): item for item in answer["endpoints"] if item["path"]}
+        states = {str(bundle["name"]): bundle["state"] for bundle in answer.get("bundles", ())}
+        listed = {str(item["path"]) for item in answer["endpoints"]}
+        endpoints = {
+            str(item["path"]): item
+            for item in answer["endpoints"]
+            if item["path"] and item["state"] == "ready"
+        }
         workers = {worker["id"]: worker for worker in answer["workers"]}
         for path, call in list(self._calls.items()):
-            if not call.is_busy and path not in endpoints:
+            # While a program is being loaded its endpoints are not known: none of them is gone.
+            is_known = states.get(call.bundle, "ready") == "ready" and states
+            if not call.is_busy and path not in listed and is_known:
                 self._gone(path, call, workers)
         for path, endpoint in endpoints.items():
             generation = int(endpoint.get("generation") or 1)
             known = self._calls.get(path)
             if known is None:
-                added = self._calls[path] = Call(str(endpoint["identity"]), "", generation)
+                added = self._calls[path] = _call_of(endpoint)
                 self._begin(self._add, path, added)
             elif known.is_busy:
                 continue
@@ -182,6 +188,12 @@ class RoomCalls:
                 if error.exit_code != ExitCode.NOT_READY or time.monotonic() > deadline or self._is_over():
                     raise
             time.sleep(RETRY_S)
+
+
+def _call_of(endpoint: Mapping[str, Any]) -> Call:
+    """A call that is about to be made."""
+    generation, bundle = int(endpoint.get("generation") or 1), str(endpoint.get("bundle") or "")
+    return Call(str(endpoint["identity"]), "", generation, bundle=bundle)
 
 
 def _is_lost(worker: Mapping[str, Any] | None) -> bool:

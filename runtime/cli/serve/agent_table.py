@@ -22,8 +22,8 @@ class Row:
 
     Attributes:
         since: When its session was accepted, as the server writes it; empty without one.
-        state: ``waiting``, ``starting``, ``restarting``, ``ready``, ``stopping``, ``ended``, ``crashed`` or
-            ``failed``.
+        state: ``loading``, ``waiting``, ``starting``, ``restarting``, ``ready``, ``stopping``, ``ended``,
+            ``crashed`` or ``failed``.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Row:
     @property
     def is_settled(self) -> bool:
         """Nothing more will become of it by itself."""
-        return self.state not in ("starting", "stopping", "waiting")
+        return self.state not in ("loading", "starting", "stopping", "waiting")
 
 
 def rows(answer: Mapping[str, Any], joined_ms: Mapping[str, float]) -> list[Row]:
@@ -69,6 +69,8 @@ def rows(answer: Mapping[str, Any], joined_ms: Mapping[str, float]) -> list[Row]
         if endpoint.get("state") == "failed" and not alive:
             text = f"✗ {_first_line(endpoint.get('error') or 'cannot serve')}"
             made.append(_row(endpoint, "-", "failed", text))
+        elif endpoint.get("state") == "loading" and not mine:
+            made.append(_row(endpoint, "-", "loading", "◌ is being loaded"))
         elif alive:
             made += [_session_row(endpoint, worker, joined_ms) for worker in alive]
         elif last is not None:
@@ -88,7 +90,7 @@ def changes(before: Sequence[Row], after: Sequence[Row]) -> list[tuple[str, str]
     told = []
     for row in after:
         was = known.get(row.session or row.path)
-        if was == row.state or (was is None and row.state == "waiting"):
+        if was == row.state or (was is None and row.state in ("loading", "waiting")):
             continue
         subject = f"{row.path} {row.identity}".rstrip()
         if row.session:
@@ -135,9 +137,11 @@ def _row(
     endpoint: Mapping[str, Any], pid: str, state: str, text: str, worker: Mapping[str, Any] | None = None
 ) -> Row:
     about = worker or endpoint
+    # Of a bundle whose endpoints nobody knows yet, its own name is all there is.
+    identity = about.get("identity") or ("-" if endpoint["path"] else endpoint.get("bundle")) or "-"
     return Row(
-        path=clean(endpoint["path"]),
-        identity=clean(about.get("identity") or "-"),
+        path=clean(endpoint["path"] or "-"),
+        identity=clean(identity),
         class_name=clean(endpoint.get("class_name") or endpoint.get("class") or "-"),
         pid=pid,
         state=state,

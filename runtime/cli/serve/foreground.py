@@ -31,6 +31,7 @@ from runtime.cli.terminal import is_plain, note, paint, say, table
 from runtime.process.init.controlling_terminal import ControllingTerminal
 
 SETTLE_S = 30.0
+LOADING_S = 6.0  # one that takes longer to load does not keep the others off the screen
 MAX_HELD_LINES = 1000
 _LOOK_S = 0.25
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
@@ -120,11 +121,17 @@ class Foreground:
 
     def settle(self, timeout_s: float = SETTLE_S, *, called: bool = True) -> list[Row]:
         """Wait until each agent is in its room or failed (or, not `called`, until each is known)."""
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
+        deadline, patient = began + timeout_s, began + LOADING_S
         while not self._asked and time.monotonic() < deadline:
             self.server.check()
             found = self.look()
-            if found and all(row.is_settled or (not called and row.state == "waiting") for row in found):
+            if found and all(
+                row.is_settled
+                or (not called and row.state == "waiting")
+                or (row.state == "loading" and time.monotonic() > patient)
+                for row in found
+            ):
                 # The table shows how long joining took, which the event stream may say a moment later.
                 if all(row.state != "ready" or row.session in self._joined_ms for row in found):
                     break
@@ -147,7 +154,7 @@ class Foreground:
         except BaseException:
             self.server.kill()
             raise
-        return self._drain()
+        return self.drain()
 
     def quit(self) -> None:
         """End as if asked politely, with exit status 0."""
@@ -199,7 +206,7 @@ class Foreground:
 
     @property
     def _is_moving(self) -> bool:
-        return any(row.state in ("starting", "stopping") for row in self.rows)
+        return any(row.state in ("loading", "starting", "stopping") for row in self.rows)
 
     def _say_table(self) -> None:
         fitted = fit(self.rows)
@@ -293,7 +300,8 @@ class Foreground:
         if not self._asked:  # the kernel and the shell both tell it, and a write fails as well
             self._on_signal(signal.SIGHUP)
 
-    def _drain(self) -> int:
+    def drain(self) -> int:
+        """End the server in order; returns the exit status."""
         count = sum(1 for row in self.rows if row.state in ("ready", "starting"))
         plural = "session" if count == 1 else "sessions"
         if count:

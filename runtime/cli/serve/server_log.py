@@ -62,6 +62,8 @@ class ServerLog:
             told = self._loaded(line)
         elif event == "bundle.failed":
             told = [(self._failed(line), "red"), *self._rest(line)]
+        elif event == "server.serves_nothing" and line.get("failed"):
+            told = []  # why was told of each
         elif line.get("level") in _LOUD:
             told = self._warning(line, event)
         else:

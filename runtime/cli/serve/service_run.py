@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.options import Config, Port, Reload, Remote, State, Watch, config_file, elsewhere
-from runtime.cli.terminal import note, say
+from runtime.cli.terminal import note, note_failure, say
 
 if TYPE_CHECKING:
     from runtime.cli.room.room_calls import RoomCalls
+    from runtime.cli.serve.foreground import Foreground
 
 FIRST_PORT = 8081
 HOST = "0.0.0.0"
+SAID_S = 0.2
 
 
 def run(
@@ -93,7 +95,12 @@ def run(
     foreground.hold()  # nothing may come between the lines that follow
     api = foreground.start()
     try:
-        endpoints = loaded(api, foreground.server, command)
+        if settings.server.watch:
+            endpoints = _until_served(foreground, command)
+            if not endpoints:
+                return foreground.drain()
+        else:
+            endpoints = loaded(api, foreground.server, command)
         say(f"Connecting port {chosen}...")
         for endpoint in endpoints:
             say(f"Connecting endpoint {endpoint['path']} as {endpoint['identity']}...")
@@ -128,6 +135,30 @@ def run(
     say()
     foreground.release()
     return foreground.watch()
+
+
+def _until_served(foreground: Foreground, command: Path) -> list[dict[str, Any]]:
+    """The endpoints, once there are any: a mistake is told, and the save that mends it waited for."""
+    import time
+
+    from runtime.cli.failure import CommandFailed
+    from runtime.cli.source import until_served
+
+    muted = foreground.server_log.muted
+
+    def tell(error: CommandFailed) -> None:
+        note_failure(error)
+        if "bundle.failed" in muted:
+            note(f"Waiting for {command} to be saved     Ctrl-C to stop", "dim")
+            foreground.release()
+            time.sleep(SAID_S)  # the same is in the log, which may be read a little later
+            muted.discard("bundle.failed")
+
+    server, api = foreground.server, foreground.api
+    found = until_served(api, server, command, tell=tell, is_over=lambda: foreground.is_ending)
+    muted.add("bundle.failed")
+    foreground.hold()
+    return found
 
 
 def _call_all(calls: RoomCalls, endpoints: list[dict[str, Any]], host: str, port: int) -> bool:

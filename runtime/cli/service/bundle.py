@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from runtime.cli.options import Config, Form, State, config_file
-from runtime.cli.terminal import Output, note, say, show
+from runtime.cli.terminal import Output, note, note_failure, say, show
 
 _FIRST_NAMES = 5
 
@@ -52,7 +52,7 @@ def install(
         except BundleError as error:
             progress.end()
             failed += 1
-            _tell(error)
+            note_failure(error)
             continue
         finally:
             progress.end()
@@ -72,15 +72,17 @@ def install(
 def list_bundles(
     agents: Agents = None, config: Config = None, state_dir: State = None, output: Form = Output.TABLE
 ) -> None:
-    """List bundles, and the environment of each."""
+    """List bundles, the environment of each, and whether a server that runs here serves it."""
     from runtime.errors import BundleError
     from runtime.supervisor.bundles.environment import environment_of
 
     sources, environments = _found(agents, None, config, state_dir)
+    running = _running(environments.parent)
     items: list[dict[str, Any]] = []
     for bundle, source in sources.items():
         row = {
             "bundle": bundle,
+            "state": "",
             "environment": "the server's",
             "wants": "",
             "python": "",
@@ -101,12 +103,31 @@ def list_bundles(
                     "sdk": stamp.sdk if stamp else "",
                     "cure": "" if state == "ready" else environment.cure,
                 }
+        served = running.get(str(source.resolve()))
+        if served is not None:
+            row["state"] = served["state"]
+            row["cure"] = row["cure"] or str(served.get("error") or "")
         items.append(row)
     columns = {
-        "table": ("bundle", "environment", "python", "sdk", "cure"),
-        "wide": ("bundle", "environment", "wants", "python", "sdk", "cure"),
+        "table": ("bundle", "state", "environment", "python", "sdk", "cure"),
+        "wide": ("bundle", "state", "environment", "wants", "python", "sdk", "cure"),
     }
     say(show(items, output, name="bundle", columns=columns, empty="no bundles"))
+
+
+def _running(state_dir: Path) -> dict[str, dict[str, Any]]:
+    """The bundles of the server that keeps its state there, by where they lie; empty when none runs."""
+    from runtime.cli.api import api_of, read_server_file, running_in
+    from runtime.cli.failure import CommandFailed
+
+    about = read_server_file(state_dir) if running_in(state_dir) else None
+    if about is None:
+        return {}
+    try:
+        found = api_of(about).get("/workers")["bundles"]
+    except CommandFailed:
+        return {}
+    return {str(Path(one["source"]).resolve()): one for one in found}
 
 
 def _found(
@@ -128,9 +149,7 @@ def _found(
             cure="Name the folder of your agents: bulkhead bundle install agents",
             exit_code=ExitCode.USAGE,
         )
-    # The folder of one bundle is meant when that is what was named: it is how errors name it.
-    is_one = name is None and (given / "main.py").is_file()
-    bundles = {given.resolve().name: given.resolve()} if is_one else bundles_in([given.resolve()])
+    bundles = bundles_in([given.resolve()])
     if name is not None:
         if name not in bundles:
             listed = ", ".join(sorted(bundles)[:_FIRST_NAMES])
@@ -138,13 +157,3 @@ def _found(
             raise CommandFailed(f"{given} has no bundle {name}", cure=cure, exit_code=ExitCode.USAGE)
         bundles = {name: bundles[name]}
     return bundles, settings.server.state_dir / "environments"
-
-
-def _tell(error: Any) -> None:
-    from runtime.cli.terminal import clean
-
-    note(f"error: {clean(error.message)}", "red")
-    if detail := getattr(error, "detail", ""):
-        note(clean(detail))
-    if error.cure:
-        note(f"  {clean(error.cure)}")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from runtime.cli.options import Form, Room, Url
-from runtime.cli.terminal import Output, is_plain, length, say, show
+from runtime.cli.terminal import Output, clean, is_plain, length, note, say, show
 from runtime.wire.text import size
-
-if TYPE_CHECKING:
-    from runtime.cli.api import Api
 
 _COLUMNS = {
     "table": ("session", "identity", "room", "state", "pid", "cpu", "memory", "up"),
@@ -40,17 +37,34 @@ def workers(
     api = find_server(url)
     redraw = watch and output in (Output.TABLE, Output.WIDE) and not is_plain(sys.stdout)
     while True:
-        found = _fetch(api, room, identity, every)
+        answer = api.get("/workers?all=1" if every else "/workers")
+        found = _chosen(answer["workers"], room, identity)
         text = _render(found, output)
         # Home and clear below, so that a redraw does not flicker.
         say(f"\x1b[H\x1b[2J{text}" if redraw else text)
+        if output in (Output.TABLE, Output.WIDE):
+            for line, color in troubles(answer.get("bundles", ())):
+                note(line, color)
         if not watch:
             return
         time.sleep(1.0)
 
 
-def _fetch(api: Api, room: str | None, identity: str | None, every: bool) -> list[dict[str, Any]]:
-    found = api.get("/workers?all=1" if every else "/workers")["workers"]
+def troubles(bundles: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What is the matter with bundles that do not serve, or serve older code: (line, colour)."""
+    told = []
+    for bundle in bundles:
+        name, error = clean(bundle["name"]), clean(bundle.get("error") or "")
+        if bundle["state"] == "loading":
+            told.append((f"{name} is being loaded", "yellow"))
+        elif bundle["state"] == "failed":
+            told.append((f"{name} cannot be loaded: {error}", "red"))
+        elif error:
+            told.append((f"{name} serves older code: {error}", "yellow"))
+    return told
+
+
+def _chosen(found: Sequence[dict[str, Any]], room: str | None, identity: str | None) -> list[dict[str, Any]]:
     return [
         worker
         for worker in found

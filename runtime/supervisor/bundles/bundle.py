@@ -17,7 +17,7 @@ from runtime.errors import BundleError, BundleImportFailed, RuntimeServiceError
 from runtime.process import priority
 from runtime.process.logpipe import LogPipe
 from runtime.process.worker_process import WorkerProcess
-from runtime.process.zygote_client import Command, ZygoteClient
+from runtime.process.zygote_client import MEND, Command, ZygoteClient
 from runtime.session.crash import Code, LoadedCode
 from runtime.session.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.session.info import BundleInfo
@@ -44,6 +44,7 @@ class Bundle:
 
     Args:
         turns: Shared by all bundles: how many are imported at once.
+        follows: Whether a save is noticed, so that this may be promised.
         changed: Called after each load, and when the zygote was lost.
 
     Attributes:
@@ -60,6 +61,7 @@ class Bundle:
         *,
         clock: Clock,
         turns: ImportTurns,
+        follows: bool,
         changed: Callable[[], None],
     ) -> None:
         self.name = name
@@ -75,6 +77,7 @@ class Bundle:
         self._settings = settings
         self._clock = clock
         self._turns = turns
+        self._follows = follows
         self._changed = changed
         self._pool: WorkerPool | None = None
         self._serving = asyncio.Event()
@@ -156,6 +159,8 @@ class Bundle:
         try:
             pool, described = await self._bring_up(turn, imported)
         except RuntimeServiceError as error:
+            if error.cure == MEND and not self._follows:
+                error.cure = "Mend that line, and start it again."
             self.error = error
             self._log.error(
                 "bundle.failed",

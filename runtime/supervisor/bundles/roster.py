@@ -71,6 +71,7 @@ class Roster:
         self._changed = changed
         self._is_alone = is_alone
         self._turns = ImportTurns()
+        self._follows = False
         self._discovery = Discovery(())
         self._bundles: dict[
             str, Bundle
@@ -92,6 +93,7 @@ class Roster:
         """
         # Made absolute, not resolved: links in them are followed at each look.
         self._discovery = Discovery(Path(os.path.join(os.getcwd(), source)) for source in sources)
+        self._follows = watch
         self._take(await asyncio.to_thread(self._discovery.look), now=True)
         if watch:
             self._watch = FileWatch()
@@ -261,6 +263,7 @@ class Roster:
                     self._settings,
                     clock=self._clock,
                     turns=self._turns,
+                    follows=self._follows,
                     changed=self._settle,
                 )
                 bundle.load_soon()

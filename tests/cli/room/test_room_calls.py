@@ -48,7 +48,8 @@ class Server:
         return {"endpoints": endpoints, "bundles": [bundle], "workers": list(self.workers.values())}
 
     def endpoint(self, path: str) -> dict[str, Any]:
-        return {"path": path, "identity": path[1:], "generation": self.generation, "state": self.state}
+        about = {"path": path, "identity": path[1:], "bundle": "main"}
+        return {**about, "generation": self.generation, "state": self.state}
 
 
 def settled(calls: RoomCalls, server: Server) -> None:
@@ -152,3 +153,14 @@ def test_one_that_the_user_stopped_stays_away_until_the_next_save(server: Server
     server.delete("/workers/s_1")
     settled(calls, server)
     assert server.did == ["stop /workers/s_1"]
+
+
+def test_a_bundle_that_is_broken_keeps_nobody_from_the_others(server: Server) -> None:
+    calls = start(server)
+    server.generation = 2
+    answer = server.answer()
+    answer["bundles"].append({"name": "other", "state": "failed", "generation": 0})
+    answer["endpoints"].append({"path": "", "identity": "", "bundle": "other", "state": "failed"})
+    calls.look(answer)
+    settled(calls, server)
+    assert server.did == ["stop /workers/s_1", "call /chat s_2"]

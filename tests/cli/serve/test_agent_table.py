@@ -65,6 +65,17 @@ def test_a_bundle_that_failed_shows_the_first_line_of_its_error() -> None:
     assert (row.color, row.text) == ("red", "✗ ModuleNotFoundError: No module named 'x'")
 
 
+@pytest.mark.parametrize(
+    ("state", "text", "is_settled"), [("failed", "✗ no", True), ("loading", "◌ is being loaded", False)]
+)
+def test_a_bundle_whose_endpoints_nobody_knows_has_a_row_with_its_name(
+    state: str, text: str, is_settled: bool
+) -> None:
+    unknown = {"path": "", "identity": "", "bundle": "slow", "state": state, "error": "no"}
+    (row,) = rows({"endpoints": [unknown], "workers": []}, {})
+    assert (row.path, row.identity, row.text, row.is_settled) == ("-", "slow", text, is_settled)
+
+
 def test_names_of_strangers_cannot_write_escape_sequences() -> None:
     (row,) = rows({"endpoints": [endpoint()], "workers": [worker(room="\x1b[2Jx", identity="\x9b1mi")]}, {})
     assert "\x1b" not in "".join(row.cells)

@@ -186,14 +186,24 @@ def test_one_endpoint_that_fails_does_not_hold_up_the_other(here: Path, free_por
 def test_a_program_that_cannot_be_imported_is_told_at_once_with_its_traceback(
     here: Path, free_port: int
 ) -> None:
-    process = pipe(
-        "service", "run", "main.py", "--room=r", "--port", str(free_port), FAKE_FRONT="import_error"
-    )
-    status, out, err = finish(process)
+    given = ("service", "run", "main.py", "--room=r", "--port", str(free_port), "--no-watch")
+    status, out, err = finish(pipe(*given, FAKE_FRONT="import_error"))
     assert status == 1
     assert out == "Connecting to room...\n"
     assert "error: main.py cannot be imported\nTraceback" in err
     assert err.rstrip().endswith("Install nowhere.")
+
+
+def test_where_saves_are_watched_one_is_waited_for(here: Path, free_port: int) -> None:
+    given = ("service", "run", "main.py", "--room=r", "--port", str(free_port))
+    process = pipe(*given, FAKE_FRONT="import_error")
+    assert process.stderr is not None
+    told = []
+    while not told or "Waiting for main.py to be saved" not in told[-1]:
+        told.append(process.stderr.readline())
+    assert "error: main.py cannot be imported\nTraceback" in "".join(told)
+    status, out, _ = finish(process, signal.SIGINT)
+    assert (status, out) == (130, "Connecting to room...\n")
 
 
 @pytest.mark.parametrize(

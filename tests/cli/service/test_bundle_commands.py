@@ -54,6 +54,18 @@ def test_the_list_says_what_is_missing_and_how_to_make_it(
     )
 
 
+def test_the_list_says_what_a_server_makes_of_them(
+    agents: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = "SyntaxError: x (main.py:3). Mend that line."
+    plain = {"source": str(agents / "plain"), "state": "failed", "error": error}
+    monkeypatch.setattr("runtime.cli.service.bundle._running", lambda _: {str(agents / "plain"): plain})
+    assert run(["bundle", "list", "-o", "json"]) == 0
+    rows = {row["bundle"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["plain"]["state"], rows["plain"]["cure"]) == ("failed", error)
+    assert rows["own"]["state"] == ""
+
+
 def test_install_makes_those_that_are_asked_for(
     agents: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

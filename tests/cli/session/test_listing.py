@@ -42,6 +42,22 @@ def test_ps_as_json_is_what_the_server_said(answering: Any, bulkhead: Any) -> No
     assert json.loads(bulkhead("ps", "-o", "json").out) == [WORKER, OTHER]
 
 
+def test_ps_names_the_bundles_that_do_not_serve_with_what_to_do(answering: Any, bulkhead: Any) -> None:
+    bundles = [
+        {"name": "good", "state": "ready"},
+        {"name": "slow", "state": "loading"},
+        {"name": "bad", "state": "failed", "error": "SyntaxError: x (bad.py:3). Mend that line."},
+        {"name": "old", "state": "ready", "error": "ValueError: y (old.py:7)"},
+    ]
+    answering.answer("GET /workers", {"endpoints": [], "workers": [], "bundles": bundles})
+    assert bulkhead("ps").err.splitlines() == [
+        "slow is being loaded",
+        "bad cannot be loaded: SyntaxError: x (bad.py:3). Mend that line.",
+        "old serves older code: ValueError: y (old.py:7)",
+    ]
+    assert bulkhead("ps", "-o", "json").err == ""
+
+
 def test_stop_all_stops_each_and_says_so(answering: Any, bulkhead: Any) -> None:
     answering.answer("DELETE /workers/s_1", {})
     answering.answer("DELETE /workers/s_2", {})
