@@ -23,6 +23,7 @@ from typing import Any
 
 from runtime.compat import overlay
 from runtime.compat.names import NAMES
+from runtime.session.missing_module import SDK_IN_PLACE
 
 _PACKAGE = __name__.partition(".")[0]
 """Ours, by the name it has in this process; see `lending`."""
@@ -65,8 +66,8 @@ class _Module(ModuleType):
                 # Python asks for these by itself and expects the plain answer.
                 raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
             raise ImportError(
-                f"cannot import name {name!r} from {self.__name__!r}, which Bulkhead serves in place of the "
-                f"MeshAgent SDK. {_known(self.__name__)}",
+                f"cannot import name {name!r} from {self.__name__!r}, which {SDK_IN_PLACE}. "
+                f"{_known(self.__name__)}",
                 name=self.__name__,
             )
         module, _, attribute = home.partition(":")
@@ -94,8 +95,7 @@ class _Finder(MetaPathFinder, Loader):
         if fullname.startswith("meshagent."):
             served = ", ".join(sorted(NAMES)[1:])
             raise ModuleNotFoundError(
-                f"No module named {fullname!r} among those that Bulkhead serves in place of the "
-                f"MeshAgent SDK: {served}.",
+                f"No module named {fullname!r} among those that {SDK_IN_PLACE}: {served}.",
                 name=fullname,
             )
         return None

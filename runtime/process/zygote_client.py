@@ -25,6 +25,12 @@ from runtime.errors import (
 from runtime.process import descriptors
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
+from runtime.session.missing_module import (
+    SDK_IN_PLACE,
+    cure_by_sdk,
+    cure_for_missing,
+    sentence_for_missing,
+)
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
 
@@ -366,15 +372,20 @@ class ZygoteClient:
 def _import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFailed:
     at = f" ({said.where})" if said.where else ""
     if said.missing:
+        served = SDK_IN_PLACE in said.message  # then it says what there is
         return BundleImportFailed(
-            f"the package {said.missing!r} is not installed{at}",
-            cure=f"Add it to the bundle's requirements. {own_cure}"
-            if own_cure
-            else f"Install it where the bundles run: pip install {said.missing}",
+            f"{said.message.rstrip('.') if served else sentence_for_missing(said.missing)}{at}",
+            cure=cure_for_missing(said.missing, near=said.near, install=own_cure),
             detail=said.traceback,
         )
-    if said.kind in ("BundleError", "EndpointConflict", "ConfigError", "SystemExit"):
+    if SDK_IN_PLACE in said.message:
+        return BundleImportFailed(
+            f"{said.message.rstrip('.')}{at}", cure=cure_by_sdk(own_cure), detail=said.traceback
+        )
+    if said.kind in ("BundleError", "EndpointConflict", "SystemExit"):
         return BundleImportFailed(said.message, detail=said.traceback)
+    if said.kind == "ConfigError":
+        return BundleImportFailed(f"{said.message.rstrip('.')}{at}", detail=said.traceback)
     return BundleImportFailed(
         f"{said.kind}: {said.message}{at}",
         cure=MEND,

@@ -26,6 +26,8 @@ class Agent:
         labels: Texts to find it by; ``annotations`` is the newer word for the same.
     """
 
+    _is_constructed = False
+
     def __init__(
         self,
         *,
@@ -36,6 +38,7 @@ class Agent:
         labels: Sequence[str] | None = None,
         annotations: Sequence[str] | Mapping[str, str] | None = None,
     ) -> None:
+        self._is_constructed = True
         self._name = name
         self._title = title
         self._description = description

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 from collections.abc import Mapping
@@ -95,6 +96,44 @@ def checked_restart(policy: str | None) -> str | None:
     )
 
 
+def checked_limits(limits: Any) -> Limits | None:
+    """Limits, or a mapping of their names, as Limits.
+
+    Raises:
+        TypeError: It is neither, or has names that are no limits.
+        ConfigError: A value cannot be read.
+    """
+    if limits is None or isinstance(limits, Limits):
+        return limits
+    if not isinstance(limits, Mapping):
+        raise TypeError(
+            f"limits is {_shown(limits)}; "
+            'write limits=Limits(memory="512MiB") or limits={"memory": "512MiB"}'
+        )
+    known = list(Limits.__dataclass_fields__)
+    for name in limits:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            raise TypeError(f"{name!r} is no limit; {hint}")
+    return Limits(**limits)
+
+
+def checked_type(name: str, value: Any, kind: type[Any], example: str) -> None:
+    """Return when an argument is left out or of its type.
+
+    Raises:
+        TypeError: It is neither; says what to write.
+    """
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise TypeError(f"{name} is {_shown(value)}; write {name}={example}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:59] + '…'}, of type {type(value).__name__}"
+
+
 def kind_of(cls: type[Any]) -> Kind:
     """What sort of thing a class is; anything that is only portable is an ``agent``."""
     for base in cls.__mro__:
@@ -148,7 +187,15 @@ def portable(instance: Any) -> Portable:
 
     Raises:
         BundleError: It is nothing that can be hosted.
+        TypeError: Its constructor did not call that of the class it derives from.
     """
+    if not getattr(instance, "_is_constructed", True):
+        code = getattr(type(instance).__init__, "__code__", None)
+        at = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+        raise TypeError(
+            f"{type(instance).__name__}.__init__{at} does not call super().__init__(): "
+            "put super().__init__(…) first in it, with name, description and so on as arguments"
+        )
     if all(callable(getattr(instance, name, None)) for name in ("start", "stop")):
         hosted: Portable = instance
         return hosted

@@ -24,8 +24,10 @@ from runtime.sdk.endpoint import (
     Endpoint,
     Kind,
     Portable,
+    checked_limits,
     checked_path,
     checked_restart,
+    checked_type,
     describe,
     is_hostable,
     kind_of,
@@ -142,7 +144,7 @@ class ServiceHost:
         *,
         identity: str | None = None,
         permissions: Any = None,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, Any] | None = None,
         restart: str | None = None,
         concurrency: int | None = None,
         title: str | None = None,
@@ -153,13 +155,24 @@ class ServiceHost:
         Args:
             identity: The name it joins rooms as; ``"agent"`` when None.
             permissions: What its token allows: a mapping of API families, or an ApiScope.
-            limits: Budgets of each session.
+            limits: Budgets of each session: Limits, or a mapping such as ``{"memory": "512MiB"}``.
             restart: Which ends of its sessions are followed by another attempt: ``"never"``,
                 ``"on_failure"`` or ``"always"``; None for the server's default.
             concurrency: Sessions of it at once; None for the server's default.
             title: For people; the class's own when None.
             description: For people; the class's own, or its docstring's first line, when None.
+
+        Raises:
+            BundleError: The path, the permissions or the policy cannot be used.
+            TypeError: An argument is of another type.
         """
+        # Here already, where the line is that of the decorator.
+        checked_path(path)
+        checked_restart(restart)
+        permissions_json(permissions)
+        limits = _limits(limits, concurrency)
+        for name, value in (("identity", identity), ("title", title), ("description", description)):
+            checked_type(name, value, str, '"a text"')
 
         def register(cls: _Class) -> _Class:
             self.add_path(
@@ -169,7 +182,6 @@ class ServiceHost:
                 permissions=permissions,
                 limits=limits,
                 restart=restart,
-                concurrency=concurrency,
                 title=title,
                 description=description,
             )
@@ -184,7 +196,7 @@ class ServiceHost:
         cls: type[Any],
         identity: str | None = None,
         permissions: Any = None,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, Any] | None = None,
         restart: str | None = None,
         concurrency: int | None = None,
         title: str | None = None,
@@ -195,6 +207,7 @@ class ServiceHost:
         Raises:
             EndpointConflict: The path is taken.
             BundleError: The path, the class, the permissions or the policy cannot be used.
+            TypeError: An argument is of another type.
         """
         checked_path(path)
         if not isinstance(cls, type):
@@ -220,7 +233,7 @@ class ServiceHost:
             identity=identity or DEFAULT_IDENTITY,
             cls=cls,
             permissions=permissions_json(permissions),
-            limits=limits if concurrency is None else replace(limits or Limits(), concurrency=concurrency),
+            limits=_limits(limits, concurrency),
             title=title or own_title,
             description=description or own_description,
             kind=kind_of(cls),
@@ -334,6 +347,12 @@ class ServiceHost:
                 cure="Put it into a file, such as main.py, and run `python main.py`.",
             )
         return program.resolve()
+
+
+def _limits(limits: Limits | Mapping[str, Any] | None, concurrency: int | None) -> Limits | None:
+    checked_type("concurrency", concurrency, int, "2")
+    checked = checked_limits(limits)
+    return checked if concurrency is None else replace(checked or Limits(), concurrency=concurrency)
 
 
 def _port(port: int | str | None) -> int | None:

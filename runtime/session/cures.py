@@ -23,7 +23,8 @@ class Case:
         bases: Full names of that class and its bases.
         library: The package whose native code was on top of the stack when a signal came.
         was_waiting: The thread that got the signal only waited for something to do.
-        missing: The package that could not be imported.
+        missing: The module that could not be imported.
+        near: The file of the author's whose name is most like it.
         variable: The environment variable that was not set.
         source: The line of the agent that was running.
     """
@@ -40,6 +41,7 @@ class Case:
     library: str = ""
     was_waiting: bool = False
     missing: str = ""
+    near: str = ""
     variable: str = ""
     source: str = ""
     limits: dict[str, float] = field(default_factory=dict)
@@ -168,6 +170,7 @@ def cure_for(case: Case) -> str:
             case.message,
             stage=case.stage,
             missing=case.missing,
+            near=case.near,
             variable=case.variable,
         )
         if known:

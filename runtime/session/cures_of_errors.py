@@ -9,19 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-# Packages whose name to import is not their name to install.
-_TO_INSTALL: Final = {
-    "yaml": "PyYAML",
-    "cv2": "opencv-python",
-    "PIL": "Pillow",
-    "sklearn": "scikit-learn",
-    "dotenv": "python-dotenv",
-    "bs4": "beautifulsoup4",
-    "dateutil": "python-dateutil",
-    "jwt": "PyJWT",
-    "docx": "python-docx",
-    "google": "google-genai",
-}
+from runtime.session.missing_module import SDK_IN_PLACE, cure_by_sdk, cure_for_missing
 
 _RULES: Final[tuple[tuple[str, str, str], ...]] = (
     # class, piece of the message (lower case), cure
@@ -57,6 +45,7 @@ _RULES: Final[tuple[tuple[str, str, str], ...]] = (
     ("JSONDecodeError", "", "The text is not JSON: print it to see what came; ask the model for JSON alone."),
     ("IndentationError", "", "Mend the indentation of that line and save; it is loaded again."),
     ("SyntaxError", "", "Mend the syntax of that line and save; it is loaded again."),
+    ("ImportError", SDK_IN_PLACE.lower(), cure_by_sdk()),
     (
         "ImportError",
         "cannot import name",
@@ -109,7 +98,7 @@ _RULES: Final[tuple[tuple[str, str, str], ...]] = (
         "",
         "Not allowed for this user: check the owner of the file, in a container its volume.",
     ),
-    ("ModuleNotFoundError", "", "Install the package where the bundles run."),
+    ("ModuleNotFoundError", "", "Is it a file of yours? Else its package belongs into requirements.txt."),
     (
         "UnicodeDecodeError",
         "",
@@ -131,7 +120,14 @@ _RULES: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 def cure_of_error(
-    kind: str, bases: Sequence[str], message: str, *, stage: str = "", missing: str = "", variable: str = ""
+    kind: str,
+    bases: Sequence[str],
+    message: str,
+    *,
+    stage: str = "",
+    missing: str = "",
+    near: str = "",
+    variable: str = "",
 ) -> str:
     """The likely cure of an exception; empty when no rule fits.
 
@@ -139,11 +135,11 @@ def cure_of_error(
         kind: Name of its class.
         bases: Full names of its class and their bases; may be empty.
         missing: The module that was not found.
+        near: The file of the author's whose name is most like it.
         variable: The environment variable that was not set.
     """
     if missing:
-        top = missing.split(".")[0]
-        return f"Install it where the bundles run: pip install {_TO_INSTALL.get(top, top)}"
+        return cure_for_missing(missing, near=near)
     if variable:
         return f"Set {variable} where the server starts (environment, compose file), or give it a default."
     text = message.lower()

@@ -11,6 +11,7 @@ reach it do not count; they are given up once it could not be reached for a long
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,14 +30,22 @@ class RestartPolicy(StrEnum):
     ALWAYS = "always"
 
 
+_MAY_MEND = re.compile("Connect|Timeout|Unavailable|RateLimit|gaierror|BrokenPipe")
+"""Exceptions of the world around, in a constructor that asks it for something."""
+
+
 def wants(policy: RestartPolicy, exit: Exit) -> bool:
     """Whether the policy starts a session again that ended like this."""
     if policy is RestartPolicy.NEVER:
         return False
     if exit.reason is ExitReason.EXIT and exit.code == 0:
         return policy is RestartPolicy.ALWAYS
-    if exit.failure is not None and exit.failure.kind == "RoomRefused":
-        return False  # the room answered; asking again with the same token gets the same answer
+    if (failure := exit.failure) is not None:
+        if failure.kind == "RoomRefused":
+            return False  # the room answered; asking again with the same token gets the same answer
+        of_constructor = exit.reason is ExitReason.START_ERROR and failure.stage == "construct"
+        if of_constructor and not _MAY_MEND.search(failure.kind):
+            return False  # the same code would do the same again; an edit is loaded for the next call
     match exit.reason.row.restart:
         case "never":
             return False

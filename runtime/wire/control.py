@@ -222,7 +222,8 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
     """Running the bundle's program raised; the zygote ends next.
 
     Attributes:
-        missing: The top-level package that could not be found, when that was the reason.
+        missing: The module that could not be found, when that was the reason.
+        near: The file of the program whose name is most like it.
         files: As in `Described`, with the file in which it failed.
     """
 
@@ -232,6 +233,7 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
     traceback: str = ""
     missing: str = ""
     files: dict[str, list[str]] = {}
+    near: str = ""
 
 
 class Forked(_Message, frozen=True, tag="forked"):

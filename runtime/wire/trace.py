@@ -100,7 +100,8 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         frames: Outermost first.
         omitted: Frames in the middle that were left out.
         bases: Full names of the exception's class and its bases, most special first.
-        missing: The package that could not be found, when that was the reason.
+        missing: The module that could not be found, when that was the reason.
+        near: The file of the program whose name is most like it.
         variable: The environment variable that was not set, when that was the reason.
         hide: Values that must not be shown; for redacting what else is known of the session, never kept.
     """
@@ -111,5 +112,6 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
     excerpt: Excerpt | None = None
     bases: list[str] = []
     missing: str = ""
+    near: str = ""
     variable: str = ""
     hide: list[str] = []

@@ -21,9 +21,9 @@ from runtime import logs
 from runtime.errors import BundleError
 from runtime.process import zygote
 from runtime.process.child import open_fds
+from runtime.process.leftovers.forkability import Fork, is_forkable
 from runtime.process.leftovers.opened import Import
 from runtime.process.plumbing import WorkerEnds
-from runtime.session.forkability import Fork, is_forkable
 from runtime.wire import control
 from runtime.worker import bundle, failure, imported, main
 from runtime.worker.program import Bare, Program
@@ -104,7 +104,7 @@ def _import_failed(
     error: BaseException, program: Program, files: dict[str, list[str]]
 ) -> control.ImportFailed:
     told = failure.describe(error, program.folder)
-    missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    missing, near = told.trace.missing, told.trace.near
     message = told.message
     if program.has_sibling(missing):
         message = (
@@ -115,4 +115,4 @@ def _import_failed(
     if isinstance(error, SystemExit):
         message = f"the program called exit({error.code!r}) before it declared an endpoint"
     where = "" if isinstance(error, BundleError) else told.where
-    return control.ImportFailed(told.kind, message, where, told.traceback, missing, files)
+    return control.ImportFailed(told.kind, message, where, told.traceback, missing, files, near)

@@ -7,12 +7,14 @@ program imports, so that the one that mends the import is noticed when it is wri
 
 from __future__ import annotations
 
+import difflib
 import os
 import site
 import sys
 import sysconfig
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -23,6 +25,7 @@ MAX_BYTES: Final = 64 << 10
 """All of it travels in one message."""
 
 _MAX_MISSES: Final = 200
+_MOST_FILES: Final = 2000
 _PACKAGES: Final = ("/site-packages/", "/dist-packages/")
 _OURS: Final = str(Path(__file__).resolve().parents[1]) + "/"
 
@@ -121,3 +124,27 @@ def _libraries() -> tuple[str, ...]:
 
 
 _LIBRARIES: Final = _libraries()
+
+
+def near_module(name: str, folder: Path) -> str:
+    """The file below `folder`, such as ``tools.py`` or ``pkg/``; empty when none is like it."""
+    package, _, last = name.rpartition(".")
+    places = (
+        [Path(place) for place in getattr(sys.modules.get(package), "__path__", ())] if package else [folder]
+    )
+    files = {module: file for place in places for module, file in _modules_in(place)}
+    for module in difflib.get_close_matches(last, files, n=1, cutoff=0.6):
+        with suppress(ValueError):
+            return str(files[module].relative_to(folder)) + ("/" if files[module].is_dir() else "")
+    return ""
+
+
+def _modules_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    with suppress(OSError):
+        for number, entry in enumerate(folder.iterdir()):
+            if number >= _MOST_FILES:
+                return
+            if entry.suffix == ".py" and entry.stem != "__init__":
+                yield entry.stem, entry
+            elif entry.is_dir() and entry.name.isidentifier() and entry.name != "__pycache__":
+                yield entry.name, entry

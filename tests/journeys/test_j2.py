@@ -185,10 +185,12 @@ def test_a_missing_package_is_named_at_once_with_the_traceback(user: Any) -> Non
     (user.folder / "main.py").write_text("import nowhere_to_be_found\n")
     ran = user.run("service", "run", "main.py", "--room=myroom")
     assert ran.returncode == 1
-    assert "'nowhere_to_be_found' is not installed" in ran.stderr
+    assert "there is no module 'nowhere_to_be_found'" in ran.stderr
     assert "main.py" in ran.stderr
     assert 'File "' in ran.stderr
-    assert "pip install nowhere_to_be_found" in ran.stderr
+    assert "Is it a file of yours?" in ran.stderr
+    assert "bulkhead bundle install" in ran.stderr
+    assert "pip install" not in ran.stderr
 
 
 def test_service_spec_describes_the_endpoints(user: Any) -> None:

@@ -86,7 +86,9 @@ async def test_a_bundle_that_fails_to_import_is_a_row_and_the_others_serve(node:
     infos = {info.name: info for info in node.placement.bundles()}
     assert infos["good"].state == "ready"
     assert "no_such_package_of_ours" in infos["missing"].error
-    assert "pip install no_such_package_of_ours" in infos["missing"].error
+    assert "Is it a file of yours?" in infos["missing"].error
+    assert "bulkhead bundle install" in infos["missing"].error
+    assert "pip install" not in infos["missing"].error
     assert "SyntaxError" in infos["broken"].error
     assert "broken.py:1" in infos["broken"].error
     assert "raises.py:2 in f" in infos["raises"].error

@@ -122,8 +122,8 @@ async def test_a_package_that_it_lacks_is_to_be_added_to_its_requirements(
     provide_plain(bundle, tmp_path / "environments")
     await node.start()
     (info,) = node.placement.bundles()
-    assert "'no_such_package_of_ours' is not installed" in info.error
-    assert f"Add it to the bundle's requirements. Run: bulkhead bundle install {bundle}" in info.error
+    assert "there is no module 'no_such_package_of_ours'" in info.error
+    assert f"into requirements.txt of the bundle. Run: bulkhead bundle install {bundle}" in info.error
 
 
 async def test_one_whose_packages_were_taken_away_says_how_to_mend_it(

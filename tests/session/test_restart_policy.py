@@ -47,6 +47,22 @@ def test_a_room_that_refuses_the_token_is_not_asked_again() -> None:
     assert not wants(ALWAYS, end(ExitReason.ROOM_UNREACHABLE, failure=refused))
 
 
+@pytest.mark.parametrize(
+    ("kind", "again"),
+    [
+        *((kind, False) for kind in ("TypeError", "KeyError", "BundleError", "FileNotFoundError", "Mine")),
+        *((kind, True) for kind in ("ConnectionRefusedError", "APITimeoutError", "gaierror")),
+    ],
+)
+def test_a_constructor_that_raises_is_final_unless_the_world_around_may_mend(kind: str, again: bool) -> None:
+    failure = Failure(stage="construct", kind=kind, message="no")
+    for policy in (ON_FAILURE, ALWAYS):
+        assert wants(policy, end(ExitReason.START_ERROR, failure=failure)) is again
+    later = Failure(stage="start", kind=kind, message="no")
+    assert wants(ON_FAILURE, end(ExitReason.START_ERROR, failure=later))
+    assert wants(ON_FAILURE, end(ExitReason.MEMORY, failure=failure))
+
+
 def test_delays_double_with_chance_around_them() -> None:
     for chance, factor in ((0.0, 0.8), (0.5, 1.0), (1.0, 1.2)):
         restarts = Restarts(

@@ -156,7 +156,7 @@ def _openai() -> Any:
         return importlib.import_module("openai")
     except ImportError as error:
         raise ModelError(
-            "The openai package is not installed", cure="Install it: pip install 'bulkhead-runtime[openai]'."
+            "The openai package is not installed", cure="Write openai into requirements.txt and install that."
         ) from error
 
 

@@ -201,6 +201,8 @@ class Toolkit:
         BundleError: Two tools have one name.
     """
 
+    _is_constructed = False
+
     def __init__(
         self,
         *,
@@ -213,6 +215,7 @@ class Toolkit:
         public: bool = True,
         annotations: Mapping[str, str] | None = None,
     ) -> None:
+        self._is_constructed = True
         self.name = name
         self.title = title or name
         self.description = description or ""

@@ -15,11 +15,11 @@ import structlog
 from runtime.clock import Clock
 from runtime.errors import BundleError, BundleImportFailed, RuntimeServiceError
 from runtime.process import priority
+from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.process.logpipe import LogPipe
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import MEND, Command, ZygoteClient
 from runtime.session.crash import Code, LoadedCode
-from runtime.session.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.session.info import BundleInfo
 from runtime.session.limit_layers import SourcedLimits
 from runtime.session.restart import Backoff

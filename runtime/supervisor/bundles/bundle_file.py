@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from runtime.session.forkability import Fork
+from runtime.process.leftovers.forkability import Fork
 
 log = structlog.get_logger("supervisor")
 

@@ -149,6 +149,7 @@ class PostMortem:
             where=where,
             bases=tuple(trace.bases[:8]),
             missing=trace.missing[:100],
+            near=trace.near[:100],
             variable=trace.variable[:100],
             library=library_in(fatal, self._folder),
             was_waiting=was_waiting(fatal),

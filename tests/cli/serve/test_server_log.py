@@ -129,11 +129,9 @@ def test_a_broken_file_is_told_with_its_line_and_with_what_serves_meanwhile() ->
     line["generation"] = 4
     serves = "generation 4 keeps serving · fix and save again"
     assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed · {serves}"
-    other = (
-        "the package 'nowhere' is not installed (/srv/main.py:2 in <module>). Install it: pip install nowhere"
-    )
+    other = "there is no module 'nowhere' (/srv/main.py:2 in <module>). Is it a file of yours?"
     assert chatter.tell({**line, "error": other})[0][0] == (
-        "  ✗ main.py:2 the package 'nowhere' is not installed. Install it: pip install nowhere"
+        "  ✗ main.py:2 there is no module 'nowhere'. Is it a file of yours?"
         " · generation 4 keeps serving · fix and save again"
     )
 

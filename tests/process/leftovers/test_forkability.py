@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.session.forkability import MOST_FINDINGS, Fork, bounded, cure_for, is_forkable, sentence_for
+from runtime.process.leftovers.forkability import (
+    MOST_FINDINGS,
+    Fork,
+    bounded,
+    cure_for,
+    is_forkable,
+    sentence_for,
+)
 from runtime.wire.control import Opened
 
 pytestmark = pytest.mark.unit
