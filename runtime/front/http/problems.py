@@ -72,12 +72,17 @@ NOTHING_HERE: Final = "Nothing is served at this path. GET /openapi.json lists w
 _log = get_logger("front")
 
 
+def problem_type(code: str) -> str:
+    """The URI of a kind of problem."""
+    return f"urn:bulkhead:problem:{code}"
+
+
 def problem(code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """The answer for an error; a code outside the table counts as our own mistake."""
     status, title = STATUS.get(code, STATUS["internal"])
     connection = request if has_request_context() else websocket
     document = {
-        "type": f"urn:bulkhead:problem:{code}",
+        "type": problem_type(code),
         "title": title,
         "status": status,
         "detail": detail,

@@ -56,7 +56,7 @@ from runtime.session.redaction import Redactor
 from runtime.session.use import UsePoint
 
 FOLLOW_S: Final = 0.2
-EXACT_COUNT: Final = 100
+EXACT_COUNT: Final = 50
 """So many sessions are measured for a list.  Of more, those that never were measured in full come first, and
 of the others is told what was read within the last second.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from runtime.front.http.problems import STATUS, problem_type
 from runtime.front.openapi.shapes.sessions import Exit
 from runtime.front.openapi.shapes.shape import SessionName, Shape, words
 from runtime.session.info import Enforcement
@@ -104,7 +105,7 @@ class Health(Shape, frozen=True, kw_only=True):
 class Problem(Shape, frozen=True, kw_only=True):
     """An error, as RFC 9457 writes it; `detail` says what to do."""
 
-    type: Annotated[str, Meta(examples=["urn:bulkhead:problem:session_not_found"])]
+    type: Annotated[str, words(*map(problem_type, STATUS))]
     title: Annotated[str, Meta(examples=["No such session"])]
     status: Annotated[int, Meta(ge=400, le=599, examples=[404])]
     detail: Annotated[
