@@ -81,7 +81,7 @@ class Project:
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'runtime' / 'compat' / 'toplevel'}",
             "BULKHEAD_URL": self.server.url,
             "BULKHEAD_OFFLINE_DELAY_MS": "0",
         }
