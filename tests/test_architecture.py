@@ -67,8 +67,8 @@ FLOORS = {
         {"main"},
     ),
     "sdk": (
-        {"context", "emitter", "meter", "stop_signals"},
-        {"room"},
+        {"call_site", "context", "emitter", "meter", "stop_signals"},
+        {"loading", "room"},
         {"tools"},
         {"agent", "endpoint", "task_context", "llm"},
         {"host", "task_runner", "otel", "chat"},

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from runtime.process import lifeline
+from runtime.process.fork.loops import Renew, renewals
 from runtime.process.plumbing import STACKS_SIGNAL, WorkerEnds
 
 _PR_SET_PDEATHSIG = 1
@@ -56,11 +57,13 @@ class Inherited:
         fds: Descriptors that the bundle opened while it was imported, which its sessions may still use.
         signals: Those whose handling a child has to put right; None when it must look at all of them.
         streams: Whether the objects of the standard streams are ours.
+        renewals: What to call for the event loops that the program left open.
     """
 
     fds: frozenset[int] = frozenset()
     signals: tuple[int, ...] | None = None
     streams: bool = False
+    renewals: tuple[Renew, ...] = ()
 
 
 def prepare(own_fds: set[int]) -> Inherited:
@@ -70,7 +73,9 @@ def prepare(own_fds: set[int]) -> Inherited:
         own_fds: Descriptors that are the zygote's alone.
     """
     signals = (signal.SIGCHLD, *(number for number, _ in _unusual_signals()))  # the zygote itself uses it
-    return Inherited(frozenset(open_fds() - own_fds), tuple(map(int, signals)), streams=True)
+    return Inherited(
+        frozenset(open_fds() - own_fds), tuple(map(int, signals)), streams=True, renewals=tuple(renewals())
+    )
 
 
 def rehearse(rounds: int) -> None:
@@ -142,6 +147,8 @@ def settle(ends: WorkerEnds, inherited: Inherited) -> None:
     lifeline.tie(ends.lifeline_fd, os.getpid())
     default_signals(inherited.signals)
     close_others({0, 1, 2, *ends.fds(), *inherited.fds})
+    for renew in inherited.renewals:
+        renew()
     # Subreaper, so that what an agent starts stays below it and its resources can be counted.
     become_subreaper()
     random.seed()

@@ -21,23 +21,36 @@ import select
 import signal
 import socket
 import sys
-import threading
-import traceback
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import multiprocess.context
 from multiprocess import popen_fork, process, util
 
 from runtime.errors import RemoteProtocolError
-from runtime.process import packing
 from runtime.process.child import Inherited, prepare
+from runtime.process.fork import packing
 from runtime.process.plumbing import CHILD_FDS, WorkerEnds
 from runtime.process.procfs import final_cpu_s
 from runtime.wire import control
 
 _MAX_DATAGRAM = 192 << 10
 
-RunWorker = Callable[[WorkerEnds, Inherited, bool], int]
+
+class _Forked(BaseException):
+    """Raised in a child: it has to come out of everything that was called to fork it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What a process that was just forked begins with.
+
+    Attributes:
+        parked: It is to wait for its session.
+    """
+
+    ends: WorkerEnds
+    inherited: Inherited
+    parked: bool
 
 
 def report(front: socket.socket, message: control.Described | control.ImportFailed) -> None:
@@ -62,11 +75,7 @@ class _Fork(popen_fork.Popen):  # type: ignore[misc]
         self.sentinel = -1
         self.pid = os.fork()
         if self.pid == 0:
-            code = 1
-            try:
-                code = process_obj._bootstrap()
-            finally:
-                os._exit(code)
+            raise _Forked
 
 
 class _WorkerProcess(multiprocess.context.ForkProcess):  # type: ignore[misc]
@@ -81,30 +90,14 @@ class _WorkerProcess(multiprocess.context.ForkProcess):  # type: ignore[misc]
         # Each start of another would ask for the end of all of these; the zygote hears of their ends itself.
         process._children.discard(self)
 
-    def _bootstrap(self, parent_sentinel: int | None = None) -> int:
-        # An agent may use the library itself: to it, this is a process of the library's, without children.
+    def begin(self) -> None:
+        """In the child: an agent may use the library itself; to it, this process is one of the library's."""
         process._current_process = self
         process._process_counter = itertools.count(1)
         process._children = set()
         util._finalizer_registry.clear()
         if util._afterfork_registry:
             util._run_after_forkers()
-        try:
-            try:
-                return int(self._target(*self._args))
-            finally:
-                util._exit_function()
-        except SystemExit as end:
-            if end.code is not None and not isinstance(end.code, int):
-                sys.stderr.write(f"{end.code}\n")
-                return 1
-            return end.code or 0
-        except BaseException:  # noqa: BLE001 - the edge of the process
-            traceback.print_exc()
-            return 1
-        finally:
-            threading._shutdown()  # type: ignore[attr-defined]
-            util._flush_std_streams()
 
 
 class Zygote:
@@ -112,18 +105,20 @@ class Zygote:
 
     Args:
         front: Datagram socket to the front.
-        run: Called in each child with its descriptors, with what the zygote leaves it, and with whether it is
-            to be parked; returns the exit code.
     """
 
-    def __init__(self, front: socket.socket, run: RunWorker) -> None:
+    def __init__(self, front: socket.socket) -> None:
         self._front = front
-        self._run = run
         self._children: dict[int, _WorkerProcess] = {}
         self._inherited = Inherited()
 
-    def serve(self) -> None:
-        """Freeze, then fork on request.  Returns when the front is gone or done with this generation."""
+    def serve(self) -> Child | None:
+        """Freeze, then fork on request.
+
+        Returns:
+            In each child what it begins with; in the zygote None, when the front is gone or done with this
+            generation.
+        """
         gc.collect()  # what nobody refers to any more may hold descriptors
         self._inherited = prepare({0, 1, 2, self._front.fileno()})
         wake_read, wake_write = socket.socketpair()
@@ -141,11 +136,18 @@ class Zygote:
             if wake_read.fileno() in ready:
                 _swallow(wake_read)
                 self._reap()
-            if self._front.fileno() in ready and not self._answer():
-                return
+            if self._front.fileno() not in ready:
+                continue
+            answer = self._answer()
+            if isinstance(answer, Child):
+                for end in (wake_read, wake_write, self._front):
+                    end.detach()  # `settle` closes them by number; another file may get it soon
+                return answer
+            if not answer:
+                return None
 
-    def _answer(self) -> bool:
-        """Take every request that waits; False once the front has closed."""
+    def _answer(self) -> Child | bool:
+        """Take every request that waits: False once the front has closed; in a child what it begins with."""
         while True:
             try:
                 data, ancillary, _, _ = self._front.recvmsg(
@@ -162,30 +164,36 @@ class Zygote:
             fds = _descriptors(ancillary)
             try:
                 request = control.decode(control.to_zygote, data)
-                self._fork(request, WorkerEnds(*fds))
+                ends = WorkerEnds(*fds)
             except (RemoteProtocolError, TypeError) as error:
                 # Only the front can write here, so this is our own bug: end, the front starts another.
                 raise SystemExit(f"zygote: bad request: {error}") from error
-            finally:
-                for fd in fds:
-                    os.close(fd)
+            if self._fork(request):
+                return Child(ends, self._inherited, request.parked)
+            for fd in fds:
+                os.close(fd)
 
-    def _fork(self, request: control.Fork, ends: WorkerEnds) -> None:
-        child = _WorkerProcess(target=self._run, args=(ends, self._inherited, request.parked), name="worker")
+    def _fork(self, request: control.Fork) -> bool:
+        """Whether this is the child."""
+        child = _WorkerProcess(name="worker")
         gc.freeze()  # what was made since the last fork: a collection in this child would write to all of it
         try:
             child.start()
+        except _Forked:
+            child.begin()
+            return True
         except OSError as error:
             self._send(
                 control.ForkFailed(request.ticket, f"{error.strerror}: the system allows no more processes")
             )
-            return
+            return False
         self._children[child.pid] = child
         pidfd = os.pidfd_open(child.pid)  # ours to reap, so the number cannot be another process's yet
         try:
             self._send(control.Forked(request.ticket, child.pid), pidfd)
         finally:
             os.close(pidfd)
+        return False
 
     def _reap(self) -> None:
         """Reap those that have ended, and nobody else is asked: there may be thousands."""

@@ -1,9 +1,7 @@
 """ServiceHost: what a bundle serves.
 
-Theory: one program runs in two places.  In a zygote it only has to say what it serves: inside
-``loading()``, ``run`` and ``start`` raise `HostDeclared`, which unwinds the program to the loader with its
-classes in place.  Anywhere else they start the real server in this process, which then starts a zygote of
-the same program.
+Theory: one program runs in several places; see `runtime.sdk.loading`.  Where nobody takes ``run`` over, it
+starts the real server in this process, which then starts a zygote of the same program.
 """
 
 from __future__ import annotations
@@ -13,13 +11,13 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTransition, RuntimeServiceError
+from runtime.sdk import loading
 from runtime.sdk.endpoint import (
     Endpoint,
     Kind,
@@ -40,13 +38,10 @@ from runtime.wire.manifest import EndpointSpec, service_spec
 
 __all__ = [
     "Endpoint",
-    "HostDeclared",
     "Kind",
     "Portable",
     "ServiceHost",
-    "declared",
     "is_hostable",
-    "loading",
     "portable",
 ]
 
@@ -54,17 +49,6 @@ DEFAULT_IDENTITY = "agent"
 
 _log = logging.getLogger("services")
 _Class = TypeVar("_Class", bound=type[Any])
-_recorded: list[ServiceHost] = []
-_is_loading = False
-
-
-class HostDeclared(BaseException):
-    """Raised by ``run`` and ``start`` while a bundle is loaded.  A BaseException, so that a program's own
-    ``except Exception`` around its last line does not swallow it."""
-
-    def __init__(self, host: ServiceHost) -> None:
-        super().__init__("the service host is declared")
-        self.host = host
 
 
 class Server(Protocol):
@@ -81,25 +65,6 @@ class Server(Protocol):
     async def wait(self) -> None:
         """Return when the server has ended by itself."""
         ...
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """Loading mode: hosts are recorded, and ``run`` and ``start`` raise `HostDeclared`.  Not nestable."""
-    global _is_loading
-    if _is_loading:
-        raise InvalidTransition("a bundle is being loaded already")
-    _is_loading = True
-    _recorded.clear()
-    try:
-        yield
-    finally:
-        _is_loading = False
-
-
-def declared() -> tuple[ServiceHost, ...]:
-    """Every host constructed since loading began, oldest first; also after it ended."""
-    return tuple(_recorded)
 
 
 class ServiceHost:
@@ -130,8 +95,7 @@ class ServiceHost:
         self._endpoints: dict[str, Endpoint] = {}
         self._server: Server | None = None
         self._made_in = sys._getframe(1).f_code.co_filename
-        if _is_loading:
-            _recorded.append(self)
+        loading.record(self)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -268,12 +232,11 @@ class ServiceHost:
         """Bind the port and serve, in this process; return once it answers.  See ``stop``.
 
         Raises:
-            HostDeclared: The bundle is only being loaded.
             InvalidTransition: It is started already.
+            BundleError: This process is not the program's start: the program was imported, say.
         """
-        # Not `async def`: while loading, `asyncio.run(service.run())` must not come as far as making a loop.
-        self._declare()
-        return self._start()
+        # Not `async def`: where it is taken over, `asyncio.run(service.run())` needs no loop.
+        return loading.reached(sys._getframe(1)) or self._start()
 
     async def stop(self) -> None:
         """Drain the sessions and stop serving; nothing when it does not serve."""
@@ -284,16 +247,13 @@ class ServiceHost:
     def run(self) -> Coroutine[Any, Any, None]:
         """Serve until SIGTERM, SIGINT or SIGABRT, then drain.  A second signal leaves at once.
 
-        Raises:
-            HostDeclared: The bundle is only being loaded.
-            InvalidTransition: It is started already.
-        """
-        self._declare()
-        return self._run()
+        In a session's process it ends the program with SystemExit once the session has ended.
 
-    def _declare(self) -> None:
-        if _is_loading:
-            raise HostDeclared(self)
+        Raises:
+            InvalidTransition: It is started already.
+            BundleError: This process is not the program's start: the program was imported, say.
+        """
+        return loading.reached(sys._getframe(1)) or self._run()
 
     async def _start(self) -> None:
         if self._server is not None:

@@ -36,7 +36,8 @@ from runtime.supervisor import verdict
 from runtime.wire.control import Ended, Failed
 
 _KILL_AGAIN_S = 1.0
-_AFTER_LAST_WORD_S = 2.0
+_AFTER_LAST_WORD_S = 7.0  # its program ends now: a worker cuts that after five (`worker.program.leaving`)
+_AFTER_PIPE_S = 2.0
 _DUMP_S = 0.2
 _LAST_LOOK_S = 0.03  # between asking for stacks and a kill that cannot wait
 
@@ -348,7 +349,7 @@ class WorkerLifecycle:
             raise LocalProtocolError("the pipe closed before the fork")
         if self.state in (State.STARTING, State.READY):
             # Either the process is just ending, and Gone follows, or it cut itself off and cannot be asked.
-            self._enter(State.ENDING, now + _AFTER_LAST_WORD_S)
+            self._enter(State.ENDING, now + _AFTER_PIPE_S)
         return []
 
     def _gone(self, event: Gone) -> list[Action]:

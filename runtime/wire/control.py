@@ -185,7 +185,7 @@ class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         kind: ``connection``, ``listener``, ``pair``, ``pipe``, ``file``, ``database``, ``process``,
             ``memory``, ``event_loop``, ``poller``, ``event``, ``timer``, ``watch``, ``signals``, ``device``
-            or ``thread``.
+            or ``thread``; ``task`` or ``bound`` for what is in the program's event loop.
         what: In a few words, with its peer or path.
         where: The line of the program that opened it, such as ``main.py:12``; empty when it is not known.
         library: The package that opened it; empty when it is not known, or the program itself did.

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import functools
 import json
-import os
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
 from runtime import logs
 from runtime.errors import BundleError
 from runtime.process import zygote
-from runtime.process.child import open_fds
+from runtime.process.child import open_fds, settle
 from runtime.process.leftovers.forkability import Fork, is_forkable
 from runtime.process.leftovers.opened import Import
 from runtime.process.plumbing import WorkerEnds
 from runtime.wire import control
-from runtime.worker import bundle, failure, imported, main
-from runtime.worker.program import Bare, Program
+from runtime.worker import bundle, failure, main
+from runtime.worker.program import imported, leaving, within
+from runtime.worker.program.main_program import Bare, Program
+from runtime.worker.program.outer_loop import OuterLoop
 
 
 def start(bare: Bare) -> NoReturn:
@@ -36,11 +37,7 @@ def start(bare: Bare) -> NoReturn:
         bare: What the interpreter had before anything of ours.
     """
     open_fds()  # so that its own imports are done before a bundle's program runs
-    code = run(bare=bare)
-    # No finalizers of the bundle: a zygote that ends takes nothing with it and waits for nothing.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leaving.leave(run(bare=bare))
 
 
 def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
@@ -66,30 +63,58 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
     if options.once:
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, program)
-    return _serve(socket.socket(fileno=options.front_fd), program, Fork(options.fork))
+    front = socket.socket(fileno=options.front_fd)
+    return _Zygote(front, program, Fork(options.fork)).run()
 
 
-def _serve(front: socket.socket, program: Program, fork: Fork) -> int:
-    faulthandler.enable()  # what ends it in native code, it prints; a worker has this from `settle`
-    misses = imported.Misses(program.folder)
-    watch = Import(program.folder)
-    try:
-        main.preload()
-        misses.note()
-        watch.begin()
-        loaded = bundle.load(program)
-        main.warm_up()
-    except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program: all of it is reported
-        zygote.report(front, _import_failed(error, program, imported.files(misses, error)))
-        return main.ExitCode.IMPORT_FAILED
-    opened = watch.end()
-    if is_forkable(fork, opened):  # else it will not fork, and need not be prepared for it
-        main.rehearse(loaded)
-    zygote.report(front, _described(loaded, opened, imported.files(misses)))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    zygote.Zygote(front, functools.partial(main.run_worker, loaded)).serve()
-    return 0
+class _Zygote:
+    """Describe the program to the front, then fork sessions on request, from within the program."""
+
+    def __init__(self, front: socket.socket, program: Program, fork: Fork) -> None:
+        self._front = front
+        self._program = program
+        self._fork = fork
+        self._misses = imported.Misses(program.folder)
+        self._import = Import(program.folder)
+
+    def run(self) -> int:
+        """Run the program; returns the exit code, of a session or of a zygote that came to nothing."""
+        faulthandler.enable()  # what ends it in native code, it prints; a worker has this from `settle`
+        try:
+            main.preload()
+            self._misses.note()
+            self._import.begin()
+            return bundle.run(self._program, self)
+        except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program: all of it is reported
+            self.failed(error)
+
+    def live(self, loaded: bundle.LoadedBundle, outer: OuterLoop) -> int:
+        try:
+            main.warm_up()
+            opened = self._import.end() + within.bound_to(outer, self._program.folder)
+            if is_forkable(self._fork, opened):  # else it will not fork, and need not be prepared for it
+                main.rehearse(loaded, outer)
+            zygote.report(self._front, _described(loaded, opened, imported.files(self._misses)))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            child = zygote.Zygote(self._front).serve()
+        except BaseException:  # noqa: BLE001 - a zygote does not unwind the program, whatever happens
+            traceback.print_exc()
+            leaving.at_once(1)
+        if child is None:
+            leaving.at_once(0)  # it takes nothing with it and waits for nothing
+        settle(child.ends, child.inherited)
+        return main.live(main.Worker(child.ends, loaded, parked=child.parked), outer)
+
+    def live_within(self, loaded: bundle.LoadedBundle) -> None:
+        return None
+
+    def failed(self, error: BaseException) -> NoReturn:
+        zygote.report(self._front, _import_failed(error, self._program, imported.files(self._misses, error)))
+        leaving.at_once(main.ExitCode.IMPORT_FAILED)
+
+    def ended_by(self, error: BaseException) -> None:
+        pass  # the session has told it
 
 
 def _described(

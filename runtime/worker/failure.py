@@ -25,8 +25,8 @@ from runtime.session.redaction import Redactor, secrets_in
 from runtime.wire import control
 from runtime.wire.text import utf8_text
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
-from runtime.worker.imported import near_module
 from runtime.worker.locals import locals_of, secrets_of
+from runtime.worker.program.imported import near_module
 
 MAX_MESSAGE_BYTES: Final = 56 << 10
 """Of a whole report on the pipe: below the smallest limit that a front may set for a frame."""

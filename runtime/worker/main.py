@@ -6,10 +6,11 @@ import asyncio
 import importlib
 import os
 import sys
+from collections.abc import Coroutine
 from enum import IntEnum
 from pathlib import Path
 from socket import socket as Socket
-from typing import Any
+from typing import Any, NoReturn
 
 import setproctitle
 import structlog
@@ -23,11 +24,13 @@ from runtime.process.child import Inherited
 from runtime.process.plumbing import Box, WorkerEnds
 from runtime.wire import control
 from runtime.wire.frames import encode_frame
-from runtime.worker import failure, rehearsal
+from runtime.worker import bundle, failure, rehearsal
 from runtime.worker.activity import Activity
-from runtime.worker.bundle import LoadedBundle, load
+from runtime.worker.bundle import LoadedBundle
 from runtime.worker.heartbeat import beat_for_ever
-from runtime.worker.program import Program
+from runtime.worker.program import leaving
+from runtime.worker.program.main_program import Program
+from runtime.worker.program.outer_loop import OuterLoop
 from runtime.worker.session import Session
 from runtime.worker.tasks import OURS, answer_in
 
@@ -68,7 +71,7 @@ def warm_up() -> None:
         importlib.import_module(f"{__package__.partition('.')[0]}.sdk.llm.warm_up").warm_up()
 
 
-def rehearse(loaded: LoadedBundle) -> None:
+def rehearse(loaded: LoadedBundle, outer: OuterLoop) -> None:
     """Live through empty sessions, once per zygote; see `runtime.worker.rehearsal`."""
     child.own_streams()
     logs.configure_worker()  # for the sessions: a zygote itself has nothing to say
@@ -77,7 +80,7 @@ def rehearse(loaded: LoadedBundle) -> None:
         if overlay.is_active():
             child.rehearse(rehearsal.ROUNDS)  # the rest would be the SDK's, which may start threads
         else:
-            rehearsal.rehearse_whole(loaded, lambda ends, empty: _Worker(ends, empty).run())
+            rehearsal.rehearse_whole(loaded, lambda ends, empty: Worker(ends, empty).run(), outer)
     except Exception as error:  # noqa: BLE001 - whatever a bundle did to this process: it can be forked from
         log.warning("zygote.rehearsal_failed", error=repr(error))
     finally:
@@ -102,10 +105,32 @@ def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
     ]
 
 
-def run_worker(loaded: LoadedBundle, ends: WorkerEnds, inherited: Inherited, parked: bool) -> int:
-    """Be one worker, in a process just forked from the bundle's zygote; returns the exit code."""
-    child.settle(ends, inherited)
-    return _live(_Worker(ends, loaded, parked=parked))
+class Once:
+    """One worker in a fresh interpreter, for a bundle that cannot be forked from.
+
+    The program's own event loop is the session's: what is bound to it works, and its tasks run.
+    """
+
+    def __init__(self, ends: WorkerEnds, program: Program) -> None:
+        self._ends = ends
+        self._program = program
+        self._worker: Worker | None = None
+
+    def live(self, loaded: LoadedBundle, outer: OuterLoop) -> int:
+        return live(Worker(self._ends, loaded), outer)
+
+    def live_within(self, loaded: LoadedBundle) -> Coroutine[Any, Any, int]:
+        self._worker = Worker(self._ends, loaded)
+        return self._worker.run()
+
+    def failed(self, error: BaseException) -> NoReturn:
+        outer = OuterLoop()
+        with outer.aside():
+            leaving.at_once(live(Worker(self._ends, error, self._program.folder), outer))
+
+    def ended_by(self, error: BaseException) -> None:
+        if self._worker is not None and not self._worker.has_ended:
+            self._worker.tell_exit(error)
 
 
 def run_once(ends: WorkerEnds, program: Program) -> int:
@@ -113,24 +138,32 @@ def run_once(ends: WorkerEnds, program: Program) -> int:
     child.settle(ends, Inherited())
     logs.configure_worker(sys.stderr)
     preload()
+    role = Once(ends, program)
     try:
-        loaded: LoadedBundle | BaseException = load(program)
+        return bundle.run(program, role)
     except BaseException as error:  # noqa: BLE001 - the edge of the bundle's program
-        loaded = error
-    return _live(_Worker(ends, loaded, program.folder))
+        role.failed(error)
 
 
-def _live(worker: _Worker) -> int:
+def live(worker: Worker, outer: OuterLoop) -> int:
     """Run its event loop; whatever ends that from below (exit, an interrupt) is told first."""
     try:
-        return asyncio.run(worker.run())
+        code = outer.run(worker.run())
     except BaseException as error:
         worker.tell_exit(error)
         raise
+    if not worker.was_called:
+        leaving.at_once(code)  # it was parked: nothing has begun that the program could end
+    return code
 
 
-class _Worker:
-    """Wait for the session that this process will be, then be it."""
+class Worker:
+    """Wait for the session that this process will be, then be it.
+
+    Attributes:
+        was_called: There was a session to be.
+        has_ended: It is over, and the front knows how it ended.
+    """
 
     def __init__(
         self,
@@ -142,6 +175,7 @@ class _Worker:
     ) -> None:
         self._ends = ends
         self._is_parked = parked
+        self.was_called = self.has_ended = False
         self._loaded = loaded
         self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
         self._start: asyncio.Future[control.Start | None] | None = None
@@ -174,6 +208,7 @@ class _Worker:
             rehearsing.cancel()
         if start is None:
             return ExitCode.FRONT_LOST
+        self.was_called = True
         setproctitle.setproctitle(f"bulkhead: {start.session_id} {start.identity}@{start.room}")
         if isinstance(self._loaded, BaseException):
             told = failure.describe(self._loaded, self._folder)
@@ -191,6 +226,7 @@ class _Worker:
             beats.cancel()
         channel.close()
         await self._closed.wait()
+        self.has_ended = True
         return code
 
     def tell_exit(self, error: BaseException) -> None:

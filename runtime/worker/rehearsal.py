@@ -21,13 +21,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 from runtime.errors import RuntimeServiceError
-from runtime.process import child, packing, zygote
+from runtime.process import child, zygote
+from runtime.process.fork import packing
 from runtime.process.plumbing import WorkerEnds
 from runtime.sdk.endpoint import Endpoint
 from runtime.sdk.room.client import RoomClient
 from runtime.wire import control
 from runtime.worker import stage
 from runtime.worker.bundle import LoadedBundle
+from runtime.worker.program.outer_loop import OuterLoop
 from runtime.worker.relay import RelayTransport
 from runtime.worker.session import Session
 
@@ -47,7 +49,7 @@ class _Nobody:
     async def stop(self) -> None: ...
 
 
-def rehearse_whole(loaded: LoadedBundle, run: RunAny) -> None:
+def rehearse_whole(loaded: LoadedBundle, run: RunAny, outer: OuterLoop) -> None:
     """Live through sessions of an agent that does nothing.  Runs in: the zygote, before it forks.
 
     Nothing of it stays but what makes the next one faster: no descriptor, no thread, no variable.
@@ -62,19 +64,19 @@ def rehearse_whole(loaded: LoadedBundle, run: RunAny) -> None:
         with child.signals_kept():
             with packing.noted_code() as codes:
                 child.rehearse(1)
-                _whole(run, empty)
+                _whole(run, empty, outer)
             packing.fill_gaps()
             packing.pack(codes | zygote.code_of_forks())
             child.rehearse(ROUNDS)
             for _ in range(ROUNDS):
-                _whole(run, empty)
+                _whole(run, empty, outer)
     finally:
         for name in os.environ.keys() - env.keys():
             del os.environ[name]
         os.environ.update((name, value) for name, value in env.items() if os.environ.get(name) != value)
 
 
-def _whole(run: RunAny, empty: LoadedBundle) -> None:
+def _whole(run: RunAny, empty: LoadedBundle, outer: OuterLoop) -> None:
     """One session from its first message to its last, in an event loop of its own."""
 
     async def session() -> None:
@@ -83,7 +85,7 @@ def _whole(run: RunAny, empty: LoadedBundle) -> None:
             start = control.Start("", 0, "/", "", "", room_url=url, token="-", env=env)
             await stage.Front(start).call(lambda ends: run(ends, empty))
 
-    asyncio.run(session())
+    outer.run(session())
 
 
 async def rehearse(loaded: LoadedBundle) -> None:

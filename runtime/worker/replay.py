@@ -16,7 +16,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -24,7 +24,9 @@ from runtime import logs
 from runtime.settings import LogSettings
 from runtime.wire import control
 from runtime.worker import bundle, failure
-from runtime.worker.program import Program
+from runtime.worker.program import leaving
+from runtime.worker.program.main_program import Program
+from runtime.worker.program.outer_loop import OuterLoop
 from runtime.worker.session import Session
 
 CALL_VARIABLE: Final = "BULKHEAD_REPLAY"
@@ -53,37 +55,49 @@ def run(program: Program) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     faulthandler.enable()
     logs.configure(LogSettings(level="warning"), stream=sys.stderr)
-    folder = program.folder
-    error: BaseException | None
+    role = _Replay(call, program)
     try:
-        loaded = bundle.load(program)
-        error = _Replay(call, loaded).run()
+        return bundle.run(program, role)
     except BaseException as raised:  # noqa: BLE001 - the edge of the agent's program
-        error = raised
-    if error is None:
-        return 0
-    _say(failure.describe(error, folder).traceback.rstrip())
-    if call.debug:
-        _debug(error, folder)
-    return FAILED
+        return role.told(raised)
 
 
 class _Replay:
-    def __init__(self, call: Call, loaded: bundle.LoadedBundle) -> None:
-        self._call, self._loaded = call, loaded
+    """The call, from within the program that serves it."""
+
+    def __init__(self, call: Call, program: Program) -> None:
+        self._call, self._program = call, program
         self._session: _Kept | None = None
         self._was_asked = False
 
-    def run(self) -> BaseException | None:
-        """Be the session; returns what it failed by."""
+    def live(self, loaded: bundle.LoadedBundle, outer: OuterLoop) -> int:
         signal.signal(signal.SIGINT, self._interrupted)
-        asyncio.run(self._run())
+        try:
+            outer.run(self._run(loaded))
+        except BaseException as raised:  # noqa: BLE001 - the edge of the agent
+            return self.told(raised)
         assert self._session is not None
-        return self._session.error
+        return 0 if self._session.error is None else self.told(self._session.error)
 
-    async def _run(self) -> None:
+    def live_within(self, loaded: bundle.LoadedBundle) -> None:
+        return None
+
+    def failed(self, error: BaseException) -> NoReturn:
+        leaving.at_once(self.told(error))
+
+    def ended_by(self, error: BaseException) -> None:
+        pass
+
+    def told(self, error: BaseException) -> int:
+        """Show it, and stop there if that was asked for; returns the exit code."""
+        _say(failure.describe(error, self._program.folder).traceback.rstrip())
+        if self._call.debug:
+            _debug(error, self._program.folder)
+        return FAILED
+
+    async def _run(self, loaded: bundle.LoadedBundle) -> None:
         self._loop = asyncio.get_running_loop()
-        self._session = session = _Kept(self._call.start, self._loaded, self._told, _at_once)
+        self._session = session = _Kept(self._call.start, loaded, self._told, _at_once)
         if self._call.for_s:
             self._loop.call_later(self._call.for_s, self._stop)
         await session.run()

@@ -7,14 +7,14 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from runtime.compat import finder
 from runtime.errors import RuntimeServiceError
 from runtime.sdk.context import AgentChatContext
-from runtime.sdk.host import HostDeclared, loading
+from runtime.sdk.loading import declared, loading
 from runtime.sdk.room.participant import RemoteParticipant
 from runtime.sdk.tools.toolkit import ToolContext
 
@@ -34,10 +34,19 @@ def as_in_a_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     finder.uninstall()
 
 
+class Reached(BaseException):
+    """Ends the program where it would serve."""
+
+
+def stop(_: object) -> NoReturn:
+    raise Reached
+
+
 def endpoint(name: str) -> Any:
-    with loading(), pytest.raises(HostDeclared) as declared:
+    with loading(stop), pytest.raises(Reached):
         runpy.run_path(str(AGENTS / f"{name}.py"), run_name="__main__")
-    (found,) = declared.value.host.endpoints
+    (host,) = declared()
+    (found,) = host.endpoints
     return found
 
 

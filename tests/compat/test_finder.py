@@ -61,7 +61,7 @@ def test_a_name_is_the_same_object_wherever_it_is_spelled() -> None:
 def test_a_program_as_in_the_tutorial_declares_its_endpoint() -> None:
     program = """
         from runtime.compat import finder
-        from runtime.sdk import host
+        from runtime.sdk import loading
         finder.install()
         listing = '''
         import asyncio
@@ -87,11 +87,13 @@ def test_a_program_as_in_the_tutorial_declares_its_endpoint() -> None:
         asyncio.run(service.run())
         '''
         import textwrap
-        with host.loading():
+        def stop(site):
+            raise GeneratorExit
+        with loading.loading(stop):
             try:
                 exec(textwrap.dedent(listing), {"__name__": "__main__"})
-            except host.HostDeclared as declared:
-                (endpoint,) = declared.host.endpoints
+            except GeneratorExit:
+                (endpoint,) = loading.declared()[0].endpoints
         print(endpoint.path, endpoint.identity, endpoint.kind, endpoint.cls().name)
     """
     assert run(program) == "/chat chatbot chatbot chatbot"

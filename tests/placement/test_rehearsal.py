@@ -20,7 +20,7 @@ import dis, faulthandler, os, sys, threading
 from pathlib import Path
 import setproctitle
 from runtime.worker import bundle, main
-from runtime.worker.program import Program
+from runtime.worker.program.main_program import Program
 from runtime.worker.session import Session
 
 def state():
@@ -34,16 +34,21 @@ def signals():
 def score():
     return Path("/proc/self/oom_score_adj").read_text()
 
+class Role:
+    def live_within(self, loaded): return None
+    def live(self, loaded, outer):
+        before, fds = state(), set(os.listdir("/proc/self/fd"))
+        main.rehearse(loaded, outer)
+        assert state() == before, (before, state())
+        import gc; gc.collect()
+        assert set(os.listdir("/proc/self/fd")) <= fds
+        names = {each.opname for each in dis.get_instructions(Session.run, adaptive=True)}
+        assert "LOAD_ATTR_INSTANCE_VALUE" in names, names
+        os._exit(0)
+
 faulthandler.enable()
 main.preload()
-loaded = bundle.load(Program(Path(sys.argv[1])))
-before, fds = state(), set(os.listdir("/proc/self/fd"))
-main.rehearse(loaded)
-assert state() == before, (before, state())
-import gc; gc.collect()
-assert set(os.listdir("/proc/self/fd")) <= fds
-names = {each.opname for each in dis.get_instructions(Session.run, adaptive=True)}
-assert "LOAD_ATTR_INSTANCE_VALUE" in names, names
+bundle.run(Program(Path(sys.argv[1])), Role())
 """
 AGENT = """
 import asyncio

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runtime.process import packing
+from runtime.process.fork import packing
 
 pytestmark = pytest.mark.unit
 
@@ -81,7 +81,7 @@ def test_equal_code_of_two_places_is_not_taken_for_one() -> None:
 @pytest.mark.parametrize("allocator", ["pymalloc", "malloc", "debug"])
 def test_filling_gaps_takes_little_memory_from_any_allocator(allocator: str) -> None:
     program = """if True:
-        from runtime.process import packing
+        from runtime.process.fork import packing
 
         def mib():
             with open("/proc/self/statm") as file:

@@ -16,7 +16,7 @@ import pytest
 
 from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTransition
 from runtime.sdk import host
-from runtime.sdk.host import HostDeclared, ServiceHost
+from runtime.sdk.host import ServiceHost
 from runtime.sdk.task_runner import TaskRunner
 from runtime.sdk.tools.toolkit import Tool, Toolkit
 from runtime.session.spec import Limits
@@ -129,47 +129,6 @@ def test_the_description_is_a_manifest() -> None:
             }
         ],
     }
-
-
-# ---- loading
-
-
-def test_loading_ends_a_program_at_its_last_line_before_a_loop_is_made(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    program = """
-service = ServiceHost()
-service.path("/hi")(Greeter)
-try:
-    asyncio.run(service.run())
-except Exception:
-    raise SystemExit("swallowed")
-"""
-    monkeypatch.setattr("asyncio.events.new_event_loop", lambda: pytest.fail("a loop was made"))
-    with host.loading(), pytest.raises(HostDeclared) as declared:
-        exec(program, {"ServiceHost": ServiceHost, "Greeter": Greeter, "asyncio": asyncio})
-    assert host.declared() == (declared.value.host,)
-
-
-def test_a_program_with_its_own_loop_is_ended_too() -> None:
-    async def main() -> None:
-        await ServiceHost().start()
-
-    with host.loading(), pytest.raises(HostDeclared):
-        asyncio.run(main())
-
-
-def test_loading_lists_every_host_and_forgets_those_of_the_last_time() -> None:
-    before = ServiceHost()
-    with host.loading():
-        first, second = ServiceHost(), ServiceHost()
-        assert host.declared() == (first, second)
-        with pytest.raises(InvalidTransition), host.loading():
-            pass
-    assert before not in host.declared()
-    assert host.declared() == (first, second)
-    with host.loading():
-        assert host.declared() == ()
 
 
 # ---- serving

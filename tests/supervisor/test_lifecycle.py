@@ -145,7 +145,8 @@ def test_a_worker_cannot_claim_a_reason_that_is_ours_to_give() -> None:
 def test_one_that_said_its_last_word_and_stays_is_made_to_end() -> None:
     worker = ready()
     worker.handle(LastWord(Ended("finished")), now=2.0)
-    assert worker.tick(now=4.0) == [DumpStacks()]
+    assert worker.tick(now=8.9) == []
+    assert worker.tick(now=9.0) == [DumpStacks()]
     assert ended(worker.handle(Gone(-15), now=4.3)).exit.reason is ExitReason.FINISHED
 
 

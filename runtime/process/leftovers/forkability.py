@@ -34,6 +34,15 @@ _INSTEAD: Final = {
     "event_loop": "Close it, or use the loop that runs the agent: asyncio.run(service.run()) needs no other",
     "memory": "Make it in the agent's start",
     "thread": "Start it in the agent's start",
+    "task": "Create it in the agent's start",
+    "bound": "Make it in the agent's start",
+}
+_VERBS: Final = {
+    "thread": "started",
+    "process": "started",
+    "event_loop": "made",
+    "task": "which is",
+    "bound": "made",
 }
 _OF_LIBRARY: Final = {
     "grpc": "Make the channel in the agent's start: grpc's threads do not survive a fork",
@@ -64,7 +73,7 @@ def bounded(opened: Sequence[Opened]) -> tuple[Opened, ...]:
 
 def sentence_for(opened: Opened) -> str:
     """``a connection to 127.0.0.1:5432 (opened at main.py:3, by psycopg)``."""
-    verb = {"thread": "started", "process": "started", "event_loop": "made"}.get(opened.kind, "opened")
+    verb = _VERBS.get(opened.kind, "opened")
     at = f"at {opened.where}" if opened.where else ""
     by = f"by {opened.library}" if opened.library and opened.library not in opened.what else ""
     told = ", ".join(filter(None, (at, by)))

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from runtime.sdk.call_site import CallSite
+
 Bare = tuple[frozenset[str], frozenset[str]]
 """What an interpreter has that ran nothing yet: modules, and variables of its ``__main__``; by name."""
 
@@ -40,6 +42,8 @@ class Program:
         folder: Where its own modules lie.
         sha256: Of the file as it was run, in hexadecimal; empty before.
         modified_at: When the file was last changed, seconds since the epoch.
+        is_unguarded: Whoever imports it comes to ``service.run()``.
+        served_at: Where that stands, such as ``main.py:12``; empty before.
     """
 
     def __init__(
@@ -49,9 +53,14 @@ class Program:
         self.folder = self.file.parent
         self.sha256 = ""
         self.modified_at = 0.0
+        self.is_unguarded, self.served_at = False, ""
         self._is_flat = is_flat
         self._bare = bare
         self._arguments = list(arguments) or [self.file.name]
+
+    def came_to(self, site: CallSite) -> None:
+        """It has come to ``service.run()`` there."""
+        self.is_unguarded, self.served_at = site.is_unconditional, site.where
 
     def has_sibling(self, name: str) -> bool:
         """Whether a module that was not found is another program of the folder."""

@@ -27,7 +27,7 @@ MAX_BYTES: Final = 64 << 10
 _MAX_MISSES: Final = 200
 _MOST_FILES: Final = 2000
 _PACKAGES: Final = ("/site-packages/", "/dist-packages/")
-_OURS: Final = str(Path(__file__).resolve().parents[1]) + "/"
+_OURS: Final = str(Path(__file__).resolve().parents[2]) + "/"
 
 
 class Misses(MetaPathFinder):

@@ -1,0 +1,1 @@
+"""The program of a bundle, from its first line to the end of its process."""
