@@ -135,6 +135,7 @@ class SupervisorSettings:
     restart_most_s: float = knob(30.0, "longest delay of a restart", minimum=0)
     restart_stable_s: float = knob(60.0, "life after which a session's delays begin anew", minimum=0)
     restart_room_s: float = knob(300.0, "time for which a room that is out of reach is tried", minimum=0)
+    resume: bool = knob(True, "start again, with the server, the sessions that ran when it ended")
     quarantine_deaths: int = knob(3, "deaths by one input that park it; 0 parks nothing", minimum=0)
     quarantine_period_s: float = knob(3600.0, "time in which these deaths must happen", minimum=1)
     max_parked: int = knob(2, "children of a zygote that wait for a session; 0 forks on demand", minimum=0)

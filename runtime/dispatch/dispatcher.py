@@ -7,15 +7,16 @@ in the front's event loop.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from runtime.clock import Clock
+from runtime.dispatch.fate import Takeover, comes_back
 from runtime.dispatch.launcher import Launcher, OwnRooms
 from runtime.dispatch.recovery import Recovery
 from runtime.dispatch.session_registry import SessionRegistry
+from runtime.dispatch.takeover import TakeoverRun
 from runtime.errors import BundleImportFailed
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
@@ -25,12 +26,10 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import not_served
 from runtime.session.journal import Journal
 from runtime.session.record import SessionRecord
+from runtime.session.restart import RestartPolicy, wants
 from runtime.session.spec import SessionId, SessionSpec, new_session_id
 from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall
-
-MAX_TAKEOVERS: Final = 2
-"""Restarts of the server over which a call that had begun is tried again; it may be what takes it down."""
 
 _log = get_logger("dispatch")
 
@@ -51,6 +50,8 @@ class Dispatcher:
     Args:
         room_url: The websocket address at which a worker reaches an embedded room.
         settings: Bounds of the queue, restarts and quarantine.
+        is_wanted: Whether whoever called a session of an earlier run still wants it.
+        last_end: How the server before this one ended, if its init knows.
 
     Attributes:
         launcher: Where accepted sessions wait for their start or restart.
@@ -67,8 +68,17 @@ class Dispatcher:
         rooms: OwnRooms,
         room_url: Callable[[str], str],
         settings: SupervisorSettings | None = None,
+        is_wanted: Callable[[SessionSpec], bool] = lambda _: True,
+        last_end: str = "",
     ) -> None:
         settings = settings or SupervisorSettings()
+        self._takeover = Takeover(
+            resumes=settings.resume,
+            most=settings.restart_intensity,
+            stable_s=settings.restart_stable_s,
+            is_wanted=is_wanted,
+        )
+        self._last_end = last_end
         self._placement, self._journal, self._registry = placement, journal, registry
         self._clock = clock
         self._admission = Admission(max_queued=settings.max_queued)
@@ -94,43 +104,25 @@ class Dispatcher:
     async def start(self) -> None:
         """Take over what the journal holds of earlier runs, then follow the placement's events.
 
-        A call that was accepted and whose agent was not ready yet runs again under its id; a session that had
-        become ready died with the server it ran under, and is closed as ``front_lost``.
+        See `runtime.dispatch.fate` for what becomes of them.
 
         Raises:
             JournalUnusable: The journal cannot be read.
         """
         await self.recovery.start()
         self._registry.book.restore(await self._journal.load_usage())
-        again: list[SessionRecord] = []
         records = await self._journal.load()
-        for record in sorted(records, key=lambda one: one.exit.at if one.exit else math.inf):
-            self._registry.restore(record)  # in the order of their ends, which is how they are forgotten
-        for record in records:
-            spec = record.spec
-            ran = record.started_at is not None
-            given_up = ran and record.takeovers >= MAX_TAKEOVERS
-            runs = record.exit is None and record.state in ("accepted", "starting")
-            runs = runs and not spec.relay and not given_up
-            self._admission.restore(
-                spec.session_id, endpoint=spec.endpoint, webhook_id=spec.webhook_id, waiting=runs
-            )
-            if record.exit is not None:
-                continue
-            if runs:
-                waited = record.restart_at is not None  # for its next attempt, which comes a little sooner
-                record.generation += 1 if ran or waited else 0
-                record.takeovers += 1 if ran else 0
-                record.state, record.pid, record.started_at, record.restart_at = "accepted", None, None, None
-                again.append(record)
-            else:
-                message = "The server ended while this session ran"
-                self._registry.end(spec.session_id, ExitReason.FRONT_LOST, message)
         self._spawn(self._follow(), "placement events")
-        if again:
-            _log.info("journal.replayed", count=len(again))
-            for record in again:
-                self.launcher.enqueue(record)
+        taken = TakeoverRun(
+            self._takeover,
+            journal=self._journal,
+            registry=self._registry,
+            admission=self._admission,
+            launcher=self.launcher,
+            clock=self._clock,
+            last_end=self._last_end,
+        )
+        taken.run(records)
         self._spawn(self.launcher.run(), "launcher")
 
     async def aclose(self, *, settle_s: float = 0.0) -> None:
@@ -159,6 +151,8 @@ class Dispatcher:
             await asyncio.wait(set(self._pending.values()))
         for session_id in self.launcher.drain():
             message = "the server was shut down before it could start"
+            record = self._registry.record(session_id)
+            record.is_due = self._takeover.resumes and comes_back(record.spec)
             self._registry.end(session_id, ExitReason.DRAINED, message)
         await self._placement.drain(grace_s)
 
@@ -363,6 +357,13 @@ class Dispatcher:
         may_restart = not self.draining and event.session_id not in self._ending
         told, again = self.recovery.decide(record, event, may_restart=may_restart)
         if again is None:
+            # What fails while the server ends would have been started again, had it gone on.
+            ends_with_us = told.exit.reason is ExitReason.DRAINED or (
+                self.draining
+                and event.session_id not in self._ending
+                and wants(RestartPolicy(record.spec.restart), told.exit)
+            )
+            record.is_due = ends_with_us and self._takeover.resumes and comes_back(record.spec)
             self._registry.take(told)
         else:
             self._registry.restarting(event, again)

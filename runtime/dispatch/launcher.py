@@ -8,6 +8,7 @@ has waited too long, so that every accepted session runs or has an end.  Runs in
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +34,11 @@ FRESH_PER_CPU: Final = 8
 """Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
 
 _log = get_logger("launcher")
+
+
+def _is_resumed(record: SessionRecord) -> bool:
+    """It ran in an earlier run of the server, and its next attempt has not begun."""
+    return record.last_exit is not None and record.last_exit.reason.row.whose == "server"
 
 
 class OwnRooms(Protocol):
@@ -124,7 +130,9 @@ class Launcher:
             self._held[session_id] = record
             return
         self._records[session_id] = record
-        self._queue.push(Turn(session_id, record.spec.endpoint, self._clock.now() + self._queue_s))
+        # Those of an earlier run come all at once, and nobody waits for the answer to a call.
+        queue_s = math.inf if _is_resumed(record) else self._queue_s
+        self._queue.push(Turn(session_id, record.spec.endpoint, self._clock.now() + queue_s))
         self._wake.set()
 
     def bundles_changed(self) -> None:
@@ -247,10 +255,16 @@ class Launcher:
         except BaseException as error:
             self._starting.pop(spec.session_id, None)
             self._started_at.pop(spec.session_id, None)
+            if _is_resumed(record) and self._is_broken(spec.bundle):
+                self._held[spec.session_id] = record  # what ran before waits until that is mended
+                return
             message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
             self._registry.end(spec.session_id, ExitReason.IMPORT_ERROR, message)
             raise
         self._admission.settle(spec.session_id, accepted=True)
+
+    def _is_broken(self, name: str) -> bool:
+        return any(one.name == name and one.state == "failed" for one in self._placement.bundles())
 
     def _complete(self, spec: SessionSpec) -> SessionSpec:
         # The record keeps what the caller sent.  Our own address and tokens are made anew for each attempt: a

@@ -174,6 +174,30 @@ class SessionRegistry:
         self._journal.note(record)
         self._wake(event.session_id)
 
+    def resumed(self, event: Exited, *, attempt: int, most: int) -> None:
+        """A session ended with an earlier run of the server, and another attempt of it follows now.
+
+        Args:
+            attempt: Over so many deaths of the server.
+            most: Of at most so many.
+        """
+        record = self._ledger.restarting(event, event.at)
+        if record is None:
+            return
+        if not event.exit.reason.is_clean and self._crashes is not None:
+            self._crashes.keep(bare(record, event.exit))
+        self._metrics.session_restarted(record.spec.endpoint)
+        self._tell(
+            record,
+            "session.restarting",
+            event.at,
+            exit=exit_json(event.exit),
+            delay_s=0.0,
+            attempt=attempt,
+            most=most,
+        )
+        self._journal.note(record)
+
     def end(self, session_id: SessionId, reason: ExitReason, message: str) -> None:
         """Close a session that no placement will report on."""
         now = self._clock.wall()
@@ -265,7 +289,9 @@ class SessionRegistry:
             "where": report.where,
             "cure": report.cure,
         }
-        siblings = sum(1 for other in self._ledger.live() if other is not record and other.ready_at)
+        siblings = 0
+        if report.exit.reason.row.whose != "server":  # what the server did, it did to all of them
+            siblings = sum(1 for other in self._ledger.live() if other is not record and other.ready_at)
         spec = record.spec
         _log.warning(
             "session.crashed",

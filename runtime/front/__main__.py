@@ -20,10 +20,12 @@ from runtime.front.server import Server
 from runtime.logs import configure, get_logger
 from runtime.process import descriptors
 from runtime.process.child import end_with
-from runtime.process.init.init import PARENT_VARIABLE
+from runtime.process.init.init import LAST_END_VARIABLE, PARENT_VARIABLE
 from runtime.process.init.pulse import BEAT_S, Pulse
 from runtime.settings import LogSettings, load_settings
 
+FRESH_VARIABLE = "BULKHEAD_INTERNAL_FRESH"
+"""Set: sessions of earlier runs are not started again, but for those that this one loses."""
 _log = get_logger("server")
 
 
@@ -48,7 +50,11 @@ def main(arguments: list[str]) -> int:
                 cure="Raise the hard limit of open files, or lower supervisor.max_sessions.",
             )
         sources = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
-        return asyncio.run(serve(Server(settings, sources), pulse))
+        last_end = os.environ.get(LAST_END_VARIABLE, "")
+        # A command that calls its agents itself wants those of this run alone.
+        resumes = bool(last_end) or FRESH_VARIABLE not in os.environ
+        server = Server(settings, sources, last_end=last_end, resumes=resumes)
+        return asyncio.run(serve(server, pulse))
     except json.JSONDecodeError as error:
         return _failed(ConfigError(f"the server's argument is not JSON: {error}"))
     except RuntimeServiceError as error:

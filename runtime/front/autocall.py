@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from runtime.errors import RuntimeServiceError
@@ -10,10 +11,21 @@ from runtime.front.state import Front
 from runtime.logs import get_logger
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.session.admission import Refused
+from runtime.session.spec import SessionSpec
 from runtime.wire.webhook import RoomCall
 
 _MAX_TRIES: Final = 60
+_REQUEST: Final = "autocall"
+"""In the place of a request's id: nobody but the setting asked for it."""
 _log = get_logger("autocall")
+
+
+def still_wanted(room: str) -> Callable[[SessionSpec], bool]:
+    """Whether a session of an earlier run is to come back, given the room of the setting now.
+
+    What was called for the setting goes with it.  Rooms elsewhere are called anew, with a new token.
+    """
+    return lambda spec: spec.request_id != _REQUEST or (spec.room == room and not spec.room_url)
 
 
 class AutoCall:
@@ -62,7 +74,7 @@ class AutoCall:
         call = RoomCall(room_name=self._room, room_url=self._room_url, token=token)
         for _ in range(_MAX_TRIES):
             try:
-                outcome = await self._front.dispatcher.call(path, call)
+                outcome = await self._front.dispatcher.call(path, call, request_id=_REQUEST)
             except RuntimeServiceError as error:
                 _log.warning("autocall.failed", endpoint=path, room=self._room, error=str(error))
                 return

@@ -25,7 +25,7 @@ from runtime.front.access.caller import RoomCaller
 from runtime.front.access.open_doors import say_open_doors
 from runtime.front.access.rules import Access, signing_keys
 from runtime.front.app import create_app
-from runtime.front.autocall import AutoCall
+from runtime.front.autocall import AutoCall, still_wanted
 from runtime.front.fast_path import FastPath
 from runtime.front.http.listener import Listener
 from runtime.front.operator.announcements import tell_bundles, tell_room
@@ -64,6 +64,8 @@ class Server:
         name: The service's name in its specification.
         owns_process: The process is for this server alone: it may set what holds for all of it.
         placement: Whatever runs sessions; None makes the local one.  (Tests give their own.)
+        last_end: How the server before this one ended; its init knows, where there is one.
+        resumes: Sessions of earlier runs may come back.
     """
 
     def __init__(
@@ -75,8 +77,11 @@ class Server:
         owns_process: bool = True,
         placement: Placement | None = None,
         clock: Clock | None = None,
+        last_end: str = "",
+        resumes: bool = True,
     ) -> None:
         self.settings = settings
+        self._last_end, self._resumes = last_end, resumes
         self._sources, self._name, self._owns_process = list(sources), name, owns_process
         self._given = placement
         self._clock = clock or SystemClock()
@@ -170,6 +175,8 @@ class Server:
             rooms=hub,
             room_url=lambda room: _room_url(self.url, room),
             settings=self.settings.supervisor,
+            is_wanted=still_wanted(server.room) if self._resumes else lambda _: False,
+            last_end=self._last_end,
         )
         caller.dispatch = dispatcher.call
         front = self._front = Front(

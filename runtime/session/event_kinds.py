@@ -53,6 +53,10 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "quarantine.released": EventKind("a parked input may run again", ("hash", "endpoint")),
     "bundles.changed": EventKind("bundles or what they serve changed", ("bundles",)),
     "server.draining": EventKind("the server takes no calls any more and ends its sessions", ("grace_s",)),
+    "server.resumed": EventKind(
+        "a server that was stopped, or lost, is back and starts again what ran",
+        ("reason", "sessions", "lost"),
+    ),
     "room.opened": EventKind("somebody entered a room of this server first"),
     "room.closed": EventKind("a room of this server is over"),
     "room.participant_joined": EventKind("somebody entered a room of this server"),

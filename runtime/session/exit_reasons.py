@@ -60,6 +60,7 @@ class ReasonRow:
         whose: Who brought it about.  What the ``server`` did, it did to all its sessions at once.
         is_clean: Nothing went wrong: no report is written, and the input counts as survived.
         restart: Which policies start the session again: none; only ``always``, for a life that was used up;
+            all but ``never`` once the server is back, for what ended ``with_server``;
             every one that restarts ``failure``s; the same ``patiently``, without counting, as long as its
             room is out of reach.
         is_death: It may have been the input: so many of them park it.
@@ -81,7 +82,7 @@ class ReasonRow:
 
     whose: Literal["agent", "limit", "input", "room", "operator", "server"]
     is_clean: bool
-    restart: Literal["never", "always", "failure", "patiently"]
+    restart: Literal["never", "always", "failure", "patiently", "with_server"]
     is_death: bool
     limit: Literal["asked", "looked", "at_once"] | None
     has_line: bool
@@ -179,7 +180,7 @@ EXIT_REASONS: Final[Mapping[ExitReason, ReasonRow]] = {
         cure="Nothing to do; a new call starts it again.",
     ),
     ExitReason.DRAINED: ReasonRow(
-        whose="server", is_clean=True, restart="never", is_death=False, limit=None,
+        whose="server", is_clean=True, restart="with_server", is_death=False, limit=None,
         has_line=False, worker_says=False, says_all=False, by_exception=False,
         by_source=False, message="ended because the server was shut down", brief="drained",
         word="drained", tone="idle", aftermath=_CALL_AGAIN,
@@ -276,13 +277,12 @@ EXIT_REASONS: Final[Mapping[ExitReason, ReasonRow]] = {
              "os.closerange and raw writes are suspects.",
     ),
     ExitReason.FRONT_LOST: ReasonRow(
-        whose="server", is_clean=False, restart="never", is_death=False, limit=None,
+        whose="server", is_clean=False, restart="with_server", is_death=False, limit=None,
         has_line=False, worker_says=False, says_all=True, by_exception=False,
         by_source=False, message="", brief="front lost",
         word="lost", tone="bad", aftermath=_CALL_AGAIN,
         sentence="The server ended while it ran.",
-        cure="Look at why the server ended (its log, the kernel's log for out of memory); "
-             "call the agent again.",
+        cure="Look at why the server ended (its log, the kernel's log for out of memory).",
     ),
     ExitReason.NODE_LOST: ReasonRow(
         whose="server", is_clean=False, restart="failure", is_death=False, limit=None,

@@ -211,7 +211,8 @@ class Journal:
             await self._db.close()
 
     def _put(self, record: SessionRecord) -> None:
-        spec, exit = record.spec, record.exit
+        spec = record.spec
+        exit = None if record.is_due else record.exit  # to be started again: kept, with its token
         plain = replace(record, spec=replace(spec, token=""))
         self._dirty[spec.session_id] = (
             spec.session_id,

@@ -89,7 +89,7 @@ class Ledger:
             case Ready():
                 if record.state == "stopping":  # asked to stop while it was starting
                     return None
-                record.state, record.ready_at = "ready", event.at
+                record.state, record.ready_at, record.was_ready = "ready", event.at, True
             case Status():
                 claims = claimed(record.claims, event.values)
                 if claims == record.claims:
@@ -97,7 +97,7 @@ class Ledger:
                 record.claims = claims
                 record.messages = record.usage.messages + claims.get("messages", 0)
             case Stopping():
-                record.state = "stopping"
+                record.state, record.stopping = "stopping", record.stopping or event.reason
             case Exited():
                 self._add_up(record, event)
                 self.end(event.session_id, event.exit)
@@ -121,7 +121,7 @@ class Ledger:
             return None
         self._add_up(record, event)
         record.state, record.pid, record.started_at, record.ready_at = "starting", None, None, None
-        record.last_exit, record.restart_at = event.exit, restart_at
+        record.last_exit, record.restart_at, record.stopping = event.exit, restart_at, ""
         return record
 
     def _add_up(self, record: SessionRecord, event: Exited) -> None:
@@ -148,4 +148,7 @@ class Ledger:
     def _keep(self, record: SessionRecord) -> None:
         self._ended[record.spec.session_id] = record
         while len(self._ended) > self._history_count:
-            self.forgotten(self._ended.pop(next(iter(self._ended))))
+            over = next((key for key, one in self._ended.items() if not one.is_due), None)
+            if over is None:
+                break  # bounded all the same: they are no more than may live at once
+            self.forgotten(self._ended.pop(over))

@@ -58,7 +58,10 @@ class SessionRecord:
         cpu_s: Processor time of the whole process tree; known once it ended.
         restart_at: When the next attempt begins; None unless it waits for one.
         last_exit: How the attempt before this one ended; None for the first.
-        takeovers: How often a new run of the server took it over after it had begun.
+        takeovers: Over how many deaths of the server it was tried again since it had lived for a while.
+        was_ready: One of its attempts was ready.
+        stopping: The reason for which it was asked to end; empty while it was not.
+        is_due: It ended with its server, and is to be started again with it.
         usage: What the attempts that ended used together.
         claims: What the worker of this attempt says it did; see `runtime.session.usage`.
     """
@@ -78,5 +81,8 @@ class SessionRecord:
     restart_at: float | None = None
     last_exit: Exit | None = None
     takeovers: int = 0
+    was_ready: bool = False
+    stopping: str = ""
+    is_due: bool = False
     usage: Usage = field(default_factory=Usage)
     claims: dict[str, int] = field(default_factory=dict)

@@ -47,7 +47,7 @@ def wants(policy: RestartPolicy, exit: Exit) -> bool:
         if of_constructor and not _MAY_MEND.search(failure.kind):
             return False  # the same code would do the same again; an edit is loaded for the next call
     match exit.reason.row.restart:
-        case "never":
+        case "never" | "with_server":  # the server is not there to do it: `runtime.dispatch.fate`
             return False
         case "always":
             return policy is RestartPolicy.ALWAYS

@@ -8,6 +8,7 @@ admission that came before.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class Turn:
     """A session that waits to be started.
 
     Attributes:
-        until: Monotonic second at which it has waited too long.
+        until: Monotonic second at which it has waited too long; infinite for one that waits as it must.
     """
 
     session_id: SessionId
@@ -95,4 +96,5 @@ class StartQueue:
 
     def next_expiry(self) -> float | None:
         """When `expired` will have something to say; None when nobody waits."""
-        return min((line[0].until for line in self._lines.values()), default=None)
+        untils = (turn.until for line in self._lines.values() for turn in line)
+        return min((until for until in untils if until != math.inf), default=None)

@@ -18,6 +18,7 @@ from runtime.session.admission import Duplicate, Refused
 from runtime.session.events import Status
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.feed import Feed
+from runtime.session.info import BundleInfo
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.usage import total
@@ -377,6 +378,163 @@ async def test_a_replay_keeps_to_the_bound_on_starting_sessions(tmp_path: Path, 
         placement.ready(placement.placed[0][0].session_id)
         await within(5, parts.registry.news(3))
         assert len(placement.placed) == 3
+
+
+# ---- sessions that come back with their server
+
+
+def returning(**more: Any) -> FakePlacement:
+    return FakePlacement(listed=[endpoint("/chat", restart="on_failure", **more)])
+
+
+async def _ready(parts: Parts, sid: str) -> Any:
+    record = parts.registry.record(sid)
+    while record.state != "ready":
+        await parts.registry.news(parts.registry.feed.last)
+    return record
+
+
+@pytest.mark.asyncio
+async def test_what_was_ready_when_the_server_died_is_ready_again_under_its_id(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, returning()) as parts:
+        mine = await parts.call(webhook_id="w1")
+        theirs = await parts.call(call=RoomCall(room_name="f", room_url="wss://far/rooms/f", token="theirs"))
+        relayed = await parts.call(relay=object())
+        for sid in (mine, theirs, relayed):
+            await within(5, _ready(parts, sid))
+        await parts.journal.flush()
+    fresh = returning()
+    async with dispatching(tmp_path, fresh) as parts:
+        for sid in (mine, theirs):
+            record = await within(5, _ready(parts, sid))
+            assert (record.generation, record.restarts, record.takeovers) == (2, 1, 1)
+            assert record.last_exit.reason == "front_lost"
+        assert parts.registry.record(relayed).exit.reason == "front_lost"
+        tokens = {spec.session_id: spec.token for spec, _ in fresh.placed}
+        assert tokens == {mine: "token-of-chat-for-r", theirs: "theirs"}
+        assert await parts.dispatcher.call("/chat", CALL, webhook_id="w1") == Duplicate(mine)  # type: ignore[arg-type]
+        (told,) = [event for event in parts.registry.feed.after(0) if event.kind == "server.resumed"]
+        assert (told.data["sessions"], told.data["lost"]) == (2, 1)
+        assert "without being stopped" in told.data["reason"]
+
+
+@pytest.mark.asyncio
+async def test_what_was_drained_comes_back_and_what_had_ended_or_was_stopped_does_not(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, returning()) as parts:
+        drained = await parts.call(call=RoomCall(room_name="f", room_url="wss://far/rooms/f", token="theirs"))
+        crashing, over, stopped = [await parts.call() for _ in range(3)]
+        for sid in (drained, crashing, over, stopped):
+            await within(5, _ready(parts, sid))
+        parts.placement.exit(over, ExitReason.FINISHED)  # type: ignore[arg-type]
+        await within(5, parts.registry.wait(over, until="exited", timeout_s=None))
+        await parts.dispatcher.stop(stopped)
+        parts.dispatcher.draining = True
+        parts.placement.exit(crashing, ExitReason.SIGNAL)  # type: ignore[arg-type]
+        await within(5, parts.registry.wait(crashing, until="exited", timeout_s=None))
+        await parts.dispatcher.drain(1.0)
+        await parts.dispatcher.aclose(settle_s=5.0)
+    fresh = returning()
+    async with dispatching(tmp_path, fresh) as parts:
+        for sid in (drained, crashing):
+            assert (await within(5, _ready(parts, sid))).takeovers == 0
+        assert {spec.session_id for spec, _ in fresh.placed} == {drained, crashing}
+        assert next(spec.token for spec, _ in fresh.placed if spec.session_id == drained) == "theirs"
+        assert parts.registry.record(over).exit.reason == "finished"
+        assert parts.registry.record(stopped).exit.reason == "stopped"
+        await parts.journal.flush()
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_does_not_resume_settles_what_was_drained_for_good(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, returning()) as parts:
+        sid = await parts.call(call=RoomCall(room_name="f", room_url="wss://far/rooms/f", token="theirs"))
+        await within(5, _ready(parts, sid))
+        await parts.dispatcher.drain(1.0)
+        await parts.dispatcher.aclose(settle_s=5.0)
+    for resumes in (False, True):
+        fresh = returning()
+        async with dispatching(tmp_path, fresh, resume=resumes) as parts:
+            record = parts.registry.record(sid)
+            assert (record.exit.reason, record.is_due, fresh.placed) == ("drained", False, [])
+            await parts.journal.flush()
+    assert b"theirs" not in (tmp_path / "j").read_bytes()
+
+
+@pytest.mark.asyncio
+async def test_more_drained_sessions_than_the_history_holds_all_come_back(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, returning()) as parts:
+        sids = [await parts.call() for _ in range(60)]  # the history holds 50
+        for sid in sids:
+            await within(30, _ready(parts, sid))
+        await parts.dispatcher.drain(1.0)
+        await parts.dispatcher.aclose(settle_s=5.0)
+    fresh = returning()
+    async with dispatching(tmp_path, fresh, queue_s=0.1) as parts:
+        for sid in sids:
+            await within(60, _ready(parts, sid))
+        assert total(usage_row(parts.registry.record(sid), 0.0) for sid in sids).sessions == 60
+
+
+@pytest.mark.asyncio
+async def test_a_parked_input_does_not_come_back(tmp_path: Path, within: Within) -> None:
+    call = RoomCall(room_name="r", arguments={"a": 1})
+    async with dispatching(tmp_path, returning(), restart_first_s=0, quarantine_deaths=1) as parts:
+        first, second = await parts.call(call=call), await parts.call(call=call)
+        for sid in (first, second):
+            await within(5, _ready(parts, sid))
+        parts.placement.exit(first, ExitReason.SIGNAL)  # type: ignore[arg-type]
+        await within(5, parts.registry.wait(first, until="exited", timeout_s=None))
+        await parts.journal.flush()
+    async with dispatching(tmp_path, returning(), quarantine_deaths=1) as parts:
+        record = await within(5, parts.registry.wait(second, until="exited", timeout_s=None))
+        assert record.exit.reason == "quarantined"
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_takes_the_server_down_each_time_is_given_up(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, returning()) as parts:
+        sid = await parts.call()
+        await within(5, _ready(parts, sid))
+        await parts.journal.flush()
+    for _ in range(2):
+        async with dispatching(tmp_path, returning(), restart_intensity=2) as parts:
+            await within(5, _ready(parts, sid))
+            await parts.journal.flush()
+    async with dispatching(tmp_path, returning(), restart_intensity=2) as parts:
+        exit = parts.registry.record(sid).exit
+        assert exit.reason == "front_lost"
+        assert "given up after 2 deaths of the server" in exit.message
+
+
+@pytest.mark.asyncio
+async def test_sessions_of_a_bundle_that_is_broken_now_wait_until_it_is_mended(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, returning()) as parts:
+        sid = await parts.call()
+        await within(5, _ready(parts, sid))
+        await parts.dispatcher.drain(1.0)
+        await parts.dispatcher.aclose(settle_s=5.0)
+    broken = returning()
+    broken.listed_bundles = [BundleInfo(name="demo", source="demo.py", generation=0, state="failed")]
+    broken.refuse = EndpointNotFound("no agent at /chat")
+    async with dispatching(tmp_path, broken) as parts:
+        while not parts.dispatcher.launcher.queued:
+            await asyncio.sleep(0)
+        assert parts.registry.record(sid).exit is None
+        broken.refuse, broken.listed_bundles = None, []
+        parts.dispatcher.launcher.bundles_changed()
+        await within(5, _ready(parts, sid))
 
 
 # ---- restarts, turns, parked inputs

@@ -129,7 +129,7 @@ async def test_a_signal_ends_an_idle_server_in_under_a_second(
     assert not (tmp_path / "state" / "server.json").exists()
 
 
-async def test_a_killed_server_runs_again_what_it_had_accepted_and_closes_what_died(
+async def test_a_killed_server_runs_again_what_it_had_accepted_and_what_was_ready(
     tmp_path: Path, agents: Path
 ) -> None:
     async with running(tmp_path) as one:
@@ -145,12 +145,19 @@ async def test_a_killed_server_runs_again_what_it_had_accepted_and_closes_what_d
     async with running(tmp_path) as one:
         again = await one.worker(accepted)
         assert (again["state"], again["identity"], again["exit"]) == ("starting", "slow", None)
-        lost = await one.worker(ready)
-        assert (lost["state"], lost["exit"]["reason"]) == ("exited", "front_lost")
+        async with asyncio.timeout(20 * PATIENCE):
+            while (back := await one.worker(ready))["state"] != "ready":
+                await asyncio.sleep(0.02)
+        assert (back["exit"], back["restarts"], back["restart"]["last_exit"]["reason"]) == (
+            None,
+            1,
+            "front_lost",
+        )
+        assert back["pid"] != pid
         listed = (await one.ask("GET", "/workers?all=1")).json["workers"]
         assert {worker["id"] for worker in listed} == {accepted, ready}
         assert await one.call("/slow", **key) == accepted
-        assert len((await one.ask("GET", "/workers")).json["workers"]) == 1
+        assert len((await one.ask("GET", "/workers")).json["workers"]) == 2
         code, _ = await one.end(signal.SIGTERM)
         assert code == 0
 

@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import PATIENCE
 from tests.front.test_server_process import BUNDLE, ROOT, Process
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -47,7 +47,7 @@ class Tree(Process):
         def found() -> list[dict[str, Any]]:
             return [line for line in self.log[after:] if event in line["event"]]
 
-        async with asyncio.timeout(40 * PATIENCE), self.told:
+        async with asyncio.timeout(20 * PATIENCE), self.told:
             await self.told.wait_for(found)
         return found()[0]
 
@@ -95,6 +95,7 @@ async def tree(
     reading = asyncio.create_task(_read(one))
     try:
         one.url = (await one.until("server.started"))["url"]
+        await one.until("server.loaded")
         yield one
     finally:
         if process.returncode is None:

@@ -120,7 +120,7 @@ def test_a_save_moves_the_agent_to_the_new_code_and_a_killed_server_brings_it_ba
 
     about = json.loads((user.folder / ".bulkhead" / "server.json").read_text())
     os.kill(about["pid"], signal.SIGKILL)
-    server.read_until("the server was started again · chatbot joins anew")
+    server.read_until(r"✗ the server was killed by signal 9: 1 session is started again")
     server.read_until(r"● /chat chatbot")
     assert "third, question 3" in user.run("chat", "--room=r", input="hello\n").stdout
     assert "The path does not have this method" not in "\n".join(server.lines)

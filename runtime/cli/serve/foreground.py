@@ -56,6 +56,7 @@ class Foreground:
         keys: What a key does, by character; used on a terminal only.
         footer: The line below the table.
         show_prints: Show what agents print.
+        is_fresh: Sessions of earlier runs are not started again: the command calls what it wants.
 
     Attributes:
         after_look: Called with the server's answer each time the table was asked for.
@@ -70,8 +71,10 @@ class Foreground:
         keys: Mapping[str, Key] | None = None,
         footer: str = "",
         show_prints: bool = True,
+        is_fresh: bool = False,
     ) -> None:
-        self.server = ServerProcess(flags, sources, config, self._hear)
+        env = {"BULKHEAD_INTERNAL_FRESH": "1"} if is_fresh else {}
+        self.server = ServerProcess(flags, sources, config, self._hear, env=env)
         self.rows: list[Row] = []
         self.server_log = ServerLog(show_prints=show_prints)
         self.after_look: Callable[[Mapping[str, Any]], None] = lambda _: None

@@ -58,6 +58,11 @@ class ServerLog:
             told = self._crash(line)
         elif event == "session.restarting":
             told = self._restart(line)
+        elif event == "server.was_lost":
+            told = [(f"  ✗ {line.get('detail')}", "red")]
+        elif event == "sessions.resumed":
+            count = line.get("sessions")
+            told = [(f"  ↻ {count} of the last run {'is' if count == 1 else 'are'} started again", "cyan")]
         elif event == "bundle.loaded":
             told = self._loaded(line)
         elif event == "bundle.failed":
@@ -75,6 +80,8 @@ class ServerLog:
         if line.get("level") not in _LOUD or session in self._told_ends:
             return []
         self._told_ends.append(session)
+        if line.get("reason") == "front_lost":
+            return []  # that the server was lost is told once, with how many went with it
         why = line.get("detail") or _PLACE.sub("", str(line.get("message") or "")) or line.get("reason")
         who = f"{line.get('identity')} in {line.get('room')}"
         after_s = float(line.get("duration_s") or 0.0)
@@ -83,7 +90,7 @@ class ServerLog:
     def _crash(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What a crash teaches; the line that it happened was told already."""
         session, told = str(line.get("session_id")), []
-        if session in self._told_crashes:
+        if session in self._told_crashes or line.get("reason") == "front_lost":
             return []  # a crash loop is told once
         self._told_crashes.append(session)
         if where := line.get("where"):
