@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import InvalidTransition
 from runtime.sdk.room.requirements import RequiredToolkit, Requirement, install
+from runtime.sdk.tools.keywords import refuse_unknown
 from runtime.sdk.tools.room_tool import bind_toolkit
 from runtime.sdk.tools.toolkit import ToolContext, Toolkit
 
@@ -24,6 +25,9 @@ class Agent:
         description: For people and models.
         requires: What must be in the room before it starts.
         labels: Texts to find it by; ``annotations`` is the newer word for the same.
+
+    Raises:
+        TypeError: An argument that no release of MeshAgent's SDK has; with the nearest name.
     """
 
     _is_constructed = False
@@ -37,7 +41,9 @@ class Agent:
         requires: Sequence[Requirement] | None = None,
         labels: Sequence[str] | None = None,
         annotations: Sequence[str] | Mapping[str, str] | None = None,
+        **newer: Any,
     ) -> None:
+        refuse_unknown(self, Agent.__init__, newer, elsewhere=("skill_dirs", "skills_dirs"))
         self._is_constructed = True
         self._name = name
         self._title = title

@@ -16,6 +16,7 @@ from runtime.errors import RoomError, RuntimeServiceError
 from runtime.sdk.agent import SingleRoomAgent
 from runtime.sdk.room.requirements import RequiredToolkit, Requirement
 from runtime.sdk.task_context import TaskContext
+from runtime.sdk.tools.keywords import refuse_unknown
 from runtime.sdk.tools.remote_toolkit import RemoteToolkit, end_of_work, must_go_on, participant_of
 from runtime.sdk.tools.response import ensure_content, plain_value
 from runtime.sdk.tools.schema import Schema
@@ -42,14 +43,16 @@ class TaskRunner(SingleRoomAgent):
         description: For people and models.
         requires: What must be in the room before it starts.
         supports_tools: Callers may lend it toolkits; they are in ``context.toolkits``.
-        input_schema: JSON Schema of the arguments; any object when None.
-        output_schema: JSON Schema of the answer; anything when None.
+        input_schema: JSON Schema of the arguments, or a class that has one: a pydantic model, a dataclass, a
+            TypedDict.  Any object when None.  ``ask`` gets a dict in any case.
+        output_schema: The same of the answer, which may be an object of the class; anything when None.
         labels: Texts to find it by; ``annotations`` is the newer word for the same.
         toolkits: Its own toolkits, in ``context.toolkits`` of each task.
         max_task_count: Tasks at once; more are answered with an error.
 
     Raises:
         ConfigError: A schema is not a schema.
+        TypeError: A schema is neither JSON Schema nor a class that has one, or an argument is unknown.
     """
 
     def __init__(
@@ -60,13 +63,15 @@ class TaskRunner(SingleRoomAgent):
         description: str | None = None,
         requires: Sequence[Requirement] | None = None,
         supports_tools: bool | None = None,
-        input_schema: Mapping[str, Any] | None = None,
-        output_schema: Mapping[str, Any] | None = None,
+        input_schema: Mapping[str, Any] | type[Any] | None = None,
+        output_schema: Mapping[str, Any] | type[Any] | None = None,
         labels: Sequence[str] | None = None,
         annotations: Sequence[str] | Mapping[str, str] | None = None,
         toolkits: Sequence[Toolkit] | None = None,
         max_task_count: int = MAX_TASK_COUNT,
+        **newer: Any,
     ) -> None:
+        refuse_unknown(self, TaskRunner.__init__, newer)
         super().__init__(
             name=name,
             title=title,

@@ -24,7 +24,17 @@ from runtime.sdk.room.client import RoomClient
 from runtime.sdk.room.messaging import RoomMessage
 from runtime.sdk.room.participant import Participant
 from runtime.sdk.room.requirements import Requirement
+from runtime.sdk.tools.function_tool import Hosted, toolkits_of
+from runtime.sdk.tools.keywords import refuse_unknown
 from runtime.sdk.tools.toolkit import ToolContext, Toolkit
+
+_NEWER = frozenset(
+    {
+        *("decision_options", "skill_dirs", "skills_dirs"),
+        *("thread_dir", "thread_name_rules", "threading_mode"),
+    }
+)
+"""What some release of MeshAgent's ChatBot takes beyond."""
 
 MAX_THREADS = 64
 MAX_TEXT_CHARS = 32_000
@@ -43,9 +53,11 @@ class ChatBot(SingleRoomAgent):
         name: As of every agent; so are ``title``, ``description``, ``labels`` and ``annotations``.
         requires: As of every agent; the model may call the tools of the toolkits among them.
         llm_adapter: The model; None is an `OpenAIResponsesAdapter`.
+        model: Which model that asks, such as ``"gpt-5.1"``; an adapter of one's own is given it itself.
         tool_adapter: Turns tool results into text; the adapter does it without one.
         toolkits: Tools of its own.
-        rules: What the model is told about how to answer.
+        tools: The same, as they are written: functions with type hints, tools, toolkits.
+        rules: What the model is told about how to answer; ``instructions`` come before them.
         client_rules: More rules for people whose participant attribute ``client`` is the key.
         auto_greet_message: What it says first in an empty thread.
         auto_greet_prompt: The same, but made by the model from this prompt.
@@ -54,6 +66,9 @@ class ChatBot(SingleRoomAgent):
         always_reply: Reply to every message, however many people there are.
         max_threads: Threads open at once; for another the longest idle is closed, or it is refused.
         newer: Arguments of newer MeshAgent versions that have no effect here (named in the log).
+
+    Raises:
+        TypeError: An argument that no release knows, or one of another type; says what to write.
     """
 
     def __init__(
@@ -64,9 +79,12 @@ class ChatBot(SingleRoomAgent):
         description: str | None = None,
         requires: Sequence[Requirement] | None = None,
         llm_adapter: LLMAdapter | None = None,
+        model: str | None = None,
         tool_adapter: Any = None,
         toolkits: Sequence[Toolkit] | None = None,
-        rules: Sequence[str] | None = None,
+        tools: Sequence[Hosted] | None = None,
+        instructions: str | Sequence[str] | None = None,
+        rules: str | Sequence[str] | None = None,
         client_rules: Mapping[str, Sequence[str]] | None = None,
         auto_greet_message: str | None = None,
         auto_greet_prompt: str | None = None,
@@ -78,6 +96,7 @@ class ChatBot(SingleRoomAgent):
         max_threads: int = MAX_THREADS,
         **newer: Any,
     ) -> None:
+        refuse_unknown(self, ChatBot.__init__, newer, elsewhere=_NEWER)
         super().__init__(
             name=name,
             title=title,
@@ -86,10 +105,10 @@ class ChatBot(SingleRoomAgent):
             labels=labels,
             annotations=annotations,
         )
-        self.llm_adapter = llm_adapter if llm_adapter is not None else OpenAIResponsesAdapter()
+        self.llm_adapter = _adapter(llm_adapter, model)
         self.tool_adapter = tool_adapter
-        self.toolkits = list(toolkits or ())
-        self.rules = list(rules or ())
+        self.toolkits = [*(toolkits or ()), *toolkits_of(tools or (), name=name or "tools")]
+        self.rules = [*_texts("instructions", instructions), *_texts("rules", rules)]
         self.client_rules = {client: list(more) for client, more in (client_rules or {}).items()}
         self._auto_greet_message = auto_greet_message
         self._auto_greet_prompt = auto_greet_prompt
@@ -99,8 +118,6 @@ class ChatBot(SingleRoomAgent):
         self._max_threads = max_threads
         self._threads: dict[str, ChatThread] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        if newer:
-            _log.info("%s ignores %s", type(self).__name__, ", ".join(sorted(newer)))
 
     @property
     def participant_name(self) -> str:
@@ -272,3 +289,24 @@ class ChatBot(SingleRoomAgent):
             self.room.messaging.send_message_nowait(to=participant, type=type, message=message)
         except RoomError as error:
             _log.warning("%s could not be told: %s", participant.name, error)
+
+
+def _adapter(adapter: LLMAdapter | None, model: str | None) -> LLMAdapter:
+    if model is not None and not isinstance(model, str):
+        raise TypeError(f'model is of type {type(model).__name__}; write model="gpt-5.1", or llm_adapter=…')
+    if adapter is None:
+        return OpenAIResponsesAdapter(model)
+    if model is not None:
+        raise TypeError(
+            "llm_adapter and model are both given: give the model to the adapter, "
+            f"llm_adapter={type(adapter).__name__}(model={model!r})"
+        )
+    return adapter
+
+
+def _texts(name: str, given: str | Sequence[str] | None) -> list[str]:
+    texts = [given] if isinstance(given, str) else list(given or ())
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{name} has {text!r} in it, of type {type(text).__name__}; write texts")
+    return texts

@@ -28,12 +28,23 @@ from runtime.sdk.llm.adapter import EventHandler, LLMAdapter
 from runtime.sdk.llm.catalog import ToolCatalog, output_text
 from runtime.sdk.llm.openai_model import OpenAIModel, is_configured, preload
 from runtime.sdk.meter import meter
+from runtime.sdk.tools.keywords import refuse_unknown
 from runtime.sdk.tools.toolkit import ToolContext
 
 if TYPE_CHECKING:
     from runtime.sdk.room.client import RoomClient
     from runtime.sdk.room.participant import Participant
     from runtime.sdk.tools.toolkit import Toolkit
+
+_NEWER = frozenset(
+    {
+        *("allowed_models", "annotations", "api_key", "base_url", "capabilities", "compaction_threshold"),
+        *("context_management", "description", "friendly_name", "images_dataset", "max_output_tokens"),
+        *("max_retries", "max_tool_call_length", "max_tool_call_lines", "tool_search", "user_agent"),
+        *("websocket_timeout",),
+    }
+)
+"""What some release of MeshAgent's adapter takes beyond."""
 
 MODEL_VARIABLE = "OPENAI_MODEL"
 MAX_ROUNDS = 12
@@ -60,6 +71,9 @@ class OpenAIResponsesAdapter(LLMAdapter):
         provider: Accepted and unused, as are ``log_requests``, ``mode`` and what MeshAgent's adapter may
             take beyond.
         backend: The model itself, for tests and for other providers.
+
+    Raises:
+        TypeError: An argument that no release of MeshAgent's adapter has.
     """
 
     def __init__(
@@ -76,8 +90,9 @@ class OpenAIResponsesAdapter(LLMAdapter):
         log_requests: bool = False,
         mode: str | None = None,
         backend: Model | None = None,
-        **kwargs: Any,
+        **newer: Any,
     ) -> None:
+        refuse_unknown(self, OpenAIResponsesAdapter.__init__, newer, elsewhere=_NEWER)
         self._offline = backend is None and client is None and not is_configured()
         if backend is None:
             backend = OfflineModel() if self._offline else OpenAIModel(client)
@@ -93,8 +108,6 @@ class OpenAIResponsesAdapter(LLMAdapter):
         self.usage_handler = usage_handler
         self.usage = Usage(self._model, 0, 0)
         """All that this adapter has used."""
-        if kwargs:
-            _log.warning("OpenAIResponsesAdapter ignores %s", ", ".join(sorted(kwargs)))
 
     def default_model(self) -> str:
         return self._model

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from runtime.sdk.tools.signature import CallSignature
-from runtime.sdk.tools.toolkit import Tool, ToolContext, accepts
+from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit, accepts
+
+Hosted = Callable[..., Any] | Tool | Toolkit
+"""What an author lists as a tool; classes of tools and toolkits among it."""
 
 
 class FunctionTool(Tool):
@@ -91,3 +94,31 @@ def tool(
         )
 
     return make if function is None else make(function)
+
+
+def toolkits_of(given: Sequence[Hosted], *, name: str) -> list[Toolkit]:
+    """The toolkits of what an author lists as tools: functions become tools, tools a toolkit of that name.
+
+    Raises:
+        TypeError: Something else is among them, or no list is given.
+        BundleError: A function whose arguments no schema can describe, or two tools of one name.
+    """
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise TypeError(f"tools is of type {type(given).__name__}; write a list: tools=[look_up]")
+    toolkits: list[Toolkit] = []
+    tools: list[Tool] = []
+    for one in given:
+        is_class = isinstance(one, type) and issubclass(one, Tool | Toolkit)
+        made: Any = cast("Any", one)() if is_class else one
+        if isinstance(made, Toolkit):
+            toolkits.append(made)
+        elif isinstance(made, Tool):
+            tools.append(made)
+        elif callable(made) and not isinstance(made, type):
+            tools.append(tool(made))
+        else:
+            raise TypeError(
+                f"tools has {made!r:.80} in it, of type {type(made).__name__}; "
+                "write functions with type hints, tools or toolkits"
+            )
+    return [*toolkits, *([Toolkit(name=name, tools=tools)] if tools else ())]

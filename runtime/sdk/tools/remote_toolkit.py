@@ -50,8 +50,10 @@ class RemoteToolkit(Toolkit):
         public: bool = True,
         annotations: Mapping[str, str] | None = None,
         max_call_count: int = MAX_CALL_COUNT,
+        **newer: Any,
     ) -> None:
         super().__init__(
+            **newer,
             name=name or "",
             tools=tools,
             title=title,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
+
 from runtime.sdk.room.room_exception import RoomException
 from runtime.wire.content import (
     BinaryContent,
@@ -44,9 +46,9 @@ CONTENT_CLASSES: tuple[type, ...] = (
 def ensure_content(value: Any) -> Content:
     """The content for what a tool returned.
 
-    A content is passed through, a text becomes text, None empty, a dict JSON; a dataclass or a
-    pydantic model JSON of its fields; a list, number or truth value ``{"result": value}``, because
-    every client expects an object.
+    A content is passed through, a text becomes text, None empty, a dict JSON; a dataclass, a
+    msgspec Struct or a pydantic model JSON of its fields; a list, number or truth value
+    ``{"result": value}``, because every client expects an object.
 
     Raises:
         RoomException: The value is of none of these kinds.
@@ -65,6 +67,8 @@ def ensure_content(value: Any) -> Content:
         return passed
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return JsonContent(dataclasses.asdict(value))
+    if isinstance(value, msgspec.Struct):
+        return JsonContent(msgspec.to_builtins(value))
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return JsonContent(dump(mode="json"))

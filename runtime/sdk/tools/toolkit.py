@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import BundleError, ToolNotFound
 from runtime.sdk.room.participant import Participant
 from runtime.sdk.room.room_exception import RoomException
+from runtime.sdk.tools.keywords import refuse_unknown
 from runtime.sdk.tools.response import ensure_content
 from runtime.sdk.tools.schema import Schema
 from runtime.sdk.tools.signature import ANY_OBJECT, CallSignature
@@ -17,6 +18,10 @@ from runtime.wire.content import Content
 
 if TYPE_CHECKING:
     from runtime.sdk.room.client import RoomClient
+
+_NEWER_OF_TOOLS = frozenset({"input_spec", "output_schema", "output_spec", "pricing"})
+_NEWER_OF_TOOLKITS = frozenset({"client_options", "hidden", "room", "trace_tool_calls", "validation_mode"})
+"""What some release of MeshAgent's classes takes beyond."""
 
 
 class ToolContext:
@@ -69,7 +74,8 @@ class Tool:
 
     Args:
         name: Unique in its toolkit.
-        input_schema: JSON Schema of the arguments; they are checked before ``execute`` is called.
+        input_schema: JSON Schema of the arguments, or a class that has one (a pydantic model, a dataclass);
+            they are checked before ``execute`` is called.
         title: For people.
         description: For people and models: what it does and when to use it.
         rules: Texts that an agent using the tool adds to its own rules.
@@ -82,7 +88,7 @@ class Tool:
     name: str = ""
     title: str | None = None
     description: str | None = None
-    input_schema: Mapping[str, Any] | None = None
+    input_schema: Mapping[str, Any] | type[Any] | None = None
     rules: Sequence[str] = ()
     thumbnail_url: str | None = None
     defs: Mapping[str, Any] | None = None
@@ -99,7 +105,7 @@ class Tool:
         self,
         *,
         name: str | None = None,
-        input_schema: Mapping[str, Any] | None = None,
+        input_schema: Mapping[str, Any] | type[Any] | None = None,
         title: str | None = None,
         description: str | None = None,
         rules: Sequence[str] | None = None,
@@ -107,8 +113,9 @@ class Tool:
         defs: Mapping[str, Any] | None = None,
         supports_context: bool | None = None,
         strict: bool | None = None,
-        **_newer: Any,
+        **newer: Any,
     ) -> None:
+        refuse_unknown(self, Tool.__init__, newer, elsewhere=_NEWER_OF_TOOLS)
         given = {
             "name": name,
             "input_schema": input_schema,
@@ -214,7 +221,9 @@ class Toolkit:
         thumbnail_url: str | None = None,
         public: bool = True,
         annotations: Mapping[str, str] | None = None,
+        **newer: Any,
     ) -> None:
+        refuse_unknown(self, Toolkit.__init__, newer, elsewhere=_NEWER_OF_TOOLKITS)
         self._is_constructed = True
         self.name = name
         self.title = title or name
