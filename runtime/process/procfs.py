@@ -20,6 +20,8 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 _READ_BYTES: Final = 65536
 _PIECE_BYTES: Final = 2048
+_MOST_PAGES: Final = (1 << 30) // _PAGE
+_ALONE: Final = 0x81
 _MOST_MEMBERS: Final = 20_000  # a bound for one walk, far above what a tree may have
 
 
@@ -151,6 +153,28 @@ def owned(pid: int) -> tuple[int, int]:
         if line.startswith((b"Private_Clean:", b"Private_Dirty:", b"SwapPss:")):
             uss += int(line.split()[1]) * 1024
     return pss, uss
+
+
+def copied(pid: int, origin: int) -> int:
+    """Memory of a process, in bytes, that was shared with the one it was forked from until one of them wrote
+    to it; 0 when one of the two is gone.  A gigabyte of it is looked at, which costs a few milliseconds."""
+    pages, left = 0, _MOST_PAGES
+    try:
+        with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
+            for line in read(f"/proc/{origin}/maps").splitlines():
+                fields = line.split(None, 2)
+                if len(fields) < 3 or not fields[1].startswith(b"rw-p"):
+                    continue
+                start, end = (int(part, 16) // _PAGE for part in fields[0].split(b"-"))
+                count = min(end - start, left)
+                left -= count
+                pagemap.seek(8 * start)
+                entries = pagemap.read(8 * count) or b""
+                # The last byte of an entry: there, and mapped by nobody else.
+                pages += entries[7::8].count(_ALONE)
+    except (OSError, ValueError, OverflowError):
+        return 0
+    return pages * _PAGE
 
 
 def fds(pid: int) -> int:

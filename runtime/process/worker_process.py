@@ -17,7 +17,7 @@ from runtime.process.channel import Channel
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
 from runtime.process.plumbing import INSISTING_SIGNAL, STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
-from runtime.process.procfs import final_cpu_s
+from runtime.process.procfs import copied, final_cpu_s
 from runtime.process.traffic import Traffic
 from runtime.process.zygote_client import Command, ZygoteClient
 from runtime.session.crash import LoadedCode
@@ -61,6 +61,7 @@ class WorkerProcess:
         self._waiting: list[control.FromWorker] = []
         self.traffic = Traffic()
         self.code: LoadedCode | None = None
+        self._forked_from = 0
         self._pipe_error: ProtocolError | None = None
         self.pipe_ended = False
         self._logs = LogPipe(
@@ -82,7 +83,9 @@ class WorkerProcess:
         except BaseException:
             plumbing.close()
             raise
-        return await cls._connected(process, plumbing, settings)
+        worker = await cls._connected(process, plumbing, settings)
+        worker._forked_from = zygote.pid
+        return worker
 
     @classmethod
     async def once(cls, command: Command, settings: SupervisorSettings) -> WorkerProcess:
@@ -131,6 +134,13 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def copied_bytes(self) -> int:
+        """Memory that it was forked with and has alone since it wrote to it, if only counts of references.
+
+        0 for a fresh interpreter, and when its zygote is gone.
+        """
+        return copied(self.pid, self._forked_from) if self._forked_from else 0
 
     @property
     def lines_dropped(self) -> int:

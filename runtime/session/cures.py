@@ -126,6 +126,10 @@ _BLOCKING: Final = {
 """What blocks, by how it is written, and what to write instead."""
 
 
+COPIES: Final = "copies of what was made while its program was imported"
+"""Stands in what is said of a session that has much memory of its own by reading."""
+
+
 def sentence_for(case: Case) -> str:
     """What happened, for people."""
     if _came_while_waiting(case):
@@ -153,6 +157,11 @@ def cure_for(case: Case) -> str:
     """What to do about it."""
     if _came_while_waiting(case):
         return "Look for who sent it (kill, pkill); if nobody did, a native package's own thread is broken."
+    if COPIES in case.said:
+        return (
+            "No leak: reading a Python object writes to it (its count of references), which copies its page. "
+            "Keep large data in arrays, bytes or a file (numpy, mmap, SQLite), or raise Limits(memory=…)."
+        )
     if case.reason.row.by_source:
         for written, instead in _BLOCKING.items():
             if written in case.source:

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
+from runtime.session.cures import COPIES
 from runtime.session.events import Exited, Warned
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
@@ -295,3 +296,38 @@ async def test_a_bundle_whose_limits_cannot_be_read_is_served_with_the_servers(n
     await node.start()
     (endpoint,) = node.placement.endpoints()
     assert (endpoint.state, endpoint.limits.plain()) == ("ready", {})
+
+
+READS = """
+    DATA = [str(number) * 3 for number in range(1_000_000)]
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.read())
+        async def read(self):
+            held = []
+            while True:
+                for start in range(0, len(DATA), 5_000):
+                    {what}
+                    await asyncio.sleep(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "is_copied"),
+    [
+        ("[(text, text) for text in DATA[start : start + 5_000]]", True),
+        ("held.append(b'x' * (1 << 20))", False),
+    ],
+    ids=["read", "leak"],
+)
+async def test_memory_that_came_by_reading_what_the_import_made_is_no_leak(
+    node: Any, what: str, is_copied: bool
+) -> None:
+    node.write("x.py", READS.format(what=what))
+    await node.start()
+    ended = await node.exited(await node.call("/x", limits=Limits(memory="40MiB")))
+    assert ended.exit.reason is ExitReason.MEMORY
+    assert (COPIES in ended.exit.message) is is_copied, ended.exit.message
+    assert ended.report is not None
+    assert ended.report.cure.startswith("No leak") is is_copied

@@ -13,6 +13,7 @@ from runtime.process.brake import Brake, give_way
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
 from runtime.process.worker_process import WorkerProcess
+from runtime.session.cures import COPIES
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.native import waits_in_python
 from runtime.session.spec import Limits
@@ -47,6 +48,10 @@ class Alarm:
     tasks: Callable[[list[TaskTrace]], None]
 
 
+_COPIED_SHARE = 0.4
+"""Of a limit: above this, copies of inherited memory are told as the reason."""
+
+
 class Guard:
     """The eyes on one worker: budget, pulse and meter share each look.
 
@@ -73,6 +78,7 @@ class Guard:
         self._phase = phase
         self._alarm = alarm
         self._budget = Budget(limits, now)
+        self._memory_bytes = limits.plain().get("memory_bytes", 0)
         self._hang_detector = HangDetector(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
         self._paused: list[Member] = []
         self._frozen = False
@@ -101,12 +107,12 @@ class Guard:
         for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
             match finding:
                 case NearLimit():
-                    self._alarm.warn(finding.reason.value, finding.message, "")
+                    self._alarm.warn(finding.reason.value, self._told(finding), "")
                 case Excess():
                     if finding.reason is ExitReason.PIDS:
                         stays_stopped = True
                         give_way(self._worker.pid, use.members)
-                    self._alarm.exceed(finding.reason, finding.message)
+                    self._alarm.exceed(finding.reason, self._told(finding))
                 case Pause():
                     stays_stopped = True
                     self._pause(use.members, finding.for_s, freeze=brake is None or not brake.pulled)
@@ -120,6 +126,15 @@ class Guard:
         else:
             self._listen(use.members[0], now)
         return min(self._budget.next_s, self._hang_detector.next_s)
+
+    def _told(self, finding: NearLimit | Excess) -> str:
+        """What it says, and of memory whether most of it came from reading what the import had made."""
+        if finding.reason is not ExitReason.MEMORY:
+            return finding.message
+        copied_bytes = self._worker.copied_bytes()
+        if copied_bytes < _COPIED_SHARE * self._memory_bytes:
+            return finding.message
+        return f"{finding.message}; {copied_bytes >> 20} MiB of it are {COPIES}"
 
     def _weighed(self, use: TreeUse) -> TreeUse:
         """With what belongs to it; of many processes that is had in a thread, and known at a later look.
