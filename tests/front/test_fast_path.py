@@ -29,14 +29,18 @@ async def _ask(app: Any, path: str, pieces: list[bytes], headers: dict[str, str]
         for number, piece in enumerate(pieces)
     ]
     sent: list[dict[str, Any]] = []
+    answered = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
         if not waiting:
-            await asyncio.Event().wait()  # the client stays
+            await answered.wait()  # the client stays as long as it is not answered; then servers say so
+            return {"type": "http.disconnect"}
         return waiting.pop(0)
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            answered.set()
 
     given = {"host": "localhost", "x-request-id": "req_1", **headers}
     given.setdefault("content-length", str(sum(map(len, pieces))))
