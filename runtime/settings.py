@@ -147,6 +147,7 @@ class SupervisorSettings:
     heartbeat_s: float = knob(1.0, "period of a worker's heartbeat", minimum=0.1)
     hang_warn_s: float = knob(2.0, "silence of a worker after which its stacks are taken", minimum=0.2)
     hang_kill_s: float = knob(10.0, "silence of a worker after which it is killed; 0: never", minimum=0)
+    stopped_kill_s: float = knob(60.0, "time a foreign signal may keep a session stopped; 0: ever", minimum=0)
     max_frame_bytes: int = knob(8 << 20, "largest frame on a control pipe", minimum=65536)
     record: bool = knob(
         False,

@@ -106,6 +106,7 @@ class Vitals:
         at: Monotonic seconds of the measurement.
         pss_bytes: Memory with shared pages divided among those who share them; 0 when it was never read.
         lag_ms: How late the worker's event loop ran its last heartbeat.
+        note: What keeps it from going on, for people; empty when nothing does.
         last_heartbeat: Seconds since the epoch; None before the first.
     """
 
@@ -116,6 +117,7 @@ class Vitals:
     threads: int = 0
     children: int = 0
     lag_ms: float | None = None
+    note: str = ""
     last_heartbeat: float | None = None
     at: float = 0.0
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -232,6 +233,49 @@ async def test_a_frozen_session_is_not_taken_for_a_hung_one(quick: Any) -> None:
         await quick.until(lambda: len(warnings(quick, session_id)) == 2)
     assert warnings(quick, session_id)[1].message.startswith("answers again after ")
     assert not [e for e in quick.seen if isinstance(e, Exited)]
+
+
+async def test_one_that_a_foreign_signal_stops_is_told_at_once_and_ended_after_a_while(
+    make_node: Callable[..., Any],
+) -> None:
+    node = make_node(heartbeat_s=0.1, hang_warn_s=60, hang_kill_s=60, stopped_kill_s=1.0)
+    node.write("bundle.py", SIBLING)
+    try:
+        await node.start()
+        session_id = await node.ready("/sibling")
+        os.kill(node.pid(session_id), signal.SIGSTOP)
+        async with asyncio.timeout(10 * PATIENCE):
+            await node.until(lambda: warnings(node, session_id))
+            assert "a signal that the server did not send" in warnings(node, session_id)[0].message
+            vitals = node.placement.glance(session_id)
+            assert vitals is not None
+            assert "it is ended after 1 s" in vitals.note
+            await node.until(lambda: [e for e in node.seen if isinstance(e, Exited)])
+        (ended,) = [e for e in node.seen if isinstance(e, Exited)]
+        assert ended.exit.reason is ExitReason.HANG
+        assert ended.exit.message.startswith("stopped from outside for 1.")
+    finally:
+        await node.close()
+
+
+async def test_one_whose_group_an_operator_froze_stays(make_node: Callable[..., Any]) -> None:
+    node = make_node(heartbeat_s=0.1, hang_warn_s=0.3, hang_kill_s=0.6, stopped_kill_s=0.6)
+    node.write("bundle.py", SIBLING)
+    try:
+        await node.start()
+        if node.placement.enforcement().kill != "cgroup":
+            pytest.skip("no cgroup may be made here")
+        session_id = await node.ready("/sibling")
+        (group,) = Path(node.placement.enforcement().group).rglob(f"{session_id}.*")
+        (group / "cgroup.freeze").write_text("1")
+        async with asyncio.timeout(10 * PATIENCE):
+            await node.until(lambda: warnings(node, session_id))
+            assert warnings(node, session_id)[0].message == "is frozen by its cgroup"
+            await asyncio.sleep(2.0)  # well above all deadlines: nothing happens
+            assert not [e for e in node.seen if isinstance(e, Exited)]
+        (group / "cgroup.freeze").write_text("0")
+    finally:
+        await node.close()
 
 
 async def test_a_start_that_awaits_for_ever_is_told_while_its_loop_turns(quick: Any) -> None:

@@ -86,11 +86,12 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
     memory = worker.get("pss_bytes") or worker.get("rss_bytes") or 0
     lag_ms = worker.get("lag_ms")
     end = worker.get("exit") or {}
+    note = str(worker.get("note") or "")
     return {
         "session": str(worker["id"]),
         "identity": str(worker["identity"]),
         "room": str(worker["room"]),
-        "state": str(worker["state"]),
+        "state": str(worker["state"]) + (" (held)" if worker.get("note") else ""),
         "pid": str(worker.get("pid") or "-"),
         "cpu": f"{100 * cpu_s / up_s:.1f} %" if up_s else "-",
         "memory": size(memory) if memory else "-",
@@ -104,5 +105,5 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "generation": str(worker.get("generation", "")),
         "restarts": str(worker.get("restarts", 0)),
         "input": str(worker.get("input") or "-"),
-        "end": str(end.get("reason", "")) + (f": {end['message']}" if end.get("message") else ""),
+        "end": str(end.get("reason", "")) + (f": {end['message']}" if end.get("message") else note),
     }

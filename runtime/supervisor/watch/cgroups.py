@@ -96,6 +96,14 @@ class SessionCgroup:
         self._later(lambda: group.freeze(frozen))
         return True
 
+    def is_frozen(self) -> bool:
+        """Everything in it is frozen, by whoever."""
+        return (
+            self._group is not None
+            and self.is_enclosed
+            and bool(self._group.count("cgroup.events", "frozen"))
+        )
+
     def ended_by_kernel(self) -> str:
         """That the kernel ended processes for want of memory, in words; empty when it did not."""
         if self._group is None or not self._counts_memory:

@@ -79,7 +79,14 @@ class Guard:
         self._alarm = alarm
         self._budget = Budget(limits, now)
         self._memory_bytes = limits.plain().get("memory_bytes", 0)
-        self._hang_detector = HangDetector(warn_s=settings.hang_warn_s, kill_s=settings.hang_kill_s, now=now)
+        self._hang_detector = HangDetector(
+            warn_s=settings.hang_warn_s,
+            kill_s=settings.hang_kill_s,
+            stopped_kill_s=settings.stopped_kill_s,
+            now=now,
+        )
+        self._stopped_kill_s = settings.stopped_kill_s
+        self._frozen_told = False
         self._paused: list[Member] = []
         self._frozen = False
         self._holds = False
@@ -185,6 +192,10 @@ class Guard:
         beat = self._worker.heartbeat()
         beat_at = None if beat is None else beat.at
         silent = self._hang_detector.is_silent(beat_at, now)
+        if silent and self._cgroup.is_frozen():
+            self._is_frozen(now)
+            return
+        self._frozen_told = False
         ran_s, waited_s = procfs.ran_s(main.pid) if silent else (0.0, 0.0)
         pulse = Pulse(beat_at=beat_at, state=main.state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
         for sign in self._hang_detector.look(pulse, now, self._phase()):
@@ -199,10 +210,25 @@ class Guard:
                     self._alarm.tasks([])
                     self._worker.forget_stacks()
                     self._alarm.warn("hang", f"answers again after {sign.silent_s:.1f} s", "")
+        self._instruments.note = self._note() if self._hang_detector.is_stopped else ""
+
+    def _note(self) -> str:
+        """What people are told of a session that somebody else stopped."""
+        note = f"a signal that the server did not send keeps it stopped (kill -CONT {self._worker.pid})"
+        after = f"; it is ended after {self._stopped_kill_s:g} s" if self._stopped_kill_s else ""
+        return f"{note}{after}"
+
+    def _is_frozen(self, now: float) -> None:
+        """An operator froze its cgroup, which is meant, and stays for as long as that."""
+        self._hang_detector.held(now)
+        self._instruments.note = "frozen by its cgroup"
+        if not self._frozen_told:
+            self._frozen_told = True
+            self._alarm.warn("hang", "is frozen by its cgroup", "")
 
     def _late(self, sign: Late) -> None:
         if sign.kind is Silence.STOPPED:
-            self._alarm.warn("hang", f"is {sign.kind.value} for {sign.silent_s:.1f} s", "")
+            self._alarm.warn("hang", f"is {sign.kind.value}: {self._note()}", "")
             return
         self._worker.ask_for_stacks()
         self._late_at, self._telling = self._clock.now(), sign

@@ -5,6 +5,9 @@ only while the worker could have beaten: time in which it was stopped, in which 
 processor, or in which the front itself did not run, does not count.  At the soft deadline somebody should
 take its stacks, at the hard one end it.  What kind of silence it is, its processor time says.
 
+One that a signal keeps stopped, which is not of our sending, is told as soon as it is seen twice, and has a
+time of its own after which it is ended; one that a debugger holds is told at the soft deadline and stays.
+
 Answering is not progress: a worker that beats and yet does not come to the end of its start, or of its stop,
 is told, once; those have deadlines of their own.
 """
@@ -21,6 +24,7 @@ _STARVED_WAITED_PART: Final = 0.5
 _LONGEST_LOOK_S: Final = 1.0
 _SHORTEST_LOOK_S: Final = 0.02
 _AFTER_WARNING_S: Final = 0.5
+_SEEN_AGAIN_S: Final = 0.1
 
 
 class Silence(Enum):
@@ -89,14 +93,18 @@ class HangDetector:
     Args:
         warn_s: The soft deadline.
         kill_s: The hard one; 0 for none.
+        stopped_kill_s: How long a signal may keep it stopped; 0 for ever.
         now: Monotonic seconds at which the worker was given its session.
 
     Attributes:
         next_s: How long the next look may wait.
+        is_stopped: A signal that is not ours keeps it stopped, and that was told.
     """
 
-    def __init__(self, *, warn_s: float, kill_s: float, now: float) -> None:
-        self._warn_s, self._kill_s = warn_s, kill_s
+    def __init__(self, *, warn_s: float, kill_s: float, now: float, stopped_kill_s: float = 0.0) -> None:
+        self._warn_s, self._kill_s, self._stopped_kill_s = warn_s, kill_s, stopped_kill_s
+        self._stopped_looks = 0
+        self.is_stopped = False
         self._began = now
         self._beat_at = now
         self._last: Pulse | None = None
@@ -119,13 +127,14 @@ class HangDetector:
         self._beat_at = max(self._beat_at, now)
         self._last, self._last_at = None, now
         self._excused_s = self._stopped_s = 0.0
+        self._stopped_looks = 0
         self._phase_at = now
 
     def held(self, now: float) -> None:
         """Since the last look we kept it stopped: that is neither its silence nor a stop from outside."""
         self._excused_s += max(0.0, now - self._last_at)
         self._last, self._last_at = None, now
-        self._stopped_s = 0.0
+        self._stopped_s, self._stopped_looks, self.is_stopped = 0.0, 0, False
 
     def look(self, pulse: Pulse, now: float, phase: Phase) -> list[Sign]:
         """Judge a pulse; returns at most one sign of each kind."""
@@ -144,9 +153,18 @@ class HangDetector:
         self.next_s = _LONGEST_LOOK_S
         if phase is not self._phase:
             self._phase, self._phase_at, self._phase_told = phase, now, False
-        if self._stopped_s >= self._warn_s and self._warned is None:
+        self._stopped_looks = self._stopped_looks + 1 if pulse.state == "T" else 0
+        if self._stopped_looks == 1:
+            self._stopped_s, self.next_s = 0.0, _SEEN_AGAIN_S  # it may have been stopped only just now
+        is_told = self._stopped_looks > 1 or self._stopped_s >= self._warn_s
+        if is_told and self._warned is not Silence.STOPPED and phase is not Phase.ENDING:
             self._warned = Silence.STOPPED
             signs.append(Late(Silence.STOPPED, self._stopped_s))
+        self.is_stopped = self._stopped_looks > 1
+        if self.is_stopped and self._stopped_kill_s and phase is not Phase.ENDING:
+            if self._stopped_s >= self._stopped_kill_s:
+                signs.append(Hung(Silence.STOPPED, self._stopped_s))
+            self.next_s = min(self.next_s, max(_SHORTEST_LOOK_S, self._stopped_kill_s - self._stopped_s))
         if phase is Phase.ENDING or pulse.state in ("T", "t"):
             self._too_long(phase, pulse, silent_s, now, signs)
             return signs

@@ -17,6 +17,8 @@ class Instruments:
         self.meter = UseMeter(clock.now())
         self._last: TreeUse | None = None
         self._at = 0.0
+        self.note = ""
+        """What keeps the session from going on, for people; empty when nothing does."""
 
     def take(self, use: TreeUse, now: float) -> None:
         """The tree was measured at `now`, in monotonic seconds."""
@@ -39,6 +41,7 @@ class Instruments:
         now, wall = self._clock.now(), self._clock.wall()
         return Vitals(
             at=self._at,
+            note=self.note,
             cpu_s=round(use.cpu_s, 3),
             rss_bytes=use.rss_bytes,
             pss_bytes=use.pss_bytes or owned_bytes,

@@ -90,6 +90,23 @@ def test_one_that_beats_is_left_alone_and_looked_at_once_a_second() -> None:
     assert who.next_s == 1.0
 
 
+def test_one_that_a_signal_stopped_is_told_at_once_and_ended_after_its_own_time() -> None:
+    who = HangDetector(warn_s=2.0, kill_s=10.0, now=100.0, stopped_kill_s=60.0)
+    (told, hung) = watch(600, state="T", who=who)
+    assert (told[0], told[1].kind) == (0.1, Silence.STOPPED)  # type: ignore[union-attr]
+    assert isinstance(hung[1], Hung)
+    assert hung[1].kind is Silence.STOPPED
+    assert 60.0 <= hung[0] <= 60.2
+
+
+def test_a_stop_that_is_over_before_it_is_seen_twice_is_not_told() -> None:
+    who = HangDetector(warn_s=2.0, kill_s=10.0, now=100.0, stopped_kill_s=60.0)
+    for second in range(20):
+        state = "T" if second % 2 else "S"
+        assert who.look(Pulse(beat_at=100.0 + second, state=state, cpu_s=0.0), 100.0 + second, RUN) == []
+        assert not who.is_stopped
+
+
 @pytest.mark.parametrize("state", ["T", "t"])
 def test_a_frozen_one_is_told_once_and_never_ended(state: str) -> None:
     who = detector()

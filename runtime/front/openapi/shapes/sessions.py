@@ -54,6 +54,7 @@ class Worker(Shape, frozen=True, kw_only=True):
     children: int
     lag_ms: Annotated[float | None, Meta(description="How late the event loop ran its last heartbeat")]
     last_heartbeat: Time | None
+    note: Annotated[str | None, Meta(description="What keeps it from going on, such as a signal")]
     restarts: int
     restart: Restart
     input: Annotated[str | None, Meta(description="Hash of room and arguments, as quarantine names it")]
