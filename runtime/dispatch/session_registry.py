@@ -159,7 +159,7 @@ class SessionRegistry:
             endpoint=record.spec.endpoint,
             reason=str(event.exit.reason),
             delay_s=round(again.delay_s, 3),
-            attempt=again.attempt,
+            restart=again.attempt,
             most=again.most,
         )
         self._tell(
@@ -168,7 +168,7 @@ class SessionRegistry:
             event.at,
             exit=exit_json(event.exit),
             delay_s=round(again.delay_s, 3),
-            attempt=again.attempt,
+            restart=again.attempt,
             most=again.most,
         )
         self._journal.note(record)
@@ -209,7 +209,7 @@ class SessionRegistry:
         _log.warning(  # of the others the placement says this line, which knows more
             "session.exited",
             session_id=session_id,
-            generation=record.generation,
+            attempt=record.generation,
             endpoint=spec.endpoint,
             identity=spec.identity,
             room=spec.room,
@@ -313,7 +313,9 @@ class SessionRegistry:
             "endpoint": spec.endpoint,
             "identity": spec.identity,
             "room": spec.room,
-            "generation": record.generation,
+            "attempt": record.generation,
+            "code_generation": record.code_generation,
+            "generation": record.generation,  # as the attempt was called before
         }
         self._publish(kind, data | more)
 

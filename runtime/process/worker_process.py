@@ -49,6 +49,7 @@ class WorkerProcess:
     Attributes:
         traffic: The last messages on its pipe.
         code: What it runs; None until its bundle says.
+        on_imported: Takes the files that its session imported while it ran.
     """
 
     def __init__(self, process: ProcessHandle, plumbing: Plumbing, settings: SupervisorSettings) -> None:
@@ -62,6 +63,7 @@ class WorkerProcess:
         self.traffic = Traffic()
         self.code: LoadedCode | None = None
         self._forked_from = 0
+        self.on_imported: Callable[[list[str]], None] = lambda _: None
         self._pipe_error: ProtocolError | None = None
         self.pipe_ended = False
         self._logs = LogPipe(

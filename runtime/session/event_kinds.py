@@ -24,7 +24,17 @@ class EventKind:
 
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
-    "session": ("type", "at", "session", "endpoint", "identity", "room", "generation"),
+    "session": (
+        "type",
+        "at",
+        "session",
+        "endpoint",
+        "identity",
+        "room",
+        "attempt",
+        "code_generation",
+        "generation",
+    ),
     "room": ("type", "at", "room", "participant", "role", "detail"),
     "": ("type", "at"),
 }
@@ -39,7 +49,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "session.warned": EventKind("a limit is near, or it does not respond", ("kind", "message")),
     "session.stopping": EventKind("it was asked to stop", ("reason",)),
     "session.restarting": EventKind(
-        "an attempt ended and another one follows", ("exit", "delay_s", "attempt", "most")
+        "an attempt ended and another one follows", ("exit", "delay_s", "restart", "most")
     ),
     "session.exited": EventKind("it is over", ("exit",)),
     "session.crashed": EventKind(

@@ -37,10 +37,15 @@ class Placed(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(SessionEvent):
-    """The session's process exists and has its work."""
+    """The session's process exists and has its work.
+
+    Attributes:
+        code_generation: Which load of its bundle's code it runs; 0 when unknown.
+    """
 
     pid: int
     parked: bool = False
+    code_generation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,7 @@ class Ledger:
                 record.restarts = max(0, event.generation - 1)
             case Started():
                 record.state, record.pid, record.started_at = "starting", event.pid, event.at
+                record.code_generation = event.code_generation
             case Ready():
                 if record.state == "stopping":  # asked to stop while it was starting
                     return None

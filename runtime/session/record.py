@@ -55,6 +55,7 @@ class SessionRecord:
 
     Attributes:
         generation: Which attempt this is, from 1; 0 before the first one was placed.
+        code_generation: Which load of its bundle's code its process runs; 0 before it had one.
         cpu_s: Processor time of the whole process tree; known once it ended.
         restart_at: When the next attempt begins; None unless it waits for one.
         last_exit: How the attempt before this one ended; None for the first.
@@ -86,3 +87,4 @@ class SessionRecord:
     is_due: bool = False
     usage: Usage = field(default_factory=Usage)
     claims: dict[str, int] = field(default_factory=dict)
+    code_generation: int = 0

@@ -267,11 +267,8 @@ class Driver:
             case control.Pong():
                 self._pings.answered(message)
             case control.StatusNow():
-                self._publish(
-                    events.Status(
-                        session_id=self.spec.session_id, at=self._clock.wall(), values=message.values
-                    )
-                )
+                session_id, at = self.spec.session_id, self._clock.wall()
+                self._publish(events.Status(session_id=session_id, at=at, values=message.values))
             case control.Packet():
                 if self._relay is None:
                     self._feed(lc.PipeBroken("a packet for a room connection that it does not have"))
@@ -280,6 +277,9 @@ class Driver:
             case control.RelayClosed():
                 if self._relay is not None:
                     self._relay.from_worker(None)
+            case control.Imported():
+                if self._worker is not None:
+                    self._worker.on_imported(control.paths_of(message.files))
             case control.Hello():
                 pass
 
@@ -314,9 +314,9 @@ class Driver:
         match action:
             case lc.PublishStarted():
                 self._log.info("worker.started", pid=action.pid, parked=action.parked)
-                self._publish(
-                    events.Started(session_id=session_id, at=at, pid=action.pid, parked=action.parked)
-                )
+                code = self._worker.code if self._worker is not None else None
+                started = events.Started(session_id=session_id, at=at, pid=action.pid, parked=action.parked)
+                self._publish(replace(started, code_generation=code.code.generation if code else 0))
             case lc.PublishReady():
                 start_ms = round((self._clock.now() - self._placed_at) * 1000, 3)
                 self._log.info("worker.ready", start_ms=start_ms)

@@ -105,6 +105,12 @@ class StatusNow(_Message, frozen=True, tag="status"):
     values: dict[str, Any]
 
 
+class Imported(_Message, frozen=True, tag="imported"):
+    """The session imported more of its bundle's code; files as in `Described`."""
+
+    files: dict[str, list[str]]
+
+
 class Failed(_Message, frozen=True, tag="failed"):
     """User code raised, or the room could not be entered; the process ends next.
 
@@ -269,7 +275,7 @@ def paths_of(files: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed
-FromWorker = Hello | ReadyNow | Pong | StatusNow | Failed | Exiting | Ended | Packet | RelayClosed
+FromWorker = Hello | ReadyNow | Pong | StatusNow | Imported | Failed | Exiting | Ended | Packet | RelayClosed
 FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

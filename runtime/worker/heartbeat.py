@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from runtime.process.plumbing import Box
 
 
-async def beat_for_ever(box: Box, period_s: float) -> None:
-    """Beat every `period_s` seconds, noting how late the loop was, until cancelled."""
+async def beat_for_ever(box: Box, period_s: float, also: Callable[[], None] = lambda: None) -> None:
+    """Beat every `period_s` seconds, noting how late the loop was, and do something else, until cancelled."""
     due = time.monotonic()
     while True:
         now = time.monotonic()
         box.beat(now, now - due)
+        also()
         due = now + period_s
         await asyncio.sleep(period_s)

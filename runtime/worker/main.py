@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from socket import socket as Socket
@@ -17,7 +18,7 @@ import structlog
 
 from runtime import logs
 from runtime.compat import overlay
-from runtime.errors import ProtocolError
+from runtime.errors import ChannelClosed, ProtocolError
 from runtime.process import child
 from runtime.process.channel import Channel
 from runtime.process.child import Inherited
@@ -29,6 +30,7 @@ from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.heartbeat import beat_for_ever
 from runtime.worker.program import leaving
+from runtime.worker.program.imported import Later
 from runtime.worker.program.main_program import Program
 from runtime.worker.program.outer_loop import OuterLoop
 from runtime.worker.session import Session
@@ -221,7 +223,14 @@ class Worker:
             )
             code = ExitCode.FAILED
         else:
-            beats = asyncio.create_task(beat_for_ever(box, start.heartbeat_s))
+            later = Later()
+
+            def tell_imported() -> None:
+                if files := later.files():
+                    with suppress(ChannelClosed):  # then there is nobody to tell
+                        channel.send(control.Imported(files))
+
+            beats = asyncio.create_task(beat_for_ever(box, start.heartbeat_s, tell_imported))
             code = await self._be(start, self._loaded, channel)
             beats.cancel()
         channel.close()

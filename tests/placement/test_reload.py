@@ -62,6 +62,27 @@ async def test_a_module_outside_of_the_bundle_counts_too(node: Any, tmp_path: Pa
     assert await word(node, "two") == "new"
 
 
+async def test_a_module_that_a_session_imports_while_it_runs_counts_from_then_on(node: Any) -> None:
+    change(node, "x/tools.py", "word = 'old'\n")
+    node.write(
+        "x/main.py",
+        USES.format("tools")
+        .replace("import tools\n", "")
+        .replace("        print", "        import tools\n        print"),
+    )
+    await node.start(watch=True)
+    change(node, "x/tools.py", "word = 'older'\n")
+    assert await node.placement.reload_changed() == []  # nobody has read it
+    assert await word(node, "one") == "older"
+    files = node.placement._supervisor.roster._bundles["x"].files
+    async with asyncio.timeout(20):
+        while str(node.folder / "x" / "tools.py") not in files.paths():
+            await asyncio.sleep(0.05)
+    change(node, "x/tools.py", "word = 'new'\n")
+    await generation(node, 2)
+    assert await word(node, "two") == "new"
+
+
 async def test_data_logs_and_databases_beside_the_code_load_nothing(node: Any, agents_dir: Path) -> None:
     change(node, "x/tools.py", "word = 'old'\n")
     node.write("x/main.py", USES.format("tools"))

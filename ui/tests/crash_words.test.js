@@ -8,9 +8,9 @@ import { limitRows } from "../src/pages/services/limits.js";
 import { yaml } from "../src/pages/services/yaml.js";
 
 const AT = "2026-11-22T09:14:03.000Z";
-const code = { file: "/srv/agents/chat/main.py", generation: 2, sha256: "ab".repeat(32), bundle: "chat" };
+const code = { file: "/srv/agents/chat/main.py", code_generation: 2, sha256: "ab".repeat(32), bundle: "chat" };
 const report = {
-  session: "s_1", generation: 1, sentence: "It | broke.\u001b[31m", cure: "Mend the line above.", endpoint: "/chat", identity: "chatbot", room: "r",
+  session: "s_1", attempt: 1, sentence: "It | broke.\u001b[31m", cure: "Mend the line above.", endpoint: "/chat", identity: "chatbot", room: "r",
   at: AT, after_s: 2, where: "/srv/agents/chat/main.py:4 in f", code, fingerprint: "0123456789ab", frames: [], log: [], messages: [], traceback: "a ``` b",
   excerpt: { file: "/srv/agents/chat/main.py", first: 3, marked: 4, lines: ["def f():", "    raise X"] }, native: "", use: {}, peak_rss_bytes: 0, cpu_s: 0,
 };
@@ -36,8 +36,8 @@ test("an issue says all of it, and its fences hold", () => {
 });
 
 test("what happened next", () => {
-  const worker = { state: "ready", generation: 1, exit: null, restart: { policy: "on_failure", at: null } };
-  assert.equal(next(report, { ...worker, generation: 2 }, 0).tone, "ok");
+  const worker = { state: "ready", attempt: 1, exit: null, restart: { policy: "on_failure", at: null } };
+  assert.equal(next(report, { ...worker, attempt: 2 }, 0).tone, "ok");
   assert.match(next(report, { ...worker, state: "starting", restart: { at: "2026-11-22T09:14:05.000Z" } }, Date.parse(AT)).text, /again in 2 s/);
   const exit = { reason: "agent_error", message: "it raised; given up after 5 restarts within 60 s", at: AT };
   assert.equal(next(report, { ...worker, exit }, 0).text, "It was given up after 5 restarts within 60 s.");

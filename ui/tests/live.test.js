@@ -56,11 +56,11 @@ test("what comes is shown all together, four times a second", () => {
 
 test("a warning stays with its session, not with the next attempt of it", () => {
   const source = sources.at(-1);
-  source.say("session", row("a", { generation: 1 }));
+  source.say("session", row("a", { attempt: 1 }));
   source.say("happened", { type: "session.warned", session: "a", kind: "hang", at: "2026-11-22T10:00:00Z", message: "is busy" });
-  source.say("session", row("a", { generation: 1 }));
+  source.say("session", row("a", { attempt: 1 }));
   assert.equal(live.row("a").warned.message, "is busy");
-  source.say("session", row("a", { generation: 2 }));
+  source.say("session", row("a", { attempt: 2 }));
   assert.equal(live.row("a").warned, undefined);
 });
 

@@ -13,7 +13,8 @@ const row = (more = {}) => ({
   room: "demo",
   endpoint: "/chat",
   bundle: "chat",
-  generation: 2,
+  code_generation: 2,
+  attempt: 3,
   accepted_at: "2026-11-22T09:00:00Z",
   restart: { policy: "on_failure", at: null, last_exit: null },
   exit: null,
@@ -22,8 +23,8 @@ const row = (more = {}) => ({
 const ended = (reason, at = "2026-11-22T09:59:30Z") => ({ reason, at, message: "division by zero" });
 
 test("a search looks at room, identity, state, reason and generation, all words of it", () => {
-  for (const query of ["demo", "CHATBOT ready", "room:demo", "gen 2", "gen:2 identity:chat", "s_7Q4", "generation 2", "state:ready"]) assert.ok(fits(row(), query), query);
-  for (const query of ["gen 1", "gen:20", "room:chatbot", "demo nobody", "state:crashed"]) assert.ok(!fits(row(), query), query);
+  for (const query of ["demo", "CHATBOT ready", "room:demo", "gen 2", "gen:2 identity:chat", "s_7Q4", "code generation 2", "attempt 3", "attempt:3", "state:ready"]) assert.ok(fits(row(), query), query);
+  for (const query of ["gen 1", "gen 3", "attempt 2", "gen:20", "room:chatbot", "demo nobody", "state:crashed"]) assert.ok(!fits(row(), query), query);
   const gone = row({ state: "exited", exit: ended("agent_error") });
   for (const query of ["crashed", "reason:agent_error", "agent error", "division"]) assert.ok(fits(gone, query), query);
   assert.ok(fits(row(), "http:demo") === false, "a colon alone makes no field");

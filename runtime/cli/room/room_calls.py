@@ -107,7 +107,7 @@ class RoomCalls:
             if not call.is_busy and path not in listed and is_known:
                 self._gone(path, call, workers)
         for path, endpoint in endpoints.items():
-            generation = int(endpoint.get("generation") or 1)
+            generation = int(endpoint.get("code_generation") or 1)
             known = self._calls.get(path)
             if known is None:
                 added = self._calls[path] = _call_of(endpoint)
@@ -192,7 +192,7 @@ class RoomCalls:
 
 def _call_of(endpoint: Mapping[str, Any]) -> Call:
     """A call that is about to be made."""
-    generation, bundle = int(endpoint.get("generation") or 1), str(endpoint.get("bundle") or "")
+    generation, bundle = int(endpoint.get("code_generation") or 1), str(endpoint.get("bundle") or "")
     return Call(str(endpoint["identity"]), "", generation, bundle=bundle)
 
 

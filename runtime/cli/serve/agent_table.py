@@ -126,7 +126,7 @@ def _session_row(
         text = f"{mark} {end_text(exit_)}"
     elif last := (worker.get("restart") or {}).get("last_exit"):
         # It failed and is tried again; whoever waits for the table need not wait for the last attempt.
-        text, state = f"↻ attempt {worker.get('generation', '?')} after {end_text(last)}", "restarting"
+        text, state = f"↻ attempt {worker.get('attempt', '?')} after {end_text(last)}", "restarting"
     else:
         text = f"◌ {state}"
         state = "stopping" if state == "stopping" else "starting"

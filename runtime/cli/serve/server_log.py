@@ -103,13 +103,13 @@ class ServerLog:
 
     def _restart(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The next attempt; its session's end was told, and the ends of its further attempts are alike."""
-        attempt, most = line.get("attempt"), line.get("most")
+        restart, most = line.get("restart"), line.get("most")
         delay_s = float(line.get("delay_s") or 0.0)
         session, reason = line.get("session_id"), line.get("reason")
-        return [(f"  ↻ session {session} · {reason} · restart {attempt}/{most} in {delay_s:.1f} s", "yellow")]
+        return [(f"  ↻ session {session} · {reason} · restart {restart}/{most} in {delay_s:.1f} s", "yellow")]
 
     def _loaded(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
-        generation, name = int(line.get("generation") or 1), str(line.get("bundle"))
+        generation, name = int(line.get("code_generation") or 1), str(line.get("bundle"))
         if generation == 1:
             return []
         took = f"generation {generation} ready in {float(line.get('duration_s') or 0.0):.2f} s"
@@ -122,7 +122,7 @@ class ServerLog:
         where = _IN_FILE.search(error)
         if where is not None:
             error = f"{short_place(where[1])} {error[: where.start()]}{error[where.end() :]}"
-        generation = line.get("generation")
+        generation = line.get("code_generation")
         if not generation:
             return f"  ✗ {error}"
         error = error.removesuffix(_MEND).rstrip(". ")

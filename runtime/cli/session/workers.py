@@ -16,7 +16,8 @@ _COLUMNS = {
     "table": ("session", "identity", "room", "state", "pid", "cpu", "memory", "up"),
     "wide": (
         "session", "identity", "room", "state", "pid", "cpu", "memory", "up",
-        "children", "fds", "threads", "lag", "endpoint", "bundle", "generation", "restarts", "input", "end",
+        "children", "fds", "threads", "lag", "endpoint", "bundle", "code_generation", "attempt", "restarts",
+        "input", "end",
     ),
 }  # fmt: skip
 
@@ -102,7 +103,8 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "lag": "-" if lag_ms is None else f"{lag_ms:.0f} ms",
         "endpoint": str(worker.get("endpoint", "")),
         "bundle": str(worker.get("bundle", "")),
-        "generation": str(worker.get("generation", "")),
+        "code_generation": str(worker.get("code_generation") or "-"),
+        "attempt": str(worker.get("attempt", "")),
         "restarts": str(worker.get("restarts", 0)),
         "input": str(worker.get("input") or "-"),
         "end": str(end.get("reason", "")) + (f": {end['message']}" if end.get("message") else note),

@@ -16,7 +16,13 @@ def tell_room(registry: SessionRegistry, event: RoomEvent) -> None:
 def tell_bundles(front: Front) -> None:
     """Bundles or their endpoints changed."""
     bundles = [
-        {"name": bundle.name, "state": bundle.state, "generation": bundle.generation, "error": bundle.error}
+        {
+            "name": bundle.name,
+            "state": bundle.state,
+            "code_generation": bundle.generation,
+            "generation": bundle.generation,  # as it was called before
+            "error": bundle.error,
+        }
         for bundle in front.placement.bundles()
     ]
     front.registry.announce("bundles.changed", {"bundles": bundles})

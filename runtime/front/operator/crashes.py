@@ -45,7 +45,12 @@ def routes(front: Front) -> Blueprint:
             raise Refusal("crash_not_found", "No crash has it. GET /crashes lists those there are.")
         group, reports = found
         sessions = [
-            shapes.CrashOf(session=report.session_id, generation=report.generation, at=iso(report.at))
+            shapes.CrashOf(
+                session=report.session_id,
+                attempt=report.generation,
+                generation=report.generation,
+                at=iso(report.at),
+            )
             for report in reports
         ]
         return shapes.CrashKind(
@@ -94,6 +99,8 @@ def report_json(report: CrashReport) -> dict[str, Any]:
     log = [{**line, "at": iso(line["at"])} for line in shown["log"]]
     messages = [{**message, "at": iso(message["at"])} for message in shown["messages"]]
     room = [{**message, "at": iso(message["at"])} for message in shown["room_messages"]]
+    shown["attempt"] = report.generation
+    shown["code"]["code_generation"] = report.code.generation
     code = {**shown["code"], "modified_at": iso(report.code.modified_at) if report.code.modified_at else None}
     more = {"at": iso(report.at), "log": log, "messages": messages, "room_messages": room, "code": code}
     return {"session": report.session_id, "exit": exit_json(report.exit), **shown, **more, "failure": failure}

@@ -97,7 +97,8 @@ def routes(front: Front) -> Blueprint:
         return Health(
             status=status,
             version=runtime.__version__,
-            generation=max((bundle.generation for bundle in bundles), default=0),
+            code_generation=(newest := max((bundle.generation for bundle in bundles), default=0)),
+            generation=newest,
             endpoints=len(served(front.placement.endpoints())),
             sessions=front.placement.capacity().sessions,
             uptime_s=round(front.clock.wall() - front.started_at, 1),

@@ -7,6 +7,7 @@ import os
 import statistics
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ class Bundle:
                 "bundle.failed",
                 error=str(error),
                 source=str(self.source),
-                generation=self.generation,  # what serves meanwhile; 0: nothing
+                code_generation=self.generation,  # what serves meanwhile; 0: nothing
             )
             await asyncio.to_thread(self.files.told, imported, serves=False)
             return
@@ -180,7 +181,7 @@ class Bundle:
         self._serving.set()
         self._log.info(
             "bundle.loaded",
-            generation=self.generation,
+            code_generation=self.generation,
             endpoints=[endpoint.path for endpoint in self.endpoints],
             pid=pool.pid,
             duration_s=round(self._loaded_at - started, 3),
@@ -194,7 +195,7 @@ class Bundle:
         """Its files are again those that serve: a mistake in an edit was undone."""
         self.files.restore()
         self.error = None
-        self._log.info("bundle.restored", generation=self.generation)
+        self._log.info("bundle.restored", code_generation=self.generation)
         self._changed()
 
     def program_away(self, is_away: bool) -> None:
@@ -208,7 +209,7 @@ class Bundle:
                 f"{program} is gone; the code that was loaded from it serves on",
                 cure="Put it back, or stop the server.",
             )
-            self._log.warning("bundle.program_gone", source=str(program), generation=self.generation)
+            self._log.warning("bundle.program_gone", source=str(program), code_generation=self.generation)
         self._changed()
 
     def _loaded(self, described: Described, at: float) -> LoadedCode:
@@ -229,7 +230,13 @@ class Bundle:
         code = self._code
         worker, parked = await self._pool.take()
         worker.code = code
+        worker.on_imported = partial(self._imported_later, self.generation)
         return worker, parked
+
+    def _imported_later(self, generation: int, paths: list[str]) -> None:
+        """A session imported more of the code; what one of older code does is of no concern any more."""
+        if generation == self.generation and not self._closed and set(paths) - self.files.paths():
+            self._spawn(asyncio.to_thread(self.files.add, paths), "imported")
 
     def ready_after(self, start_ms: float) -> None:
         """A session of it became ready so long after its call."""
@@ -332,7 +339,7 @@ class Bundle:
         await lost.close()
         await asyncio.sleep(delay_s)
         await self.load()
-        self._log.info("zygote.restarted", generation=self.generation)
+        self._log.info("zygote.restarted", code_generation=self.generation)
 
     def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"bundle:{self.name}:{what}")

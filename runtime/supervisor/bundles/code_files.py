@@ -106,6 +106,15 @@ class CodeFiles:
             if serves:
                 self._served = {path: self._tried[path] for path in self.paths()}
 
+    def add(self, imported: Iterable[str]) -> None:
+        """Take what a session of the code that serves imported besides, as it is now."""
+        with self._lock:
+            for path in imported:
+                if os.path.isabs(path) and "\0" not in path and len(self._imported) < MAX_FILES:
+                    self._imported |= {path}
+                    seen = self._tried.setdefault(path, self._look(path))
+                    self._served.setdefault(path, seen)
+
     def verdict(self) -> Verdict:
         """Compare with what the last load was begun with."""
         with self._lock:

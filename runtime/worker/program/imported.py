@@ -8,6 +8,7 @@ program imports, so that the one that mends the import is noticed when it is wri
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import site
 import sys
@@ -26,6 +27,7 @@ MAX_BYTES: Final = 64 << 10
 
 _MAX_MISSES: Final = 200
 _MOST_FILES: Final = 2000
+_MAX_LATER: Final = 500
 _PACKAGES: Final = ("/site-packages/", "/dist-packages/")
 _OURS: Final = str(Path(__file__).resolve().parents[2]) + "/"
 
@@ -84,9 +86,40 @@ def files(misses: Misses, error: BaseException | None = None) -> dict[str, list[
     return {folder: sorted(names) for folder, names in found.items()}
 
 
+class Later:
+    """What a session imports while it runs: its bundle's code, too, though its start does not wait for it.
+
+    Made when the session begins; asking it costs nothing while nothing was imported.
+    """
+
+    def __init__(self) -> None:
+        self._count = len(sys.modules)
+
+    def files(self) -> dict[str, list[str]]:
+        """Folder by folder: what was imported since this was asked last."""
+        count = len(sys.modules)
+        if count <= self._count:
+            return {}
+        found: dict[str, list[str]] = {}
+        for path in _files_of(list(itertools.islice(sys.modules.values(), self._count, None))[:_MAX_LATER]):
+            if _is_own(path):
+                folder, name = os.path.split(os.path.abspath(path))
+                found.setdefault(folder, []).append(name)
+        self._count = count
+        return found
+
+
 def _of_modules() -> Iterator[str]:
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
+    yield from _files_of(list(sys.modules.values()))
+
+
+def _files_of(modules: list[ModuleType]) -> Iterator[str]:
+    for module in modules:
+        try:
+            # Not getattr: it would load a module that is to be loaded when it is first used.
+            file = object.__getattribute__(module, "__dict__").get("__file__")
+        except AttributeError:
+            continue  # whatever a program has put there
         if isinstance(file, str):
             yield file
 

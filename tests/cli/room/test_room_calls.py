@@ -44,12 +44,12 @@ class Server:
             endpoints: list[Any] = [{"path": "", "identity": "", "state": self.state}]
         else:
             endpoints = [self.endpoint(path) for path in self.paths]
-        bundle = {"name": "main", "state": self.state, "generation": self.generation}
+        bundle = {"name": "main", "state": self.state, "code_generation": self.generation}
         return {"endpoints": endpoints, "bundles": [bundle], "workers": list(self.workers.values())}
 
     def endpoint(self, path: str) -> dict[str, Any]:
         about = {"path": path, "identity": path[1:], "bundle": "main"}
-        return {**about, "generation": self.generation, "state": self.state}
+        return {**about, "code_generation": self.generation, "state": self.state}
 
 
 def settled(calls: RoomCalls, server: Server) -> None:

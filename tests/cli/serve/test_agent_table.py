@@ -101,7 +101,7 @@ def test_other_ends_give_their_reason_and_message() -> None:
 
 def test_one_that_failed_and_is_tried_again_says_so_and_keeps_nobody_waiting() -> None:
     last = {"reason": "signal", "code": None, "signal": 11, "message": "", "at": "2026-01-01"}
-    again = worker("starting", generation=2, restart={"policy": "on_failure", "at": None, "last_exit": last})
+    again = worker("starting", attempt=2, restart={"policy": "on_failure", "at": None, "last_exit": last})
     (row,) = rows({"endpoints": [endpoint()], "workers": [again]}, {})
     assert (row.state, row.text, row.is_settled) == (
         "restarting",

@@ -64,7 +64,7 @@ def test_a_restart_says_which_and_when() -> None:
         "level": "warning",
         "session_id": "s_1",
         "reason": "signal",
-        "attempt": 1,
+        "restart": 1,
         "most": 5,
         "delay_s": 0.545,
     }
@@ -72,9 +72,15 @@ def test_a_restart_says_which_and_when() -> None:
 
 
 def test_a_reload_is_told_and_the_first_load_is_not() -> None:
-    line = {"event": "bundle.loaded", "level": "info", "bundle": "main", "generation": 4, "duration_s": 0.181}
+    line = {
+        "event": "bundle.loaded",
+        "level": "info",
+        "bundle": "main",
+        "code_generation": 4,
+        "duration_s": 0.181,
+    }
     assert told(line) == ["  ↻ main changed · generation 4 ready in 0.18 s · new calls use it"]
-    assert told({**line, "generation": 1}) == []
+    assert told({**line, "code_generation": 1}) == []
 
 
 def test_a_warning_says_what_and_what_to_do() -> None:
@@ -102,7 +108,7 @@ def loaded(generation: int) -> dict[str, Any]:
         "event": "bundle.loaded",
         "level": "info",
         "bundle": "main",
-        "generation": generation,
+        "code_generation": generation,
         "duration_s": 0.18,
         "endpoints": ["/chat"],
     }
@@ -123,10 +129,11 @@ def test_a_new_generation_is_told_with_what_becomes_of_the_sessions() -> None:
 def test_a_broken_file_is_told_with_its_line_and_with_what_serves_meanwhile() -> None:
     mend = "Mend that line and save; it is loaded again."
     error = f"SyntaxError: '(' was never closed (/srv/a/main.py:27). {mend}"
-    line = {"event": "bundle.failed", "level": "error", "bundle": "main", "error": error, "generation": 0}
+    line = {"event": "bundle.failed", "level": "error", "bundle": "main", "error": error}
+    line |= {"code_generation": 0}
     chatter = ServerLog()
     assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed. {mend}"
-    line["generation"] = 4
+    line["code_generation"] = 4
     serves = "generation 4 keeps serving · fix and save again"
     assert chatter.tell(line)[0][0] == f"  ✗ main.py:27 SyntaxError: '(' was never closed · {serves}"
     other = "there is no module 'nowhere' (/srv/main.py:2 in <module>). Is it a file of yours?"

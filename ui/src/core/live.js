@@ -153,7 +153,7 @@ const APPLY = {
   session(data) {
     const one = data.row ?? data;
     const was = rows.get(one.id);
-    const warned = was?.generation === one.generation ? was?.warned : undefined;
+    const warned = was?.attempt === one.attempt ? was?.warned : undefined;
     rows.set(one.id, withShare({ ...one, spark: one.spark ?? was?.spark, cpu_share: was?.cpu_share, warned }));
     news.sessions = true;
   },

@@ -53,7 +53,7 @@ function CrashGroup({ fingerprint }) {
 function SessionCrash({ id }) {
   const { data, error, reload } = useResource(({ signal }) => get(`/workers/${seg(id)}/crash`, { signal }), [id]);
   const live = row(id);
-  const attempt = `${live?.generation} ${live?.restart?.last_exit?.at} ${live?.exit?.at}`;
+  const attempt = `${live?.attempt} ${live?.restart?.last_exit?.at} ${live?.exit?.at}`;
   const shown = useRef(attempt);
   void sessions.value; // the row changes with it
   useEffect(() => {
@@ -118,7 +118,7 @@ const Cure = ({ text, again }) => html`<div class="cure">
 function Download({ report }) {
   const save = () => {
     const file = URL.createObjectURL(new Blob([`${JSON.stringify(report, null, 2)}\n`], { type: "application/json" }));
-    Object.assign(document.createElement("a"), { href: file, download: `crash-${report.session}-${report.generation}.json` }).click();
+    Object.assign(document.createElement("a"), { href: file, download: `crash-${report.session}-${report.attempt}.json` }).click();
     setTimeout(() => URL.revokeObjectURL(file), 10_000);
   };
   return html`<button type="button" class="button" onClick=${save}><${Icon} name="download" /><span>Download JSON</span></button>
@@ -127,8 +127,8 @@ function Download({ report }) {
 
 function About({ report, group }) {
   const { code } = report;
-  const attempt = report.generation > 1 ? ` · attempt ${report.generation}` : "";
-  const source = code.generation ? html`<span title=${`${code.file}\nsha256 ${code.sha256}`}>generation ${code.generation} of ${code.bundle}</span>${code.modified_at ? html`<br /><span class="muted">saved ${stamp(code.modified_at)}</span>` : ""}` : null;
+  const attempt = report.attempt > 1 ? ` · attempt ${report.attempt}` : "";
+  const source = code.code_generation ? html`<span title=${`${code.file}\nsha256 ${code.sha256}`}>code generation ${code.code_generation} of ${code.bundle}</span>${code.modified_at ? html`<br /><span class="muted">saved ${stamp(code.modified_at)}</span>` : ""}` : null;
   return html`<${Card} title="About">
     <${Facts}
       rows=${[
@@ -152,7 +152,7 @@ function About({ report, group }) {
 function Aftermath({ report }) {
   const rows = sessions.value;
   const live = row(report.session);
-  const { data } = useResource(({ signal }) => get(`/workers/${seg(report.session)}`, { signal }).catch(() => null), [report.session, live?.state, live?.generation]);
+  const { data } = useResource(({ signal }) => get(`/workers/${seg(report.session)}`, { signal }).catch(() => null), [report.session, live?.state, live?.attempt]);
   // The table of the live connection is bounded; whoever is not in it is asked for.
   const worker = live ?? data;
   const after = next(report, worker, now.value);
@@ -228,13 +228,13 @@ function Messages({ title, messages }) {
 
 /** The other reports of this kind. */
 function Others({ group, report }) {
-  const others = (group.sessions ?? []).filter((one) => one.session !== report.session || one.generation !== report.generation);
+  const others = (group.sessions ?? []).filter((one) => one.session !== report.session || one.attempt !== report.attempt);
   if (!others.length) return null;
   const named = new Map(others.map((one) => [one.session, one]));
   const shown = [...named.values()].sort((a, b) => instant(b.at) - instant(a.at)).slice(0, OTHERS);
   return html`<${Card} title="Earlier ones of this kind">
     <ul class="plain-list">
-      ${shown.map((one) => html`<li key=${one.session}><a class="mono" href=${url("/sessions", one.session, "crash")}>${one.session}</a> <span class="muted"><${Ago} at=${one.at} />${one.generation > 1 ? ` · attempt ${one.generation}` : ""}</span></li>`)}
+      ${shown.map((one) => html`<li key=${one.session}><a class="mono" href=${url("/sessions", one.session, "crash")}>${one.session}</a> <span class="muted"><${Ago} at=${one.at} />${one.attempt > 1 ? ` · attempt ${one.attempt}` : ""}</span></li>`)}
     </ul>
     ${group.count > shown.length + 1 ? html`<p class="muted">${plural(group.count, "crash", "crashes")} in all.</p>` : null}
   <//>`;

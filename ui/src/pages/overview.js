@@ -181,7 +181,7 @@ export function told(event) {
     case "session.status":
       return { tone: "ok", text: Object.entries(event.status ?? {}).map(([name, value]) => `${words(name)} ${value}`).join(", ") };
     case "session.restarting":
-      return { tone: "warn", text: `attempt ${event.attempt} of ${event.most} in ${duration(event.delay_s)}, after: ${event.exit?.message ?? "an end"}` };
+      return { tone: "warn", text: `restart ${event.restart} of ${event.most} in ${duration(event.delay_s)}, after: ${event.exit?.message ?? "an end"}` };
     case "bundles.changed": {
       const failed = event.bundles?.filter((one) => one.state === "failed") ?? [];
       return failed.length ? { tone: "bad", text: `${failed.map((one) => one.name).join(", ")} cannot be loaded` } : { tone: "idle", text: (event.bundles ?? []).map((one) => `${one.name} ${one.state}`).join(", ") };

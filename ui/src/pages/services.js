@@ -70,7 +70,7 @@ function Bundles({ wanted }) {
 
 function Bundle({ bundle, paths, running, crashed, onCall }) {
   const served = paths.filter((one) => one.state === "ready" && one.path);
-  const older = bundle.error && served.length ? Math.max(...served.map((one) => one.generation)) : 0;
+  const older = bundle.error && served.length ? Math.max(...served.map((one) => one.code_generation)) : 0;
   const title = html`<span class="bundle-title"><span class="bundle-name">${bundle.name}</span><${Badge} tone=${TONES[bundle.state] ?? "idle"}>${bundle.state}<//></span>`;
   return html`<${Card} title=${title} flush class="bundle" actions=${html`<span class="bundle-source mono muted" title=${bundle.source}><bdi>${bundle.source}</bdi></span><${Copy} text=${bundle.source} title="Copy the path" />`}>
     ${bundle.error &&
@@ -80,10 +80,10 @@ function Bundle({ bundle, paths, running, crashed, onCall }) {
       ${bundle.detail && html`<details open><summary>Traceback</summary><div class="fold-body"><pre tabindex="0">${visible(bundle.detail).trimEnd()}</pre><${Copy} text=${bundle.detail} title="Copy the traceback" /></div></details>`}
     </div>`}
     ${served.length > 0 && html`<ul class="endpoints">
-      ${served.map((one) => html`<${Endpoint} key=${one.path} endpoint=${one} generation=${bundle.generation} running=${running.get(one.path) ?? 0} crashed=${crashed.get(one.path) ?? 0} onCall=${onCall} />`)}
+      ${served.map((one) => html`<${Endpoint} key=${one.path} endpoint=${one} generation=${bundle.code_generation} running=${running.get(one.path) ?? 0} crashed=${crashed.get(one.path) ?? 0} onCall=${onCall} />`)}
     </ul>`}
     <p class="bundle-foot muted">
-      <span>code generation ${bundle.generation}</span>
+      <span>code generation ${bundle.code_generation}</span>
       ${bundle.pid !== null && html`<span title="The process that has imported the program; sessions are forked from it">template pid <span class="mono">${bundle.pid}</span></span>`}
       <span title="Processes that were forked early and wait for a session">${plural(bundle.parked, "process", "processes")} parked</span>
       ${bundle.threads.length > 0 && html`<span class="tone-warn-text">its import leaves ${bundle.threads.length === 1 ? "a thread" : "threads"} running (${bundle.threads.join(", ")}): each session starts a fresh interpreter</span>`}
@@ -104,7 +104,7 @@ function Endpoint({ endpoint, generation, running, crashed, onCall }) {
     <div class="endpoint-foot">
       <a href=${`${url("/sessions")}?q=${encodeURIComponent(endpoint.path)}`}><${State} tone=${running ? "ok" : "idle"}>${plural(running, "session")}<//></a>
       ${crashed > 0 && html`<a href=${`${url("/crashes")}?q=${encodeURIComponent(endpoint.path)}`}><${State} tone="bad">${plural(crashed, "crash", "crashes")}<//></a>`}
-      ${endpoint.generation !== generation && html`<span class="tone-warn-text">still generation ${endpoint.generation}</span>`}
+      ${endpoint.code_generation !== generation && html`<span class="tone-warn-text">still generation ${endpoint.code_generation}</span>`}
       ${limits.length > 0 && html`<details class="limits">
         <summary>Limits</summary>
         <table><tbody>${limits.map(([name, value, source]) => html`<tr key=${name}><th scope="row">${name}</th><td>${value}</td><td class="muted">${source}</td></tr>`)}</tbody></table>

@@ -33,7 +33,7 @@ export function Session({ id }) {
   const { data, error, reload } = useResource(({ signal }) => get(`/workers/${seg(id)}`, { signal }), [id], { every_s: over ? 0 : EVERY_S });
   useEffect(() => {
     if (live) reload();
-  }, [live?.state, live?.generation, over]);
+  }, [live?.state, live?.attempt, over]);
   if (error && !data && !live) {
     if (error.status !== 404) return html`<${Page} title=${id} back=${BACK}><${Failed} error=${error} retry=${reload} /><//>`;
     return html`<${Page} title=${id} back=${BACK}><${Empty} icon="sessions" title="Nobody knows this session">
@@ -163,7 +163,8 @@ function About({ row }) {
       ["Process", row.exit ? null : row.pid ?? NONE],
       [row.exit ? "Ran for" : "Up", duration(uptime(row))],
       ["Called", html`<${Ago} at=${row.accepted_at} />`],
-      ["Attempt", `${row.generation || 0}${row.restarts ? `, ${plural(row.restarts, "restart")}` : ""}`],
+      ["Code", row.code_generation ? `generation ${row.code_generation}` : NONE],
+      ["Attempt", `${row.attempt || 0}${row.restarts ? `, ${plural(row.restarts, "restart")}` : ""}`],
       ["Restart", { never: "never", on_failure: "when it fails", always: "always" }[row.restart?.policy] ?? NONE],
       ["Last attempt", last ? html`<span class=${isClean(last.reason) ? "" : "bad-text"}>${last.message}</span>` : null],
       ["Processor", `${row.exit ? "" : `${percent(row.cpu_share)}, `}${duration(row.cpu_s)} in all`],

@@ -78,7 +78,8 @@ const COLUMNS = [
   { id: "cpu", label: "CPU", width: "138px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
   { id: "memory", label: "Memory", width: "160px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
   { id: "budget", label: "Budget", width: "84px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
-  { id: "gen", label: "Gen", width: "56px", align: "right", hide: "medium", first: "desc", sort: (row) => row.generation, cell: (row) => row.generation || NONE },
+  { id: "code", label: "Code", width: "62px", align: "right", hide: "medium", first: "desc", sort: (row) => row.code_generation, cell: (row) => (row.code_generation ? html`<span title="Code generation: which load of its bundle it runs">${row.code_generation}</span>` : NONE) },
+  { id: "attempt", label: "Attempt", width: "80px", align: "right", hide: "medium", first: "desc", sort: (row) => row.attempt, cell: (row) => row.attempt || NONE },
   { id: "up", label: "Up", width: "116px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
 ];
 

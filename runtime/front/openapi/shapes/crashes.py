@@ -32,7 +32,8 @@ class CodeThatRan(Shape, frozen=True, kw_only=True):
     """Which code it was."""
 
     bundle: str
-    generation: Annotated[int, Meta(description="How often the bundle had been loaded; 0 when unknown")]
+    code_generation: Annotated[int, Meta(description="Which load of the bundle it was; 0 when unknown")]
+    generation: Annotated[int, Meta(description="`code_generation`, as it was called before")]
     file: str
     sha256: str
     modified_at: Time | None
@@ -66,7 +67,8 @@ class CrashReport(Shape, frozen=True, kw_only=True):
     endpoint: str
     identity: str
     room: str
-    generation: int
+    attempt: Annotated[int, Meta(description="Which attempt of the session it was, from 1")]
+    generation: Annotated[int, Meta(description="`attempt`, as it was called before")]
     sentence: str
     cure: str
     fingerprint: Fingerprint
@@ -119,7 +121,8 @@ class CrashOf(Shape, frozen=True, kw_only=True):
     """One crash of a kind."""
 
     session: SessionName
-    generation: int
+    attempt: int
+    generation: Annotated[int, Meta(description="`attempt`, as it was called before")]
     at: Time
 
 

@@ -92,7 +92,8 @@ class Health(Shape, frozen=True, kw_only=True):
 
     status: Annotated[str, words("starting", "ok", "degraded", "draining")]
     version: str
-    generation: int
+    code_generation: Annotated[int, Meta(description="The most often that one bundle was loaded")]
+    generation: Annotated[int, Meta(description="`code_generation`, as it was called before")]
     endpoints: int
     sessions: int
     uptime_s: float

@@ -43,7 +43,9 @@ class Worker(Shape, frozen=True, kw_only=True):
     identity: str
     room: str
     bundle: str
-    generation: Annotated[int, Meta(description="Which attempt of the session this is")]
+    attempt: Annotated[int, Meta(description="Which attempt of the session this is, from 1")]
+    code_generation: Annotated[int, Meta(description="Which load of its bundle's code runs; 0 before that")]
+    generation: Annotated[int, Meta(description="`attempt`, as it was called before")]
     accepted_at: Time
     uptime_s: float
     cpu_s: float
@@ -113,7 +115,8 @@ class Endpoint(Shape, frozen=True, kw_only=True):
     path: str
     identity: str
     bundle: str
-    generation: int
+    code_generation: Annotated[int, Meta(description="Which load of its bundle's code new sessions get")]
+    generation: Annotated[int, Meta(description="`code_generation`, as it was called before")]
     state: Annotated[str, words("loading", "ready", "failed")]
     class_name: str = field(name="class")
     kind: str
@@ -129,7 +132,8 @@ class Bundle(Shape, frozen=True, kw_only=True):
 
     name: str
     source: str
-    generation: Annotated[int, Meta(description="How often it was loaded")]
+    code_generation: Annotated[int, Meta(description="How often its code was loaded; 0 for not at all")]
+    generation: Annotated[int, Meta(description="`code_generation`, as it was called before")]
     state: Annotated[str, words("loading", "ready", "failed")]
     pid: int | None
     parked: Annotated[int, Meta(description="Workers that wait for a session")]

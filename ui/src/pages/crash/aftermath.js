@@ -13,8 +13,8 @@ const ENDING_WITH_IT_MS = 1000;
 export function next(report, worker, now_ms) {
   if (!worker) return { tone: "idle", text: "The server knows nothing of this session any more; only its report is left." };
   const restart = worker.restart ?? {};
-  if (worker.generation > report.generation) {
-    const attempt = `It was started again: attempt ${worker.generation}`;
+  if (worker.attempt > report.attempt) {
+    const attempt = `It was started again: attempt ${worker.attempt}`;
     if (!worker.exit) return { tone: "ok", text: `${attempt} is ${words(worker.state)}.` };
     return { tone: "bad", text: `${attempt} has ended, too: ${worker.exit.message || worker.exit.reason}.` };
   }

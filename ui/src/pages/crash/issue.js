@@ -33,7 +33,7 @@ function facts(report, about) {
     ["Agent", `\`${report.identity}\` at \`${report.endpoint}\`, session \`${report.session}\``],
     ["When", `${stamp(report.at)}${report.after_s === null ? "" : `, after ${duration(report.after_s)}`}`],
     ["Where", report.where && `\`${shortPlace(report.where, code)}\``],
-    ["Code", code.generation && `generation ${code.generation}, sha256 ${code.sha256.slice(0, 12)}`],
+    ["Code", code.code_generation && `generation ${code.code_generation}, sha256 ${code.sha256.slice(0, 12)}`],
     ["Used", used(report)],
     ["Kind", `\`${report.fingerprint}\``],
     ["Reproduce", `\`bulkhead replay ${report.session} --pdb\``],

@@ -28,17 +28,18 @@ function crashedLately(row) {
   return Boolean(last) && !isClean(last.reason) && instant(last.at) > now.peek() - RED_MS;
 }
 
-/** Whether every word fits; `room:demo` looks at the room alone, as `identity:`, `state:`, `reason:` and `gen:` do. */
+/** Whether every word fits; `room:demo` looks at the room alone, as `identity:`, `state:`, `reason:`, `gen:` (of the code) and `attempt:` do. */
 export function fits(row, query) {
   const { word } = condition(row);
   const reason = row.exit?.reason ?? row.restart?.last_exit?.reason ?? "";
-  const fields = { room: row.room ?? "", identity: row.identity ?? "", state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.generation), endpoint: row.endpoint ?? "" };
+  const fields = { room: row.room ?? "", identity: row.identity ?? "", state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.code_generation), attempt: String(row.attempt), endpoint: row.endpoint ?? "" };
   const rest = [];
-  for (const one of query.replace(/\bgen(?:eration)?\s+(?=\d)/gi, "gen:").split(/\s+/).filter(Boolean)) {
+  const asked = query.replace(/\b(?:code )?gen(?:eration)?\s+(?=\d)/gi, "gen:").replace(/\battempt\s+(?=\d)/gi, "attempt:");
+  for (const one of asked.split(/\s+/).filter(Boolean)) {
     const [, name, value] = /^([a-z]+):(.*)$/i.exec(one) ?? [];
     const field = fields[name?.toLowerCase()];
     if (field === undefined) rest.push(one);
-    else if (name.toLowerCase() === "gen" ? value && field !== value : !field.toLowerCase().includes(value.toLowerCase())) return false;
+    else if (["gen", "attempt"].includes(name.toLowerCase()) ? value && field !== value : !field.toLowerCase().includes(value.toLowerCase())) return false;
   }
   return !rest.length || matches(rest.join(" "), [row.id, row.bundle, row.exit?.message ?? "", ...Object.values(fields)]);
 }
