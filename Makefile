@@ -26,7 +26,7 @@ help:
 	@echo "make clean   remove .venv, caches and the state of local runs"
 
 run: $(VENV)/.installed-run
-	@$(VENV)/bin/bulkhead demo $(ARGS) || { status=$$?; test $$status = 130 || test $$status = 143 || exit $$status; }
+	@trap : INT; $(VENV)/bin/bulkhead demo $(ARGS) || { status=$$?; test $$status = 130 || test $$status = 143 || exit $$status; }
 
 test: lint
 	$(PY) -m pytest $(PYTEST_ARGS)

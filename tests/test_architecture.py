@@ -59,7 +59,7 @@ FLOORS = {
         {"__main__"},
     ),
     "cli": (
-        {"browser", "failure", "keys", "terminal", "typed_lines"},
+        {"browser", "failure", "help_page", "terminal"},
         {"api", "options", "ports", "project", "room_option"},
         {"config", "entry", "server_process"},
         {"source", "crash", "room"},

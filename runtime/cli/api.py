@@ -172,7 +172,9 @@ def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: fl
     """
     token = os.environ.get("BULKHEAD_API_TOKEN", "")
     if url:
-        return Api(url.rstrip("/"), token, timeout_s)
+        # `localhost:8080` is what people type; its host is no scheme.
+        address = url if "://" in url else f"http://{url}"
+        return Api(address.rstrip("/"), token, timeout_s)
     for folder in _state_dirs(state_dir):
         if running_in(folder) and (about := read_server_file(folder)) is not None:
             return api_of(about, timeout_s=timeout_s)

@@ -17,6 +17,7 @@ from runtime import __version__
 from runtime.cli import config
 from runtime.cli.crash import crash, replay
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
+from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, serve, service_run, studio
 from runtime.cli.service import bundle, init, service_spec, setup
@@ -24,7 +25,11 @@ from runtime.cli.session import chaos, quarantine, session_logs, stop, usage, wo
 from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
 
-_PLAIN_HELP: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
+_PLAIN_HELP: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
 class Sections(TyperGroup):
@@ -68,38 +73,38 @@ def bulkhead(
 
 
 _RUN, _LOOK, _TALK, _SET = "Run", "Look and stop", "Talk", "Set up"
-app.command("demo", rich_help_panel=_RUN)(demo.demo)
-app.command("serve", rich_help_panel=_RUN)(serve.serve)
-app.command("studio", rich_help_panel=_RUN)(studio.studio)
+app.command("demo", cls=Command, rich_help_panel=_RUN)(demo.demo)
+app.command("serve", cls=Command, rich_help_panel=_RUN)(serve.serve)
+app.command("studio", cls=Command, rich_help_panel=_RUN)(studio.studio)
 app.add_typer(service_app, rich_help_panel=_RUN, help="Run or describe one service, such as main.py.")
-service_app.command("run")(service_run.run)
-service_app.command("spec")(service_spec.spec)
-app.command("ps", rich_help_panel=_LOOK)(workers.workers)
-app.command("workers", hidden=True)(workers.workers)
-app.command("logs", rich_help_panel=_LOOK)(session_logs.logs)
+service_app.command("run", cls=Command)(service_run.run)
+service_app.command("spec", cls=Command)(service_spec.spec)
+app.command("ps", cls=Command, rich_help_panel=_LOOK)(workers.workers)
+app.command("workers", cls=Command, hidden=True)(workers.workers)
+app.command("logs", cls=Command, rich_help_panel=_LOOK)(session_logs.logs)
 app.add_typer(crash_app, rich_help_panel=_LOOK, help="See why sessions ended badly.")
-crash_app.command("list")(crash.list_crashes)
-crash_app.command("show")(crash.show_crash)
-crash_app.command("bundle")(crash.bundle_crash)
-app.command("replay", rich_help_panel=_LOOK)(replay.replay)
-app.command("stop", rich_help_panel=_LOOK)(stop.stop)
-app.command("usage", rich_help_panel=_LOOK)(usage.usage)
+crash_app.command("list", cls=Command)(crash.list_crashes)
+crash_app.command("show", cls=Command)(crash.show_crash)
+crash_app.command("bundle", cls=Command)(crash.bundle_crash)
+app.command("replay", cls=Command, rich_help_panel=_LOOK)(replay.replay)
+app.command("stop", cls=Command, rich_help_panel=_LOOK)(stop.stop)
+app.command("usage", cls=Command, rich_help_panel=_LOOK)(usage.usage)
 app.add_typer(quarantine_app, rich_help_panel=_LOOK, help="Inputs that killed their sessions.")
-quarantine_app.command("list")(quarantine.list_inputs)
-quarantine_app.command("release")(quarantine.release)
-app.command("chaos", rich_help_panel=_LOOK)(chaos.chaos)
-app.command("chat", rich_help_panel=_TALK)(chat.chat)
+quarantine_app.command("list", cls=Command)(quarantine.list_inputs)
+quarantine_app.command("release", cls=Command)(quarantine.release)
+app.command("chaos", cls=Command, rich_help_panel=_LOOK)(chaos.chaos)
+app.command("chat", cls=Command, rich_help_panel=_TALK)(chat.chat)
 app.add_typer(agents_app, rich_help_panel=_TALK, help="List, ask and use what is in a room.")
-agents_app.command("list")(agents.list_agents)
-agents_app.command("ask")(agents.ask)
-agents_app.command("invoke-tool")(agents.invoke_tool)
-app.command("call", rich_help_panel=_TALK)(call.call)
+agents_app.command("list", cls=Command)(agents.list_agents)
+agents_app.command("ask", cls=Command)(agents.ask)
+agents_app.command("invoke-tool", cls=Command)(agents.invoke_tool)
+app.command("call", cls=Command, rich_help_panel=_TALK)(call.call)
 app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles have of their own.")
-bundle_app.command("install")(bundle.install)
-bundle_app.command("list")(bundle.list_bundles)
-app.command("init", rich_help_panel=_SET)(init.init)
-app.command("setup", rich_help_panel=_SET)(setup.setup)
-app.command("config", rich_help_panel=_SET)(config.config)
+bundle_app.command("install", cls=Command)(bundle.install)
+bundle_app.command("list", cls=Command)(bundle.list_bundles)
+app.command("init", cls=Command, rich_help_panel=_SET)(init.init)
+app.command("setup", cls=Command, rich_help_panel=_SET)(setup.setup)
+app.command("config", cls=Command, rich_help_panel=_SET)(config.config)
 
 
 def main() -> None:

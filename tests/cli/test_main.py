@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from runtime import __version__
+from runtime.cli import main
 
 pytestmark = pytest.mark.unit
 
@@ -33,6 +37,41 @@ def test_each_command_explains_itself(bulkhead: Any, command: str) -> None:
     ran = bulkhead(*command.split(), "--help")
     assert ran.status == 0
     assert "Usage: bulkhead" in ran.out
+
+
+def every_command() -> list[str]:
+    """Each command as one types it."""
+    root: Any = typer.main.get_command(main.app)
+    found: list[str] = []
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None)
+        found += [name] if inner is None else [f"{name} {each}" for each in inner]
+    return found
+
+
+@pytest.mark.parametrize("command", every_command())
+def test_each_page_of_help_has_an_example_and_words_for_people(bulkhead: Any, command: str) -> None:
+    ran = bulkhead(*command.split(), "-h")
+    assert ran.status == 0
+    assert ran.out == bulkhead(*command.split(), "--help").out
+    example = re.search(r"\nExample:\n  (bulkhead .*)\n", ran.out)
+    assert example, ran.out
+    words = shlex.split(example[1])
+    assert command == "workers" or words[1 : 1 + len(command.split())] == command.split()
+    # Every option of it is one that the page names.
+    assert [word for word in words if word.startswith("--") and word.partition("=")[0] not in ran.out] == []
+    usage = ran.out.partition("\n\n")[0]
+    assert not re.search(r"[{}<>]", usage), usage
+    assert not re.search(r"<(str|int|path|list)", ran.out), ran.out
+
+
+def test_a_server_s_address_needs_no_scheme(bulkhead: Any) -> None:
+    assert "no server is running at http://localhost:9" in bulkhead("ps", "--url", "localhost:9").err
+
+
+def test_a_time_that_is_none_is_a_usage_error(bulkhead: Any) -> None:
+    ran = bulkhead("usage", "--since", "banana")
+    assert (ran.status, "--since 'banana' is no time" in ran.err) == (2, True)
 
 
 def test_the_version(bulkhead: Any) -> None:

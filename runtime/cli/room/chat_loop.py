@@ -8,8 +8,8 @@ import signal
 import sys
 
 from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.room.typed_lines import TypedLines
 from runtime.cli.terminal import clean, note, write
-from runtime.cli.typed_lines import TypedLines
 from runtime.errors import RoomError
 from runtime.sdk.chat.chat_session import ChatSession
 from runtime.sdk.room.client import RoomClient

@@ -10,7 +10,10 @@ from runtime.cli.terminal import note, say
 
 
 def setup(
-    room: Annotated[str, typer.Option("--room", "-r", help="Default room, for a new project.")] = "myroom",
+    room: Annotated[
+        str | None,
+        typer.Option("--room", "-r", help="Default room, for a new project (myroom).", show_default=False),
+    ] = None,
     show_key: Annotated[
         bool, typer.Option("--show-key", help="Print the key instead of masking it.")
     ] = False,
@@ -25,10 +28,12 @@ def setup(
     path = project.path()
     found = project.load()
     if found is None:
-        found = project.create(room)
+        found = project.create(room or "myroom")
         note(f"created {path}")
     else:
         note(f"kept {path} as it is")
+        if room is not None and room != found.room:
+            note(f'its room stays {found.room}: to make it {room}, write "room": "{room}" there', "yellow")
     say(f"project   {found.project_id}")
     say(f"key       {found.api_key if show_key else project.masked(found.api_key)}")
     say(f"room      {found.room}")

@@ -40,9 +40,27 @@ def usage(
     """Show what sessions used: processor time, memory, model tokens."""
     from runtime.cli.api import find_server
 
+    if since is not None:
+        _check_since(since)
     query = {"by": by.value} | ({"since": since} if since else {})
     answer = find_server(url).get(f"/usage?{urlencode(query)}")
     say(render(answer["rows"], by.value, output))
+
+
+def _check_since(text: str) -> None:
+    from datetime import datetime
+
+    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.settings import parse_seconds
+
+    try:
+        parse_seconds(text)
+    except ValueError:
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            cure = "Write a length of time such as 1h, or a time such as 2026-11-22T09:00:00Z."
+            raise CommandFailed(f"--since {text!r} is no time", cure=cure, exit_code=ExitCode.USAGE) from None
 
 
 def render(rows: list[dict[str, Any]], by: str, output: Output) -> str:

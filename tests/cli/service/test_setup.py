@@ -36,6 +36,8 @@ def test_twice_is_harmless(bulkhead: Any, file: Path) -> None:
     assert again.status == 0
     assert file.read_bytes() == before
     assert "room      first" in again.out
+    assert "its room stays first" in again.err, "what was asked for was not done"
+    assert "stays" not in bulkhead("setup", "--room", "first").err + bulkhead("setup").err
 
 
 def test_secrets_are_masked_unless_asked_for(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.cli.typed_lines import TypedLines
+from runtime.cli.room.typed_lines import TypedLines
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.unit

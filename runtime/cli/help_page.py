@@ -1,0 +1,99 @@
+"""A command's page of help: arguments in capitals, values by kind, and one example.
+
+Says so with the least of the option parser: its releases differ in how they write these down.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from typer.core import TyperCommand
+
+EXAMPLES: Final[Mapping[str, str]] = {
+    "demo": "bulkhead demo --room play",
+    "serve": "bulkhead serve agents/ --room myroom",
+    "studio": "bulkhead studio --room myroom",
+    "service run": "bulkhead service run main.py --room=myroom",
+    "service spec": "bulkhead service spec main.py --image registry.example/myagent:1",
+    "ps": "bulkhead ps --all -o wide",
+    "workers": "bulkhead ps",
+    "logs": "bulkhead logs -f s_2JKQXJ82",
+    "crash list": "bulkhead crash list",
+    "crash show": "bulkhead crash show s_2JKQXJ82",
+    "crash bundle": "bulkhead crash bundle s_2JKQXJ82",
+    "replay": "bulkhead replay s_2JKQXJ82 --pdb",
+    "stop": "bulkhead stop --room myroom",
+    "usage": "bulkhead usage --by room --since 1h",
+    "quarantine list": "bulkhead quarantine list",
+    "quarantine release": "bulkhead quarantine release 3f9a1c27",
+    "chaos": "bulkhead chaos --target /adder --probe /chat",
+    "chat": "bulkhead chat --room myroom --to chatbot",
+    "call": "bulkhead call /chat --room myroom",
+    "agents list": "bulkhead agents list --room myroom",
+    "agents ask": 'bulkhead agents ask --room myroom --agent helper --input \'{"request": "hello"}\'',
+    "agents invoke-tool": "bulkhead agents invoke-tool -r myroom --toolkit adder --tool add --arguments '{}'",
+    "bundle install": "bulkhead bundle install agents/ chat",
+    "bundle list": "bulkhead bundle list agents/",
+    "init": "bulkhead init myagent",
+    "setup": "bulkhead setup --room myroom",
+    "config": "bulkhead config -o wide",
+}
+"""Command → a line that can be typed."""
+
+_KIND: Final = re.compile(r" <([^<>]+)>")
+_KINDS: Final = {
+    "str": "TEXT",
+    "int": "NUMBER",
+    "float": "NUMBER",
+    "int range": "NUMBER",
+    "float range": "NUMBER",
+    "path": "PATH",
+    "Path": "PATH",
+}
+
+
+class Command(TyperCommand):
+    """A command that explains itself as above."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        pieces = [] if self.options_metavar is None else [self.options_metavar]
+        for argument in self._parameters(ctx, "argument"):
+            name = _name(argument)
+            pieces.append(name if argument.required else f"[{name}]")
+        return pieces
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for kind, title in (("argument", "Arguments"), ("option", "Options")):
+            rows = []
+            for parameter in self._parameters(ctx, kind):
+                record = parameter.get_help_record(ctx)
+                if record is None:
+                    continue
+                if kind == "argument":  # whether it is needed, the first line says
+                    rows.append((_name(parameter), record[1].replace("[required]", "").rstrip()))
+                else:
+                    rows.append((_KIND.sub(_kind, record[0]), record[1]))
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        example = EXAMPLES.get(ctx.command_path.partition(" ")[2])
+        if example is not None:
+            with formatter.section("Example"):
+                formatter.write(f"  {example}\n")  # as it is: a line that is broken cannot be typed
+
+    def _parameters(self, ctx: Any, kind: str) -> list[Any]:
+        return [parameter for parameter in self.get_params(ctx) if parameter.param_type_name == kind]
+
+
+def _name(argument: Any) -> str:
+    name = str(argument.metavar or argument.name).upper().strip("_")
+    return f"{name}..." if argument.nargs != 1 else name
+
+
+def _kind(match: re.Match[str]) -> str:
+    kind = match[1].removeprefix("list[").removesuffix("]")
+    return f" {_KINDS.get(kind, kind)}"
