@@ -60,7 +60,7 @@ def routes(front: Front) -> Blueprint:
         return await _after_waiting(front, answer, who)
 
     @paths.post("/<path:endpoint>")
-    @proven_by({}, {"meshagent": []}, {"standardWebhooks": []}, {"visit": []})
+    @proven_by({}, {"meshagent": []}, {"standardWebhooks": []}, {"browserSession": []})
     @heeds(CallHeaders)
     @sends(Webhook, example=EXAMPLE)
     @gives(Called, 202, example=Called(session="s_7Q4M2XKB", state="starting"))
@@ -70,7 +70,7 @@ def routes(front: Front) -> Blueprint:
         return await taken(f"/{endpoint}")
 
     @paths.get("/<path:endpoint>")
-    @proven_by({}, {"meshagent": []}, {"standardWebhooks": []}, {"visit": []})
+    @proven_by({}, {"meshagent": []}, {"standardWebhooks": []}, {"browserSession": []})
     @heeds(CallHeaders)
     @also(101, "The room protocol follows, with the caller as the room")
     @gives(Called, 202)

@@ -44,7 +44,7 @@ Unfit = RequestSchemaValidationError
 ALSO: Final = "_bulkhead_also"
 EXAMPLES: Final = "_bulkhead_examples"
 REQUEST: Final = "request"
-_OPERATOR: Final[list[dict[str, list[str]]]] = [{}, {"operator": []}, {"visit": []}]
+_OPERATOR: Final[list[dict[str, list[str]]]] = [{}, {"operator": []}, {"browserSession": []}]
 _encoder = msgspec.json.Encoder()
 
 

@@ -36,7 +36,7 @@ def security(cookie: str) -> dict[str, Any]:
     """The ways to prove who asks.
 
     Args:
-        cookie: Name of the cookie that holds a visit.
+        cookie: Name of the cookie that holds a browser session.
     """
     return {
         "operator": {
@@ -44,7 +44,7 @@ def security(cookie: str) -> dict[str, Any]:
             "scheme": "bearer",
             "description": "BULKHEAD_API_TOKEN. Not needed from this machine",
         },
-        "visit": {
+        "browserSession": {
             "type": "apiKey",
             "in": "cookie",
             "name": cookie,

@@ -36,7 +36,7 @@ def routes(front: Front) -> Blueprint:
     @paths.post("/studio/leave")
     @gives(Alive)
     async def leave() -> Response:
-        """End the visit"""
+        """End the browser session"""
         front.access.browser_sessions.leave(front.access.browser_session_of(caller()))
         answer = json_answer(Alive())
         answer.delete_cookie(front.access.cookie, path="/", httponly=True, samesite="Strict")

@@ -81,7 +81,10 @@ async def test_each_operation_says_what_it_is_for_whom_and_what_it_answers(servi
         assert used == tags
         assert len(ids) == len(set(ids))
         assert document["servers"][0]["url"] == "/"
-        assert document["components"]["securitySchemes"]["visit"]["name"] == site.server.front.access.cookie
+        assert (
+            document["components"]["securitySchemes"]["browserSession"]["name"]
+            == site.server.front.access.cookie
+        )
 
 
 async def test_it_is_valid_and_so_are_its_schemas_and_examples(serving: Any) -> None:
