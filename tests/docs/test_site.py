@@ -119,6 +119,25 @@ def test_every_page_fits_and_asks_this_site_alone(site: Path, address: str, brow
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
+def test_one_can_find_the_way_on_a_phone(address: str, browser: Any) -> None:
+    from playwright.sync_api import expect
+
+    context = browser.new_context(viewport={"width": 360, "height": 740}, base_url=address, has_touch=True)
+    page = context.new_page()
+    page.goto("/guides/limits/")
+    page.locator("label.md-header__button[for=__drawer]").tap()
+    link = page.locator(".md-nav--primary").get_by_role("link", name="Threads and storage")
+    expect(link).to_be_visible()
+    link.tap()
+    expect(page.get_by_role("heading", name="Threads and storage")).to_be_visible()
+    # A long line of code scrolls in its own box.
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('pre > code')].map(one => one.scrollWidth > one.clientWidth)"
+    )
+    assert any(boxes)
+    context.close()
+
+
 def test_one_can_find_the_way(address: str, browser: Any) -> None:
     from playwright.sync_api import expect
 
