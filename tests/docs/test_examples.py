@@ -30,7 +30,7 @@ from runtime.model.offline_script import parse_script
 from runtime.rooms.live import EventKind
 from runtime.session.event_kinds import KINDS, fields_of
 from runtime.settings import load_settings
-from tests.docs.fences import ROOT, Command, Fence, all_fences, commands_of
+from tests.docs.fences import PAGES, ROOT, Command, Fence, all_fences, commands_of
 from tests.studio.conftest import PATIENCE, Studio, serving
 
 FENCES = all_fences()
@@ -200,6 +200,10 @@ def test_every_command_and_option_that_a_page_names_exists() -> None:
         if fence.kind in ("console", "sh", "yaml", "ini", "dockerfile", "text"):
             for line in fence.text.replace("\\\n", " ").splitlines():
                 wrong += [f"{fence}: {told}" for told in _unknown(line)]
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES.rglob("*.md")]:
+        prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+        for code in re.findall(r"`(bulkhead [^`]+)`", prose):
+            wrong += [f"{path.name}: {told}" for told in _unknown(" ".join(code.split()))]
     assert wrong == []
 
 
