@@ -60,8 +60,9 @@ def fences_of(path: Path) -> Iterator[Fence]:
 
 
 def all_fences() -> list[Fence]:
-    """Every block of every page."""
-    return [fence for path in sorted(PAGES.rglob("*.md")) for fence in fences_of(path)]
+    """Every block of the README and of every page."""
+    paths = [ROOT / "README.md", *sorted(PAGES.rglob("*.md"))]
+    return [fence for path in paths for fence in fences_of(path)]
 
 
 @dataclass(frozen=True, slots=True)

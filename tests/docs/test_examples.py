@@ -36,6 +36,7 @@ from tests.studio.conftest import PATIENCE, Studio, serving
 FENCES = all_fences()
 COMMAND_S = 30.0
 COMES_S = 10.0
+LOADED_S = 60.0
 LOOKS = tuple(f"bulkhead {name} " for name in ("ps", "crash list", "agents list", "logs", "usage"))
 ROOM = "demo"
 
@@ -89,7 +90,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """All files of all pages, and one server with those and the examples, in the room ``demo``."""
+    """All files of all pages, and one server with those and an example, in the room ``demo``."""
     folder = tmp_path_factory.mktemp("docs")
     for fence in FENCES:
         if fence.title and "/" in fence.title and not fence.why_not:
@@ -97,9 +98,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(fence.text)
     command(folder / "bin")
-    served = {"server__room": ROOM, "supervisor__quarantine_deaths": 3}
-    with serving(folder / "server", [str(folder / "agents"), str(ROOT / "agents")], **served) as server:
-        served_now = server.until(lambda: loaded(server))
+    knobs = {
+        "server__room": ROOM,
+        "supervisor__quarantine_deaths": 3,
+        "supervisor__import_s": LOADED_S * PATIENCE,
+    }
+    sources = [str(folder / "agents"), str(ROOT / "agents" / "chat.py")]
+    with serving(folder / "server", sources, **knobs) as server:
+        served_now = loaded(server)
         assert [bundle for bundle in served_now["bundles"] if bundle["state"] != "ready"] == []
         for endpoint in served_now["endpoints"]:
             server.ready(endpoint["identity"])
@@ -107,9 +113,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def loaded(server: Studio) -> Any:
-    """What is served, once nothing is being loaded any more."""
-    now = server.ask("GET", "/workers")
-    return None if any(bundle["state"] == "loading" for bundle in now["bundles"]) else now
+    """What is served, once nothing is being loaded any more: imports give way to whatever else runs here."""
+    deadline = time.monotonic() + LOADED_S * PATIENCE
+    while True:
+        now = server.ask("GET", "/workers")
+        if not any(bundle["state"] == "loading" for bundle in now["bundles"]):
+            return now
+        assert time.monotonic() < deadline, server.told()
+        time.sleep(0.2)
 
 
 def command(folder: Path) -> None:
