@@ -16,6 +16,9 @@ _STDLIB: Final = re.compile(r"/lib/python3\.[0-9]+/(?P<rest>.+)$")
 _WAITING: Final = frozenset({"threading.py", "queue.py", "socket.py", "ssl.py", "subprocess.py"})
 """Modules whose calls are made again after a signal, as Python promises of all its own."""
 
+_SERVES: Final = ("/sdk/loading.py", "reached")
+"""Where a program comes to `service.run()`: what called it waits there, whatever the session does."""
+
 
 @dataclass(frozen=True, slots=True)
 class NativeFrame:
@@ -49,9 +52,16 @@ def threads_in(stack: str) -> list[list[NativeFrame]]:
 
 
 def own_frame(stack: str, folder: str) -> NativeFrame | None:
-    """The innermost frame of the bundle in `folder`: of the thread that failed, else of any other."""
+    """The innermost frame of the bundle in `folder`: of the thread that failed, else of any other.
+
+    None for a thread whose event loop had nothing to do, and none of those that only wait in `service.run()`.
+    """
     for frames in threads_in(stack):
+        if [frame.function for frame in frames[:2]] == ["select", "_run_once"]:
+            continue
         for frame in frames:
+            if frame.file.endswith(_SERVES[0]) and frame.function == _SERVES[1]:
+                break
             if folder and frame.file.startswith(f"{folder}/") and "/site-packages/" not in frame.file:
                 return frame
     return None

@@ -36,6 +36,33 @@ def test_the_innermost_line_of_the_bundle_and_the_library_below_it() -> None:
     assert library_in(STACK, "/srv/agents") == "numpy"
 
 
+SERVING = """
+  File "/opt/venv/lib/python3.11/site-packages/runtime/worker/bundle.py", line 120 in reached
+  File "/opt/venv/lib/python3.11/site-packages/runtime/sdk/loading.py", line 103 in reached
+  File "/opt/venv/lib/python3.11/site-packages/runtime/sdk/host.py", line 257 in run
+  File "/srv/agents/main.py", line 50 in <module>
+"""
+
+
+def test_the_line_that_waits_in_run_is_not_where_it_failed() -> None:
+    current = "Current thread 0x1 (most recent call first):"
+    library = '\n  File "/opt/venv/lib/python3.11/site-packages/numpy/core/multiarray.py", line 5 in dot'
+    own = '\n  File "/srv/agents/main.py", line 41 in fast_sum'
+    assert own_frame(current + library + SERVING, "/srv/agents") is None
+    frame = own_frame(current + library + own + SERVING, "/srv/agents")
+    assert frame is not None
+    assert frame.line == 41
+    # The program's own loop, in which a session runs, had nothing to do.
+    idle = (
+        '\n  File "/usr/lib/python3.11/selectors.py", line 468 in select'
+        '\n  File "/usr/lib/python3.11/asyncio/base_events.py", line 1884 in _run_once'
+        '\n  File "/srv/agents/main.py", line 60 in <module>\n'
+    )
+    assert own_frame(current + idle, "/srv/agents") is None
+    # A program that fails before it comes to run() fails at its own line.
+    assert own_frame(f'{current}\n  File "/srv/agents/main.py", line 3 in <module>\n', "/srv/agents")
+
+
 def test_a_standard_library_module_is_named_and_the_agents_own_line_is_not() -> None:
     stack = 'Current thread 0x1 (most recent call first):\n  File "{}", line 1 in f\n'
     assert library_in(stack.format("/usr/lib/python3.12/ctypes/__init__.py"), "/srv") == "ctypes"
