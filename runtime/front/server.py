@@ -353,8 +353,6 @@ class LocalServer:
     async def start(self) -> None:
         """Bind and serve, once the program was loaded; raises as `Server.start` does."""
         configure(self._settings.log)
-        await self._server.start()
-        await self._server.loaded()
         # TERM and INT are the program's; of the others, those for which it has no handler of its own.
         signals = Signals(
             ends=(signal.SIGQUIT,),
@@ -366,6 +364,7 @@ class LocalServer:
         self._signals.enter_context(signals)
         try:
             await self._server.start()
+            await self._server.loaded()
         except BaseException:
             await self._signals.aclose()
             raise
