@@ -38,6 +38,7 @@ class _Ask:
     request: Request
     agent: Peer
     agent_name: str
+    is_cancellable: bool = False  # its host asked to be told when nobody waits any more
 
 
 class Agents:
@@ -79,9 +80,9 @@ class Agents:
         if ask is None or ask.agent is not agent:
             return  # the asker has gone, or the agent answered twice
         del self._asks[str(message.header.get("task_id"))]
-        error = message.header.get("error")
+        error, code = message.header.get("error"), message.header.get("error_code")
         if error is not None:
-            ask.request.answer(ErrorContent(str(error), CODE_FAILED))
+            ask.request.answer(ErrorContent(str(error), code if type(code) is int else CODE_FAILED))
         else:
             ask.request.answer(JsonContent({"answer": message.header.get("answer")}))
 
@@ -92,7 +93,18 @@ class Agents:
                 del self._asks[task_id]
                 ask.request.answer(error_content(NotFound(f"agent {ask.agent_name!r} has left the room")))
             elif ask.request.peer is peer:
-                del self._asks[task_id]
+                self._cancel(task_id, "whoever asked has left the room")
+
+    def cancel(self, asker: Peer, request_id: object) -> None:
+        """The asker does not wait for the answer any more."""
+        for task_id, ask in list(self._asks.items()):
+            if ask.request.peer is asker and ask.request.id == request_id:
+                self._cancel(task_id, "whoever asked does not wait any more")
+
+    def _cancel(self, task_id: str, why: str) -> None:
+        ask = self._asks.pop(task_id)
+        if ask.is_cancellable:
+            ask.agent.push("agent.cancel_task", {"task_id": task_id, "reason": why})
 
     def _register(self, request: Request) -> Outcome:
         if not request.peer.participant.claims.allows_agents("register_agent"):
@@ -129,7 +141,8 @@ class Agents:
         on_behalf_of = request.optional_text("on_behalf_of_id")
         if on_behalf_of is not None:
             header["on_behalf_of_id"] = on_behalf_of
-        self._asks[task_id] = _Ask(request, host, agent.name)
+        is_cancellable = agent.description.get("cancellable") is True
+        self._asks[task_id] = _Ask(request, host, agent.name, is_cancellable)
         host.push("agent.ask", header, request.data)
         return None
 

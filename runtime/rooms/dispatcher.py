@@ -122,6 +122,10 @@ class Dispatcher:
                 self._services.messaging.set_attributes(
                     Request(peer, message.id, message.type, message.header)
                 )
+            case "room.cancel_request":
+                request_id = message.header.get("request_id")
+                self._services.agents.cancel(peer, request_id)
+                self._services.tools.cancel(peer, request_id)
             case "agent.ask_response":
                 self._services.agents.ask_response(peer, message)
             case "agent.tool_call_response" | "room.tool_call_response":

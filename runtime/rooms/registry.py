@@ -28,6 +28,7 @@ class Toolkit:
     Attributes:
         spelling: How its host spells tool-call messages.
         takes_content: Arguments travel as contents rather than as bare objects.
+        is_cancellable: Its host is to be told of calls for whose answer nobody waits any more.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Toolkit:
     spelling: Spelling
     takes_content: bool
     size_bytes: int = 0
+    is_cancellable: bool = False
 
     def listing(self) -> dict[str, Any]:
         """The toolkit as a listing shows it, readable by clients of every generation."""
@@ -113,6 +115,7 @@ class Registry:
             # Only the newer clients describe their arguments by an input_spec, and only they send contents.
             takes_content=any("input_spec" in tool for tool in tools.values()),
             size_bytes=size_bytes,
+            is_cancellable=wanted.get("cancellable") is True,
         )
         self._toolkits[toolkit.id] = toolkit
         return toolkit

@@ -110,7 +110,12 @@ class Room:
         if self.is_full:
             raise RoomFull(f"room {self.name!r} is full: {self._max_participants} participants")
         self._members[participant_id] = Participant(participant_id, claims, {"name": claims.name})
-        ready = {"room_name": self.name, "room_url": room_url, "session_id": self.session_id}
+        ready = {
+            "room_name": self.name,
+            "room_url": room_url,
+            "session_id": self.session_id,
+            "takes_cancel": True,  # a client that waits for an answer no more may say so
+        }
         connected = {"type": "init", "participantId": participant_id, "attributes": {"name": claims.name}}
         return [Push(participant_id, "room_ready", ready), Push(participant_id, "connected", connected)]
 

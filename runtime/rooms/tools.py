@@ -43,6 +43,7 @@ class _Call:
     is_open: bool = False  # the host has answered `open` and sends chunks
     input_open: bool = False  # the caller still sends chunks
     acknowledge: bool = False  # a message stream: its opening is acknowledged by a chunk
+    is_cancellable: bool = False  # the host asked to be told when nobody waits any more
 
 
 class Tools:
@@ -89,6 +90,7 @@ class Tools:
             host_spelling=kit.spelling,
             input_open=_is_open_control(arguments),
         )
+        call.is_cancellable = kit.is_cancellable
         header = {
             "name": tool,
             "arguments": arguments,
@@ -183,9 +185,22 @@ class Tools:
                     call.caller.respond(call.request_id, error_content(gone))
             elif call.caller is peer:
                 self._end(call)
+                self._tell_cancelled(call, "whoever called has left the room")
                 if call.input_open:
                     end = ControlContent("close", CODE_NOT_FOUND, "the caller has left the room")
                     self._push_request_chunk(call, end.to_header(), b"")
+
+    def cancel(self, caller: Peer, request_id: object) -> None:
+        """The caller does not wait for the answer any more.  One that is answered already goes on."""
+        for call in list(self._by_host.values()):
+            if call.caller is caller and call.request_id == request_id and not call.is_open:
+                self._end(call)
+                self._tell_cancelled(call, "whoever called does not wait any more")
+
+    def _tell_cancelled(self, call: _Call, why: str) -> None:
+        if call.is_cancellable:
+            kind = f"{call.host_spelling}.cancel_tool_call.{call.toolkit}"
+            call.host.push(kind, {"tool_call_id": call.caller_id, "reason": why})
 
     # ---- toolkits
 

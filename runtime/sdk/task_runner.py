@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RoomError, RuntimeServiceError
@@ -17,11 +17,12 @@ from runtime.sdk.agent import SingleRoomAgent
 from runtime.sdk.room.requirements import RequiredToolkit, Requirement
 from runtime.sdk.task_context import TaskContext
 from runtime.sdk.tools.keywords import refuse_unknown
-from runtime.sdk.tools.remote_toolkit import RemoteToolkit, end_of_work, must_go_on, participant_of
+from runtime.sdk.tools.ongoing import Ongoing, must_go_on
+from runtime.sdk.tools.remote_toolkit import RemoteToolkit, participant_of
 from runtime.sdk.tools.response import ensure_content, plain_value
 from runtime.sdk.tools.schema import Schema
 from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
-from runtime.wire.content import Content
+from runtime.wire.content import CODE_LOADED_AGAIN, Content, ErrorContent
 from runtime.wire.room import Message
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class TaskRunner(SingleRoomAgent):
         labels: Texts to find it by; ``annotations`` is the newer word for the same.
         toolkits: Its own toolkits, in ``context.toolkits`` of each task.
         max_task_count: Tasks at once; more are answered with an error.
+        keeps_running: A task goes on when whoever asked leaves the room or waits no more, instead of being
+            cancelled.
 
     Raises:
         ConfigError: A schema is not a schema.
@@ -69,6 +72,7 @@ class TaskRunner(SingleRoomAgent):
         annotations: Sequence[str] | Mapping[str, str] | None = None,
         toolkits: Sequence[Toolkit] | None = None,
         max_task_count: int = MAX_TASK_COUNT,
+        keeps_running: bool = False,
         **newer: Any,
     ) -> None:
         refuse_unknown(self, TaskRunner.__init__, newer)
@@ -88,10 +92,11 @@ class TaskRunner(SingleRoomAgent):
         self._supports_tools = bool(supports_tools)
         self.toolkits = list(toolkits or ())
         self._max_task_count = max_task_count
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._keeps_running = keeps_running
+        self._tasks = Ongoing(lambda: repr(self.name))
         self._registration = ""
         self._toolkit: RemoteToolkit | None = None
-        self._stop_listening: Any = None
+        self._listens: list[Callable[[], None]] = []
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -160,6 +165,7 @@ class TaskRunner(SingleRoomAgent):
             "output_schema": self.output_schema,
             "supports_tools": self.supports_tools,
             "annotations": None,
+            **({} if self._keeps_running else {"cancellable": True}),
         }
 
     async def start(self, *, room: RoomClient) -> None:
@@ -167,13 +173,16 @@ class TaskRunner(SingleRoomAgent):
         await super().start(room=room)
         name = self.name or "agent"
         try:
-            self._stop_listening = room.on_push("agent.ask", self._asked)
+            self._listens.append(room.on_push("agent.ask", self._asked))
+            if not self._keeps_running:
+                self._listens.append(room.on_push("agent.cancel_task", self._tasks.cancelled))
             self._toolkit = RemoteToolkit(
                 name=name,
                 title=self.title,
                 description=self.description,
                 tools=[_RunTaskTool(self, name)],
                 max_call_count=self._max_task_count,
+                ends_with_caller=not self._keeps_running,
             )
             await self._toolkit.start(room=room)
             self._registration = await room.agents.register_agent(self.to_json())
@@ -186,12 +195,9 @@ class TaskRunner(SingleRoomAgent):
         room = self._room
         if room is None:
             return
-        if self._stop_listening is not None:
-            self._stop_listening()
-            self._stop_listening = None
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._listens:
+            self._listens.pop()()
+        await self._tasks.end()
         if self._toolkit is not None:
             await self._toolkit.stop()
             self._toolkit = None
@@ -203,15 +209,23 @@ class TaskRunner(SingleRoomAgent):
                 _log.debug("agent %r was not unregistered: %s", self.name, error)
         await super().stop()
 
+    async def loaded_again(self, *, within_s: float) -> None:
+        """Take no more tasks, as the program was loaded again; return when those that run are done.
+
+        After `within_s` seconds it returns anyway; ``stop`` then tells who asked to ask again.
+        """
+        waits = [self._tasks.finish(within_s=within_s)]
+        if self._toolkit is not None:
+            waits.append(self._toolkit.loaded_again(within_s=within_s))
+        await asyncio.gather(*waits)
+
     # ---- tasks that come by `ask`
 
     def _asked(self, push: Message) -> None:
-        if len(self._tasks) >= self._max_task_count:
-            self._respond(self.room, push, {"error": f"{self.name!r} is busy: try again later"})
+        if (refusal := self._tasks.refusal(self._max_task_count)) is not None:
+            self._respond(self.room, push, _as_response(refusal))
             return
-        task = asyncio.create_task(self._answer(self.room, push), name=f"ask:{self.name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.begin(push.header.get("task_id"), self._answer(self.room, push), name=f"ask:{self.name}")
 
     async def _answer(self, room: RoomClient, push: Message) -> None:
         try:
@@ -231,7 +245,7 @@ class TaskRunner(SingleRoomAgent):
             response = {"error": str(error)}
         except BaseException as error:
             # Whatever it was, somebody waits for an answer.
-            response = {"error": end_of_work(error, repr(self.name))}
+            response = _as_response(self._tasks.failure(error))
             if must_go_on(error):
                 self._respond(room, push, response)
                 raise
@@ -261,6 +275,12 @@ class TaskRunner(SingleRoomAgent):
             _log.warning("the answer of %r could not be sent: %s", self.name, error)
             if "error" not in response and not room.is_closed:
                 self._respond(room, push, {"error": f"the answer could not be sent: {error.message}"})
+
+
+def _as_response(failure: ErrorContent) -> dict[str, Any]:
+    if failure.code == CODE_LOADED_AGAIN:
+        return {"error": failure.text, "error_code": failure.code}
+    return {"error": failure.text}
 
 
 class _RunTaskTool(Tool):

@@ -19,6 +19,8 @@ CODE_CONFLICT: Final = 1005
 CODE_STATE: Final = 1006
 CODE_FAILED: Final = 1008
 CODE_TIMEOUT: Final = 1009
+CODE_LOADED_AGAIN: Final = 1990
+"""Ours: who was asked is gone because its program was loaded again, and is there again in a moment."""
 
 STATUS_OK: Final = 1000
 """``status_code`` of a ``close`` control that ends a stream without an error."""

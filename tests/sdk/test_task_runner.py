@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, RoomLost
 from runtime.sdk.room.client import RoomException
+from runtime.sdk.room.room_exception import LoadedAgain
 from runtime.sdk.task_context import TaskContext
 from runtime.sdk.task_runner import TaskRunner
 from runtime.wire.content import JsonContent
@@ -157,3 +158,106 @@ async def test_a_task_has_a_conversation_of_its_own(house: Any) -> None:
     context = TaskContext(room=room)
     assert context.chat is context.session
     assert context.caller is room.local_participant
+
+
+class Slow(TaskRunner):
+    """Says what became of its task."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(name="slow", **options)
+        self.began, self.ended, self.let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.end = ""
+
+    async def ask(self, *, context: TaskContext, arguments: dict[str, Any]) -> Any:
+        self.began.set()
+        self.end = "cancelled"
+        try:
+            await self.let_go.wait()
+            self.end = "done"
+        finally:
+            self.ended.set()
+        return {"done": True}
+
+
+WAYS = {
+    "ask": lambda client: client.agents.ask(agent="slow", arguments={}),
+    "tool": lambda client: client.agents.invoke_tool(toolkit="slow", tool="run_slow_task", arguments={}),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("goes", ["leaves", "cancels"])
+async def test_a_task_ends_when_nobody_waits_for_it(house: Any, way: str, goes: str) -> None:
+    host, ada = await house.enter("slow"), await house.enter("ada")
+    slow = Slow()
+    await slow.start(room=host)
+    asked = asyncio.ensure_future(WAYS[way](ada))
+    async with asyncio.timeout(5):
+        await slow.began.wait()
+        if goes == "leaves":
+            await ada.close()
+        else:
+            asked.cancel()
+        await slow.ended.wait()
+    assert slow.end == "cancelled"
+    with pytest.raises((asyncio.CancelledError, RoomException, RoomLost)):
+        await asked
+    if goes == "cancels":  # nobody else's, and the room takes the next one
+        slow.let_go.set()
+        await WAYS[way](ada)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", list(WAYS))
+async def test_a_runner_that_keeps_running_finishes_what_nobody_waits_for(house: Any, way: str) -> None:
+    host, ada, bob = await house.enter("slow"), await house.enter("ada"), await house.enter("bob")
+    slow = Slow(keeps_running=True)
+    await slow.start(room=host)
+    asked = asyncio.ensure_future(WAYS[way](ada))
+    async with asyncio.timeout(5):
+        await slow.began.wait()
+        asked.cancel()
+        await bob.agents.list_agents()  # the room has been through all that was said before
+        await ada.close()
+        await bob.agents.list_agents()
+        assert slow.end == "cancelled"
+        assert not slow.ended.is_set()
+        slow.let_go.set()
+        await slow.ended.wait()
+    assert slow.end == "done"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", list(WAYS))
+async def test_one_whose_program_is_loaded_again_finishes_and_takes_no_more(house: Any, way: str) -> None:
+    host, ada = await house.enter("slow"), await house.enter("ada")
+    slow = Slow()
+    await slow.start(room=host)
+    asked = asyncio.ensure_future(WAYS[way](ada))
+    async with asyncio.timeout(5):
+        await slow.began.wait()
+        finishing = asyncio.ensure_future(slow.loaded_again(within_s=60))
+        await asyncio.sleep(0)
+        with pytest.raises(LoadedAgain, match="was loaded again: ask again"):
+            await WAYS[way](ada)
+        assert not finishing.done()
+        slow.let_go.set()
+        await finishing
+        await asked
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", list(WAYS))
+async def test_what_does_not_finish_in_time_is_told_to_ask_again(house: Any, way: str) -> None:
+    host, ada = await house.enter("slow"), await house.enter("ada")
+    slow = Slow()
+    await slow.start(room=host)
+    asked = asyncio.ensure_future(WAYS[way](ada))
+    async with asyncio.timeout(5):
+        await slow.began.wait()
+        await slow.loaded_again(within_s=0.05)
+        await slow.stop()
+        with pytest.raises(LoadedAgain, match="was loaded again before this was done: ask again"):
+            await asked
+    assert slow.end == "cancelled"

@@ -90,6 +90,7 @@ class RoomClient:
                     self._transport = await self._protocol.open(timeout_s=self._connect_timeout_s)
                 self._connection.start(self._transport)
                 self._room_info = await ready
+                self._connection.takes_cancel = self._room_info.get("takes_cancel") is True
                 greeting = await connected
         except TimeoutError as error:
             await self._shut("the handshake took too long")
@@ -177,7 +178,8 @@ class RoomClient:
     # ---- talking
 
     async def request(self, type: str, header: dict[str, Any], data: bytes = b"") -> Content:
-        """Send a request and return its answer.  Cancelling forgets the answer, not the request.
+        """Send a request and return its answer.  Cancelling forgets the answer; the host of a task or of
+        a tool's call is told, and may end it.
 
         Raises:
             RoomException: The room answered with an error.

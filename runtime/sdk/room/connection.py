@@ -9,20 +9,22 @@ once with RoomLost.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
 
-from runtime.errors import ProtocolError, RoomLost
+from runtime.errors import ProtocolError, RoomLost, RuntimeServiceError
 from runtime.sdk.emitter import Emitter, Listener
 from runtime.sdk.room.outbox import Outbox
-from runtime.sdk.room.room_exception import RoomException
+from runtime.sdk.room.room_exception import RoomException, failure_of
 from runtime.sdk.room.transport import Transport
 from runtime.wire.content import Content, ErrorContent, from_header
 from runtime.wire.room import Assembler, Message
 
 FLUSH_TIMEOUT_S = 2.0
 MAX_PENDING_COUNT = 4096
+_CALLS = ("agent.ask", "agent.invoke_tool", "room.invoke_tool")
 
 
 class RoomConnection:
@@ -36,6 +38,8 @@ class RoomConnection:
         self.closed = asyncio.Event()
         self.close_reason = ""
         self.was_lost = False
+        self.takes_cancel = False
+        """The room wants to hear of calls whose answer is not waited for any more; others do not know it."""
         self._ended = ended
         self._outbox = Outbox()
         self._callbacks = Emitter()
@@ -74,11 +78,21 @@ class RoomConnection:
         try:
             await self._outbox.put(message)
             content = await future
+        except asyncio.CancelledError:
+            self._cancel(message)
+            raise
         finally:
             self._pending.pop(message.id, None)
         if isinstance(content, ErrorContent):
-            raise RoomException(content.text, error_code=content.code)
+            raise failure_of(content.text, content.code)
         return content
+
+    def _cancel(self, message: Message) -> None:
+        """Somebody may be at work for an answer that nobody will take."""
+        if self.takes_cancel and message.type in _CALLS and not self.closed.is_set():
+            with contextlib.suppress(RuntimeServiceError):  # what waits to be written is full: it is not told
+                header = {"request_id": message.id}
+                self._outbox.put_nowait(Message(next(self._ids), "room.cancel_request", header))
 
     def send_nowait(self, type: str, header: dict[str, Any], data: bytes, message_id: int | None) -> None:
         """Queue a one-way message; see RoomClient.send_nowait."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.errors import RoomError
+from runtime.wire.content import CODE_LOADED_AGAIN
 
 
 class RoomException(RoomError):
@@ -27,3 +28,19 @@ class RoomException(RoomError):
         super().__init__(message, cure=cure)
         self.status_code = status_code
         self.error_code = error_code
+
+
+class LoadedAgain(RoomException):
+    """Who was asked ended before it was done, because its program was loaded again: ask once more."""
+
+    code = "loaded_again"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status_code=503, error_code=CODE_LOADED_AGAIN)
+
+
+def failure_of(text: str, error_code: int | None) -> RoomException:
+    """The exception that an error in an answer becomes."""
+    return (
+        LoadedAgain(text) if error_code == CODE_LOADED_AGAIN else RoomException(text, error_code=error_code)
+    )

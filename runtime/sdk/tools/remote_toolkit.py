@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from runtime.errors import InvalidTransition, RoomError, RuntimeServiceError
 from runtime.sdk.room.client import RoomClient
 from runtime.sdk.room.participant import Participant, RemoteParticipant
 from runtime.sdk.room.room_exception import RoomException
+from runtime.sdk.tools.ongoing import Ongoing, must_go_on
 from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import (
     CODE_FAILED,
@@ -36,6 +36,7 @@ class RemoteToolkit(Toolkit):
 
     Args:
         name: The toolkit's name in the room; None for the name of the participant that hosts it.
+        ends_with_caller: A call is cancelled when its caller leaves the room or waits no more.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RemoteToolkit(Toolkit):
         public: bool = True,
         annotations: Mapping[str, str] | None = None,
         max_call_count: int = MAX_CALL_COUNT,
+        ends_with_caller: bool = False,
         **newer: Any,
     ) -> None:
         super().__init__(
@@ -66,9 +68,10 @@ class RemoteToolkit(Toolkit):
         self.arguments: dict[str, Any] = {}
         self._room: RoomClient | None = None
         self._registration = ""
-        self._unsubscribe: Callable[[], None] = _nothing
-        self._calls: set[asyncio.Task[None]] = set()
+        self._listens: list[Callable[[], None]] = []
+        self._calls = Ongoing(lambda: f"toolkit {self.name!r}")
         self._max_call_count = max_call_count
+        self._ends_with_caller = ends_with_caller
 
     @classmethod
     def of(cls, hosted: Tool | Toolkit) -> RemoteToolkit:
@@ -106,11 +109,14 @@ class RemoteToolkit(Toolkit):
             self.title = self.title or self.name
         description = self.to_json()  # compiles every schema: a wrong one fails here, not in a call
         self._room = room
-        self._unsubscribe = room.on_push(f"agent.tool_call.{self.name}", self._called)
+        listens = [room.on_push(f"agent.tool_call.{self.name}", self._called)]
+        if self._ends_with_caller:
+            listens.append(room.on_push(f"agent.cancel_tool_call.{self.name}", self._calls.cancelled))
+        self._listens = listens
         try:
             self._registration = await room.agents.register_toolkit(description)
         except BaseException:
-            self._unsubscribe()
+            self._stop_listening()
             self._room = None
             raise
 
@@ -119,32 +125,44 @@ class RemoteToolkit(Toolkit):
         room, self._room = self._room, None
         if room is None:
             return
-        self._unsubscribe()
-        for call in list(self._calls):
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        self._stop_listening()
+        await self._calls.end()
         if not room.is_closed:
             try:
                 await room.agents.unregister_toolkit(self._registration)
             except RoomError as error:
                 _log.debug("toolkit %r was not unregistered: %s", self.name, error)
 
+    async def loaded_again(self, *, within_s: float) -> None:
+        """Take no more calls, as the program was loaded again; return when those that run are done.
+
+        After `within_s` seconds it returns anyway; ``stop`` then tells their callers to ask again.
+        """
+        await self._calls.finish(within_s=within_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """The toolkit as it is registered in a room."""
+        described = super().to_json()
+        return {**described, "cancellable": True} if self._ends_with_caller else described
+
+    def _stop_listening(self) -> None:
+        while self._listens:
+            self._listens.pop()()
+
     def _called(self, push: Message) -> None:
         room = self.room
-        if len(self._calls) >= self._max_call_count:
-            _answer(room, push, ErrorContent(f"toolkit {self.name!r} is busy: try again later", CODE_FAILED))
+        if (refusal := self._calls.refusal(self._max_call_count)) is not None:
+            _answer(room, push, refusal)
             return
-        call = asyncio.create_task(self._answer_call(room, push), name=f"tool:{push.header.get('name')}")
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        name = f"tool:{push.header.get('name')}"
+        self._calls.begin(push.header.get("tool_call_id") or "", self._answer_call(room, push), name=name)
 
     async def _answer_call(self, room: RoomClient, push: Message) -> None:
         try:
             content = await self._result(room, push)
         except BaseException as error:
             # Whatever it was, somebody waits for an answer.
-            text = end_of_work(error, f"toolkit {self.name!r}")
-            _answer(room, push, ErrorContent(text, CODE_FAILED))
+            _answer(room, push, self._calls.failure(error))
             if must_go_on(error):
                 raise
             _log.exception("tool %r of toolkit %r failed", push.header.get("name"), self.name)
@@ -164,23 +182,6 @@ class RemoteToolkit(Toolkit):
         except RuntimeServiceError as error:
             number = error.error_code if isinstance(error, RoomException) else None
             return ErrorContent(str(error), number or CODE_FAILED)
-
-
-def must_go_on(error: BaseException) -> bool:
-    """Whether an exception means more than the work that raised it: the end of its task or of the process."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-    return isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit)
-
-
-def end_of_work(error: BaseException, host: str) -> str:
-    """What somebody who waits for the work is told of the exception that ended it."""
-    if isinstance(error, asyncio.CancelledError):
-        return f"{host} left the room" if must_go_on(error) else "the work was cancelled by its own code"
-    if isinstance(error, SystemExit | KeyboardInterrupt):
-        return f"{host} ended its process: {type(error).__name__}"
-    return str(error) or type(error).__name__
 
 
 def call_context(
@@ -227,10 +228,6 @@ def _answer(room: RoomClient, push: Message, content: Content) -> None:
             _answer(
                 room, push, ErrorContent(f"the tool's answer could not be sent: {error.message}", CODE_FAILED)
             )
-
-
-def _nothing() -> None:
-    pass
 
 
 async def start_hosted_toolkit(
