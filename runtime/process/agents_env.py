@@ -63,8 +63,11 @@ def in_force(named: str, sources: Sequence[Path], *, is_told: bool = False) -> d
     return variables
 
 
-def read(path: Path) -> dict[str, str]:
+def read(path: Path, *, is_shared: bool = False) -> dict[str, str]:
     """The variables in a file.
+
+    Args:
+        is_shared: As `parse` has it.
 
     Raises:
         ConfigError: It cannot be read, or a line of it is none; says which.
@@ -73,18 +76,25 @@ def read(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        cure = f"It must be a file that user {os.geteuid()} can read; server.agents_env names another."
+        cure = f"It must be a file that user {os.geteuid()} can read"
+        cure += ", or not be there." if is_shared else "; server.agents_env names another."
         raise ConfigError(f"cannot read {path}: {error.strerror}", cure=cure) from error
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"{path} is larger than {MAX_BYTES >> 10} KiB", cure="Put files beside it instead.")
     try:
-        return parse(raw.decode("utf-8-sig"), str(path))
+        return parse(raw.decode("utf-8-sig"), str(path), is_shared=is_shared)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 (byte {error.start})", cure="Save it as UTF-8.") from error
 
 
-def parse(text: str, name: str = NAME) -> dict[str, str]:
-    """The variables in a text; `name` is what errors call it."""
+def parse(text: str, name: str = NAME, *, is_shared: bool = False) -> dict[str, str]:
+    """The variables in a text.
+
+    Args:
+        name: What errors call it.
+        is_shared: Others read it as well, as they do ``.env``.  Settings of the server may stand in it, too,
+            and what others would replace (``${NAME}``) is refused: it would be one thing here, another there.
+    """
     text = text.replace("\r\n", "\n")
     found: dict[str, str] = {}
     at = 0
@@ -100,18 +110,18 @@ def parse(text: str, name: str = NAME) -> dict[str, str]:
             # The line itself is not told: it may be a piece of a secret.
             raise ConfigError(f"{where} is no variable", cure="Write NAME=value, or begin it with #.")
         variable = assignment[1]
-        if variable.startswith("BULKHEAD_") and not variable.startswith(FOR_AGENTS):
+        if variable.startswith("BULKHEAD_") and not variable.startswith(FOR_AGENTS) and not is_shared:
             cure = "Set it in the server's environment or bulkhead.toml; agents never see it."
             raise ConfigError(f"{where}: {variable} is a setting of the server", cure=cure)
         if variable in found:
             raise ConfigError(f"{where} sets {variable} again", cure="Keep one of the two.")
         if len(found) >= MAX_VARIABLES:
             raise ConfigError(f"{where}: more than {MAX_VARIABLES} variables", cure="Keep fewer.")
-        found[variable], at = _value(text, assignment.end(), where)
+        found[variable], at = _value(text, assignment.end(), where, is_shared)
     return found
 
 
-def _value(text: str, at: int, where: str) -> tuple[str, int]:
+def _value(text: str, at: int, where: str, is_shared: bool) -> tuple[str, int]:
     quote = text[at : at + 1]
     match = _ENDINGS[quote].match(text, at) if quote in _ENDINGS else _PLAIN.match(text, at)
     if match is None:
@@ -120,6 +130,11 @@ def _value(text: str, at: int, where: str) -> tuple[str, int]:
             cure=f"End it with {quote}, or leave both out.",
         )
     value = match[1]
+    if is_shared and "${" in value and quote != "'":
+        raise ConfigError(
+            f"{where}: ${{…}} is not replaced here",
+            cure="Write out what it stands for, or put the value between single quotes to keep it as it is.",
+        )
     if quote == '"':
         value = re.sub(r"\\(.)", lambda escaped: _unescaped(escaped[1], where), value, flags=re.DOTALL)
     if "\0" in value:

@@ -22,6 +22,11 @@ BUNDLE_MARK = "BULKHEAD_INTERNAL_BUNDLE"
 _ALWAYS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 
 
+def is_for_agents(name: str) -> bool:
+    """Whether a variable of this name is none of our own settings and secrets."""
+    return name not in _OUR_SECRETS and (not name.startswith("BULKHEAD_") or name.startswith(FOR_AGENTS))
+
+
 def bundle_environment(
     env: Mapping[str, str], *, names: str = "", agents: Mapping[str, str] | None = None
 ) -> dict[str, str]:
@@ -36,7 +41,7 @@ def bundle_environment(
     allowed = names.split()
     seen = {}
     for name, value in env.items():
-        if name in _OUR_SECRETS or (name.startswith("BULKHEAD_") and not name.startswith(FOR_AGENTS)):
+        if not is_for_agents(name):
             continue
         if allowed and name not in _ALWAYS and not any(_matches(name, pattern) for pattern in allowed):
             continue

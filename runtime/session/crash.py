@@ -50,11 +50,13 @@ class LoadedCode:
     Attributes:
         folder: The bundle's folder; the front reads source only below it.
         loaded_at: Seconds since the epoch.
+        secrets: Values that its reports must not show.
     """
 
     code: Code
     folder: PurePath
     loaded_at: float
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

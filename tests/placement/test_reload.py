@@ -233,6 +233,61 @@ async def test_limits_in_the_bundles_own_file_are_read_again(node: Any) -> None:
     assert node.placement.endpoints()[0].limits.plain()["memory_bytes"] == 1 << 30
 
 
+SHOWS = """
+@service.path("/x")
+class X(Base):
+    async def start(self, *, room):
+        names = ("WEATHER_KEY", "HOME_IS", "BULKHEAD_API_TOKEN")
+        print("word", *(os.environ.get(name, "-") for name in names))
+"""
+
+
+async def test_a_bundles_own_variables_are_its_alone_and_followed(node: Any) -> None:
+    node.write("x/main.py", SHOWS)
+    node.write("y/main.py", SHOWS.replace("/x", "/y"))
+    change(node, "x/.env", "WEATHER_KEY=one\nPATH=/nowhere\nBULKHEAD_API_TOKEN=t\nexport HOME_IS='a ${b}'\n")
+    await node.start(watch=True)
+    assert await word(node, "one") == "one a ${b} -"
+    other = await node.ready("/y")
+    assert await node.printed(other, "word") == "word - - -"
+    change(node, "x/.env", "WEATHER_KEY=two\n")
+    await generation(node, 2)
+    assert await word(node, "two") == "two - -"
+    (node.folder / "x" / ".env").unlink()
+    await generation(node, 3)
+    assert await word(node, "three") == "- - -"
+    change(node, "x/.env", "WEATHER_KEY=four\n")
+    await generation(node, 4)
+    assert await word(node, "four") == "four - -"
+
+
+async def test_variables_that_cannot_be_read_are_told_with_their_line_and_the_last_ones_serve(
+    node: Any,
+) -> None:
+    node.write("x/main.py", SHOWS)
+    change(node, "x/.env", "A=1\nsk-not-an-assignment\n")
+    await node.start(watch=True)
+    info = await node.bundle_state("x", lambda info: info.error != "")
+    assert info.state == "failed"
+    assert "/x/.env, line 2 is no variable" in info.error
+    assert "sk-not" not in info.error
+    change(node, "x/.env", "WEATHER_KEY=good\n")
+    await generation(node, 1)
+    change(node, "x/.env", "WEATHER_KEY='open\n")
+    await node.bundle_state("x", lambda info: "line 1" in info.error)
+    assert await word(node, "one") == "good - -"
+
+
+async def test_a_report_does_not_show_a_bundles_own_key(node: Any) -> None:
+    node.write("x/main.py", SHOWS.replace("print(", "print(os.environ['WEATHER_KEY']); os.abort(); print("))
+    change(node, "x/.env", "WEATHER_KEY=rain-or-shine-07\n")
+    await node.start()
+    ended = await node.exited(await node.call("/x"))
+    assert ended.report is not None
+    assert ended.report.log
+    assert "rain-or-shine-07" not in repr(ended.report)
+
+
 async def test_without_watching_changed_bundles_are_loaded_when_asked(node: Any) -> None:
     change(node, "x/tools.py", "word = 'old'\n")
     node.write("x/main.py", USES.format("tools"))

@@ -66,6 +66,19 @@ def test_a_mistake_is_named_with_its_line(text: str, words: list[str]) -> None:
     assert "secret" not in str(caught.value), "a line that cannot be read may be a secret"
 
 
+def test_what_others_read_too_may_hold_settings_and_nothing_that_they_would_replace() -> None:
+    text = "BULKHEAD_PORT=1\nPRICE='${not}'\nHASH=$HOME\n"
+    assert agents_env.parse(text, is_shared=True) == {
+        "BULKHEAD_PORT": "1",
+        "PRICE": "${not}",
+        "HASH": "$HOME",
+    }
+    for value in ("${HOME}/data", '"${HOME}/data"'):
+        assert agents_env.parse(f"A={value}\n") == {"A": "${HOME}/data"}
+        with pytest.raises(ConfigError, match=r"line 1: \$\{…\} is not replaced here"):
+            agents_env.parse(f"A={value}\n", is_shared=True)
+
+
 def test_what_is_too_large_or_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "agents.env"
     file.write_bytes(b"A=" + b"x" * agents_env.MAX_BYTES)

@@ -235,6 +235,7 @@ def _launch(
     from runtime.process import agents_env
     from runtime.process.environment import bundle_environment
     from runtime.settings import load_settings
+    from runtime.supervisor.bundles.dotenv import with_dotenv
     from runtime.supervisor.bundles.environment import own_launch
 
     flags = {"server.state_dir": str(state_dir)} if state_dir else {}
@@ -242,6 +243,7 @@ def _launch(
     # Those in the folder of the bundle's program, or in the folder of agents that it is in.
     variables = agents_env.in_force(settings.server.agents_env, [bundle, bundle.parent])
     env = bundle_environment(os.environ, names=settings.supervisor.pass_env, agents=variables)
+    env, _ = with_dotenv(bundle, env)
     own = own_launch(name or bundle.stem, bundle, settings.server.state_dir / "environments", env)
     boot = Path(runtime.__file__).resolve().parent / "worker" / "boot.py"
     more = [str(boot), "--source", str(bundle), "--replay"]

@@ -7,6 +7,7 @@ import os
 import statistics
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ from runtime.process.zygote_client import MEND, Command, ZygoteClient
 from runtime.session.crash import Code, LoadedCode
 from runtime.session.info import BundleInfo
 from runtime.session.limit_layers import SourcedLimits
+from runtime.session.redaction import secrets_in
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle_file import file_of, fork_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
 from runtime.supervisor.bundles.code_files import CodeFiles
+from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import ImportTurns, Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.wire.control import Described, EndpointDecl, Opened
@@ -85,6 +88,7 @@ class Bundle:
         self._loading = asyncio.Lock()
         self._loaded_at = 0.0
         self._code: LoadedCode | None = None
+        self._secrets: tuple[str, ...] = ()
         self._backoff = Backoff()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts_ms: deque[float] = deque(maxlen=_STARTS)
@@ -221,7 +225,7 @@ class Bundle:
             sha256=described.sha256,
             modified_at=described.modified_at,
         )
-        return LoadedCode(code=code, folder=program.parent, loaded_at=at)
+        return LoadedCode(code=code, folder=program.parent, loaded_at=at, secrets=self._secrets)
 
     async def take(self) -> tuple[WorkerProcess, bool]:
         """A worker of the newest generation; waits while the zygote is being started again."""
@@ -255,6 +259,7 @@ class Bundle:
 
     async def _bring_up(self, turn: Turn, imported: list[str]) -> tuple[WorkerPool, Described]:
         fork = await asyncio.to_thread(fork_of, self.source)
+        command = await asyncio.to_thread(self._with_own_variables)
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         output = LogPipe(
             read_fd,
@@ -272,7 +277,7 @@ class Bundle:
 
         try:
             zygote = ZygoteClient(
-                self._command,
+                command,
                 log_fd=write_fd,
                 fork=fork,
                 on_lost=lambda: self._lost(served[0] if served else None),
@@ -307,10 +312,17 @@ class Bundle:
             self._tell_not_forkable(opened)
             zygote.close()
             await zygote.wait(2.0)
-            return WorkerPool(self._command, None, self._settings), described
-        pool = WorkerPool(self._command, zygote, self._settings)
+            return WorkerPool(command, None, self._settings), described
+        pool = WorkerPool(command, zygote, self._settings)
         served.append(pool)
         return pool, described
+
+    def _with_own_variables(self) -> Command:
+        env, names = with_dotenv(self.source, self._command.env)
+        self._secrets = tuple(secrets_in({name: env[name] for name in names}))
+        if names:
+            self._log.info("bundle.env_read", file=str(dotenv_of(self.source)), variables=list(names))
+        return replace(self._command, env=env)
 
     def _tell_not_forkable(self, opened: Sequence[Opened]) -> None:
         """Say why each session gets an interpreter of its own; silence where that was asked for."""

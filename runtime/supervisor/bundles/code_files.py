@@ -22,11 +22,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from runtime.supervisor.bundles import dotenv
 from runtime.supervisor.bundles.discovery import program_of
 
 MAX_FILES: Final = 5000
 _HASHED_BYTES: Final = 16 << 20
-_SETTINGS: Final = ("bulkhead.toml", "requirements.txt", "pyproject.toml", ".env")
+_SETTINGS: Final = ("bulkhead.toml", "requirements.txt", "pyproject.toml", dotenv.NAME)
 
 
 class Verdict(Enum):
@@ -74,7 +75,7 @@ class CodeFiles:
         """All files that count, those included that are not there (yet)."""
         program = self.program
         if program == self._source:
-            own = [program, program.with_suffix(".toml"), program.parent / ".env"]
+            own = [program, program.with_suffix(".toml"), dotenv.dotenv_of(self._source)]
         else:
             own = [program, *(self._source / name for name in _SETTINGS)]
         return {str(path) for path in own} | self._imported

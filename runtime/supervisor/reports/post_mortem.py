@@ -60,7 +60,7 @@ class PostMortem:
 
     def __init__(self, spec: SessionSpec, generation: int, *, secrets: Iterable[str] = ()) -> None:
         self._spec, self._generation = spec, generation
-        self._secrets = secrets
+        self._secrets = tuple(secrets)
         self._worker: WorkerProcess | None = None
         self._pid: int | None = None
         self._code = Code(bundle=spec.bundle)
@@ -80,6 +80,7 @@ class PostMortem:
         if worker.code is not None:
             self._code, self._loaded_at = worker.code.code, worker.code.loaded_at
             self._folder = str(worker.code.folder)
+            self._secrets = (*self._secrets, *worker.code.secrets)
 
     def said(self, message: Failed | Exiting) -> None:
         """The worker told of a failure; the first one counts."""
