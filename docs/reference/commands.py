@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from docs.reference.table import plain, sentence, table
+from docs.reference.table import plain, sentence, stacked
 
 
 def page() -> str:
@@ -39,7 +39,7 @@ def _section(name: str, command: Any) -> str:
     shown = [one.get_help_record(context) for one in command.params if one.name != "help"]
     rows = [(f"`{names}`", sentence(plain(text))) for names, text in filter(None, shown)]
     if rows:
-        lines.append(table(("", ""), rows))
+        lines.append(stacked(("", ""), rows))
     return "\n".join(lines)
 
 

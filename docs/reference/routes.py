@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from docs.reference.table import plain, sentence, table
+from docs.reference.table import plain, sentence, stacked, table
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_S: Final = 60.0
@@ -119,7 +119,7 @@ def _section(described: dict[str, Any], path: str, method: str, told: dict[str, 
             (f"`{one['name']}`", one["in"], kind_of(described, one.get("schema", {})), _told(one))
             for one in given
         ]
-        lines.append(table(("Parameter", "in", "Type", ""), rows))
+        lines.append(stacked(("Parameter", "in", "Type", ""), rows))
     body = _resolved(described, told.get("requestBody", {}))
     for media, content in body.get("content", {}).items():
         lines += [f"Takes `{media}`: {kind_of(described, content.get('schema', {}))}.", ""]
@@ -128,7 +128,7 @@ def _section(described: dict[str, Any], path: str, method: str, told: dict[str, 
         for status, answer in told.get("responses", {}).items()
         if status != "default"
     ]
-    lines.append(table(("Answer", "Type", ""), rows))
+    lines.append(stacked(("Answer", "Type", ""), rows))
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, get_type_hints
 
-from docs.reference.table import plain, sentence, table
+from docs.reference.table import plain, sentence, stacked, table
 from runtime.settings import SLICES, env_names, knobs
 
 _AGENTS = {
@@ -38,7 +38,7 @@ def page() -> str:
         parts.append(f"## {name}\n\n{paragraphs(kind)}\n")
         hints = get_type_hints(kind)
         rows = [_row(key, item, hints[item.name]) for key, item in listed if key.split(".")[0] == name]
-        parts.append(table(("Setting", "Variable", "Type", "Default", ""), rows))
+        parts.append(stacked(("Setting", "Variable", "Type", "Default", ""), rows))
     parts.append(
         "## Variables that agents read\n\nThey are no settings of the server: a session sees them.\n"
     )

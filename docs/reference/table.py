@@ -12,6 +12,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def stacked(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose rows become paragraphs where the screen is narrow: its last column is what is read."""
+    return f'<div class="stacked" markdown>\n\n{table(heads, rows)}\n</div>\n'
+
+
 def cell(text: str) -> str:
     """A text within a cell."""
     return " ".join(text.split()).replace("|", "\\|")
