@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs.reference.table import sentence, table
+from docs.reference.table import sentence, stacked
 from runtime.session.event_kinds import FAMILIES, KINDS
 
 
@@ -21,7 +21,7 @@ def page() -> str:
             )
             for kind in kinds
         ]
-        parts.append(table(("Event", "When", "and"), rows))
+        parts.append(stacked(("Event", "When", "and"), rows))
     return "\n".join(parts)
 
 

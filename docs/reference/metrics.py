@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from docs.reference.table import sentence, table
+from docs.reference.table import sentence, stacked
 from runtime.front.operator.gauges import gauges
 from runtime.metrics import Metrics
 
 
 def page() -> str:
     """Every metric with its kind and its labels."""
-    return f"{table(('Metric', 'Kind', 'Labels', ''), rows())}"
+    return f"{stacked(('Metric', 'Kind', 'Labels', ''), rows())}"
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:
