@@ -3,12 +3,18 @@
 Writing never blocks: messages are buffered and `drain` waits while the other side does not read, with
 `max_buffer_bytes` as the bound for callers who do not wait.  Reading can be paused by the owner, which
 stops the other side in turn.
+
+What the other side wrote before its end lies in our socket and is not lost with it: `read_rest` takes it, and
+so does a write that fails because nobody reads any more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
@@ -19,6 +25,9 @@ from runtime.wire import control
 from runtime.wire.frames import FrameDecoder, encode_frame
 
 M = TypeVar("M")
+_READ_BYTES = 256 << 10
+_REST_S = 2.0
+_COUNT = struct.Struct("i")
 
 
 class Channel(asyncio.Protocol, Generic[M]):
@@ -47,6 +56,7 @@ class Channel(asyncio.Protocol, Generic[M]):
         self._max_frame_bytes = max_frame_bytes
         self._max_buffer_bytes = max_buffer_bytes
         self._transport: asyncio.Transport | None = None
+        self._sock: socket.socket | None = None
         self._error: ProtocolError | None = None
         self._ended = False
         self._writable = asyncio.Event()
@@ -65,6 +75,7 @@ class Channel(asyncio.Protocol, Generic[M]):
         """Take over a connected stream socket."""
         sock.setblocking(False)
         channel = cls(decoder, on_message, on_end, max_frame_bytes=max_frame_bytes)
+        channel._sock = sock
         await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=sock)
         return channel
 
@@ -99,6 +110,23 @@ class Channel(asyncio.Protocol, Generic[M]):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    async def read_rest(self) -> None:
+        """Hand over what the other side has written so far, also while reading is paused.
+
+        Once its process has exited that is everything, its last word included.  A descendant that holds the
+        pipe open and writes on does not prolong it: what lies there now is counted first, and others of the
+        event loop come in between.
+        """
+        loop = asyncio.get_running_loop()
+        left, until = self._unread_bytes(), loop.time() + _REST_S
+        while count := self._read_once(left):
+            left -= count
+            await asyncio.sleep(0)
+            if loop.time() > until:
+                break
+        if self._error is not None:
+            await asyncio.sleep(0)  # for `on_end` to be told why
+
     def close(self) -> None:
         """Send what is queued, then close."""
         if self._transport is not None:
@@ -117,6 +145,24 @@ class Channel(asyncio.Protocol, Generic[M]):
     def waiting_bytes(self) -> int:
         """Bytes that were sent here and that the other side has not taken yet."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def _unread_bytes(self) -> int:
+        if self._sock is None or self._ended or self._error is not None or self._sock.fileno() < 0:
+            return 0
+        count = _COUNT.unpack(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(_COUNT.size)))[0]
+        return int(count)
+
+    def _read_once(self, most_bytes: int) -> int:
+        # Behind the transport's back, which reads in the same loop and holds nothing back: the order stays.
+        if self._sock is None or most_bytes <= 0 or self._error is not None or self._sock.fileno() < 0:
+            return 0
+        try:
+            data = self._sock.recv(min(most_bytes, _READ_BYTES))
+        except OSError:
+            return 0
+        if data:
+            self.data_received(data)
+        return len(data)
 
     # asyncio.Protocol
 
@@ -141,6 +187,10 @@ class Channel(asyncio.Protocol, Generic[M]):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._ended:
             return
+        if exc is not None:  # a write failed: what came before that is still to be read
+            left = self._unread_bytes()
+            while count := self._read_once(left):
+                left -= count
         self._ended = True
         self._writable.set()
         self._on_end(self._error)

@@ -263,7 +263,10 @@ class WorkerProcess:
         return None if self.process.has_exited else tree.measure(self.pid, with_pss=with_pss)
 
     async def exited(self) -> int | None:
-        """Wait for the exit; return the code, or minus the signal, or None."""
+        """Wait for the exit; return the code, or minus the signal, or None.
+
+        When it returns, everything that the process said has been told to its owner.
+        """
         if self._popen is not None:
             await self.process.wait()
             self.process.cpu_s = final_cpu_s(self.pid)
@@ -272,6 +275,8 @@ class WorkerProcess:
             status = await self.process.status()
         self.process.send_group(signal.SIGKILL)
         self._logs.drain()
+        if self._channel is not None:
+            await self._channel.read_rest()
         return status
 
     def close(self) -> None:

@@ -280,8 +280,6 @@ class Driver:
             case control.Imported():
                 if self._worker is not None:
                     self._worker.on_imported(control.paths_of(message.files))
-            case control.Hello():
-                pass
 
     def _pipe_ended(self, error: ProtocolError | None) -> None:
         self._feed(lc.PipeClosed() if error is None else lc.PipeBroken(error.message))
@@ -297,6 +295,8 @@ class Driver:
 
     def _tick(self) -> None:
         self._timer = None
+        if self._worker is not None and self._worker.process.has_exited:
+            return  # `Gone` comes next, with what it said last; a loop that was late must not judge it before
         self._perform(self._lifecycle.tick(self._clock.now()))
 
     def _perform(self, actions: list[lc.Action]) -> None:

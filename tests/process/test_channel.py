@@ -13,6 +13,7 @@ import pytest_asyncio
 from runtime.errors import ChannelClosed, LocalProtocolError, ProtocolError
 from runtime.process.channel import Channel
 from runtime.wire import control
+from runtime.wire.frames import encode_frame
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -96,3 +97,25 @@ async def test_a_message_too_large_is_our_own_error(front: Any) -> None:
     channel, _, _ = front
     with pytest.raises(LocalProtocolError):
         channel.send(control.Packet(b"x" * (2 << 20)))
+
+
+async def test_what_was_said_before_a_write_failed_is_heard(front: Any) -> None:
+    channel, end, theirs = front
+    theirs.send(encode_frame(control.encode(control.Pong(3)), max_frame_bytes=1 << 20))
+    theirs.close()
+    channel.send(control.Ping(1))  # fails, before the loop came to read
+    async with asyncio.timeout(5 * PATIENCE):
+        assert await end.over is None
+    assert end.heard.get_nowait() == control.Pong(3)
+
+
+async def test_the_rest_is_read_though_reading_is_paused_and_somebody_writes_on(front: Any) -> None:
+    channel, end, theirs = front
+    channel.pause_reading()
+    frame = encode_frame(control.encode(control.Pong(1)), max_frame_bytes=1 << 20)
+    theirs.send(frame * 100)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: theirs.send(frame))  # by whom it was inherited: nobody waits for that
+    async with asyncio.timeout(5 * PATIENCE):
+        await channel.read_rest()
+    assert end.heard.qsize() == 100
