@@ -101,7 +101,7 @@ class ServerSettings:
         "base URL of the model provider; with neither, the offline model answers",
         env=("OPENAI_BASE_URL",),
     )
-    api_token: str = knob("", "token for the operator API when not called from loopback", secret=True)
+    api_token: str = knob("", "token for the operator API; also asked on this machine", secret=True)
     insecure: bool = knob(False, "serve unsigned webhooks and an open operator API beyond loopback")
     watch: bool = knob(True, "load new and changed bundles while running")
     drain_s: float = knob(30.0, "time that running sessions get to end after SIGTERM", minimum=0)

@@ -174,7 +174,7 @@ def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: fl
     if url:
         # `localhost:8080` is what people type; its host is no scheme.
         address = url if "://" in url else f"http://{url}"
-        return Api(address.rstrip("/"), token, timeout_s)
+        return api_at(address.rstrip("/"), state_dir=state_dir, timeout_s=timeout_s)
     for folder in _state_dirs(state_dir):
         if running_in(folder) and (about := read_server_file(folder)) is not None:
             return api_of(about, timeout_s=timeout_s)
@@ -182,6 +182,15 @@ def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: fl
     if usual.is_alive():
         return usual
     raise _not_ready("no server is running here", _START_ONE)
+
+
+def api_at(url: str, *, state_dir: Path | None = None, timeout_s: float = 10.0) -> Api:
+    """The server at an address; with its key when it is the one that runs in this folder."""
+    named = url.replace("://localhost", "://127.0.0.1")
+    for folder in _state_dirs(state_dir):
+        if running_in(folder) == named and (about := read_server_file(folder)) is not None:
+            return api_of(about, timeout_s=timeout_s)
+    return Api(url, os.environ.get("BULKHEAD_API_TOKEN", ""), timeout_s)
 
 
 def api_of(about: Mapping[str, Any], *, timeout_s: float = 10.0) -> Api:

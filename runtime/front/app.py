@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from quart import Quart, Response, g, has_request_context, request, websocket
 from quart.wrappers.response import IterableBody
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -28,13 +30,16 @@ from runtime.front.operator import (
     usage,
     workers,
 )
-from runtime.front.state import Front
+from runtime.front.state import Front, caller
 from runtime.front.studio import live
 from runtime.front.studio import pages as studio
 from runtime.front.studio.live import Live
 from runtime.front.studio.overview import Overview
 from runtime.session.info import not_served
 from runtime.wire.manifest import reserved_by
+
+_NOBODYS: Final = (None, "rooms.enter", "rooms.file", "health.live")
+"""Endpoints that never ask who operates, as none of those of `model` do; one too few only costs time."""
 
 
 class FrontApp(Quart):
@@ -88,8 +93,18 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
         await compress(request, answer)
         return answer
 
+    async def find_origin() -> None:
+        connection = request if has_request_context() else websocket
+        # What asks for a participant's token, or for nothing at all, is not delayed by the question.
+        if connection.endpoint in _NOBODYS or connection.blueprint == "model":
+            return
+        if front.access.asks_origin(caller()):
+            g.origin = await front.origins.of(connection.scope)
+
     app.before_request(name_request)
+    app.before_request(find_origin)
     app.before_websocket(name_request)
+    app.before_websocket(find_origin)
     app.register_blueprint(health.routes(front))
     app.register_blueprint(workers.routes(front))
     app.register_blueprint(crashes.routes(front))

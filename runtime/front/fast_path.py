@@ -12,6 +12,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +54,8 @@ class FastPath:
             return
         arrived = self._front.clock.now()
         who = _caller(scope)
+        if self._front.access.asks_origin(who):
+            who = replace(who, origin=self._front.origins.recall(scope))
         length = who.headers.get("content-length", "")
         if not (length.isascii() and length.isdigit() and len(length) < 6 and "expect" not in who.headers):
             await self._app(scope, receive, send)

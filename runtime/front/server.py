@@ -23,6 +23,7 @@ from runtime.front.access.browser_sessions import FILE as BROWSER_SESSIONS_FILE
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
 from runtime.front.access.open_doors import say_open_doors
+from runtime.front.access.origin import Origins
 from runtime.front.access.rules import Access, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, still_wanted
@@ -189,6 +190,7 @@ class Server:
             access=access,
             clock=self._clock,
             readiness=Readiness(placement, self._sources, self._clock),
+            origins=Origins(is_alone=self._owns_process),
             rooms=hub,
             crashes=crashes,
             name=self._name,
@@ -229,7 +231,13 @@ class Server:
             changed.append(autocall.sync)
             autocall.sync()
         changed.append(lambda: tell_bundles(front))
-        say_open_doors(server, access, url=self.url, is_loopback=listener.is_loopback)
+        say_open_doors(
+            server,
+            access,
+            url=self.url,
+            is_loopback=listener.is_loopback,
+            can_tell=await front.origins.can_tell(),
+        )
         telling = asyncio.create_task(self._tell_loaded(), name="first loads")
         self._parts.push_async_callback(_cancel, telling)
         _log.info(

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from quart import has_request_context, request, websocket
+from quart import g, has_request_context, request, websocket
 
 from runtime.clock import Clock
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.session_registry import SessionRegistry
+from runtime.front.access.origin import Origin, Origins
 from runtime.front.access.rules import Access, Caller
 from runtime.front.readiness import Readiness
 from runtime.metrics import Metrics
@@ -81,6 +82,7 @@ class Front:
         is_loopback: Only this machine can reach it.
         started_at: Seconds since the epoch.
         readiness: What is served, broken or being loaded.
+        origins: Whose the connections of this machine are.
         is_ready: The journal was replayed, and it is not going away: what is loaded takes calls.
         closing: Set when streams must end because the server does.
     """
@@ -94,6 +96,7 @@ class Front:
     access: Access
     clock: Clock
     readiness: Readiness
+    origins: Origins = field(default_factory=Origins)
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
     name: str = ""
@@ -123,4 +126,4 @@ def caller() -> Caller:
         headers.setdefault(key, value)
     client = connection.scope.get("client") or ("",)
     method = request.method if has_request_context() else "WEBSOCKET"
-    return Caller.of(str(client[0]), headers, method)
+    return Caller.of(str(client[0]), headers, method, g.get("origin", Origin.UNASKED))

@@ -114,7 +114,8 @@ def serving(tmp_path: Path) -> Serving:
         more = {f"supervisor.{name}": value for name, value in knobs.pop("supervisor", {}).items()}
         flags = {"server.port": 0, **{f"server.{name}": value for name, value in knobs.items()}, **more}
         fake = placement or FakePlacement()
-        server = Server(load_settings(flags=flags), [], placement=fake)
+        # This process is the client as well, which is somebody else only where it is not the server's alone.
+        server = Server(load_settings(flags=flags), [], placement=fake, owns_process=False)
         await server.start()
         site = Site(server, fake, server.front.port)
         try:

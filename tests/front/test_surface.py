@@ -157,7 +157,8 @@ async def test_metrics_and_the_operator_api_are_not_for_strangers(serving: Any) 
                 else None
             )
             assert far is None or far.status in (200, 404)
-        assert b"bulkhead_sessions_max 100.0" in (await site.get("/metrics")).body
+        figures = await site.get("/metrics", Authorization="Bearer t0ken")
+        assert b"bulkhead_sessions_max 100.0" in figures.body
 
 
 async def test_every_error_is_a_problem_with_the_request_it_belongs_to(serving: Any) -> None:

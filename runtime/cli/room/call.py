@@ -36,12 +36,12 @@ def call(
     import json
     from urllib.parse import urlsplit
 
-    from runtime.cli.api import Api, find_server
+    from runtime.cli.api import api_at, find_server
     from runtime.cli.room.agents import _json
 
     if "://" in endpoint:
         parts = urlsplit(endpoint)
-        api, path = Api(f"{parts.scheme}://{parts.netloc}"), parts.path or "/"
+        api, path = api_at(f"{parts.scheme}://{parts.netloc}"), parts.path or "/"
     else:
         api, path = find_server(url), "/" + endpoint.lstrip("/")
     data: dict[str, Any] = {"room_name": room, "arguments": _json(arguments, "--arguments")}

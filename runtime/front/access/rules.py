@@ -1,4 +1,9 @@
-"""Who may do what: signed or local for webhooks, local or with the token for what an operator does.  Pure.
+"""Who may do what: signed for webhooks, with a key for what an operator does, or from this machine.  Pure.
+
+From this machine is enough where nothing says that others are to come: no token, no webhook secret, no
+public URL.  With any of these a key is asked of everybody, because a proxy on this machine makes everybody
+local.  And it is enough for a person's processes alone: a session's own are local as well, and no operators,
+so whose socket it is must be known (`runtime.front.access.origin`).
 
 A browser on this machine is local too, whatever page it shows.  So where being local is all that is asked
 for, a request must come under a name that is this server's (a page that rebinds its own name to 127.0.0.1
@@ -20,13 +25,16 @@ from urllib.parse import urlsplit
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, PermissionDenied
 from runtime.front.access.browser_sessions import BrowserSessions, cookie_of
+from runtime.front.access.origin import Origin
 from runtime.front.http.refusal import Refusal
+from runtime.front.server_file import NAME as SERVER_FILE
 from runtime.rooms.token import ApiKey
 from runtime.settings import ServerSettings
 from runtime.wire.signature import Verified, check_secrets, verify
 
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
+_BEARER: Final = {"WWW-Authenticate": "Bearer"}
 _CROSS_SITE: Final = "A page of another site sent this; send it from a page of this server."
 
 
@@ -38,16 +46,21 @@ class Caller:
         address: IP address of the peer.
         headers: Names in lower case.
         changes: It may change something: any method but GET, HEAD and OPTIONS, or a websocket.
+        origin: Whose connection it is, where that was asked.
     """
 
     address: str
     headers: Mapping[str, str]
     changes: bool
+    origin: Origin = Origin.UNASKED
 
     @classmethod
-    def of(cls, address: str | None, headers: Mapping[str, str], method: str) -> Caller:
+    def of(
+        cls, address: str | None, headers: Mapping[str, str], method: str, origin: Origin = Origin.UNASKED
+    ) -> Caller:
         """Of a request; `method` is ``WEBSOCKET`` for an upgrade."""
-        return cls(address=address or "", headers=headers, changes=method not in _SAFE_METHODS)
+        changes = method not in _SAFE_METHODS
+        return cls(address=address or "", headers=headers, changes=changes, origin=origin)
 
     @property
     def is_local(self) -> bool:
@@ -89,6 +102,7 @@ class Access:
         self._window_s = settings.replay_window_s
         self._api_token, self._api_key = settings.api_token, settings.api_key
         self._insecure = settings.insecure
+        self._key_file = settings.state_dir / SERVER_FILE
         self._public = urlsplit(settings.public_url)
         self._hosts = {name.lower() for name in (settings.host, self._public.hostname) if name}
 
@@ -101,20 +115,22 @@ class Access:
 
         Raises:
             SignatureInvalid, Replayed: A secret is set, and the signature does not hold.
-            Refusal: No secret is set, and the call is not local; or another site's page sent it.
+            Refusal: No secret is set, and the call does not come from where none is needed; or another site's
+                page sent it.
         """
         is_signed = "webhook-signature" in caller.headers or "meshagent-signature" in caller.headers
+        if not is_signed and self._has_key(caller):
+            return None  # an operator may call agents, from the Studio as in a room
         if not is_signed and self.browser_session_of(caller):
-            self._own_page(caller)  # an operator may call agents, from the Studio as in a room
+            self._own_page(caller)
             return None
         if self.secrets:
             return verify(caller.headers, payload, secrets=self.secrets, now=now, window_s=self._window_s)
-        if not caller.is_local and not self._insecure:
-            raise Refusal(
-                "not_trusted",
-                "Unsigned webhooks are taken from this machine alone. Set BULKHEAD_WEBHOOK_SECRET and sign "
-                "them, or set BULKHEAD_INSECURE=1 if only people you trust can reach this port.",
-            )
+        self._place(
+            caller,
+            "Unsigned webhooks are taken from this machine alone. Set BULKHEAD_WEBHOOK_SECRET and sign "
+            "them, or set BULKHEAD_INSECURE=1 if only people you trust can reach this port.",
+        )
         self._guard(caller)
         return None
 
@@ -122,17 +138,11 @@ class Access:
         """Let an operator's request through.
 
         Raises:
-            Refusal: Neither local nor with the token, or a browser was tricked into sending it.
+            Refusal: Neither with a key nor from where none is needed, or a browser was tricked into sending.
         """
-        scheme, _, given = caller.headers.get("authorization", "").partition(" ")
-        is_bearer, sent = scheme.lower() == "bearer", given.strip().encode()
-        if is_bearer and any(
-            hmac.compare_digest(sent, key.encode()) for key in (self._api_key, self._key) if key
-        ):
+        if self._has_key(caller):
             return
-        if self._api_token and is_bearer:
-            if hmac.compare_digest(sent, self._api_token.encode()):
-                return
+        if self._api_token and _bearer(caller) is not None:
             raise Refusal(
                 "token_invalid",
                 "The bearer token is not this server's BULKHEAD_API_TOKEN.",
@@ -141,21 +151,70 @@ class Access:
         if self.browser_session_of(caller):
             self._own_page(caller)
             return
-        if not caller.is_local and not self._insecure:
-            if self._api_token:
-                raise Refusal(
-                    "token_required",
-                    "Send Authorization: Bearer with this server's BULKHEAD_API_TOKEN. In a browser, open "
-                    "the link that `bulkhead studio` prints in the server's terminal.",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-            raise Refusal(
-                "not_trusted",
-                "The operator API is open to this machine alone. Set BULKHEAD_API_TOKEN and send it as a "
-                "bearer token, or set BULKHEAD_INSECURE=1 if only people you trust can reach this port. In a "
-                "browser, open the link that `bulkhead studio` prints in the server's terminal.",
-            )
+        self._place(
+            caller,
+            "The operator API is open to this machine alone. Set BULKHEAD_API_TOKEN and send it as a "
+            "bearer token, or set BULKHEAD_INSECURE=1 if only people you trust can reach this port. In a "
+            "browser, open the link that `bulkhead studio` prints in the server's terminal.",
+        )
         self._guard(caller)
+
+    @property
+    def is_locked(self) -> bool:
+        """A key is asked of everybody, whatever the place: others are expected, and a proxy looks local."""
+        return bool(self._api_token or self.secrets or self._public.geturl()) and not self._insecure
+
+    def asks_origin(self, caller: Caller) -> bool:
+        """Whether it depends on whose connection it is what this caller may do without a key."""
+        if not self._insecure and (self.is_locked or not caller.is_local):
+            return False
+        return not (self._has_key(caller) or self.browser_session_of(caller))
+
+    def _has_key(self, caller: Caller) -> bool:
+        sent = _bearer(caller)
+        keys = (self._api_key, self._key, self._api_token)
+        return sent is not None and any(hmac.compare_digest(sent, key.encode()) for key in keys if key)
+
+    def _place(self, caller: Caller, too_far: str) -> None:
+        """Refuse who shows no key, unless where it comes from is enough."""
+        if self._insecure:
+            # For whoever can reach the port; a session was not meant, and one that hides least of all.
+            if caller.origin is Origin.SESSION:
+                raise self._not_a_session()
+            if caller.origin in (Origin.HIDDEN, Origin.UNASKED):
+                raise self._key_needed("Which process of this machine sent this cannot be told. ")
+            return
+        if not caller.is_local and not self._api_token:
+            raise Refusal("not_trusted", too_far)
+        if self.is_locked or not caller.is_local:
+            raise self._key_needed("")
+        match caller.origin:
+            case Origin.NEAR:
+                return
+            case Origin.SESSION:
+                raise self._not_a_session()
+            case Origin.OTHER_USER:
+                raise self._key_needed("Another user of this machine sent this. ")
+            case _:
+                raise self._key_needed("Which process of this machine sent this cannot be told. ")
+
+    def _key_needed(self, why: str) -> Refusal:
+        token = " or BULKHEAD_API_TOKEN" if self._api_token else ", or set BULKHEAD_API_TOKEN and send that"
+        return Refusal(
+            "token_required",
+            f"{why}Send Authorization: Bearer with the key in {self._key_file}{token}; commands of bulkhead "
+            "do so by themselves. In a browser, open the link that `bulkhead studio` prints in the server's "
+            "terminal.",
+            headers=_BEARER,
+        )
+
+    def _not_a_session(self) -> Refusal:
+        return Refusal(
+            "not_trusted",
+            "This was sent from inside a session, and sessions do not operate their server. Give the agent "
+            "BULKHEAD_API_TOKEN to send as a bearer token if it is meant to; other agents are called through "
+            "the room.",
+        )
 
     def browser_session_of(self, caller: Caller) -> str:
         """The cookie's value when the caller has a browser session; empty otherwise."""
@@ -227,6 +286,11 @@ class Access:
         if self._public.netloc and parts.netloc.lower() == self._public.netloc.lower():
             return True
         return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+
+def _bearer(caller: Caller) -> bytes | None:
+    scheme, _, given = caller.headers.get("authorization", "").partition(" ")
+    return given.strip().encode() if scheme.lower() == "bearer" else None
 
 
 def signing_keys(api_key: str) -> dict[str, str]:

@@ -42,7 +42,8 @@ def security(cookie: str) -> dict[str, Any]:
         "operator": {
             "type": "http",
             "scheme": "bearer",
-            "description": "BULKHEAD_API_TOKEN. Not needed from this machine",
+            "description": "BULKHEAD_API_TOKEN. Not needed by your own processes on this machine while no "
+            "API token, webhook secret or public URL is set",
         },
         "browserSession": {
             "type": "apiKey",

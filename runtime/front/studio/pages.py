@@ -119,14 +119,7 @@ def routes(front: Front) -> Blueprint:
     @gives(Me)
     async def me() -> Response:
         """Who asks, and what the server is"""
-        who = caller()
-        how = front.access.how(who)
-        answer = json_answer(_me(front, how))
-        own_page = who.headers.get("sec-fetch-site") == "same-origin"
-        if how == "local" and front.access.secrets and who.is_local and own_page:
-            # Unsigned calls are not taken here, not even of this machine; of an operator's own page they are.
-            _give(front, answer, front.access.browser_sessions.begin())
-        return answer
+        return json_answer(_me(front, front.access.how(caller())))
 
     paths.register_blueprint(links.routes(front))
     return paths

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import ConfigError, SignatureInvalid
+from runtime.front.access.origin import Origin
 from runtime.front.access.rules import Access, Caller
 from runtime.front.http.refusal import Refusal
 from runtime.settings import ServerSettings
@@ -13,9 +14,11 @@ pytestmark = pytest.mark.unit
 BODY = b"{}"
 
 
-def caller(address: str = "127.0.0.1", method: str = "POST", **headers: str) -> Caller:
+def caller(
+    address: str = "127.0.0.1", method: str = "POST", sender: Origin = Origin.NEAR, **headers: str
+) -> Caller:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Caller.of(address, {"host": "localhost:8080", **named}, method)
+    return Caller.of(address, {"host": "localhost:8080", **named}, method, sender)
 
 
 def webhook(access: Access, who: Caller) -> Verified | None:
@@ -83,9 +86,10 @@ def test_the_operator_api_is_local_or_has_the_token() -> None:
     assert code(locked, far, operator=True) == "token_required"
     assert code(locked, caller("10.0.0.9", authorization="Bearer t0ken"), operator=True) == "ok"
     assert code(locked, caller(authorization="Bearer other"), operator=True) == "token_invalid"
-    assert code(locked, caller(method="GET"), operator=True) == "ok"
+    assert code(locked, caller(method="GET"), operator=True) == "token_required"  # of this machine, too
     assert code(Access(ServerSettings(insecure=True)), far, operator=True) == "ok"
-    assert locked.may_operate(caller()) is True
+    assert bare.may_operate(caller()) is True
+    assert locked.may_operate(caller()) is False
     assert locked.may_operate(far) is False
 
 
@@ -110,7 +114,10 @@ def test_the_operator_api_is_local_or_has_the_token() -> None:
 def test_a_page_that_rebinds_its_name_to_this_machine_is_refused(
     host: str, expected: str, insecure: bool
 ) -> None:
-    access = Access(ServerSettings(public_url="https://agents.example.com/x", insecure=insecure))
+    public_url = "https://agents.example.com/x" if insecure else ""
+    if host == "agents.example.com" and not public_url:
+        expected = "host_unknown"
+    access = Access(ServerSettings(public_url=public_url, insecure=insecure))
     assert code(access, caller(host=host)) == expected
     assert code(access, caller(host=host, method="GET"), operator=True) == expected
 
@@ -135,6 +142,56 @@ def test_a_page_that_rebinds_its_name_to_this_machine_is_refused(
 def test_another_sites_page_cannot_change_anything(
     headers: dict[str, str], method: str, expected: str
 ) -> None:
-    access = Access(ServerSettings(public_url="https://agents.example.com"))
+    access = Access(ServerSettings(public_url="https://agents.example.com", insecure=True))
     assert code(access, caller(method=method, **headers)) == expected
     assert code(access, caller(method=method, **headers), operator=True) == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"api_token": "t0ken"}, {"webhook_secret": "s3cret"}, {"public_url": "https://agents.example.com"}],
+)
+def test_where_others_are_expected_this_machine_needs_a_key(settings: dict[str, str]) -> None:
+    access = Access(ServerSettings(**settings), key="k3y")  # type: ignore[arg-type]
+    for method in ("GET", "POST", "WEBSOCKET"):
+        assert code(access, caller(method=method), operator=True) == "token_required"
+    with pytest.raises((Refusal, SignatureInvalid)):
+        webhook(access, caller())
+    for keyed in (caller(authorization="Bearer k3y"), caller("10.0.0.9", authorization="bearer k3y")):
+        assert code(access, keyed, operator=True) == "ok"
+        assert webhook(access, keyed) is None
+    browser = access.browser_sessions.begin()
+    page = caller(cookie=f"{access.cookie}={browser}", sec_fetch_site="same-origin")
+    assert (code(access, page, operator=True), code(access, page)) == ("ok", "ok")
+    assert not access.asks_origin(caller())
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected", "when_insecure"),
+    [
+        (Origin.NEAR, "ok", "ok"),
+        (Origin.SESSION, "not_trusted", "not_trusted"),
+        (Origin.HIDDEN, "token_required", "token_required"),
+        (Origin.UNASKED, "token_required", "token_required"),
+        (Origin.OTHER_USER, "token_required", "ok"),
+        (Origin.ELSEWHERE, "token_required", "ok"),
+    ],
+)
+def test_without_a_key_it_matters_whose_process_asks(
+    origin: Origin, expected: str, when_insecure: str
+) -> None:
+    for settings, wanted in ((ServerSettings(), expected), (ServerSettings(insecure=True), when_insecure)):
+        access = Access(settings, key="k3y")
+        who = caller(sender=origin)
+        assert access.asks_origin(who)
+        assert (code(access, who), code(access, who, operator=True)) == (wanted, wanted)
+        keyed = caller(sender=origin, authorization="Bearer k3y")
+        assert not access.asks_origin(keyed)
+        assert (code(access, keyed), code(access, keyed, operator=True)) == ("ok", "ok")
+
+
+def test_a_refusal_says_where_the_key_is() -> None:
+    with pytest.raises(Refusal) as refused:
+        Access(ServerSettings()).operator(caller(sender=Origin.HIDDEN))
+    assert ".bulkhead/server.json" in refused.value.detail
+    assert refused.value.headers == {"WWW-Authenticate": "Bearer"}

@@ -14,7 +14,7 @@ async def test_every_setting_is_told_with_what_set_it_and_no_secret_is(serving: 
         "model_key": "sk-abcdefghijklmnop",
     }
     async with serving(**secrets, model_url="https://ada:p4ssw0rd@models.example/v1") as site:
-        answer = await site.get("/settings")
+        answer = await site.get("/settings", Authorization="Bearer t0ken-t0ken")
         listed = {one["name"]: one for one in answer.json["settings"]}
         port = listed["server.port"]
         assert (port["value"], port["source"], port["env"]) == (0, "flag --port", "BULKHEAD_PORT")

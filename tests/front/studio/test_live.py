@@ -270,7 +270,7 @@ async def test_readers_are_bounded_together_with_those_of_events(serving: Any) -
 async def test_strangers_see_nothing_and_the_stream_ends_with_the_server(serving: Any) -> None:
     async with serving(api_token="t0ken") as site:
         assert (await site.get("/studio/live", X_Forwarded_For="203.0.113.7")).status == 401
-        stream = await follow(site)
+        stream = await follow(site, Authorization="Bearer t0ken")
         await stream.until("crashes")
         await site.server.stop()
         with pytest.raises(EOFError):

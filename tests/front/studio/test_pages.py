@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def cookie(answer: Answer) -> str:
     return answer.headers["set-cookie"].split(";")[0]
+
+
+def key(folder: Path) -> dict[str, str]:
+    """The header that commands send."""
+    about = json.loads((folder / "state" / "server.json").read_text())
+    return {"Authorization": f"Bearer {about['key']}"}
 
 
 async def test_every_page_is_the_one_page_and_files_are_themselves(serving: Any, built: Path) -> None:
@@ -183,30 +190,34 @@ async def test_leaving_ends_the_visit(serving: Any, built: Path) -> None:
         assert (await site.ask("GET", "/workers", headers=inside)).status == 403
 
 
-async def test_a_cookie_is_for_encrypted_connections_where_there_are_such(serving: Any, built: Path) -> None:
+async def test_a_cookie_is_for_encrypted_connections_where_there_are_such(
+    serving: Any, built: Path, tmp_path: Path
+) -> None:
     async with serving(public_url="https://agents.example") as site:
-        link = (await site.post("/studio/links", b"{}")).json["url"]
+        link = (await site.post("/studio/links", b"{}", key(tmp_path))).json["url"]
         assert link.startswith("https://agents.example/studio/?t=")
         path = link.removeprefix("https://agents.example")
         entered = await site.ask("GET", path, headers={**FAR, "Host": "agents.example"})
         assert "Secure" in entered.headers["set-cookie"]
 
 
-async def test_where_calls_are_signed_the_own_page_of_this_machine_may_still_call(
-    serving: Any, built: Path
+async def test_where_calls_are_signed_a_link_of_the_terminal_lets_a_browser_call(
+    serving: Any, built: Path, tmp_path: Path
 ) -> None:
     async with serving(webhook_secret="s3cret-s3cret") as site:
         assert (await site.post("/chat")).status == 401
-        assert "set-cookie" not in (await site.get("/studio/me")).headers
         me = await site.get("/studio/me", Sec_Fetch_Site="same-origin")
-        page = {"Cookie": cookie(me), "Sec-Fetch-Site": "same-origin"}
+        assert (me.json["access"], "set-cookie" in me.headers) == ("none", False)
+        assert (await site.post("/studio/links", b"{}")).status == 401
+        link = (await site.post("/studio/links", b"{}", key(tmp_path))).json["url"]
+        entered = await site.get(link.removeprefix(site.server.url))
+        page = {"Cookie": cookie(entered), "Sec-Fetch-Site": "same-origin"}
         assert (await site.post("/chat", headers=page)).status == 200
         assert (await site.post("/chat", headers=page | {"Sec-Fetch-Site": "cross-site"})).status == 403
 
 
 async def test_the_key_of_the_servers_own_file_operates_it(serving: Any, built: Path, tmp_path: Path) -> None:
     async with serving(api_token="t0ken") as site:
-        key = re.findall(r'"key": "([\w-]+)"', (tmp_path / "state" / "server.json").read_text())[0]
-        far = {**FAR, "Authorization": f"Bearer {key}"}
+        far = {**FAR, **key(tmp_path)}
         assert (await site.ask("GET", "/workers", headers=far)).status == 200
         assert (await site.ask("GET", "/workers", headers=FAR)).status == 401

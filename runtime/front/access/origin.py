@@ -1,0 +1,172 @@
+"""Which process of this machine sent a request that shows no key: a shell, or one of our own sessions.
+
+To the network every process here is the same loopback, sessions included, and these do what strangers talk
+them into.  So the kernel is asked whose socket the far end is, and /proc who has it open: somebody outside of
+our own tree must, and nobody within it.  Not finding out is an answer, too: of a socket that nobody has open,
+or only processes that may not be looked at.  Asked once for a connection, in a thread, and only where nothing
+but the place speaks for the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any, Final
+
+from runtime.front.access.peer_socket import PeerSocket, is_answered, peer_socket
+from runtime.process import procfs
+
+MAX_KNOWN: Final = 1024
+"""Connections whose origin is remembered."""
+MAX_WAITING: Final = 32
+"""Searches at once, one of which goes on: whoever comes then is not looked for."""
+MAX_RECENT: Final = 16
+_MAX_DEPTH: Final = 1000
+
+
+class Origin(StrEnum):
+    """Where a request comes from, as far as this machine can tell."""
+
+    UNASKED = "unasked"
+    ELSEWHERE = "elsewhere"
+    """No socket of this network namespace; or the kernel does not tell."""
+    NEAR = "near"
+    """A process of our user, outside of everything this server runs."""
+    OTHER_USER = "other_user"
+    SESSION = "session"
+    """The server's own tree: a session, the program of a bundle, or the front itself."""
+    HIDDEN = "hidden"
+    """A socket of our user that nobody is seen to have open."""
+
+
+class Origins:
+    """The origins of one server's connections.
+
+    Args:
+        is_alone: Our own process is the server's alone; what it sends itself is nobody's request then.
+    """
+
+    def __init__(self, *, is_alone: bool = True) -> None:
+        self._is_alone = is_alone
+        self._known: OrderedDict[bytes, Origin] = OrderedDict()
+        self._recent: OrderedDict[int, None] = OrderedDict()  # processes that asked: they ask again
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def can_tell(self) -> bool:
+        """Whether it can be told here at all."""
+        return await asyncio.to_thread(is_answered)
+
+    async def of(self, scope: Any) -> Origin:
+        """Where the connection of an ASGI scope comes from."""
+        found = self._socket(scope)
+        if isinstance(found, Origin):
+            return found
+        if self._waiting >= MAX_WAITING:
+            return Origin.HIDDEN
+        self._waiting += 1
+        try:
+            async with self._turn:
+                if (known := self._known.get(found.cookie)) is not None:
+                    return known
+                origin = await asyncio.to_thread(self._search, found.inode)
+                self._known[found.cookie] = origin
+                while len(self._known) > MAX_KNOWN:
+                    self._known.popitem(last=False)
+                return origin
+        finally:
+            self._waiting -= 1
+
+    def recall(self, scope: Any) -> Origin:
+        """The same without waiting: UNASKED for a connection that was not looked at yet."""
+        found = self._socket(scope)
+        return found if isinstance(found, Origin) else Origin.UNASKED
+
+    def _socket(self, scope: Any) -> Origin | PeerSocket:
+        client, server = scope.get("client"), scope.get("server")
+        if not client or not server or not server[1]:
+            return Origin.ELSEWHERE
+        found = peer_socket(client, server)
+        if found is None:
+            return Origin.ELSEWHERE
+        if not found.inode:
+            return Origin.HIDDEN  # closed: who asks and does not wait for the answer stays unknown
+        if found.uid != os.geteuid():
+            return Origin.OTHER_USER
+        return self._known.get(found.cookie, found)
+
+    def _search(self, inode: int) -> Origin:
+        name, us = f"socket:[{inode}]", os.getpid()
+        ours = {one.pid for one in procfs.tree(us)} - {us}
+        if any(_has(pid, name) for pid in ours):
+            return Origin.SESSION
+        if _has(us, name):
+            return Origin.SESSION if self._is_alone else Origin.NEAR
+        for pid in self._others(ours | {us}):
+            if not _has(pid, name):
+                continue
+            if is_below(pid, us):
+                return Origin.SESSION  # it was forked while we looked
+            self._recent[pid] = None
+            self._recent.move_to_end(pid)
+            while len(self._recent) > MAX_RECENT:
+                self._recent.popitem(last=False)
+            return Origin.NEAR
+        return Origin.HIDDEN
+
+    def _others(self, ours: Iterable[int]) -> Iterator[int]:
+        recent = [pid for pid in reversed(self._recent) if pid not in ours]
+        yield from recent
+        skipped = {*recent, *ours}
+        # The newest first: a command has just been started.
+        yield from (pid for pid in sorted(_pids(), reverse=True) if pid not in skipped)
+
+
+def is_below(pid: int, top: int) -> bool:
+    """Whether a process descends from another, or may: where that cannot be followed, it does."""
+    first = _line(pid, top)
+    return first is None or first[-1][0] == top or first != _line(pid, top)
+
+
+def _line(pid: int, top: int) -> list[tuple[int, int]] | None:
+    """A process and those above it up to `top`, with the times they began; None when one was gone."""
+    line: list[tuple[int, int]] = []
+    while len(line) < _MAX_DEPTH:
+        raw = procfs.read(f"/proc/{pid}/stat")
+        fields = raw[raw.rfind(b")") + 2 :].split()
+        if len(fields) < 20:
+            return None
+        line.append((pid, int(fields[19])))
+        parent = int(fields[1])
+        if pid == top or parent == 0:
+            return line
+        pid = parent
+    return None
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _has(pid: int, name: str) -> bool:
+    """Whether a process has this open; no where it may not be looked at."""
+    try:
+        folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return any(_leads_to(number, folder) == name for number in os.listdir(folder))
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+
+
+def _leads_to(number: str, folder: int) -> str:
+    try:
+        return os.readlink(number, dir_fd=folder)
+    except OSError:
+        return ""  # closed meanwhile

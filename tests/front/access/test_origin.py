@@ -1,0 +1,234 @@
+"""Sessions that try to operate their server, beside a shell that may."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.front.access import origin, peer_socket
+from runtime.front.access.origin import Origin, Origins
+from tests.front.test_server_process import Process, running
+from tests.patience import PATIENCE
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+ATTACKER = '''
+import asyncio, http.client, json, os, socket, subprocess, sys, threading
+from pathlib import Path
+from runtime.sdk import ServiceHost
+
+service = ServiceHost()
+CALL = b'{"event":"room.call","data":{"room_name":"other"}}'
+
+def ask(port, method, path, host="127.0.0.1", body=None, **headers):
+    connection = http.client.HTTPConnection(host, port, timeout=20)
+    connection.request(method, path, body, headers)
+    return connection.getresponse().status
+
+def from_a_child(port, *prefix):
+    code = f"""import http.client as h
+c = h.HTTPConnection('127.0.0.1', {port}, timeout=20)
+c.request('GET', '/workers')
+print(c.getresponse().status)"""
+    return int(subprocess.run([*prefix, sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+def and_hide(port, path, mine):
+    """Send, and be gone before anybody looks who it was."""
+    with socket.create_connection(("127.0.0.1", port)) as one:
+        one.sendall(f"DELETE {path} HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n".encode())
+
+def in_flight(port):
+    """Keep the socket in no process: on its way between two ends of a pipe."""
+    ours, theirs = socket.socketpair()
+    one = socket.create_connection(("127.0.0.1", port))
+    socket.send_fds(ours, [b"x"], [one.fileno()])
+    one.sendall(b"GET /workers HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+    one.close()
+    threading.Event().wait(0.5)
+    _, (number,), _, _ = socket.recv_fds(theirs, 1, 1)
+    with socket.socket(fileno=number) as one:
+        return int(one.recv(64).split()[1])
+
+def attack(port, victim):
+    and_hide(port, f"/workers/{victim}", os.getpid())
+    return {
+        "list": ask(port, "GET", "/workers"),
+        "stop": ask(port, "DELETE", f"/workers/{victim}"),
+        "token": ask(port, "POST", "/rooms/other/token", body=b"{}"),
+        "call": ask(port, "POST", "/victim", body=CALL),
+        "started": ask(port, "POST", "/victim", body=b'{"event":"room.started","data":{"room_name":"r"}}'),
+        "link": ask(port, "POST", "/studio/links", body=b"{}"),
+        "metrics": ask(port, "GET", "/metrics", host="localhost"),
+        "child": from_a_child(port),
+        "daemon": from_a_child(port, "setsid", "--fork", "--wait"),
+        "in flight": in_flight(port),
+    }
+
+@service.path("/attacker", identity="attacker")
+class Attacker:
+    async def start(self, *, room):
+        given = json.loads(Path(SEEN).with_name("victim.json").read_text())
+        found = await asyncio.to_thread(attack, given["port"], given["victim"])
+        Path(SEEN).with_suffix(".new").write_text(json.dumps(found))
+        Path(SEEN).with_suffix(".new").rename(SEEN)
+    async def stop(self):
+        pass
+
+@service.path("/victim", identity="victim")
+class Victim:
+    async def start(self, *, room):
+        pass
+    async def stop(self):
+        pass
+
+asyncio.run(service.run())
+'''
+
+
+async def attacked(tmp_path: Path, one: Process) -> dict[str, int]:
+    """What a session that tries everything gets, beside a victim."""
+    seen = tmp_path / "seen.json"
+    victim = await one.call("/victim")
+    port = int(one.url.rpartition(":")[2])
+    (tmp_path / "victim.json").write_text(json.dumps({"port": port, "victim": victim}))
+    await one.call("/attacker")
+    async with asyncio.timeout(60 * PATIENCE):
+        while not seen.exists():
+            await asyncio.sleep(0.05)
+    assert (await one.worker(victim))["state"] == "ready"
+    found: dict[str, int] = json.loads(seen.read_text())
+    return found
+
+
+def program(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "main.py").write_text(ATTACKER.replace("SEEN", repr(str(tmp_path / "seen.json"))))
+
+
+async def test_a_session_is_no_operator_and_a_shell_is(tmp_path: Path) -> None:
+    program(tmp_path)
+    async with running(tmp_path) as one:
+        found = await attacked(tmp_path, one)
+        flight = found.pop("in flight")
+        assert set(found.values()) == {403}, found
+        assert flight == 401
+        asked = "import sys, urllib.request as u; print(len(u.urlopen(sys.argv[1] + '/workers').read()))"
+        shell = subprocess.run([sys.executable, "-c", asked, one.url], capture_output=True, check=False)
+        assert int(shell.stdout) > 0, shell.stderr
+        refused = await one.ask("GET", "/workers", **{"X-Forwarded-For": "203.0.113.7"})
+        assert refused.json["type"] == "urn:bulkhead:problem:not_trusted"
+
+
+async def test_neither_where_everybody_who_reaches_the_port_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BULKHEAD_INSECURE", "1")
+    program(tmp_path)
+    async with running(tmp_path) as one:
+        assert set((await attacked(tmp_path, one)).values()) == {401, 403}
+        assert (await one.ask("GET", "/workers", **{"X-Forwarded-For": "203.0.113.7"})).status == 200
+
+
+@contextmanager
+def connected(family: int, bound: str, reached: str) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Both ends of a connection of this machine; ours is the second."""
+    with socket.socket(family) as listening:
+        listening.bind((bound, 0))
+        listening.listen()
+        kind = socket.AF_INET6 if ":" in reached else socket.AF_INET
+        with socket.socket(kind) as theirs:
+            theirs.connect((reached, listening.getsockname()[1]))
+            ours, _ = listening.accept()
+            with ours:
+                yield theirs, ours
+
+
+def scope(ours: socket.socket) -> dict[str, Any]:
+    return {"client": ours.getpeername()[:2], "server": ours.getsockname()[:2]}
+
+
+@pytest.mark.parametrize(
+    ("family", "bound", "reached"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET6, "::1", "::1"),
+        (socket.AF_INET6, "::", "127.0.0.1"),
+        (socket.AF_INET6, "::", "::ffff:127.0.0.1"),
+    ],
+)
+async def test_the_far_end_is_found_in_every_family(family: int, bound: str, reached: str) -> None:
+    with connected(family, bound, reached) as (theirs, ours):
+        found = peer_socket.peer_socket(ours.getpeername(), ours.getsockname())
+        assert found is not None
+        assert (found.inode, found.uid) == (os.fstat(theirs.fileno()).st_ino, os.geteuid())
+        assert await Origins(is_alone=False).of(scope(ours)) is Origin.NEAR
+        assert await Origins(is_alone=True).of(scope(ours)) is Origin.SESSION  # what we send ourselves
+        theirs.close()
+        assert await Origins(is_alone=False).of(scope(ours)) is not Origin.NEAR
+
+
+async def test_nobody_else_is_taken_for_the_far_end() -> None:
+    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
+        peer, own = ours.getpeername(), ours.getsockname()
+        for wrong in ((("127.0.0.2", peer[1]), own), (peer, ("127.0.0.1", 1)), (("10.0.0.9", peer[1]), own)):
+            assert peer_socket.peer_socket(*wrong) is None
+        # A listening socket is at that address, and no connection between the two.
+        assert peer_socket.peer_socket(own, peer) is not None
+        assert peer_socket.peer_socket(own, ("127.0.0.1", 9)) is None
+        assert await Origins(is_alone=False).of({"client": ("<local>", 0), "server": own}) is Origin.ELSEWHERE
+
+
+async def test_a_kernel_that_does_not_tell_is_no_friend(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await Origins().can_tell()
+    monkeypatch.setattr(peer_socket, "_NETLINK_SOCK_DIAG", 30)
+    assert not await Origins().can_tell()
+    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
+        assert await Origins(is_alone=False).of(scope(ours)) is Origin.ELSEWHERE
+
+
+async def test_another_users_connection_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
+        monkeypatch.setattr(origin.os, "geteuid", lambda: 54321)
+        assert await Origins(is_alone=False).of(scope(ours)) is Origin.OTHER_USER
+
+
+async def test_each_connection_is_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    origins, searches = Origins(is_alone=False), []
+    search = origins._search
+    monkeypatch.setattr(origins, "_search", lambda inode: [searches.append(inode), search(inode)][1])
+    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
+        assert origins.recall(scope(ours)) is Origin.UNASKED
+        found = await asyncio.gather(*(origins.of(scope(ours)) for _ in range(10)))
+        assert (set(found), len(searches)) == ({Origin.NEAR}, 1)
+        assert origins.recall(scope(ours)) is Origin.NEAR
+    monkeypatch.setattr(origin, "MAX_KNOWN", 2)
+    for _ in range(4):
+        with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
+            await origins.of(scope(ours))
+    assert len(origins._known) <= 2
+
+
+async def test_a_flood_of_strangers_is_not_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin, "MAX_WAITING", 1)
+    origins = Origins(is_alone=False)
+    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
+        found = await asyncio.gather(*(origins.of(scope(ours)) for _ in range(3)))
+    assert sorted(found) == [Origin.HIDDEN, Origin.HIDDEN, Origin.NEAR]
+
+
+async def test_who_descends_from_whom() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert origin.is_below(child.pid, os.getpid())
+        assert not origin.is_below(os.getpid(), child.pid)
+        child.kill()
+    assert origin.is_below(child.pid, 1)  # it is gone: nobody knows
