@@ -8,7 +8,8 @@ import os
 import select
 import signal
 
-from runtime.process.procfs import final_cpu_s
+from runtime.errors import RemoteProtocolError
+from runtime.process import procfs
 
 _STATUS_S = 5.0  # a zygote reports an exit within milliseconds; this is for one that hangs
 
@@ -28,18 +29,43 @@ class ProcessHandle:
     The pidfd, not the number, names the process: a number is used again.  The group is signalled by
     number, which is safe while the process is not reaped or the group has members.
 
+    Args:
+        has_group: The number is known to be this process's, so that its group may be signalled by it.
+
     Attributes:
         cpu_s: Processor time of the process and of the children it waited for; known once `status` is.
     """
 
-    def __init__(self, pid: int, pidfd: int) -> None:
+    def __init__(self, pid: int, pidfd: int, *, has_group: bool = True) -> None:
         self.pid = pid
+        self._has_group = has_group
         self.cpu_s = 0.0
         self._pidfd = pidfd
         _held.add(pid)
         self._exited = asyncio.Event()
         self._told: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(pidfd, self._ended)
+
+    @classmethod
+    def of_child(cls, pid: int, pidfd: int, *, parent: int) -> ProcessHandle:
+        """Of a process that somebody else forked, and named; what is said is not believed.
+
+        Of one that was reaped already nobody can say which number it had: then no group is signalled by it.
+
+        Raises:
+            RemoteProtocolError: The pidfd is of another process, or of one that is not a child of `parent`;
+                it is not closed.
+        """
+        named = _process_of(pidfd)
+        if named == -1:
+            return cls(pid, pidfd, has_group=False)
+        if named != pid:
+            raise RemoteProtocolError("a worker's pidfd is of another process")
+        if procfs.parent(pid) == parent:
+            return cls(pid, pidfd)
+        if _process_of(pidfd) != -1:
+            raise RemoteProtocolError("a worker is another's child")
+        return cls(pid, pidfd, has_group=False)
 
     def _ended(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
@@ -84,7 +110,7 @@ class ProcessHandle:
     def _reap(self) -> int | None:
         """Take the exit status if we are its parent."""
         if self.has_exited:
-            self.cpu_s = max(self.cpu_s, final_cpu_s(self.pid))
+            self.cpu_s = max(self.cpu_s, procfs.final_cpu_s(self.pid))
         try:
             found = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
         except (ChildProcessError, OSError):
@@ -115,7 +141,7 @@ class ProcessHandle:
 
     def send_group(self, number: signal.Signals) -> None:
         """Signal the process and all that stayed in its group; CONT follows, for a stopped one."""
-        for each in (number, signal.SIGCONT):
+        for each in (number, signal.SIGCONT) if self._has_group else ():
             try:
                 os.killpg(self.pid, each)
             except ProcessLookupError:
@@ -134,3 +160,11 @@ class ProcessHandle:
             os.close(self._pidfd)
             self._pidfd = -1
             _held.discard(self.pid)
+
+
+def _process_of(pidfd: int) -> int:
+    """The number of a pidfd's process; -1 when that was reaped, 0 when it is no pidfd."""
+    for line in procfs.read(f"/proc/self/fdinfo/{pidfd}").splitlines():
+        if line.startswith(b"Pid:"):
+            return int(line.split()[1])
+    return 0

@@ -103,6 +103,13 @@ def member(pid: int) -> Member | None:
     )
 
 
+def parent(pid: int) -> int:
+    """Who the parent of a process is; 0 when it is gone."""
+    raw = read(f"/proc/{pid}/stat")
+    fields = raw[raw.rfind(b")") + 2 :].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
 def final_cpu_s(pid: int) -> float:
     """The processor time of a process that has ended and was not reaped; 0 when it is gone."""
     found = member(pid)

@@ -22,6 +22,7 @@ from runtime.errors import (
     SpawnFailed,
     ZygoteLost,
 )
+from runtime.logs import get_logger
 from runtime.process import descriptors
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
@@ -36,7 +37,7 @@ from runtime.wire import control
 
 MEND: Final = "Mend that line and save; it is loaded again."
 _MAX_DATAGRAM = 192 << 10
-
+_log = get_logger("supervisor")
 
 _SIGNAL_NAMES = {one.value: one.name for one in signal.Signals}
 _BOOT = Path(__file__).resolve().parent.parent / "worker" / "boot.py"
@@ -274,8 +275,11 @@ class ZygoteClient:
                 return
             try:
                 self._heard(control.decode(control.from_zygote, data), fds)
-            except RemoteProtocolError:
+            except RemoteProtocolError as error:
                 # The bundle's program runs in the zygote and can write what it likes; then it is of no use.
+                _log.warning(
+                    "zygote.refused", bundle=self._command.source.stem, pid=self.pid, error=str(error)
+                )
                 for fd in fds:
                     os.close(fd)
                 self._process.send_group(signal.SIGKILL)
@@ -308,7 +312,7 @@ class ZygoteClient:
             os.close(fd)
 
     def _forked(self, message: control.Forked, pidfd: int) -> None:
-        worker = ProcessHandle(message.pid, pidfd)
+        worker = ProcessHandle.of_child(message.pid, pidfd, parent=self.pid)
         self._workers[message.pid] = worker
         future = self._forks.get(message.ticket)
         if future is None or future.done():
