@@ -89,9 +89,21 @@ class Cgroup:
                 self.add(one)
         return True
 
+    def holds_us(self) -> bool:
+        """Whether this process, or one of those above it, lives in it or below."""
+        above = procfs.line(os.getpid()) or [(os.getpid(), 0)]
+        # A process outside of our namespace is seen as 0: none that we have started.
+        return not {0, *(pid for pid, _ in above)}.isdisjoint(self._all_pids())
+
+    def _all_pids(self) -> set[int]:
+        return self.pids().union(*(each._all_pids() for each in self.below()))
+
     def kill(self) -> bool:
-        """End everything in it and below it, now."""
-        return self.write("cgroup.kill", "1")
+        """End everything in it and below it, now; False, and nothing is ended, when that would be us as well.
+
+        Who put us there does not matter, an attacker or a mistake: the machine lives above us.
+        """
+        return not self.holds_us() and self.write("cgroup.kill", "1")
 
     def freeze(self, frozen: bool) -> bool:
         """Stop everything in it and below it, or let it go on; what is frozen can still be killed."""

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runtime.logs import get_logger
 from runtime.process import procfs
 from runtime.process.cgroup import Cgroup
 
@@ -30,6 +31,7 @@ CONTROLLERS: Final[tuple[str, ...]] = ("memory", "pids", "cpu")
 _PREFIX: Final = "bulkhead."
 _SERVER: Final = "server"
 _CLEAR_S: Final = 2.0
+_log = get_logger("supervisor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +186,20 @@ def _clear_if_left(group: Cgroup) -> None:
 
 
 def _clear(group: Cgroup) -> bool:
-    """End what lives in it, wait for that, remove it."""
+    """End what lives in it, wait for that, remove it; False when it stays.
+
+    One in which we live, or somebody above us, is left as it is: with it our own machine would end.
+    """
     deadline = time.monotonic() + _CLEAR_S
     while not group.remove():
-        group.kill()
+        if not group.kill() and group.holds_us():
+            _log.warning(
+                "limits.group_left",
+                group=str(group.path),
+                detail="this process, or one above it, lives in it: it is not ended",
+                cure="Move what must live into another group (write its id to cgroup.procs there).",
+            )
+            return False
         if time.monotonic() > deadline:
             return False
         time.sleep(0.005)
@@ -234,12 +246,7 @@ def _is_delegated(path: Path) -> bool:
 
 def _line_of_ancestors() -> set[int]:
     """This process and those above it."""
-    found, pid = set[int](), os.getpid()
-    while pid > 0 and pid not in found:
-        found.add(pid)
-        raw = procfs.read(f"/proc/{pid}/stat")
-        pid = int(raw[raw.rfind(b")") + 2 :].split()[1]) if raw else 0
-    return found
+    return {pid for pid, _ in procfs.line(os.getpid()) or [(os.getpid(), 0)]}
 
 
 def _listed(names: list[str]) -> str:

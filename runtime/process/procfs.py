@@ -23,6 +23,7 @@ _PIECE_BYTES: Final = 2048
 _MOST_PAGES: Final = (1 << 30) // _PAGE
 _ALONE: Final = 0x81
 _MOST_MEMBERS: Final = 20_000  # a bound for one walk, far above what a tree may have
+_MOST_ABOVE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,31 @@ def parent(pid: int) -> int:
     raw = read(f"/proc/{pid}/stat")
     fields = raw[raw.rfind(b")") + 2 :].split()
     return int(fields[1]) if len(fields) > 1 else 0
+
+
+def line(pid: int, *, top: int = 0) -> list[tuple[int, int]] | None:
+    """A process and those above it, up to `top` or as far as can be seen, with the times they began.
+
+    None when one of them was gone.
+    """
+    found: list[tuple[int, int]] = []
+    while len(found) < _MOST_ABOVE:
+        raw = read(f"/proc/{pid}/stat")
+        fields = raw[raw.rfind(b")") + 2 :].split()
+        if len(fields) < 20:
+            return None
+        found.append((pid, int(fields[19])))
+        above = int(fields[1])
+        if pid == top or above == 0:
+            return found
+        pid = above
+    return None
+
+
+def descends(pid: int, top: int) -> bool:
+    """Whether a process is certainly a child of another, or of one of its descendants."""
+    above = line(pid, top=top) if pid != top else None
+    return above is not None and above[-1][0] == top and above == line(pid, top=top)
 
 
 def final_cpu_s(pid: int) -> float:

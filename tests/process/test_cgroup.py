@@ -161,6 +161,31 @@ time.sleep(1000)
     until(lambda: not lives(int(sleeper)))
 
 
+SUICIDAL = """
+import os, subprocess, sys
+from pathlib import Path
+from runtime.process import cgroup_ground
+from runtime.process.cgroup import Cgroup
+group = Cgroup(Path(sys.argv[1]))
+nested = Cgroup(group.path / "deeper")
+nested.make()
+nested.add(os.getpid() if sys.argv[2] == "own" else os.getppid())
+print("done", nested.pids() != set(), group.kill(), nested.kill(), cgroup_ground._clear(group), flush=True)
+"""
+
+
+@pytest.mark.parametrize("whose", ["own", "parent's"])
+def test_a_group_in_which_we_or_those_above_us_live_is_not_ended(ground: Ground, whose: str) -> None:
+    group = Cgroup(ground.group.path / "s_5.1")
+    assert group.make()
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    # The parent is a shell of ours, so that what goes wrong ends that alone.
+    argv = ["sh", "-c", '"$@"; echo alive', "sh", sys.executable, "-c", SUICIDAL, str(group.path), whose]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("done True False False False\nalive\n"), done
+    assert "limits.group_left" in done.stdout
+
+
 # ---- without the kernel
 
 

@@ -24,7 +24,6 @@ MAX_KNOWN: Final = 1024
 MAX_WAITING: Final = 32
 """Searches at once, one of which goes on: whoever comes then is not looked for."""
 MAX_RECENT: Final = 16
-_MAX_DEPTH: Final = 1000
 
 
 class Origin(StrEnum):
@@ -127,24 +126,8 @@ class Origins:
 
 def is_below(pid: int, top: int) -> bool:
     """Whether a process descends from another, or may: where that cannot be followed, it does."""
-    first = _line(pid, top)
-    return first is None or first[-1][0] == top or first != _line(pid, top)
-
-
-def _line(pid: int, top: int) -> list[tuple[int, int]] | None:
-    """A process and those above it up to `top`, with the times they began; None when one was gone."""
-    line: list[tuple[int, int]] = []
-    while len(line) < _MAX_DEPTH:
-        raw = procfs.read(f"/proc/{pid}/stat")
-        fields = raw[raw.rfind(b")") + 2 :].split()
-        if len(fields) < 20:
-            return None
-        line.append((pid, int(fields[19])))
-        parent = int(fields[1])
-        if pid == top or parent == 0:
-            return line
-        pid = parent
-    return None
+    first = procfs.line(pid, top=top)
+    return first is None or first[-1][0] == top or first != procfs.line(pid, top=top)
 
 
 def _pids() -> list[int]:

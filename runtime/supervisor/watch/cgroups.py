@@ -8,12 +8,14 @@ watching and signals do alone what they do anyway.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import structlog
 
+from runtime.process import procfs
 from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground, Unusable, find
 from runtime.session.info import Enforcement
@@ -74,9 +76,12 @@ class SessionCgroup:
         return self._enclosed and not self._left
 
     def enclose(self, pid: int, wanted: Mapping[str, str]) -> None:
-        """Runs in the thread."""
+        """Move a process there that descends from this one, with its own.  Runs in the thread.
+
+        No other is moved, whoever names it: what is in the group is frozen and ended with the session.
+        """
         group = self._group
-        if group is None or self._left or not group.make():
+        if group is None or self._left or not procfs.descends(pid, os.getpid()) or not group.make():
             return
         kept = frozenset(name for name, value in wanted.items() if group.write(name, value))
         self._counts_memory = bool(group.read("memory.max"))

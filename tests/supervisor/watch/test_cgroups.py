@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,13 @@ class Folder:
         return ground
 
 
+@pytest.fixture
+def child() -> Iterator[int]:
+    with subprocess.Popen(["sleep", "600"]) as popen:
+        yield popen.pid
+        popen.kill()
+
+
 async def enclosed(cgroups: Cgroups, pid: int, limits: Limits) -> SessionCgroup:
     cgroup = cgroups.enclose("s_1.1", pid, limits)
     await settled(cgroups)
@@ -73,17 +82,17 @@ async def settled(cgroups: Cgroups) -> None:
 
 @pytest.mark.asyncio
 async def test_a_session_gets_its_limits_and_is_then_moved(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: int
 ) -> None:
     folder = Folder(tmp_path, monkeypatch, "memory.max", "memory.oom.group", "pids.max")
     cgroups = Cgroups("auto", find=folder.ground)
     await cgroups.open()
-    cgroup = await enclosed(cgroups, 4711, Limits(memory="512MiB", pids=64, cpu=1))
+    cgroup = await enclosed(cgroups, child, Limits(memory="512MiB", pids=64, cpu=1))
     group = folder.group.path / "s_1.1"
     assert (group / "memory.max").read_text() == str(576 * MIB)
     assert (group / "pids.max").read_text() == "64"
     assert cgroup.kept == {"memory.max", "memory.oom.group", "pids.max"}  # cpu.max it has not got
-    assert folder.moved == [4711]
+    assert folder.moved == [child]
     assert cgroup.is_enclosed
     assert (cgroup.ended_by_kernel(), cgroup.refused_forks()) == ("", "")
 
@@ -128,11 +137,13 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
 
 
 @pytest.mark.asyncio
-async def test_a_group_that_could_not_go_goes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_group_that_could_not_go_goes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: int
+) -> None:
     folder = Folder(tmp_path, monkeypatch)
     cgroups = Cgroups("auto", find=folder.ground)
     await cgroups.open()
-    first = await enclosed(cgroups, 1, Limits())
+    first = await enclosed(cgroups, child, Limits())
     first.leave()  # a folder with files in it does not go, as a group with processes does not
     await settled(cgroups)
     group = folder.group.path / "s_1.1"
@@ -148,16 +159,31 @@ async def test_a_group_that_could_not_go_goes_later(tmp_path: Path, monkeypatch:
 
 @pytest.mark.asyncio
 async def test_a_session_that_was_over_before_is_not_enclosed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: int
 ) -> None:
     folder = Folder(tmp_path, monkeypatch)
     cgroups = Cgroups("auto", find=folder.ground)
     await cgroups.open()
     cgroup = SessionCgroup(folder.group, cgroups._later, lambda _: None)
     cgroup.leave()
-    cgroup.enclose(4711, {})
+    cgroup.enclose(child, {})
     assert folder.moved == []
     await settled(cgroups)
+    await cgroups.aclose()
+
+
+@pytest.mark.asyncio
+async def test_nobody_is_enclosed_who_does_not_descend_from_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path, monkeypatch)
+    cgroups = Cgroups("auto", find=folder.ground)
+    await cgroups.open()
+    with subprocess.Popen(["sleep", "600"]) as gone:
+        gone.kill()
+    for pid in (os.getpid(), os.getppid(), gone.pid):
+        assert not (await enclosed(cgroups, pid, Limits())).is_enclosed
+    assert (folder.moved, list(folder.group.path.iterdir())) == ([], [])
     await cgroups.aclose()
 
 
@@ -166,7 +192,7 @@ async def test_a_session_that_was_over_before_is_not_enclosed(
 async def test_without_a_place_everything_is_done_by_signals(mode: str) -> None:
     cgroups = Cgroups(mode, find=lambda: Unusable("it is mounted read-only"))
     await cgroups.open()
-    cgroup = cgroups.enclose("s_1.1", 1, Limits(memory="1GiB"))
+    cgroup = cgroups.enclose("s_1.1", os.getpid(), Limits(memory="1GiB"))
     assert not cgroup.freeze(True)
     cgroup.kill()
     cgroup.leave()
