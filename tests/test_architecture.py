@@ -48,7 +48,7 @@ STRANGERS = {
 # may import from the floors below it, and from nobody beside it.
 FLOORS = {
     "front": (
-        {"server_file", "state_folder", "http"},
+        {"home", "http"},
         {"access", "readiness"},
         {"state"},
         {"openapi"},
@@ -56,6 +56,7 @@ FLOORS = {
         {"studio"},
         {"app"},
         {"server"},
+        {"local_server"},
         {"__main__"},
     ),
     "cli": (

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runtime.cli.failure import CommandFailed, ExitCode
-from runtime.front.state_folder import own_part
+from runtime.front.home.state_folder import own_part
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 MAX_ANSWER_BYTES = 64 << 20

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -18,7 +15,6 @@ from runtime.clock import Clock, SystemClock
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleNotFound
-from runtime.front import server_file, state_folder
 from runtime.front.access.browser_sessions import FILE as BROWSER_SESSIONS_FILE
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
@@ -28,16 +24,16 @@ from runtime.front.access.rules import Access, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, still_wanted
 from runtime.front.fast_path import FastPath
+from runtime.front.home import server_file, state_folder
 from runtime.front.http.listener import Listener
 from runtime.front.operator.announcements import tell_bundles, tell_room
-from runtime.front.operator.by_signal.signals import Signals
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
 from runtime.front.readiness import Readiness
 from runtime.front.state import Front
 from runtime.front.studio.live import Live
 from runtime.front.studio.overview import Overview
-from runtime.logs import configure, get_logger
+from runtime.logs import get_logger
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
@@ -49,7 +45,7 @@ from runtime.session.feed import Feed
 from runtime.session.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.spec import Limits
-from runtime.settings import Settings, load_settings
+from runtime.settings import Settings
 
 SETTLE_S: Final = 1.0
 JOURNAL_FILE: Final = "journal.sqlite3"
@@ -320,77 +316,6 @@ class Server:
         if self._front is not None:
             self._front.is_ready = False
             self._front.closing.set()
-
-
-class LocalServer:
-    """The server of ``python main.py``: one bundle, in the program's own process.
-
-    Args:
-        bundle: The program's file; sessions are forked from a zygote that ran it.
-        port: None takes the environment's, or a free one.
-    """
-
-    def __init__(
-        self,
-        bundle: Path,
-        host: str | None = None,
-        port: int | None = None,
-        webhook_secret: str | None = None,
-        name: str | None = None,
-    ) -> None:
-        named = any(os.environ.get(variable) for variable in ("BULKHEAD_PORT", "MESHAGENT_PORT"))
-        flags: dict[str, Any] = {
-            "server.host": host,
-            "server.port": 0 if port is None and not named else port,
-            "server.webhook_secret": webhook_secret,
-        }
-        file = Path("bulkhead.toml")
-        settings = load_settings(flags=flags, env=os.environ, file=file if file.is_file() else None)
-        # Its own folder: the same project may be served by `bulkhead serve` at the same time.
-        state_dir = settings.server.state_dir / "hosts" / bundle.stem
-        self._settings = replace(settings, server=replace(settings.server, state_dir=state_dir))
-        self._server = Server(self._settings, [bundle], name=name or "", owns_process=False)
-        self._asked = asyncio.Event()
-        self._signals = AsyncExitStack()
-
-    @property
-    def url(self) -> str:
-        """Where this machine reaches it, once started."""
-        return self._server.url
-
-    async def start(self) -> None:
-        """Bind and serve, once the program was loaded; raises as `Server.start` does."""
-        configure(self._settings.log)
-        # TERM and INT are the program's; of the others, those for which it has no handler of its own.
-        signals = Signals(
-            ends=(signal.SIGQUIT,),
-            asked=lambda _: self._asked.set(),
-            reload=self._server.reload_changed,
-            log=self._settings.log,
-            only_free=True,
-        )
-        self._signals.enter_context(signals)
-        try:
-            await self._server.start()
-            await self._server.loaded()
-        except BaseException:
-            await self._signals.aclose()
-            raise
-
-    async def stop(self) -> None:
-        """Drain and leave."""
-        await self._server.stop()
-        await self._signals.aclose()
-
-    async def wait(self) -> None:
-        """Return when the server has ended by itself, or its terminal is gone, or SIGQUIT came."""
-        waits = [asyncio.create_task(self._server.wait()), asyncio.create_task(self._asked.wait())]
-        try:
-            for first in (await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED))[0]:
-                first.result()
-        finally:
-            for wait in waits:
-                await _cancel(wait)
 
 
 def _room_url(base: str, room: str) -> str:

@@ -52,7 +52,7 @@ _Class = TypeVar("_Class", bound=type[Any])
 
 
 class Server(Protocol):
-    """The server that ``run`` starts outside of a zygote (``runtime.front.server.LocalServer``)."""
+    """The server that ``run`` starts outside of a zygote (``runtime.front.local_server.LocalServer``)."""
 
     async def start(self) -> None:
         """Bind and serve."""
@@ -260,7 +260,7 @@ class ServiceHost:
             raise InvalidTransition("the service host is started already", cure="Stop it first.")
         # Found by name when it is needed: agents import this module in every worker, and a worker must
         # neither load the HTTP server nor depend on it.
-        module = importlib.import_module(f"{__name__.partition('.')[0]}.front.server")
+        module = importlib.import_module(f"{__name__.partition('.')[0]}.front.local_server")
         server: Server = module.LocalServer(
             bundle=self._program(),
             host=self.host,

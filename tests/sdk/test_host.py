@@ -135,7 +135,7 @@ def test_the_description_is_a_manifest() -> None:
 
 
 class FakeServer:
-    """What ``runtime.front.server.LocalServer`` promises."""
+    """What ``runtime.front.local_server.LocalServer`` promises."""
 
     made: list[FakeServer]
     started: asyncio.Event
@@ -159,9 +159,9 @@ class FakeServer:
 
 @pytest.fixture
 def servers(monkeypatch: pytest.MonkeyPatch) -> list[FakeServer]:
-    module = types.ModuleType("runtime.front.server")
+    module = types.ModuleType("runtime.front.local_server")
     module.LocalServer = FakeServer  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "runtime.front.server", module)
+    monkeypatch.setitem(sys.modules, "runtime.front.local_server", module)
     FakeServer.made, FakeServer.started = [], asyncio.Event()
     return FakeServer.made
 
@@ -259,7 +259,7 @@ def test_a_run_that_cannot_start_ends_the_program_with_a_sentence(tmp_path: Path
         "    def __init__(self, **_): ...\n"
         "    async def start(self): raise ConfigError('cannot listen on port 1', cure='Take another.')\n"
         "import sys, types\n"
-        "sys.modules['runtime.front.server'] = types.SimpleNamespace(LocalServer=Server)\n"
+        "sys.modules['runtime.front.local_server'] = types.SimpleNamespace(LocalServer=Server)\n"
         "asyncio.run(ServiceHost().run())\n"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

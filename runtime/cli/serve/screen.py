@@ -14,7 +14,7 @@ from runtime.cli.ports import check_free
 from runtime.cli.serve.foreground import Foreground, Key, heading, since_start_s
 from runtime.cli.serve.studio import studio_line
 from runtime.cli.terminal import say
-from runtime.front.state_folder import claim
+from runtime.front.home.state_folder import claim
 from runtime.model.contract import DEFAULT_MODEL
 from runtime.process import agents_env
 from runtime.settings import load_settings

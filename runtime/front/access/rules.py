@@ -26,8 +26,8 @@ from runtime.clock import SystemClock
 from runtime.errors import ConfigError, PermissionDenied
 from runtime.front.access.browser_sessions import BrowserSessions, cookie_of
 from runtime.front.access.origin import Origin
+from runtime.front.home.server_file import NAME as SERVER_FILE
 from runtime.front.http.refusal import Refusal
-from runtime.front.server_file import NAME as SERVER_FILE
 from runtime.rooms.token import ApiKey
 from runtime.settings import ServerSettings
 from runtime.wire.signature import Verified, check_secrets, verify

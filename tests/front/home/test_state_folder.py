@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import ConfigError
-from runtime.front import state_folder
+from runtime.front.home import state_folder
 
 NOBODY = 54321
 
