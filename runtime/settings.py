@@ -102,6 +102,7 @@ class ServerSettings:
         env=("OPENAI_BASE_URL",),
     )
     api_token: str = knob("", "token for the operator API; also asked on this machine", secret=True)
+    call_allow: str = knob("", "hosts and networks, besides public addresses, that room.call may post to")
     insecure: bool = knob(False, "serve unsigned webhooks and an open operator API beyond loopback")
     watch: bool = knob(True, "load new and changed bundles while running")
     drain_s: float = knob(30.0, "time that running sessions get to end after SIGTERM", minimum=0)

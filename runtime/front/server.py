@@ -18,6 +18,7 @@ from runtime.errors import BundleNotFound
 from runtime.front.access.browser_sessions import FILE as BROWSER_SESSIONS_FILE
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
+from runtime.front.access.destinations import Destinations
 from runtime.front.access.open_doors import say_open_doors
 from runtime.front.access.origin import Origins
 from runtime.front.access.rules import Access, signing_keys
@@ -155,6 +156,7 @@ class Server:
             own_hosts=tuple(filter(None, (server.host, urlsplit(server.public_url).hostname))),
             room_url=lambda room: _room_url(server.public_url or self.url, room),
             secret=access.secrets[0] if access.secrets else "",
+            destinations=Destinations(server.call_allow),
         )
         hub = RoomHub(
             state_dir=server.state_dir,

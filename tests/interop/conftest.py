@@ -113,6 +113,7 @@ def serve(folder: Path, model: FakeModel, agents: Path, **more: str) -> Iterator
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     env = {**kept, "HOME": str(folder), "PYTHONUNBUFFERED": "1", "BULKHEAD_LOG_FORMAT": "json"}
+    env["BULKHEAD_CALL_ALLOW"] = "localhost"  # services of the SDK that participants call in
     # Named this way they are the front's alone: agents reach the model through it.
     provider = {"BULKHEAD_MODEL_URL": model.url, "BULKHEAD_MODEL_KEY": model.key}
     flags = {"server.port": 0, "server.state_dir": str(folder / "state"), "server.watch": False}

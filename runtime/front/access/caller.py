@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from http.client import HTTPException
+from collections.abc import Callable, Sequence
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from runtime.dispatch.dispatcher import Outcome
-from runtime.errors import InvalidRequest, RoomError
+from runtime.errors import InvalidRequest, PermissionDenied, RoomError
+from runtime.front.access.destinations import SETTING, Address, Destinations, addresses, is_here
 from runtime.session.admission import Refused
 from runtime.wire.signature import meshagent_signature
 from runtime.wire.webhook import RoomCall, encode
@@ -19,6 +22,7 @@ from runtime.wire.webhook import RoomCall, encode
 TIMEOUT_S: Final = 10.0
 MAX_CALLS: Final = 32
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+_PORTS: Final = {"http": 80, "https": 443}
 
 Dispatch = Callable[[str, RoomCall], Any]
 
@@ -29,6 +33,47 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+class _Connection(HTTPConnection):
+    """Connects to the addresses that were judged, whatever the name means by now."""
+
+    def __init__(self, *given: Any, found: Sequence[Address], **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._found = found
+
+    def connect(self) -> None:
+        failed: OSError | None = None
+        for address in self._found:
+            try:
+                self.sock = socket.create_connection((str(address), self.port), self.timeout)
+            except OSError as error:
+                failed = error
+            else:
+                return
+        raise failed or OSError("no address")
+
+
+class _TlsConnection(HTTPSConnection, _Connection):
+    """The same, for the certificate of the name."""
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, found: Sequence[Address]) -> None:
+        super().__init__()
+        self._found = found
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(partial(_Connection, found=self._found), req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, found: Sequence[Address]) -> None:
+        super().__init__()
+        self._found = found
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(partial(_TlsConnection, found=self._found), req)
+
+
 class RoomCaller:
     """A `runtime.rooms.agents.Caller`: this server's own endpoints directly, all others over HTTP.
 
@@ -37,14 +82,22 @@ class RoomCaller:
         own_hosts: Further names under which it is reached.
         room_url: The address at which somebody elsewhere reaches one of our rooms.
         secret: Signs calls that go elsewhere; empty leaves them unsigned.
+        destinations: Where it may post.
         dispatch: `Dispatcher.call`, set once there is one.
     """
 
     def __init__(
-        self, *, port: int, own_hosts: tuple[str, ...], room_url: Callable[[str], str], secret: str
+        self,
+        *,
+        port: int,
+        own_hosts: tuple[str, ...],
+        room_url: Callable[[str], str],
+        secret: str,
+        destinations: Destinations,
     ) -> None:
         self._port, self._hosts = port, {*_LOCAL, *own_hosts}
         self._room_url, self._secret = room_url, secret
+        self._destinations = destinations
         self._slots = asyncio.Semaphore(MAX_CALLS)
         self.dispatch: Dispatch | None = None
 
@@ -53,20 +106,18 @@ class RoomCaller:
 
         Raises:
             InvalidRequest: `url` is no http or https URL.
+            PermissionDenied: It is neither a public address nor one that the operator listed.
             RoomError: The service refused, or did not answer in time.
         """
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+            host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
         except ValueError:
             host, port = None, 0
-        if not host or parts.scheme not in ("http", "https"):
+        if not host or parts.scheme not in _PORTS:
             raise InvalidRequest(f"cannot call {url[:200]!r}", cure="Give an http:// or https:// URL.")
-        if self.dispatch is not None and host in self._hosts and port == self._port:
-            call = RoomCall(room_name=room, token=token, arguments=arguments)
-            outcome: Outcome = await self.dispatch(unquote(parts.path) or "/", call)
-            if isinstance(outcome, Refused):
-                raise RoomError(outcome.message, cure=outcome.cure)
+        call = RoomCall(room_name=room, token=token, arguments=arguments)
+        if port == self._port and host in self._hosts and await self._called_here(parts.path, call):
             return
         data = {
             "room_name": room,
@@ -77,13 +128,49 @@ class RoomCaller:
         if self._slots.locked():
             raise RoomError("too many calls are under way", cure="Try again in a moment.")
         async with self._slots:
-            await asyncio.to_thread(self._post, url, encode("room.call", data))
+            proxied = _is_proxied(parts.scheme, parts.netloc)
+            found = await asyncio.to_thread(self._found, host, port, proxied)
+            if found is not None:
+                await asyncio.to_thread(self._post, url, encode("room.call", data), () if proxied else found)
+        if found is None and not await self._called_here(parts.path, call):
+            raise self._refused(host, port)
 
-    def _post(self, url: str, body: bytes) -> None:
+    async def _called_here(self, path: str, call: RoomCall) -> bool:
+        if self.dispatch is None:
+            return False
+        outcome: Outcome = await self.dispatch(unquote(path) or "/", call)
+        if isinstance(outcome, Refused):
+            raise RoomError(outcome.message, cure=outcome.cure)
+        return True
+
+    def _found(self, host: str, port: int, proxied: bool) -> list[Address] | None:
+        """The addresses to connect to; None when that is this server."""
+        try:
+            found = addresses(host, port)
+        except (OSError, UnicodeError) as error:
+            if proxied:
+                return []  # such a network has names that the proxy alone knows, and its own rules
+            raise RoomError(f"{host[:200]} cannot be found: {error}", cure="Is the name right?") from error
+        if port == self._port and any(is_here(address) for address in found):
+            return None
+        allowed = [address for address in found if self._destinations.allows(host, port, address)]
+        if not allowed:
+            raise self._refused(host, port)
+        return allowed
+
+    def _refused(self, host: str, port: int) -> PermissionDenied:
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return PermissionDenied(
+            f"{shown[:200]} is no public address, and participants have this server call only those",
+            cure=f"If it is meant, whoever runs the server lists it: {SETTING}={shown[:200]}",
+        )
+
+    def _post(self, url: str, body: bytes, found: Sequence[Address]) -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "bulkhead"}
         if self._secret:
             headers["Meshagent-Signature"] = meshagent_signature(body, self._secret)
-        opener = urllib.request.build_opener(_NoRedirects)
+        direct = (urllib.request.ProxyHandler({}), _Http(found), _Https(found)) if found else ()
+        opener = urllib.request.build_opener(_NoRedirects, *direct)
         post = urllib.request.Request(url, body, headers, method="POST")
         try:
             with opener.open(post, timeout=TIMEOUT_S):
@@ -97,3 +184,7 @@ class RoomCaller:
             raise RoomError(
                 f"{url[:200]} did not answer: {reason}", cure="Is the service running?"
             ) from error
+
+
+def _is_proxied(scheme: str, netloc: str) -> bool:
+    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(netloc)

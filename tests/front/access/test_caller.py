@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from runtime.dispatch.dispatcher import Accepted
-from runtime.errors import InvalidRequest, RoomError
+from runtime.errors import InvalidRequest, PermissionDenied, RoomError
+from runtime.front.access import caller as module
 from runtime.front.access.caller import RoomCaller
+from runtime.front.access.destinations import Destinations, addresses
 from runtime.session.admission import Refused
 from runtime.session.spec import SessionId
 from runtime.wire.signature import verify
@@ -49,12 +51,15 @@ def elsewhere() -> Iterator[tuple[str, list[Any]]]:
         thread.join()
 
 
-def caller(outcome: Any = None) -> tuple[RoomCaller, list[tuple[str, RoomCall]]]:
+def caller(
+    outcome: Any = None, *, listed: str = "localhost", port: int = 8080
+) -> tuple[RoomCaller, list[tuple[str, RoomCall]]]:
     one = RoomCaller(
-        port=8080,
+        port=port,
         own_hosts=("me.example",),
         room_url=lambda room: f"wss://me.example/rooms/{room}",
         secret=SECRET,
+        destinations=Destinations(listed),
     )
     dispatched: list[tuple[str, RoomCall]] = []
 
@@ -70,10 +75,22 @@ async def ask(one: RoomCaller, url: str) -> None:
     await one.call(url=url, room="r", name="n", arguments={"a": 1}, token="t")
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "me.example"])
-async def test_our_own_endpoints_are_called_directly(host: str) -> None:
-    one, dispatched = caller()
-    await ask(one, f"http://{host}:8080/my%20agent?x=1")
+@pytest.mark.parametrize(
+    "own",
+    [
+        "http://localhost:8080",
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080",
+        "http://me.example:8080",
+        # By whatever name: our own port at one of this machine's addresses.
+        "http://0.0.0.0:8080",
+        "http://127.0.0.2:8080",
+        "http://[::ffff:127.0.0.1]:8080",
+    ],
+)
+async def test_our_own_endpoints_are_called_directly(own: str) -> None:
+    one, dispatched = caller(listed="")
+    await ask(one, f"{own}/my%20agent?x=1")
     assert dispatched == [("/my agent", RoomCall(room_name="r", token="t", arguments={"a": 1}))]
 
 
@@ -123,3 +140,53 @@ async def test_what_is_no_web_address_is_refused(url: str) -> None:
 async def test_nobody_there_is_said() -> None:
     with pytest.raises(RoomError, match="did not answer"):
         await ask(caller()[0], "http://127.0.0.1:9/x")
+
+
+@pytest.mark.parametrize("listed", ["", "10.0.0.0/8 localhost:1 agents.internal"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "127.1", "[::ffff:127.0.0.1]"])
+async def test_nothing_is_posted_where_only_this_server_may_go(
+    elsewhere: Any, host: str, listed: str
+) -> None:
+    url, asked = elsewhere
+    port = url.rpartition(":")[2]
+    with pytest.raises(PermissionDenied, match="no public address") as refused:
+        await ask(caller(listed=listed)[0], f"http://{host}:{port}/200")
+    assert f"BULKHEAD_CALL_ALLOW={host}:{port}" in (refused.value.cure or "")
+    assert asked == []
+
+
+async def test_nothing_of_a_cloud_or_a_neighbour_either() -> None:
+    for url in (
+        "http://169.254.169.254/latest",
+        "http://10.0.0.1/",
+        "http://[fd00:ec2::254]/",
+        "https://192.168.0.1",
+    ):
+        with pytest.raises(PermissionDenied):
+            await ask(caller(listed="")[0], url)
+
+
+async def test_it_is_posted_to_the_address_that_was_judged(
+    elsewhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = elsewhere
+    port = int(url.rpartition(":")[2])
+    meant = iter([["127.0.0.1"], ["203.0.113.7"]])  # asked a second time, the name is another place
+    monkeypatch.setattr(module, "addresses", lambda host, port: addresses(next(meant)[0], port))
+    await ask(caller(listed=f"agents.internal:{port}")[0], f"http://agents.internal:{port}/200")
+    ((_, headers, _),) = asked
+    assert headers["host"] == f"agents.internal:{port}"
+
+
+async def test_through_a_proxy_the_address_is_judged_as_well(
+    elsewhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, asked = elsewhere
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(PermissionDenied):
+        await ask(caller(listed="")[0], "http://169.254.169.254/200")
+    assert asked == []
+    await ask(caller(listed="")[0], "http://a-name-that-only-the-proxy-knows.invalid/200")
+    ((path, _, _),) = asked
+    assert path == "http://a-name-that-only-the-proxy-knows.invalid/200"
