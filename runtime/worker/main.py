@@ -211,7 +211,8 @@ class Worker:
         if start is None:
             return ExitCode.FRONT_LOST
         self.was_called = True
-        setproctitle.setproctitle(f"bulkhead: {start.session_id} {start.identity}@{start.room}")
+        # Any user of the machine may read it: neither who talks nor where.
+        setproctitle.setproctitle(f"bulkhead: {start.session_id}")
         if isinstance(self._loaded, BaseException):
             told = failure.describe(self._loaded, self._folder)
             channel.send(
