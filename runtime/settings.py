@@ -144,6 +144,7 @@ class SupervisorSettings:
     start_s: float = knob(60.0, "time from fork to Ready", minimum=0.1)
     join_s: float = knob(10.0, "time to reach and enter the room", minimum=0.1)
     stop_s: float = knob(10.0, "time between asking a session to stop and SIGTERM", minimum=0)
+    reload_s: float = knob(5.0, "time tasks get to finish when their agent is moved to new code", minimum=0)
     term_s: float = knob(2.0, "time between SIGTERM and SIGKILL", minimum=0)
     heartbeat_s: float = knob(1.0, "period of a worker's heartbeat", minimum=0.1)
     hang_warn_s: float = knob(2.0, "silence of a worker after which its stacks are taken", minimum=0.2)

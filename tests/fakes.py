@@ -47,6 +47,7 @@ class FakePlacement:
     refuse: RuntimeServiceError | None = None
     placed: list[tuple[SessionSpec, int]] = field(default_factory=list)
     stopped: list[tuple[str, ExitReason, float | None]] = field(default_factory=list)
+    finishes: list[float | None] = field(default_factory=list)
     drained: list[float] = field(default_factory=list)
     relays: dict[str, RelayPort] = field(default_factory=dict)
     lines: dict[str, list[LogLine]] = field(default_factory=dict)
@@ -91,8 +92,16 @@ class FakePlacement:
             self.exit(spec.session_id, ExitReason.START_ERROR, failure=failure, code=12)
         return Lease(spec.session_id, generation, "fake")
 
-    async def stop(self, session_id: SessionId, reason: ExitReason, grace_s: float | None = None) -> None:
+    async def stop(
+        self,
+        session_id: SessionId,
+        reason: ExitReason,
+        grace_s: float | None = None,
+        *,
+        finish_s: float | None = None,
+    ) -> None:
         self.stopped.append((session_id, reason, grace_s))
+        self.finishes.append(finish_s)
         if session_id in self.running:
             self.exit(session_id, reason)
 

@@ -280,17 +280,24 @@ class Dispatcher:
 
     # ---- ends
 
-    async def stop(self, session_id: str, *, grace_s: float | None = None) -> None:
+    async def stop(
+        self, session_id: str, *, grace_s: float | None = None, finish_s: float | None = None
+    ) -> None:
         """End a session and return once it has.  Ended already: nothing happens.
 
         Cancelling the caller does not cancel the stop.
+
+        Args:
+            finish_s: See `Placement.stop`.
 
         Raises:
             SessionNotFound: There is no record of it.
         """
         record = self._registry.record(session_id)
         if record.exit is None and not self._end_waiting(record, ExitReason.STOPPED):
-            stop = self._placement.stop(record.spec.session_id, ExitReason.STOPPED, grace_s)
+            stop = self._placement.stop(
+                record.spec.session_id, ExitReason.STOPPED, grace_s, finish_s=finish_s
+            )
             await asyncio.shield(self._spawn(stop, f"stop {session_id}"))
             await self._registry.wait(session_id, until="exited", timeout_s=5.0)
 

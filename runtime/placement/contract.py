@@ -61,8 +61,20 @@ class Placement(Protocol):
         """
         ...
 
-    async def stop(self, session_id: SessionId, reason: ExitReason, grace_s: float | None = None) -> None:
-        """Ask, then make, a session end; returns once it has.  Unknown or ended: nothing happens."""
+    async def stop(
+        self,
+        session_id: SessionId,
+        reason: ExitReason,
+        grace_s: float | None = None,
+        *,
+        finish_s: float | None = None,
+    ) -> None:
+        """Ask, then make, a session end; returns once it has.  Unknown or ended: nothing happens.
+
+        Args:
+            finish_s: It makes way for its program's new code: its tasks may be finished for so long before
+                its grace begins, and who waits longer is told to ask again.
+        """
         ...
 
     async def drain(self, grace_s: float) -> None:

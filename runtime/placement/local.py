@@ -105,8 +105,16 @@ class LocalPlacement:
             lease = self._leases[spec.session_id] = Lease(spec.session_id, generation, self._node_id)
         return lease
 
-    async def stop(self, session_id: SessionId, reason: ExitReason, grace_s: float | None = None) -> None:
-        await asyncio.shield(asyncio.ensure_future(self._supervisor.stop(session_id, reason, grace_s)))
+    async def stop(
+        self,
+        session_id: SessionId,
+        reason: ExitReason,
+        grace_s: float | None = None,
+        *,
+        finish_s: float | None = None,
+    ) -> None:
+        stop = self._supervisor.stop(session_id, reason, grace_s, finish_s)
+        await asyncio.shield(asyncio.ensure_future(stop))
 
     async def drain(self, grace_s: float) -> None:
         self._draining = True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runtime.sdk.room.messaging import RoomMessage
     from runtime.sdk.room.participant import LocalParticipant, Participant, RemoteParticipant
     from runtime.sdk.room.requirements import RequiredSchema, RequiredToolkit
-    from runtime.sdk.room.room_exception import RoomException
+    from runtime.sdk.room.room_exception import LoadedAgain, RoomException
     from runtime.sdk.room.transport import WebSocketClientProtocol
     from runtime.sdk.task_context import TaskContext
     from runtime.sdk.task_runner import TaskRunner
@@ -49,6 +49,7 @@ __all__ = [
     "LLMAdapter",
     "Limits",
     "LinkResponse",
+    "LoadedAgain",
     "LocalParticipant",
     "OpenAIResponsesAdapter",
     "Participant",
@@ -84,6 +85,7 @@ _HOMES = {
     "LLMAdapter": "llm.adapter",
     "Limits": "host",
     "LinkResponse": "tools.response",
+    "LoadedAgain": "room.room_exception",
     "LocalParticipant": "room.participant",
     "OpenAIResponsesAdapter": "llm.openai_responses",
     "Participant": "room.participant",

@@ -110,9 +110,9 @@ class Driver:
         self._publish(events.Released(session_id=self.spec.session_id, at=self._clock.wall()))
         self.released.set()
 
-    def stop(self, reason: ExitReason, grace_s: float | None) -> None:
+    def stop(self, reason: ExitReason, grace_s: float | None, finish_s: float | None = None) -> None:
         """Ask the session to end; see `Placement.stop`."""
-        self._feed(lc.StopRequested(reason, grace_s))
+        self._feed(lc.StopRequested(reason, grace_s, finish_s))
 
     @property
     def state(self) -> lc.State:
@@ -213,7 +213,7 @@ class Driver:
         )
 
     def _phase(self) -> Phase:
-        if self._lifecycle.state is lc.State.READY:
+        if self._lifecycle.state is lc.State.READY or self._clock.now() < self._lifecycle.finishes_until:
             return Phase.RUNNING
         return Phase.STARTING if self.is_starting else Phase.ENDING
 
@@ -332,7 +332,7 @@ class Driver:
                 self._exited(action, at)
             case lc.SendStop():
                 if self._worker is not None:
-                    self._worker.send(control.Stop(action.reason.value, action.grace_s))
+                    self._worker.send(control.Stop(action.reason.value, action.grace_s, action.finish_s))
             case lc.DumpStacks():
                 self._dumped = True
                 if (worker := self._worker) is not None:

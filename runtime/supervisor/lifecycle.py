@@ -91,6 +91,7 @@ class StopRequested:
 
     reason: ExitReason
     grace_s: float | None = None
+    finish_s: float | None = None  # as in `runtime.wire.control.Stop`
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ class Force(Enum):
 class SendStop:
     reason: ExitReason
     grace_s: float
+    finish_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ class WorkerLifecycle:
     Attributes:
         deadline: Monotonic seconds at which `tick` wants to be called; None when only an input can
             change anything.
+        finishes_until: Until then a session that makes way for new code may do what it was doing.
     """
 
     def __init__(self, settings: SupervisorSettings) -> None:
@@ -214,6 +217,7 @@ class WorkerLifecycle:
         self._cause: Exit | None = None
         self._pipe_open = True
         self.state = State.FORKING
+        self.finishes_until = 0.0
         self.deadline: float | None = None  # a fork is answered, or given up by the driver, in its own time
 
     def handle(self, event: Input, now: float) -> list[Action]:
@@ -269,7 +273,7 @@ class WorkerLifecycle:
         match self.state:
             case State.STARTING:
                 self._because(ExitReason.START_ERROR, f"was not ready within {self._settings.start_s:g} s")
-                return self._end(now, self._settings.stop_s, ExitReason.START_ERROR, dump=True)
+                return self._end(now, SendStop(ExitReason.START_ERROR, self._settings.stop_s), dump=True)
             case State.ENDING:
                 # Without a cause so far it cut itself off and lives on; the signals that follow are ours.
                 self._because(ExitReason.PROTOCOL_ERROR, verdict.PIPE_CUT)
@@ -317,8 +321,7 @@ class WorkerLifecycle:
         if self.state in (State.DUMPING, State.TERMINATING, State.KILLING):
             return []
         if self.state is State.ENDING:
-            # A second asker shares the first one's deadline, or brings it forward.
-            assert self.deadline is not None
+            assert self.deadline is not None  # a second asker shares it, or brings it forward
             if grace_s <= 0:
                 return self._kill(now)
             self.deadline = min(self.deadline, now + grace_s)
@@ -326,7 +329,10 @@ class WorkerLifecycle:
         self._because(event.reason, verdict.of_stop(event.reason))
         if grace_s <= 0:
             return [PublishStopping(event.reason), *self._kill(now)]
-        return [PublishStopping(event.reason), *self._end(now, grace_s, event.reason)]
+        finish_s = None if self.state in (State.FORKING, State.STARTING) else event.finish_s
+        self.finishes_until = now + (finish_s or 0.0)
+        stop = SendStop(event.reason, grace_s, finish_s)
+        return [PublishStopping(event.reason), *self._end(now, stop)]
 
     def _limit_exceeded(self, event: LimitExceeded, now: float) -> list[Action]:
         if self.state in (State.FORKING, State.KILLING):
@@ -338,7 +344,10 @@ class WorkerLifecycle:
             if self.state not in (State.STARTING, State.READY):
                 return []
             self._because(event.reason, event.message)
-            return [PublishStopping(event.reason), *self._end(now, self._settings.stop_s, event.reason)]
+            return [
+                PublishStopping(event.reason),
+                *self._end(now, SendStop(event.reason, self._settings.stop_s)),
+            ]
         self._because(event.reason, event.message)
         if limit == "at_once":
             return self._kill(now)  # what forks wildly is not given another moment
@@ -360,14 +369,13 @@ class WorkerLifecycle:
 
     # ---- steps
 
-    def _end(self, now: float, grace_s: float, reason: ExitReason, *, dump: bool = False) -> list[Action]:
-        forking = self.state is State.FORKING
-        self._enter(State.ENDING, now + grace_s)
+    def _end(self, now: float, stop: SendStop, *, dump: bool = False) -> list[Action]:
+        forking, until = self.state is State.FORKING, now + (stop.finish_s or 0.0) + stop.grace_s
+        self._enter(State.ENDING, until)
         if forking:
             return []
         if not self._pipe_open:
-            return self.tick(now + grace_s)
-        stop = SendStop(reason, grace_s)
+            return self.tick(until)
         return [DumpStacks(), stop] if dump else [stop]
 
     def _kill(self, now: float) -> list[Action]:

@@ -152,11 +152,17 @@ class Supervisor:
         finally:
             self._drivers.pop(driver.spec.session_id, None)
 
-    async def stop(self, session_id: SessionId, reason: ExitReason, grace_s: float | None) -> None:
+    async def stop(
+        self,
+        session_id: SessionId,
+        reason: ExitReason,
+        grace_s: float | None,
+        finish_s: float | None = None,
+    ) -> None:
         """See `Placement.stop`."""
         driver = self._drivers.get(session_id)
         if driver is not None:
-            driver.stop(reason, grace_s)
+            driver.stop(reason, grace_s, finish_s)
             await driver.released.wait()
 
     async def stop_all(self, reason: ExitReason, grace_s: float) -> None:

@@ -50,10 +50,16 @@ class Start(_Message, frozen=True, tag="start"):
 
 
 class Stop(_Message, frozen=True, tag="stop"):
-    """End by yourself within `grace_s` seconds."""
+    """End by yourself within `grace_s` seconds.
+
+    Attributes:
+        finish_s: The session is called again with its program's new code: what it does for others may be
+            finished for so long before its grace begins, and whoever waits longer is to ask again.
+    """
 
     reason: str
     grace_s: float
+    finish_s: float | None = None
 
 
 class Ping(_Message, frozen=True, tag="ping"):

@@ -79,6 +79,7 @@ class Session:
         self._activity = activity or Activity()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._grace_s = STOP_S
+        self._finish_s: float | None = None
         self._agent: Any = None
         self._room: joined.Joined | None = None
         self._relay = RelayTransport(send, drain) if start.relay else None
@@ -87,7 +88,7 @@ class Session:
         """Take a message of the front; called by the channel, never blocks."""
         match message:
             case control.Stop():
-                self._grace_s = message.grace_s
+                self._grace_s, self._finish_s = message.grace_s, message.finish_s
                 self._finish("stopped", f"asked to stop: {message.reason}")
             case control.Ping():
                 with contextlib.suppress(ChannelClosed):
@@ -189,6 +190,8 @@ class Session:
             work.cancel()
             await asyncio.wait([work], timeout=self._grace_s)
         fault: _StageFailed | None = None
+        if self._finish_s is not None:
+            fault = await self._finish_work(self._finish_s)
         stop = getattr(self._agent, "stop", None)
         if stop is not None:
             try:
@@ -204,6 +207,19 @@ class Session:
         # A room that went away while the agent stopped makes many a `stop` raise; that is not its fault.
         is_excused = fault is not None and self._room is not None and self._room.excuses(fault.__cause__)
         return None if is_excused else fault
+
+    async def _finish_work(self, within_s: float) -> _StageFailed | None:
+        """The program was loaded again: an agent that works for others may finish that, and take no more."""
+        loaded_again = getattr(self._agent, "loaded_again", None)
+        if loaded_again is not None:
+            try:
+                async with asyncio.timeout(within_s + 1.0):
+                    await _stage("stop", loaded_again(within_s=within_s))
+            except TimeoutError:
+                log.warning("agent.finish_timed_out", finish_s=within_s)
+            except _StageFailed as failed:
+                return failed
+        return None
 
     def _failed(self, fault: _StageFailed) -> control.Failed:
         error = fault.__cause__ or fault

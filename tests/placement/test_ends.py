@@ -12,6 +12,7 @@ import pytest
 
 from runtime.session.events import Exited, Ready, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -402,3 +403,46 @@ async def test_nothing_is_reported_after_the_release(node: Any) -> None:
     os.kill(node.pid(session_id), signal.SIGKILL)
     await node.exited(session_id)
     assert isinstance(_last(node), Released)
+
+
+async def test_one_that_makes_way_for_new_code_finishes_what_it_does_for_others(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        SIBLING
+        + """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def loaded_again(self, *, within_s):
+            print("finishes within", within_s, flush=True)
+            await asyncio.sleep(0.2)
+            print("has finished", flush=True)
+
+        async def stop(self):
+            print("stops", flush=True)
+            await super().stop()
+    """,
+    )
+    await node.start()
+    session_id = await node.ready("/x")
+    async with asyncio.timeout(20 * PATIENCE):
+        await node.placement.stop(session_id, ExitReason.STOPPED, finish_s=30.0)
+        await node.until(lambda: len(node.placement.log_lines(session_id)) >= 3)
+    lines = [line.text for line in node.placement.log_lines(session_id)]
+    assert lines == ["finishes within 30.0", "has finished", "stops"]
+
+
+async def test_one_that_is_asked_to_end_does_not_finish_first(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        SIBLING
+        + """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def loaded_again(self, *, within_s):
+            print("finishes", flush=True)
+    """,
+    )
+    await node.start()
+    session_id = await node.ready("/x")
+    await node.placement.stop(session_id, ExitReason.STOPPED)
+    assert not node.placement.log_lines(session_id)

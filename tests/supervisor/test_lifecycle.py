@@ -71,6 +71,15 @@ def test_worker_that_ignores_stop_is_killed_after_its_grace() -> None:
     assert (exit_.reason, exit_.signal, exit_.code) == (API, 9, None)
 
 
+def test_one_that_makes_way_for_new_code_may_finish_before_its_grace_begins() -> None:
+    worker = ready()
+    actions = worker.handle(StopRequested(API, 5.0, finish_s=30.0), now=2.0)
+    assert actions == [PublishStopping(API), SendStop(API, 5.0, 30.0)]
+    assert (worker.finishes_until, worker.deadline) == (32.0, 37.0)
+    worker.handle(StopRequested(ExitReason.DRAINED, 1.0), now=3.0)  # the server ends: no time for that
+    assert worker.deadline == 4.0
+
+
 def test_a_grace_of_zero_kills_at_once() -> None:
     worker = ready()
     actions = worker.handle(StopRequested(API, 0), now=2.0)

@@ -126,9 +126,9 @@ def _json(text: str, option: str) -> dict[str, Any]:
 def _in_room(url: str | None, room: str, name: str | None, work: Any) -> Any:
     from runtime.cli.api import find_server
     from runtime.cli.entry import client, person, run
-    from runtime.cli.failure import CommandFailed
+    from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.errors import NotFound, RoomError
-    from runtime.sdk.room.room_exception import RoomException
+    from runtime.sdk.room.room_exception import LoadedAgain, RoomException
     from runtime.wire.content import CODE_NOT_FOUND
 
     async def enter() -> Any:
@@ -141,4 +141,5 @@ def _in_room(url: str | None, room: str, name: str | None, work: Any) -> Any:
         code = error.error_code if isinstance(error, RoomException) else None
         is_absent = isinstance(error, NotFound) or code == CODE_NOT_FOUND
         hint = f"`bulkhead agents list --room {room}` shows what is there." if is_absent else ""
-        raise CommandFailed(error.message, cure=error.cure or hint) from error
+        again = ExitCode.NOT_READY if isinstance(error, LoadedAgain) else ExitCode.FAILED
+        raise CommandFailed(error.message, cure=error.cure or hint, exit_code=again) from error

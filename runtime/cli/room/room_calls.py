@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from runtime.rooms.elsewhere import Elsewhere
 
 STOP_S = 60.0
+RELOAD_STOP_S = 660.0
+"""Tasks may finish first, for as long as the server's `supervisor.reload_s` says."""
 RETRY_S = 0.5
 GIVE_UP_S = 30.0
 
@@ -149,7 +151,7 @@ class RoomCalls:
     def _move(self, path: str, call: Call) -> None:
         if call.session:
             # First it leaves, then the new one comes: two participants of one name answer everything twice.
-            self._stop(call.session)
+            self._api().delete(f"/workers/{call.session}?reload=true", timeout_s=RELOAD_STOP_S)
             call.session = ""
         call.session = self._post_patiently(path)
 

@@ -130,7 +130,8 @@ def routes(front: Front) -> Blueprint:
     async def stop(session_id: str, query_args: StopQuery) -> Worker:
         """End a session and wait for its end"""
         grace_s = None if query_args.grace_s is UNSET else query_args.grace_s
-        await front.dispatcher.stop(session_id, grace_s=grace_s)
+        finish_s = front.configuration.supervisor.reload_s if query_args.reload else None
+        await front.dispatcher.stop(session_id, grace_s=grace_s, finish_s=finish_s)
         return worker_of(front, front.registry.record(session_id))
 
     @paths.get("/workers/<session_id>/logs")

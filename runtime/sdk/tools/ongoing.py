@@ -57,6 +57,8 @@ class Ongoing:
         """Begin nothing more, as the program was loaded again; return when all is done, or it is late."""
         self.is_loaded_again = True
         if self._tasks and within_s > 0:
+            told = "%s was loaded again: %g s to finish what runs (%d)"
+            _log.info(told, self._host(), within_s, len(self._tasks))
             await asyncio.wait(self._tasks, timeout=within_s)
 
     async def end(self) -> None:

@@ -36,7 +36,10 @@ class Server:
         return type("Answer", (), {"body": {"ok": True, "session": session}})
 
     def delete(self, path: str, **_: Any) -> None:
-        self.workers[path.rpartition("/")[2]] |= {"state": "exited", "exit": {"reason": "stopped"}}
+        self.workers[path.rpartition("/")[2].partition("?")[0]] |= {
+            "state": "exited",
+            "exit": {"reason": "stopped"},
+        }
         self.did.append(f"stop {path}")
 
     def answer(self) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def test_a_new_generation_is_joined_by_whom_was_called_and_the_old_one_goes_firs
     assert calls.after_reload(["/chat"]) == "chat joins anew"
     settled(calls, server)
     settled(calls, server)
-    assert server.did == ["stop /workers/s_1", "call /chat s_2"]
+    assert server.did == ["stop /workers/s_1?reload=true", "call /chat s_2"]
 
 
 def test_those_kept_go_on_with_the_old_code(server: Server) -> None:
@@ -163,4 +166,4 @@ def test_a_bundle_that_is_broken_keeps_nobody_from_the_others(server: Server) ->
     answer["endpoints"].append({"path": "", "identity": "", "bundle": "other", "state": "failed"})
     calls.look(answer)
     settled(calls, server)
-    assert server.did == ["stop /workers/s_1", "call /chat s_2"]
+    assert server.did == ["stop /workers/s_1?reload=true", "call /chat s_2"]

@@ -88,6 +88,13 @@ async def test_a_session_is_ended_and_shown_as_ended(serving: Any) -> None:
         assert (await site.ask("DELETE", f"/workers/{sid}?grace_s=soon")).status == 400
 
 
+async def test_a_session_that_makes_way_for_new_code_gets_time_to_finish(serving: Any) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        assert (await site.ask("DELETE", f"/workers/{sid}?reload=true")).status == 200
+        assert site.placement.finishes == [site.server.front.configuration.supervisor.reload_s]
+
+
 async def test_log_lines_are_paged_by_number(serving: Any) -> None:
     async with serving() as site:
         sid = await called(site)

@@ -175,6 +175,10 @@ class StopQuery(Shape, frozen=True, kw_only=True):
     grace_s: (
         Annotated[float, Meta(ge=0, le=3600, description="Seconds between asking and killing")] | UnsetType
     ) = UNSET
+    reload: Annotated[
+        bool,
+        Meta(description="It makes way for new code: its tasks may finish first (supervisor.reload_s)"),
+    ] = False
 
 
 class Message(Shape, frozen=True, kw_only=True):
