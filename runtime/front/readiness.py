@@ -91,10 +91,12 @@ class Readiness:
                 while self._placement.awaits(path):
                     await self._changed.wait()
         except TimeoutError:
-            names = ", ".join(bundle.name for bundle in self.loading())
+            loading = [bundle.name for bundle in self.loading()] or ["a bundle"]
+            more = f" and {len(loading) - 1} more are" if len(loading) > 1 else " is"
             raise Refusal(
                 "bundle_loading",
-                f"No agent serves {path[:200]} yet; {names} is still being loaded. Call again in a moment.",
+                f"No agent serves {path[:200]} yet; {loading[0]}{more} still being loaded. "
+                "Call again in a moment.",
                 headers={"Retry-After": str(RETRY_S)},
             ) from None
         if not self._placement.serves(path):

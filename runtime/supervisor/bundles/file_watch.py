@@ -164,17 +164,18 @@ class FileWatch:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self, folders: list[str]) -> None:
-        if not folders:
+        # Not `ignore_permission_denied`: that keeps back all other errors, too.
+        readable = [folder for folder in folders if os.access(folder, os.R_OK)]
+        if not readable:
             return
         try:
             told = awatch(
-                *folders,
+                *readable,
                 watch_filter=self._matters,
                 debounce=_MOST_MS,
                 step=_QUIET_MS,
                 recursive=False,
                 force_polling=False,
-                ignore_permission_denied=True,
             )
             async for _ in told:
                 self._misses, self._told_at = 0, time.monotonic()
@@ -182,18 +183,18 @@ class FileWatch:
         except FileNotFoundError:
             self._watched = None  # a folder went meanwhile: the next look says where to watch instead
         except (OSError, RuntimeError) as error:
-            self._poll(str(error))
+            self._poll(str(error), cure="Raise fs.inotify.max_user_watches and max_user_instances.")
 
     def _matters(self, _: Change, path: str) -> bool:
         return self._watched is None or self._watched.matters(path)
 
-    def _poll(self, why: str) -> None:
+    def _poll(self, why: str, *, cure: str = "") -> None:
         if not self.is_polling:
             self.is_polling = True
             log.warning(
                 "watch.polling",
                 detail=f"changes of files are looked for every {POLL_S:g} s: {why}",
-                cure="" if FORCED in why else "Raise fs.inotify.max_user_watches and max_user_instances.",
+                cure=cure,
             )
 
 

@@ -134,7 +134,7 @@ NO_INOTIFY = """
 import asyncio, pathlib, sys
 from runtime.supervisor.bundles.file_watch import FileWatch, watched
 async def main():
-    pathlib.Path("/proc/sys/user/max_inotify_instances").write_text("0")
+    pathlib.Path("/proc/sys/user", sys.argv[2]).write_text("0")
     watch = FileWatch(forced=False)
     watch.follow(watched([sys.argv[1]], ()))
     while not watch.is_polling:
@@ -144,10 +144,11 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("limit", ["max_inotify_instances", "max_inotify_watches"])
 async def test_a_limit_of_the_system_is_said_with_its_cure(
-    tmp_path: Path, unshare: Callable[..., list[str]]
+    tmp_path: Path, unshare: Callable[..., list[str]], limit: str
 ) -> None:
-    argv = unshare(sys.executable, "-c", NO_INOTIFY, str(tmp_path / "x.py"))
+    argv = unshare(sys.executable, "-c", NO_INOTIFY, str(tmp_path / "x.py"), limit)
     done = await asyncio.to_thread(
         subprocess.run, argv, capture_output=True, text=True, timeout=60, env=dict(os.environ)
     )
