@@ -34,7 +34,9 @@ def about_of(body: Mapping[str, Any]) -> About:
 def write(folder: Path, about: About) -> None:
     """Keep the notes in a room's folder; none leave no file."""
     if any(about.values()):
-        (folder / _FILE).write_text(json.dumps(about))
+        file = folder / _FILE
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(about))
 
 
 def read(folder: Path) -> About:

@@ -124,7 +124,7 @@ class Files:
         """
         folder = self._locate(path)
         if path == ".schemas":  # every agent's start lists it
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(exist_ok=True, mode=0o700)
         try:
             return [_entry(child) for child in sorted(folder.iterdir()) if not child.is_symlink()]
         except (FileNotFoundError, NotADirectoryError) as error:

@@ -56,6 +56,7 @@ class RoomHub:
     ) -> None:
         self._limits = limits or RoomLimits()
         self._folder = state_dir / "rooms"
+        _make_folder(self._folder)  # by itself: folders made on the way to another are open to everybody
         self._clock = clock or SystemClock()
         self._caller = caller
         self._listener = listener
@@ -272,7 +273,6 @@ def _remove_folder(folder: Path) -> None:
 
 def _kept_secret(path: Path) -> str:
     """The hub's own secret: made once, readable by its owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

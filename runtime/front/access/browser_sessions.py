@@ -80,7 +80,8 @@ class BrowserSessions:
             return
         scratch = self._file.with_suffix(".new")
         with suppress(OSError):  # a disk that is full ends sessions at the next restart, not the server now
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            scratch.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             with os.fdopen(os.open(scratch, flags, 0o600), "w") as file:
                 json.dump(self._sessions, file)
             scratch.replace(self._file)

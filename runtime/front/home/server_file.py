@@ -31,7 +31,8 @@ def write(state_dir: Path, *, url: str, at: float, key: str) -> Callable[[], Non
         "key": key,
     }
     scratch = path.with_suffix(".new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    scratch.unlink(missing_ok=True)  # in a shared folder anybody may have made it, to read what is written
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(about, file)
     scratch.replace(path)  # a reader sees all of it or none

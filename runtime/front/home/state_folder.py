@@ -1,9 +1,11 @@
-"""The state folder: made, kept out of version control, and one that this user can write to."""
+"""The state folder: made, kept out of version control, written by this user and read by nobody else."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +16,12 @@ from runtime.settings import Settings
 USUAL_NAME: Final = ".bulkhead"
 _IGNORE: Final = "# Journal, rooms and keys of a server: nothing to commit.\n*\n"
 _WRITTEN: Final = ("journal.sqlite3", "crashes.sqlite3", "browser_sessions.json", "rooms", "server.json")
+_ROOMS: Final = "rooms"
+_FOLDERS: Final = (_ROOMS, "environments", "hosts")
+# With what is beside them: `-wal`, `-shm`, `.new`.
+_STEMS: Final = ("journal.sqlite3", "crashes.sqlite3", "browser_sessions.", "server.")
+MAX_CLOSED: Final = 20_000
+"""Files of rooms that are looked at, at a start."""
 
 
 def claim(folder: Path) -> Path:
@@ -31,11 +39,13 @@ def claim(folder: Path) -> Path:
     if usual is not None or is_new:
         _ignore(usual or folder)
     if is_new or _is_ours(folder):
+        _close(folder, usual or folder, is_new=is_new)
         return folder
     own = own_part(folder)
     if os.access(folder, os.W_OK | os.X_OK):
         _make(own)
         if _is_ours(own):
+            _close(own, own, is_new=True)
             return own
     ways = f"chown -R {whose()} {folder}, or run as the user it belongs to, or name another"
     raise ConfigError(
@@ -75,6 +85,51 @@ def _make(folder: Path) -> bool:
         cure = f"Make it for user {whose()}, or name another: BULKHEAD_STATE_DIR."
         raise ConfigError(f"the state folder {folder} cannot be made: {error.strerror}", cure=cure) from error
     return True
+
+
+def _close(folder: Path, top: Path, *, is_new: bool) -> None:
+    """Let nobody else read what is kept here, whatever the umask is, or was when it was made.
+
+    A folder that was there and has other things in it keeps its mode, as does a volume that several users
+    write to: it is what is kept there that is closed.  Environments stay as they are: programs of others.
+    """
+    others = is_new or top.name == USUAL_NAME or not _has_strangers(folder)
+    if others and not folder.stat().st_mode & stat.S_ISVTX:
+        inner = folder
+        while True:
+            _shut(inner)
+            if inner == top:
+                break
+            inner = inner.parent
+    for count, path in enumerate(_kept(folder)):
+        _shut(path)
+        if count > MAX_CLOSED:
+            break  # all of it lies behind a folder that is closed
+
+
+def _has_strangers(folder: Path) -> bool:
+    return any(not _is_known(name) for name in os.listdir(folder))
+
+
+def _is_known(name: str) -> bool:
+    return name in _FOLDERS or name == ".gitignore" or any(name.startswith(one) for one in _STEMS)
+
+
+def _kept(folder: Path) -> Iterator[Path]:
+    for name in sorted(os.listdir(folder)):
+        if name in _FOLDERS or any(name.startswith(one) for one in _STEMS):
+            yield folder / name
+    for above, folders, files in os.walk(folder / _ROOMS):
+        yield from (Path(above, name) for name in (*folders, *files))
+
+
+def _shut(path: Path) -> None:
+    with suppress(OSError):  # it has just gone, or is another's
+        found = path.lstat()
+        mode = stat.S_IMODE(found.st_mode)
+        is_plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+        if is_plain and found.st_uid == os.geteuid() and mode & 0o077:
+            path.chmod(mode & ~0o077)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import ConfigError
-from runtime.front.home import state_folder
+from runtime.front.home import server_file, state_folder
+from runtime.rooms.hub import RoomHub
 
 NOBODY = 54321
 
@@ -41,6 +43,72 @@ def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="is no folder"):
         state_folder.claim(tmp_path / "file")
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """Whatever is made without a mode is everybody's."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    found = {".": stat.S_IMODE(folder.stat().st_mode)}
+    return found | {
+        str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.process
+def test_what_is_kept_is_nobody_elses_whatever_the_umask_is_or_was(tmp_path: Path, open_umask: None) -> None:
+    folder = state_folder.claim(tmp_path / "new")
+    RoomHub(state_dir=folder, secret="a-secret-of-at-least-thirty-two-bytes")
+    assert (modes(folder)["."], modes(folder)["rooms"]) == (0o700, 0o700)
+    # An older version left it open, and has everything.
+    (folder / "rooms" / "data" / "r" / "files").mkdir(parents=True)
+    for name in ("journal.sqlite3", "journal.sqlite3-wal", "server.json", "rooms/data/r/files/diary.txt"):
+        (folder / name).touch()
+    (folder / "environments").mkdir()
+    (folder / "environments" / "python").touch(0o755)
+    folder.chmod(0o777)
+    state_folder.claim(folder)
+    found = modes(folder)
+    assert found.pop("environments/python") == 0o755, "a program of others is behind a folder that is closed"
+    assert {name for name, mode in found.items() if mode & 0o077} == {".gitignore"}
+    # One that `python main.py` has: all those above it, too.
+    state_folder.claim(tmp_path / ".bulkhead" / "hosts" / "main")
+    assert all(stat.S_IMODE(one.stat().st_mode) == 0o700 for one in (tmp_path / ".bulkhead").glob("hosts/**"))
+    assert stat.S_IMODE((tmp_path / ".bulkhead").stat().st_mode) == 0o700
+
+
+@pytest.mark.process
+def test_a_folder_of_others_keeps_its_mode_and_what_is_kept_in_it_is_closed(
+    tmp_path: Path, open_umask: None
+) -> None:
+    project, volume = tmp_path / "project", tmp_path / "volume"
+    for folder in (project, volume):
+        folder.mkdir()
+        (folder / "server.json").touch()
+        (folder / "rooms").mkdir()
+    (project / "readme.txt").touch()
+    (project / "server.txt").symlink_to(project / "readme.txt")
+    volume.chmod(0o1777)
+    for folder, mode in ((project, 0o777), (volume, 0o1777)):
+        state_folder.claim(folder)
+        found = modes(folder)
+        assert (found["."], found["server.json"] & 0o077, found["rooms"]) == (mode, 0, 0o700)
+    assert modes(project)["readme.txt"] == 0o666
+
+
+@pytest.mark.process
+def test_the_key_is_not_written_into_a_file_that_was_laid_out_for_it(tmp_path: Path) -> None:
+    bait = tmp_path / "server.new"
+    bait.touch(0o666)
+    with bait.open() as reader:
+        server_file.write(tmp_path, url="http://127.0.0.1:1", at=0.0, key="the-key")
+        assert reader.read() == ""
+    assert stat.S_IMODE((tmp_path / "server.json").stat().st_mode) == 0o600
 
 
 @pytest.fixture
