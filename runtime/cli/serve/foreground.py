@@ -23,8 +23,9 @@ from typing import Any
 from runtime.cli.api import Api
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.serve.agent_table import Row, changes, rows
-from runtime.cli.serve.agent_table_fit import GAP, fit
+from runtime.cli.serve.agent_table_fit import fit
 from runtime.cli.serve.keys import Keys
+from runtime.cli.serve.live_table import LiveTable
 from runtime.cli.serve.server_log import ServerLog
 from runtime.cli.server_process import ServerProcess
 from runtime.cli.terminal import is_plain, note, paint, say, table
@@ -60,6 +61,8 @@ class Foreground:
 
     Attributes:
         after_look: Called with the server's answer each time the table was asked for.
+        pressed: The keys; entered before the server starts, none that is pressed until the table stands
+            is lost.
     """
 
     def __init__(
@@ -79,13 +82,14 @@ class Foreground:
         self.server_log = ServerLog(show_prints=show_prints)
         self.after_look: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.plain = is_plain(sys.stdout)
+        self.pressed = Keys()
         self.drain_s = 30.0
         self._keys = dict(keys or {})
         self._footer = footer
         self._asked = 0
         self._status: int = ExitCode.OK
         self._joined_ms: dict[str, float] = {}
-        self._live: Any = None
+        self._live: LiveTable | None = None
         self._held: deque[tuple[str, str]] | None = None
 
     @property
@@ -125,7 +129,8 @@ class Foreground:
     def settle(self, timeout_s: float = SETTLE_S, *, called: bool = True) -> list[Row]:
         """Wait until each agent is in its room or failed (or, not `called`, until each is known)."""
         began = time.monotonic()
-        deadline, patient = began + timeout_s, began + LOADING_S
+        # What is printed once waits for all of them: it cannot be redrawn.
+        deadline, patient = began + timeout_s, began + (timeout_s if self.plain else LOADING_S)
         while not self._asked and time.monotonic() < deadline:
             self.server.check()
             found = self.look()
@@ -185,9 +190,7 @@ class Foreground:
         if self._held is not None:
             self._held.append((text, color))
         elif self._live is not None:
-            from rich.text import Text
-
-            self._live.console.print(Text(text, style=color))
+            self._live.tell(text, color)
         else:
             note(text, color)
 
@@ -219,7 +222,7 @@ class Foreground:
             say(f"  {fitted.more_text}")
 
     def _watch_live(self) -> None:
-        with Keys() as pressed:
+        with self.pressed as pressed:
             while not self._asked:
                 key = self._show_until_taken(pressed)
                 if key is not None:
@@ -227,18 +230,15 @@ class Foreground:
                         key.run(self)
 
     def _show_until_taken(self, pressed: Keys) -> Key | None:
-        from rich.live import Live
-
-        # What does not fit is left out by the table itself, which knows what matters least.
-        with Live(auto_refresh=False, transient=False, vertical_overflow="crop") as live:
+        with LiveTable(self._footer) as live:
             self._live = live
-            live.update(self._renderable(live.console.size), refresh=True)
+            live.show(self.rows)
             try:
                 while not self._asked:
                     self.server.check()
                     with suppress(CommandFailed):
                         self.look()
-                    live.update(self._renderable(live.console.size), refresh=True)
+                    live.show(self.rows)
                     key = self._keys.get(pressed.wait(_LOOK_S))
                     if key is not None and key.takes_terminal:
                         return key
@@ -247,32 +247,6 @@ class Foreground:
             finally:
                 self._live = None
         return None
-
-    def _renderable(self, screen: tuple[int, int]) -> Any:
-        from rich.console import Group
-        from rich.padding import Padding
-        from rich.table import Table
-        from rich.text import Text
-
-        width, height = screen
-        indent = 2
-        footer = f"\n  {self._footer}" if self._footer else ""
-        footer_lines = 1 + -(-len(footer) // width) if footer else 0
-        # One line stays free for the cursor.
-        fitted = fit(self.rows, width=width - indent, height=height - footer_lines - 1)
-        grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
-        for title in fitted.header:
-            grid.add_column(title, no_wrap=True, overflow="crop")
-        for line, color in fitted.rows:
-            *cells, state = (Text(cell) for cell in line)
-            state.stylize(color)
-            grid.add_row(*cells, state)
-        parts: list[Any] = [Padding(grid, (0, 0, 0, indent))]
-        if fitted.more:
-            parts.append(Text(f"  {fitted.more_text}", style="dim"))
-        if footer:
-            parts.append(Text(footer, style="dim"))
-        return Group(*parts)
 
     def _pause(self) -> None:
         deadline = time.monotonic() + _LOOK_S
@@ -308,7 +282,8 @@ class Foreground:
         count = sum(1 for row in self.rows if row.state in ("ready", "starting"))
         plural = "session" if count == 1 else "sessions"
         if count:
-            note(f"draining {count} {plural} (second Ctrl-C to stop at once)")
+            once_more = "second Ctrl-C" if self._status else "Ctrl-C"
+            note(f"draining {count} {plural} ({once_more} to stop at once)")
         self.server.stop()
         deadline = time.monotonic() + self.drain_s + 15.0
         while not self.server.wait(0.1):

@@ -14,7 +14,10 @@ QUIT = "q"
 
 
 class Keys:
-    """Reads keys while it is entered, and leaves the terminal as it was found."""
+    """Reads keys while it is entered, and leaves the terminal as it was found.
+
+    May be entered again while it is; the first to leave gives the terminal back.
+    """
 
     def __init__(self) -> None:
         self._saved: list[Any] | None = None
@@ -49,13 +52,13 @@ class Keys:
             self._grab()
 
     def _grab(self) -> None:
-        if not sys.stdin.isatty():
+        if self._saved is not None or not sys.stdin.isatty():
             return
         import termios
         import tty
 
         self._saved = termios.tcgetattr(sys.stdin)
-        tty.setcbreak(sys.stdin.fileno())
+        tty.setcbreak(sys.stdin.fileno(), termios.TCSADRAIN)  # what was typed already stays to be read
 
     def _release(self) -> None:
         if self._saved is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +47,22 @@ def show_screen(
     foreground = Foreground(given, sources, config, keys=keys, footer=footer, show_prints=show_prints)
     foreground.drain_s = settings.server.drain_s
     foreground.hold()
-    api = foreground.start()
-    ready_s = since_start_s()
-    say(heading(__version__, ready_s))
-    say()
-    try:
-        foreground.settle(called=bool(settings.server.room))
-    except CommandFailed:
-        foreground.abandon()
-        raise
-    say(studio_line(api, settings.server.room, opens=opens))
-    for line in _offers(api, foreground, {**os.environ, **variables}):
-        say(line)
-    say()
-    foreground.release()
-    return foreground.watch()
+    with foreground.pressed if keys and not foreground.plain else nullcontext():
+        api = foreground.start()
+        ready_s = since_start_s()
+        say(heading(__version__, ready_s))
+        say()
+        try:
+            foreground.settle(called=bool(settings.server.room))
+        except CommandFailed:
+            foreground.abandon()
+            raise
+        say(studio_line(api, settings.server.room, opens=opens))
+        for line in _offers(api, foreground, {**os.environ, **variables}):
+            say(line)
+        say()
+        foreground.release()
+        return foreground.watch()
 
 
 def free_state_dir(base: Path) -> Path:
@@ -91,7 +93,8 @@ def model_line(env: Mapping[str, str]) -> str:
 
 
 def _offers(api: Api, foreground: Foreground, env: Mapping[str, str]) -> list[str]:
-    paths = list(dict.fromkeys(row.path for row in foreground.rows if row.state != "failed"))
+    # Of a bundle that is still being loaded no path is known.
+    paths = [row.path for row in foreground.rows if row.state != "failed" and row.path.startswith("/")]
     first = "/chat" if "/chat" in paths else (paths[0] if paths else "/<endpoint>")
     lines = [f"  Webhooks    POST {api.url}{first}"]
     lines.append(f"  Workers     {api.url}/workers")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from runtime.cli.terminal import clean
@@ -102,10 +103,12 @@ class ServerLog:
         return [*told, (f"    {siblings}bulkhead crash show {session}", "dim")]
 
     def _restart(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The next attempt; its session's end was told, and the ends of its further attempts are alike."""
+        """The next attempt, whose end will be told again; what it teaches is told once."""
         restart, most = line.get("restart"), line.get("most")
         delay_s = float(line.get("delay_s") or 0.0)
-        session, reason = line.get("session_id"), line.get("reason")
+        session, reason = str(line.get("session_id")), line.get("reason")
+        with suppress(ValueError):
+            self._told_ends.remove(session)
         return [(f"  ↻ session {session} · {reason} · restart {restart}/{most} in {delay_s:.1f} s", "yellow")]
 
     def _loaded(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:

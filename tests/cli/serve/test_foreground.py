@@ -99,6 +99,9 @@ class Terminal:
         os.close(slave)
         self.seen = ""
 
+    def resize(self, lines: int, columns: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
@@ -258,7 +261,25 @@ def test_keys_on_a_terminal_crash_one_and_quit(here: Path, free_port: int) -> No
     screen.wait_for(r"kill -SEGV \d+")
     screen.wait_for(r"signal 11 \(SIGSEGV\)")
     screen.press("q")
-    screen.wait_for("draining 1 session")
+    screen.wait_for(r"draining 1 session \(Ctrl-C to stop at once\)")
+    assert screen.finish() == 0
+
+
+def test_a_key_pressed_before_there_is_a_table_is_not_lost(here: Path, free_port: int) -> None:
+    screen = Terminal("demo", "--port", str(free_port))
+    screen.press("q")
+    screen.wait_for(r"draining 2 sessions \(Ctrl-C to stop at once\)")
+    assert screen.finish() == 0
+
+
+def test_a_terminal_that_gets_narrower_is_drawn_anew(here: Path, free_port: int) -> None:
+    screen = Terminal("demo", "--port", str(free_port), COLUMNS="", LINES="")
+    screen.wait_for(r"SimpleChatbot.*● in room demo")
+    screen.seen = ""
+    screen.resize(40, 50)
+    screen.wait_for(r"endpoint(?:(?!class|identity).)*state ")
+    screen.press("q")
+    screen.wait_for("draining")
     assert screen.finish() == 0
 
 
@@ -302,6 +323,27 @@ def test_without_a_terminal_the_table_comes_again_once_a_slow_start_is_over(
     assert told.out.count("◌ starting") == 1
     assert told.out.count("● in room r") == 1, "the table, once more"
     assert "● /chat chatbot · session s_1 · pid 7 · in room r" in told.err
+
+
+@pytest.mark.parametrize(("plain", "looks"), [(True, 4), (False, 2)])
+def test_what_is_printed_once_waits_for_slow_loads_and_what_is_redrawn_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: bool, looks: int
+) -> None:
+    foreground = Foreground({"server.state_dir": str(tmp_path)}, [], None)
+    foreground.plain = plain
+    loading = Row("-", "chat", "-", "-", "loading", "◌ is being loaded")
+    ready = Row("/chat", "chatbot", "Chat", "7", "waiting", "○ waits for a call")
+    answers = [[loading], [loading], [ready], [ready]]
+    asked = []
+
+    def look() -> list[Row]:
+        asked.append(1)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(foreground, "look", look)
+    monkeypatch.setattr("runtime.cli.serve.foreground.LOADING_S", -1.0)
+    foreground.settle(20.0, called=False)
+    assert len(asked) == looks
 
 
 def test_ctrl_c_drains_and_a_second_one_ends_at_once(here: Path, free_port: int) -> None:

@@ -39,6 +39,13 @@ def test_a_bad_end_is_told_once_and_a_good_one_not_at_all() -> None:
     assert told({**line, "level": "info"}) == []
 
 
+def test_the_end_of_each_attempt_is_told() -> None:
+    line = {"event": "session.exited", "level": "warning", "session_id": "s_1", "reason": "signal"}
+    again = {"event": "session.restarting", "level": "warning", "session_id": "s_1", "attempt": 1, "most": 5}
+    log = ServerLog()
+    assert [len(log.tell(one)) for one in (line, again, line, line, again, line)] == [1, 1, 1, 0, 1, 1]
+
+
 def test_a_crash_tells_its_line_its_cure_and_what_to_do_next() -> None:
     line = {
         "event": "session.crashed",
