@@ -86,6 +86,8 @@ class ChatLoop:
             first = False
             write(clean(piece), sys.stdout)
         write("\r\x1b[K(no answer)\n" if first and self._show_progress else "\n", sys.stdout)
+        if session.is_failed and not self._lines.can_give_up:  # a script reads the status, a person the words
+            self._status = ExitCode.FAILED
 
     async def _tools(self) -> None:
         note(f"offered in the room, by whom; {clean(self._to)} has those that its own code takes:", "dim")

@@ -62,6 +62,8 @@ class ChatSession:
         self._listening = asyncio.Event()
         self.notice = ""
         """What the agent said when it could not open the thread; empty when it could."""
+        self.is_failed = False
+        """Whether the last answer said that the agent failed, as agents of ours do."""
 
     async def __aenter__(self) -> ChatSession:
         await self.open()
@@ -132,6 +134,7 @@ class ChatSession:
             async for piece in turn.pieces(thread, self._to, self._answer_timeout_s):
                 yield piece
         finally:
+            self.is_failed = turn.is_failed
             self._turn = None
 
     async def cancel(self) -> None:

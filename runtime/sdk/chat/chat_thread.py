@@ -223,6 +223,7 @@ class ChatThread:
             context.thread, author_name=self._bot.participant_name, turn_id=said.id, flush=self._flush
         )
         thinking = {"path": self.path, "thinking": True, "turn_id": said.id}
+        failed = False
         try:
             if not await self._bot.should_reply(thread_context=context, question=question):
                 return
@@ -237,7 +238,8 @@ class ChatThread:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a turn: an agent's own code runs in it
             writer.add(self._apology(error, after=writer.text))
-        await self._finish(said, writer)
+            failed = True
+        await self._finish(said, writer, failed=failed)
 
     async def _run_model(self, said: Said, writer: AnswerWriter) -> str:
         bot, context = self._bot, self._context
@@ -284,13 +286,15 @@ class ChatThread:
         if not self._room.is_closed:
             self._room.developer.log_nowait(type=f"llm.{what}", data={"path": self.path, **data})
 
-    async def _finish(self, said: Said, writer: AnswerWriter) -> None:
+    async def _finish(self, said: Said, writer: AnswerWriter, *, failed: bool) -> None:
         meter.add(turns=1)
         try:
             await writer.finish()
         except (RoomError, ProtocolError) as error:
             _log.error("an answer did not reach the thread %s: %s", self.path, error)
-        message = {"text": writer.text, "turn_id": said.id}
+        message: dict[str, Any] = {"text": writer.text, "turn_id": said.id}
+        if failed:  # for programs: people read it in the words
+            message["failed"] = True
         if self.path:
             message["path"] = self.path
         self._tell_all("chat", message, asker=said.sender)

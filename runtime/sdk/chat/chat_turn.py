@@ -22,13 +22,16 @@ class Turn:
     Agents differ in how they say that they are done.  Those of MeshAgent's SDK up to 0.24, and our own, send
     ``thinking``.  Later ones send each text once it is complete, and say no more; some show an attribute
     ``thread.status.<path>`` while they work.
+
+    Attributes:
+        is_failed: The agent said that it failed, in the place of an answer or below one.
     """
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.known: set[str] = set()
         self.changed = asyncio.Event()
-        self.is_cancelled = False
+        self.is_cancelled = self.is_failed = False
         self._lost = ""
         self._thinking = self._works = False
         self._over = False
@@ -44,6 +47,7 @@ class Turn:
             return  # somebody else's turn in the same thread
         if type == "chat" and isinstance(text, str):
             self._final = text
+            self.is_failed = message.get("failed") is True
         elif type == "thinking" and message.get("thinking") is True:
             self._thinking = True
         elif type == "thinking" and (self._thinking or turn_id is not None):

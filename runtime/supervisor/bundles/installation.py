@@ -20,6 +20,8 @@ from runtime.supervisor.bundles.interpreter import OLDEST, Interpreter, ask, cho
 Say = Callable[[str], None]
 
 _KEPT_LINES: Final = 30
+_LINE_CHARS: Final = 300  # pip lists every release that wants another Python, in one line
+_COMPLAINT: Final = "ERROR: "
 _OTHER_PYTHON: Final = ("Requires-Python", "requires a different Python", "requires Python")
 _BOOT: Final = Path(__file__).resolve().parents[2] / "worker" / "boot.py"
 _SDK: Final = (
@@ -159,9 +161,12 @@ class _Tools:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                lines.append(line.rstrip())
+                text = line.rstrip()
+                lines.append(text if len(text) <= _LINE_CHARS else f"{text[: _LINE_CHARS - 1]}…")
                 del lines[:-_KEPT_LINES]
-                self._say(line.rstrip())
+                # Of what fails for good they are the detail; another interpreter may be the cure.
+                if not text.startswith(_COMPLAINT):
+                    self._say(lines[-1])
         if process.returncode != 0:
             raise _ToolFailed("\n".join(lines) or f"{argv[0]} ended with {process.returncode}")
         return lines

@@ -184,9 +184,11 @@ async def test_an_error_is_said_in_the_thread_and_the_chat_goes_on(
         model.go(2)
         assert await answer(chat, "hello") == f"Well, \n\n{visible}"
         assert chat.history()[-1].text == f"Well, \n\n{visible}"
+        assert chat.is_failed
         model.pieces = ["fine"]
         model.go()
         assert await answer(chat, "and now?") == "fine"
+        assert not chat.is_failed
 
 
 @pytest.mark.asyncio

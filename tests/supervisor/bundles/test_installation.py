@@ -107,6 +107,19 @@ def test_packages_that_want_another_python_get_it_or_say_so(site: Site) -> None:
         install(site.environment(), env, site.lines.append)
 
 
+def test_complaints_are_told_short_and_once_it_is_known_that_they_stay(site: Site) -> None:
+    (site.bundle / "requirements.txt").write_text("x\n")
+    said = f"ERROR: Ignored, Requires-Python >=3.13{'; 1.2.3 Requires-Python >=3.13' * 200}"
+    env = site.uv(f"echo 'Looking in indexes'; echo '{said}'; exit 1")
+    with pytest.raises(BundleError) as raised:
+        install(site.environment(), env, site.lines.append)
+    assert "Looking in indexes" in site.lines
+    assert not [line for line in site.lines if "Ignored" in line]
+    detail = getattr(raised.value, "detail", "")
+    assert "ERROR: Ignored, Requires-Python >=3.13; 1.2.3" in detail
+    assert len(detail) < 400
+
+
 def test_no_suitable_interpreter_names_those_there_are(site: Site) -> None:
     (site.bundle / "bulkhead.toml").write_text('python = ">=3.99"\n')
     with pytest.raises(BundleError, match=f"chat wants Python >=3.99; there is .*{OWN}"):
