@@ -61,7 +61,9 @@ FLOORS = {
     ),
     "cli": (
         {"browser", "failure", "help_page", "terminal"},
-        {"api", "options", "ports", "project", "room_option"},
+        {"api", "ports", "project", "room_option"},
+        {"completion"},
+        {"options"},
         {"config", "entry", "server_process"},
         {"source", "crash", "room"},
         {"serve", "service", "session"},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.terminal import Output
 
 if TYPE_CHECKING:
@@ -24,8 +25,22 @@ Url = Annotated[
     ),
 ]
 Form = Annotated[Output, typer.Option("--output", "-o", help="How to write the list.")]
-Room = Annotated[str | None, typer.Option("--room", "-r", help="Name of the room.", show_default=False)]
-NeededRoom = Annotated[str, typer.Option("--room", "-r", envvar="MESHAGENT_ROOM", help="Name of the room.")]
+Room = Annotated[
+    str | None,
+    typer.Option(
+        "--room", "-r", help="Name of the room.", show_default=False, autocompletion=completion.rooms
+    ),
+]
+NeededRoom = Annotated[
+    str,
+    typer.Option(
+        "--room",
+        "-r",
+        envvar="MESHAGENT_ROOM",
+        help="Name of the room.",
+        autocompletion=completion.rooms,
+    ),
+]
 Host = Annotated[
     str | None, typer.Option("--host", help="Address to listen on (127.0.0.1).", show_default=False)
 ]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.options import Form, Url
 from runtime.cli.terminal import Output, note, say, show
 from runtime.wire.text import size
@@ -16,6 +17,12 @@ from runtime.wire.text import size
 if TYPE_CHECKING:
     from runtime.cli.api import Api
 
+Crashed = Annotated[
+    str,
+    typer.Argument(
+        help="Id of the session, or fingerprint of a kind of crash.", autocompletion=completion.crashes
+    ),
+]
 _COLUMNS = {
     "table": ("count", "last", "reason", "where", "session", "fingerprint"),
     "wide": (
@@ -46,7 +53,7 @@ def list_crashes(url: Url = None, output: Form = Output.TABLE) -> None:
 
 
 def show_crash(
-    session: Annotated[str, typer.Argument(help="Id of the session, or fingerprint of a kind of crash.")],
+    session: Crashed,
     url: Url = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="Every asyncio task and where it waits.")] = False,
     full: Annotated[
@@ -71,7 +78,7 @@ def show_crash(
 
 
 def bundle_crash(
-    session: Annotated[str, typer.Argument(help="Id of the session, or fingerprint of a kind of crash.")],
+    session: Crashed,
     to: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; crash-<session>.tar.gz by default.")
     ] = None,

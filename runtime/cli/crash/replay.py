@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.options import Config, State, Url, config_file
 from runtime.cli.terminal import clean, note
 
@@ -24,7 +25,11 @@ VARIABLE_PREFIX = "REPLAY_"
 
 def replay(
     session: Annotated[
-        str, typer.Argument(help="Id of the session, fingerprint of a crash, or a file of `crash bundle`.")
+        str,
+        typer.Argument(
+            help="Id of the session, fingerprint of a crash, or a file of `crash bundle`.",
+            autocompletion=completion.crashes,
+        ),
     ],
     pdb: Annotated[bool, typer.Option("--pdb", help="Stop in the debugger where it fails.")] = False,
     argument: Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.options import Form, NeededRoom, Url
 from runtime.cli.terminal import Output, clean, say, show
 
@@ -56,7 +57,7 @@ def _item(name: str, kind: str, title: str | None, description: str | None, sche
 
 def ask(
     room: NeededRoom,
-    agent: Annotated[str, typer.Option("--agent", help="Agent to ask.")],
+    agent: Annotated[str, typer.Option("--agent", help="Agent to ask.", autocompletion=completion.agents)],
     input_: Annotated[
         str, typer.Option("--input", help="Its input, as JSON; - reads standard input.")
     ] = "{}",
@@ -76,7 +77,9 @@ def ask(
 
 def invoke_tool(
     room: NeededRoom,
-    toolkit: Annotated[str, typer.Option("--toolkit", help="Toolkit that has the tool.")],
+    toolkit: Annotated[
+        str, typer.Option("--toolkit", help="Toolkit that has the tool.", autocompletion=completion.toolkits)
+    ],
     tool: Annotated[str, typer.Option("--tool", help="Tool to call.")],
     arguments: Annotated[
         str, typer.Option("--arguments", help="Its arguments, as JSON; - reads standard input.")

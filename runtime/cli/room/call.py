@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.options import NeededRoom, Url
 from runtime.cli.terminal import say
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def call(
-    endpoint: Annotated[str, typer.Argument(help="Path such as /chat, or a whole address.")],
+    endpoint: Annotated[
+        str,
+        typer.Argument(help="Path such as /chat, or a whole address.", autocompletion=completion.endpoints),
+    ],
     room: NeededRoom,
     room_url: Annotated[
         str | None,

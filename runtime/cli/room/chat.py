@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.options import NeededRoom, Url
 from runtime.cli.terminal import clean, is_plain, note, paint
 
@@ -18,7 +19,9 @@ HELP = "/tools lists tools · /cancel or Ctrl-C stops an answer · /clear forget
 
 def chat(
     room: NeededRoom,
-    to: Annotated[str, typer.Option("--to", help="Participant to talk to.")] = "chatbot",
+    to: Annotated[
+        str, typer.Option("--to", help="Participant to talk to.", autocompletion=completion.chatbots)
+    ] = "chatbot",
     name: Annotated[
         str | None, typer.Option("--as", help="Name to enter the room with.", show_default=False)
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.options import Room, Url
 from runtime.cli.terminal import clean, note, say
 
@@ -17,7 +18,10 @@ _LOOK_S = 0.3
 
 
 def logs(
-    session: Annotated[str | None, typer.Argument(help="Id of one session.", show_default=False)] = None,
+    session: Annotated[
+        str | None,
+        typer.Argument(help="Id of one session.", show_default=False, autocompletion=completion.all_sessions),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")
     ] = False,

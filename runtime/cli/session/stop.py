@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
+from runtime.cli import completion
 from runtime.cli.options import Room, Url
 from runtime.cli.terminal import note, say
 
 
 def stop(
-    sessions: Annotated[list[str] | None, typer.Argument(help="Ids of sessions.", show_default=False)] = None,
+    sessions: Annotated[
+        list[str] | None,
+        typer.Argument(help="Ids of sessions.", show_default=False, autocompletion=completion.sessions),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every session.")] = False,
     room: Room = None,
     url: Url = None,
