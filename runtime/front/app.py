@@ -17,19 +17,18 @@ from runtime.front.http.problems import NOTHING_HERE, install, method_not_allowe
 from runtime.front.http.socket import BoundedConnection
 from runtime.front.model import routes as model
 from runtime.front.openapi import document as openapi
-from runtime.front.operator import accounts as rest
 from runtime.front.operator import (
     chaos,
     configuration,
-    crashes,
     events,
     health,
     quarantine,
-    rooms,
-    tokens,
     usage,
     workers,
 )
+from runtime.front.operator.crash import crashes
+from runtime.front.operator.room import accounts as rest
+from runtime.front.operator.room import rooms, tokens
 from runtime.front.state import Front, caller
 from runtime.front.studio import live
 from runtime.front.studio import pages as studio

@@ -13,8 +13,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from runtime.front.operator.crash_bundle import crash_bundle
-from runtime.front.operator.crashes import report_json
+from runtime.front.operator.crash.crash_bundle import crash_bundle
+from runtime.front.operator.crash.crashes import report_json
 from runtime.session.crash import CrashReport, to_json
 from runtime.session.events import Exited, Released
 from runtime.session.exit_reasons import ExitReason

@@ -35,7 +35,7 @@ from runtime.front.openapi.shapes.sessions import (
     WorkersQuery,
 )
 from runtime.front.openapi.shapes.sessions import LogLine as LogLineShown
-from runtime.front.operator.crashes import report_of, report_shown
+from runtime.front.operator.crash.crashes import report_of, report_shown
 from runtime.front.operator.events import EVENT_STREAM, sse
 from runtime.front.operator.recent_use import shares
 from runtime.front.state import Front, caller

@@ -14,7 +14,7 @@ from runtime.dispatch.session_registry import exit_json
 from runtime.front.http.contract import also, belongs, gives
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes import crashes as shapes
-from runtime.front.operator.crash_bundle import crash_bundle
+from runtime.front.operator.crash.crash_bundle import crash_bundle
 from runtime.front.state import Front, caller
 from runtime.session.crash import CrashReport
 from runtime.session.crash_store import CrashGroup
