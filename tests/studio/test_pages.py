@@ -35,7 +35,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     broken.write_text(BROKEN)
     sources = [str(ROOT / "agents"), str(HERE / "agents"), str(broken)]
     folder = tmp_path_factory.mktemp("studio")
-    with serving(folder, sources, server__room=ROOM, server__api_token=KEY) as server:
+    with serving(folder, sources, server__room=ROOM, server__room_secret=KEY) as server:
         server.ready("chatbot")
         yield server
 
@@ -122,7 +122,7 @@ def test_a_program_that_does_not_load_says_why(studio: Any, visit: Any, expect: 
 
 def test_settings_say_where_they_come_from_and_no_secret(studio: Any, visit: Any, expect: Any) -> None:
     page = visit(studio, "/studio/settings")
-    token = page.get_by_role("listitem").filter(has_text="BULKHEAD_API_TOKEN")
+    token = page.get_by_role("listitem").filter(has_text="BULKHEAD_ROOM_SECRET")
     expect(token).to_contain_text("•••")
     expect(token).to_contain_text("flag")
     room = page.get_by_role("listitem").filter(has_text="room to call every endpoint into")
