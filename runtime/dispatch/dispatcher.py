@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.dispatch.fate import Takeover, comes_back
+from runtime.dispatch.fate import Takeover, comes_back, never_ran
 from runtime.dispatch.launcher import Launcher, OwnRooms
 from runtime.dispatch.recovery import Recovery
 from runtime.dispatch.session_registry import SessionRegistry
@@ -81,7 +81,7 @@ class Dispatcher:
         self._last_end = last_end
         self._placement, self._journal, self._registry = placement, journal, registry
         self._clock = clock
-        self._admission = Admission(max_queued=settings.max_queued)
+        self._admission = Admission(max_queued=settings.max_queued, queue_s=settings.queue_s)
         self.recovery = Recovery(settings, journal=journal, registry=registry, clock=clock)
         self.launcher = Launcher(
             placement=placement,
@@ -144,7 +144,10 @@ class Dispatcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def drain(self, grace_s: float) -> None:
-        """Refuse new calls and return when no session is left."""
+        """Refuse new calls and return when no session is left.
+
+        What was accepted and is not ready by then stays accepted, for the next run of the server.
+        """
         self.draining = True
         self._registry.announce("server.draining", {"grace_s": grace_s})
         if self._pending:  # admitted before: they are placed first, so that the placement ends them too
@@ -154,6 +157,8 @@ class Dispatcher:
             record = self._registry.record(session_id)
             record.is_due = self._takeover.resumes and comes_back(record.spec)
             self._registry.end(session_id, ExitReason.DRAINED, message)
+        for session_id in self.launcher.kept:
+            self._registry.hand_over(session_id)
         await self._placement.drain(grace_s)
 
     # ---- calls
@@ -363,9 +368,12 @@ class Dispatcher:
         record = self._registry.record(event.session_id)
         may_restart = not self.draining and event.session_id not in self._ending
         told, again = self.recovery.decide(record, event, may_restart=may_restart)
-        if again is None:
+        is_drained = told.exit.reason is ExitReason.DRAINED
+        if is_drained and never_ran(record) and event.session_id not in self._ending:
+            self._registry.hand_over(event.session_id, told)
+        elif again is None:
             # What fails while the server ends would have been started again, had it gone on.
-            ends_with_us = told.exit.reason is ExitReason.DRAINED or (
+            ends_with_us = is_drained or (
                 self.draining
                 and event.session_id not in self._ending
                 and wants(RestartPolicy(record.spec.restart), told.exit)

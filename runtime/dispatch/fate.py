@@ -83,3 +83,8 @@ class Takeover:
 def comes_back(spec: SessionSpec) -> bool:
     """Whether a session follows its server when that one is stopped and started."""
     return not spec.relay and RestartPolicy(spec.restart) is not RestartPolicy.NEVER
+
+
+def never_ran(record: SessionRecord) -> bool:
+    """Whether a session whose server ends is still only a call, which the next run can start as well."""
+    return not (record.was_ready or record.spec.relay)

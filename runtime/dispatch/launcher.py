@@ -21,11 +21,11 @@ from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, Placement, RelayPort
 from runtime.session.admission import Admission
+from runtime.session.calls.start_queue import StartQueue, Turn, share_of
 from runtime.session.events import Exited, Ready, Released, SessionEvent, Stopping
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId, SessionSpec
-from runtime.session.start_queue import StartQueue, Turn, share_of
 
 FRESH_S: Final = 1.0
 """A start younger than this is taken to be computing; an older one that is not ready waits for somebody."""
@@ -88,6 +88,7 @@ class Launcher:
         self._records: dict[SessionId, SessionRecord] = {}
         self._held: dict[SessionId, SessionRecord] = {}
         self._waiting: dict[SessionId, _Waiting] = {}
+        self._patient: set[SessionId] = set()
         self._starting: dict[SessionId, str] = {}
         self._started_at: dict[SessionId, float] = {}  # of those that start, in the order of their starts
         self._max_fresh = FRESH_PER_CPU * len(os.sched_getaffinity(0))
@@ -98,6 +99,11 @@ class Launcher:
     def queued(self) -> int:
         """Sessions that wait for their turn."""
         return len(self._queue) + len(self._held)
+
+    @property
+    def kept(self) -> list[SessionId]:
+        """Sessions that wait for their turn; after `drain`, those that the next run of the server starts."""
+        return [*self._held, *self._records]
 
     @property
     def restarting(self) -> int:
@@ -121,17 +127,25 @@ class Launcher:
         else:
             self.enqueue(record, relay)
 
-    def enqueue(self, record: SessionRecord, relay: RelayPort | None = None) -> None:
-        """Give a session its turn; one whose bundle is being loaded for the first time gets it after that."""
+    def enqueue(
+        self, record: SessionRecord, relay: RelayPort | None = None, *, is_taken_over: bool = False
+    ) -> None:
+        """Give a session its turn; one whose bundle is being loaded for the first time gets it after that.
+
+        Args:
+            is_taken_over: It is of an earlier run.  Those come all at once, and nobody waits for the answer
+                to a call: they wait for as long as it takes.
+        """
         session_id = record.spec.session_id
+        if is_taken_over:
+            self._patient.add(session_id)
         if relay is not None:
             self._relays[session_id] = relay
         if self._placement.awaits(record.spec.endpoint):
             self._held[session_id] = record
             return
         self._records[session_id] = record
-        # Those of an earlier run come all at once, and nobody waits for the answer to a call.
-        queue_s = math.inf if _is_resumed(record) else self._queue_s
+        queue_s = math.inf if session_id in self._patient else self._queue_s
         self._queue.push(Turn(session_id, record.spec.endpoint, self._clock.now() + queue_s))
         self._wake.set()
 
@@ -157,6 +171,7 @@ class Launcher:
         held = self._held.pop(session_id, None)
         self._records.pop(session_id, None)
         self._relays.pop(session_id, None)
+        self._patient.discard(session_id)
         return queued or waiting is not None or held is not None
 
     def drain(self) -> list[SessionId]:
@@ -181,9 +196,9 @@ class Launcher:
     def heard(self, event: SessionEvent) -> None:
         """Something happened to a session: somebody may be next."""
         session_id = event.session_id
-        if isinstance(event, Ready | Stopping | Exited) and self._starting.pop(session_id, None) is not None:
+        if isinstance(event, Ready | Stopping | Exited) and (path := self._starting.pop(session_id, "")):
             self._started_at.pop(session_id, None)
-            self._admission.rate.note(self._clock.now())
+            self._admission.start_over(path, self._clock.now(), waiting=self._queue.waits(path))
         if isinstance(event, Released) and (waiting := self._waiting.get(session_id)) is not None:
             waiting.is_released = True
             self._turn_of(waiting)
@@ -204,7 +219,7 @@ class Launcher:
             if started:
                 await asyncio.sleep(0)  # a storm of starts must not keep the loop from everybody else
                 continue
-            expiry = self._queue.next_expiry()
+            expiry = None if self._draining else self._queue.next_expiry()
             timeout_s = None if expiry is None else max(0.0, expiry - self._clock.now())
             if timeout_s is not None and (rest_s := self._rest_s()) > 0:
                 timeout_s = min(timeout_s, rest_s)
@@ -215,8 +230,9 @@ class Launcher:
                 pass
 
     async def _take_turn(self) -> bool:
-        for turn in self._queue.expired(self._clock.now()):
-            self._too_late(turn.session_id)
+        if not self._draining:  # those that wait then are the next run's
+            for turn in self._queue.expired(self._clock.now()):
+                self._too_late(turn.session_id)
         record = self._next()
         if record is None:
             return False
@@ -261,6 +277,7 @@ class Launcher:
             message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
             self._registry.end(spec.session_id, ExitReason.IMPORT_ERROR, message)
             raise
+        self._patient.discard(spec.session_id)
         self._admission.settle(spec.session_id, accepted=True)
 
     def _is_broken(self, name: str) -> bool:

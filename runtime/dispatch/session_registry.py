@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from runtime.clock import Clock, iso
@@ -31,11 +30,11 @@ from runtime.session.events import (
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.feed import Feed
 from runtime.session.journal import Journal
-from runtime.session.ledger import Ledger
+from runtime.session.ledger import Ledger, usage_row
 from runtime.session.record import Exit, SessionRecord
 from runtime.session.restart import Again
 from runtime.session.spec import SessionId
-from runtime.session.usage import Usage, UsageBook, UsageRow
+from runtime.session.usage import UsageBook
 
 STATUS_S: Final = 0.5
 """Readers of the feed hear of a session's status at most this often."""
@@ -68,6 +67,7 @@ class SessionRegistry:
         self._waiters: dict[SessionId, set[asyncio.Future[None]]] = {}
         self._news = asyncio.Event()
         self._status_at: dict[SessionId, float] = {}
+        self._handed_over: set[SessionId] = set()
         self.closed: list[Callable[[SessionRecord], object]] = []
         self.book = UsageBook()
         self.started_count = self.crashed_count = 0
@@ -98,6 +98,7 @@ class SessionRegistry:
         """The record once the session is over, or `timeout_s` has passed.
 
         ``settled`` also returns it once it is ready, and when it failed and waits for its next attempt.
+        One that is left to the next run of the server is returned as well, still ``accepted``.
 
         Raises:
             SessionNotFound: There is no record of it.
@@ -106,7 +107,9 @@ class SessionRegistry:
         key = record.spec.session_id
         try:
             async with asyncio.timeout(timeout_s):
-                while record.exit is None and not (until == "settled" and _is_settled(record)):
+                while record.exit is None and key not in self._handed_over:
+                    if until == "settled" and _is_settled(record):
+                        break
                     change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     waiting = self._waiters.setdefault(key, set())
                     waiting.add(change)
@@ -197,6 +200,18 @@ class SessionRegistry:
             most=most,
         )
         self._journal.note(record)
+
+    def hand_over(self, session_id: SessionId, event: Exited | None = None) -> None:
+        """Leave a session that did not come to run to the next run of the server, as a call that is accepted.
+
+        Args:
+            event: The end of its process, if it had one already.
+        """
+        if event is not None and (record := self._ledger.unstarted(event)) is not None:
+            self._journal.note(record)
+            self._tell(record, "session.accepted", event.at)
+        self._handed_over.add(session_id)
+        self._wake(session_id)
 
     def end(self, session_id: SessionId, reason: ExitReason, message: str) -> None:
         """Close a session that no placement will report on."""
@@ -341,26 +356,6 @@ class SessionRegistry:
         for change in self._waiters.pop(session_id, ()):
             if not change.done():
                 change.set_result(None)
-
-
-def usage_row(record: SessionRecord, now: float) -> UsageRow:
-    """What a session used in all its attempts, as far as it is known yet."""
-    spec, claims = record.spec, record.claims
-    said = Usage(
-        turns=claims.get("turns", 0),
-        messages=claims.get("messages", 0),
-        tokens_in=claims.get("tokens_in", 0),
-        tokens_out=claims.get("tokens_out", 0),
-    )
-    usage = replace(record.usage.plus(said), sessions=1, restarts=record.restarts)
-    return UsageRow(
-        session_id=spec.session_id,
-        endpoint=spec.endpoint,
-        identity=spec.identity,
-        room=spec.room,
-        usage=usage,
-        at=now if record.exit is None else record.exit.at,
-    )
 
 
 def _is_settled(record: SessionRecord) -> bool:

@@ -74,7 +74,7 @@ class TakeoverRun:
             _log.info("journal.replayed", count=len(again))
         self._tell(resumed, lost, died=died)
         for record in again:
-            self._launcher.enqueue(record)
+            self._launcher.enqueue(record, is_taken_over=True)
 
     def _restore(self, record: SessionRecord, fate: Fate) -> None:
         spec, runs = record.spec, fate in (Fate.OWED, Fate.RESUMED)

@@ -21,6 +21,8 @@ from runtime.front.openapi.shapes.webhooks import CallData, Called, CallHeaders,
 from runtime.front.state import Front, caller
 from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import SessionRecord
 from runtime.wire.manifest import reserved_by
 from runtime.wire.webhook import (
     RoomCall,
@@ -165,6 +167,12 @@ async def _after_waiting(front: Front, answer: Response, who: Caller) -> Respons
     g.answered = front.clock.now()
     record = await front.registry.wait(session_id, until="settled", timeout_s=wait_s)
     applied = {"Preference-Applied": f"wait={wait_s:g}", "Location": f"/workers/{session_id}"}
+    if _is_left_over(front, record):
+        detail = (
+            f"The server ends before {session_id} could run. It is accepted, and is started by the next one: "
+            "send the call again with the same id to wait for it, or ask GET /workers then."
+        )
+        return problem("draining", detail, headers=applied | {"Retry-After": "5"}, session=session_id)
     waits = record.exit is None and record.restart_at is not None
     exit = record.last_exit if waits else record.exit
     if exit is not None and not (record.ready_at is not None or exit.reason.is_clean):
@@ -180,6 +188,12 @@ async def _after_waiting(front: Front, answer: Response, who: Caller) -> Respons
     done = json_answer(called, 200 if settled else 202)
     done.headers.update(applied)
     return done
+
+
+def _is_left_over(front: Front, record: SessionRecord) -> bool:
+    if record.exit is not None:
+        return record.exit.reason is ExitReason.DRAINED and not record.was_ready
+    return record.state == "accepted" and front.dispatcher.draining
 
 
 def _verify(front: Front, who: Caller, payload: bytes) -> str:

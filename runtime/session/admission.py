@@ -10,16 +10,17 @@ was refused is not remembered, so trying again with the same id is right.
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from runtime.errors import LocalProtocolError
+from runtime.session.calls.start_rate import MOST_RETRY_S, Pace, StartRate
 from runtime.session.spec import SessionId
 
 REMEMBER_COUNT: Final = 10_000
-MOST_RETRY_S: Final = 60
-_BUSY_GAP_S: Final = 5.0
+IN_TIME: Final = 0.75
+"""Of the time that a call may wait for its turn, what the measured pace may take up: it is an estimate."""
 
 
 class Load(Protocol):
@@ -76,47 +77,25 @@ class Refused:
     cure: str
 
 
-class StartRate:
-    """How many starts come to their end per second while there is something to start."""
-
-    def __init__(self, *, keep_count: int = 64) -> None:
-        self._times: deque[float] = deque(maxlen=keep_count)
-
-    def note(self, now: float) -> None:
-        """A start is over: the session is ready, or it failed."""
-        if self._times and now - self._times[-1] > _BUSY_GAP_S:
-            self._times.clear()  # nothing was asked for meanwhile, which says nothing about the speed
-        self._times.append(now)
-
-    @property
-    def per_s(self) -> float | None:
-        """None until it was measured."""
-        if len(self._times) < 2:
-            return None
-        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 0.001)
-
-    def wait_s(self, ahead: int) -> int:
-        """Whole seconds until so many starts will be over, within reason."""
-        if (per_s := self.per_s) is None:
-            return 1
-        return min(MOST_RETRY_S, max(1, math.ceil(ahead / per_s)))
-
-
 class Admission:
     """Slots, sessions per endpoint, and remembered call ids.
 
     Args:
         max_queued: Calls that may wait beyond those that are starting.
+        queue_s: How long one may wait; what cannot start within it is refused.
         remember_count: How many call ids are remembered; the oldest goes first.
     """
 
-    def __init__(self, *, max_queued: int = 0, remember_count: int = REMEMBER_COUNT) -> None:
-        self._max_queued, self._remember_count = max_queued, remember_count
+    def __init__(
+        self, *, max_queued: int = 0, queue_s: float = math.inf, remember_count: int = REMEMBER_COUNT
+    ) -> None:
+        self._max_queued, self._queue_s, self._remember_count = max_queued, queue_s, remember_count
         self._ids: OrderedDict[tuple[str, str], SessionId] = OrderedDict()
         self._reserved: set[SessionId] = set()
         self._held: set[SessionId] = set()
         self._endpoints: dict[SessionId, str] = {}
         self._counts: Counter[str] = Counter()
+        self._paces: dict[str, Pace] = {}
         self.rate = StartRate()
 
     @property
@@ -188,6 +167,13 @@ class Admission:
             if not self._counts[endpoint]:
                 del self._counts[endpoint]
 
+    def start_over(self, endpoint: str, now: float, *, waiting: bool) -> None:
+        """A start is over, well or not; `waiting`: more calls of its endpoint wait for their turn."""
+        self.rate.note(now)
+        self._paces.setdefault(endpoint, Pace()).note(now, waiting=waiting)
+        if not waiting:
+            del self._paces[endpoint]
+
     def restore(
         self, session_id: SessionId, *, endpoint: str, webhook_id: str, waiting: bool = False
     ) -> None:
@@ -229,6 +215,8 @@ class Admission:
                 f"{ahead} sessions are starting or wait for their turn",
                 "Send the call again later, or raise supervisor.max_queued or supervisor.max_starting.",
             )
+        if (late := self._too_late(endpoint)) is not None:
+            return late
         if load.headroom_bytes is not None and load.headroom_bytes < load.session_bytes * (ahead + 1):
             return Refused(
                 "no_memory",
@@ -238,6 +226,22 @@ class Admission:
                 "End some sessions, give the server more memory, or lower supervisor.reserve_memory.",
             )
         return None
+
+    def _too_late(self, endpoint: str) -> Refused | None:
+        """Not accepted, what would only wait until it has waited too long."""
+        if (pace := self._paces.get(endpoint)) is None:
+            return None
+        ahead = sum(1 for one in self._reserved if self._endpoints.get(one) == endpoint)
+        wait_s, most_s = pace.wait_s(ahead), self._queue_s * IN_TIME
+        if wait_s is None or wait_s <= most_s:
+            return None
+        return Refused(
+            "queue_full",
+            min(MOST_RETRY_S, max(1, math.ceil(wait_s - most_s))),
+            f"{ahead} calls of {endpoint} wait for their start, for about {wait_s:.0f} s; "
+            f"a call may wait {self._queue_s:g} s",
+            "Send the call again later, or raise supervisor.queue_s or supervisor.max_starting.",
+        )
 
     def _count(self, session_id: SessionId, endpoint: str) -> None:
         if session_id not in self._endpoints:

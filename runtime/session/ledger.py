@@ -13,7 +13,7 @@ from runtime.errors import InvalidTransition, SessionNotFound
 from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status, Stopping
 from runtime.session.record import Exit, SessionRecord
 from runtime.session.spec import SessionId
-from runtime.session.usage import Usage, claimed
+from runtime.session.usage import Usage, UsageRow, claimed
 
 
 class Ledger:
@@ -125,6 +125,16 @@ class Ledger:
         record.last_exit, record.restart_at, record.stopping = event.exit, restart_at, ""
         return record
 
+    def unstarted(self, event: Exited) -> SessionRecord | None:
+        """Its process ended before it was ready, and the call is as it was accepted; None when closed."""
+        record = self._live.get(event.session_id)
+        if record is None:
+            return None
+        self._add_up(record, event)
+        record.state, record.pid, record.started_at, record.stopping = "accepted", None, None, ""
+        record.generation += 1  # the attempt that comes is another one
+        return record
+
     def _add_up(self, record: SessionRecord, event: Exited) -> None:
         claims, use = record.claims, event.use
         record.usage = record.usage.plus(
@@ -153,3 +163,23 @@ class Ledger:
             if over is None:
                 break  # bounded all the same: they are no more than may live at once
             self.forgotten(self._ended.pop(over))
+
+
+def usage_row(record: SessionRecord, now: float) -> UsageRow:
+    """What a session used in all its attempts, as far as it is known yet."""
+    spec, claims = record.spec, record.claims
+    said = Usage(
+        turns=claims.get("turns", 0),
+        messages=claims.get("messages", 0),
+        tokens_in=claims.get("tokens_in", 0),
+        tokens_out=claims.get("tokens_out", 0),
+    )
+    usage = replace(record.usage.plus(said), sessions=1, restarts=record.restarts)
+    return UsageRow(
+        session_id=spec.session_id,
+        endpoint=spec.endpoint,
+        identity=spec.identity,
+        room=spec.room,
+        usage=usage,
+        at=now if record.exit is None else record.exit.at,
+    )

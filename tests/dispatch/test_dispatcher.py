@@ -11,7 +11,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.dispatch.dispatcher import Accepted, Dispatcher
-from runtime.dispatch.session_registry import SessionRegistry, usage_row
+from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleImportFailed, EndpointNotFound, JournalUnusable, NotFound, SpawnFailed
 from runtime.metrics import Metrics
 from runtime.session.admission import Duplicate, Refused
@@ -20,7 +20,7 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.feed import Feed
 from runtime.session.info import BundleInfo
 from runtime.session.journal import Journal
-from runtime.session.ledger import Ledger
+from runtime.session.ledger import Ledger, usage_row
 from runtime.session.usage import total
 from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall
@@ -602,7 +602,7 @@ async def test_a_session_that_crashes_while_it_is_stopped_stays_ended(
     async with dispatching(tmp_path, failing(), restart_first_s=0) as parts:
         sid = await parts.call()
 
-        async def crash_first(session_id: Any, *_: Any) -> None:
+        async def crash_first(session_id: Any, *_: Any, **__: Any) -> None:
             parts.placement.exit(session_id, ExitReason.SIGNAL)
 
         monkeypatch.setattr(parts.placement, "stop", crash_first)

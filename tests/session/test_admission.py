@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from runtime.errors import LocalProtocolError
-from runtime.session.admission import Admission, Admitted, Duplicate, Refused, StartRate
+from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.calls.start_rate import Pace, StartRate
 from runtime.session.info import Capacity
 from runtime.session.spec import SessionId
 
@@ -206,3 +207,29 @@ def test_a_session_that_waits_for_its_restart_keeps_its_slot() -> None:
     assert refused.code == "too_many_sessions"
     admission.ended(sid(1))
     assert isinstance(admission.admit(sid(2), load(sessions=1, most=2), endpoint="/a"), Admitted)
+
+
+def test_the_pace_of_a_line_is_measured_only_while_somebody_stands_in_it() -> None:
+    pace = Pace()
+    for now in range(0, 50, 10):
+        pace.note(float(now), waiting=False)  # calls that come every ten seconds
+    assert pace.wait_s(100) is None
+    for now in range(100, 106):
+        pace.note(float(now), waiting=True)
+    assert pace.wait_s(100) == pytest.approx(100)
+    pace.note(106.0, waiting=False)
+    assert pace.wait_s(100) is None
+
+
+def test_what_cannot_start_in_time_is_refused_at_its_endpoint_alone() -> None:
+    admission = Admission(max_queued=1000, queue_s=60.0)
+    for number in range(50):
+        assert isinstance(admission.admit(sid(number), load(most=100), endpoint="/slow"), Admitted)
+    for now in range(6):
+        admission.start_over("/slow", float(now), waiting=True)
+    late = admission.admit(sid(100), load(most=100), endpoint="/slow")
+    assert isinstance(late, Refused)
+    assert (late.code, late.retry_after_s) == ("queue_full", 5)
+    assert isinstance(admission.admit(sid(101), load(most=100), endpoint="/quick"), Admitted)
+    admission.start_over("/slow", 7.0, waiting=False)
+    assert isinstance(admission.admit(sid(102), load(most=100), endpoint="/slow"), Admitted)

@@ -10,11 +10,11 @@ from typing import Final
 from quart import Blueprint
 
 from runtime.clock import iso
-from runtime.dispatch.session_registry import usage_row
 from runtime.front.http.contract import asks, belongs, gives
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.usage import UsageQuery, UsageReport, Used, UsedBy
 from runtime.front.state import Front, caller
+from runtime.session.ledger import usage_row
 from runtime.session.record import SessionRecord
 from runtime.session.usage import UsageRow, report, total
 from runtime.settings import parse_seconds

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from runtime.session.admission import Admission, Admitted
+from runtime.session.calls.start_queue import StartQueue, Turn, share_of
 from runtime.session.info import Capacity
 from runtime.session.spec import SessionId
-from runtime.session.start_queue import StartQueue, Turn, share_of
 
 pytestmark = pytest.mark.unit
 

@@ -47,6 +47,10 @@ class StartQueue:
     def __contains__(self, session_id: SessionId) -> bool:
         return session_id in self._endpoint_of
 
+    def waits(self, endpoint: str) -> bool:
+        """Somebody waits for a turn of this endpoint."""
+        return endpoint in self._lines
+
     def push(self, turn: Turn) -> None:
         """To the end of its endpoint's line; a session that stands in it already stays where it is."""
         if turn.session_id in self._endpoint_of:
