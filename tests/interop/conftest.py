@@ -125,7 +125,7 @@ def serve(folder: Path, model: FakeModel, agents: Path, **more: str) -> Iterator
         env={**env, **provider, "MESHAGENT_API_KEY": KEY.format(), **more},
     )
     try:
-        server.said('"server.started"')
+        server.said('"server.loaded"', 60.0 * PATIENCE)
         url = json.loads((folder / "state" / "server.json").read_text())["url"].rstrip("/")
         yield Bulkhead(url, env)
     finally:

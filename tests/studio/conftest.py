@@ -133,6 +133,11 @@ class Studio:
         worker: dict[str, Any] = self.until(found)
         return worker
 
+    def is_loaded(self) -> bool:
+        """Whether no program is being loaded any more; calls are taken before that."""
+        bundles = self.ask("GET", "/workers")["bundles"]
+        return bool(bundles) and all(bundle["state"] != "loading" for bundle in bundles)
+
     def crash(self, worker: dict[str, Any], number: int = signal.SIGUSR2) -> None:
         """Make a session fail; the agent in `agents/fragile.py` raises at SIGUSR2."""
         os.kill(worker["pid"], number)
@@ -175,7 +180,7 @@ def serving(folder: Path, sources: list[str] | None = None, **settings: Any) -> 
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A server with every agent called into the room ``demo``."""
     with serving(tmp_path_factory.mktemp("studio"), server__room=ROOM) as server:
-        server.until(lambda: server.ask("GET", "/workers")["workers"])
+        server.until(server.is_loaded)
         for endpoint in server.ask("GET", "/workers")["endpoints"]:
             server.ready(endpoint["identity"])
         yield server
