@@ -12,6 +12,7 @@ from runtime.front import webhooks
 from runtime.front.fast_path import request_id
 from runtime.front.http.body import BoundedRequest
 from runtime.front.http.compression import compress
+from runtime.front.http.exchange import Exchange
 from runtime.front.http.methods import Methods
 from runtime.front.http.problems import NOTHING_HERE, install, method_not_allowed, problem
 from runtime.front.http.socket import BoundedConnection
@@ -45,6 +46,7 @@ class FrontApp(Quart):
     """Quart with bounded bodies and bounded websockets."""
 
     request_class = BoundedRequest
+    asgi_http_class = Exchange
     asgi_websocket_class = BoundedConnection
     methods: Methods
 

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from quart import Blueprint, Response, json, request
 
 from runtime.front.http.contract import also, asks, belongs, heeds
+from runtime.front.http.exchange import cut_of
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.webhooks import EventsQuery, ResumeHeaders
 from runtime.front.state import Front, caller
@@ -54,7 +55,7 @@ class Reader:
 
     source: Source
     cursor: int
-    task: asyncio.Task[Any] | None = None
+    cut: Callable[[], None]
     sending_since: float | None = None
 
 
@@ -80,8 +81,7 @@ class Readers:
             )
 
     def enter(self, reader: Reader) -> None:
-        """The stream begins; in the task that sends it."""
-        reader.task = asyncio.current_task()
+        """The stream begins."""
         self._open.add(reader)
 
     def leave(self, reader: Reader) -> None:
@@ -101,8 +101,7 @@ class Readers:
         for reader in stalled:
             self.leave(reader)
             self._front.metrics.reader_cut()
-            if reader.task is not None:
-                reader.task.cancel()
+            reader.cut()
         if stalled:
             _log.warning("events.reader_cut", count=len(stalled))
         return len(stalled)
@@ -133,7 +132,7 @@ def routes(front: Front, readers: Readers) -> Blueprint:
         cursor: int | None = feed.last
         if since is not None:
             cursor = 0 if since == "0" else feed.cursor(since)
-        reader = Reader(feed, cursor or feed.first - 1)
+        reader = Reader(feed, cursor or feed.first - 1, cut_of(request))
         lost = since if cursor is None else None
         return stream(_stream(front, readers, reader, lost))
 

@@ -22,6 +22,7 @@ from quart import Blueprint, Response, request
 import runtime
 from runtime.clock import iso
 from runtime.front.http.contract import also, belongs, encoded, heeds
+from runtime.front.http.exchange import cut_of
 from runtime.front.openapi.shapes import sessions as shapes
 from runtime.front.openapi.shapes.crashes import Crashes, CrashGroup
 from runtime.front.openapi.shapes.rooms import Room, Rooms
@@ -349,16 +350,17 @@ def routes(front: Front, readers: Readers, live: Live) -> Blueprint:
         front.access.operator(caller())
         readers.check()
         since = front.registry.feed.cursor(request.headers.get("Last-Event-ID", ""))
-        answer = stream(_stream(front, readers, live, since))
+        reader = Reader(live.frames, live.frames.last, cut_of(request))
+        answer = stream(_stream(front, readers, live, reader, since))
         answer.headers.update(HEADERS)
         return answer
 
     return paths
 
 
-async def _stream(front: Front, readers: Readers, live: Live, since: int | None) -> AsyncIterator[bytes]:
-    reader = Reader(live.frames, live.frames.last)
-
+async def _stream(
+    front: Front, readers: Readers, live: Live, reader: Reader, since: int | None
+) -> AsyncIterator[bytes]:
     async def all_there_is(since: int | None = None) -> AsyncIterator[bytes]:
         made = await live.snapshot(since=since or 0)
         reader.cursor = made.cursor
