@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from runtime.process import lifeline
+from runtime.process.fork.generators import Reseed, reseeds
 from runtime.process.fork.loops import Renew, renewals
 from runtime.process.plumbing import STACKS_SIGNAL, WorkerEnds
 
@@ -58,12 +59,14 @@ class Inherited:
         signals: Those whose handling a child has to put right; None when it must look at all of them.
         streams: Whether the objects of the standard streams are ours.
         renewals: What to call for the event loops that the program left open.
+        reseeds: What to call for its random generators.
     """
 
     fds: frozenset[int] = frozenset()
     signals: tuple[int, ...] | None = None
     streams: bool = False
     renewals: tuple[Renew, ...] = ()
+    reseeds: tuple[Reseed, ...] = ()
 
 
 def prepare(own_fds: set[int]) -> Inherited:
@@ -74,7 +77,11 @@ def prepare(own_fds: set[int]) -> Inherited:
     """
     signals = (signal.SIGCHLD, *(number for number, _ in _unusual_signals()))  # the zygote itself uses it
     return Inherited(
-        frozenset(open_fds() - own_fds), tuple(map(int, signals)), streams=True, renewals=tuple(renewals())
+        frozenset(open_fds() - own_fds),
+        tuple(map(int, signals)),
+        streams=True,
+        renewals=tuple(renewals()),
+        reseeds=tuple(reseeds()),
     )
 
 
@@ -152,6 +159,8 @@ def settle(ends: WorkerEnds, inherited: Inherited) -> None:
     # Subreaper, so that what an agent starts stays below it and its resources can be counted.
     become_subreaper()
     random.seed()
+    for reseed in inherited.reseeds:
+        reseed()
     streams_to(ends.log_fd)
     if not inherited.streams:
         own_streams()

@@ -216,6 +216,7 @@ class Described(_Message, frozen=True, tag="described"):
 
     Attributes:
         opened: What its sessions would share; not empty: do not fork from this process, unless told to.
+        alike: Random generators that give all sessions the same numbers.
         name: The service's own name, empty when it has none.
         sha256: Of the program's file as it was run, in hexadecimal.
         modified_at: When that file was last changed, seconds since the epoch.
@@ -224,6 +225,7 @@ class Described(_Message, frozen=True, tag="described"):
 
     endpoints: list[EndpointDecl]
     opened: list[Opened] = []
+    alike: list[str] = []
     name: str = ""
     sha256: str = ""
     modified_at: float = 0.0

@@ -20,6 +20,7 @@ from runtime import logs
 from runtime.errors import BundleError
 from runtime.process import zygote
 from runtime.process.child import open_fds, settle
+from runtime.process.fork import generators
 from runtime.process.leftovers.forkability import Fork, is_forkable
 from runtime.process.leftovers.opened import Import
 from runtime.process.plumbing import WorkerEnds
@@ -121,7 +122,13 @@ def _described(
     loaded: bundle.LoadedBundle, opened: list[control.Opened], files: dict[str, list[str]]
 ) -> control.Described:
     return control.Described(
-        main.declarations(loaded), opened, loaded.name, loaded.sha256, loaded.modified_at, files
+        main.declarations(loaded),
+        opened,
+        generators.alike(),
+        loaded.name,
+        loaded.sha256,
+        loaded.modified_at,
+        files,
     )
 
 

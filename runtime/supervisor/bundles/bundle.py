@@ -313,6 +313,7 @@ class Bundle:
             zygote.close()
             await zygote.wait(2.0)
             return WorkerPool(command, None, self._settings), described
+        self._tell_alike(described.alike)
         pool = WorkerPool(command, zygote, self._settings)
         served.append(pool)
         return pool, described
@@ -335,6 +336,16 @@ class Bundle:
             cure=cure_for(opened, file_of(self.source).name),
             detail="its import opened what sessions would share: each gets a fresh interpreter",
         )
+
+    def _tell_alike(self, generators: Sequence[str]) -> None:
+        """Say which random generators a fork copies and nobody can seed anew."""
+        if generators:
+            self._log.warning(
+                "bundle.random_alike",
+                generators=[one[:100] for one in generators[:20]],
+                detail="these give the same numbers in every session",
+                cure="Make them, or seed them, in the agent's start.",
+            )
 
     def _lost(self, pool: WorkerPool | None) -> None:
         """The zygote is gone although nobody asked it to go."""
