@@ -26,7 +26,7 @@ from runtime.process.leftovers.opened import Import
 from runtime.process.plumbing import WorkerEnds
 from runtime.wire import control
 from runtime.worker import bundle, failure, main
-from runtime.worker.program import imported, leaving, within
+from runtime.worker.program import imported, leaving, pools, within
 from runtime.worker.program.main_program import Bare, Program
 from runtime.worker.program.outer_loop import OuterLoop
 
@@ -83,6 +83,7 @@ class _Zygote:
         faulthandler.enable()  # what ends it in native code, it prints; a worker has this from `settle`
         try:
             main.preload()
+            pools.lead(self._program)
             self._misses.note()
             self._import.begin()
             return bundle.run(self._program, self)

@@ -29,7 +29,7 @@ from runtime.worker import bundle, failure, rehearsal
 from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.heartbeat import beat_for_ever
-from runtime.worker.program import leaving
+from runtime.worker.program import leaving, pools
 from runtime.worker.program.imported import Later
 from runtime.worker.program.main_program import Program
 from runtime.worker.program.outer_loop import OuterLoop
@@ -140,6 +140,7 @@ def run_once(ends: WorkerEnds, program: Program) -> int:
     child.settle(ends, Inherited())
     logs.configure_worker(sys.stderr)
     preload()
+    pools.lead(program)
     role = Once(ends, program)
     try:
         return bundle.run(program, role)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final
 
 from runtime.sdk.call_site import CallSite
@@ -40,6 +40,7 @@ class Program:
     Attributes:
         file: Its ``__file__``.
         folder: Where its own modules lie.
+        is_flat: As above.
         sha256: Of the file as it was run, in hexadecimal; empty before.
         modified_at: When the file was last changed, seconds since the epoch.
         is_unguarded: Whoever imports it comes to ``service.run()``.
@@ -54,7 +55,7 @@ class Program:
         self.sha256 = ""
         self.modified_at = 0.0
         self.is_unguarded, self.served_at = False, ""
-        self._is_flat = is_flat
+        self.is_flat = is_flat
         self._bare = bare
         self._arguments = list(arguments) or [self.file.name]
 
@@ -64,7 +65,7 @@ class Program:
 
     def has_sibling(self, name: str) -> bool:
         """Whether a module that was not found is another program of the folder."""
-        return self._is_flat and bool(name) and (self.folder / f"{name}.py").is_file()
+        return self.is_flat and bool(name) and (self.folder / f"{name}.py").is_file()
 
     def prepare(self) -> ModuleType:
         """Make this process the program's; returns the module it is to run in."""
@@ -72,24 +73,33 @@ class Program:
         sys.modules["__main__"] = main
         sys.argv = list(self._arguments)
         sys.orig_argv = [sys.orig_argv[0], *self._arguments]
-        if self._is_flat:
+        self.find_modules()
+        return main
+
+    def find_modules(self) -> None:
+        """Let this process import what the program may."""
+        if self.is_flat:
             sys.meta_path.append(SharedModules(self.folder))
         elif not sys.flags.safe_path:
             # As the interpreter does: where the file itself lies, also when it was named by a link.
             folder = os.path.dirname(os.path.realpath(self.file))
             sys.path.insert(0, folder)
             _give_back(folder, self._bare[0])
-        return main
 
     def run(self) -> None:
         """Run it to its end, in this process.  Whatever it raises is passed on."""
         main = self.prepare()
+        exec(self.code(), vars(main))
+
+    def code(self) -> CodeType:
+        """Read it and compile it as the interpreter would."""
         source = self.file.read_bytes()
         self.modified_at = self.file.stat().st_mtime
         self.sha256 = hashlib.sha256(source).hexdigest()
         _remember(self.file, source)
         # `dont_inherit`: a `from __future__` of this file's must not be one of the program's.
-        exec(compile(source, str(self.file), "exec", dont_inherit=True), vars(main))
+        code: CodeType = compile(source, str(self.file), "exec", dont_inherit=True)
+        return code
 
     def _main_module(self) -> ModuleType:
         module = ModuleType("__main__")
