@@ -70,7 +70,7 @@ FLOORS = {
         {"main"},
     ),
     "sdk": (
-        {"call_site", "context", "emitter", "meter", "stop_signals"},
+        {"context", "emitter", "meter", "program", "stop_signals"},
         {"loading", "room"},
         {"tools"},
         {"agent", "endpoint", "task_context", "llm"},

@@ -262,14 +262,25 @@ def streams_to(log_fd: int) -> None:
     os.dup2(log_fd, 2)
 
 
+_replaced: list[TextIO | None] = []
+"""A stream that nobody refers to closes its descriptor, and that of what a program made around its buffer."""
+
+
 def own_streams() -> None:
-    """New objects for the standard streams, which write line by line and hold no text of a bundle's."""
+    """New objects for the standard streams, which write line by line and hold no text of a bundle's.
+
+    What a program has put in place of one of them stays.
+    """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # whatever the bundle has put there
             stream.flush()
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process lives
-    sys.stdout = _line_by_line(1)
-    sys.stderr = _line_by_line(2)
+    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process lives
+    for name, ours in (("stdin", stdin), ("stdout", _line_by_line(1)), ("stderr", _line_by_line(2))):
+        usual = getattr(sys, f"__{name}__")
+        _replaced.append(usual)
+        if getattr(sys, name) is usual:
+            setattr(sys, name, ours)
+        setattr(sys, f"__{name}__", ours)
 
 
 def _line_by_line(fd: int) -> TextIO:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from runtime.errors import BundleError, InvalidTransition
-from runtime.sdk.call_site import CallSite
+from runtime.sdk.program.call_site import CallSite
 
 
 class Host(Protocol):

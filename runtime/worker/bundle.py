@@ -20,8 +20,8 @@ from typing import Any, NoReturn, Protocol
 from runtime.compat import finder
 from runtime.errors import BundleError
 from runtime.sdk import host, loading
-from runtime.sdk.call_site import CallSite
 from runtime.sdk.endpoint import Endpoint, is_hostable
+from runtime.sdk.program.call_site import CallSite
 from runtime.worker.program import leaving
 from runtime.worker.program.main_program import Program
 from runtime.worker.program.outer_loop import OuterLoop

@@ -178,6 +178,7 @@ class Worker:
     ) -> None:
         self._ends = ends
         self._is_parked = parked
+        self._pid = os.getpid()
         self.was_called = self.has_ended = False
         self._loaded = loaded
         self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
@@ -242,6 +243,8 @@ class Worker:
 
     def tell_exit(self, error: BaseException) -> None:
         """Say where the program left its event loop.  The loop is closed: this writes to the pipe itself."""
+        if os.getpid() != self._pid:
+            return  # a child that the agent made by `os.fork` ends so; the session goes on
         if self._channel is None or self._channel.ended or self._channel.waiting_bytes:
             return  # nobody listens, or half a message is under way and nothing can follow it
         told = failure.describe(error, self._folder)

@@ -18,8 +18,8 @@ import pytest
 
 from runtime.errors import BundleError, InvalidTransition
 from runtime.sdk import loading
-from runtime.sdk.call_site import CallSite
 from runtime.sdk.host import ServiceHost
+from runtime.sdk.program.call_site import CallSite
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
 
-from runtime.sdk.call_site import CallSite
+from runtime.sdk.program.call_site import CallSite
 
 Bare = tuple[frozenset[str], frozenset[str]]
 """What an interpreter has that ran nothing yet: modules, and variables of its ``__main__``; by name."""
