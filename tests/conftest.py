@@ -14,11 +14,19 @@ from typing import Any
 import psutil
 import pytest
 
+from runtime.sdk import loading
 from tests.patience import PATIENCE
 
 _PR_SET_CHILD_SUBREAPER = 36
 _NOT_TESTED = pytest.StashKey[list[str]]()
 LEVELS = ("unit", "process", "e2e")
+
+
+@pytest.fixture(autouse=True)
+def no_worker_afterwards() -> Iterator[None]:
+    """A bundle that a test loads in this process makes a worker of it; the next test begins with none."""
+    yield
+    loading._is_worker = False
 
 
 def pytest_configure(config: pytest.Config) -> None:

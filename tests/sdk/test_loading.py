@@ -35,11 +35,6 @@ def stop(site: CallSite) -> Any:
     raise Reached(site)
 
 
-@pytest.fixture(autouse=True)
-def afterwards_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_is_worker", False)
-
-
 @pytest.fixture
 def main(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     """Runs a text as this process's main program."""
