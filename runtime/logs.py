@@ -46,10 +46,9 @@ _QUIET: Final = (
     "hypercorn.error",
     "hypercorn.access",
     "quart",
-    "watchfiles",
     "httpx",
 )
-_NEVER_DEBUG: Final = ("aiosqlite", "httpcore")
+_NEVER_DEBUG: Final = ("aiosqlite", "httpcore", "watchfiles")
 _RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
@@ -74,7 +73,7 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     _install(_Sink(stream, render), level, {})
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
-    for name in _NEVER_DEBUG:  # each statement with its whole text, each step of a request
+    for name in _NEVER_DEBUG:  # whole statements, each step of a request, each write to our own log
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
 

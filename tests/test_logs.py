@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 def as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, config = root.handlers[:], root.level, structlog.get_config()
-    levels = {name: logging.getLogger(name).level for name in ("asyncio", "hypercorn", "quart")}
+    levels = {name: logging.getLogger(name).level for name in ("asyncio", "hypercorn", "quart", "watchfiles")}
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers
@@ -67,6 +67,13 @@ def test_the_level_holds_for_both_kinds_of_logger() -> None:
     logging.getLogger("b").info("not shown")
     get_logger("a").warning("was.shown")
     assert [line["event"] for line in lines(stream)] == ["was.shown"]
+
+
+def test_what_watches_files_never_tells_of_a_write_to_the_log_itself() -> None:
+    stream = io.StringIO()  # each such line would be the next such write
+    configure(LogSettings(level="debug"), stream=stream)
+    logging.getLogger("watchfiles.main").debug("all changes filtered out, raw_changes=log")
+    assert stream.getvalue() == ""
 
 
 def test_a_module_level_logger_follows_a_later_configure() -> None:
