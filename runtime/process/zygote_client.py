@@ -215,8 +215,13 @@ class ZygoteClient:
         finally:
             self._forks.pop(ticket, None)
 
+    async def forked(self, timeout_s: float) -> None:
+        """Return when nobody waits for a fork, or after `timeout_s`."""
+        if self._forks:
+            await asyncio.wait(self._forks.values(), timeout=timeout_s)
+
     def close(self) -> None:
-        """Let the zygote end; its workers live on, and we become their parent."""
+        """Let the zygote end; its workers live on, and we become their parent.  Forks under way are lost."""
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self._socket)
@@ -224,6 +229,9 @@ class ZygoteClient:
         if not self.described.done():
             self.described.set_exception(ZygoteLost("the zygote was closed"))
             self.described.exception()
+        for future in self._forks.values():
+            if not future.done():
+                future.set_exception(ZygoteLost("the zygote is gone"))
 
     async def wait(self, timeout_s: float) -> None:
         """Wait for the zygote to end, kill it after `timeout_s`, reap it.  Call after `close`."""
@@ -338,10 +346,6 @@ class ZygoteClient:
             )
             self.described.exception()
         self.close()
-        lost = ZygoteLost("the zygote is gone")
-        for future in self._forks.values():
-            if not future.done():
-                future.set_exception(lost)
         self._on_lost()
 
     def _own_cure(self) -> str:
@@ -390,8 +394,4 @@ def _import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFail
         return BundleImportFailed(said.message, detail=said.traceback)
     if said.kind == "ConfigError":
         return BundleImportFailed(f"{said.message.rstrip('.')}{at}", detail=said.traceback)
-    return BundleImportFailed(
-        f"{said.kind}: {said.message}{at}",
-        cure=MEND,
-        detail=said.traceback,
-    )
+    return BundleImportFailed(f"{said.kind}: {said.message}{at}", cure=MEND, detail=said.traceback)

@@ -422,3 +422,50 @@ async def _parked(node: Any, count: int) -> None:
     async with asyncio.timeout(10 * PATIENCE):
         while node.placement.bundles()[0].parked < count:
             await asyncio.sleep(0.01)
+
+
+async def test_closing_while_a_worker_is_being_forked_leaves_nobody_behind(node: Any) -> None:
+    node.write("x.py", PLAIN.format("x"))
+    await node.start()
+    bundle = node.placement._supervisor.roster._bundles["x"]
+    async with asyncio.timeout(20 * PATIENCE):
+        while not bundle._pool.parked or bundle._pool._refilling is not None:
+            await asyncio.sleep(0.01)
+        os.kill(bundle._pool.pid, signal.SIGSTOP)  # so that a fork takes as long as it does on a busy machine
+        session = await node.ready("/x")
+        while not bundle._pool._zygote._forks:
+            await asyncio.sleep(0.01)
+        closing = asyncio.create_task(bundle.close())
+        while not bundle._pool._closed:
+            await asyncio.sleep(0)
+        os.kill(bundle._pool.pid, signal.SIGCONT)
+        await closing
+    assert [child.pid for child in psutil.Process().children(recursive=True)] == [node.pid(session)]
+
+
+async def test_a_session_that_is_being_forked_when_its_code_is_replaced_starts(
+    make_node: Callable[..., Any],
+) -> None:
+    node = make_node(max_parked=0)
+    try:
+        path = node.write("x.py", PLAIN.format("x"))
+        await node.start()
+        bundle = node.placement._supervisor.roster._bundles["x"]
+        old = bundle._pool
+        os.kill(old.pid, signal.SIGSTOP)
+        called = asyncio.create_task(node.ready("/x"))
+        async with asyncio.timeout(20 * PATIENCE):
+            while not old._zygote._forks:
+                await asyncio.sleep(0.01)
+            path.write_text(path.read_text() + "# changed")
+            await node.placement.reload_changed()
+            await node.placement.loaded()
+            while not old._closed:
+                await asyncio.sleep(0.01)
+            os.kill(old.pid, signal.SIGCONT)
+            session = await called
+            while node.placement.vitals(session) is None:
+                await asyncio.sleep(0.01)
+        assert bundle.generation == 2
+    finally:
+        await node.close()

@@ -76,9 +76,14 @@ class WorkerPool:
     async def close(self) -> None:
         """End the zygote and the parked children; sessions live on."""
         self._closed = True
-        if self._refilling is not None:
-            self._refilling.cancel()
-            await asyncio.gather(self._refilling, return_exceptions=True)
+        # Whoever is being forked is waited for: a session of the code that was just replaced, or a child that
+        # nobody would know of.
+        if self._zygote is not None:
+            await self._zygote.forked(_CLOSE_S)
+        if (refilling := self._refilling) is not None:
+            await asyncio.wait([refilling], timeout=_CLOSE_S)
+            refilling.cancel()
+            await asyncio.gather(refilling, return_exceptions=True)
         while self._parked:
             self._discard(self._parked.popleft())
         if self._zygote is not None:
@@ -88,7 +93,7 @@ class WorkerPool:
 
     async def _refill(self, zygote: ZygoteClient) -> None:
         await asyncio.sleep(_REFILL_AFTER_S)
-        while len(self._parked) < self._settings.max_parked:
+        while not self._closed and len(self._parked) < self._settings.max_parked:
             try:
                 self._parked.append(await WorkerProcess.fork(zygote, self._settings, parked=True))
             except ZygoteLost:
