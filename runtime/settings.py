@@ -102,6 +102,7 @@ class ServerSettings:
         env=("OPENAI_BASE_URL",),
     )
     api_token: str = knob("", "token for the operator API; also asked on this machine", secret=True)
+    token_s: float = knob(86400.0, "time in which a token made for a person lets it enter a room", minimum=60)
     call_allow: str = knob("", "hosts and networks, besides public addresses, that room.call may post to")
     insecure: bool = knob(False, "serve unsigned webhooks and an open operator API beyond loopback")
     watch: bool = knob(True, "load new and changed bundles while running")

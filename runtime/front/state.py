@@ -61,8 +61,16 @@ class Rooms(Protocol):
         """Delete a room with what is in it; raises NotFound."""
         ...
 
-    def token(self, room: str, name: str, *, role: str = "agent", scope: dict[str, Any] | None = None) -> str:
-        """A participant token for that room."""
+    def token(
+        self,
+        room: str,
+        name: str,
+        *,
+        role: str = "agent",
+        scope: dict[str, Any] | None = None,
+        ttl_s: float | None = None,
+    ) -> str:
+        """A participant token for that room; for `ttl_s` seconds, or for ever."""
         ...
 
     def rooms(self) -> list[RoomInfo]:

@@ -104,9 +104,21 @@ class RoomHub:
         finally:
             self._watch_idle(room)
 
-    def token(self, room: str, name: str, *, role: str = "agent", scope: Scope | None = None) -> str:
-        """A participant token that this hub accepts."""
-        return mint(name, room=room, secret=self._secret, role=role, scope=scope)
+    def token(
+        self,
+        room: str,
+        name: str,
+        *,
+        role: str = "agent",
+        scope: Scope | None = None,
+        ttl_s: float | None = None,
+    ) -> str:
+        """A participant token that this hub accepts; for `ttl_s` seconds, or for ever.
+
+        Who is in the room when it expires stays.
+        """
+        now = self._clock.wall()
+        return mint(name, room=room, secret=self._secret, role=role, scope=scope, ttl_s=ttl_s, now=now)
 
     def claims(self, token: str, *, room: str | None = None) -> Claims:
         """Who a token is, without entering: in that room, or in whichever it is for.

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
+import jwt
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -67,6 +69,21 @@ async def test_a_token_opens_the_room_from_anywhere_and_is_minted_for_operators(
         assert refused.status in (400, 404)
         refused = await site.post(f"/rooms/{'x' * 201}/token", b"{}")
         assert (refused.status, "no slash" in refused.json["detail"]) == (400, True)
+
+
+async def test_a_persons_token_expires_and_grants_what_a_person_does(serving: Any) -> None:
+    async with serving(token_s=90) as site:
+        ticket = (await site.post("/rooms/myroom/token", b"{}")).json
+        assert ticket["expires_in_s"] == 90
+        said = jwt.decode(ticket["token"], options={"verify_signature": False})
+        assert 0 < said["exp"] - time.time() <= 90
+        grants = {grant["name"]: grant["scope"] for grant in said["grants"]}
+        assert grants["role"] == "user"
+        assert set(grants["api"]) == {"agents", "messaging", "queues", "storage", "sync"}
+        hub, base = site.server.front.rooms, f"ws://127.0.0.1:{site.port}/rooms/myroom"
+        assert await status_of(f"{base}?token={hub.token('myroom', 'ada', role='user', ttl_s=-1)}") == 403
+        agents = jwt.decode(hub.token("myroom", "bot"), options={"verify_signature": False})
+        assert "exp" not in agents, "an agent's session has no end"
 
 
 async def test_what_happens_in_rooms_is_among_the_events(serving: Any) -> None:

@@ -66,6 +66,7 @@ class Ticket(Shape, frozen=True, kw_only=True):
     room: str
     room_url: RoomUrl
     token: Token
+    expires_in_s: Annotated[float, Meta(description="Enter within it; who is in the room then stays")]
 
 
 class Project(Shape, frozen=True, kw_only=True):

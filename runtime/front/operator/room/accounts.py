@@ -111,7 +111,7 @@ def routes(front: Front) -> Blueprint:
         """What to enter a room with"""
         held = opened(project)
         return Connection(
-            jwt=held.token(room, "user", role="user", scope=dict(FULL)),
+            jwt=held.token(room, "user", role="user", scope=dict(FULL), ttl_s=front.settings.token_s),
             room_name=room,
             project_id=project,
             room_url=room_address(

@@ -10,6 +10,7 @@ from runtime.front.http.origin import room_address
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.rooms import Ticket, TokenRequest
 from runtime.front.state import Front, caller
+from runtime.rooms.token import PERSON
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 
 
@@ -31,12 +32,14 @@ def routes(front: Front) -> Blueprint:
             raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
         if not is_room_name(room):
             raise Refusal("invalid_request", ROOM_NAME_RULE)
+        lasts_s = front.settings.token_s
         return Ticket(
             room=room,
             room_url=room_address(
                 room, caller().headers, scheme=request.scheme, public_url=front.settings.public_url
             ),
-            token=front.rooms.token(room, data.name, role="user"),
+            token=front.rooms.token(room, data.name, role="user", scope=dict(PERSON), ttl_s=lasts_s),
+            expires_in_s=lasts_s,
         )
 
     return paths
