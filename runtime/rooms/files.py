@@ -90,6 +90,7 @@ class Files:
     def prepare(self) -> None:
         """Make the folders, drop what an earlier run left unfinished, count what is there."""
         shutil.rmtree(self._staging, ignore_errors=True)
+        self._root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self._root, self._staging):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._root = self._root.resolve()

@@ -56,7 +56,7 @@ class RoomHub:
     ) -> None:
         self._limits = limits or RoomLimits()
         self._folder = state_dir / "rooms"
-        _make_folder(self._folder)  # by itself: folders made on the way to another are open to everybody
+        _make_folder(self._folder / "data")
         self._clock = clock or SystemClock()
         self._caller = caller
         self._listener = listener
@@ -276,7 +276,10 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _make_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Each by itself: those that are made on the way to another are open to everybody.
+    if not folder.parent.exists():
+        _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True, mode=0o700)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from runtime.errors import ConfigError
 from runtime.front.home import server_file, state_folder
+from runtime.rooms.files import Files
 from runtime.rooms.hub import RoomHub
 
 NOBODY = 54321
@@ -64,9 +65,11 @@ def modes(folder: Path) -> dict[str, int]:
 def test_what_is_kept_is_nobody_elses_whatever_the_umask_is_or_was(tmp_path: Path, open_umask: None) -> None:
     folder = state_folder.claim(tmp_path / "new")
     RoomHub(state_dir=folder, secret="a-secret-of-at-least-thirty-two-bytes")
-    assert (modes(folder)["."], modes(folder)["rooms"]) == (0o700, 0o700)
+    Files(folder / "rooms/data/r/files", folder / "rooms/data/r/staged", max_bytes=1).prepare()
+    assert {name for name, mode in modes(folder).items() if mode & 0o077} == {".gitignore"}
     # An older version left it open, and has everything.
-    (folder / "rooms" / "data" / "r" / "files").mkdir(parents=True)
+    for made in ("rooms", "rooms/data", "rooms/data/r", "rooms/data/r/files"):
+        (folder / made).chmod(0o777)
     for name in ("journal.sqlite3", "journal.sqlite3-wal", "server.json", "rooms/data/r/files/diary.txt"):
         (folder / name).touch()
     (folder / "environments").mkdir()
