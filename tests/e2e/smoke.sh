@@ -18,11 +18,12 @@ check() { # check NAME PATTERN TEXT
 }
 field() { sed -nE "s/.*\"$1\": ?\"?([^\",}]*)\"?.*/\1/p" <<<"$2" | head -n 1; }
 
-# ---- it is up
-for _ in $(seq 50); do
-    health=$(get "$BASE/healthz" 2>/dev/null) && break
+# ---- it is up, and its programs are loaded: calls are taken before the last of them is
+for _ in $(seq 150); do
+    loaded=$(get -f "$BASE/workers" 2>/dev/null) && ! grep -Eq '"state": ?"loading"' <<<"$loaded" && break
     sleep 0.2
 done
+health=$(get "$BASE/healthz" 2>/dev/null)
 check "/healthz says ok" '"status": ?"ok"' "${health:-no answer}"
 check "GET / is the liveness of MeshAgent" '^\{"ok": ?true\}' "$(get "$BASE/")"
 check "/readyz is 200" '^200$' "$(get -o /dev/null -w '%{http_code}' "$BASE/readyz")"

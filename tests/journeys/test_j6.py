@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +24,7 @@ URL = "http://127.0.0.1:8080"
 
 
 def smoke(url: str) -> None:
-    ran = subprocess.run([str(SMOKE), url], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([str(SMOKE), url], capture_output=True, text=True, timeout=60 * PATIENCE)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
