@@ -181,16 +181,17 @@ def test_an_edit_is_loaded_and_an_added_endpoint_called(user: Any, free_port: in
     assert states <= {"ready", "accepted", "starting", "stopping"}
 
 
-def test_a_missing_package_is_named_at_once_with_the_traceback(user: Any) -> None:
+def test_a_missing_package_is_named_at_once_with_the_traceback(user: Any, free_port: int) -> None:
     (user.folder / "main.py").write_text("import nowhere_to_be_found\n")
-    ran = user.run("service", "run", "main.py", "--room=myroom")
-    assert ran.returncode == 1
-    assert "there is no module 'nowhere_to_be_found'" in ran.stderr
-    assert "main.py" in ran.stderr
-    assert 'File "' in ran.stderr
-    assert "Is it a file of yours?" in ran.stderr
-    assert "bulkhead bundle install" in ran.stderr
-    assert "pip install" not in ran.stderr
+    server = user.serve("service", "run", "main.py", "--room=myroom", "--port", str(free_port))
+    server.read_until("Waiting for main.py to be saved")
+    said = "\n".join(server.lines)
+    assert "there is no module 'nowhere_to_be_found'" in said
+    assert "main.py" in said
+    assert 'File "' in said
+    assert "Is it a file of yours?" in said
+    assert "bulkhead bundle install" in said
+    assert "pip install" not in said
 
 
 def test_service_spec_describes_the_endpoints(user: Any) -> None:
