@@ -183,12 +183,12 @@ class ZygoteClient:
             try:
                 fd = theirs.fileno()
                 self._popen = command.spawn(["--front-fd", str(fd), "--fork", fork], [fd], log_fd)
-            except SpawnFailed:
-                self._socket.close()
+                self.pid = self._popen.pid
+                self._process = ProcessHandle(self.pid, os.pidfd_open(self.pid))
+            except BaseException:
+                self._socket.close()  # of which what was started already ends
                 self.described.cancel()
                 raise
-        self.pid = self._popen.pid
-        self._process = ProcessHandle(self.pid, os.pidfd_open(self.pid))
         self._loop.add_reader(self._socket, self._readable)
 
     async def fork(self, plumbing: Plumbing, *, parked: bool = False) -> ProcessHandle:

@@ -102,6 +102,25 @@ async def test_a_bundle_that_fails_to_import_is_a_row_and_the_others_serve(node:
 
 
 @pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ("python = '~nobody-of-that-name/bin/python'\n", "RuntimeError"),
+        ("a = " + "[" * 20_000, "RecursionError"),
+    ],
+)
+async def test_a_load_that_fails_as_nobody_foresaw_is_told_too(node: Any, settings: str, error: str) -> None:
+    node.write("x/main.py", PLAIN.format("x"))
+    node.write("x/bulkhead.toml", settings, preamble="")
+    await node.start()
+    info = await node.bundle_state("x", lambda info: info.state != "loading")
+    assert info.state == "failed"
+    assert f"x cannot be loaded: {error}" in info.error
+    node.write("x/bulkhead.toml", "", preamble="")
+    assert await node.placement.reload_changed() == ["x"]
+    await node.bundle_state("x", lambda info: info.state == "ready")
+
+
+@pytest.mark.parametrize(
     ("line", "how", "cure"),
     [
         ("ctypes.string_at(0)", "by signal 11 (SIGSEGV)", "native package"),

@@ -159,20 +159,12 @@ class Bundle:
         started, loaded_at = self._clock.now(), self._clock.wall()
         await asyncio.to_thread(self.files.begin)
         self.is_due = False
-        self.limits = await asyncio.to_thread(limits_of, self.source)
         imported: list[str] = []
         try:
+            self.limits = await asyncio.to_thread(limits_of, self.source)
             pool, described = await self._bring_up(turn, imported)
-        except RuntimeServiceError as error:
-            if error.cure == MEND and not self._follows:
-                error.cure = "Mend that line, and start it again."
-            self.error = error
-            self._log.error(
-                "bundle.failed",
-                error=str(error),
-                source=str(self.source),
-                code_generation=self.generation,  # what serves meanwhile; 0: nothing
-            )
+        except Exception as error:  # noqa: BLE001 - no failure may leave it "loading" for ever
+            self._failed(error)
             await asyncio.to_thread(self.files.told, imported, serves=False)
             return
         old, self._pool = self._pool, pool
@@ -194,6 +186,26 @@ class Bundle:
         if old is not None:
             self._spawn(old.close(), "close")
         await asyncio.to_thread(self.files.told, imported, serves=True)
+
+    def _failed(self, error: Exception) -> None:
+        """Say why it was not loaded."""
+        foreseen = isinstance(error, RuntimeServiceError)
+        if isinstance(error, RuntimeServiceError):
+            self.error = error
+        else:
+            self.error = BundleError(
+                f"{self.source.name} cannot be loaded: {type(error).__name__}: {str(error)[:500]}",
+                cure=f"Look at its {file_of(self.source).name}; the server's log has the traceback.",
+            )
+        if self.error.cure == MEND and not self._follows:
+            self.error.cure = "Mend that line, and start it again."
+        self._log.error(
+            "bundle.failed",
+            error=str(self.error),
+            source=str(self.source),
+            code_generation=self.generation,  # what serves meanwhile; 0: nothing
+            **({} if foreseen else {"exc_info": error}),
+        )
 
     def restored(self) -> None:
         """Its files are again those that serve: a mistake in an edit was undone."""
