@@ -61,7 +61,9 @@ def toolkits(ctx: typer.Context, incomplete: str) -> Offers:
 
 
 def _fitting(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
-    found = {word: said for word, said in offers if word.startswith(incomplete)}
+    found: dict[str, str] = {}
+    with suppress(Exception):  # whatever answers there: a prompt is no place for a traceback
+        found = {word: said for word, said in offers if word.startswith(incomplete)}
     return list(found.items())[:MAX_OFFERS]
 
 

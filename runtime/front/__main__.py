@@ -84,6 +84,7 @@ async def serve(server: Server, pulse: Pulse | None = None) -> int:
         asked=end,
         reload=server.reload_changed,
         log=server.settings.log,
+        minds_terminal=pulse is None,
         stacks_fd=None if pulse is None else pulse.stacks_fd,
     )
     with signals:

@@ -36,7 +36,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 class _Connection(HTTPConnection):
     """Connects to the addresses that were judged, whatever the name means by now."""
 
-    def __init__(self, *given: Any, found: Sequence[Address], **options: Any) -> None:
+    def __init__(self, *given: Any, found: Sequence[Address] = (), **options: Any) -> None:
         super().__init__(*given, **options)
         self._found = found
 
@@ -54,6 +54,10 @@ class _Connection(HTTPConnection):
 
 class _TlsConnection(HTTPSConnection, _Connection):
     """The same, for the certificate of the name."""
+
+    def __init__(self, *given: Any, found: Sequence[Address], **options: Any) -> None:
+        super().__init__(*given, **options)  # hands on what it knows, which these are not
+        self._found = found
 
 
 class _Http(urllib.request.HTTPHandler):

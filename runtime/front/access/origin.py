@@ -10,6 +10,7 @@ but the place speaks for the caller.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ from runtime.process import procfs
 
 MAX_KNOWN: Final = 1024
 """Connections whose origin is remembered."""
-MAX_WAITING: Final = 32
+MAX_WAITING: Final = 512
 """Searches at once, one of which goes on: whoever comes then is not looked for."""
 MAX_RECENT: Final = 16
 
@@ -90,7 +91,8 @@ class Origins:
             return Origin.ELSEWHERE
         found = peer_socket(client, server)
         if found is None:
-            return Origin.ELSEWHERE
+            # Of this machine there must be one, unless it was torn down by who asked and will not listen.
+            return Origin.HIDDEN if _is_loopback(client[0]) and is_answered() else Origin.ELSEWHERE
         if not found.inode:
             return Origin.HIDDEN  # closed: who asks and does not wait for the answer stays unknown
         if found.uid != os.geteuid():
@@ -122,6 +124,13 @@ class Origins:
         skipped = {*recent, *ours}
         # The newest first: a command has just been started.
         yield from (pid for pid in sorted(_pids(), reverse=True) if pid not in skipped)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def is_below(pid: int, top: int) -> bool:

@@ -7,7 +7,8 @@ client's word that it left, and the connection would stay open for as long as th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -15,6 +16,7 @@ from quart import Request
 from quart.asgi import ASGIHTTPConnection
 
 _CUT: Final = "bulkhead.cut"
+_END: Final = "bulkhead.end"
 
 
 class Exchange(ASGIHTTPConnection):
@@ -36,7 +38,9 @@ class Exchange(ASGIHTTPConnection):
                 self._listener.uncancel()
                 return {"type": "http.disconnect"}
 
-        await super().__call__(listen, send)
+        async with AsyncExitStack() as end:
+            self.scope[_END] = end  # type: ignore[typeddict-unknown-key]
+            await super().__call__(listen, send)
 
     def _cut(self) -> None:
         self._is_cut = True
@@ -48,3 +52,9 @@ def cut_of(request: Request) -> Callable[[], None]:
     """What ends a request's answer where it stands, and its connection."""
     cut: Callable[[], None] = request.scope[_CUT]  # type: ignore[typeddict-item]
     return cut
+
+
+def at_end_of(request: Request, close: Callable[[], Awaitable[None]]) -> None:
+    """Call this once a request is over, answered or not; what may be over before must bear it twice."""
+    end: AsyncExitStack = request.scope[_END]  # type: ignore[typeddict-item]
+    end.push_async_callback(close)

@@ -16,6 +16,7 @@ from quart import Blueprint, Response, has_request_context, request, websocket
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RuntimeServiceError
 from runtime.front.http.body import read_body
 from runtime.front.http.contract import also, belongs, gives, proven_by, sends
+from runtime.front.http.exchange import at_end_of
 from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.model.provider import OPENAI_URL, Provider, ProviderAnswer
@@ -52,6 +53,7 @@ def routes(front: Front) -> Blueprint:
         raw = await read_body(request, timeout_s=settings.body_timeout_s)
         body = _body(raw)
         held = AsyncExitStack()
+        at_end_of(request, held.aclose)  # a client may go before anybody begins to read the answer
         try:
             held.enter_context(gate)
             if provider is not None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from runtime.wire.webhook import RoomCall
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
+PKI = Path(__file__).parents[1] / "model" / "pki"
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 
 
@@ -117,6 +120,29 @@ async def test_others_get_a_signed_webhook(elsewhere: Any) -> None:
         },
     }
     assert dispatched == []
+
+
+async def test_a_service_behind_tls_is_asked_for_its_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The name of the certificate, which means this machine here.
+    monkeypatch.setattr(module, "addresses", lambda _, port: addresses("127.0.0.1", port))
+    handler = type("Handler", (Elsewhere,), {"asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(PKI / "server.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            with pytest.raises(RoomError, match="certificate verify failed"):
+                await ask(
+                    caller(listed="provider.test")[0], f"https://provider.test:{server.server_port}/200"
+                )
+            monkeypatch.setenv("SSL_CERT_FILE", str(PKI / "ca.pem"))
+            await ask(caller(listed="provider.test")[0], f"https://provider.test:{server.server_port}/200")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert [path for path, _, _ in handler.asked] == ["/200"]
 
 
 @pytest.mark.parametrize("status", [302, 401, 500])

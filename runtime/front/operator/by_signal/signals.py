@@ -34,6 +34,7 @@ class Signals:
         asked: Called with each signal that asks the server to end.
         reload: Loads bundles that changed.
         log: The settings that a level goes back to.
+        minds_terminal: End when our terminal is gone; whoever is below an init leaves that to it.
         only_free: Leave a signal alone for which the program has a handler of its own.
         stacks_fd: A file that gets the bare stacks too, even while the interpreter is stuck; None for none.
     """
@@ -45,6 +46,7 @@ class Signals:
         asked: Callable[[signal.Signals], None],
         reload: Callable[[], Awaitable[None]],
         log: LogSettings,
+        minds_terminal: bool = True,
         only_free: bool = False,
         stacks_fd: int | None = None,
     ) -> None:
@@ -52,7 +54,7 @@ class Signals:
         self._settings, self._only_free, self._stacks_fd = log, only_free, stacks_fd
         self._is_debugging = False
         self._is_asked = self._wants_reload = False
-        self._terminal = ControllingTerminal()
+        self._terminal = ControllingTerminal() if minds_terminal else None
         self._output = OutputFiles()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._before: dict[signal.Signals, Any] = {}
@@ -100,7 +102,7 @@ class Signals:
         self._asked(number)
 
     def _hung_up(self) -> None:
-        if self._terminal.is_gone():
+        if self._terminal is not None and self._terminal.is_gone():
             if not self._is_asked:  # the kernel and the shell both tell it
                 self._ended(signal.SIGHUP)
             return

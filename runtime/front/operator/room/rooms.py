@@ -14,6 +14,7 @@ from quart import Blueprint, Response, websocket
 from runtime.clock import iso
 from runtime.errors import NotFound
 from runtime.front.http.contract import also, asks, belongs, for_operators, gives
+from runtime.front.http.origin import room_address
 from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.http.socket import PacketSocket
@@ -75,9 +76,10 @@ def routes(front: Front) -> Blueprint:
         token = websocket.args.get("token") or (bearer.strip() if scheme.lower() == "bearer" else "")
         claims = front.rooms.admit(room, token)
         await websocket.accept()
-        host = websocket.headers.get("Host") or f"127.0.0.1:{front.port}"
         connection = PacketSocket.current()
-        room_url = f"{websocket.scheme}://{host}/rooms/{quote(room, safe='')}"
+        given = {"host": f"127.0.0.1:{front.port}", **caller().headers}
+        scheme = "https" if websocket.scheme == "wss" else "http"
+        room_url = room_address(room, given, scheme=scheme, public_url=front.settings.public_url)
         await front.rooms.serve(room, claims, connection, room_url=room_url)
         await connection.close()
 
