@@ -83,6 +83,23 @@ async def test_a_module_that_a_session_imports_while_it_runs_counts_from_then_on
     assert await word(node, "two") == "new"
 
 
+async def test_a_flood_of_imports_from_a_session_is_taken_in_by_one_task(node: Any) -> None:
+    change(node, "x/tools.py", "word = 'old'\n")
+    node.write("x/main.py", USES.format("sys"))
+    await node.start()
+    bundle = node.placement._supervisor.roster._bundles["x"]
+    before = len(bundle._tasks)
+    for number in range(1000):
+        bundle._imported_later(1, [f"/m{number}_{one}.py" for one in range(10)])
+    assert len(bundle._tasks) == before + 1
+    assert len(bundle._later) == 5000
+    await bundle._adding
+    bundle._imported_later(1, [str(node.folder / "x" / "tools.py")])
+    await bundle._adding
+    assert {path for path in bundle.files.paths() if path.startswith("/m")} == set()
+    assert str(node.folder / "x" / "tools.py") in bundle.files.paths()
+
+
 async def test_data_logs_and_databases_beside_the_code_load_nothing(node: Any, agents_dir: Path) -> None:
     change(node, "x/tools.py", "word = 'old'\n")
     node.write("x/main.py", USES.format("tools"))

@@ -29,7 +29,7 @@ from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle_file import file_of, fork_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
-from runtime.supervisor.bundles.code_files import CodeFiles
+from runtime.supervisor.bundles.code_files import MAX_FILES, CodeFiles
 from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import ImportTurns, Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
@@ -93,6 +93,8 @@ class Bundle:
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts_ms: deque[float] = deque(maxlen=_STARTS)
         self._load: asyncio.Task[None] | None = None
+        self._later: set[str] = set()
+        self._adding: asyncio.Task[None] | None = None
         self.is_due = False
         self._away: BundleError | None = None
         self._closed = False
@@ -251,8 +253,15 @@ class Bundle:
 
     def _imported_later(self, generation: int, paths: list[str]) -> None:
         """A session imported more of the code; what one of older code does is of no concern any more."""
-        if generation == self.generation and not self._closed and set(paths) - self.files.paths():
-            self._spawn(asyncio.to_thread(self.files.add, paths), "imported")
+        if generation == self.generation and not self._closed:
+            self._later.update(paths[: MAX_FILES - len(self._later)])
+            if self._adding is None or self._adding.done():
+                self._adding = self._spawn(self._add_later(), "imported")
+
+    async def _add_later(self) -> None:
+        while self._later and not self._closed:
+            paths, self._later = self._later, set()
+            await asyncio.to_thread(self.files.add, paths)
 
     def ready_after(self, start_ms: float) -> None:
         """A session of it became ready so long after its call."""

@@ -64,6 +64,7 @@ class CodeFiles:
         self._imported: frozenset[str] = frozenset()
         self._tried: dict[str, _Seen] = {}
         self._served: dict[str, _Seen] = {}
+        self._late: dict[str, bool] = {}  # those of sessions; whether the last look found it
         self._began_ns = 0
         self._lock = threading.Lock()
 
@@ -100,6 +101,7 @@ class CodeFiles:
         with self._lock:
             kept = told if serves else told | self._imported
             self._imported = frozenset(sorted(kept)[:MAX_FILES])
+            self._late = {p: there for p, there in self._late.items() if p in self._imported - told}
             for path in self._imported - self._tried.keys():
                 seen = self._look(path)
                 is_older = not seen.stat or int(seen.stat[-1]) < self._began_ns
@@ -108,13 +110,29 @@ class CodeFiles:
                 self._served = {path: self._tried[path] for path in self.paths()}
 
     def add(self, imported: Iterable[str]) -> None:
-        """Take what a session of the code that serves imported besides, as it is now."""
+        """Take what a session of the code that serves imported besides, as it is now.
+
+        Only what lies below the program's folder: sessions do not decide what else the server looks at.
+        """
+        folder = self.program.parent
+        below = tuple(f"{str(place).rstrip('/')}/" for place in (folder, os.path.realpath(folder)))
         with self._lock:
+            known = set(self._imported)
             for path in imported:
-                if os.path.isabs(path) and "\0" not in path and len(self._imported) < MAX_FILES:
-                    self._imported |= {path}
-                    seen = self._tried.setdefault(path, self._look(path))
-                    self._served.setdefault(path, seen)
+                if len(known) >= MAX_FILES:
+                    break
+                if (
+                    path in known
+                    or "\0" in path
+                    or not path.startswith(below)
+                    or os.path.normpath(path) != path
+                ):
+                    continue
+                if (seen := self._look(path)).stat:
+                    known.add(path)
+                    self._late[path] = True
+                    self._served.setdefault(path, self._tried.setdefault(path, seen))
+            self._imported = frozenset(known)
 
     def verdict(self) -> Verdict:
         """Compare with what the last load was begun with."""
@@ -127,6 +145,9 @@ class CodeFiles:
         for path in self.paths():
             before = self._tried.get(path, _UNKNOWN)
             now[path] = seen = self._look(path, before)
+            if path in self._late and not self._stays(path, bool(seen.stat)):
+                now[path] = before
+                continue
             if seen.digest == before.digest:
                 self._tried[path] = seen
             elif seen.stat:
@@ -138,6 +159,16 @@ class CodeFiles:
                 return Verdict.RESTORED
             return Verdict.CHANGED if changed else Verdict.GONE
         return Verdict.SAME
+
+    def _stays(self, path: str, is_there: bool) -> bool:
+        """Whether a file of a session counts; one that is missing for two looks is forgotten: it was made
+        for that session, whose code is in memory."""
+        was_there, self._late[path] = self._late[path], is_there
+        if not is_there and not was_there:
+            self._imported -= {path}
+            for known in (self._late, self._tried, self._served):
+                known.pop(path, None)
+        return is_there
 
     def restore(self) -> None:
         """Take what serves for the last load, as after `Verdict.RESTORED`."""

@@ -133,3 +133,40 @@ def test_what_a_program_says_it_imported_is_bounded_and_never_waited_for(folder:
     files.told(["relative.py"], serves=False)
     assert files.verdict() is Verdict.SAME
     assert len(files.paths()) < 5100
+
+
+def test_what_a_session_made_and_removed_is_forgotten_and_no_change(folder: Path) -> None:
+    files = loaded(folder)
+    files.add([str(folder / "tools.py"), str(folder / "gone.py")])
+    assert str(folder / "gone.py") not in files.paths()
+    (folder / "tools.py").rename(folder / "away")
+    assert files.verdict() is Verdict.SAME
+    (folder / "away").rename(folder / "tools.py")
+    (folder / "tools.py").write_text("2\n")
+    assert files.verdict() is Verdict.CHANGED  # it was saved: an editor may remove it for a moment
+    (folder / "tools.py").unlink()
+    assert [files.verdict(), files.verdict()] == [Verdict.SAME, Verdict.SAME]
+    assert str(folder / "tools.py") not in files.paths()
+    (folder / "main.py").write_text("2\n")
+    files.verdict()
+    (folder / "main.py").write_text("1\n")
+    assert files.verdict() is Verdict.SAME
+
+
+def test_a_session_adds_only_what_lies_below_the_programs_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside.py").touch()
+    (tmp_path / "link").symlink_to(folder)
+    files = loaded(tmp_path / "link")
+    before = files.paths()
+    files.add(
+        [
+            str(tmp_path / "outside.py"),
+            f"{folder}/../outside.py",
+            "tools.py",
+            f"{folder}/t\0.py",
+            "/proc/stat",
+        ]
+    )
+    assert files.paths() == before
+    files.add([str(folder / "tools.py"), str(tmp_path / "link" / "pkg" / "inner.py")])
+    assert len(files.paths()) == len(before) + 2
