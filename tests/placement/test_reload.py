@@ -100,6 +100,33 @@ async def test_a_flood_of_imports_from_a_session_is_taken_in_by_one_task(node: A
     assert str(node.folder / "x" / "tools.py") in bundle.files.paths()
 
 
+@pytest.mark.parametrize("name", ["'tools'", "'tools' + str(time.time_ns())"])
+async def test_a_program_that_writes_what_it_imports_is_not_loaded_for_ever(node: Any, name: str) -> None:
+    node.write(
+        "x/main.py",
+        f"""
+        import importlib, time
+        name = {name}
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py"), "w") as file:
+            file.write(f"word = {{time.time_ns()}}")
+        importlib.invalidate_caches()
+        importlib.import_module(name)
+        @service.path("/x")
+        class X(Base):
+            pass
+        """,
+    )
+    with capture_logs() as logs:
+        await node.start(watch=True)
+        async with asyncio.timeout(60):
+            while not any(one["event"] == "bundle.writes_its_code" for one in logs):
+                await asyncio.sleep(0.05)
+            while node.placement._supervisor.roster._bundles["x"].under_way:
+                await asyncio.sleep(0.05)
+    assert await node.placement.reload_changed() == []
+    assert node.placement.bundles()[0].state == "ready"
+
+
 async def test_data_logs_and_databases_beside_the_code_load_nothing(node: Any, agents_dir: Path) -> None:
     change(node, "x/tools.py", "word = 'old'\n")
     node.write("x/main.py", USES.format("tools"))

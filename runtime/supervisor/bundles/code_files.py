@@ -22,11 +22,19 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from runtime.supervisor.bundles import dotenv
 from runtime.supervisor.bundles.discovery import program_of
 
+log = structlog.get_logger("supervisor")
+
 MAX_FILES: Final = 5000
 _HASHED_BYTES: Final = 16 << 20
+_AGAIN: Final = 2
+"""After so many loads in a row for what changed while the program ran, that is taken as it is."""
+_CUT_OFF: Final = 5
+"""So many runs in a row are given up for that, before they are over."""
 _SETTINGS: Final = ("bulkhead.toml", "requirements.txt", "pyproject.toml", dotenv.NAME)
 
 
@@ -66,6 +74,10 @@ class CodeFiles:
         self._served: dict[str, _Seen] = {}
         self._late: dict[str, bool] = {}  # those of sessions; whether the last look found it
         self._began_ns = 0
+        self._runs = False
+        self._young: dict[str, _Seen] = {}  # what changed while the last run went on
+        self._is_young = False  # nothing else was found to be changed
+        self._again = 0
         self._lock = threading.Lock()
 
     @property
@@ -84,14 +96,17 @@ class CodeFiles:
     def begin(self) -> None:
         """Note what there is; call before the program is run."""
         with self._lock:
+            self._again = self._again + 1 if self._is_young else 0
+            self._is_young, self._runs = False, True
             self._began_ns = time.time_ns()
             self._tried = {path: self._look(path) for path in self.paths()}
 
     def told(self, imported: Iterable[str], *, serves: bool) -> None:
         """Take what the interpreter of that run says it imported or looked for.
 
-        A file that was not known before may have been changed after it was read; then it counts as changed,
-        which it is at most once.
+        A file that changed while it ran may have been changed after it was read; then it counts as changed.
+        After a few loads in a row for nothing else, the program itself is what writes it, and it is taken as
+        it is.
 
         Args:
             serves: The run is what serves now.  Else its files are added to those that are known already: the
@@ -102,12 +117,34 @@ class CodeFiles:
             kept = told if serves else told | self._imported
             self._imported = frozenset(sorted(kept)[:MAX_FILES])
             self._late = {p: there for p, there in self._late.items() if p in self._imported - told}
-            for path in self._imported - self._tried.keys():
-                seen = self._look(path)
-                is_older = not seen.stat or int(seen.stat[-1]) < self._began_ns
-                self._tried[path] = seen if is_older else _UNKNOWN
+            self._runs = False
+            self._take_young()
             if serves:
                 self._served = {path: self._tried[path] for path in self.paths()}
+
+    def _take_young(self) -> None:
+        before_that, self._young = self._young, {}
+        taken = []
+        for path in sorted(self.paths()):
+            known = self._tried.get(path)
+            seen = self._look(path, known or _UNKNOWN)
+            if known is None and (not seen.stat or int(seen.stat[-1]) < self._began_ns):
+                self._tried[path] = seen
+            elif known is None or seen.digest != known.digest:
+                self._young[path] = seen
+                if self._again >= _AGAIN and seen.stat and (known is None or path in before_that):
+                    self._tried[path] = seen
+                    taken.append(path)
+                elif known is None:
+                    self._tried[path] = _UNKNOWN
+        if taken:
+            log.warning(
+                "bundle.writes_its_code",
+                source=str(self._source),
+                files=taken[:5],
+                detail="each run of the program changes files that it imports: that loads it no more",
+                cure="Write such a file only when what is in it changes.",
+            )
 
     def add(self, imported: Iterable[str]) -> None:
         """Take what a session of the code that serves imported besides, as it is now.
@@ -117,9 +154,10 @@ class CodeFiles:
         folder = self.program.parent
         below = tuple(f"{str(place).rstrip('/')}/" for place in (folder, os.path.realpath(folder)))
         with self._lock:
-            known = set(self._imported)
+            known = self.paths()
+            added: set[str] = set()
             for path in imported:
-                if len(known) >= MAX_FILES:
+                if len(self._imported) + len(added) >= MAX_FILES:
                     break
                 if (
                     path in known
@@ -129,10 +167,10 @@ class CodeFiles:
                 ):
                     continue
                 if (seen := self._look(path)).stat:
-                    known.add(path)
+                    added.add(path)
                     self._late[path] = True
                     self._served.setdefault(path, self._tried.setdefault(path, seen))
-            self._imported = frozenset(known)
+            self._imported |= added
 
     def verdict(self) -> Verdict:
         """Compare with what the last load was begun with."""
@@ -141,7 +179,8 @@ class CodeFiles:
 
     def _verdict(self) -> Verdict:
         now: dict[str, _Seen] = {}
-        changed = gone = False
+        changed: set[str] = set()
+        gone = False
         for path in self.paths():
             before = self._tried.get(path, _UNKNOWN)
             now[path] = seen = self._look(path, before)
@@ -151,14 +190,25 @@ class CodeFiles:
             if seen.digest == before.digest:
                 self._tried[path] = seen
             elif seen.stat:
-                changed = True
+                changed.add(path)
             else:
                 gone = True
-        if changed or gone:
-            if self._served and self._is_served(now):
-                return Verdict.RESTORED
-            return Verdict.CHANGED if changed else Verdict.GONE
-        return Verdict.SAME
+        self._is_young = False
+        if not changed and not gone:
+            return Verdict.SAME
+        if self._served and self._is_served(now):
+            return Verdict.RESTORED
+        if not changed:
+            return Verdict.GONE
+        if self._runs:
+            if self._again >= _CUT_OFF and changed <= self._young.keys():
+                return Verdict.SAME  # this run is not given up for it as well; `told` sees it
+            self._young = {path: now[path] for path in changed}
+            self._is_young = True
+        else:
+            young = self._young
+            self._is_young = all(path in young and young[path].digest == now[path].digest for path in changed)
+        return Verdict.CHANGED
 
     def _stays(self, path: str, is_there: bool) -> bool:
         """Whether a file of a session counts; one that is missing for two looks is forgotten: it was made

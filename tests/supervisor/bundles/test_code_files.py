@@ -170,3 +170,38 @@ def test_a_session_adds_only_what_lies_below_the_programs_folder(folder: Path, t
     assert files.paths() == before
     files.add([str(folder / "tools.py"), str(tmp_path / "link" / "pkg" / "inner.py")])
     assert len(files.paths()) == len(before) + 2
+
+
+@pytest.mark.parametrize("name", ["tools.py", "gen{0}.py"])
+def test_a_program_whose_import_writes_what_it_imports_comes_to_rest(folder: Path, name: str) -> None:
+    files = loaded(folder, "tools.py")
+
+    def load(number: int) -> Verdict:
+        files.begin()
+        written = folder / name.format(number)
+        written.write_text(f"word = {number}\n")
+        files.told([str(written)], serves=True)
+        return files.verdict()
+
+    verdicts = [load(number) for number in range(5)]
+    assert Verdict.SAME in verdicts[:3]
+    assert verdicts[0] is Verdict.CHANGED  # somebody may have saved it after it was read
+    rest = verdicts.index(Verdict.SAME)
+    files = loaded(folder, "tools.py")
+    assert [load(10 + number) for number in range(rest + 1)][-1] is Verdict.SAME
+    (folder / name.format(10 + rest)).write_text("of somebody\n")
+    assert files.verdict() is Verdict.CHANGED
+    assert load(20) is Verdict.CHANGED  # that edit began anew
+
+
+def test_runs_are_not_given_up_for_ever_for_what_they_write(folder: Path) -> None:
+    files = loaded(folder, "tools.py")
+    verdicts = []
+    for number in range(8):
+        files.begin()
+        (folder / "tools.py").write_text(f"word = {number}\n")
+        verdicts.append(files.verdict())  # while it runs
+    assert verdicts[:5] == [Verdict.CHANGED] * 5
+    assert verdicts[5] is Verdict.SAME
+    (folder / "main.py").write_text("2\n")
+    assert files.verdict() is Verdict.CHANGED
