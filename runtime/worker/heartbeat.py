@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from runtime.process.plumbing import Box
 
@@ -18,6 +19,7 @@ async def beat_for_ever(box: Box, period_s: float, also: Callable[[], None] = la
     while True:
         now = time.monotonic()
         box.beat(now, now - due)
-        also()
+        with suppress(Exception):  # its failure must not look like a loop that stands still
+            also()
         due = now + period_s
         await asyncio.sleep(period_s)

@@ -59,8 +59,8 @@ class Misses(MetaPathFinder):
         for fullname, path in self._names.items():
             name = fullname.rpartition(".")[2]
             for folder in (*sys.path, *map(str, self._folders)) if path is None else path:
-                if _is_own(f"{os.path.abspath(folder)}/"):
-                    base = os.path.join(os.path.abspath(folder), name)
+                if (own := _own(os.path.join(folder, name))) is not None:
+                    base = os.path.join(*own)
                     yield from (f"{base}.py", base, f"{base}/__init__.py")
 
 
@@ -76,9 +76,9 @@ def files(misses: Misses, error: BaseException | None = None) -> dict[str, list[
     found: dict[str, set[str]] = defaultdict(set)
     size = 0
     for path in (*_of_modules(), *(_of_error(error) if error is not None else ()), *misses.paths()):
-        folder, name = os.path.split(os.path.abspath(path))
-        if not _is_own(path) or name in found.get(folder, ()):
+        if (own := _own(path)) is None or own[1] in found.get(own[0], ()):
             continue
+        folder, name = own
         size += len(name) + 8 + (0 if folder in found else len(folder) + 8)
         if size > MAX_BYTES:
             break
@@ -102,9 +102,8 @@ class Later:
             return {}
         found: dict[str, list[str]] = {}
         for path in _files_of(list(itertools.islice(sys.modules.values(), self._count, None))[:_MAX_LATER]):
-            if _is_own(path):
-                folder, name = os.path.split(os.path.abspath(path))
-                found.setdefault(folder, []).append(name)
+            if (own := _own(path)) is not None:
+                found.setdefault(own[0], []).append(own[1])
         self._count = count
         return found
 
@@ -142,11 +141,18 @@ def _of_error(error: BaseException) -> Iterator[str]:
         pending += [one.__cause__, one.__context__]
 
 
-def _is_own(path: str) -> bool:
-    """Whether it is the author's, who may edit it while it is served."""
-    if path.startswith(("<", _OURS)) or any(part in path for part in _PACKAGES):
-        return False
-    return not os.path.abspath(path).startswith(_LIBRARIES)
+def _own(path: str) -> tuple[str, str] | None:
+    """Its folder and name, if it is the author's, who may edit it while it is served."""
+    if path.startswith("<"):
+        return None
+    try:
+        whole = os.path.abspath(path)
+        whole.encode()
+    except (OSError, ValueError):  # the working folder is gone, or the name is not text and fits no message
+        return None
+    if whole.startswith((_OURS, *_LIBRARIES)) or any(part in whole for part in _PACKAGES):
+        return None
+    return os.path.split(whole)
 
 
 def _libraries() -> tuple[str, ...]:
