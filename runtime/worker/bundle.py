@@ -90,7 +90,11 @@ def run(program: Program, role: Role) -> int:
                 raise
     if turn.has_begun:
         return turn.code  # the program swallowed its exit, and came to its end all the same
-    return role.live(_declared_by(program), OuterLoop())
+    loaded = _declared_by(program)
+    try:
+        turn.live(loaded)
+    except BaseException as error:  # noqa: BLE001 - the session's: nothing of the program is left to see it
+        return leaving.code_of(error)
 
 
 class _Turn:
@@ -108,9 +112,10 @@ class _Turn:
         self._check(site)
         self._program.came_to(site)
         if site.is_for_asyncio_run and asyncio._get_running_loop() is None:
-            within = self._role.live_within(self._declared())
+            loaded = self._declared()
+            within = self._role.live_within(loaded)
             if within is None:
-                self._live()  # without a loop of the program's, which nobody would use
+                self.live(loaded)  # without a loop of the program's, which nobody would use
             return self._await(within)
         return self._at_first_step(site)
 
@@ -121,9 +126,10 @@ class _Turn:
 
     async def _at_first_step(self, site: CallSite) -> None:
         self._check(site)
-        within = self._role.live_within(self._declared())
+        loaded = self._declared()
+        within = self._role.live_within(loaded)
         if within is None:
-            self._live()
+            self.live(loaded)
         await self._await(within)
 
     def _check(self, site: CallSite) -> None:
@@ -138,8 +144,9 @@ class _Turn:
         except BundleError as error:
             self._role.failed(error)
 
-    def _live(self) -> NoReturn:
-        loaded, outer = self._declared(), OuterLoop()
+    def live(self, loaded: LoadedBundle) -> NoReturn:
+        """Take on the role; the session's process leaves this by SystemExit, as the agent left its loop."""
+        outer = OuterLoop()
         self.has_begun = True
         try:
             with outer.aside():

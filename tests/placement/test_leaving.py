@@ -80,6 +80,27 @@ async def test_a_teardown_has_a_bound(node: Any, tmp_path: Any, what: str) -> No
     assert (took_s > 4) == is_slow
 
 
+@pytest.mark.parametrize("fork", ["auto", "never"])
+async def test_an_agent_may_exit_where_the_program_has_no_last_line(
+    node: Any, tmp_path: Any, fork: str
+) -> None:
+    story = tmp_path / "story.txt"
+    exits = """
+    X.stop = lambda self: sys.exit(7)
+    import sys
+    atexit.register(say, "at exit")
+"""
+    node.write("x.py", PROGRAM.format(story=str(story)) + exits, preamble="")
+    (node.folder / "x.toml").write_text(f'fork = "{fork}"\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    pid = node.pid(session_id)
+    await node.placement.stop(session_id, ExitReason.STOPPED)
+    ended = await node.exited(session_id)
+    assert (ended.exit.reason, ended.exit.code) == (ExitReason.STOPPED, 7)
+    assert story.read_text().splitlines() == [f"{pid} at exit"]
+
+
 AROUND_A_LOOP = """
     class Client:
         def __init__(self):
