@@ -37,6 +37,7 @@ from runtime.wire import control
 
 MEND: Final = "Mend that line and save; it is loaded again."
 _MAX_DATAGRAM = 192 << 10
+_MAX_AT_ONCE = 64  # datagrams; what is left makes the loop come back, after everybody else had a turn
 _log = get_logger("supervisor")
 
 _SIGNAL_NAMES = {one.value: one.name for one in signal.Signals}
@@ -155,6 +156,7 @@ class ZygoteClient:
 
     Attributes:
         imported: The files that the program's import read or looked for, once it has said how that went.
+        is_gone: It has ended, or was closed.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class ZygoteClient:
         self._on_lost = on_lost
         self._on_reaped = on_reaped
         self._loop = asyncio.get_running_loop()
-        self._closed = self._died_early = self._has_forked = False
+        self.is_gone = self._died_early = self._has_forked = False
         self._tickets = itertools.count(1)
         self._forks: dict[int, asyncio.Future[ProcessHandle]] = {}
         self._workers: dict[int, ProcessHandle] = {}
@@ -198,7 +200,7 @@ class ZygoteClient:
             SpawnFailed: The system allows no more processes.
             ZygoteLost: The zygote is, or goes, away.
         """
-        if self._closed:
+        if self.is_gone:
             raise ZygoteLost("the zygote is gone")
         self._has_forked = True
         ticket = next(self._tickets)
@@ -222,8 +224,8 @@ class ZygoteClient:
 
     def close(self) -> None:
         """Let the zygote end; its workers live on, and we become their parent.  Forks under way are lost."""
-        if not self._closed:
-            self._closed = True
+        if not self.is_gone:
+            self.is_gone = True
             self._loop.remove_reader(self._socket)
             self._socket.close()
         if not self.described.done():
@@ -271,7 +273,7 @@ class ZygoteClient:
     # ---- what the zygote says
 
     def _readable(self) -> None:
-        while not self._closed:
+        for _ in range(_MAX_AT_ONCE):
             try:
                 data, fds, _, _ = socket.recv_fds(self._socket, _MAX_DATAGRAM, 1, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
@@ -292,6 +294,7 @@ class ZygoteClient:
                     os.close(fd)
                 self._process.send_group(signal.SIGKILL)
                 self._gone()
+                return
 
     def _heard(self, message: control.FromZygote, fds: list[int]) -> None:
         match message:
@@ -300,13 +303,13 @@ class ZygoteClient:
                     raise RemoteProtocolError("a worker without its pidfd")
                 self._forked(message, fds[0])
                 return
-            case control.Described():
+            case control.Described() | control.ImportFailed():
+                if self.described.done():
+                    raise RemoteProtocolError("it says a second time how the import went")
                 self.imported = control.paths_of(message.files)
-                if not self.described.done():
+                if isinstance(message, control.Described):
                     self.described.set_result(message)
-            case control.ImportFailed():
-                self.imported = control.paths_of(message.files)
-                if not self.described.done():
+                else:
                     self.described.set_exception(_import_error(message, self._own_cure()))
                     self.described.exception()
             case control.ForkFailed():
@@ -314,8 +317,9 @@ class ZygoteClient:
                 if future is not None and not future.done():
                     future.set_exception(SpawnFailed(message.message, cure="Raise the process limit."))
             case control.Reaped():
-                if (worker := self._workers.pop(message.pid, None)) is not None:
-                    worker.tell(message.status, message.cpu_s)
+                if (worker := self._workers.pop(message.pid, None)) is None:
+                    raise RemoteProtocolError("the end of a worker that it has not forked")
+                worker.tell(message.status, message.cpu_s)
         for fd in fds:
             os.close(fd)
 
@@ -330,8 +334,7 @@ class ZygoteClient:
 
     def _abandon(self, worker: ProcessHandle) -> None:
         """Whoever asked for it has gone: nobody else would ever end this process."""
-        self._workers.pop(worker.pid, None)
-        worker.send_group(signal.SIGKILL)
+        worker.send_group(signal.SIGKILL)  # its end will be told like any other's
         worker.close()
 
     def _gone(self) -> None:
@@ -373,7 +376,7 @@ class ZygoteClient:
         try:
             await writable.wait()
         finally:
-            if not self._closed:
+            if not self.is_gone:
                 self._loop.remove_writer(self._socket)
 
 

@@ -288,9 +288,7 @@ class Bundle:
             max_line_bytes=self._settings.log_line_bytes,
             lines_per_s=self._settings.log_lines_per_s,
         )
-        served: list[
-            WorkerPool
-        ] = []  # empty until the zygote's worker pool exists; a loss before that is a failed load
+        served: list[WorkerPool] = []  # empty until there is its pool; a loss before that is a failed load
 
         def reaped() -> None:
             output.drain()
@@ -334,6 +332,10 @@ class Bundle:
             zygote.close()
             await zygote.wait(2.0)
             return WorkerPool(command, None, self._settings), described
+        if zygote.is_gone:  # nobody was told: there was no pool yet
+            await zygote.wait(2.0)
+            told = "its interpreter ended as soon as the program was imported"
+            raise BundleImportFailed(told, cure="See what it printed, in the log above.")
         self._tell_alike(described.alike)
         pool = WorkerPool(command, zygote, self._settings)
         served.append(pool)
@@ -376,11 +378,12 @@ class Bundle:
         self._serving.clear()
         delay_s = self._backoff.after(self._clock.now() - self._loaded_at)
         self._log.error("zygote.lost", restart_in_s=delay_s)
-        self._spawn(self._restart(pool, delay_s), "restart")
+        closing = self._spawn(pool.close(), "close")
+        self._spawn(self._restart(closing, delay_s), "restart")
         self._changed()
 
-    async def _restart(self, lost: WorkerPool, delay_s: float) -> None:
-        await lost.close()
+    async def _restart(self, closing: asyncio.Task[None], delay_s: float) -> None:
+        await asyncio.wait([closing])  # which goes on where this is given up: a process is to be reaped
         await asyncio.sleep(delay_s)
         await self.load()
         self._log.info("zygote.restarted", code_generation=self.generation)
