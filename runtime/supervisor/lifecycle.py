@@ -18,7 +18,6 @@ such as the signal that we sent ourselves, does not change it.
     Gone    -        EXITED    EXITED   EXITED    EXITED       EXITED       EXITED
     time    -        ENDING    -        DUMPING   TERMINATING  KILLING      KILLING
 
-    Limit is LimitExceeded; Time is the same for a limit of time, whose session may say goodbye.
     *  a process that came after the decision to end it is told at once
 """
 
@@ -324,8 +323,11 @@ class WorkerLifecycle:
             assert self.deadline is not None  # a second asker shares it, or brings it forward
             if grace_s <= 0:
                 return self._kill(now)
-            self.deadline = min(self.deadline, now + grace_s)
-            return []
+            self.deadline = min(self.deadline, now + (event.finish_s or 0.0) + grace_s)
+            if event.finish_s or not self._pipe_open or now >= self.finishes_until:
+                return []
+            self.finishes_until = now
+            return [SendStop(event.reason, grace_s, 0.0)]
         self._because(event.reason, verdict.of_stop(event.reason))
         if grace_s <= 0:
             return [PublishStopping(event.reason), *self._kill(now)]

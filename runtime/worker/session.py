@@ -80,6 +80,7 @@ class Session:
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._grace_s = STOP_S
         self._finish_s: float | None = None
+        self._finishing: asyncio.Timeout | None = None
         self._agent: Any = None
         self._room: joined.Joined | None = None
         self._relay = RelayTransport(send, drain) if start.relay else None
@@ -89,6 +90,8 @@ class Session:
         match message:
             case control.Stop():
                 self._grace_s, self._finish_s = message.grace_s, message.finish_s
+                if self._over.done() and not message.finish_s:
+                    self._finish_no_more()
                 self._finish("stopped", f"asked to stop: {message.reason}")
             case control.Ping():
                 with contextlib.suppress(ChannelClosed):
@@ -213,13 +216,20 @@ class Session:
         loaded_again = getattr(self._agent, "loaded_again", None)
         if loaded_again is not None:
             try:
-                async with asyncio.timeout(within_s + 1.0):
+                async with asyncio.timeout(within_s + 1.0) as self._finishing:
                     await _stage("stop", loaded_again(within_s=within_s))
             except TimeoutError:
-                log.warning("agent.finish_timed_out", finish_s=within_s)
+                if self._finish_s is not None:
+                    log.warning("agent.finish_timed_out", finish_s=within_s)
             except _StageFailed as failed:
                 return failed
         return None
+
+    def _finish_no_more(self) -> None:
+        """Somebody who waits less asked after the one who let it finish."""
+        self._finish_s = None
+        if self._finishing is not None and not self._finishing.expired():
+            self._finishing.reschedule(asyncio.get_running_loop().time())
 
     def _failed(self, fault: _StageFailed) -> control.Failed:
         error = fault.__cause__ or fault

@@ -431,6 +431,34 @@ async def test_one_that_makes_way_for_new_code_finishes_what_it_does_for_others(
     assert lines == ["finishes within 30.0", "has finished", "stops"]
 
 
+async def test_a_second_stop_lets_it_finish_no_more_but_stop(node: Any) -> None:
+    node.write(
+        "bundle.py",
+        SIBLING
+        + """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def loaded_again(self, *, within_s):
+            print("finishes", flush=True)
+            await asyncio.Event().wait()
+
+        async def stop(self):
+            print("stops", flush=True)
+            await super().stop()
+    """,
+    )
+    await node.start()
+    session_id = await node.ready("/x")
+    stopping = asyncio.create_task(node.placement.stop(session_id, ExitReason.STOPPED, finish_s=600.0))
+    await node.printed(session_id, "finishes")
+    async with asyncio.timeout(20 * PATIENCE):
+        await node.placement.stop(session_id, ExitReason.DRAINED, 15.0)
+        await stopping
+    ended = await node.exited(session_id)
+    assert node.lines(session_id) == ["finishes", "stops"]
+    assert (ended.exit.reason, ended.exit.code) == (ExitReason.STOPPED, 0)
+
+
 async def test_one_that_is_asked_to_end_does_not_finish_first(node: Any) -> None:
     node.write(
         "bundle.py",

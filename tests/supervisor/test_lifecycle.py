@@ -76,8 +76,12 @@ def test_one_that_makes_way_for_new_code_may_finish_before_its_grace_begins() ->
     actions = worker.handle(StopRequested(API, 5.0, finish_s=30.0), now=2.0)
     assert actions == [PublishStopping(API), SendStop(API, 5.0, 30.0)]
     assert (worker.finishes_until, worker.deadline) == (32.0, 37.0)
-    worker.handle(StopRequested(ExitReason.DRAINED, 1.0), now=3.0)  # the server ends: no time for that
-    assert worker.deadline == 4.0
+    assert worker.handle(StopRequested(API, 5.0, finish_s=60.0), now=2.5) == []  # loaded once more
+    assert (worker.finishes_until, worker.deadline) == (32.0, 37.0)
+    told = worker.handle(StopRequested(ExitReason.DRAINED, 1.0), now=3.0)  # the server ends: no time for that
+    assert told == [SendStop(ExitReason.DRAINED, 1.0, 0.0)]
+    assert (worker.finishes_until, worker.deadline) == (3.0, 4.0)
+    assert worker.handle(StopRequested(ExitReason.DRAINED, 1.0), now=3.5) == []  # told once
 
 
 def test_a_grace_of_zero_kills_at_once() -> None:
