@@ -143,6 +143,43 @@ async def test_data_logs_and_databases_beside_the_code_load_nothing(node: Any, a
     assert info.generation == 2
 
 
+async def test_a_folder_that_cannot_be_read_keeps_no_other_from_being_followed(
+    node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other" / "main.py"
+    other.parent.mkdir()
+    node.write("x.py", USES.format("sys"))
+    other.write_text(node.write("y.py", USES.format("sys").replace("/x", "/y")).read_text())
+    (node.folder / "y.py").unlink()
+    start, listed = node.placement.start, Path.iterdir
+
+    def iterdir(path: Path) -> Any:
+        if path == node.folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(
+        node.placement, "start", lambda sources, watch: start([*sources, other.parent], watch=watch)
+    )
+    await node.start(watch=True)
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    for number in (2, 3):  # the first may be seen by a look that was under way
+        other.write_text(other.read_text() + "\n")
+        await generation(node, number, "other")
+
+
+async def test_an_environment_that_fails_as_nobody_foresaw_is_told_and_stops_no_other(node: Any) -> None:
+    for name in ("x", "y"):
+        node.write(f"{name}/main.py", USES.format("sys").replace("/x", f"/{name}"))
+        change(node, f"{name}/requirements.txt", "a-package\n")
+    await node.start()
+    assert [info.state for info in node.placement.bundles()] == ["failed", "failed"]
+    change(node, "x/bulkhead.toml", "python = '~nobody-of-that-name/bin/python'\n")
+    await node.bundle_state("x", lambda info: "RuntimeError" in info.error)
+    (node.folder / "y" / "requirements.txt").unlink()
+    await node.bundle_state("y", lambda info: info.state == "ready")
+
+
 async def test_an_edit_of_one_bundle_loads_no_other(node: Any) -> None:
     change(node, "x/tools.py", "word = 'old'\n")
     for name in ("x", "y"):

@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -201,13 +202,15 @@ class Roster:
     def _watched(self) -> Watched:
         files = set().union(*(bundle.files.paths() for bundle in list(self._bundles.values())))
         folders = [source for source in self._discovery.sources if source.suffix != ".py"]
-        inner = [
-            entry
-            for folder in folders
-            if folder.is_dir() and not is_service(folder)
-            for entry in folder.iterdir()
-            if entry.is_dir() and not entry.name.startswith(("_", "."))
-        ]
+        inner: list[Path] = []
+        for folder in folders:
+            with suppress(OSError):  # one that cannot be read now: the others are followed
+                if folder.is_dir() and not is_service(folder):
+                    inner += [
+                        entry
+                        for entry in folder.iterdir()
+                        if entry.is_dir() and not entry.name.startswith(("_", "."))
+                    ]
         return watched(files | {str(entry / "main.py") for entry in inner}, folders)
 
     async def _look(self, *, now: bool = False) -> list[str]:
@@ -313,4 +316,6 @@ class Roster:
                         own_launch(name, bundle.source, self._environments, self._env)
                     except EnvironmentUnusable:
                         continue
+                    except Exception:
+                        log.exception("bundle.installation_unusable", bundle=name)  # its load will tell why
                     bundle.load_soon()
