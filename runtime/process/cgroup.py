@@ -91,9 +91,8 @@ class Cgroup:
 
     def holds_us(self) -> bool:
         """Whether this process, or one of those above it, lives in it or below."""
-        above = procfs.line(os.getpid()) or [(os.getpid(), 0)]
         # A process outside of our namespace is seen as 0: none that we have started.
-        return not {0, *(pid for pid, _ in above)}.isdisjoint(self._all_pids())
+        return not {0, *ours_and_above()}.isdisjoint(self._all_pids())
 
     def _all_pids(self) -> set[int]:
         return self.pids().union(*(each._all_pids() for each in self.below()))
@@ -127,3 +126,8 @@ class Cgroup:
         except OSError:
             return False
         return True
+
+
+def ours_and_above() -> set[int]:
+    """This process and those above it."""
+    return {pid for pid, _ in procfs.line(os.getpid()) or [(os.getpid(), 0)]}

@@ -25,7 +25,7 @@ from typing import Final
 
 from runtime.logs import get_logger
 from runtime.process import procfs
-from runtime.process.cgroup import Cgroup
+from runtime.process.cgroup import Cgroup, ours_and_above
 
 CONTROLLERS: Final[tuple[str, ...]] = ("memory", "pids", "cpu")
 _PREFIX: Final = "bulkhead."
@@ -90,7 +90,7 @@ class Ground:
         return bool(self._home.read("cgroup.type")) and os.getpid() in self._home.pids()
 
     def _move(self) -> None:
-        here, ours = self._home.pids(), _line_of_ancestors()
+        here, ours = self._home.pids(), ours_and_above()
         server = Cgroup(self.group.path / _SERVER)
         if here - ours or not server.make():
             return  # somebody else's: they stay, and so do we
@@ -192,13 +192,7 @@ def _clear(group: Cgroup) -> bool:
     """
     deadline = time.monotonic() + _CLEAR_S
     while not group.remove():
-        if not group.kill() and group.holds_us():
-            _log.warning(
-                "limits.group_left",
-                group=str(group.path),
-                detail="this process, or one above it, lives in it: it is not ended",
-                cure="Move what must live into another group (write its id to cgroup.procs there).",
-            )
+        if not group.kill() and must_stay(group):
             return False
         if time.monotonic() > deadline:
             return False
@@ -244,9 +238,17 @@ def _is_delegated(path: Path) -> bool:
     return False
 
 
-def _line_of_ancestors() -> set[int]:
-    """This process and those above it."""
-    return {pid for pid, _ in procfs.line(os.getpid()) or [(os.getpid(), 0)]}
+def must_stay(group: Cgroup) -> bool:
+    """Whether a group cannot be ended because we live in it, or somebody above us; then it is told."""
+    if not group.holds_us():
+        return False
+    _log.warning(
+        "limits.group_left",
+        group=str(group.path),
+        detail="this process, or one above it, lives in it: it is not ended",
+        cure="Move what must live into another group (write its id to cgroup.procs there).",
+    )
+    return True
 
 
 def _listed(names: list[str]) -> str:

@@ -17,7 +17,7 @@ import structlog
 
 from runtime.process import procfs
 from runtime.process.cgroup import Cgroup
-from runtime.process.cgroup_ground import Ground, Unusable, find
+from runtime.process.cgroup_ground import Ground, Unusable, find, must_stay
 from runtime.session.info import Enforcement
 from runtime.session.spec import Limits
 
@@ -233,10 +233,15 @@ class Cgroups:
 
     def _remove_left(self) -> None:
         """Runs in the thread."""
-        self._left[:] = [group for group in self._left if not (group.kill() and group.remove())]
+        self._left[:] = [group for group in self._left if not _is_done_with(group)]
         if self._left:
             self._try_again()
 
     def _later(self, work: Callable[[], object]) -> None:
         if self._thread is not None:
             self._thread.submit(work)
+
+
+def _is_done_with(group: Cgroup) -> bool:
+    """Whether a group is removed, or will never be.  Removed first: one that is gone cannot be killed."""
+    return group.remove() or (group.remove() if group.kill() else must_stay(group))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from runtime.process.cgroup import Cgroup
 from runtime.process.cgroup_ground import Ground, Unusable
@@ -154,6 +156,32 @@ async def test_a_group_that_could_not_go_goes_later(
     async with asyncio.timeout(20 * PATIENCE):
         while group.exists():
             await asyncio.sleep(0.005)
+    await cgroups.aclose()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["gone", "ours"])
+async def test_a_group_is_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: int, how: str
+) -> None:
+    folder = Folder(tmp_path, monkeypatch)
+    cgroups = Cgroups("auto", find=folder.ground)
+    await cgroups.open()
+    first = await enclosed(cgroups, child, Limits())
+    group = folder.group.path / "s_1.1"
+    with capture_logs() as logs:
+        first.leave()
+        await settled(cgroups)
+        assert len(cgroups._left) == 1
+        if how == "gone":
+            shutil.rmtree(group)
+        else:
+            (group / "cgroup.procs").write_text(str(os.getpid()))
+        async with asyncio.timeout(20 * PATIENCE):
+            while cgroups._left:
+                await asyncio.sleep(0.005)
+    told = [one["group"] for one in logs if one["event"] == "limits.group_left"]
+    assert told == ([] if how == "gone" else [str(group)])
     await cgroups.aclose()
 
 
