@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -46,10 +47,11 @@ def test_a_relative_name_in_a_folder_that_is_gone_is_left_out(
     later = Later()
     gone = tmp_path / "gone"
     gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
     imported(monkeypatch, "tools.py", "/srv/agents/tools.py")
-    assert later.files() == {"/srv/agents": ["tools.py"]}
+    with contextlib.chdir(gone):
+        gone.rmdir()
+        found = later.files()
+    assert found == {"/srv/agents": ["tools.py"]}
 
 
 @pytest.mark.asyncio
