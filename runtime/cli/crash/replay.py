@@ -114,25 +114,25 @@ def _is_same(report: Mapping[str, Any], bundle: Path) -> bool:
     """Whether the bundle's program is the one that the report tells of."""
     import hashlib
 
+    from runtime.supervisor.bundles.discovery import program_of
+
     try:
-        found = hashlib.sha256(_program_of(bundle).read_bytes()).hexdigest()
+        found = hashlib.sha256(program_of(bundle).read_bytes()).hexdigest()
     except OSError:
         return False
     return found == str(report["code"]["sha256"])
 
 
-def _program_of(bundle: Path) -> Path:
-    return bundle / "main.py" if bundle.is_dir() else bundle
-
-
 def _tell_what(report: Mapping[str, Any], bundle: Path) -> None:
+    from runtime.supervisor.bundles.discovery import program_of
+
     note(
         clean(f"{report['session']} · {report['identity']} in {report['room']} · {report['endpoint']}"),
         "bold",
     )
     note(f"  then: {clean(report['sentence'])}")
     edited = "edited since" if report["code"]["sha256"] else "as it is now"
-    note(f"  code: {_program_of(bundle)}, {'as it was' if _is_same(report, bundle) else edited}")
+    note(f"  code: {program_of(bundle)}, {'as it was' if _is_same(report, bundle) else edited}")
 
 
 # ---- the call
