@@ -24,7 +24,7 @@ from runtime.session.admission import Admission, Admitted, Duplicate, Refused
 from runtime.session.events import Exited
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import not_served
-from runtime.session.journal import Journal
+from runtime.session.journal.journal import Journal
 from runtime.session.record import SessionRecord
 from runtime.session.restart import RestartPolicy, wants
 from runtime.session.spec import SessionId, SessionSpec, new_session_id

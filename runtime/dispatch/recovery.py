@@ -14,7 +14,7 @@ from runtime.errors import NotFound
 from runtime.logs import get_logger
 from runtime.session.events import Exited
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.journal import Journal
+from runtime.session.journal.journal import Journal
 from runtime.session.quarantine import Parked, Quarantine, input_hash
 from runtime.session.record import SessionRecord
 from runtime.session.restart import Again, GivenUp, RestartPolicy, RestartRules, Restarts

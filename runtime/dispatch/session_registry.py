@@ -29,7 +29,7 @@ from runtime.session.events import (
 )
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.feed import Feed
-from runtime.session.journal import Journal
+from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger, usage_row
 from runtime.session.record import Exit, SessionRecord
 from runtime.session.restart import Again

@@ -16,7 +16,7 @@ from runtime.logs import get_logger
 from runtime.session.admission import Admission
 from runtime.session.events import Exited
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.journal import Journal
+from runtime.session.journal.journal import Journal
 from runtime.session.record import Exit, SessionRecord
 
 _log = get_logger("dispatch")

@@ -43,7 +43,7 @@ from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
-from runtime.session.journal import Journal
+from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.spec import Limits
 from runtime.settings import Settings

@@ -22,7 +22,7 @@ from runtime.rooms.connection import Connection
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
 from runtime.session.crash_store import CrashStore
-from runtime.session.journal import Journal
+from runtime.session.journal.journal import Journal
 from runtime.settings import ServerSettings, Settings
 
 

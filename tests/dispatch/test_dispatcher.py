@@ -19,7 +19,7 @@ from runtime.session.events import Status
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.feed import Feed
 from runtime.session.info import BundleInfo
-from runtime.session.journal import Journal
+from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger, usage_row
 from runtime.session.usage import total
 from runtime.settings import SupervisorSettings

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from runtime.errors import JournalUnusable
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.journal import _MIGRATIONS, Journal
+from runtime.session.journal.file import MIGRATIONS, WAL_BYTES
+from runtime.session.journal.journal import Journal
 from runtime.session.quarantine import MAX_INPUTS, Parked
 from runtime.session.record import Exit, Failure, SessionRecord
 from runtime.session.spec import Limits, SessionId, SessionSpec
@@ -172,7 +174,7 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 async def test_a_full_disk_refuses_calls_keeps_changes_and_recovers(
     tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.session.journal._RETRY_S", 0.01)
+    monkeypatch.setattr("runtime.session.journal.journal._RETRY_S", 0.01)
     journal = await Journal.open(tmp_path / "j", history_count=100)
     known = record(1)
     await journal.accept(known)
@@ -190,6 +192,38 @@ async def test_a_full_disk_refuses_calls_keeps_changes_and_recovers(
     found = {one.spec.session_id: one for one in await reopened(journal, tmp_path / "j")}
     assert sorted(found) == ["s_0001", "s_0003"]  # the refused call must not run after a restart
     assert found[SessionId("s_0001")].messages == 7
+
+
+@pytest.mark.asyncio
+async def test_after_a_failure_the_disk_is_waited_for_before_all_is_well(
+    tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.session.journal.journal._RETRY_S", 0.01)
+    journal = await Journal.open(tmp_path / "j", history_count=100)
+    commits: list[bool] = []
+    commit = Journal._commit
+
+    async def told(self: Journal, *what: list[Any], durable: bool) -> None:
+        commits.append(durable)
+        await commit(self, *what, durable=durable)
+
+    monkeypatch.setattr(Journal, "_commit", told)
+    await journal._db.execute("PRAGMA query_only = ON")
+    journal.note(record(1))
+    await within(5, journal.flush())
+    assert journal.failing
+    await journal._db.execute("PRAGMA query_only = OFF")
+
+    async def well() -> None:
+        while journal.failing:
+            await asyncio.sleep(0.005)
+
+    await within(5, well())
+    assert (commits[0], commits[-1]) == (False, True)
+    journal.note(record(1))
+    await within(5, journal.flush())
+    assert commits[-1] is False
+    await journal.aclose()
 
 
 @pytest.mark.asyncio
@@ -216,7 +250,7 @@ async def test_after_closing_nothing_is_accepted_and_late_changes_are_dropped(tm
 async def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "j"
     with closing(sqlite3.connect(path)) as old:
-        old.executescript(f"{_MIGRATIONS[0]} PRAGMA user_version = 1;")
+        old.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
     journal = await Journal.open(path, history_count=5)
     assert await journal.load_parked() == []
     assert await journal.load_usage() == []
@@ -249,3 +283,115 @@ def _parked(number: int) -> Parked:
     return Parked(
         hash=f"h{number}", endpoint="/a", room="r", deaths=3, session_id="s_1", message="m", at=float(number)
     )
+
+
+# ---- the file
+
+
+async def _of_the_second_schema(path: Path, tmp_path: Path, count: int) -> None:
+    """A journal as the release before wrote it: the same rows in the tables of its time."""
+    journal = await Journal.open(tmp_path / "made", history_count=count)
+    made = [record(number) for number in range(1, count + 1)]
+    await asyncio.gather(*(journal.accept(one) for one in made))
+    journal.note(end(made[0]))
+    await journal.flush()
+    found = await journal._fetch(
+        "SELECT session_id, state, accepted_at, ended_at, token, record FROM sessions"
+    )
+    await journal.aclose()
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(f"{MIGRATIONS[0]} {MIGRATIONS[1]} PRAGMA user_version = 2;")
+        old.executemany("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", found)
+        old.commit()
+
+
+@pytest.mark.asyncio
+async def test_a_file_of_the_second_schema_is_taken_over_whole(tmp_path: Path) -> None:
+    await _of_the_second_schema(tmp_path / "j", tmp_path, 40)
+    journal = await Journal.open(tmp_path / "j", history_count=40)
+    loaded = await journal.load()
+    assert [one.spec.session_id for one in loaded] == [f"s_{number:04}" for number in range(1, 41)]
+    assert [one.spec.token for one in loaded] == ["", *["very-secret-token"] * 39]
+    await journal.accept(record(41))
+    assert len(await reopened(journal, tmp_path / "j")) == 41
+
+
+@pytest.mark.asyncio
+async def test_a_migration_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _of_the_second_schema(tmp_path / "j", tmp_path, 3)
+    with monkeypatch.context() as broken:
+        broken.setattr("runtime.session.journal.file.MIGRATIONS", (*MIGRATIONS[:2], MIGRATIONS[2] + ";no"))
+        with pytest.raises(JournalUnusable):
+            await Journal.open(tmp_path / "j", history_count=3)
+    assert len(await reopened(await Journal.open(tmp_path / "j", history_count=3), tmp_path / "j")) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_row_costs_what_it_says_and_a_burst_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    journal = await Journal.open(path, history_count=2000)
+    for start in range(0, 1200, 300):
+        await asyncio.gather(*(journal.accept(record(start + number)) for number in range(300)))
+    (told,) = await journal._fetch("SELECT sum(length(record)) FROM sessions")
+    await journal.aclose()
+    assert path.stat().st_size < 1.5 * told[0] + 200_000
+    journal = await Journal.open(path, history_count=10)
+    (limit,) = await journal._fetch("PRAGMA journal_size_limit")
+    assert limit == (WAL_BYTES,)
+    await journal.aclose()
+
+
+DAMAGES = {
+    "sessions": [
+        "UPDATE sessions SET record = x'ff00' WHERE session_id = 's_0001'",
+        "UPDATE sessions SET record = CAST(x'ff' AS TEXT) WHERE session_id = 's_0001'",
+        "UPDATE sessions SET record = '{\"x\":' || replace(hex(zeroblob(9000)), '00', '[') "
+        "WHERE session_id = 's_0001'",
+        "UPDATE sessions SET token = 7.5 WHERE session_id = 's_0001'; UPDATE sessions SET token = x'ff' "
+        "WHERE session_id = 's_0001'",
+        "UPDATE sessions SET session_id = CAST(x'ff' AS TEXT) WHERE session_id = 's_0001'",
+        "UPDATE sessions SET record = (SELECT record FROM sessions WHERE session_id = 's_0002') "
+        "WHERE session_id = 's_0001'",
+        'UPDATE sessions SET record = replace(CAST(record AS TEXT), \'"restart":"never"\', '
+        "'\"restart\":\"sometimes\"') WHERE session_id = 's_0001'",
+    ],
+    "quarantine": ["UPDATE quarantine SET parked = '{' WHERE hash = 'h1'"],
+    "usage_days": [
+        "UPDATE usage_days SET usage = '[]' WHERE room = 'r1'",
+        "UPDATE usage_days SET room = CAST(x'fffe' AS TEXT), usage = 'x' WHERE room = 'r1'",
+    ],
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("table", "damage"), [(table, one) for table, damages in DAMAGES.items() for one in damages]
+)
+async def test_a_damaged_row_is_one_row_lost_and_named(tmp_path: Path, table: str, damage: str) -> None:
+    path = tmp_path / "j"
+    journal = await Journal.open(path, history_count=9)
+    for number in (1, 2):
+        await journal.accept(record(number))
+        journal.note_parked(_parked(number))
+        day = DayRow(
+            day="2026-01-01", endpoint="/a", identity="a", room=f"r{number}", usage=Usage(sessions=1)
+        )
+        journal.note_usage(day)
+    await journal.aclose()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(damage)
+    journal = await Journal.open(path, history_count=9)
+    with capture_logs() as told:
+        found = {
+            "sessions": len(await journal.load()),
+            "quarantine": len(await journal.load_parked()),
+            "usage_days": len(await journal.load_usage()),
+        }
+    assert found == {name: 1 if name == table else 2 for name in found}
+    (line,) = told
+    assert (line["event"], line["log_level"], line["table"]) == ("journal.row_skipped", "warning", table)
+    assert line["row"]
+    await journal.accept(record(3))
+    await journal.aclose()

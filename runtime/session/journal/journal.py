@@ -18,7 +18,6 @@ Secrets
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -29,31 +28,12 @@ import msgspec
 
 from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
+from runtime.session.journal import file, rows
 from runtime.session.quarantine import MAX_INPUTS, Parked
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId
-from runtime.session.usage import MAX_DAYS, DayRow, Usage
+from runtime.session.usage import MAX_DAYS, DayRow
 
-_MIGRATIONS: Final = (
-    """
-    CREATE TABLE sessions (
-        session_id TEXT PRIMARY KEY,
-        state TEXT NOT NULL,
-        accepted_at REAL NOT NULL,
-        ended_at REAL,
-        token TEXT NOT NULL,
-        record BLOB NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
-    """,
-    """
-    CREATE TABLE quarantine (hash TEXT PRIMARY KEY, at REAL NOT NULL, parked BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE usage_days (
-        day TEXT, endpoint TEXT, identity TEXT, room TEXT, usage BLOB NOT NULL,
-        PRIMARY KEY (day, endpoint, identity, room)
-    ) WITHOUT ROWID;
-    """,
-)
 _UPSERT: Final = """
     INSERT INTO sessions (session_id, state, accepted_at, ended_at, token, record) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (session_id) DO UPDATE SET
@@ -76,7 +56,6 @@ _BOUND_DAYS: Final = f"""
         SELECT DISTINCT day FROM usage_days ORDER BY day DESC LIMIT {MAX_DAYS})
 """
 _RETRY_S: Final = 1.0
-_BUSY_S: Final = 1.0
 
 _Row = tuple[str, str, float, float | None, str, bytes]
 _Statement = tuple[str, tuple[Any, ...]]
@@ -107,58 +86,25 @@ class Journal:
         Raises:
             JournalUnusable: Not readable, not a journal, from a newer version, or in use by another server.
         """
-        try:
-            _make_private(path)
-        except OSError as error:
-            raise JournalUnusable(
-                f"cannot write {path}: {error.strerror}",
-                cure="Point BULKHEAD_STATE_DIR at a folder this user can write.",
-            ) from error
-        db = await aiosqlite.connect(path, isolation_level=None, timeout=_BUSY_S)
-        try:
-            await _prepare(db, path)
-        except BaseException as error:
-            await db.close()
-            if isinstance(error, sqlite3.Error):
-                raise _unusable(path, error) from error
-            raise
+        db = await file.opened(path)
         return cls(db, path, history_count)
 
     async def load(self) -> list[SessionRecord]:
         """Every record in the file, in the order in which the calls were accepted.
 
-        A row that cannot be read (written by another version) is skipped and logged.
+        A row that cannot be read (damaged, or written by another version) is skipped, and named in the log.
         """
         query = "SELECT session_id, token, record FROM sessions ORDER BY accepted_at, session_id"
-        records = []
-        for session_id, token, blob in await self._fetch(query):
-            try:
-                record = msgspec.json.decode(blob, type=SessionRecord)
-            except (msgspec.MsgspecError, ValueError) as error:
-                _log.warning("journal.row_skipped", session_id=session_id, error=str(error))
-                continue
-            record.spec = replace(record.spec, token=token)
-            records.append(record)
-        return records
+        return rows.records(await self._fetch(query))
 
     async def load_parked(self) -> list[Parked]:
         """The inputs in quarantine, the oldest first."""
-        query = "SELECT parked FROM quarantine ORDER BY at, hash"
-        return [msgspec.json.decode(row[0], type=Parked) for row in await self._fetch(query)]
+        return rows.parked(await self._fetch("SELECT hash, parked FROM quarantine ORDER BY at, hash"))
 
     async def load_usage(self) -> list[DayRow]:
         """The sums of days."""
         query = "SELECT day, endpoint, identity, room, usage FROM usage_days ORDER BY day"
-        return [
-            DayRow(
-                day=day,
-                endpoint=endpoint,
-                identity=identity,
-                room=room,
-                usage=msgspec.json.decode(blob, type=Usage),
-            )
-            for day, endpoint, identity, room, blob in await self._fetch(query)
-        ]
+        return rows.days(await self._fetch(query))
 
     def note_parked(self, parked: Parked) -> None:
         """Write an input into the quarantine, soon."""
@@ -236,7 +182,7 @@ class Journal:
         try:
             return list(await self._db.execute_fetchall(query))
         except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
+            raise file.unusable(self._path, error) from error
 
     async def _write_forever(self) -> None:
         while not (self._closing and not self._has_work):
@@ -256,18 +202,22 @@ class Journal:
         return bool(self._dirty or self._statements)
 
     async def _write_batch(self) -> bool:
-        rows, self._dirty = self._dirty, {}
+        written, self._dirty = self._dirty, {}
         statements, self._statements = self._statements, {}
         waiting, self._waiting = self._waiting, {}
         try:
-            await self._commit(list(rows.values()), list(statements.values()), durable=bool(waiting))
+            await self._commit(
+                list(written.values()),
+                list(statements.values()),
+                durable=bool(waiting or self.failing),  # what failed is tried whole before all is well again
+            )
         except sqlite3.Error as error:
-            problem = _unusable(self._path, error)
+            problem = file.unusable(self._path, error)
             for session_id, done in waiting.items():
-                rows.pop(session_id, None)
+                written.pop(session_id, None)
                 if not done.done():
                     done.set_exception(problem)
-            self._dirty = rows | self._dirty
+            self._dirty = written | self._dirty
             self._statements = statements | self._statements
             if self.failing != problem.message:
                 _log.error("journal.write_failed", error=problem.message, cure=problem.cure)
@@ -281,22 +231,26 @@ class Journal:
                 done.set_result(None)
         return True
 
-    async def _commit(self, rows: list[_Row], statements: list[_Statement], *, durable: bool) -> None:
+    async def _commit(self, written: list[_Row], statements: list[_Statement], *, durable: bool) -> None:
         # All of it in one turn of the connection's thread: a turn for each statement made five of a batch,
         # and waking a thread and being woken by it costs the loop more than the statement.
         in_thread: Any = self._db._execute
-        await in_thread(_write, self._db._conn, rows, statements, self._history_count, durable)
+        await in_thread(_write, self._db._conn, written, statements, self._history_count, durable)
 
 
 def _write(
-    db: sqlite3.Connection, rows: list[_Row], statements: list[_Statement], history_count: int, durable: bool
+    db: sqlite3.Connection,
+    written: list[_Row],
+    statements: list[_Statement],
+    history_count: int,
+    durable: bool,
 ) -> None:
     """One transaction.  Runs in the connection's thread."""
     db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     db.execute("BEGIN IMMEDIATE")
     try:
-        db.executemany(_UPSERT, rows)
-        if any(row[3] is not None for row in rows):
+        db.executemany(_UPSERT, written)
+        if any(row[3] is not None for row in written):
             db.execute(_PRUNE, (history_count,))
         for sql, values in statements:
             db.execute(sql, values)
@@ -305,54 +259,3 @@ def _write(
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-
-
-def _make_private(path: Path) -> None:
-    # SQLite gives its -wal file the rights of the file itself, so these are set before it sees it.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)
-
-
-async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
-    await db.execute("PRAGMA locking_mode = EXCLUSIVE")
-    await db.execute("PRAGMA journal_mode = WAL")
-    await db.execute("PRAGMA secure_delete = ON")
-    version = await _one(db, "PRAGMA user_version")
-    if version > len(_MIGRATIONS):
-        raise JournalUnusable(
-            f"{path} was written by a newer version (schema {version}, this one knows {len(_MIGRATIONS)})",
-            cure="Start the newer version, or choose another BULKHEAD_STATE_DIR.",
-        )
-    if (verdict := await _one(db, "PRAGMA quick_check(1)")) != "ok":
-        raise _unusable(path, sqlite3.DatabaseError(str(verdict)))
-    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-        await db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
-    # Takes the lock now even when nothing had to be migrated.
-    await db.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {len(_MIGRATIONS)}; COMMIT;")
-
-
-async def _one(db: aiosqlite.Connection, query: str) -> Any:
-    for row in await db.execute_fetchall(query):
-        return row[0]
-    return None
-
-
-def _unusable(path: Path, error: sqlite3.Error) -> JournalUnusable:
-    text = str(error)
-    if "locked" in text:
-        return JournalUnusable(
-            f"{path} is in use by another server",
-            cure="Stop that one, or give this one its own BULKHEAD_STATE_DIR.",
-        )
-    if "full" in text:
-        return JournalUnusable(
-            f"no space left to write {path}",
-            cure="Free some space on its disk; calls are refused until then.",
-        )
-    if "readonly" in text or "unable to open" in text or "I/O" in text:
-        return JournalUnusable(f"cannot write {path}: {text}", cure="Check the disk and the folder's owner.")
-    return JournalUnusable(
-        f"{path} is damaged: {text}",
-        cure=f"Move it away (mv {path} {path}.damaged) to start with an empty one.",
-    )

@@ -1,0 +1,151 @@
+"""The journal's file: its tables, how an older one becomes a newer one, and what may be wrong with it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+import aiosqlite
+
+from runtime.errors import JournalUnusable
+from runtime.logs import get_logger
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE sessions (
+        session_id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        accepted_at REAL NOT NULL,
+        ended_at REAL,
+        token TEXT NOT NULL,
+        record BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+    """,
+    """
+    CREATE TABLE quarantine (hash TEXT PRIMARY KEY, at REAL NOT NULL, parked BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE usage_days (
+        day TEXT, endpoint TEXT, identity TEXT, room TEXT, usage BLOB NOT NULL,
+        PRIMARY KEY (day, endpoint, identity, room)
+    ) WITHOUT ROWID;
+    """,
+    # With a rowid: in a table without, a row of a kilobyte takes a page of its own beside its place.
+    """
+    ALTER TABLE sessions RENAME TO sessions_before;
+    DROP INDEX sessions_ended;
+    CREATE TABLE sessions (
+        number INTEGER PRIMARY KEY,
+        session_id TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        accepted_at REAL NOT NULL,
+        ended_at REAL,
+        token TEXT NOT NULL,
+        record BLOB NOT NULL
+    );
+    INSERT INTO sessions (session_id, state, accepted_at, ended_at, token, record)
+        SELECT session_id, state, accepted_at, ended_at, token, record FROM sessions_before
+        ORDER BY accepted_at, session_id;
+    DROP TABLE sessions_before;
+    CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+    """,
+)
+_WITH_ROWIDS: Final = 3
+WAL_BYTES: Final = 4 << 20
+"""What a burst made of the file beside the journal is given back, down to this."""
+_BUSY_S: Final = 1.0
+_log = get_logger("journal")
+
+
+async def opened(path: Path) -> aiosqlite.Connection:
+    """The file, made or brought up to date, locked for as long as it is open.
+
+    Raises:
+        JournalUnusable: Not readable, not a journal, from a newer version, or in use by another server.
+    """
+    try:
+        _make_private(path)
+    except OSError as error:
+        raise JournalUnusable(
+            f"cannot write {path}: {error.strerror}",
+            cure="Point BULKHEAD_STATE_DIR at a folder this user can write.",
+        ) from error
+    db = await aiosqlite.connect(path, isolation_level=None, timeout=_BUSY_S)
+    # Text that is none makes one row unreadable, where it is read; not the query.
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    try:
+        in_thread: Any = db._execute
+        await in_thread(_prepare, db._conn, path)
+    except BaseException as error:
+        await db.close()
+        if isinstance(error, sqlite3.Error):
+            raise unusable(path, error) from error
+        raise
+    return db
+
+
+def unusable(path: Path, error: sqlite3.Error) -> JournalUnusable:
+    """What SQLite says, with its cure."""
+    text = str(error)
+    if "locked" in text:
+        return JournalUnusable(
+            f"{path} is in use by another server",
+            cure="Stop that one, or give this one its own BULKHEAD_STATE_DIR.",
+        )
+    if "full" in text:
+        return JournalUnusable(
+            f"no space left to write {path}",
+            cure="Free some space on its disk; calls are refused until then.",
+        )
+    if "readonly" in text or "unable to open" in text or "I/O" in text:
+        return JournalUnusable(f"cannot write {path}: {text}", cure="Check the disk and the folder's owner.")
+    return JournalUnusable(
+        f"{path} is damaged: {text}",
+        cure=f"Move it away (mv {path} {path}.damaged) to start with an empty one.",
+    )
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives its -wal file the rights of the file itself, so these are set before it sees it.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    db.execute("PRAGMA secure_delete = ON")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise JournalUnusable(
+            f"{path} was written by a newer version (schema {version}, this one knows {len(MIGRATIONS)})",
+            cure="Start the newer version, or choose another BULKHEAD_STATE_DIR.",
+        )
+    if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise unusable(path, sqlite3.DatabaseError(str(verdict)))
+    for number in range(version + 1, len(MIGRATIONS) + 1):
+        _migrate(db, number)
+    # Takes the lock now even when nothing had to be migrated.
+    db.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;")
+    if 0 < version < _WITH_ROWIDS:
+        try:
+            db.execute("VACUUM")  # the pages of the table before
+        except sqlite3.Error as error:
+            _log.warning("journal.not_compacted", error=str(error))
+
+
+def _migrate(db: sqlite3.Connection, number: int) -> None:
+    """All of one step, or nothing of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in MIGRATIONS[number - 1].split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
