@@ -21,6 +21,7 @@ from runtime.errors import BundleImportFailed
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
 from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.calls.call_ids import REMEMBER_S, CallId
 from runtime.session.events import Exited
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import not_served
@@ -111,6 +112,7 @@ class Dispatcher:
         """
         await self.recovery.start()
         self._registry.book.restore(await self._journal.load_usage())
+        self._admission.ids.restore(await self._journal.load_ids(since=self._clock.wall() - REMEMBER_S))
         records = await self._journal.load()
         self._spawn(self._follow(), "placement events")
         taken = TakeoverRun(
@@ -185,27 +187,8 @@ class Dispatcher:
             JournalUnusable: The call could not be written down; nothing was started.
         """
         endpoint = self._endpoint(path)
-        session_id = new_session_id()
-        while session_id in self._registry:
-            session_id = new_session_id()
-        decision = self._admission.admit(
-            session_id,
-            self.capacity(),
-            endpoint=path,
-            webhook_id=webhook_id,
-            concurrency=endpoint.limits.concurrency,
-        )
-        match decision:
-            case Refused():
-                _log.warning("admission.refused", code=decision.code, endpoint=path)
-                return decision
-            case Duplicate():
-                first = self._pending.get(decision.session_id)
-                if first is not None:  # the first one's fate is this one's: neither is answered too early
-                    await asyncio.shield(first)
-                return self._repeated(decision, call, webhook_id)
-            case Admitted():
-                pass
+        while (session_id := new_session_id()) in self._registry:
+            pass
         spec = SessionSpec(
             session_id=session_id,
             bundle=endpoint.bundle,
@@ -224,6 +207,24 @@ class Dispatcher:
             limit_sources=endpoint.limit_sources,
             restart=endpoint.restart,
         )
+        decision = self._admission.admit(
+            session_id,
+            self.capacity(),
+            endpoint=path,
+            called=CallId.of(spec),
+            concurrency=endpoint.limits.concurrency,
+        )
+        match decision:
+            case Refused():
+                _log.warning("admission.refused", code=decision.code, endpoint=path)
+                return decision
+            case Duplicate():
+                first = self._pending.get(decision.session_id)
+                if first is not None:  # the first one's fate is this one's: neither is answered too early
+                    await asyncio.shield(first)
+                return self._repeated(decision, path, webhook_id)
+            case Admitted():
+                pass
         parked = self.recovery.parked(spec)
         if parked is not None:
             self._admission.settle(session_id, accepted=False)
@@ -235,20 +236,15 @@ class Dispatcher:
         task.add_done_callback(self._accepted)
         return await asyncio.shield(task)
 
-    def _repeated(self, decision: Duplicate, call: RoomCall, webhook_id: str) -> Duplicate | Refused:
+    def _repeated(self, decision: Duplicate, endpoint: str, webhook_id: str) -> Duplicate | Refused:
         """An id came a second time: with the same call, or with another one, which would be lost silently."""
-        if decision.session_id not in self._registry:
-            return decision  # forgotten: nobody can tell any more
-        first = self._registry.record(decision.session_id).spec
-        # Not the token: a caller may mint a new one each time it tries.
-        said = (call.room_name, call.room_url, call.arguments)
-        if said == (first.room, first.room_url, first.arguments):
+        if decision.is_same:
             return decision
-        _log.warning("admission.refused", code="id_reused", endpoint=first.endpoint)
+        _log.warning("admission.refused", code="id_reused", endpoint=endpoint)
         return Refused(
             "id_reused",
             None,
-            f"the id {webhook_id[:100]!r} is that of session {first.session_id}, which was called otherwise",
+            f"the id {webhook_id[:100]!r} is that of {decision.session_id}, which was called otherwise",
             "Send a new id with a new call; the same id is for sending the same call again.",
         )
 
@@ -257,7 +253,11 @@ class Dispatcher:
         try:
             await self._journal.accept(record)
             self._registry.open(record)
-            await self.launcher.submit(record, relay)
+            try:
+                await self.launcher.submit(record, relay)
+            except Exception:  # not a cancellation: that leaves the row to the next run, and so the id
+                self._journal.free_id(spec)
+                raise
         except BaseException:
             self._admission.settle(spec.session_id, accepted=False)
             raise

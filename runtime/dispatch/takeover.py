@@ -81,9 +81,8 @@ class TakeoverRun:
         if fate is Fate.RESUMED and record.exit is not None:
             record.last_exit, record.exit = record.exit, None
         self._registry.restore(record)
-        self._admission.restore(
-            spec.session_id, endpoint=spec.endpoint, webhook_id=spec.webhook_id, waiting=runs
-        )
+        if runs:
+            self._admission.restore(spec.session_id, endpoint=spec.endpoint)
 
     def _owe(self, record: SessionRecord) -> None:
         ran = record.started_at is not None

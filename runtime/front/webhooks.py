@@ -162,7 +162,7 @@ async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_
 async def _after_waiting(front: Front, answer: Response, who: Caller) -> Response:
     session_id = g.get("session_id")
     wait_s = _wait_s(who.headers.get("prefer", ""))
-    if session_id is None or wait_s is None:
+    if session_id is None or wait_s is None or session_id not in front.registry:  # an id outlives its record
         return answer
     g.answered = front.clock.now()
     record = await front.registry.wait(session_id, until="settled", timeout_s=wait_s)

@@ -10,15 +10,15 @@ was refused is not remembered, so trying again with the same id is right.
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from runtime.errors import LocalProtocolError
+from runtime.session.calls.call_ids import CallId, CallIds
 from runtime.session.calls.start_rate import MOST_RETRY_S, Pace, StartRate
 from runtime.session.spec import SessionId
 
-REMEMBER_COUNT: Final = 10_000
 IN_TIME: Final = 0.75
 """Of the time that a call may wait for its turn, what the measured pace may take up: it is an estimate."""
 
@@ -56,9 +56,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The same call was admitted before, as this session."""
+    """The id was admitted before, as this session; `is_same`: with the same call."""
 
     session_id: SessionId
+    is_same: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +84,11 @@ class Admission:
     Args:
         max_queued: Calls that may wait beyond those that are starting.
         queue_s: How long one may wait; what cannot start within it is refused.
-        remember_count: How many call ids are remembered; the oldest goes first.
     """
 
-    def __init__(
-        self, *, max_queued: int = 0, queue_s: float = math.inf, remember_count: int = REMEMBER_COUNT
-    ) -> None:
-        self._max_queued, self._queue_s, self._remember_count = max_queued, queue_s, remember_count
-        self._ids: OrderedDict[tuple[str, str], SessionId] = OrderedDict()
+    def __init__(self, *, max_queued: int = 0, queue_s: float = math.inf, ids: CallIds | None = None) -> None:
+        self._max_queued, self._queue_s = max_queued, queue_s
+        self.ids = ids or CallIds()
         self._reserved: set[SessionId] = set()
         self._held: set[SessionId] = set()
         self._endpoints: dict[SessionId, str] = {}
@@ -113,19 +111,18 @@ class Admission:
         load: Load,
         *,
         endpoint: str,
-        webhook_id: str = "",
+        called: CallId | None = None,
         concurrency: int | None = None,
     ) -> Admitted | Refused | Duplicate:
         """Decide about one call; an admitted one must be settled, and said to have ended.
 
         Args:
             session_id: The id the session will have if it is admitted.
-            webhook_id: The caller's id of this call, unique per endpoint; empty when it gave none.
+            called: The caller's id of this call, unique per endpoint; None when it gave none.
             concurrency: Sessions of this endpoint at once; None for no bound of its own.
         """
-        key = (endpoint, webhook_id) if webhook_id else None
-        if key is not None and key in self._ids:
-            return Duplicate(self._ids[key])
+        if called is not None and (first := self.ids.find(endpoint, called.webhook_id, called.at)):
+            return Duplicate(first.session_id, is_same=first.call == called.call)
         refused = self._bound(load, endpoint, concurrency)
         if refused is not None:
             return refused
@@ -133,8 +130,8 @@ class Admission:
             raise LocalProtocolError(f"session {session_id} was admitted already")
         self._reserved.add(session_id)
         self._count(session_id, endpoint)
-        if key is not None:
-            self._remember(key, session_id)
+        if called is not None:
+            self.ids.remember(called)
         return Admitted(session_id)
 
     def settle(self, session_id: SessionId, *, accepted: bool) -> None:
@@ -147,10 +144,7 @@ class Admission:
         self._reserved.discard(session_id)
         if not accepted:
             self.ended(session_id)
-            # From the latest on: it is the one that was just admitted, or nearly.
-            key = next((key for key in reversed(self._ids) if self._ids[key] == session_id), None)
-            if key is not None:
-                del self._ids[key]
+            self.ids.forget(session_id)
 
     def hold(self, session_id: SessionId) -> None:
         """Keep a slot for a session that waits for its restart, until it is settled or has ended."""
@@ -174,19 +168,10 @@ class Admission:
         if not waiting:
             del self._paces[endpoint]
 
-    def restore(
-        self, session_id: SessionId, *, endpoint: str, webhook_id: str, waiting: bool = False
-    ) -> None:
-        """Remember a call of an earlier run of the server; oldest first.
-
-        Args:
-            waiting: It will run again, and has a slot until it is settled.
-        """
-        if webhook_id:
-            self._remember((endpoint, webhook_id), session_id)
-        if waiting:
-            self._held.add(session_id)
-            self._count(session_id, endpoint)
+    def restore(self, session_id: SessionId, *, endpoint: str) -> None:
+        """A session of an earlier run of the server will run again: it has a slot until it is settled."""
+        self._held.add(session_id)
+        self._count(session_id, endpoint)
 
     def _bound(self, load: Load, endpoint: str, concurrency: int | None) -> Refused | None:
         ahead = load.starting + len(self._reserved)
@@ -247,8 +232,3 @@ class Admission:
         if session_id not in self._endpoints:
             self._endpoints[session_id] = endpoint
             self._counts[endpoint] += 1
-
-    def _remember(self, key: tuple[str, str], session_id: SessionId) -> None:
-        self._ids[key] = session_id
-        while len(self._ids) > self._remember_count:
-            self._ids.popitem(last=False)

@@ -21,6 +21,7 @@ from runtime.session.feed import Feed
 from runtime.session.info import BundleInfo
 from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger, usage_row
+from runtime.session.spec import SessionId
 from runtime.session.usage import total
 from runtime.settings import SupervisorSettings
 from runtime.wire.webhook import RoomCall
@@ -746,3 +747,34 @@ async def test_sums_of_use_outlive_the_records(tmp_path: Path, within: Within) -
             everything = total([*kept, *parts.registry.book.rows(0)])
             assert (everything.sessions, everything.tokens_in) == (60 * (run + 1), 600 * (run + 1))
             assert len(kept) == 50
+
+
+@pytest.mark.asyncio
+async def test_an_id_is_remembered_across_restarts_though_its_session_is_forgotten(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path) as parts:
+        first = await parts.call(webhook_id="w")
+        await parts.dispatcher.stop(first)
+        for _ in range(60):  # more than are kept
+            await parts.dispatcher.stop(await parts.call())
+        assert first not in parts.registry
+        assert await parts.dispatcher.call("/chat", CALL, webhook_id="w") == Duplicate(SessionId(first))
+    for _ in range(2):
+        async with dispatching(tmp_path) as parts:
+            assert first not in parts.registry
+            assert await parts.dispatcher.call("/chat", CALL, webhook_id="w") == Duplicate(SessionId(first))
+            other = await parts.dispatcher.call("/chat", RoomCall(room_name="s"), webhook_id="w")
+            assert isinstance(other, Refused)
+            assert other.code == "id_reused"
+            assert parts.placement.placed == []
+
+
+@pytest.mark.asyncio
+async def test_the_id_of_a_call_that_could_not_be_placed_is_free_in_the_next_run_too(tmp_path: Path) -> None:
+    placement = FakePlacement(refuse=BundleImportFailed("its file is gone"))
+    async with dispatching(tmp_path, placement) as parts:
+        with pytest.raises(BundleImportFailed):
+            await parts.call(webhook_id="w")
+    async with dispatching(tmp_path) as parts:
+        assert await parts.call(webhook_id="w")

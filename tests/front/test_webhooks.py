@@ -280,3 +280,14 @@ async def test_waiting_ends_when_it_was_asked_to(serving: Any) -> None:
     async with serving(FakePlacement(on_place="nothing")) as site:
         answer = await site.post("/chat", CALL, {"Prefer": "wait=0"})
         assert (answer.status, answer.json["state"]) == (202, "starting")
+
+
+async def test_an_id_whose_session_is_forgotten_is_answered_as_the_first_time(serving: Any) -> None:
+    headers = {"Prefer": "wait=5", "Idempotency-Key": "once"}
+    async with serving(history_count=1) as site:
+        first = (await site.post("/chat", CALL, headers)).json["session"]
+        for session in (first, *[(await site.post("/chat")).json["session"] for _ in range(3)]):
+            await site.ask("DELETE", f"/workers/{session}")
+        assert (await site.get(f"/workers/{first}")).status == 404
+        again = await site.post("/chat", CALL, headers)
+        assert (again.status, again.json["session"]) == (200, first)

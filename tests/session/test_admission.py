@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from runtime.errors import LocalProtocolError
 from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.calls.call_ids import CallId, digest
 from runtime.session.calls.start_rate import Pace, StartRate
 from runtime.session.info import Capacity
 from runtime.session.spec import SessionId
@@ -21,6 +22,10 @@ def load(sessions: int = 0, starting: int = 0, most: int = 2, draining: bool = F
 
 def sid(number: int) -> SessionId:
     return SessionId(f"s_{number}")
+
+
+def called(endpoint: str, webhook_id: str, number: int = 1, *, room: str = "r") -> CallId:
+    return CallId(endpoint, webhook_id, sid(number), digest(room, "", {}), at=0.0)
 
 
 def test_a_slot_is_taken_before_the_placement_counts_it() -> None:
@@ -44,9 +49,9 @@ def test_a_full_server_says_so() -> None:
 
 def test_the_same_id_at_the_same_endpoint_is_the_same_session() -> None:
     admission = Admission()
-    admission.admit(sid(1), load(), endpoint="/a", webhook_id="x")
-    assert admission.admit(sid(2), load(), endpoint="/a", webhook_id="x") == Duplicate(sid(1))
-    assert admission.admit(sid(2), load(), endpoint="/b", webhook_id="x") == Admitted(sid(2))
+    admission.admit(sid(1), load(), endpoint="/a", called=called("/a", "x", 1))
+    assert admission.admit(sid(2), load(), endpoint="/a", called=called("/a", "x", 2)) == Duplicate(sid(1))
+    assert admission.admit(sid(2), load(), endpoint="/b", called=called("/b", "x", 2)) == Admitted(sid(2))
 
 
 def test_calls_without_an_id_are_never_the_same() -> None:
@@ -57,28 +62,31 @@ def test_calls_without_an_id_are_never_the_same() -> None:
 
 def test_a_duplicate_is_answered_while_draining_and_a_new_call_is_not() -> None:
     admission = Admission()
-    admission.admit(sid(1), load(), endpoint="/a", webhook_id="x")
+    admission.admit(sid(1), load(), endpoint="/a", called=called("/a", "x", 1))
     draining = load(draining=True)
-    assert admission.admit(sid(2), draining, endpoint="/a", webhook_id="x") == Duplicate(sid(1))
-    refused = admission.admit(sid(2), draining, endpoint="/a", webhook_id="y")
+    assert admission.admit(sid(2), draining, endpoint="/a", called=called("/a", "x", 2)) == Duplicate(sid(1))
+    refused = admission.admit(sid(2), draining, endpoint="/a", called=called("/a", "y", 2))
     assert isinstance(refused, Refused)
     assert refused.code == "draining"
 
 
 def test_a_refused_or_failed_call_may_come_again_with_its_id() -> None:
     admission = Admission()
-    assert isinstance(admission.admit(sid(1), load(sessions=2), endpoint="/a", webhook_id="x"), Refused)
-    assert admission.admit(sid(2), load(), endpoint="/a", webhook_id="x") == Admitted(sid(2))
+    assert isinstance(
+        admission.admit(sid(1), load(sessions=2), endpoint="/a", called=called("/a", "x", 1)), Refused
+    )
+    assert admission.admit(sid(2), load(), endpoint="/a", called=called("/a", "x", 2)) == Admitted(sid(2))
     admission.settle(sid(2), accepted=False)
-    assert admission.admit(sid(3), load(), endpoint="/a", webhook_id="x") == Admitted(sid(3))
+    assert admission.admit(sid(3), load(), endpoint="/a", called=called("/a", "x", 3)) == Admitted(sid(3))
 
 
-def test_ids_of_an_earlier_run_are_remembered_and_all_are_bounded() -> None:
-    admission = Admission(remember_count=2)
-    for number in (1, 2, 3):
-        admission.restore(sid(number), endpoint="/a", webhook_id=f"x{number}")
-    assert admission.admit(sid(9), load(), endpoint="/a", webhook_id="x3") == Duplicate(sid(3))
-    assert admission.admit(sid(9), load(), endpoint="/a", webhook_id="x1") == Admitted(sid(9))
+def test_ids_of_an_earlier_run_are_remembered_and_tell_another_call() -> None:
+    admission = Admission()
+    admission.ids.restore([called("/a", "x", 3)])
+    assert admission.admit(sid(9), load(), endpoint="/a", called=called("/a", "x", 9)) == Duplicate(sid(3))
+    other = called("/a", "x", 9, room="elsewhere")
+    outcome = admission.admit(sid(9), load(), endpoint="/a", called=other)
+    assert outcome == Duplicate(sid(3), is_same=False)
 
 
 def test_admitting_one_session_twice_is_our_mistake() -> None:
@@ -94,7 +102,7 @@ class Admissions(RuleBasedStateMachine):
     @initialize(most=st.integers(1, 4), starting=st.integers(1, 4))
     def begin(self, most: int, starting: int) -> None:
         self.calls = 0
-        self.admission = Admission(remember_count=1000)
+        self.admission = Admission()
         self.most, self.most_starting = most, starting
         self.reserved: dict[SessionId, str] = {}
         self.starting: set[SessionId] = set()
@@ -114,7 +122,8 @@ class Admissions(RuleBasedStateMachine):
         # Counted, not random: what is drawn below depends on the order of the ids.
         self.calls += 1
         session_id = SessionId(f"s_{self.calls:08}")
-        outcome = self.admission.admit(session_id, self.load(), endpoint="/x", webhook_id=webhook_id)
+        one = CallId("/x", webhook_id, session_id, b"", at=0.0) if webhook_id else None
+        outcome = self.admission.admit(session_id, self.load(), endpoint="/x", called=one)
         known = self.by_id.get(webhook_id)
         if known is not None:
             assert outcome == Duplicate(known)

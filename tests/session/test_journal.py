@@ -13,7 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from runtime.errors import JournalUnusable
+from runtime.session.calls.call_ids import CallId
 from runtime.session.exit_reasons import ExitReason
+from runtime.session.journal import journal as module
 from runtime.session.journal.file import MIGRATIONS, WAL_BYTES
 from runtime.session.journal.journal import Journal
 from runtime.session.quarantine import MAX_INPUTS, Parked
@@ -109,9 +111,11 @@ async def test_a_burst_shares_its_flushes(tmp_path: Path, monkeypatch: pytest.Mo
     batches: list[tuple[int, bool]] = []
     commit = Journal._commit
 
-    async def counted(self: Journal, rows: list[Any], more: list[Any], *, durable: bool) -> None:
+    async def counted(
+        self: Journal, rows: list[Any], ids: list[Any], more: list[Any], *, durable: bool
+    ) -> None:
         batches.append((len(rows), durable))
-        await commit(self, rows, more, durable=durable)
+        await commit(self, rows, ids, more, durable=durable)
 
     monkeypatch.setattr(Journal, "_commit", counted)
     await asyncio.gather(*(journal.accept(record(number)) for number in range(200)))
@@ -285,6 +289,48 @@ def _parked(number: int) -> Parked:
     )
 
 
+# ---- ids of calls
+
+
+@pytest.mark.asyncio
+async def test_an_id_outlives_the_record_of_its_session(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=1)
+    for number in (1, 2, 3):
+        await journal.accept(one := record(number))
+        journal.note(end(one, at=float(number)))
+    await journal.accept(nameless := record(4))
+    journal.free_id(nameless.spec)
+    await journal.aclose()
+    journal = await Journal.open(tmp_path / "j", history_count=1)
+    assert [one.spec.session_id for one in await journal.load()] == ["s_0003", "s_0004"]
+    assert await journal.load_ids(since=2.0) == [CallId.of(record(number).spec) for number in (2, 3)]
+    await journal.aclose()
+
+
+@pytest.mark.asyncio
+async def test_ids_are_bounded_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BOUND_IDS", module._BOUND_IDS.replace("10000", "2"))
+    journal = await Journal.open(tmp_path / "j", history_count=9)
+    for number in (1, 2, 3, 4):
+        await journal.accept(record(number))
+    assert [one.webhook_id for one in await journal.load_ids(since=0.0)] == ["w3", "w4"]
+    await journal.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_was_not_written_down_leaves_no_id(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j", history_count=9)
+    await journal._db.execute("PRAGMA max_page_count = 1")
+    huge = record(1)
+    huge.spec.arguments["text"] = "x" * 200_000
+    with pytest.raises(JournalUnusable):
+        await journal.accept(huge)
+    await journal._db.execute("PRAGMA max_page_count = 1000000")
+    await journal.accept(record(2))
+    assert [one.webhook_id for one in await journal.load_ids(since=0.0)] == ["w2"]
+    await journal.aclose()
+
+
 # ---- the file
 
 
@@ -306,12 +352,13 @@ async def _of_the_second_schema(path: Path, tmp_path: Path, count: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_file_of_the_second_schema_is_taken_over_whole(tmp_path: Path) -> None:
+async def test_a_file_of_the_second_schema_is_taken_over_whole_with_its_ids(tmp_path: Path) -> None:
     await _of_the_second_schema(tmp_path / "j", tmp_path, 40)
     journal = await Journal.open(tmp_path / "j", history_count=40)
     loaded = await journal.load()
     assert [one.spec.session_id for one in loaded] == [f"s_{number:04}" for number in range(1, 41)]
     assert [one.spec.token for one in loaded] == ["", *["very-secret-token"] * 39]
+    assert await journal.load_ids(since=0.0) == [CallId.of(one.spec) for one in loaded]
     await journal.accept(record(41))
     assert len(await reopened(journal, tmp_path / "j")) == 41
 
@@ -322,7 +369,7 @@ async def test_a_migration_that_fails_changes_nothing(
 ) -> None:
     await _of_the_second_schema(tmp_path / "j", tmp_path, 3)
     with monkeypatch.context() as broken:
-        broken.setattr("runtime.session.journal.file.MIGRATIONS", (*MIGRATIONS[:2], MIGRATIONS[2] + ";no"))
+        broken.setattr("runtime.session.journal.file.REMEMBER", "INSERT INTO nowhere VALUES (?, ?, ?, ?, ?)")
         with pytest.raises(JournalUnusable):
             await Journal.open(tmp_path / "j", history_count=3)
     assert len(await reopened(await Journal.open(tmp_path / "j", history_count=3), tmp_path / "j")) == 3
@@ -362,6 +409,10 @@ DAMAGES = {
         "UPDATE usage_days SET usage = '[]' WHERE room = 'r1'",
         "UPDATE usage_days SET room = CAST(x'fffe' AS TEXT), usage = 'x' WHERE room = 'r1'",
     ],
+    "ids": [
+        "UPDATE ids SET call = 'text' WHERE id = 'w1'",
+        "UPDATE ids SET at = 'yesterday' WHERE id = 'w1'",
+    ],
 }
 
 
@@ -388,6 +439,7 @@ async def test_a_damaged_row_is_one_row_lost_and_named(tmp_path: Path, table: st
             "sessions": len(await journal.load()),
             "quarantine": len(await journal.load_parked()),
             "usage_days": len(await journal.load_usage()),
+            "ids": len(await journal.load_ids(since=0.0)),
         }
     assert found == {name: 1 if name == table else 2 for name in found}
     (line,) = told

@@ -11,6 +11,7 @@ import aiosqlite
 
 from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
+from runtime.session.journal import rows
 
 MIGRATIONS: Final = (
     """
@@ -50,8 +51,21 @@ MIGRATIONS: Final = (
     DROP TABLE sessions_before;
     CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
     """,
+    """
+    CREATE TABLE ids (
+        number INTEGER PRIMARY KEY,
+        endpoint TEXT NOT NULL,
+        id TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        call BLOB NOT NULL,
+        at REAL NOT NULL,
+        UNIQUE (endpoint, id)
+    );
+    """,
 )
 _WITH_ROWIDS: Final = 3
+_WITH_IDS: Final = 4
+REMEMBER: Final = "INSERT OR REPLACE INTO ids (endpoint, id, session_id, call, at) VALUES (?, ?, ?, ?, ?)"
 WAL_BYTES: Final = 4 << 20
 """What a burst made of the file beside the journal is given back, down to this."""
 _BUSY_S: Final = 1.0
@@ -143,6 +157,9 @@ def _migrate(db: sqlite3.Connection, number: int) -> None:
     try:
         for statement in MIGRATIONS[number - 1].split(";"):
             db.execute(statement)
+        if number == _WITH_IDS:
+            found = db.execute("SELECT session_id, token, record FROM sessions ORDER BY number").fetchall()
+            db.executemany(REMEMBER, rows.ids_in(found))
         db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
     except BaseException:

@@ -10,6 +10,9 @@ Group commit
     a burst of calls pays one flush together, and ten changes of one session are one row.
 One server per file
     The file is locked for as long as it is open; a second server on it is told so.
+Ids
+    The callers' ids of calls are a table of their own, written with the call: what becomes of the session,
+    and when it is forgotten, changes nothing about them.
 Secrets
     The file is readable for its owner alone.  A token is in it only while its session may still have to be
     started again; the page it stood on is overwritten when the session ends.
@@ -28,10 +31,11 @@ import msgspec
 
 from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
+from runtime.session.calls.call_ids import REMEMBER_COUNT, CallId
 from runtime.session.journal import file, rows
 from runtime.session.quarantine import MAX_INPUTS, Parked
 from runtime.session.record import SessionRecord
-from runtime.session.spec import SessionId
+from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.usage import MAX_DAYS, DayRow
 
 _UPSERT: Final = """
@@ -55,6 +59,8 @@ _BOUND_DAYS: Final = f"""
     DELETE FROM usage_days WHERE day NOT IN (
         SELECT DISTINCT day FROM usage_days ORDER BY day DESC LIMIT {MAX_DAYS})
 """
+_BOUND_IDS: Final = f"DELETE FROM ids WHERE number <= (SELECT max(number) FROM ids) - {REMEMBER_COUNT}"
+_FREE: Final = "DELETE FROM ids WHERE endpoint = ? AND id = ? AND session_id = ?"
 _RETRY_S: Final = 1.0
 
 _Row = tuple[str, str, float, float | None, str, bytes]
@@ -69,6 +75,7 @@ class Journal:
         self._db, self._path, self._history_count = db, path, history_count
         self._dirty: dict[SessionId, _Row] = {}
         self._statements: dict[tuple[str, ...], _Statement] = {}  # by their subject: the last one counts
+        self._ids: dict[SessionId, rows.Row] = {}  # of those that are being accepted
         self._waiting: dict[SessionId, asyncio.Future[None]] = {}
         self._wake, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
@@ -106,6 +113,12 @@ class Journal:
         query = "SELECT day, endpoint, identity, room, usage FROM usage_days ORDER BY day"
         return rows.days(await self._fetch(query))
 
+    async def load_ids(self, *, since: float) -> list[CallId]:
+        """The callers' ids of calls that were accepted after `since`; older ones are forgotten."""
+        self._state(("ids",), "DELETE FROM ids WHERE at < ?", (since,))
+        query = "SELECT endpoint, id, session_id, call, at FROM ids ORDER BY number"
+        return [one for one in rows.ids(await self._fetch(query)) if one.at >= since]
+
     def note_parked(self, parked: Parked) -> None:
         """Write an input into the quarantine, soon."""
         self._state(("quarantine", parked.hash), _PARK, (parked.hash, parked.at, msgspec.json.encode(parked)))
@@ -133,6 +146,8 @@ class Journal:
         session_id = record.spec.session_id
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[session_id] = done
+        if (called := CallId.of(record.spec)) is not None:
+            self._ids[session_id] = rows.row_of(called)
         self._put(record)
         await done
 
@@ -140,6 +155,12 @@ class Journal:
         """Write the record as it is now, soon; a write that fails is tried again until it succeeds."""
         if not self._closing:
             self._put(record)
+
+    def free_id(self, spec: SessionSpec) -> None:
+        """Forget the id of a call that was written down and came to nothing, soon."""
+        if spec.webhook_id:
+            key = (spec.endpoint, spec.webhook_id, spec.session_id)
+            self._state(("ids", *key), _FREE, key)
 
     async def flush(self) -> None:
         """Return once everything noted so far was tried to be written."""
@@ -203,11 +224,13 @@ class Journal:
 
     async def _write_batch(self) -> bool:
         written, self._dirty = self._dirty, {}
+        ids, self._ids = self._ids, {}
         statements, self._statements = self._statements, {}
         waiting, self._waiting = self._waiting, {}
         try:
             await self._commit(
                 list(written.values()),
+                list(ids.values()),
                 list(statements.values()),
                 durable=bool(waiting or self.failing),  # what failed is tried whole before all is well again
             )
@@ -231,16 +254,19 @@ class Journal:
                 done.set_result(None)
         return True
 
-    async def _commit(self, written: list[_Row], statements: list[_Statement], *, durable: bool) -> None:
+    async def _commit(
+        self, written: list[_Row], ids: list[rows.Row], statements: list[_Statement], *, durable: bool
+    ) -> None:
         # All of it in one turn of the connection's thread: a turn for each statement made five of a batch,
         # and waking a thread and being woken by it costs the loop more than the statement.
         in_thread: Any = self._db._execute
-        await in_thread(_write, self._db._conn, written, statements, self._history_count, durable)
+        await in_thread(_write, self._db._conn, written, ids, statements, self._history_count, durable)
 
 
 def _write(
     db: sqlite3.Connection,
     written: list[_Row],
+    ids: list[rows.Row],
     statements: list[_Statement],
     history_count: int,
     durable: bool,
@@ -250,6 +276,9 @@ def _write(
     db.execute("BEGIN IMMEDIATE")
     try:
         db.executemany(_UPSERT, written)
+        if ids:
+            db.executemany(file.REMEMBER, ids)
+            db.execute(_BOUND_IDS)
         if any(row[3] is not None for row in written):
             db.execute(_PRUNE, (history_count,))
         for sql, values in statements:

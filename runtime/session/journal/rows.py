@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from runtime.logs import get_logger
+from runtime.session.calls.call_ids import CallId
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.quarantine import Parked
 from runtime.session.record import SessionRecord
@@ -33,6 +34,22 @@ def parked(rows: Iterable[Row]) -> list[Parked]:
 def days(rows: Iterable[Row]) -> list[DayRow]:
     """Sums of days, of their keys and their use."""
     return _read(rows, _day, "usage_days", lambda row: " ".join(map(str, row[:4])))
+
+
+def ids(rows: Iterable[Row]) -> list[CallId]:
+    """Remembered ids of calls."""
+    return _read(rows, _id, "ids", lambda row: f"{row[0]} {row[1]}")
+
+
+def row_of(one: CallId) -> Row:
+    """The row of a remembered id."""
+    return (one.endpoint, one.webhook_id, one.session_id, one.call, one.at)
+
+
+def ids_in(rows: Iterable[Row]) -> list[Row]:
+    """The rows of the ids with which sessions were called."""
+    found = (CallId.of(record.spec) for record in records(rows))
+    return [row_of(one) for one in found if one is not None]
 
 
 def _read(
@@ -70,3 +87,9 @@ def _day(row: Row) -> DayRow:
     day, endpoint, identity, room = (msgspec.convert(value, str) for value in row[:4])
     usage = msgspec.json.decode(row[4], type=Usage)
     return DayRow(day=day, endpoint=endpoint, identity=identity, room=room, usage=usage)
+
+
+def _id(row: Row) -> CallId:
+    endpoint, webhook_id, session_id, call, at = row
+    plain = {"endpoint": endpoint, "webhook_id": webhook_id, "session_id": session_id, "call": call, "at": at}
+    return msgspec.convert(plain, CallId, strict=True, builtin_types=(bytes,))
