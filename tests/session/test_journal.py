@@ -199,6 +199,40 @@ async def test_a_full_disk_refuses_calls_keeps_changes_and_recovers(
 
 
 @pytest.mark.asyncio
+async def test_a_file_that_can_be_written_again_is_well_though_nothing_waits_for_it(
+    tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.session.journal.journal._RETRY_S", 0.01)
+    journal = await Journal.open(tmp_path / "j", history_count=100)
+    tries: list[bool] = []
+    tried = asyncio.Semaphore(0)
+    write = Journal._write_batch
+
+    async def counted(self: Journal) -> bool:
+        tries.append(await write(self))
+        tried.release()
+        return tries[-1]
+
+    monkeypatch.setattr(Journal, "_write_batch", counted)
+    await journal._db.execute("PRAGMA query_only = ON")
+    for number in range(20):  # refused, and so nothing is left of them to be written
+        with pytest.raises(JournalUnusable, match="cannot write"):
+            await within(5, journal.accept(record(number)))
+    await within(5, tried.acquire())
+    assert journal.failing
+    assert len(journal._statements) <= 1
+    await journal._db.execute("PRAGMA query_only = OFF")
+
+    async def well() -> None:
+        while journal.failing:
+            await tried.acquire()
+
+    await within(5, well())
+    assert tries[-1] is True
+    assert await reopened(journal, tmp_path / "j") == []
+
+
+@pytest.mark.asyncio
 async def test_after_a_failure_the_disk_is_waited_for_before_all_is_well(
     tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,8 @@ MIGRATIONS: Final = (
 _WITH_ROWIDS: Final = 3
 _WITH_IDS: Final = 4
 REMEMBER: Final = "INSERT OR REPLACE INTO ids (endpoint, id, session_id, call, at) VALUES (?, ?, ?, ?, ?)"
+TOUCH: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
+"""Changes nothing, and is written all the same."""
 WAL_BYTES: Final = 4 << 20
 """What a burst made of the file beside the journal is given back, down to this."""
 _BUSY_S: Final = 1.0
@@ -143,7 +145,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     for number in range(version + 1, len(MIGRATIONS) + 1):
         _migrate(db, number)
     # Takes the lock now even when nothing had to be migrated.
-    db.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;")
+    db.executescript(f"BEGIN IMMEDIATE; {TOUCH}; COMMIT;")
     if 0 < version < _WITH_ROWIDS:
         try:
             db.execute("VACUUM")  # the pages of the table before

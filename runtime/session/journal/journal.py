@@ -242,6 +242,8 @@ class Journal:
                     done.set_exception(problem)
             self._dirty = written | self._dirty
             self._statements = statements | self._statements
+            # So that there is something to try again, and all is well by itself when it can be.
+            self._state(("retry",), file.TOUCH, ())
             if self.failing != problem.message:
                 _log.error("journal.write_failed", error=problem.message, cure=problem.cure)
             self.failing = problem.message
