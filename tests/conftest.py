@@ -51,7 +51,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not skipped:
         return
     print("NOT TESTED: " + "; ".join(skipped))
-    if file := os.environ.get("BULKHEAD_NOT_TESTED"):
+    if file := os.environ.get("NOT_TESTED_FILE"):
         with open(file, "a") as lines:
             lines.writelines(f"NOT TESTED: {reason}\n" for reason in skipped)
 
