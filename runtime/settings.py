@@ -11,56 +11,14 @@ A component takes the slice it needs, so a new knob touches two places: here and
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from runtime.errors import ConfigError
-
-_SIZES = {"": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3}
-_SIZES |= {"ki": 1024, "kib": 1024, "mi": 1024**2, "mib": 1024**2, "gi": 1024**3, "gib": 1024**3}
-_LENGTHS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
-
-
-def parse_bytes(text: str | int | float) -> int:
-    """Read a size: ``"512MiB"``, ``"1GB"``, ``4096`` -> bytes.  ValueError when it is none."""
-    return int(_quantity(text, _SIZES, "a size such as 512MiB"))
-
-
-def parse_seconds(text: str | int | float) -> float:
-    """Read a length of time: ``"30m"``, ``"1.5s"``, ``10`` -> seconds.  ValueError when it is none."""
-    return _quantity(text, _LENGTHS, "a length of time such as 30s or 10m")
-
-
-def _quantity(text: str | int | float, units: Mapping[str, float], wanted: str) -> float:
-    if isinstance(text, int | float) and not isinstance(text, bool):
-        return float(text)
-    match = _QUANTITY.fullmatch(str(text))
-    if match is None or match[2].lower() not in units:
-        raise ValueError(f"{text!r} is not {wanted}")
-    return float(match[1]) * units[match[2].lower()]
-
-
-def knob(
-    default: Any,
-    help: str,
-    *,
-    env: tuple[str, ...] = (),
-    secret: bool = False,
-    minimum: float | None = None,
-    reads: Callable[[str], Any] | None = None,
-) -> Any:
-    """A field of a slice: its default, its sentence for the documentation, names other tools use for it.
-
-    Args:
-        reads: How the text of a value that is kept as text is read; raises ValueError where it cannot be.
-    """
-    meta = {"help": help, "env": env, "secret": secret, "minimum": minimum, "reads": reads}
-    return field(default=default, repr=not secret, metadata=meta)
+from runtime.knob import convert, knob, one_of, parse_bytes, parse_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +123,8 @@ class SupervisorSettings:
     pass_env: str = knob("", "environment variables a bundle may see, between spaces; empty: all but our own")
 
     def __post_init__(self) -> None:
-        _one_of("supervisor.restart", self.restart, ("never", "on_failure", "always"))
-        _one_of("supervisor.cgroups", self.cgroups, ("auto", "off"))
+        one_of("supervisor.restart", self.restart, ("never", "on_failure", "always"))
+        one_of("supervisor.cgroups", self.cgroups, ("auto", "off"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +154,8 @@ class LogSettings:
     format: str = knob("auto", "auto, console or json", env=("LOG_FORMAT",))
 
     def __post_init__(self) -> None:
-        _one_of("log.level", self.level.lower(), ("debug", "info", "warning", "error"))
-        _one_of("log.format", self.format.lower(), ("auto", "console", "json"))
+        one_of("log.level", self.level.lower(), ("debug", "info", "warning", "error"))
+        one_of("log.format", self.format.lower(), ("auto", "console", "json"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,10 +241,16 @@ def load_settings(
         raw, origin = _pick(key, item, names, flags, env, tables, file)
         origins[key] = origin
         if raw is not MISSING:
-            values[slice_name][field_name] = _convert(key, item, raw, origin)
+            values[slice_name][field_name] = convert(key, item, _kind(key), raw, origin)
     _refuse_unknown(env, known_env)
     built = {name: slice_type(**values[name]) for name, slice_type in SLICES.items()}
     return Settings(**built, origins=origins)
+
+
+def _kind(key: str) -> type[Any]:
+    slice_name, field_name = key.split(".")
+    kind: type[Any] = get_type_hints(SLICES[slice_name])[field_name]
+    return kind
 
 
 def _pick(
@@ -357,44 +321,3 @@ def _nearest(name: str, allowed: Iterable[str]) -> str:
     allowed = sorted(allowed)
     close = difflib.get_close_matches(name, allowed, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(allowed[:40])}."
-
-
-def _convert(key: str, item: Field[Any], raw: Any, origin: str) -> Any:
-    slice_name = key.split(".")[0]
-    kind = get_type_hints(SLICES[slice_name])[item.name]
-    try:
-        value = _as_kind(item.name, kind, raw)
-        if value != "" and (reads := item.metadata["reads"]) is not None:
-            reads(value)
-    except (ValueError, TypeError) as error:
-        wanted = {bool: "true or false", str: "the"}.get(kind, kind.__name__)
-        cure = f"Expected {wanted}: {item.metadata['help']}.".replace("the: ", "the ")
-        raise ConfigError(f"{key} = {raw!r} ({origin}) cannot be used: {error}", cure=cure) from error
-    minimum = item.metadata["minimum"]
-    if minimum is not None and value < minimum:
-        raise ConfigError(f"{key} = {value} ({origin}) is too small", cure=f"The least is {minimum:g}.")
-    if key == "server.port" and value > 65535:
-        raise ConfigError(f"{key} = {value} ({origin}) is no port", cure="Ports go from 0 to 65535.")
-    return value
-
-
-def _as_kind(name: str, kind: type[Any], raw: Any) -> Any:
-    if kind is bool:
-        if isinstance(raw, bool):
-            return raw
-        word = str(raw).strip().lower()
-        if word in ("1", "true", "yes", "on"):
-            return True
-        if word in ("0", "false", "no", "off", ""):
-            return False
-        raise ValueError("neither yes nor no")
-    if kind is int:
-        return parse_bytes(raw) if name.endswith("_bytes") else int(str(raw), 10)
-    if kind is float:
-        return parse_seconds(raw) if name.endswith("_s") else float(raw)
-    return kind(raw)
-
-
-def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{key} = {value!r} is unknown", cure=f"One of: {', '.join(allowed)}.")

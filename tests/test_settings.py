@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import ConfigError
-from runtime.settings import env_names, knobs, load_settings, parse_bytes, parse_seconds
+from runtime.knob import parse_bytes, parse_seconds
+from runtime.settings import env_names, knobs, load_settings
 
 pytestmark = pytest.mark.unit
 

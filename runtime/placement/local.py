@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from runtime.clock import Clock
+from runtime.knob import parse_bytes
 from runtime.placement.contract import Lease
 from runtime.session.events import Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
@@ -24,7 +25,7 @@ from runtime.session.info import (
 )
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.use import Use
-from runtime.settings import SupervisorSettings, parse_bytes
+from runtime.settings import SupervisorSettings
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
 

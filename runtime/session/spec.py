@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 
 from runtime.errors import ConfigError
-from runtime.settings import LimitSettings, parse_bytes, parse_seconds
+from runtime.knob import parse_bytes, parse_seconds
+from runtime.settings import LimitSettings
 
 SessionId = NewType("SessionId", str)
 

@@ -51,7 +51,7 @@ def _check_since(text: str) -> None:
     from datetime import datetime
 
     from runtime.cli.failure import CommandFailed, ExitCode
-    from runtime.settings import parse_seconds
+    from runtime.knob import parse_seconds
 
     try:
         parse_seconds(text)

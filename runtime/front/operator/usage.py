@@ -14,10 +14,10 @@ from runtime.front.http.contract import asks, belongs, gives
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.usage import UsageQuery, UsageReport, Used, UsedBy
 from runtime.front.state import Front, caller
+from runtime.knob import parse_seconds
 from runtime.session.ledger import usage_row
 from runtime.session.record import SessionRecord
 from runtime.session.usage import UsageRow, report, total
-from runtime.settings import parse_seconds
 
 _YIELD_EVERY_COUNT: Final = 10
 
