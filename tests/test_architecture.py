@@ -79,6 +79,7 @@ FLOORS = {
     "supervisor": (
         {"logbook", "pings", "relay", "verdict", "bundles", "reports"},
         {"lifecycle", "watch"},
+        {"telling"},
         {"driver"},
         {"supervisor"},
     ),

@@ -18,8 +18,9 @@ from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
 from runtime.process.plumbing import INSISTING_SIGNAL, STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
 from runtime.process.procfs import copied, final_cpu_s
+from runtime.process.program.command import Command
 from runtime.process.traffic import Traffic
-from runtime.process.zygote_client import Command, ZygoteClient
+from runtime.process.zygote_client import ZygoteClient
 from runtime.session.crash import LoadedCode
 from runtime.session.info import MessageSeen
 from runtime.session.native import waits_in_python

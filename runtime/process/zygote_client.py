@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable
 
 from runtime.errors import (
     BundleImportFailed,
@@ -23,127 +17,17 @@ from runtime.errors import (
     ZygoteLost,
 )
 from runtime.logs import get_logger
-from runtime.process import descriptors
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
-from runtime.session.missing_module import (
-    SDK_IN_PLACE,
-    cure_by_sdk,
-    cure_for_missing,
-    sentence_for_missing,
-)
-from runtime.settings import SupervisorSettings
+from runtime.process.program.command import Command
+from runtime.process.program.import_error import import_error
 from runtime.wire import control
 
-MEND: Final = "Mend that line and save; it is loaded again."
 _MAX_DATAGRAM = 192 << 10
 _MAX_AT_ONCE = 64  # datagrams; what is left makes the loop come back, after everybody else had a turn
 _log = get_logger("supervisor")
 
 _SIGNAL_NAMES = {one.value: one.name for one in signal.Signals}
-_BOOT = Path(__file__).resolve().parent.parent / "worker" / "boot.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """An interpreter of a bundle's own.
-
-    Attributes:
-        cure: How to mend it, or what is installed in it.
-    """
-
-    python: str
-    env: Mapping[str, str]
-    cure: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """How somebody started the program that a bundle is: ``python -O main.py --room x``, and where.
-
-    Attributes:
-        flags: The interpreter's.
-        argv: The program's ``sys.argv``.
-        file: Its ``__file__``.
-        folder: Where it was started.
-    """
-
-    flags: tuple[str, ...]
-    argv: tuple[str, ...]
-    file: str
-    folder: Path
-
-    @classmethod
-    def started(cls, source: Path) -> Alone | None:
-        """How this process was started, if it runs `source`; None if that is somebody else's program."""
-        file = getattr(sys.modules.get("__main__"), "__file__", None)
-        if not file or Path(file).resolve() != source.resolve():
-            return None
-        # As the standard library's own children get them.
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-        return cls(tuple(flags), tuple(sys.argv), os.path.abspath(file), Path.cwd())
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """How to start programs of a bundle: its interpreter, its environment, its folder.
-
-    Attributes:
-        python: The interpreter of a bundle that has none of its own.
-        own: Asked at every start, with `env`: the bundle's own interpreter, None when it has none.  Raises
-            EnvironmentUnusable when it should have one and that cannot be used.
-        log_line_bytes: How long a line is read of what it writes.
-        is_flat: It is one of several programs of its folder, which are no modules to it.
-        alone: How its program was started, when it is its own server.
-    """
-
-    python: str
-    source: Path
-    env: Mapping[str, str]
-    own: Callable[[Mapping[str, str]], Launch | None] = lambda _: None
-    log_line_bytes: int = SupervisorSettings().log_line_bytes
-    is_flat: bool = False
-    alone: Alone | None = None
-
-    @property
-    def folder(self) -> Path:
-        return self.source if self.source.is_dir() else self.source.parent
-
-    def spawn(
-        self, arguments: Sequence[str], pass_fds: Sequence[int], output: int
-    ) -> subprocess.Popen[bytes]:
-        """Start the worker's program in its own process group.
-
-        Raises:
-            SpawnFailed: The interpreter cannot be started.
-            EnvironmentUnusable: The same, of an interpreter of the bundle's own.
-        """
-        own = self.own(self.env)
-        python, env = (self.python, self.env) if own is None else (own.python, own.env)
-        alone = self.alone
-        argv = [python, *(alone.flags if alone else ()), str(_BOOT)]
-        argv += ["--source", alone.file if alone else str(self.source)]
-        argv += ["--flat"] if self.is_flat else []
-        argv += ["--argv", json.dumps(alone.argv)] if alone else []
-        argv += ["--log-line-bytes", str(self.log_line_bytes), *arguments]
-        try:
-            popen = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(env),
-                cwd=alone.folder if alone else self.folder,
-                pass_fds=pass_fds,
-                process_group=0,
-            )
-            descriptors.give_back(popen.pid)
-            return popen
-        except OSError as error:
-            raise SpawnFailed(
-                f"{python} cannot be started: {error.strerror}",
-                cure="Check the bundle's interpreter." if own is None else own.cure,
-            ) from error
 
 
 class ZygoteClient:
@@ -310,7 +194,7 @@ class ZygoteClient:
                 if isinstance(message, control.Described):
                     self.described.set_result(message)
                 else:
-                    self.described.set_exception(_import_error(message, self._own_cure()))
+                    self.described.set_exception(import_error(message, self._own_cure()))
                     self.described.exception()
             case control.ForkFailed():
                 future = self._forks.get(message.ticket)
@@ -378,23 +262,3 @@ class ZygoteClient:
         finally:
             if not self.is_gone:
                 self._loop.remove_writer(self._socket)
-
-
-def _import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFailed:
-    at = f" ({said.where})" if said.where else ""
-    if said.missing:
-        served = SDK_IN_PLACE in said.message  # then it says what there is
-        return BundleImportFailed(
-            f"{said.message.rstrip('.') if served else sentence_for_missing(said.missing)}{at}",
-            cure=cure_for_missing(said.missing, near=said.near, install=own_cure),
-            detail=said.traceback,
-        )
-    if SDK_IN_PLACE in said.message:
-        return BundleImportFailed(
-            f"{said.message.rstrip('.')}{at}", cure=cure_by_sdk(own_cure), detail=said.traceback
-        )
-    if said.kind in ("BundleError", "EndpointConflict", "SystemExit"):
-        return BundleImportFailed(said.message, detail=said.traceback)
-    if said.kind == "ConfigError":
-        return BundleImportFailed(f"{said.message.rstrip('.')}{at}", detail=said.traceback)
-    return BundleImportFailed(f"{said.kind}: {said.message}{at}", cure=MEND, detail=said.traceback)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-
-import structlog
 
 from runtime.clock import Clock
 from runtime.errors import LocalProtocolError, ProtocolError, RuntimeServiceError
@@ -16,10 +12,8 @@ from runtime.process.procfs import peak_rss_bytes
 from runtime.process.tree import describe
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
-from runtime.session.crash import CrashReport
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, Vitals
-from runtime.session.record import Exit
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
@@ -29,14 +23,13 @@ from runtime.supervisor.pings import Pings
 from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
+from runtime.supervisor.telling import Telling
 from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup
 from runtime.supervisor.watch.guard import Alarm, Guard
 from runtime.supervisor.watch.hang_detector import Phase
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.supervisor.watch.sampler import Sampler
 from runtime.wire import control
-
-log = structlog.get_logger("supervisor")
 
 _INSIST_S = 0.01
 _LAST = (lc.State.DUMPING, lc.State.KILLING)  # what breaks now breaks because it is being looked at
@@ -71,16 +64,13 @@ class Driver:
     ) -> None:
         self.spec = spec
         self.generation = generation
-        self.logbook = LogBook(max_lines=settings.log_lines)
         self.released = asyncio.Event()
         self._settings = settings
         self._clock = clock
-        self._publish = publish
         self._swept = swept
         self._relay = Relay(relay) if relay is not None else None
         self._lifecycle = lc.WorkerLifecycle(settings)
         self._timer: asyncio.TimerHandle | None = None
-        self._placed_at = clock.now()
         self._pings = Pings(clock)
         self._worker: WorkerProcess | None = None
         self._sampler = sampler
@@ -90,8 +80,13 @@ class Driver:
         self._dumped = False
         self._instruments = Instruments(clock)
         self._post_mortem = PostMortem(spec, generation, secrets=secrets)
-        self._log = log.bind(
-            session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
+        self._telling = Telling(
+            spec,
+            clock=clock,
+            publish=publish,
+            post_mortem=self._post_mortem,
+            instruments=self._instruments,
+            logbook=LogBook(max_lines=settings.log_lines),
         )
 
     # ---- for the supervisor
@@ -107,12 +102,21 @@ class Driver:
             self._feed(lc.NoFork(str(error)))
         else:
             await self._keep(worker, parked)
-        self._publish(events.Released(session_id=self.spec.session_id, at=self._clock.wall()))
+        self._telling.released()
         self.released.set()
 
     def stop(self, reason: ExitReason, grace_s: float | None, finish_s: float | None = None) -> None:
         """Ask the session to end; see `Placement.stop`."""
         self._feed(lc.StopRequested(reason, grace_s, finish_s))
+
+    @property
+    def logbook(self) -> LogBook:
+        """What its process printed; that of the attempt before may be given, and is continued."""
+        return self._telling.logbook
+
+    @logbook.setter
+    def logbook(self, earlier: LogBook) -> None:
+        self._telling.logbook = earlier
 
     @property
     def state(self) -> lc.State:
@@ -171,7 +175,7 @@ class Driver:
             worker.send(self._start())
         except (LocalProtocolError, ValueError, OverflowError) as error:
             self._feed(lc.PipeBroken(f"the call cannot be written to it: {error}"))
-        worker.adopt(Owner(self._heard, self._pipe_ended, self._printed))
+        worker.adopt(Owner(self._heard, self._pipe_ended, self._telling.printed))
         if self._relay is not None:
             self._relay.connect(worker)
         name = f"{self.spec.session_id}.{self.generation}"
@@ -205,7 +209,7 @@ class Driver:
             instruments=self._instruments,
             phase=self._phase,
             alarm=Alarm(
-                warn=self._warned,
+                warn=self._telling.warned,
                 exceed=lambda reason, message: self._feed(lc.LimitExceeded(reason, message)),
                 hung=lambda message: self._feed(lc.Hung(message)),
                 tasks=self._post_mortem.saw_tasks,
@@ -216,14 +220,6 @@ class Driver:
         if self._lifecycle.state is lc.State.READY or self._clock.now() < self._lifecycle.finishes_until:
             return Phase.RUNNING
         return Phase.STARTING if self.is_starting else Phase.ENDING
-
-    def _warned(self, kind: str, message: str, stack: str) -> None:
-        warning = events.Warned(
-            session_id=self.spec.session_id, at=self._clock.wall(), kind=kind, message=message, stack=stack
-        )
-        self._log.warning("worker.warned", kind=kind, message=message)
-        self._post_mortem.warned(warning)
-        self._publish(warning)
 
     def _start(self) -> control.Start:
         spec = self.spec
@@ -267,8 +263,7 @@ class Driver:
             case control.Pong():
                 self._pings.answered(message)
             case control.StatusNow():
-                session_id, at = self.spec.session_id, self._clock.wall()
-                self._publish(events.Status(session_id=session_id, at=at, values=message.values))
+                self._telling.status(message.values)
             case control.Packet():
                 if self._relay is None:
                     self._feed(lc.PipeBroken("a packet for a room connection that it does not have"))
@@ -283,10 +278,6 @@ class Driver:
 
     def _pipe_ended(self, error: ProtocolError | None) -> None:
         self._feed(lc.PipeClosed() if error is None else lc.PipeBroken(error.message))
-
-    def _printed(self, text: str) -> None:
-        line = self.logbook.write(text, self._clock.wall())
-        self._log.log(_level(line.level), "worker.printed", line=line.text, stream=line.stream)
 
     # ---- the lifecycle
 
@@ -310,26 +301,15 @@ class Driver:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
 
     def _act(self, action: lc.Action) -> None:
-        at, session_id = self._clock.wall(), self.spec.session_id
         match action:
             case lc.PublishStarted():
-                self._log.info("worker.started", pid=action.pid, parked=action.parked)
-                code = self._worker.code if self._worker is not None else None
-                started = events.Started(session_id=session_id, at=at, pid=action.pid, parked=action.parked)
-                self._publish(replace(started, code_generation=code.code.generation if code else 0))
+                self._telling.started(action.pid, parked=action.parked, worker=self._worker)
             case lc.PublishReady():
-                start_ms = round((self._clock.now() - self._placed_at) * 1000, 3)
-                self._log.info("worker.ready", start_ms=start_ms)
-                self._publish(
-                    events.Ready(
-                        session_id=session_id, at=at, start_ms=start_ms, participant_id=action.participant_id
-                    )
-                )
+                self._telling.ready(action.participant_id)
             case lc.PublishStopping():
-                self._log.info("worker.stop_requested", reason=action.reason.value)
-                self._publish(events.Stopping(session_id=session_id, at=at, reason=action.reason.value))
+                self._telling.stopping(action.reason)
             case lc.PublishExited():
-                self._exited(action, at)
+                self._telling.exited(action.exit, worker=self._worker, relay=self._relay)
             case lc.SendStop():
                 if self._worker is not None:
                     self._worker.send(control.Stop(action.reason.value, action.grace_s, action.finish_s))
@@ -348,43 +328,7 @@ class Driver:
                     self._worker.signal_tree(_SIGNALS[action.force])
                     if action.force is lc.Force.KILL and self._cgroup is not None:
                         self._cgroup.kill()
-                    self._log.warning("worker.killed", signal=_SIGNALS[action.force].name)
-
-    def _exited(self, action: lc.PublishExited, at: float) -> None:
-        how, use = action.exit, self._instruments.meter.use(self._clock.now())
-        ended = events.Exited(
-            session_id=self.spec.session_id,
-            at=at,
-            exit=(how := replace(how, at=at)),
-            peak_rss_bytes=use.peak_rss_bytes,
-            cpu_s=use.cpu_s,
-            log_lines_dropped=self._worker.lines_dropped if self._worker is not None else 0,
-            use=use,
-            log_bytes=self._worker.log_bytes if self._worker is not None else 0,
-            relay_bytes=self._relay.carried_bytes if self._relay is not None else 0,
-            report=None if how.reason.is_clean else self._report(how, use),
-        )
-        tell = self._log.info if how.reason.is_clean else self._log.warning
-        tell(
-            "session.exited",
-            reason=how.reason.value,
-            code=how.code,
-            signal=how.signal,
-            message=how.message,
-            duration_s=round(self._clock.now() - self._placed_at, 3),
-            peak_rss_bytes=ended.peak_rss_bytes,
-            log_lines_dropped=ended.log_lines_dropped,
-        )
-        self._publish(ended)
-
-    def _report(self, how: Exit, use: Use) -> CrashReport | None:
-        return self._post_mortem.report(
-            how,
-            after_s=round(self._clock.now() - self._placed_at, 3),
-            log=self.logbook.after(0),
-            log_lines_dropped=self._worker.lines_dropped if self._worker is not None else 0,
-            use=use,
-        )
+                    self._telling.killed(_SIGNALS[action.force])
 
 
 def _signal_name(status: int | None) -> str:
@@ -394,7 +338,3 @@ def _signal_name(status: int | None) -> str:
         return signal.Signals(-status).name
     except ValueError:
         return ""
-
-
-def _level(name: str) -> int:
-    return logging.getLevelNamesMapping().get(name.upper(), logging.INFO)

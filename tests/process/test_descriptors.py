@@ -15,7 +15,7 @@ PROGRAM = """
 import os, resource, sys
 from pathlib import Path
 from runtime.process import descriptors
-from runtime.process.zygote_client import Command
+from runtime.process.program.command import Command
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512))
 print(descriptors.sessions_that_fit())

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,22 +14,20 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import BundleError, BundleImportFailed, RuntimeServiceError
-from runtime.process import priority
-from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
-from runtime.process.logpipe import LogPipe
+from runtime.process.leftovers.forkability import Fork, bounded, is_forkable, sentence_for
+from runtime.process.program.command import Command
+from runtime.process.program.import_error import MEND
 from runtime.process.worker_process import WorkerProcess
-from runtime.process.zygote_client import MEND, Command, ZygoteClient
 from runtime.session.crash import Code, LoadedCode
 from runtime.session.info import BundleInfo
 from runtime.session.limit_layers import SourcedLimits
-from runtime.session.redaction import secrets_in
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.bundle_file import file_of, fork_of
+from runtime.supervisor.bundles.bundle_file import file_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
 from runtime.supervisor.bundles.code_files import MAX_FILES, CodeFiles
-from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import ImportTurns, Turn
+from runtime.supervisor.bundles.load_attempt import LoadAttempt
 from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.wire.control import Described, EndpointDecl, Opened
 
@@ -88,7 +84,6 @@ class Bundle:
         self._loading = asyncio.Lock()
         self._loaded_at = 0.0
         self._code: LoadedCode | None = None
-        self._secrets: tuple[str, ...] = ()
         self._backoff = Backoff()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts_ms: deque[float] = deque(maxlen=_STARTS)
@@ -161,20 +156,21 @@ class Bundle:
         started, loaded_at = self._clock.now(), self._clock.wall()
         await asyncio.to_thread(self.files.begin)
         self.is_due = False
-        imported: list[str] = []
+        attempt = LoadAttempt(self._command, self._settings, lost=self._lost, log=self._log)
         try:
             self.limits = await asyncio.to_thread(limits_of, self.source)
-            pool, described = await self._bring_up(turn, imported)
+            pool, described = await attempt.run(turn)
         except Exception as error:  # noqa: BLE001 - no failure may leave it "loading" for ever
             self._failed(error)
-            await asyncio.to_thread(self.files.told, imported, serves=False)
+            await asyncio.to_thread(self.files.told, attempt.imported, serves=False)
             return
         old, self._pool = self._pool, pool
+        self.fork = attempt.fork
         self.error = self._away = None
         self.generation += 1
         self.endpoints = tuple(described.endpoints)
         self.opened = bounded(described.opened)
-        self._code = self._loaded(described, loaded_at)
+        self._code = self._loaded(described, loaded_at, attempt.secrets)
         self._loaded_at = self._clock.now()
         self._serving.set()
         self._log.info(
@@ -187,7 +183,7 @@ class Bundle:
         pool.refill()
         if old is not None:
             self._spawn(old.close(), "close")
-        await asyncio.to_thread(self.files.told, imported, serves=True)
+        await asyncio.to_thread(self.files.told, attempt.imported, serves=True)
 
     def _failed(self, error: Exception) -> None:
         """Say why it was not loaded."""
@@ -230,7 +226,7 @@ class Bundle:
             self._log.warning("bundle.program_gone", source=str(program), code_generation=self.generation)
         self._changed()
 
-    def _loaded(self, described: Described, at: float) -> LoadedCode:
+    def _loaded(self, described: Described, at: float, secrets: Sequence[str]) -> LoadedCode:
         program = self.files.program
         code = Code(
             bundle=self.name,
@@ -239,7 +235,7 @@ class Bundle:
             sha256=described.sha256,
             modified_at=described.modified_at,
         )
-        return LoadedCode(code=code, folder=program.parent, loaded_at=at, secrets=self._secrets)
+        return LoadedCode(code=code, folder=program.parent, loaded_at=at, secrets=tuple(secrets))
 
     async def take(self) -> tuple[WorkerProcess, bool]:
         """A worker of the newest generation; waits while the zygote is being started again."""
@@ -277,98 +273,6 @@ class Bundle:
         async with self._loading:
             if self._pool is not None:
                 await self._pool.close()
-
-    async def _bring_up(self, turn: Turn, imported: list[str]) -> tuple[WorkerPool, Described]:
-        fork = await asyncio.to_thread(fork_of, self.source)
-        command = await asyncio.to_thread(self._with_own_variables)
-        read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-        output = LogPipe(
-            read_fd,
-            lambda line: self._log.info("bundle.printed", line=line),
-            max_line_bytes=self._settings.log_line_bytes,
-            lines_per_s=self._settings.log_lines_per_s,
-        )
-        served: list[WorkerPool] = []  # empty until there is its pool; a loss before that is a failed load
-
-        def reaped() -> None:
-            output.drain()
-            output.close()
-
-        try:
-            zygote = ZygoteClient(
-                command,
-                log_fd=write_fd,
-                fork=fork,
-                on_lost=lambda: self._lost(served[0] if served else None),
-                on_reaped=reaped,
-            )
-        except BaseException:
-            output.close()
-            raise
-        finally:
-            os.close(write_fd)
-        priority.give_way(zygote.pid)
-        turn.is_of(zygote.pid)
-        try:
-            async with asyncio.timeout(self._settings.import_s):
-                described = await asyncio.shield(zygote.described)
-        except BaseException as error:
-            zygote.close()
-            await zygote.wait(0 if isinstance(error, TimeoutError) else 2.0)
-            if isinstance(error, TimeoutError):
-                raise BundleImportFailed(
-                    f"{self.source.name} was not imported within {self._settings.import_s:g} s",
-                    cure="Move long work out of the import, or raise supervisor.import_s.",
-                ) from None
-            if (death := zygote.early_death()) is not None:
-                raise death from None
-            raise
-        finally:
-            imported += zygote.imported
-        priority.serve_again(zygote.pid)
-        self.fork, opened = fork, bounded(described.opened)
-        if not is_forkable(fork, opened):
-            self._tell_not_forkable(opened)
-            zygote.close()
-            await zygote.wait(2.0)
-            return WorkerPool(command, None, self._settings), described
-        if zygote.is_gone:  # nobody was told: there was no pool yet
-            await zygote.wait(2.0)
-            told = "its interpreter ended as soon as the program was imported"
-            raise BundleImportFailed(told, cure="See what it printed, in the log above.")
-        self._tell_alike(described.alike)
-        pool = WorkerPool(command, zygote, self._settings)
-        served.append(pool)
-        return pool, described
-
-    def _with_own_variables(self) -> Command:
-        env, names = with_dotenv(self.source, self._command.env)
-        self._secrets = tuple(secrets_in({name: env[name] for name in names}))
-        if names:
-            self._log.info("bundle.env_read", file=str(dotenv_of(self.source)), variables=list(names))
-        return replace(self._command, env=env)
-
-    def _tell_not_forkable(self, opened: Sequence[Opened]) -> None:
-        """Say why each session gets an interpreter of its own; silence where that was asked for."""
-        if self.fork is Fork.NEVER:
-            return
-        self._log.warning(
-            "bundle.not_forkable",
-            opened=[sentence_for(one) for one in opened],
-            threads=[one.name for one in opened if one.kind == "thread"],
-            cure=cure_for(opened, file_of(self.source).name),
-            detail="its import opened what sessions would share: each gets a fresh interpreter",
-        )
-
-    def _tell_alike(self, generators: Sequence[str]) -> None:
-        """Say which random generators a fork copies and nobody can seed anew."""
-        if generators:
-            self._log.warning(
-                "bundle.random_alike",
-                generators=[one[:100] for one in generators[:20]],
-                detail="these give the same numbers in every session",
-                cure="Make them, or seed them, in the agent's start.",
-            )
 
     def _lost(self, pool: WorkerPool | None) -> None:
         """The zygote is gone although nobody asked it to go."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from runtime.errors import BundleError, EnvironmentUnusable
-from runtime.process.zygote_client import Launch
+from runtime.process.program.command import Launch
 
 WORKER_REQUIREMENTS: Final = (
     "msgspec>=0.19",

@@ -19,7 +19,7 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import BundleNotFound, EnvironmentUnusable
-from runtime.process.zygote_client import Alone, Command
+from runtime.process.program.command import Alone, Command
 from runtime.session.info import BundleInfo, EndpointInfo
 from runtime.session.limit_layers import DECORATOR, SourcedLimits
 from runtime.session.spec import Limits

@@ -13,8 +13,9 @@ from collections import deque
 import structlog
 
 from runtime.errors import ProcessError, ZygoteLost
+from runtime.process.program.command import Command
 from runtime.process.worker_process import WorkerProcess
-from runtime.process.zygote_client import Command, ZygoteClient
+from runtime.process.zygote_client import ZygoteClient
 from runtime.settings import SupervisorSettings
 
 log = structlog.get_logger("supervisor")

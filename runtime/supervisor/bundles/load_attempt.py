@@ -1,0 +1,152 @@
+"""One attempt to load a bundle: run its program in a process of its own, and hear what it declares."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from runtime.errors import BundleImportFailed
+from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
+from runtime.process.logpipe import LogPipe
+from runtime.process.program import priority
+from runtime.process.program.command import Command
+from runtime.process.zygote_client import ZygoteClient
+from runtime.session.redaction import secrets_in
+from runtime.settings import SupervisorSettings
+from runtime.supervisor.bundles.bundle_file import file_of, fork_of
+from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
+from runtime.supervisor.bundles.import_turns import Turn
+from runtime.supervisor.bundles.worker_pool import WorkerPool
+from runtime.wire.control import Described, Opened
+
+
+class LoadAttempt:
+    """Runs in: the front's event loop.
+
+    Args:
+        lost: Called when its zygote is gone although nobody asked it to go; with its pool, if it has one yet.
+        log: The bundle's.
+
+    Attributes:
+        imported: The files that the program's import read or looked for, also of one that failed.
+        fork: What the bundle's file says of being forked from.
+        secrets: Values of its own variables that no report may show.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        settings: SupervisorSettings,
+        *,
+        lost: Callable[[WorkerPool | None], None],
+        log: Any,
+    ) -> None:
+        self._command = command
+        self._settings = settings
+        self._lost = lost
+        self._log = log
+        self.imported: list[str] = []
+        self.fork = Fork.AUTO
+        self.secrets: tuple[str, ...] = ()
+
+    async def run(self, turn: Turn) -> tuple[WorkerPool, Described]:
+        """Run the program; what its sessions come from, and what it said of itself.
+
+        Raises:
+            RuntimeServiceError: What is in the way.
+        """
+        fork = await asyncio.to_thread(fork_of, self._command.source)
+        command = await asyncio.to_thread(self._with_own_variables)
+        read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+        output = LogPipe(
+            read_fd,
+            lambda line: self._log.info("bundle.printed", line=line),
+            max_line_bytes=self._settings.log_line_bytes,
+            lines_per_s=self._settings.log_lines_per_s,
+        )
+        served: list[WorkerPool] = []  # empty until there is its pool; a loss before that is a failed load
+
+        def reaped() -> None:
+            output.drain()
+            output.close()
+
+        try:
+            zygote = ZygoteClient(
+                command,
+                log_fd=write_fd,
+                fork=fork,
+                on_lost=lambda: self._lost(served[0] if served else None),
+                on_reaped=reaped,
+            )
+        except BaseException:
+            output.close()
+            raise
+        finally:
+            os.close(write_fd)
+        priority.give_way(zygote.pid)
+        turn.is_of(zygote.pid)
+        try:
+            async with asyncio.timeout(self._settings.import_s):
+                described = await asyncio.shield(zygote.described)
+        except BaseException as error:
+            zygote.close()
+            await zygote.wait(0 if isinstance(error, TimeoutError) else 2.0)
+            if isinstance(error, TimeoutError):
+                raise BundleImportFailed(
+                    f"{self._command.source.name} was not imported within {self._settings.import_s:g} s",
+                    cure="Move long work out of the import, or raise supervisor.import_s.",
+                ) from None
+            if (death := zygote.early_death()) is not None:
+                raise death from None
+            raise
+        finally:
+            self.imported = zygote.imported
+        priority.serve_again(zygote.pid)
+        self.fork, opened = fork, bounded(described.opened)
+        if not is_forkable(fork, opened):
+            self._tell_not_forkable(opened)
+            zygote.close()
+            await zygote.wait(2.0)
+            return WorkerPool(command, None, self._settings), described
+        if zygote.is_gone:  # nobody was told: there was no pool yet
+            await zygote.wait(2.0)
+            told = "its interpreter ended as soon as the program was imported"
+            raise BundleImportFailed(told, cure="See what it printed, in the log above.")
+        self._tell_alike(described.alike)
+        pool = WorkerPool(command, zygote, self._settings)
+        served.append(pool)
+        return pool, described
+
+    def _with_own_variables(self) -> Command:
+        env, names = with_dotenv(self._command.source, self._command.env)
+        self.secrets = tuple(secrets_in({name: env[name] for name in names}))
+        if names:
+            self._log.info(
+                "bundle.env_read", file=str(dotenv_of(self._command.source)), variables=list(names)
+            )
+        return replace(self._command, env=env)
+
+    def _tell_not_forkable(self, opened: Sequence[Opened]) -> None:
+        """Say why each session gets an interpreter of its own; silence where that was asked for."""
+        if self.fork is Fork.NEVER:
+            return
+        self._log.warning(
+            "bundle.not_forkable",
+            opened=[sentence_for(one) for one in opened],
+            threads=[one.name for one in opened if one.kind == "thread"],
+            cure=cure_for(opened, file_of(self._command.source).name),
+            detail="its import opened what sessions would share: each gets a fresh interpreter",
+        )
+
+    def _tell_alike(self, generators: Sequence[str]) -> None:
+        """Say which random generators a fork copies and nobody can seed anew."""
+        if generators:
+            self._log.warning(
+                "bundle.random_alike",
+                generators=[one[:100] for one in generators[:20]],
+                detail="these give the same numbers in every session",
+                cure="Make them, or seed them, in the agent's start.",
+            )

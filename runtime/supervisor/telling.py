@@ -1,0 +1,165 @@
+"""Tell what becomes of one session: an event for whoever follows it, and a line of the log."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from runtime.clock import Clock
+from runtime.process.worker_process import WorkerProcess
+from runtime.session import events
+from runtime.session.crash import CrashReport
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit
+from runtime.session.spec import SessionSpec
+from runtime.session.use import Use
+from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.relay import Relay
+from runtime.supervisor.reports.post_mortem import PostMortem
+from runtime.supervisor.watch.instruments import Instruments
+
+log = structlog.get_logger("supervisor")
+
+
+class Telling:
+    """The events of one attempt of a session, in order.  Runs in: the front's event loop.
+
+    Args:
+        publish: Takes each event; may not block.
+
+    Attributes:
+        logbook: What its process printed.
+    """
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        *,
+        clock: Clock,
+        publish: Callable[[events.SessionEvent], None],
+        post_mortem: PostMortem,
+        instruments: Instruments,
+        logbook: LogBook,
+    ) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._publish = publish
+        self._post_mortem = post_mortem
+        self._instruments = instruments
+        self.logbook = logbook
+        self._placed_at = clock.now()
+        self._log = log.bind(
+            session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
+        )
+
+    def started(self, pid: int, *, parked: bool, worker: WorkerProcess | None) -> None:
+        """It has a process."""
+        self._log.info("worker.started", pid=pid, parked=parked)
+        code = worker.code if worker is not None else None
+        self._publish(
+            events.Started(
+                session_id=self._spec.session_id,
+                at=self._clock.wall(),
+                pid=pid,
+                parked=parked,
+                code_generation=code.code.generation if code else 0,
+            )
+        )
+
+    def ready(self, participant_id: str) -> None:
+        """It is in its room."""
+        start_ms = round((self._clock.now() - self._placed_at) * 1000, 3)
+        self._log.info("worker.ready", start_ms=start_ms)
+        self._publish(
+            events.Ready(
+                session_id=self._spec.session_id,
+                at=self._clock.wall(),
+                start_ms=start_ms,
+                participant_id=participant_id,
+            )
+        )
+
+    def status(self, values: Mapping[str, Any]) -> None:
+        """It said this about itself."""
+        self._publish(
+            events.Status(session_id=self._spec.session_id, at=self._clock.wall(), values=dict(values))
+        )
+
+    def printed(self, text: str) -> None:
+        """Its process printed a line."""
+        line = self.logbook.write(text, self._clock.wall())
+        self._log.log(_level(line.level), "worker.printed", line=line.text, stream=line.stream)
+
+    def warned(self, kind: str, message: str, stack: str) -> None:
+        """Something is wrong with it, for which it is not ended."""
+        warning = events.Warned(
+            session_id=self._spec.session_id,
+            at=self._clock.wall(),
+            kind=kind,
+            message=message,
+            stack=stack,
+        )
+        self._log.warning("worker.warned", kind=kind, message=message)
+        self._post_mortem.warned(warning)
+        self._publish(warning)
+
+    def stopping(self, reason: ExitReason) -> None:
+        """It is asked to end."""
+        self._log.info("worker.stop_requested", reason=reason.value)
+        self._publish(
+            events.Stopping(session_id=self._spec.session_id, at=self._clock.wall(), reason=reason.value)
+        )
+
+    def killed(self, number: signal.Signals) -> None:
+        """Its process was sent a signal that ends it."""
+        self._log.warning("worker.killed", signal=number.name)
+
+    def exited(self, how: Exit, *, worker: WorkerProcess | None, relay: Relay | None) -> None:
+        """It has ended, and so has its process."""
+        at, use = self._clock.wall(), self._instruments.meter.use(self._clock.now())
+        ended = events.Exited(
+            session_id=self._spec.session_id,
+            at=at,
+            exit=(how := replace(how, at=at)),
+            peak_rss_bytes=use.peak_rss_bytes,
+            cpu_s=use.cpu_s,
+            log_lines_dropped=worker.lines_dropped if worker is not None else 0,
+            use=use,
+            log_bytes=worker.log_bytes if worker is not None else 0,
+            relay_bytes=relay.carried_bytes if relay is not None else 0,
+            report=None if how.reason.is_clean else self._report(how, use, worker),
+        )
+        tell = self._log.info if how.reason.is_clean else self._log.warning
+        tell(
+            "session.exited",
+            reason=how.reason.value,
+            code=how.code,
+            signal=how.signal,
+            message=how.message,
+            duration_s=round(self._clock.now() - self._placed_at, 3),
+            peak_rss_bytes=ended.peak_rss_bytes,
+            log_lines_dropped=ended.log_lines_dropped,
+        )
+        self._publish(ended)
+
+    def released(self) -> None:
+        """Nothing of its process is left."""
+        self._publish(events.Released(session_id=self._spec.session_id, at=self._clock.wall()))
+
+    def _report(self, how: Exit, use: Use, worker: WorkerProcess | None) -> CrashReport | None:
+        return self._post_mortem.report(
+            how,
+            after_s=round(self._clock.now() - self._placed_at, 3),
+            log=self.logbook.after(0),
+            log_lines_dropped=worker.lines_dropped if worker is not None else 0,
+            use=use,
+        )
+
+
+def _level(name: str) -> int:
+    return logging.getLevelNamesMapping().get(name.upper(), logging.INFO)
