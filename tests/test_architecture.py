@@ -24,7 +24,7 @@ MAX_LINES = 400
 LEVELS = (
     {"errors", "clock", "knob", "settings", "log_line", "logs"},
     {"wire", "model"},
-    {"session", "metrics", "rooms.room", "rooms.token"},
+    {"session", "confinement", "metrics", "rooms.room", "rooms.token"},
     {"process", "rooms"},
     {"supervisor", "sdk"},
     {"placement", "compat"},
@@ -107,8 +107,8 @@ HOMES = {
     "watchfiles": ("runtime.supervisor", "runtime.placement", "runtime.cli"),
 }
 
-PURE = ("runtime.wire", "runtime.session", "runtime.rooms.room", "runtime.supervisor.lifecycle",
-        "runtime.supervisor.verdict", "runtime.supervisor.watch.budget",
+PURE = ("runtime.wire", "runtime.session", "runtime.confinement", "runtime.rooms.room",
+        "runtime.supervisor.lifecycle", "runtime.supervisor.verdict", "runtime.supervisor.watch.budget",
         "runtime.supervisor.watch.hang_detector")  # fmt: skip
 NOT_PURE = ("runtime.session.journal.journal", "runtime.session.journal.file", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}
