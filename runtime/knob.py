@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, field
-from typing import Any
+from typing import Any, get_origin
 
 from runtime.errors import ConfigError
 
@@ -67,7 +67,9 @@ def convert(key: str, item: Field[Any], kind: type[Any], raw: Any, origin: str) 
         if value != "" and (reads := item.metadata["reads"]) is not None:
             reads(value)
     except (ValueError, TypeError) as error:
-        wanted = {bool: "true or false", str: "the"}.get(kind, kind.__name__)
+        wanted = {bool: "true or false", str: "the", tuple: "a list"}.get(
+            get_origin(kind) or kind, kind.__name__
+        )
         cure = f"Expected {wanted}: {item.metadata['help']}.".replace("the: ", "the ")
         raise ConfigError(f"{key} = {raw!r} ({origin}) cannot be used: {error}", cure=cure) from error
     minimum = item.metadata["minimum"]
@@ -90,9 +92,18 @@ def _as_kind(name: str, kind: type[Any], raw: Any) -> Any:
         raise ValueError("neither yes nor no")
     if kind is int:
         return parse_bytes(raw) if name.endswith("_bytes") else int(str(raw), 10)
+    if get_origin(kind) is tuple:
+        return _as_list(raw)
     if kind is float:
         return parse_seconds(raw) if name.endswith("_s") else float(raw)
     return kind(raw)
+
+
+def _as_list(raw: Any) -> tuple[str, ...]:
+    entries = raw.split() if isinstance(raw, str) else raw
+    if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
+        raise ValueError("no list of texts")
+    return tuple(dict.fromkeys(entries))
 
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -147,6 +147,30 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfinementSettings:
+    """What sessions may reach; bundles and endpoints may narrow it.
+
+    Lists are written as arrays in the file, and with spaces between their entries in the environment.
+    """
+
+    level: str = knob("off", "how tightly sessions are held: off, basic or strict")
+    network: tuple[str, ...] = knob((), "all, none, or hosts such as api.openai.com:443; none but at strict")
+    read: tuple[str, ...] = knob((), "files and folders every session may read; relative: of its bundle")
+    write: tuple[str, ...] = knob((), "files and folders every session may write; relative: of its bundle")
+    shm: bool = knob(True, "whether sessions may use shared memory by name (/dev/shm)")
+    gpu: bool = knob(False, "let every session use NVIDIA's devices, whether it asks or not")
+    grantable: tuple[str, ...] = knob((), "folders below which bundles may be granted files; empty: anywhere")
+
+    def __post_init__(self) -> None:
+        one_of("confinement.level", self.level, ("off", "basic", "strict"))
+        if self.level != "strict" and self.network not in ((), ("all",)):
+            raise ConfigError(
+                f"confinement.network is {' '.join(self.network)}, which is kept at level strict alone",
+                cure="Set confinement.level = strict, or leave confinement.network out.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """How Bulkhead itself logs."""
 
@@ -165,19 +189,23 @@ class Settings:
     Attributes:
         origins: ``"server.port"`` -> ``"default"``, ``"flag --port"``, ``"env BULKHEAD_PORT"`` or
             ``"file bulkhead.toml"``.
+        file: The file that was read; None when there was none.
     """
 
     server: ServerSettings = field(default_factory=ServerSettings)
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    confinement: ConfinementSettings = field(default_factory=ConfinementSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
 
 SLICES: dict[str, type[Any]] = {
     "server": ServerSettings,
     "supervisor": SupervisorSettings,
     "limits": LimitSettings,
+    "confinement": ConfinementSettings,
     "log": LogSettings,
 }
 _OF_BUNDLES = ("python", "fork")
@@ -208,6 +236,8 @@ def shown(settings: Settings) -> Iterable[tuple[str, Field[Any], bool | int | fl
         value = getattr(getattr(settings, slice_name), name)
         if item.metadata["secret"]:
             value = "•••" if value else ""
+        if isinstance(value, tuple):
+            value = " ".join(value)
         yield key, item, value if isinstance(value, bool | int | float) else str(value)
 
 
@@ -244,7 +274,7 @@ def load_settings(
             values[slice_name][field_name] = convert(key, item, _kind(key), raw, origin)
     _refuse_unknown(env, known_env)
     built = {name: slice_type(**values[name]) for name, slice_type in SLICES.items()}
-    return Settings(**built, origins=origins)
+    return Settings(**built, origins=origins, file=file)
 
 
 def _kind(key: str) -> type[Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import ConfigError
 from runtime.knob import parse_bytes, parse_seconds
-from runtime.settings import env_names, knobs, load_settings
+from runtime.settings import ConfinementSettings, env_names, knobs, load_settings, shown
 
 pytestmark = pytest.mark.unit
 
@@ -152,3 +152,25 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"[server]\nroom = '\xff'\n")
     with pytest.raises(ConfigError, match=r"bulkhead\.toml is not UTF-8"):
         load_settings(file=file)
+
+
+def test_lists_are_arrays_in_the_file_and_words_in_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "bulkhead.toml"
+    file.write_text('[confinement]\nlevel = "basic"\nread = ["/a b", "/c"]\nwrite = "/x /y"\nshm = false\n')
+    settings = load_settings(file=file, env={"BULKHEAD_CONFINEMENT_GRANTABLE": "/a /b"})
+    assert settings.confinement == ConfinementSettings(
+        level="basic", read=("/a b", "/c"), write=("/x", "/y"), shm=False, grantable=("/a", "/b")
+    )
+    assert settings.file == file
+    values = {key: value for key, _, value in shown(settings)}
+    assert values["confinement.grantable"] == "/a /b"
+    file.write_text("[confinement]\nread = 3\n")
+    with pytest.raises(ConfigError, match="Expected a list"):
+        load_settings(file=file)
+
+
+def test_a_network_that_no_level_keeps_is_refused() -> None:
+    with pytest.raises(ConfigError, match="level strict alone"):
+        load_settings(env={"BULKHEAD_CONFINEMENT_LEVEL": "basic", "BULKHEAD_CONFINEMENT_NETWORK": "none"})
+    with pytest.raises(ConfigError, match="One of: off, basic, strict"):
+        load_settings(env={"BULKHEAD_CONFINEMENT_LEVEL": "tight"})

@@ -8,7 +8,7 @@ from docs.reference.table import table
 
 _FAMILIES = ("messaging", "storage", "queues", "agents", "sync", "developer")
 _GROUPS = {
-    "Serving": ("ServiceHost", "Limits", "otel_config"),
+    "Serving": ("ServiceHost", "Limits", "Confine", "otel_config"),
     "Agents": ("Agent", "SingleRoomAgent", "ChatBot", "TaskRunner", "TaskContext"),
     "Tools": ("tool", "FunctionTool", "Tool", "ToolContext", "Toolkit", "RemoteToolkit"),
     "Models": ("LLMAdapter", "OpenAIResponsesAdapter", "AgentChatContext"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from docs.reference.table import plain, sentence, stacked, table
 from runtime.settings import SLICES, env_names, knobs
@@ -68,6 +68,8 @@ def _row(key: str, item: Any, hint: Any) -> tuple[str, ...]:
 
 def kind_of(hint: Any, name: str) -> str:
     """The type of a setting, in words; the name tells seconds and bytes."""
+    if get_origin(hint) is tuple:
+        return "list of texts"
     kind = getattr(hint, "__name__", str(hint))
     if kind in ("int", "float") and name.endswith("_s"):
         return "seconds"
@@ -86,6 +88,8 @@ def _default(item: Any) -> str:
         return f"`{value}`"
     if isinstance(value, float):
         return f"`{value:g}`"
+    if value == ():
+        return plain("–")
     return f"`{value}`" if str(value) else plain("–")
 
 

@@ -40,12 +40,15 @@ class Ground:
     ours: tuple[str, ...] = ()
     grantable: tuple[str, ...] = ()
 
-    def checked(self, text: str, *, key: str, source: str) -> str:
+    def checked(self, text: str, *, key: str, source: str, is_servers: bool = False) -> str:
         """The path that `text` means, if it may be granted.
+
+        What it leads to later is another question: who opens it does so without following links.
 
         Args:
             key: ``read`` or ``write``.
             source: Who asks, for the error: ``@service.path("/x")``, say.
+            is_servers: Whoever runs the server asks: `grantable` does not bind them.
 
         Raises:
             BundleError: It is not there, or reaches what nobody is given; the cure says what to write.
@@ -73,7 +76,7 @@ class Ground:
                 )
         if key == "write":
             self._refuse_what_runs(path, named)
-        if self.grantable and first_above(path, self.grantable) is None:
+        if self.grantable and not is_servers and first_above(path, self.grantable) is None:
             raise BundleError(
                 f"{named}, and {path} is not below what this server grants ({', '.join(self.grantable)})",
                 cure="Name one below, or have whoever runs the server add it to confinement.grantable.",

@@ -19,10 +19,15 @@ from runtime.errors import BundleError
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asks for, and who: ``the server's settings``, ``chat.toml``, ``@service.path("/x")``."""
+    """What somebody asks for, and who: ``the server's settings``, ``chat.toml``, ``@service.path("/x")``.
+
+    Attributes:
+        is_servers: Whoever runs the server says it: not bound by what bundles may be granted.
+    """
 
     confine: Confine
     source: str
+    is_servers: bool = False
 
 
 def policy_of(layers: Sequence[Asked], ground: Ground) -> Policy:
@@ -98,35 +103,35 @@ def _shm(layers: Sequence[Asked], level: Level) -> bool:
 
 
 def _gpu(layers: Sequence[Asked], ground: Ground) -> bool:
-    gpu, said_by = _narrowing(layers, "gpu")
-    if gpu and said_by != layers[0].source and not ground.may_use_devices():
+    gpu, asked = _narrowing(layers, "gpu")
+    if gpu and asked is not None and not asked.is_servers and not ground.may_use_devices():
         raise BundleError(
-            f"{said_by}: gpu = true, and devices are not among what this server grants",
+            f"{asked.source}: gpu = true, and devices are not among what this server grants",
             cure="Leave it out, or have whoever runs the server add /dev to confinement.grantable.",
         )
     return bool(gpu)
 
 
-def _narrowing(layers: Sequence[Asked], key: str) -> tuple[bool | None, str]:
-    """The last word, and whose; a no is never taken back."""
+def _narrowing(layers: Sequence[Asked], key: str) -> tuple[bool | None, Asked | None]:
+    """The last word, and who was the first to say it; a no is never taken back."""
     value: bool | None = None
-    said_by = ""
+    said_by: Asked | None = None
     for asked in layers:
         wanted: bool | None = getattr(asked.confine, key)
-        if wanted is None:
+        if wanted is None or wanted == value:
             continue
-        if wanted and value is False:
+        if wanted and said_by is not None:
             raise BundleError(
-                f"{asked.source}: {key} = true, but it is forbidden by {said_by}",
+                f"{asked.source}: {key} = true, but it is forbidden by {said_by.source}",
                 cure=f"Leave it out, or have whoever runs the server allow confinement.{key}.",
             )
-        value, said_by = wanted, asked.source
+        value, said_by = wanted, asked
     return value, said_by
 
 
 def _granted(layers: Sequence[Asked], key: str, ground: Ground) -> tuple[str, ...]:
     return tuple(
-        ground.checked(text, key=key, source=asked.source)
+        ground.checked(text, key=key, source=asked.source, is_servers=asked.is_servers)
         for asked in layers
         for text in getattr(asked.confine, key)
     )

@@ -47,6 +47,7 @@ from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.spec import Limits
 from runtime.settings import Settings
+from runtime.supervisor.bundles.bundle_confinement import Confinement
 
 SETTLE_S: Final = 1.0
 JOURNAL_FILE: Final = "journal.sqlite3"
@@ -265,6 +266,9 @@ class Server:
             owns_process=self._owns_process,
             environments=self.settings.server.state_dir / "environments",
             agents_env=agents_env.in_force(self.settings.server.agents_env, self._sources, is_told=True),
+            confinement=Confinement(
+                self.settings.confinement, state=self.settings.server.state_dir, file=self.settings.file
+            ),
         )
 
     # ---- life

@@ -26,6 +26,7 @@ from runtime.session.info import (
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
 
@@ -49,6 +50,7 @@ class LocalPlacement:
         owns_process: bool = True,
         environments: Path = Path(".bulkhead/environments"),
         agents_env: Mapping[str, str] | None = None,
+        confinement: Confinement | None = None,
     ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._settings = settings
@@ -73,6 +75,7 @@ class LocalPlacement:
             owns_process=owns_process,
             environments=environments,
             agents_env=agents_env,
+            confinement=confinement,
         )
 
     async def start(self, sources: Sequence[Path], *, watch: bool) -> None:

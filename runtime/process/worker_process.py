@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from runtime.confinement.policy import Policy
 from runtime.errors import ChannelClosed, ProtocolError
 from runtime.process import tree
 from runtime.process.channel import Channel
@@ -50,6 +51,7 @@ class WorkerProcess:
     Attributes:
         traffic: The last messages on its pipe.
         code: What it runs; None until its bundle says.
+        policy: What its session may reach; its bundle says.
         on_imported: Takes the files that its session imported while it ran.
     """
 
@@ -63,6 +65,7 @@ class WorkerProcess:
         self._waiting: list[control.FromWorker] = []
         self.traffic = Traffic()
         self.code: LoadedCode | None = None
+        self.policy = Policy()
         self._forked_from = 0
         self.on_imported: Callable[[list[str]], None] = lambda _: None
         self._pipe_error: ProtocolError | None = None

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runtime.confinement.confine import Confine
     from runtime.sdk.agent import Agent, SingleRoomAgent
     from runtime.sdk.chat.chatbot import ChatBot
     from runtime.sdk.context import AgentChatContext
@@ -41,6 +42,7 @@ __all__ = [
     "Agent",
     "AgentChatContext",
     "ChatBot",
+    "Confine",
     "EmptyResponse",
     "ErrorResponse",
     "FileResponse",
@@ -77,6 +79,7 @@ _HOMES = {
     "Agent": "agent",
     "AgentChatContext": "context",
     "ChatBot": "chat.chatbot",
+    "Confine": "host",
     "EmptyResponse": "tools.response",
     "ErrorResponse": "tools.response",
     "FileResponse": "tools.response",

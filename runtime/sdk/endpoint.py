@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from runtime.confinement.confine import Confine
 from runtime.errors import BundleError
 from runtime.session.spec import Limits
 
@@ -56,6 +57,7 @@ class Endpoint:
         description: The class's ``description``, or the first line of its docstring.
         kind: What sort of thing it is.
         restart: Restart policy of its sessions; None for the server's default.
+        confinement: What its sessions may reach; None for what the bundle and the server say.
     """
 
     path: str
@@ -67,6 +69,7 @@ class Endpoint:
     description: str | None = None
     kind: Kind = "agent"
     restart: str | None = None
+    confinement: Confine | None = None
 
 
 def checked_path(path: str) -> str:
@@ -117,6 +120,23 @@ def checked_limits(limits: Any) -> Limits | None:
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
             raise TypeError(f"{name!r} is no limit; {hint}")
     return Limits(**limits)
+
+
+def checked_confinement(confinement: Any) -> Confine | None:
+    """Confine, or a mapping of its names, as Confine.
+
+    Raises:
+        TypeError: It is neither.
+        ConfigError: A value cannot be used, or a name is unknown.
+    """
+    if confinement is None or isinstance(confinement, Confine):
+        return confinement
+    if not isinstance(confinement, Mapping):
+        raise TypeError(
+            f"confinement is {_shown(confinement)}; "
+            'write confinement=Confine(write=["data"]) or confinement={"write": ["data"]}'
+        )
+    return Confine.of(confinement)
 
 
 def checked_type(name: str, value: Any, kind: type[Any], example: str) -> None:

@@ -16,12 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from runtime.confinement.confine import Confine
 from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTransition, RuntimeServiceError
 from runtime.sdk import loading
 from runtime.sdk.endpoint import (
     Endpoint,
     Kind,
     Portable,
+    checked_confinement,
     checked_limits,
     checked_path,
     checked_restart,
@@ -114,6 +116,7 @@ class ServiceHost:
         concurrency: int | None = None,
         title: str | None = None,
         description: str | None = None,
+        confinement: Confine | Mapping[str, Any] | None = None,
     ) -> Callable[[_Class], _Class]:
         """Serve the decorated class at ``path``; the class itself is returned unchanged.
 
@@ -126,9 +129,11 @@ class ServiceHost:
             concurrency: Sessions of it at once; None for the server's default.
             title: For people; the class's own when None.
             description: For people; the class's own, or its docstring's first line, when None.
+            confinement: What each session may reach: Confine, or a mapping such as ``{"write": ["data"]}``.
 
         Raises:
             BundleError: The path, the permissions or the policy cannot be used.
+            ConfigError: A limit, or what is said of its confinement, cannot be used.
             TypeError: An argument is of another type.
         """
         # Here already, where the line is that of the decorator.
@@ -136,6 +141,7 @@ class ServiceHost:
         checked_restart(restart)
         permissions_json(permissions)
         limits = _limits(limits, concurrency)
+        confinement = checked_confinement(confinement)
         for name, value in (("identity", identity), ("title", title), ("description", description)):
             checked_type(name, value, str, '"a text"')
 
@@ -149,6 +155,7 @@ class ServiceHost:
                 restart=restart,
                 title=title,
                 description=description,
+                confinement=confinement,
             )
             return cls
 
@@ -166,6 +173,7 @@ class ServiceHost:
         concurrency: int | None = None,
         title: str | None = None,
         description: str | None = None,
+        confinement: Confine | Mapping[str, Any] | None = None,
     ) -> None:
         """Serve ``cls`` at ``path``.
 
@@ -203,6 +211,7 @@ class ServiceHost:
             description=description or own_description,
             kind=kind_of(cls),
             restart=checked_restart(restart),
+            confinement=checked_confinement(confinement),
         )
 
     def has_path(self, path: str) -> bool:

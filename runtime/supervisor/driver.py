@@ -7,6 +7,8 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 
 from runtime.clock import Clock
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy
 from runtime.errors import LocalProtocolError, ProtocolError, RuntimeServiceError
 from runtime.process.procfs import peak_rss_bytes
 from runtime.process.tree import describe
@@ -172,7 +174,7 @@ class Driver:
         self._post_mortem.began(worker)
         self._feed(lc.Forked(worker.pid, parked))
         try:
-            worker.send(self._start())
+            worker.send(self._start(worker.policy))
         except (LocalProtocolError, ValueError, OverflowError) as error:
             self._feed(lc.PipeBroken(f"the call cannot be written to it: {error}"))
         worker.adopt(Owner(self._heard, self._pipe_ended, self._telling.printed))
@@ -221,7 +223,7 @@ class Driver:
             return Phase.RUNNING
         return Phase.STARTING if self.is_starting else Phase.ENDING
 
-    def _start(self) -> control.Start:
+    def _start(self, policy: Policy) -> control.Start:
         spec = self.spec
         return control.Start(
             session_id=spec.session_id,
@@ -244,6 +246,7 @@ class Driver:
             heartbeat_s=self._settings.heartbeat_s,
             traceparent=spec.traceparent,
             record=self._settings.record,
+            confinement={} if policy.level is Level.OFF else policy.plain(),
         )
 
     def _heard(self, message: control.FromWorker) -> None:

@@ -28,6 +28,7 @@ from runtime.session.redaction import secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
+from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.bundles.roster import Roster
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook
@@ -55,6 +56,7 @@ class Supervisor:
         changed: Called when bundles or endpoints changed.
         owns_process: Whether every child of this process is ours; False where the front runs inside
             somebody's own program, whose children are then left alone.
+        confinement: Decides what bundles may reach; None holds nothing back.
 
     Attributes:
         roster: Its bundles.
@@ -73,6 +75,7 @@ class Supervisor:
         owns_process: bool = True,
         environments: Path = Path(".bulkhead/environments"),
         agents_env: Mapping[str, str] | None = None,
+        confinement: Confinement | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -89,6 +92,7 @@ class Supervisor:
             environments=environments,
             changed=changed,
             is_alone=not owns_process,
+            confinement=confinement,
         )
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self._drivers: dict[SessionId, Driver] = {}
@@ -148,7 +152,7 @@ class Supervisor:
 
     async def _run(self, driver: Driver, bundle: Bundle) -> None:
         try:
-            await driver.run(bundle.take)
+            await driver.run(partial(bundle.take, driver.spec.endpoint))
         finally:
             self._drivers.pop(driver.spec.session_id, None)
 

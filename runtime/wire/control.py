@@ -30,6 +30,7 @@ class Start(_Message, frozen=True, tag="start"):
         join_s: Seconds to reach and enter the room.
         env: Variables to set before the agent is constructed.
         record: Keep what others send to it, for a replay.
+        confinement: What it may reach (`Policy.plain`); empty where nothing is held back.
     """
 
     session_id: str
@@ -47,6 +48,7 @@ class Start(_Message, frozen=True, tag="start"):
     heartbeat_s: float = 1.0
     traceparent: str = ""
     record: bool = False
+    confinement: dict[str, Any] = {}
 
 
 class Stop(_Message, frozen=True, tag="stop"):
@@ -178,7 +180,7 @@ class Fork(_Message, frozen=True, tag="fork"):
 
 
 class EndpointDecl(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One endpoint as its bundle declared it; `limits` as given to `Limits`."""
+    """One endpoint as its bundle declared it; `limits` as given to `Limits`, `confinement` to `Confine`."""
 
     path: str
     identity: str
@@ -189,6 +191,7 @@ class EndpointDecl(msgspec.Struct, frozen=True, omit_defaults=True):
     permissions: dict[str, Any] | None = None
     limits: dict[str, Any] = {}
     restart: str = ""
+    confinement: dict[str, Any] = {}
 
 
 class Opened(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -102,6 +102,7 @@ def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
             permissions=endpoint.permissions,
             limits=endpoint.limits.declared() if endpoint.limits is not None else {},
             restart=endpoint.restart or "",
+            confinement=endpoint.confinement.plain() if endpoint.confinement is not None else {},
         )
         for endpoint in loaded.endpoints.values()
     ]

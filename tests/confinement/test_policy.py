@@ -44,9 +44,11 @@ def ground(**over: Any) -> Ground:
 
 def held(*confines: Confine, on: Ground | None = None) -> Policy:
     names = ("the server's settings", "chat.toml", '@service.path("/chat")')
-    return policy_of(
-        [Asked(confine, name) for confine, name in zip(confines, names, strict=False)], on or ground()
-    )
+    layers = [
+        Asked(confine, name, is_servers=name == names[0])
+        for confine, name in zip(confines, names, strict=False)
+    ]
+    return policy_of(layers, on or ground())
 
 
 BASIC = Confine(level="basic")
@@ -246,7 +248,9 @@ def test_whoever_runs_the_server_bounds_the_grants() -> None:
     for asked in (Confine(write=["/database"]), Confine(read=["data"]), Confine(gpu=True)):
         with pytest.raises(BundleError, match=r"confinement\.grantable"):
             held(BASIC, asked, on=bounded)
-    assert held(Confine(level="basic", gpu=True), on=bounded).gpu, "the server itself says so"
+    servers = held(Confine(level="basic", gpu=True, write=["/other"]), on=bounded)
+    assert servers.gpu, "the server itself says so"
+    assert servers.write == ("/other",)
     with pytest.raises(BundleError, match="state folder"):
         held(BASIC, Confine(read=["/srv/.bulkhead"]), on=ground(grantable=("/srv",)))
 

@@ -19,7 +19,8 @@ from runtime.placement.local import LocalPlacement
 from runtime.rooms.hub import RoomHub
 from runtime.session.events import Exited, Ready, Released, SessionEvent, Started
 from runtime.session.spec import Limits, SessionId, SessionSpec, new_session_id
-from runtime.settings import SupervisorSettings
+from runtime.settings import ConfinementSettings, SupervisorSettings
+from runtime.supervisor.bundles.bundle_confinement import Confinement
 from tests.patience import PATIENCE
 
 AGENT = """
@@ -56,7 +57,13 @@ class Node:
     """A placement, its room server, and everything that was reported."""
 
     def __init__(
-        self, folder: Path, state_dir: Path, *, environments: Path | None = None, **settings: Any
+        self,
+        folder: Path,
+        state_dir: Path,
+        *,
+        environments: Path | None = None,
+        confinement: ConfinementSettings | None = None,
+        **settings: Any,
     ) -> None:
         self.folder = folder
         self.settings = SupervisorSettings(**{"stop_s": 2.0, "term_s": 0.5, "start_s": 15.0, **settings})
@@ -65,6 +72,7 @@ class Node:
             limits=Limits(),
             clock=SystemClock(),
             environments=environments or state_dir / "environments",
+            confinement=None if confinement is None else Confinement(confinement, state=state_dir),
         )
         self.hub = RoomHub(state_dir=state_dir, clock=SystemClock())
         self.seen: list[SessionEvent] = []

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from runtime.confinement.confine import Confine
 from runtime.errors import BundleError, ConfigError, EndpointConflict, InvalidTransition
 from runtime.sdk import host
 from runtime.sdk.host import ServiceHost
@@ -293,3 +294,20 @@ def test_a_policy_and_a_concurrency_are_declared_and_checked() -> None:
     assert endpoint.limits == Limits(cpu=1, concurrency=3)
     with pytest.raises(BundleError, match="no restart policy"):
         service.add_path("/b", cls=Greeter, identity="b", restart="sometimes")
+
+
+def test_what_sessions_may_reach_is_said_like_their_limits() -> None:
+    service = ServiceHost()
+    service.path("/a", confinement=Confine(write=["data"]))(Greeter)
+    service.path("/b", identity="b", confinement={"level": "strict", "network": ["a.example:443"]})(Greeter)
+    service.add_path("/c", cls=Greeter, identity="c")
+    found = {one.path: one.confinement for one in service.endpoints}
+    assert found == {
+        "/a": Confine(write=["data"]),
+        "/b": Confine(level="strict", network=["a.example:443"]),
+        "/c": None,
+    }
+    with pytest.raises(TypeError, match=r"write confinement=Confine\(write="):
+        service.path("/d", confinement=["data"])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="Did you mean 'write'"):
+        service.path("/d", confinement={"writes": ["data"]})

@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from runtime.confinement.ground import Ground
+from runtime.confinement.policy import Policy
 from runtime.errors import SpawnFailed
 from runtime.process import descriptors
 from runtime.settings import SupervisorSettings
@@ -68,6 +70,8 @@ class Command:
         log_line_bytes: How long a line is read of what it writes.
         is_flat: It is one of several programs of its folder, which are no modules to it.
         alone: How its program was started, when it is its own server.
+        policy: What the program may reach while it is imported, and all its sessions together.
+        ground: What lies where; None where nothing is held back.
     """
 
     python: str
@@ -77,6 +81,8 @@ class Command:
     log_line_bytes: int = SupervisorSettings().log_line_bytes
     is_flat: bool = False
     alone: Alone | None = None
+    policy: Policy = field(default_factory=Policy)
+    ground: Ground | None = None
 
     @property
     def folder(self) -> Path:

@@ -23,6 +23,7 @@ from runtime.session.info import BundleInfo
 from runtime.session.limit_layers import SourcedLimits
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.bundles.bundle_confinement import Confinement, Declared, Held, declared_by
 from runtime.supervisor.bundles.bundle_file import file_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
 from runtime.supervisor.bundles.code_files import MAX_FILES, CodeFiles
@@ -46,10 +47,13 @@ class Bundle:
         turns: Shared by all bundles: how many are imported at once.
         follows: Whether a save is noticed, so that this may be promised.
         changed: Called after each load, and when the zygote was lost.
+        confinement: Decides what it may reach; None holds nothing back.
+        others: The sources of the other bundles, now.
 
     Attributes:
         files: What its code consists of, as far as it was told.
         limits: Those of the file that lies with it.
+        held: What the generation that serves may reach.
         is_due: It is to be loaded and will read its files then; to look for changes in them is of no use.
     """
 
@@ -63,6 +67,8 @@ class Bundle:
         turns: ImportTurns,
         follows: bool,
         changed: Callable[[], None],
+        confinement: Confinement | None = None,
+        others: Callable[[], Sequence[Path]] = tuple,
     ) -> None:
         self.name = name
         self.generation = 0
@@ -73,6 +79,10 @@ class Bundle:
         self.fork = Fork.AUTO
         self.files = CodeFiles(command.source)
         self.limits = SourcedLimits()
+        self.held = Held()
+        self._confinement = confinement
+        self._others = others
+        self._declared: Declared = {}
         self._command = command
         self._settings = settings
         self._clock = clock
@@ -159,12 +169,13 @@ class Bundle:
         attempt = LoadAttempt(self._command, self._settings, lost=self._lost, log=self._log)
         try:
             self.limits = await asyncio.to_thread(limits_of, self.source)
-            pool, described = await attempt.run(turn)
+            pool, described, held = await self._run(attempt, turn)
         except Exception as error:  # noqa: BLE001 - no failure may leave it "loading" for ever
             self._failed(error)
             await asyncio.to_thread(self.files.told, attempt.imported, serves=False)
             return
         old, self._pool = self._pool, pool
+        self.held = held
         self.fork = attempt.fork
         self.error = self._away = None
         self.generation += 1
@@ -184,6 +195,36 @@ class Bundle:
         if old is not None:
             self._spawn(old.close(), "close")
         await asyncio.to_thread(self.files.told, attempt.imported, serves=True)
+
+    async def _run(self, attempt: LoadAttempt, turn: Turn) -> tuple[WorkerPool, Described, Held]:
+        """Run the program, held by what is known; once more, if it declares something else.
+
+        What holds it must hold before its first line, and what it declares is known only after its last.
+        """
+        if self._confinement is None:
+            return *await attempt.run(turn), Held()
+        others = list(self._others())
+        held = await asyncio.to_thread(self._confinement.before_import, self.source, others, self._declared)
+        for is_again in (False, True):
+            pool, described = await attempt.run(turn, held)
+            try:
+                declared = declared_by(described.endpoints)
+                wanted = await asyncio.to_thread(self._confinement.held, self.source, others, declared)
+                self._declared = declared
+                if held.bundle == wanted.bundle:
+                    return pool, described, wanted
+                if is_again:
+                    raise BundleError(
+                        f"{self.source.name} declares another confinement each time it is loaded",
+                        cure=f"Say it in {file_of(self.source).name}, where it is the same each time.",
+                    )
+            except BaseException:
+                await pool.close()
+                raise
+            await pool.close()
+            self._log.info("bundle.loads_again", detail="its decorators ask for another confinement")
+            held = wanted
+        raise AssertionError("it is loaded twice at most")
 
     def _failed(self, error: Exception) -> None:
         """Say why it was not loaded."""
@@ -237,13 +278,14 @@ class Bundle:
         )
         return LoadedCode(code=code, folder=program.parent, loaded_at=at, secrets=tuple(secrets))
 
-    async def take(self) -> tuple[WorkerProcess, bool]:
+    async def take(self, endpoint: str) -> tuple[WorkerProcess, bool]:
         """A worker of the newest generation; waits while the zygote is being started again."""
         await self._serving.wait()
         assert self._pool is not None
-        code = self._code
+        code, held = self._code, self.held
         worker, parked = await self._pool.take()
         worker.code = code
+        worker.policy = held.of(endpoint)
         worker.on_imported = partial(self._imported_later, self.generation)
         return worker, parked
 

@@ -55,7 +55,12 @@ class Turn:
         self._watching: asyncio.Task[None] | None = None
 
     def is_of(self, pid: int) -> None:
-        """The import has begun in this process: the turn is given up when it does not use it."""
+        """The import has begun in this process: the turn is given up when it does not use it.
+
+        Said again where the program is run once more; then the process before is forgotten.
+        """
+        if self._watching is not None:
+            self._watching.cancel()
         self._watching = asyncio.create_task(self._watch(pid), name="import turn")
 
     async def end(self) -> None:

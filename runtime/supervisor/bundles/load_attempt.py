@@ -16,6 +16,7 @@ from runtime.process.program.command import Command
 from runtime.process.zygote_client import ZygoteClient
 from runtime.session.redaction import secrets_in
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.bundles.bundle_confinement import Held
 from runtime.supervisor.bundles.bundle_file import file_of, fork_of
 from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import Turn
@@ -52,14 +53,19 @@ class LoadAttempt:
         self.fork = Fork.AUTO
         self.secrets: tuple[str, ...] = ()
 
-    async def run(self, turn: Turn) -> tuple[WorkerPool, Described]:
+    async def run(self, turn: Turn, held: Held | None = None) -> tuple[WorkerPool, Described]:
         """Run the program; what its sessions come from, and what it said of itself.
+
+        Args:
+            held: What it may reach; None holds nothing back.
 
         Raises:
             RuntimeServiceError: What is in the way.
         """
         fork = await asyncio.to_thread(fork_of, self._command.source)
         command = await asyncio.to_thread(self._with_own_variables)
+        if held is not None:
+            command = replace(command, policy=held.bundle, ground=held.ground)
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         output = LogPipe(
             read_fd,

@@ -25,6 +25,7 @@ from runtime.session.limit_layers import DECORATOR, SourcedLimits
 from runtime.session.spec import Limits
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
+from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.bundles.claims import Claim, settle
 from runtime.supervisor.bundles.code_files import Verdict
 from runtime.supervisor.bundles.discovery import Discovery, Look, is_flat, is_service
@@ -50,6 +51,7 @@ class Roster:
         environments: The folder with the environments that bundles have of their own.
         changed: Called when bundles or endpoints changed.
         is_alone: The front runs inside the one program that it serves.
+        confinement: Decides what bundles may reach; None holds nothing back.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Roster:
         environments: Path,
         changed: Callable[[], None],
         is_alone: bool = False,
+        confinement: Confinement | None = None,
     ) -> None:
         self._settings = settings
         self._set_limits, self._default_limits = set_limits, default_limits
@@ -71,6 +74,7 @@ class Roster:
         self._environments = environments
         self._changed = changed
         self._is_alone = is_alone
+        self._confinement = confinement
         self._turns = ImportTurns()
         self._follows = False
         self._discovery = Discovery(())
@@ -268,12 +272,17 @@ class Roster:
                     turns=self._turns,
                     follows=self._follows,
                     changed=self._settle,
+                    confinement=self._confinement,
+                    others=partial(self._sources_but, name),
                 )
                 bundle.load_soon()
                 begun.append(name)
         if begun:
             self._settle()
         return begun
+
+    def _sources_but(self, name: str) -> list[Path]:
+        return [bundle.source for other, bundle in self._bundles.items() if other != name]
 
     def _has_gone(self, name: str, what: str, is_missing: bool, now: bool) -> bool:
         """Whether something has been missing for long enough to say so."""

@@ -1,0 +1,204 @@
+"""What each bundle of a server may reach: its settings, the bundle's file, its decorators, and this disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import runtime
+from runtime.confinement.confine import Confine
+from runtime.confinement.ground import SYSTEM, Ground
+from runtime.confinement.layers import Asked, policy_of, union_of
+from runtime.confinement.paths import first_above, is_below
+from runtime.confinement.policy import Policy
+from runtime.errors import BundleError, ConfigError
+from runtime.settings import ConfinementSettings
+from runtime.supervisor.bundles.bundle_file import file_of, tables_of
+from runtime.supervisor.bundles.discovery import program_of
+from runtime.supervisor.bundles.dotenv import NAME as DOTENV
+from runtime.wire.control import EndpointDecl
+
+_SERVERS_OWN: Final = ("grantable",)
+"""Keys of the table that are the server's alone; its file may be the bundle's, too."""
+
+Declared = Mapping[str, Mapping[str, Any]]
+"""By path, what its decorator says: `Confine.plain`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one generation of a bundle may reach.
+
+    Attributes:
+        bundle: The least that covers its program while it is imported and all of its sessions.
+        endpoints: By path, what sessions of that endpoint may reach; never wider.
+        ground: What lies where; None where nothing is held.
+    """
+
+    bundle: Policy = field(default_factory=Policy)
+    endpoints: Mapping[str, Policy] = field(default_factory=dict)
+    ground: Ground | None = None
+
+    def of(self, path: str) -> Policy:
+        """What a session of the endpoint at `path` may reach."""
+        return self.endpoints.get(path, self.bundle)
+
+
+class Confinement:
+    """Runs in: anywhere; `held` blocks on the disk.
+
+    Args:
+        state: The server's state folder.
+        file: The server's own file of settings, which may lie in the folder of a bundle.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+    """
+
+    def __init__(
+        self, settings: ConfinementSettings, *, state: Path = Path(".bulkhead"), file: Path | None = None
+    ) -> None:
+        network: Any = settings.network or None
+        if settings.network in (("all",), ("none",)):
+            (network,) = settings.network
+        asked = Confine.of(
+            {
+                "level": settings.level,
+                "network": network,
+                "read": settings.read,
+                "write": settings.write,
+                "shm": None if settings.shm else False,  # True allows it and does not ask for it
+                "gpu": settings.gpu or None,
+            }
+        )
+        self._servers = Asked(asked, "the server's settings", is_servers=True)
+        self._grantable = tuple(map(_resolved, settings.grantable))
+        self._state = state
+        self._file = file
+
+    def held(self, source: Path, others: Iterable[Path], declared: Declared) -> Held:
+        """What a bundle may reach that declares so.
+
+        Args:
+            source: The bundle's file or folder.
+            others: Those of the other bundles.
+
+        Raises:
+            BundleError: It asks for more than it may be given; the cure says what to write.
+        """
+        ground = self._ground(source, others)
+        layers = [self._servers, *self._of_file(source)]
+        base = policy_of(layers, ground)
+        endpoints = {
+            path: policy_of([*layers, Asked(_declared(path, said), f'@service.path("{path}")')], ground)
+            for path, said in declared.items()
+            if said
+        }
+        return Held(
+            union_of([base, *endpoints.values()]),
+            {path: endpoints.get(path, base) for path in declared},
+            ground,
+        )
+
+    def before_import(self, source: Path, others: Iterable[Path], last: Declared) -> Held:
+        """What it may reach while it is not known what it declares: what it declared `last`, if it still may.
+
+        Raises:
+            BundleError: As `held`.
+        """
+        others = list(others)
+        if last:
+            try:
+                return self.held(source, others, last)
+            except BundleError:
+                pass  # it may have been mended since; what it declares now is judged after its import
+        return self.held(source, others, {})
+
+    def _of_file(self, source: Path) -> list[Asked]:
+        file = file_of(source)
+        if self._file is not None and _resolved(file) == _resolved(self._file):
+            return []  # said by the server's settings already
+        try:
+            table = tables_of(source).get("confinement", {})
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            if not _may_say_something(file):
+                return []  # that it cannot be read is told where its limits are read
+            raise BundleError(f"{file.name} cannot be read: {error}", cure="Mend it.") from None
+        if not isinstance(table, dict):
+            raise BundleError(
+                f"{file.name}: confinement is no table", cure="Write [confinement] on a line of its own."
+            )
+        try:
+            return [Asked(Confine.of(table, ignored=_SERVERS_OWN), file.name)]
+        except ConfigError as error:
+            raise BundleError(f"{file.name}: {error.message}", cure=error.cure) from None
+
+    def _ground(self, source: Path, others: Iterable[Path]) -> Ground:
+        folder = _resolved(source if source.is_dir() else source.parent)
+        found: list[str] = []
+        for other in others:
+            path = _resolved(other)
+            if is_below(folder, path):  # this one lives in the other's folder
+                program = program_of(other)
+                found += map(_resolved, (program, file_of(other), program.parent / DOTENV))
+            elif other.is_dir():
+                found.append(path)
+            else:
+                found += (path, _resolved(file_of(other)))
+        return Ground(
+            folder=folder,
+            home=_resolved("~"),
+            state=_resolved(self._state),
+            real=lambda path: os.path.realpath(path, strict=True),
+            others=tuple(dict.fromkeys(found)),
+            ours=what_runs(),
+            grantable=self._grantable,
+        )
+
+
+def declared_by(endpoints: Iterable[EndpointDecl]) -> dict[str, dict[str, Any]]:
+    """What the endpoints of a bundle declare, by their path."""
+    return {endpoint.path: endpoint.confinement for endpoint in endpoints}
+
+
+@cache
+def what_runs() -> tuple[str, ...]:
+    """Where the programs of this server lie: interpreter, its packages, our own."""
+    bases = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    names = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
+    found = [
+        sys.executable,
+        os.path.dirname(str(runtime.__file__)),
+        *(sysconfig.get_paths()[name] for name in names),
+        *(sysconfig.get_paths(vars=bases)[name] for name in names),
+        # A prefix such as /usr/local holds more than an interpreter.
+        *(prefix for prefix in (sys.prefix, sys.base_prefix) if first_above(prefix, SYSTEM) is None),
+    ]
+    return tuple(dict.fromkeys(map(_resolved, found)))
+
+
+def _declared(path: str, said: Mapping[str, Any]) -> Confine:
+    try:
+        return Confine.of(said)
+    except ConfigError as error:  # our own SDK would have said so; this came over a pipe
+        raise BundleError(f"{path}: {error.message}", cure=error.cure) from None
+
+
+def _may_say_something(file: Path) -> bool:
+    try:
+        return b"confinement" in file.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _resolved(path: Path | str) -> str:
+    return os.path.realpath(os.path.expanduser(path))

@@ -1,0 +1,131 @@
+"""What a bundle may reach, on a real disk: its file, its neighbours, the server's own file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy
+from runtime.errors import BundleError, ConfigError
+from runtime.settings import ConfinementSettings
+from runtime.supervisor.bundles.bundle_confinement import Confinement, Held, what_runs
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def agents(tmp_path: Path) -> Path:
+    folder = tmp_path / "agents"
+    for name in ("chat/main.py", "chat/data/x", "helper/main.py", "flat.py", "other.py", "shared/x"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (tmp_path / ".bulkhead" / "rooms").mkdir(parents=True)
+    return folder
+
+
+def held(source: Path, *, file: Path | None = None, declared: Any = None, **settings: Any) -> Held:
+    confinement = Confinement(
+        ConfinementSettings(**{"level": "basic", **settings}),
+        state=source.parents[1] / ".bulkhead",
+        file=file,
+    )
+    others = [source.parent / name for name in ("chat", "helper", "flat.py", "other.py")]
+    return confinement.held(source, [one for one in others if one != source], declared or {})
+
+
+def test_a_bundle_gets_what_it_declares_and_each_endpoint_no_more_than_its_own(agents: Path) -> None:
+    (agents / "chat" / "bulkhead.toml").write_text(
+        '[confinement]\nread = ["../shared"]\ngrantable = ["/x"]\n'
+    )
+    found = held(agents / "chat", declared={"/w": {"write": ["data"]}, "/s": {"level": "strict"}, "/": {}})
+    shared, data = (str(agents / "shared"),), (str(agents / "chat" / "data"),)
+    assert found.bundle == Policy(Level.BASIC, read=shared, write=data)
+    assert found.of("/w") == found.bundle
+    assert found.of("/") == Policy(Level.BASIC, read=shared)
+    assert found.of("/s") == Policy(Level.STRICT, read=shared, shm=False, network="none")
+    assert all(found.bundle.covers(found.of(path)) for path in found.endpoints)
+
+
+def test_a_flat_bundle_may_have_neither_its_folder_nor_its_neighbours(agents: Path) -> None:
+    for path in (".", "other.py", "chat", ".."):
+        with pytest.raises(BundleError) as refused:
+            held(agents / "flat.py", declared={"/x": {"read": [path]}})
+        assert '@service.path("/x"): read names' in str(refused.value)
+    assert held(agents / "flat.py", declared={"/x": {"write": ["shared"]}}).of("/x").write
+
+
+def test_a_bundle_inside_another_ones_folder_has_what_is_its_own(agents: Path) -> None:
+    (agents / "main.py").touch()
+    confinement = Confinement(ConfinementSettings(level="basic"), state=agents.parent / ".bulkhead")
+    inner = confinement.held(agents / "chat", [agents], {"/x": {"write": ["data"]}})
+    assert inner.of("/x").write == (str(agents / "chat" / "data"),)
+    with pytest.raises(BundleError, match=r"another bundle's .*agents/main\.py"):
+        confinement.held(agents / "chat", [agents], {"/x": {"read": ["../main.py"]}})
+    with pytest.raises(BundleError, match=r"another bundle's .*agents/chat"):
+        confinement.held(agents, [agents / "chat"], {"/x": {"write": ["."]}})
+
+
+def test_a_link_is_judged_by_where_it_leads(agents: Path) -> None:
+    (agents / "chat" / "link").symlink_to(agents.parent / ".bulkhead" / "rooms")
+    (agents / "chat" / "dead").symlink_to(agents / "nowhere")
+    for name, told in (("link", "lies in the server's state folder"), ("dead", "there is no")):
+        with pytest.raises(BundleError, match=told):
+            held(agents / "chat", declared={"/x": {"read": [name]}})
+
+
+def test_what_the_server_runs_is_not_writable_and_needs_no_grant(agents: Path) -> None:
+    runs = what_runs()
+    assert os.path.realpath(sys.executable) in runs
+    assert os.path.dirname(os.path.realpath(os.__file__)) in runs
+    for path in (sys.prefix, os.path.dirname(os.__file__)):
+        with pytest.raises(BundleError):
+            held(agents / "chat", declared={"/x": {"write": [path]}})
+
+
+def test_the_servers_own_file_is_no_second_word_of_a_bundle(agents: Path) -> None:
+    file = agents / "chat" / "bulkhead.toml"
+    file.write_text('[confinement]\nlevel = "off"\n')
+    with pytest.raises(BundleError, match='"off" is looser than "basic"'):
+        held(agents / "chat")
+    assert held(agents / "chat", file=file).bundle.level is Level.BASIC, "the environment said so, say"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[confinement]\nwrites = ["x"]\n', "Did you mean 'write'"),
+        ("confinement = 3\n", "Write [confinement] on a line of its own"),
+        ("[confinement\n", "cannot be read"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_an_error_of_the_bundle(agents: Path, text: str, told: str) -> None:
+    (agents / "flat.toml").write_text(text)
+    with pytest.raises(BundleError) as refused:
+        held(agents / "flat.py")
+    assert told in str(refused.value)
+    assert "flat.toml" in str(refused.value)
+
+
+def test_a_file_that_says_nothing_of_it_is_told_of_elsewhere(agents: Path) -> None:
+    (agents / "flat.toml").write_text("[limits\n")
+    assert held(agents / "flat.py").bundle == Policy(Level.BASIC)
+
+
+def test_what_was_declared_before_is_given_only_as_long_as_it_may(agents: Path) -> None:
+    confinement = Confinement(ConfinementSettings(level="basic"), state=agents.parent / ".bulkhead")
+    last = {"/x": {"write": ["data"]}}
+    assert confinement.before_import(agents / "chat", [], last).bundle.write
+    (agents / "chat" / "data" / "x").unlink()
+    (agents / "chat" / "data").rmdir()
+    assert not confinement.before_import(agents / "chat", [], last).bundle.write
+
+
+def test_settings_of_the_server_become_its_layer() -> None:
+    with pytest.raises(ConfigError, match="no host"):
+        Confinement(ConfinementSettings(level="strict", network=("https://x",)))
+    assert Confinement(ConfinementSettings(level="strict", network=("none",)))
