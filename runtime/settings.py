@@ -141,6 +141,7 @@ class LimitSettings:
     pids: int = knob(256, "processes and threads of a session's tree; 0: no limit", minimum=0)
     files: int = knob(1024, "open files of a process; 0: no limit", minimum=0)
     file_size: str = knob("", "largest file a session may write, such as 1GiB", reads=parse_bytes)
+    disk: str = knob("1GiB", "what a session may keep in its own folder; 0: no limit", reads=parse_bytes)
     timeout: str = knob("", "longest life of a session, such as 30m", reads=parse_seconds)
     idle_timeout: str = knob("", "longest time without a message, such as 10m", reads=parse_seconds)
     concurrency: int = knob(0, "sessions of an endpoint at once; 0: no limit", minimum=0)

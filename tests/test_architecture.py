@@ -109,7 +109,7 @@ HOMES = {
 
 PURE = ("runtime.wire", "runtime.session", "runtime.confinement", "runtime.rooms.room",
         "runtime.supervisor.lifecycle", "runtime.supervisor.verdict", "runtime.supervisor.watch.budget",
-        "runtime.supervisor.watch.hang_detector")  # fmt: skip
+        "runtime.supervisor.watch.disk_budget", "runtime.supervisor.watch.hang_detector")  # fmt: skip
 NOT_PURE = ("runtime.session.journal.journal", "runtime.session.journal.file", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}
 

@@ -52,6 +52,7 @@ class WorkerProcess:
         traffic: The last messages on its pipe.
         code: What it runs; None until its bundle says.
         policy: What its session may reach; its bundle says.
+        folder: Path of its private folder; empty when it has none.
         on_imported: Takes the files that its session imported while it ran.
     """
 
@@ -66,6 +67,7 @@ class WorkerProcess:
         self.traffic = Traffic()
         self.code: LoadedCode | None = None
         self.policy = Policy()
+        self.folder = ""
         self._forked_from = 0
         self.on_imported: Callable[[list[str]], None] = lambda _: None
         self._pipe_error: ProtocolError | None = None

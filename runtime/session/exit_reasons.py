@@ -31,6 +31,7 @@ class ExitReason(StrEnum):
     CPU = "cpu"
     PIDS = "pids"
     FILES = "files"
+    DISK = "disk"
     IMPORT_ERROR = "import_error"
     START_ERROR = "start_error"
     AGENT_ERROR = "agent_error"
@@ -226,6 +227,14 @@ EXIT_REASONS: Final[Mapping[ExitReason, ReasonRow]] = {
         word="crashed", tone="bad", aftermath=_CALL_AGAIN,
         sentence="It opened more files, or wrote a larger one, than its limit.",
         cure="Close what is opened (with …:, async with …:), or raise Limits(files=…).",
+    ),
+    ExitReason.DISK: ReasonRow(
+        whose="limit", is_clean=False, restart="failure", is_death=True, limit="looked",
+        has_line=True, worker_says=False, says_all=False, by_exception=True,
+        by_source=False, message="", brief="disk limit, killed",
+        word="crashed", tone="bad", aftermath=_CALL_AGAIN,
+        sentence="It kept more on the disk than its limit.",
+        cure='Remove what is done with, or raise it: Limits(disk="4GiB").',
     ),
     ExitReason.IMPORT_ERROR: ReasonRow(
         whose="agent", is_clean=False, restart="failure", is_death=False, limit=None,

@@ -105,6 +105,7 @@ class Vitals:
     Attributes:
         at: Monotonic seconds of the measurement.
         pss_bytes: Memory with shared pages divided among those who share them; 0 when it was never read.
+        disk_bytes: What it keeps in its own folder, as it was counted last; None before, or when it has none.
         lag_ms: How late the worker's event loop ran its last heartbeat.
         note: What keeps it from going on, for people; empty when nothing does.
         last_heartbeat: Seconds since the epoch; None before the first.
@@ -113,6 +114,7 @@ class Vitals:
     cpu_s: float = 0.0
     rss_bytes: int = 0
     pss_bytes: int = 0
+    disk_bytes: int | None = None
     fds: int = 0
     threads: int = 0
     children: int = 0

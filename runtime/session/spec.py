@@ -32,6 +32,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], int | float]]] = {
     "pids": ("pids", int),
     "files": ("files", int),
     "file_size": ("file_size_bytes", lambda value: int(parse_bytes(value))),
+    "disk": ("disk_bytes", lambda value: int(parse_bytes(value))),
     "timeout": ("timeout_s", parse_seconds),
     "idle_timeout": ("idle_timeout_s", parse_seconds),
     "concurrency": ("concurrency", int),
@@ -51,6 +52,7 @@ class Limits:
         pids: Processes and threads.
         files: Open files of one process.
         file_size: Bytes of the largest file it may write, or a text.
+        disk: Bytes that it may keep in its own folder ($HOME, $TMPDIR), or a text.
         timeout: Seconds from start, or a text such as ``"30m"``.
         idle_timeout: Seconds without a message, or a text.
         concurrency: Sessions of the endpoint at once; the one limit that is not of a single session.
@@ -64,6 +66,7 @@ class Limits:
     idle_timeout: str | float | None = None
     cpu_total: str | float | None = None
     file_size: str | int | None = None
+    disk: str | int | None = None
     concurrency: int | None = None
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ class Use:
         peak_pss_bytes: The same with shared pages divided; 0 when it never was read.
         memory_byte_seconds: Memory integrated over time: what was resident and the session's own share of it.
         cpu_s: Processor time of the tree, children that ended included.
+        peak_disk_bytes: The most that it kept on the disk when that was counted; 0 when it never was.
         curve: Oldest first, at most `MAX_POINTS`.
     """
 
@@ -44,6 +45,7 @@ class Use:
     memory_byte_seconds: float = 0.0
     cpu_s: float = 0.0
     peak_processes: int = 0
+    peak_disk_bytes: int = 0
     curve: tuple[UsePoint, ...] = ()
 
 
@@ -60,7 +62,7 @@ class UseMeter:
         self._gap_s = 0.0
         self._last: UsePoint | None = None
         self._shared_bytes = 0
-        self._peak_rss = self._peak_pss = self._peak_processes = 0
+        self._peak_rss = self._peak_pss = self._peak_processes = self._peak_disk = 0
         self._byte_seconds = 0.0
         self._cpu_s = 0.0
 
@@ -98,6 +100,10 @@ class UseMeter:
         """A peak that the kernel noted between two readings."""
         self._peak_rss = max(self._peak_rss, rss_bytes)
 
+    def peak_disk(self, disk_bytes: int) -> None:
+        """So much was kept on the disk."""
+        self._peak_disk = max(self._peak_disk, disk_bytes)
+
     def use(self, now: float | None = None) -> Use:
         """All of it, up to the last reading, or up to `now`, when the process ended."""
         byte_seconds = self._byte_seconds
@@ -113,6 +119,7 @@ class UseMeter:
             memory_byte_seconds=byte_seconds,
             cpu_s=self._cpu_s,
             peak_processes=self._peak_processes,
+            peak_disk_bytes=self._peak_disk,
             curve=tuple(curve),
         )
 

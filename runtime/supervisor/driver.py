@@ -27,6 +27,7 @@ from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
 from runtime.supervisor.telling import Telling
 from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup
+from runtime.supervisor.watch.disks import Disks, SessionDisk
 from runtime.supervisor.watch.guard import Alarm, Guard
 from runtime.supervisor.watch.hang_detector import Phase
 from runtime.supervisor.watch.instruments import Instruments
@@ -61,6 +62,7 @@ class Driver:
         swept: Callable[[], Awaitable[None]],
         sampler: Sampler,
         cgroups: Cgroups,
+        disks: Disks,
         relay: RelayPort | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
@@ -78,6 +80,7 @@ class Driver:
         self._sampler = sampler
         self._guard: Guard | None = None
         self._cgroups = cgroups
+        self._disks = disks
         self._cgroup: SessionCgroup | None = None
         self._dumped = False
         self._instruments = Instruments(clock)
@@ -202,9 +205,17 @@ class Driver:
         worker.close()
 
     def _guarding(self, worker: WorkerProcess, cgroup: SessionCgroup) -> Guard:
+        most_bytes = self.spec.limits.plain().get("disk_bytes")
+        disk = SessionDisk(
+            lambda: worker.folder,
+            None if most_bytes is None else int(most_bytes),
+            disks=self._disks,
+            now=self._clock.now(),
+        )
         return Guard(
             worker,
             cgroup,
+            disk,
             self.spec.limits,
             self._settings,
             clock=self._clock,

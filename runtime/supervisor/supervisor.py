@@ -33,6 +33,7 @@ from runtime.supervisor.bundles.roster import Roster
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.watch.cgroups import Cgroups
+from runtime.supervisor.watch.disks import Disks
 from runtime.supervisor.watch.sampler import Sampler
 
 log = structlog.get_logger("supervisor")
@@ -99,6 +100,7 @@ class Supervisor:
         self._runs: set[asyncio.Task[None]] = set()
         self._logbooks: OrderedDict[SessionId, LogBook] = OrderedDict()
         self._sampler = Sampler(clock=clock)
+        self._disks = Disks()
         self.cgroups = Cgroups(settings.cgroups, may_move=owns_process)
 
     # ---- life
@@ -133,6 +135,7 @@ class Supervisor:
             swept=self._sweep,
             sampler=self._sampler,
             cgroups=self.cgroups,
+            disks=self._disks,
             relay=relay,
             secrets=self._secrets,
         )
@@ -194,6 +197,7 @@ class Supervisor:
         await asyncio.gather(*self._runs, return_exceptions=True)
         await self.roster.close()
         await self._sweep()
+        self._disks.close()
         await self.cgroups.aclose()
 
     def _keep_logbook(self, session_id: SessionId, logbook: LogBook) -> None:

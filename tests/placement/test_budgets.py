@@ -331,3 +331,39 @@ async def test_memory_that_came_by_reading_what_the_import_made_is_no_leak(
     assert (COPIES in ended.exit.message) is is_copied, ended.exit.message
     assert ended.report is not None
     assert ended.report.cure.startswith("No leak") is is_copied
+
+
+async def test_what_fills_the_disk_is_ended_soon_after_its_limit(node: Any, tmp_path: Any) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    node.write(
+        "bundle.py",
+        SIBLING
+        + f"""
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.fill())
+        async def fill(self):
+            file = open("{folder}/data.bin", "wb", buffering=0)
+            for _ in range(20):  # 200 MB/s
+                await asyncio.sleep(0.05)
+                file.write(bytes(10_000_000))
+            os.unlink("{folder}/data.bin")
+            while file.tell() < 1_000_000_000:
+                await asyncio.sleep(0.05)
+                file.write(bytes(10_000_000))
+    """,
+    )
+    await node.start()
+    sibling = await node.ready("/sibling")
+    session_id = await node.ready("/x", limits=Limits(disk="300MiB"))
+    node.placement._supervisor.driver(session_id)._worker.folder = str(folder)
+    ended = await node.exited(session_id)
+    assert ended.exit.reason is ExitReason.DISK
+    assert "of 300 MiB on the disk" in ended.exit.message
+    assert "the largest: 'data.bin (deleted)'" in ended.exit.message
+    assert "bundle.py:" in ended.exit.message
+    assert 300 * MIB < ended.use.peak_disk_bytes < 600 * MIB
+    assert [e.kind for e in node.seen if isinstance(e, Warned)] in ([], ["disk"])
+    assert psutil.pid_exists(node.pid(sibling))

@@ -18,18 +18,20 @@ def test_each_limit_comes_from_the_strongest_who_named_it() -> None:
     own = SourcedLimits.of(Limits(memory="1GiB", files="unlimited"), DECORATOR)
     brought = of_bundle({"memory": "2GiB", "pids": 7, "timeout": "1h"}, "bundle bulkhead.toml")
     merged = own.over(given).over(brought).over(default)
-    assert merged.limits.plain() == {"memory_bytes": 1 << 30, "pids": 99, "timeout_s": 3600.0}
+    plain = {"memory_bytes": 1 << 30, "pids": 99, "timeout_s": 3600.0, "disk_bytes": 1 << 30}
+    assert merged.limits.plain() == plain
     assert merged.plain_sources() == {
         "memory_bytes": "decorator",
         "pids": "env BULKHEAD_LIMITS_PIDS",
         "timeout_s": "bundle bulkhead.toml",
+        "disk_bytes": "default",
     }
 
 
 def test_the_defaults_are_there_and_can_be_taken_away() -> None:
     plain = Limits.from_settings(LimitSettings()).plain()
-    assert plain == {"memory_bytes": 512 << 20, "pids": 256, "files": 1024}
-    assert Limits.from_settings(LimitSettings(memory="0", pids=0, files=0)).plain() == {}
+    assert plain == {"memory_bytes": 512 << 20, "pids": 256, "files": 1024, "disk_bytes": 1 << 30}
+    assert Limits.from_settings(LimitSettings(memory="0", pids=0, files=0, disk="0")).plain() == {}
     assert Limits(memory="unlimited", cpu=2).over(Limits(memory=1, pids=3)).plain() == {"cpu": 2.0, "pids": 3}
 
 

@@ -30,7 +30,7 @@ CRASH = end(ExitReason.SIGNAL, signal=11)
 def test_every_reason_has_an_answer_for_each_policy(reason: ExitReason) -> None:
     failures = {
         "signal", "exit", "hang", "memory", "agent_error", "start_error", "import_error", "room_lost",
-        "room_unreachable", "protocol_error", "pids", "files", "node_lost",
+        "room_unreachable", "protocol_error", "pids", "files", "disk", "node_lost",
     }  # fmt: skip
     assert wants(NEVER, end(reason)) is False
     assert wants(ON_FAILURE, end(reason, code=1)) is (reason.value in failures)

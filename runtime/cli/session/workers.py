@@ -16,8 +16,8 @@ _COLUMNS = {
     "table": ("session", "identity", "room", "state", "pid", "cpu", "memory", "up"),
     "wide": (
         "session", "identity", "room", "state", "pid", "cpu", "memory", "up",
-        "children", "fds", "threads", "lag", "endpoint", "bundle", "code_generation", "attempt", "restarts",
-        "input", "end",
+        "disk", "children", "fds", "threads", "lag", "endpoint", "bundle", "code_generation", "attempt",
+        "restarts", "input", "end",
     ),
 }  # fmt: skip
 
@@ -98,6 +98,7 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "memory": size(memory) if memory else "-",
         "up": length(up_s),
         "children": str(worker.get("children", "-")),
+        "disk": "-" if (disk := worker.get("disk_bytes")) is None else size(disk),
         "fds": str(worker.get("fds", "-")),
         "threads": str(worker.get("threads", "-")),
         "lag": "-" if lag_ms is None else f"{lag_ms:.0f} ms",

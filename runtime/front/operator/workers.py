@@ -220,6 +220,7 @@ def worker_as(kind: type[W], front: Front, record: SessionRecord, *, measured: b
         cpu_s=round(vitals.cpu_s, 3),
         rss_bytes=vitals.rss_bytes,
         pss_bytes=vitals.pss_bytes,
+        disk_bytes=vitals.disk_bytes,
         fds=vitals.fds,
         threads=vitals.threads,
         children=vitals.children,

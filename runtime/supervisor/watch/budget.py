@@ -173,13 +173,13 @@ class Budget:
             charged = max(use.uss_bytes, use.pss_bytes - self._inherited)
         if charged > self._memory:
             largest = _largest(use.members)
-            message = f"used {_mib(charged)} of {_mib(self._memory)} of memory{largest}"
+            message = f"used {in_mib(charged)} of {in_mib(self._memory)} of memory{largest}"
             return [Excess(ExitReason.MEMORY, message)]
         growth = (use.rss_bytes - self._rss) / gap_s if gap_s > 0 and self._rss else 0.0
         pace = max(_ASSUMED_BYTES_PER_S, 2 * growth)
         self._look_within((self._memory - charged) / pace)
         if self._is_near(ExitReason.MEMORY, charged / self._memory):
-            message = f"uses {_mib(charged)} of {_mib(self._memory)} of memory{_largest(use.members)}"
+            message = f"uses {in_mib(charged)} of {in_mib(self._memory)} of memory{_largest(use.members)}"
             return [NearLimit(ExitReason.MEMORY, message)]
         return []
 
@@ -265,7 +265,8 @@ class Budget:
         return True
 
 
-def _mib(count: float) -> str:
+def in_mib(count: float) -> str:
+    """A size for people."""
     return f"{count / (1 << 20):.0f} MiB"
 
 
@@ -280,7 +281,7 @@ def _largest(members: Sequence[Member]) -> str:
     if len(members) < 2:
         return ""
     top = sorted(members, key=lambda one: -one.rss_bytes)[:_LISTED]
-    listed = ", ".join(f"{one.name} ({one.pid}) {_mib(one.rss_bytes)}" for one in top)
+    listed = ", ".join(f"{one.name} ({one.pid}) {in_mib(one.rss_bytes)}" for one in top)
     return f" in {len(members)} processes; the largest: {listed}"
 
 

@@ -27,7 +27,7 @@ _CPU_PERIOD_US: Final = 100_000
 _AGAIN_S: Final = 0.2
 _ROOM_PART: Final = 8
 _ROOM_LEAST_BYTES: Final = 32 << 20
-_WATCHED: Final = ("memory", "pids", "cpu", "cpu_total", "timeout", "idle_timeout")
+_WATCHED: Final = ("memory", "pids", "disk", "cpu", "cpu_total", "timeout", "idle_timeout")
 _OFF: Final = "switched off (supervisor.cgroups)"
 
 

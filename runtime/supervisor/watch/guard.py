@@ -22,6 +22,7 @@ from runtime.supervisor import verdict
 from runtime.supervisor.reports.stack_text import stacks_text
 from runtime.supervisor.watch.budget import Budget, Excess, NearLimit, Pause
 from runtime.supervisor.watch.cgroups import SessionCgroup
+from runtime.supervisor.watch.disks import SessionDisk
 from runtime.supervisor.watch.hang_detector import Awake, HangDetector, Hung, Late, Phase, Pulse, Silence
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.wire.trace import TaskTrace
@@ -64,6 +65,7 @@ class Guard:
         self,
         worker: WorkerProcess,
         cgroup: SessionCgroup,
+        disk: SessionDisk,
         limits: Limits,
         settings: SupervisorSettings,
         *,
@@ -73,7 +75,7 @@ class Guard:
         alarm: Alarm,
     ) -> None:
         now = clock.now()
-        self._worker, self._cgroup = worker, cgroup
+        self._worker, self._cgroup, self._disk = worker, cgroup, disk
         self._instruments = instruments
         self._phase = phase
         self._alarm = alarm
@@ -111,7 +113,10 @@ class Guard:
         self._instruments.take(use, now)
         stays_stopped = self._kernel_ended_it()
         self._budget.cpu_is_kept = "cpu.max" in self._cgroup.kept
-        for finding in self._budget.take(use, now, active_at=self._worker.active_at()):
+        found = self._budget.take(use, now, active_at=self._worker.active_at())
+        found += self._disk.look(use.members, now)
+        self._instruments.keeps(self._disk.bytes)
+        for finding in found:
             match finding:
                 case NearLimit():
                     self._alarm.warn(finding.reason.value, self._told(finding), "")
@@ -132,7 +137,7 @@ class Guard:
             self._hang_detector.held(now)
         else:
             self._listen(use.members[0], now)
-        return min(self._budget.next_s, self._hang_detector.next_s)
+        return min(self._budget.next_s, self._disk.next_s, self._hang_detector.next_s)
 
     def _told(self, finding: NearLimit | Excess) -> str:
         """What it says, and of memory whether most of it came from reading what the import had made."""
@@ -182,6 +187,7 @@ class Guard:
 
     def close(self) -> None:
         """The process is gone."""
+        self._disk.close()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

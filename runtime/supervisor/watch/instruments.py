@@ -17,6 +17,7 @@ class Instruments:
         self.meter = UseMeter(clock.now())
         self._last: TreeUse | None = None
         self._at = 0.0
+        self._disk_bytes: int | None = None
         self.note = ""
         """What keeps the session from going on, for people; empty when nothing does."""
 
@@ -26,6 +27,11 @@ class Instruments:
         self.meter.read(
             now, rss_bytes=use.rss_bytes, pss_bytes=use.pss_bytes, cpu_s=use.cpu_s, processes=use.processes
         )
+
+    def keeps(self, disk_bytes: int | None) -> None:
+        """What it keeps on the disk, as it was counted last."""
+        self._disk_bytes = disk_bytes
+        self.meter.peak_disk(disk_bytes or 0)
 
     def vitals(self, beat: Heartbeat | None) -> Vitals | None:
         """The last reading; None before the first.
@@ -45,6 +51,7 @@ class Instruments:
             cpu_s=round(use.cpu_s, 3),
             rss_bytes=use.rss_bytes,
             pss_bytes=use.pss_bytes or owned_bytes,
+            disk_bytes=self._disk_bytes,
             fds=use.fds,
             threads=use.threads,
             children=use.processes - 1,

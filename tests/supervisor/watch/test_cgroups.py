@@ -121,6 +121,7 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
     assert told.limits == {
         "memory": "cgroup",
         "pids": "cgroup",
+        "disk": "watching",
         "cpu": "watching",
         "cpu_total": "watching",
         "timeout": "watching",

@@ -14,6 +14,7 @@ export const EXIT_REASONS = {
   cpu: { whose: "limit", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   pids: { whose: "limit", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   files: { whose: "limit", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
+  disk: { whose: "limit", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   import_error: { whose: "agent", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   start_error: { whose: "agent", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   agent_error: { whose: "agent", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },

@@ -51,6 +51,7 @@ class Worker(Shape, frozen=True, kw_only=True):
     cpu_s: float
     rss_bytes: int
     pss_bytes: Annotated[int, Meta(description="Shared pages divided by who shares them; 0 when not read")]
+    disk_bytes: Annotated[int | None, Meta(description="Kept in its own folder, when that was last counted")]
     fds: int
     threads: int
     children: int

@@ -8,6 +8,7 @@ const LIMITS = {
   pids: ["processes and threads", count],
   files: ["open files", count],
   file_size_bytes: ["largest file", bytes],
+  disk_bytes: ["disk", bytes],
   timeout_s: ["longest life", duration],
   idle_timeout_s: ["longest idle", duration],
   concurrency: ["sessions at once", count],

@@ -13,6 +13,7 @@ const KINDS = {
   pids: ["Processes and threads", count, (row) => row.threads, count],
   files: ["Open files", count, (row) => row.fds, count],
   file_size_bytes: ["Largest file", bytes, () => null, bytes],
+  disk_bytes: ["Disk", bytes, (row) => row.disk_bytes, bytes],
   timeout_s: ["Time", duration, uptime, duration],
   idle_timeout_s: ["Without a message", duration, () => null, duration],
   concurrency: ["Sessions at once", count, () => null, count],

@@ -56,6 +56,7 @@ export function budgets(row) {
   add("processor time", row.cpu_s, limits.cpu_total_s, `${duration(row.cpu_s)} of ${duration(limits.cpu_total_s)}`);
   add("time", uptime(row), limits.timeout_s, `${duration(uptime(row))} of ${duration(limits.timeout_s)}`);
   add("threads", row.threads, limits.pids, `${count(row.threads)} of ${count(limits.pids)}`);
+  add("disk", row.disk_bytes, limits.disk_bytes, `${bytes(row.disk_bytes)} of ${bytes(limits.disk_bytes)}`);
   add("files", row.fds, limits.files, `${count(row.fds)} of ${count(limits.files)}`);
   return found.sort((a, b) => b.share - a.share);
 }
