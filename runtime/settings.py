@@ -118,6 +118,12 @@ class SupervisorSettings:
     log_lines: int = knob(500, "log lines kept per session", minimum=1)
     log_line_bytes: int = knob(16384, "longest log line; the rest is cut", minimum=256)
     log_lines_per_s: float = knob(500.0, "log lines kept of a session each second; the rest drops", minimum=1)
+    log_kept_bytes: int = knob(64 << 20, "log lines kept of all sessions together", minimum=1 << 20)
+    log_echo_bytes_per_s: float = knob(
+        8192.0,
+        "bytes of a session's lines that go on to the server's own log each second",
+        minimum=0,
+    )
     log_bytes_per_s: float = knob(float(1 << 20), "bytes of log read of a session each second", minimum=4096)
     cgroups: str = knob("auto", "auto: a cgroup for each session where one may be made; off: never")
     pass_env: str = knob("", "environment variables a bundle may see, between spaces; empty: all but our own")

@@ -77,6 +77,7 @@ FLOORS = {
         {"host", "task_runner", "otel", "chat"},
     ),
     "supervisor": (
+        {"server_lines"},
         {"logbook", "pings", "relay", "verdict", "bundles", "reports"},
         {"lifecycle", "watch"},
         {"telling"},

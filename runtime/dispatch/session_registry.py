@@ -8,7 +8,6 @@ event loop; nothing here waits for a disk or a reader.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
@@ -35,6 +34,7 @@ from runtime.session.record import Exit, SessionRecord
 from runtime.session.restart import Again
 from runtime.session.spec import SessionId
 from runtime.session.usage import UsageBook
+from runtime.wire import bounds
 
 STATUS_S: Final = 0.5
 """Readers of the feed hear of a session's status at most this often."""
@@ -216,10 +216,11 @@ class SessionRegistry:
     def end(self, session_id: SessionId, reason: ExitReason, message: str) -> None:
         """Close a session that no placement will report on."""
         now = self._clock.wall()
-        record = self._ledger.end(session_id, Exit(reason=reason, message=message, at=now))
+        exit = Exit(reason=reason, message=message, at=now)
+        record = self._ledger.end(session_id, exit)
         if record is None:
             return
-        self._closed(record, now)
+        self._closed(record, exit, now)
         spec = record.spec
         _log.warning(  # of the others the placement says this line, which knows more
             "session.exited",
@@ -238,7 +239,7 @@ class SessionRegistry:
         """Something happened to a session; what cannot follow from what is known is ignored."""
         if isinstance(event, Status) and self._may_tell_status(event):
             known = self._ledger.get(event.session_id)
-            self._tell(known, "session.status", event.at, status=_printable(event.values))
+            self._tell(known, "session.status", event.at, status=bounds.status(event.values))
         if isinstance(event, Warned) and event.session_id in self._ledger:
             known = self._ledger.get(event.session_id)
             self._tell(known, "session.warned", event.at, kind=event.kind, message=event.message)
@@ -259,16 +260,17 @@ class SessionRegistry:
             case Stopping():
                 self._tell(record, "session.stopping", event.at, reason=event.reason)
             case Exited():
-                self._closed(record, event.at, event.report)
+                self._closed(record, event.exit, event.at, event.report)
                 return
             case _:
                 pass
         self._journal.note(record)
         self._wake(event.session_id)
 
-    def _closed(self, record: SessionRecord, at: float, report: CrashReport | None = None) -> None:
-        spec, exit = record.spec, record.exit
-        assert exit is not None  # the ledger closes a record with its exit
+    def _closed(
+        self, record: SessionRecord, exit: Exit, at: float, report: CrashReport | None = None
+    ) -> None:
+        spec = record.spec
         self._journal.note(record)
         self._metrics.session_ended(
             spec.endpoint, exit.reason, cpu_s=record.cpu_s, log_lines_dropped=record.log_lines_dropped
@@ -371,18 +373,3 @@ def exit_json(exit: Exit) -> dict[str, Any]:
         "message": exit.message,
         "at": iso(exit.at),
     }
-
-
-def _printable(values: dict[str, Any]) -> dict[str, Any]:
-    # A worker says what it likes here; a reader gets a few plain values of bounded length.
-    kept: dict[str, Any] = {}
-    for name, value in list(values.items())[:20]:
-        if isinstance(value, str):
-            kept[str(name)[:60]] = value[:500]
-        elif (
-            value is None
-            or isinstance(value, bool | int)
-            or (isinstance(value, float) and math.isfinite(value))
-        ):
-            kept[str(name)[:60]] = value
-    return kept

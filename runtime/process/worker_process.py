@@ -26,7 +26,7 @@ from runtime.session.crash import LoadedCode
 from runtime.session.info import MessageSeen
 from runtime.session.native import waits_in_python
 from runtime.settings import SupervisorSettings
-from runtime.wire import control
+from runtime.wire import bounds, control
 from runtime.wire.room import Message
 from runtime.wire.trace import TaskTrace, tasks_from_bytes
 
@@ -295,9 +295,10 @@ class WorkerProcess:
 
     def _message(self, message: control.FromWorker) -> None:
         self.traffic.note("out", message)
+        message = bounds.heard(message)
         if self._owner is not None:
             self._owner.on_message(message)
-        elif not isinstance(message, control.Hello):
+        elif isinstance(message, control.Failed | control.Exiting | control.Ended):
             self._waiting.append(message)  # at most a report of an import that failed, before its Start
             del self._waiting[:-8]
 

@@ -21,7 +21,7 @@ from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
 from runtime.process.program.command import Command
 from runtime.process.program.import_error import import_error
-from runtime.wire import control
+from runtime.wire import bounds, control
 
 _MAX_DATAGRAM = 192 << 10
 _MAX_AT_ONCE = 64  # datagrams; what is left makes the loop come back, after everybody else had a turn
@@ -168,7 +168,7 @@ class ZygoteClient:
                 self._gone()
                 return
             try:
-                self._heard(control.decode(control.from_zygote, data), fds)
+                self._heard(bounds.told(control.decode(control.from_zygote, data)), fds)
             except RemoteProtocolError as error:
                 # The bundle's program runs in the zygote and can write what it likes; then it is of no use.
                 _log.warning(

@@ -44,9 +44,11 @@ class Ledger:
         session_id = record.spec.session_id
         if session_id in self:
             raise InvalidTransition(f"session {session_id} exists already")
+        record.last_exit = record.last_exit and record.last_exit.recorded()
         if record.exit is None:
             self._live[session_id] = record
         else:
+            record.exit = record.exit.recorded()
             self._keep(record)
 
     def drop(self, session_id: SessionId) -> None:
@@ -111,7 +113,7 @@ class Ledger:
         record = self._live.pop(session_id, None)
         if record is None:
             return None
-        record.state, record.exit = "exited", exit
+        record.state, record.exit = "exited", exit.recorded()
         self._keep(record)
         return record
 
@@ -122,7 +124,7 @@ class Ledger:
             return None
         self._add_up(record, event)
         record.state, record.pid, record.started_at, record.ready_at = "starting", None, None, None
-        record.last_exit, record.restart_at, record.stopping = event.exit, restart_at, ""
+        record.last_exit, record.restart_at, record.stopping = event.exit.recorded(), restart_at, ""
         return record
 
     def unstarted(self, event: Exited) -> SessionRecord | None:

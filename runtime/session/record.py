@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionSpec, SessionState
 from runtime.session.usage import Usage
+from runtime.wire.bounds import NAME_CHARS, PLACE_CHARS, TEXT_CHARS, TRACEBACK_CHARS, WORD_CHARS, text
+
+_SENTENCE_CHARS: Final = TEXT_CHARS + 1_000
+"""Of a whole end: what failed, how, and where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +21,7 @@ class Failure:
     Attributes:
         stage: ``import``, ``construct``, ``join``, ``start``, ``run`` or ``stop``.
         kind: Class name of the exception.
-        message: Its text, cut to a few hundred characters.
+        message: Its text, cut; see `runtime.wire.bounds`.
         where: ``file:line in function`` of the innermost line of the bundle; empty when unknown.
         traceback: The formatted traceback, cut.
     """
@@ -45,6 +50,24 @@ class Exit:
     signal: int | None = None
     at: float = 0.0
     failure: Failure | None = None
+
+    def bounded(self) -> Exit:
+        """The same, with every text cut: somebody else wrote them, perhaps an earlier version."""
+        failure = self.failure
+        if failure is not None:
+            failure = Failure(
+                stage=text(failure.stage, WORD_CHARS),
+                kind=text(failure.kind, NAME_CHARS),
+                message=text(failure.message, TEXT_CHARS),
+                where=text(failure.where, PLACE_CHARS),
+                traceback=text(failure.traceback, TRACEBACK_CHARS),
+            )
+        return replace(self, message=text(self.message, _SENTENCE_CHARS), failure=failure)
+
+    def recorded(self) -> Exit:
+        """What a record keeps of it: the traceback is its report's."""
+        kept = self.bounded()
+        return kept if kept.failure is None else replace(kept, failure=replace(kept.failure, traceback=""))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from runtime.supervisor.pings import Pings
 from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
+from runtime.supervisor.server_lines import Allowance
 from runtime.supervisor.telling import Telling
 from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup
 from runtime.supervisor.watch.disks import Disks, SessionDisk
@@ -47,6 +48,7 @@ class Driver:
 
     Args:
         publish: Takes each event, in order; may not block.
+        logbook, shown: What keeps its lines, and what all sessions may print to the server's own log.
         swept: Awaited after the process is gone; kills what it left behind.
         secrets: Values that no report may show.
     """
@@ -63,6 +65,8 @@ class Driver:
         sampler: Sampler,
         cgroups: Cgroups,
         disks: Disks,
+        logbook: LogBook,
+        shown: Allowance,
         relay: RelayPort | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
@@ -91,7 +95,9 @@ class Driver:
             publish=publish,
             post_mortem=self._post_mortem,
             instruments=self._instruments,
-            logbook=LogBook(max_lines=settings.log_lines),
+            logbook=logbook,
+            settings=settings,
+            shown=shown,
         )
 
     # ---- for the supervisor
@@ -113,15 +119,6 @@ class Driver:
     def stop(self, reason: ExitReason, grace_s: float | None, finish_s: float | None = None) -> None:
         """Ask the session to end; see `Placement.stop`."""
         self._feed(lc.StopRequested(reason, grace_s, finish_s))
-
-    @property
-    def logbook(self) -> LogBook:
-        """What its process printed; that of the attempt before may be given, and is continued."""
-        return self._telling.logbook
-
-    @logbook.setter
-    def logbook(self, earlier: LogBook) -> None:
-        self._telling.logbook = earlier
 
     @property
     def state(self) -> lc.State:

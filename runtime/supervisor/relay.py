@@ -12,6 +12,7 @@ from runtime.wire import control
 
 _PAUSE_BYTES = 1 << 20
 _RESUME_BYTES = 256 << 10
+_PACKET_BYTES = 100  # of one, beside what is in it
 
 
 class Relay:
@@ -26,7 +27,7 @@ class Relay:
         self._worker: WorkerProcess | None = None
         self._held: deque[bytes | None] = deque()
         self._held_bytes = 0
-        self._paused = False
+        self._paused = self._is_over = False
         self.carried_bytes = 0
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -41,8 +42,11 @@ class Relay:
 
     def from_worker(self, packet: bytes | None) -> None:
         """Take a packet of the agent; None when it closed its end."""
+        if self._is_over:
+            return
+        self._is_over = packet is None
         self._held.append(packet)
-        self._held_bytes += len(packet or b"")
+        self._held_bytes += len(packet or b"") + _PACKET_BYTES  # a flood of empty ones counts, too
         self.carried_bytes += len(packet or b"")
         if self._held_bytes > _PAUSE_BYTES and not self._paused and self._worker is not None:
             self._paused = True
@@ -80,7 +84,7 @@ class Relay:
             if packet is None:
                 await self._port.close()
                 return
-            self._held_bytes -= len(packet)
+            self._held_bytes -= len(packet) + _PACKET_BYTES
             await self._port.send(packet)
             if self._paused and self._held_bytes < _RESUME_BYTES:
                 self._paused = False

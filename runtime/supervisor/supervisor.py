@@ -7,7 +7,6 @@ drivers it feeds.  What its processes leave behind comes to it as a subreaper, a
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,14 +30,14 @@ from runtime.supervisor.bundles.bundle import Bundle
 from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.bundles.roster import Roster
 from runtime.supervisor.driver import Driver
-from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.logbook import LogBook, LogShelf
+from runtime.supervisor.server_lines import ALL_TOGETHER, Allowance
 from runtime.supervisor.watch.cgroups import Cgroups
 from runtime.supervisor.watch.disks import Disks
 from runtime.supervisor.watch.sampler import Sampler
 
 log = structlog.get_logger("supervisor")
 
-_KEPT_LOGBOOKS = 500
 _SWEEP_S = 10.0
 _SWEEP_OTHERS_S = 1.0  # a session does not end later for another's thousand
 _SWEEP_FIRST_S, _SWEEP_MOST_S = 0.005, 0.05
@@ -98,7 +97,8 @@ class Supervisor:
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self._drivers: dict[SessionId, Driver] = {}
         self._runs: set[asyncio.Task[None]] = set()
-        self._logbooks: OrderedDict[SessionId, LogBook] = OrderedDict()
+        self._logs = LogShelf(max_lines=settings.log_lines, max_bytes=settings.log_kept_bytes)
+        self._shown = Allowance(ALL_TOGETHER * settings.log_echo_bytes_per_s, clock)
         self._sampler = Sampler(clock=clock)
         self._disks = Disks()
         self.cgroups = Cgroups(settings.cgroups, may_move=owns_process)
@@ -136,13 +136,12 @@ class Supervisor:
             sampler=self._sampler,
             cgroups=self.cgroups,
             disks=self._disks,
+            logbook=self._logs.book(spec.session_id, self._drivers, len(self._drivers) + 1),
+            shown=self._shown,
             relay=relay,
             secrets=self._secrets,
         )
         self._drivers[spec.session_id] = driver
-        if (earlier := self._logbooks.get(spec.session_id)) is not None:
-            driver.logbook = earlier  # of the attempt before: one log, numbered through
-        self._keep_logbook(spec.session_id, driver.logbook)
         self._publish(Placed(session_id=spec.session_id, at=self._clock.wall(), generation=generation))
         run = asyncio.create_task(self._run(driver, bundle), name=f"session:{spec.session_id}")
         self._runs.add(run)
@@ -181,7 +180,7 @@ class Supervisor:
         return self._drivers.get(session_id)
 
     def logbook(self, session_id: SessionId) -> LogBook | None:
-        return self._logbooks.get(session_id)
+        return self._logs.get(session_id)
 
     @property
     def session_count(self) -> int:
@@ -199,14 +198,6 @@ class Supervisor:
         await self._sweep()
         self._disks.close()
         await self.cgroups.aclose()
-
-    def _keep_logbook(self, session_id: SessionId, logbook: LogBook) -> None:
-        self._logbooks[session_id] = logbook
-        while len(self._logbooks) > max(_KEPT_LOGBOOKS, len(self._drivers)):
-            ended = next((old for old in self._logbooks if old not in self._drivers), None)
-            if ended is None:
-                break
-            del self._logbooks[ended]
 
     async def _sweep(self) -> None:
         """Kill and reap what ended sessions left behind."""

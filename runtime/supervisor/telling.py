@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,9 +17,11 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import Exit
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
+from runtime.settings import SupervisorSettings
 from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
+from runtime.supervisor.server_lines import Allowance, ServerLines
 from runtime.supervisor.watch.instruments import Instruments
 
 log = structlog.get_logger("supervisor")
@@ -31,6 +32,7 @@ class Telling:
 
     Args:
         publish: Takes each event; may not block.
+        shown: What all sessions together may print to the server's own log.
 
     Attributes:
         logbook: What its process printed.
@@ -45,6 +47,8 @@ class Telling:
         post_mortem: PostMortem,
         instruments: Instruments,
         logbook: LogBook,
+        settings: SupervisorSettings,
+        shown: Allowance,
     ) -> None:
         self._spec = spec
         self._clock = clock
@@ -56,6 +60,7 @@ class Telling:
         self._log = log.bind(
             session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
         )
+        self._shown = ServerLines(self._log, "worker.printed", settings, clock, shown)
 
     def started(self, pid: int, *, parked: bool, worker: WorkerProcess | None) -> None:
         """It has a process."""
@@ -93,7 +98,7 @@ class Telling:
     def printed(self, text: str) -> None:
         """Its process printed a line."""
         line = self.logbook.write(text, self._clock.wall())
-        self._log.log(_level(line.level), "worker.printed", line=line.text, stream=line.stream)
+        self._shown.write(line.text, line.level, stream=line.stream)
 
     def warned(self, kind: str, message: str, stack: str) -> None:
         """Something is wrong with it, for which it is not ended."""
@@ -125,7 +130,7 @@ class Telling:
         ended = events.Exited(
             session_id=self._spec.session_id,
             at=at,
-            exit=(how := replace(how, at=at)),
+            exit=(how := replace(how, at=at).bounded()),
             peak_rss_bytes=use.peak_rss_bytes,
             cpu_s=use.cpu_s,
             log_lines_dropped=worker.lines_dropped if worker is not None else 0,
@@ -159,7 +164,3 @@ class Telling:
             log_lines_dropped=worker.lines_dropped if worker is not None else 0,
             use=use,
         )
-
-
-def _level(name: str) -> int:
-    return logging.getLevelNamesMapping().get(name.upper(), logging.INFO)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import runtime
 from runtime.session.exit_reasons import ExitReason, row_of
 from runtime.session.record import Exit, Failure
+from runtime.wire import bounds
 from runtime.wire.control import PIPE_CUT_CODE, Ended, Failed
 
 PIPE_CUT = "its pipe to the server was cut at its end: closed by its own code, or full"
@@ -37,6 +38,7 @@ def of_stop(reason: ExitReason) -> str:
 
 def of_last_word(said: Ended) -> Exit:
     """The worker says that it is over; it may say anything, and is believed in what is its to say."""
+    said = bounds.ended(said)
     row = row_of(said.reason)
     reason = ExitReason(said.reason) if row is not None and row.worker_says else ExitReason.FINISHED
     return Exit(reason=reason, message=said.message or reason.value)
@@ -44,6 +46,7 @@ def of_last_word(said: Ended) -> Exit:
 
 def of_failure(said: Failed) -> Exit:
     """The worker says that user code raised, or that it could not enter the room."""
+    said = bounds.failed(said)
     failure = Failure(
         stage=said.stage,
         kind=said.kind,

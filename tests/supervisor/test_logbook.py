@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from runtime.supervisor.logbook import LogBook
+from runtime.session.spec import SessionId
+from runtime.supervisor.logbook import KEPT_BOOKS, LogBook, LogShelf
 
 pytestmark = pytest.mark.unit
 
@@ -29,3 +30,29 @@ def test_a_structured_line_is_taken_apart() -> None:
 def test_anything_else_is_output(text: str) -> None:
     line = LogBook(max_lines=3).write(text, at=0.0)
     assert (line.stream, line.text) == ("output", text)
+
+
+def test_all_books_together_are_bounded_and_the_thickest_gives_way() -> None:
+    shelf = LogShelf(max_lines=500, max_bytes=1 << 20)
+    quiet = shelf.book(SessionId("s_quiet"), (), 1)
+    quiet.write("hello", at=0.0)
+    floods = [shelf.book(SessionId(f"s_{number}"), (), 1) for number in range(3)]
+    for turn in range(1000):
+        for flood in floods:
+            flood.write("x" * 16_000, at=float(turn))
+            assert shelf.size_bytes <= 1 << 20
+    assert [line.text for line in quiet.after(0)] == ["hello"]
+    assert all(flood.after(0)[-1].seq == 1000 for flood in floods)
+    assert shelf.size_bytes == sum(book.size_bytes for book in (quiet, *floods))
+
+
+def test_books_of_ended_sessions_go_first_and_a_session_finds_its_book_again() -> None:
+    shelf = LogShelf(max_lines=3, max_bytes=1 << 20)
+    running = {SessionId("s_runs")}
+    runs = shelf.book(SessionId("s_runs"), running, 1)
+    runs.write("first", at=0.0)
+    for number in range(KEPT_BOOKS + 5):
+        shelf.book(SessionId(f"s_{number}"), running, 2).write("x", at=0.0)
+    assert shelf.get(SessionId("s_0")) is None
+    assert shelf.book(SessionId("s_runs"), running, 2) is runs
+    assert shelf.size_bytes == KEPT_BOOKS * runs.size_bytes - (KEPT_BOOKS - 1) * 4

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from runtime.clock import SystemClock
 from runtime.errors import BundleImportFailed
 from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.process.logpipe import LogPipe
@@ -21,6 +22,7 @@ from runtime.supervisor.bundles.bundle_file import file_of, fork_of
 from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
+from runtime.supervisor.server_lines import ServerLines
 from runtime.wire.control import Described, Opened
 
 
@@ -69,7 +71,7 @@ class LoadAttempt:
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         output = LogPipe(
             read_fd,
-            lambda line: self._log.info("bundle.printed", line=line),
+            ServerLines(self._log, "bundle.printed", self._settings, SystemClock()).write,
             max_line_bytes=self._settings.log_line_bytes,
             lines_per_s=self._settings.log_lines_per_s,
         )
