@@ -178,6 +178,25 @@ class ConfinementSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoomsSettings:
+    """What the rooms of this server may hold.
+
+    Who holds more than there is room for is refused, or disconnected if it holds most; the others go on.
+    """
+
+    max_open: int = knob(0, "rooms with somebody in them at once; 0: as many as sessions", minimum=0)
+    max_participants: int = knob(256, "participants of one room", minimum=2)
+    max_connections: int = knob(64, "connections that one participant token may have at once", minimum=1)
+    max_held_bytes: int = knob(
+        128 << 20, "unfinished messages and unread answers in memory, of all rooms", minimum=32 << 20
+    )
+    max_contents_bytes: int = knob(
+        512 << 20, "queues, open documents and registrations in memory, of all rooms", minimum=32 << 20
+    )
+    max_storage_bytes: int = knob(1 << 30, "files of one room on disk", minimum=1 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """How Bulkhead itself logs."""
 
@@ -203,6 +222,7 @@ class Settings:
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     confinement: ConfinementSettings = field(default_factory=ConfinementSettings)
+    rooms: RoomsSettings = field(default_factory=RoomsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
@@ -213,6 +233,7 @@ SLICES: dict[str, type[Any]] = {
     "supervisor": SupervisorSettings,
     "limits": LimitSettings,
     "confinement": ConfinementSettings,
+    "rooms": RoomsSettings,
     "log": LogSettings,
 }
 _OF_BUNDLES = ("python", "fork")

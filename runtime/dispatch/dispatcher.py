@@ -20,7 +20,7 @@ from runtime.dispatch.takeover import TakeoverRun
 from runtime.errors import BundleImportFailed
 from runtime.logs import get_logger
 from runtime.placement.contract import Capacity, EndpointInfo, Placement, RelayPort
-from runtime.session.admission import Admission, Admitted, Duplicate, Refused
+from runtime.session.admission import Admission, Admitted, Duplicate, Refused, RoomLoad
 from runtime.session.calls.call_ids import REMEMBER_S, CallId
 from runtime.session.events import Exited
 from runtime.session.exit_reasons import ExitReason
@@ -69,6 +69,7 @@ class Dispatcher:
         rooms: OwnRooms,
         room_url: Callable[[str], str],
         settings: SupervisorSettings | None = None,
+        room_load: RoomLoad | None = None,
         is_wanted: Callable[[SessionSpec], bool] = lambda _: True,
         last_end: str = "",
     ) -> None:
@@ -79,10 +80,9 @@ class Dispatcher:
             stable_s=settings.restart_stable_s,
             is_wanted=is_wanted,
         )
-        self._last_end = last_end
         self._placement, self._journal, self._registry = placement, journal, registry
-        self._clock = clock
-        self._admission = Admission(max_queued=settings.max_queued, queue_s=settings.queue_s)
+        self._clock, self._last_end = clock, last_end
+        self._admission = Admission(max_queued=settings.max_queued, queue_s=settings.queue_s, rooms=room_load)
         self.recovery = Recovery(settings, journal=journal, registry=registry, clock=clock)
         self.launcher = Launcher(
             placement=placement,
@@ -213,6 +213,7 @@ class Dispatcher:
             endpoint=path,
             called=CallId.of(spec),
             concurrency=endpoint.limits.concurrency,
+            room=spec.own_room,
         )
         match decision:
             case Refused():
@@ -312,9 +313,8 @@ class Dispatcher:
         for record in records:
             session_id = record.spec.session_id
             if not self._end_waiting(record, ExitReason.ROOM_ENDED):
-                self._spawn(
-                    self._placement.stop(session_id, ExitReason.ROOM_ENDED), f"room ended {session_id}"
-                )
+                stop = self._placement.stop(session_id, ExitReason.ROOM_ENDED)
+                self._spawn(stop, f"room ended {session_id}")
         return len(records)
 
     def _end_waiting(self, record: SessionRecord, reason: ExitReason) -> bool:

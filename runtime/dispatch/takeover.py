@@ -82,7 +82,7 @@ class TakeoverRun:
             record.last_exit, record.exit = record.exit, None
         self._registry.restore(record)
         if runs:
-            self._admission.restore(spec.session_id, endpoint=spec.endpoint)
+            self._admission.restore(spec.session_id, endpoint=spec.endpoint, room=spec.own_room)
 
     def _owe(self, record: SessionRecord) -> None:
         ran = record.started_at is not None

@@ -41,6 +41,7 @@ from runtime.placement.local import LocalPlacement
 from runtime.process import agents_env
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
+from runtime.rooms.limits import RoomLimits
 from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
 from runtime.session.journal.journal import Journal
@@ -159,7 +160,9 @@ class Server:
             secret=access.secrets[0] if access.secrets else "",
             destinations=Destinations(server.call_allow),
         )
+        supervisor = self.settings.supervisor
         hub = RoomHub(
+            RoomLimits.of(self.settings.rooms, max_sessions=supervisor.max_sessions),
             state_dir=server.state_dir,
             clock=self._clock,
             caller=caller,
@@ -174,11 +177,13 @@ class Server:
             clock=self._clock,
             rooms=hub,
             room_url=lambda room: _room_url(self.url, room),
-            settings=self.settings.supervisor,
+            room_load=hub,
+            settings=supervisor,
             is_wanted=still_wanted(server.room) if self._resumes else lambda _: False,
             last_end=self._last_end,
         )
         caller.dispatch = dispatcher.call
+        await hub.tidy()
         front = self._front = Front(
             settings=server,
             dispatcher=dispatcher,
@@ -211,6 +216,7 @@ class Server:
             (live.run(), "live"),
         ):
             self._parts.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+        self._parts.push_async_callback(hub.tidy)
         self._parts.push_async_callback(hub.aclose)
         self._parts.callback(self._end_streams)
         self._parts.callback(

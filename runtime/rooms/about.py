@@ -32,11 +32,10 @@ def about_of(body: Mapping[str, Any]) -> About:
 
 
 def write(folder: Path, about: About) -> None:
-    """Keep the notes in a room's folder; none leave no file."""
-    if any(about.values()):
-        file = folder / _FILE
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(about))
+    """Keep the notes in a room's folder, empty ones too: they tell that somebody made the room by name."""
+    file = folder / _FILE
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(about))
 
 
 def read(folder: Path) -> About:

@@ -144,6 +144,7 @@ class Agents:
         is_cancellable = agent.description.get("cancellable") is True
         self._asks[task_id] = _Ask(request, host, agent.name, is_cancellable)
         host.push("agent.ask", header, request.data)
+        request.remembered()
         return None
 
     def _toolkits(self, request: Request, asker: ParticipantId) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from typing import Any, Protocol
 
+from runtime.rooms.holdings import Held, Holdings
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.room import Participant, ParticipantId
 from runtime.wire.content import Content
@@ -37,10 +38,14 @@ class Outbox:
 
     `put` never waits.  Once more than ``max_bytes`` wait, the outbox is broken: it takes nothing more, and
     `wait_closed` returns so that the connection is ended.
+
+    Args:
+        held: Counts what waits among what all connections hold.
     """
 
-    def __init__(self, *, max_bytes: int) -> None:
+    def __init__(self, *, max_bytes: int, held: Held | None = None) -> None:
         self._max_bytes = max_bytes
+        self._held = held
         self._packets: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
@@ -64,10 +69,11 @@ class Outbox:
         if self.closed:
             return
         packets = encode(message)
-        self._waiting_bytes += sum(map(len, packets))
+        self._wait(sum(map(len, packets)))
         if self._waiting_bytes > self._max_bytes:
             self.overflowed = True
             self.close()
+        if self.closed:  # perhaps because all connections together held too much, and this one most
             return
         self._packets.extend(packets)
         self._wake.set()
@@ -92,7 +98,12 @@ class Outbox:
                 continue
             packet = self._packets.popleft()
             await connection.send(packet)
-            self._waiting_bytes -= len(packet)
+            self._wait(-len(packet))
+
+    def _wait(self, count_bytes: int) -> None:
+        self._waiting_bytes += count_bytes
+        if self._held is not None:
+            self._held.grow(count_bytes)
 
 
 class Peer:
@@ -100,12 +111,20 @@ class Peer:
 
     Attributes:
         tasks: Slow requests in progress; cancelled when the participant leaves.
+        held: What is held in memory for it.
+        is_cut_off: All connections together held too much, and this one most.
+        arriving_bytes: The size of the message that is being handled.
     """
 
-    def __init__(self, participant: Participant, limits: RoomLimits, *, room_url: str) -> None:
+    def __init__(
+        self, participant: Participant, limits: RoomLimits, *, room_url: str, holdings: Holdings
+    ) -> None:
         self.participant = participant
         self.room_url = room_url
-        self.outbox = Outbox(max_bytes=limits.max_outbound_bytes)
+        self.held = holdings.connection(participant.claims.mark or participant.id, self._cut_off)
+        self.is_cut_off = False
+        self.arriving_bytes = 0
+        self.outbox = Outbox(max_bytes=limits.max_outbound_bytes, held=self.held)
         self.tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -117,6 +136,10 @@ class Peer:
     def is_gone(self) -> bool:
         """Nothing reaches it any more."""
         return self.outbox.closed
+
+    def _cut_off(self) -> None:
+        self.is_cut_off = True
+        self.outbox.close()
 
     def push(self, kind: str, header: dict[str, Any], data: bytes = b"") -> int:
         """Send a message that answers nothing; return its id."""

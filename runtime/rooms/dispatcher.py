@@ -236,6 +236,7 @@ class Dispatcher:
             stream.finish()
         finally:
             self._running.pop(key, None)
+            stream.let_go()
 
     def _request_chunk(self, peer: Peer, message: Message) -> None:
         stream = self._running.get((peer.id, str(message.header.get("tool_call_id"))))

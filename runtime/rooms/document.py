@@ -35,6 +35,11 @@ class Document:
         self._subscription = self._doc.observe(self._observed)
         self._size_bytes = 0  # at least as much as the state has; measured again before anything is refused
 
+    @property
+    def size_bytes(self) -> int:
+        """What its state has, at most."""
+        return self._size_bytes
+
     @classmethod
     def create(
         cls, schema: DocumentSchema, *, content: Mapping[str, Any] | None = None, max_bytes: int

@@ -21,6 +21,7 @@ from runtime.rooms.connection import Peer
 from runtime.rooms.document import Document, decode_update, encode_update
 from runtime.rooms.document_schema import DocumentSchema
 from runtime.rooms.files import Files, clean_path, on_disk
+from runtime.rooms.holdings import Contents
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
@@ -49,15 +50,17 @@ class _Open:
     subscriptions: list[_Subscription] = field(default_factory=list)
     is_dirty: bool = False
     stored_bytes: int = 0
+    counted_bytes: int = 0  # among the room's contents
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Documents:
     """Requests ``room.…`` about documents, and the built-in toolkit ``sync``."""
 
-    def __init__(self, limits: RoomLimits, files: Files) -> None:
+    def __init__(self, limits: RoomLimits, files: Files, contents: Contents) -> None:
         self._limits = limits
         self._files = files
+        self._contents = contents
         self._open: dict[str, _Open] = {}
         self._opening = asyncio.Lock()
         self._dirty = asyncio.Event()
@@ -104,7 +107,7 @@ class Documents:
     def forget(self, path: str) -> None:
         """The file or folder at this path was deleted: close its documents for everybody."""
         for known in self._at(path):
-            opened = self._open.pop(known)
+            opened = self._let_go(known)
             opened.is_dirty = False
             for subscription in opened.subscriptions:
                 if subscription.closed is not None:
@@ -244,9 +247,11 @@ class Documents:
         if entry.size > 2 * self._limits.max_document_bytes:
             raise Conflict(f"{path!r} is not a document")
         self._check_count()
+        self._contents.check(entry.size)
         raw = await on_disk(self._files.read, path, max_bytes=entry.size)
         document = Document.load(raw, max_bytes=self._limits.max_document_bytes)
         opened = self._open[path] = _Open(path, document, stored_bytes=len(raw))
+        self._count(opened)
         return opened
 
     async def _make(
@@ -256,16 +261,18 @@ class Documents:
         if not path:
             raise InvalidRequest("a document needs a path")
         self._files.reserve(0)
+        self._contents.check(1)
         if seeded or content is not None:
             document = Document.create(schema, content=content, max_bytes=self._limits.max_document_bytes)
         else:
             document = Document(schema, max_bytes=self._limits.max_document_bytes)
         opened = self._open[path] = _Open(path, document, is_dirty=True)
+        self._count(opened)
         try:
             await self._write(opened)  # at once, so that it is a file like any other from now on
         except asyncio.CancelledError:
             if not opened.subscriptions:
-                self._open.pop(path, None)
+                self._let_go(path)
             raise
         return opened
 
@@ -305,7 +312,9 @@ class Documents:
             if opened.document.would_change(update):
                 raise PermissionDenied(f"the token does not allow changing {opened.path!r}")
             return
+        self._contents.check(len(update))
         changed = opened.document.apply(update)
+        self._count(opened)
         if changed is None:
             return
         self._mark(opened)
@@ -335,7 +344,18 @@ class Documents:
         await self._write(opened)
         # Somebody may have opened or changed it during the writing.
         if not opened.subscriptions and not opened.is_dirty and self._open.get(opened.path) is opened:
-            del self._open[opened.path]
+            self._let_go(opened.path)
+
+    def _count(self, opened: _Open) -> None:
+        grown = opened.document.size_bytes - opened.counted_bytes
+        opened.counted_bytes += grown
+        self._contents.add(grown)
+
+    def _let_go(self, path: str) -> _Open:
+        opened = self._open.pop(path)
+        self._contents.add(-opened.counted_bytes)
+        opened.counted_bytes = 0
+        return opened
 
     async def _write(self, opened: _Open) -> None:
         async with opened.writing:

@@ -21,6 +21,8 @@ from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
 
 MAX_PATH_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
+FILES: Final = "files"
+STAGING: Final = "staging"
 
 # Threads of their own: participants who keep the disk busy must not use up those that others wait for.
 _THREADS: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="room-files")
@@ -54,6 +56,30 @@ def clean_path(path: str) -> str:
     if any(len(part.encode("utf-8")) > MAX_NAME_BYTES for part in parts):
         raise InvalidRequest(f"a name in the path is longer than {MAX_NAME_BYTES} bytes")
     return "/".join(parts)
+
+
+def remove_unused(folder: Path) -> bool:
+    """Remove the folder of a room that is not open, and in which nobody saved anything.
+
+    Only folders are removed, and only empty ones, so what somebody saves meanwhile stays.  A room that was
+    made by name has its notes there, and stays as well.
+    """
+    if not (folder / FILES).is_dir():  # it was never opened, so somebody made it
+        return False
+    if any(names for _, _, names in os.walk(folder / FILES)) or not _are_unfinished(folder):
+        return False
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
+    try:
+        for above, _, _ in os.walk(folder, topdown=False):
+            os.rmdir(above)
+    except OSError:
+        return False
+    return True
+
+
+def _are_unfinished(folder: Path) -> bool:
+    """Whether a room's folder has nothing but its files and uploads that were never finished."""
+    return {entry.name for entry in folder.iterdir()} <= {FILES, STAGING}
 
 
 @dataclass(frozen=True, slots=True)

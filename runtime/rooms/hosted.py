@@ -16,7 +16,8 @@ from runtime.rooms.connection import Connection, Peer
 from runtime.rooms.developer import DeveloperLog
 from runtime.rooms.dispatcher import Dispatcher, Services
 from runtime.rooms.documents import Documents
-from runtime.rooms.files import Files, on_disk
+from runtime.rooms.files import FILES, STAGING, Files, on_disk
+from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import LiveRoom, ParticipantInfo, RoomEvent, RoomInfo
 from runtime.rooms.messaging import Messaging
@@ -40,6 +41,8 @@ class HostedRoom:
         folder: Where its files are.
         mint: Makes a participant token for (name, scope) in this room.
         link: Makes the address of a file, from the room's address and the file's path.
+        holdings: What the connections of all rooms hold.
+        contents: What this room keeps in memory.
     """
 
     def __init__(
@@ -53,18 +56,22 @@ class HostedRoom:
         link: Callable[[str, str], str],
         caller: Caller | None,
         listener: Callable[[RoomEvent], None] | None,
+        holdings: Holdings,
+        contents: Contents,
     ) -> None:
         self._limits = limits
-        self._live = LiveRoom(name, limits=limits, clock=clock, listener=listener)
-        self._files = Files(folder / "files", folder / "staging", max_bytes=limits.max_storage_bytes)
-        documents = Documents(limits, self._files)
+        self._live = LiveRoom(
+            name, limits=limits, clock=clock, listener=listener, holdings=holdings, contents=contents
+        )
+        self._files = Files(folder / FILES, folder / STAGING, max_bytes=limits.max_storage_bytes)
+        documents = Documents(limits, self._files, contents)
         self._services = Services(
             messaging=Messaging(self._live),
             tools=Tools(self._live),
             agents=Agents(self._live, mint=mint, has_schema=documents.has_schema, caller=caller),
             documents=documents,
             storage=Storage(self._live, self._files, documents, link=link),
-            queues=Queues(limits),
+            queues=Queues(limits, contents),
             developer=DeveloperLog(),
         )
         self._dispatcher = Dispatcher(self._live, self._services)
@@ -148,6 +155,7 @@ class HostedRoom:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
         await self._services.documents.flush()
+        self._live.contents.close()
         self._live.emit("room_closed")
 
     async def _start(self) -> None:
@@ -162,7 +170,9 @@ class HostedRoom:
         greeting = self._live.members.join(participant_id, claims, room_url=room_url)
         member = self._live.members.get(participant_id)
         assert member is not None
-        peer = self._live.peers[participant_id] = Peer(member, self._limits, room_url=room_url)
+        peer = self._live.peers[participant_id] = Peer(
+            member, self._limits, room_url=room_url, holdings=self._live.holdings
+        )
         self._live.deliver(greeting)
         self._live.emit("participant_joined", peer)
         reading = asyncio.create_task(self._read(peer, connection))
@@ -183,7 +193,7 @@ class HostedRoom:
     async def _read(self, peer: Peer, connection: Connection) -> int:
         """Feed the participant's messages to the dispatcher; return the code to close with."""
         assembler = Assembler(max_message_bytes=self._limits.max_message_bytes)
-        packets = 0
+        packets = before = 0
         while (packet := await connection.receive()) is not None:
             try:
                 message = assembler.receive(packet)
@@ -191,7 +201,14 @@ class HostedRoom:
                 log.info("room.packet_refused", room=self.name, participant=peer.id, reason=error.message)
                 return PROTOCOL_ERROR
             if message is not None:
+                peer.held.grow(-before)
+                peer.arriving_bytes, before = before + len(packet), 0
                 self._dispatcher.receive(peer, message)
+            elif assembler.pending_bytes != before:
+                peer.held.grow(assembler.pending_bytes - before)
+                before = assembler.pending_bytes
+            if peer.is_cut_off:
+                break
             packets += 1
             if packets % _PACKETS_PER_TURN == 0:
                 await asyncio.sleep(0)  # one that floods must not keep the loop to itself
@@ -200,6 +217,15 @@ class HostedRoom:
     def _close_code(self, peer: Peer, reading: asyncio.Task[int]) -> int:
         if peer.outbox.overflowed:
             log.warning("room.participant_too_slow", room=self.name, participant=peer.id)
+            return TOO_SLOW
+        if peer.is_cut_off:
+            log.warning(
+                "room.participant_cut_off",
+                room=self.name,
+                participant=peer.id,
+                detail="all rooms together held too much in memory, and this participant most",
+                cure="Raise rooms.max_held_bytes, if that was no abuse.",
+            )
             return TOO_SLOW
         if self._closing:
             return GOING_AWAY
@@ -210,6 +236,7 @@ class HostedRoom:
     async def _leave(self, peer: Peer) -> None:
         """Drop everything the participant owned.  What others notice happens before the first await."""
         peer.outbox.close()
+        peer.held.close()
         self._live.peers.pop(peer.id, None)
         gone = self._live.members.leave(peer.id)
         self._live.registry.drop(peer.id)

@@ -1,7 +1,8 @@
 """All rooms of this server: admitting connections, opening and closing rooms.
 
 A room opens when its first participant is admitted and closes some time after the last one left.  Its files
-and documents stay on disk, under the folder of its name.
+and documents stay on disk, under the folder of its name; one without any leaves no folder, unless it was made
+by name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import os
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,7 +22,8 @@ from runtime.rooms import about as about_room
 from runtime.rooms.about import About
 from runtime.rooms.agents import Caller
 from runtime.rooms.connection import Connection
-from runtime.rooms.files import on_disk
+from runtime.rooms.files import on_disk, remove_unused
+from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.hosted import HostedRoom
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.links import FileLinks
@@ -64,8 +67,33 @@ class RoomHub:
         self._keys = Keys(shared=(self._secret,), by_id=dict(keys or {}))
         self._links = FileLinks(self._secret, self._clock)
         self._rooms: dict[str, HostedRoom] = {}
+        self._holdings = Holdings(self._limits.max_held_bytes)
+        self._contents = Contents(self._limits.max_contents_bytes)
+        self._connections: Counter[str] = Counter()  # by token
         self._closings: dict[str, asyncio.Task[None]] = {}
         self._idle: dict[str, asyncio.TimerHandle] = {}
+
+    @property
+    def max_rooms(self) -> int:
+        """How many may be open at once."""
+        return self._limits.max_rooms
+
+    @property
+    def open_count(self) -> int:
+        """Rooms that are open, those that nobody is in included."""
+        return len(self._rooms)
+
+    def occupied(self) -> set[str]:
+        """Names of the rooms that somebody is in."""
+        return {name for name, hosted in self._rooms.items() if not hosted.is_empty}
+
+    async def tidy(self) -> int:
+        """Remove the folders that rooms left without anything in them; how many.
+
+        Call it before anybody is admitted, or when all rooms are closed.
+        """
+        folders = await on_disk(_entries, self._folder / "data")
+        return sum([await on_disk(remove_unused, folder) for folder in folders])
 
     def admit(self, room: str, token: str) -> Claims:
         """Decide about a connection before its upgrade is accepted.
@@ -73,10 +101,11 @@ class RoomHub:
         Raises:
             PermissionDenied: The token does not open this room (HTTP 403).
             NotFound: There cannot be a room of that name (404).
-            RoomFull: The room or the server is full (503).
+            RoomFull: The room or the server is full, or the token has its connections (503).
         """
         self._room_folder(room)
         claims = verify(token, room=room, keys=self._keys, now=self._clock.wall())
+        self._check_connections(claims)
         hosted = self._rooms.get(room)
         if hosted is not None and hosted.is_full:
             raise RoomFull(f"room {room!r} is full: {self._limits.max_participants} participants")
@@ -92,7 +121,10 @@ class RoomHub:
         Raises:
             RoomFull: The last place went to somebody else since `admit`; the connection is closed.
         """
+        mark = claims.mark
+        self._connections[mark] += 1
         try:
+            self._check_connections(claims, 1)
             hosted = await self._opened(room)
             timer = self._idle.pop(room, None)
             if timer is not None:
@@ -102,6 +134,9 @@ class RoomHub:
             await connection.close(1013)
             raise
         finally:
+            self._connections[mark] -= 1
+            if not self._connections[mark]:
+                del self._connections[mark]
             self._watch_idle(room)
 
     def token(
@@ -115,10 +150,19 @@ class RoomHub:
     ) -> str:
         """A participant token that this hub accepts; for `ttl_s` seconds, or for ever.
 
-        Who is in the room when it expires stays.
+        Who is in the room when it expires stays.  Each is another token, with connections of its own.
         """
         now = self._clock.wall()
-        return mint(name, room=room, secret=self._secret, role=role, scope=scope, ttl_s=ttl_s, now=now)
+        return mint(
+            name,
+            room=room,
+            secret=self._secret,
+            role=role,
+            scope=scope,
+            ttl_s=ttl_s,
+            now=now,
+            serial=secrets.token_hex(8),
+        )
 
     def claims(self, token: str, *, room: str | None = None) -> Claims:
         """Who a token is, without entering: in that room, or in whichever it is for.
@@ -230,8 +274,18 @@ class RoomHub:
                 link=lambda room_url, path: self._links.make(room_url, room, path),
                 caller=self._caller,
                 listener=self._listener,
+                holdings=self._holdings,
+                contents=self._contents.of_room(),
             )
         return hosted
+
+    def _check_connections(self, claims: Claims, mine: int = 0) -> None:
+        most = self._limits.max_connections
+        if claims.mark and self._connections[claims.mark] - mine >= most:
+            raise RoomFull(
+                f"there are {most} connections with this token already",
+                cure="Close some, ask for a token for each client, or raise rooms.max_connections.",
+            )
 
     def _check_room_count(self) -> None:
         if len(self._rooms) < self._limits.max_rooms:
@@ -240,7 +294,10 @@ class RoomHub:
             if hosted.is_empty:
                 self._expire(name)
                 return
-        raise RoomFull(f"this server has {self._limits.max_rooms} rooms open")
+        raise RoomFull(
+            f"this server has {self._limits.max_rooms} rooms open",
+            cure="Leave some, or raise rooms.max_open.",
+        )
 
     def _watch_idle(self, room: str) -> None:
         hosted = self._rooms.get(room)
@@ -255,9 +312,13 @@ class RoomHub:
         hosted = self._rooms.get(room)
         if hosted is not None and hosted.is_empty:
             del self._rooms[room]
-            closing = asyncio.get_running_loop().create_task(hosted.close())
+            closing = asyncio.get_running_loop().create_task(self._close_unused(hosted))
             self._closings[room] = closing
             closing.add_done_callback(lambda _: self._closings.pop(room, None))
+
+    async def _close_unused(self, hosted: HostedRoom) -> None:
+        await hosted.close()
+        await on_disk(remove_unused, self._room_folder(hosted.name))
 
     def _hosted(self, name: str) -> HostedRoom:
         hosted = self._rooms.get(name)
@@ -271,8 +332,12 @@ class RoomHub:
         return self._folder / "data" / room_folder_name(room)
 
 
+def _entries(folder: Path) -> list[Path]:
+    return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+
+
 def _folders(folder: Path) -> list[str]:
-    return [unquote(entry.name) for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    return [unquote(entry.name) for entry in _entries(folder)]
 
 
 def _make_folder(folder: Path) -> None:

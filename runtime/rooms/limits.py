@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from runtime.settings import RoomsSettings
 from runtime.wire.room import MAX_SENT_BYTES
 
 MIB: Final = 1024 * 1024
@@ -17,6 +18,9 @@ class RoomLimits:
     Attributes:
         max_rooms: Open rooms in this server; rooms nobody is in give way to new ones.
         max_participants: Connections in one room.
+        max_connections: Connections with one token.
+        max_held_bytes: Unfinished messages, unread answers and requests in progress, of all rooms together.
+        max_contents_bytes: Queues, open documents and registrations, of all rooms together.
         max_message_bytes: One message, header and raw bytes together.
         max_outbound_bytes: Waiting to be sent to one participant; a slower reader is disconnected.
         max_pending_requests: Requests, calls and streams of one participant that are not answered yet.
@@ -38,6 +42,9 @@ class RoomLimits:
 
     max_rooms: int = 256
     max_participants: int = 256
+    max_connections: int = 64
+    max_held_bytes: int = 128 * MIB
+    max_contents_bytes: int = 512 * MIB
     max_message_bytes: int = MAX_SENT_BYTES
     max_outbound_bytes: int = 32 * MIB
     max_pending_requests: int = 1024
@@ -55,3 +62,15 @@ class RoomLimits:
     flush_s: float = 0.5
     idle_close_s: float = 300.0
     close_timeout_s: float = 2.0
+
+    @classmethod
+    def of(cls, settings: RoomsSettings, *, max_sessions: int) -> RoomLimits:
+        """Those that somebody set."""
+        return cls(
+            max_rooms=settings.max_open or max_sessions,
+            max_participants=settings.max_participants,
+            max_connections=settings.max_connections,
+            max_held_bytes=settings.max_held_bytes,
+            max_contents_bytes=settings.max_contents_bytes,
+            max_storage_bytes=settings.max_storage_bytes,
+        )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from runtime.clock import Clock
 from runtime.errors import RoomFull
 from runtime.rooms.connection import Peer
+from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.registry import Registry
 from runtime.rooms.room import ParticipantId, Push, Room
@@ -78,9 +79,18 @@ class LiveRoom:
     """The members of a room, their connections, and what they offer."""
 
     def __init__(
-        self, name: str, *, limits: RoomLimits, clock: Clock, listener: Callable[[RoomEvent], None] | None
+        self,
+        name: str,
+        *,
+        limits: RoomLimits,
+        clock: Clock,
+        listener: Callable[[RoomEvent], None] | None,
+        holdings: Holdings | None = None,
+        contents: Contents | None = None,
     ) -> None:
         self.limits = limits
+        self.holdings = holdings or Holdings(limits.max_held_bytes)
+        self.contents = contents or Contents(limits.max_contents_bytes)
         self.clock = clock
         self.opened_at = clock.wall()
         self.members = Room(
@@ -93,6 +103,7 @@ class LiveRoom:
             max_registrations=limits.max_registrations,
             max_registration_bytes=limits.max_registration_bytes,
             max_registry_bytes=limits.max_registry_bytes,
+            contents=self.contents,
         )
         self.peers: dict[ParticipantId, Peer] = {}
         self._listener = listener
@@ -126,6 +137,9 @@ class LiveRoom:
         task = asyncio.get_running_loop().create_task(work)
         peer.tasks.add(task)
         task.add_done_callback(peer.tasks.discard)
+        size_bytes = peer.arriving_bytes  # kept as long as somebody works on it
+        peer.held.grow(size_bytes)
+        task.add_done_callback(lambda _: peer.held.grow(-size_bytes))
 
     def emit(self, kind: EventKind, peer: Peer | None = None, **detail: object) -> None:
         """Tell the listener, if there is one."""

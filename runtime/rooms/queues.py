@@ -9,6 +9,7 @@ from typing import Any
 
 from runtime.errors import NotFound, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
+from runtime.rooms.holdings import Contents
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.wire.content import EmptyContent, JsonContent
@@ -27,8 +28,8 @@ class Queues:
     while that participant is connected, so none is lost to one that has gone.
     """
 
-    def __init__(self, limits: RoomLimits) -> None:
-        self._limits = limits
+    def __init__(self, limits: RoomLimits, contents: Contents) -> None:
+        self._limits, self._contents = limits, contents
         self._queues: dict[str, _Queue] = {}
         self._held_bytes = 0
 
@@ -73,8 +74,9 @@ class Queues:
             raise RoomFull(f"queue {name!r} holds {self._limits.max_queue_messages} messages already")
         if self._held_bytes + size > self._limits.max_queue_bytes:
             raise RoomFull(f"the room's queues hold {self._limits.max_queue_bytes} bytes already")
+        self._contents.check(size)
         queue.messages.append((message, size))
-        self._held_bytes += size
+        self._hold(size)
         return EmptyContent()
 
     def _receive(self, request: Request) -> Outcome:
@@ -84,14 +86,14 @@ class Queues:
         queue = self._queue(name, create=request.flag("create", default=True))
         if queue.messages:
             message, size = queue.messages.popleft()
-            self._held_bytes -= size
+            self._hold(-size)
             return JsonContent(message)
         if not request.flag("wait", default=True):
             return EmptyContent()
         waiting = sum(1 for other in self._queues.values() for r in other.waiting if r.peer is request.peer)
         if waiting >= self._limits.max_pending_requests:
             raise RoomFull(f"more than {self._limits.max_pending_requests} receives are waiting")
-        queue.waiting.append(request)
+        queue.waiting.append(request.remembered())
         return None
 
     def _list(self, request: Request) -> Outcome:
@@ -101,17 +103,21 @@ class Queues:
 
     def _drain(self, request: Request) -> Outcome:
         queue = self._receivable(request)
-        self._held_bytes -= sum(size for _, size in queue.messages)
+        self._hold(-sum(size for _, size in queue.messages))
         queue.messages.clear()
         return EmptyContent()
 
     def _close(self, request: Request) -> Outcome:
         queue = self._receivable(request)
         del self._queues[request.text("name")]
-        self._held_bytes -= sum(size for _, size in queue.messages)
+        self._hold(-sum(size for _, size in queue.messages))
         for waiting in queue.waiting:
             waiting.answer(EmptyContent())
         return EmptyContent()
+
+    def _hold(self, count_bytes: int) -> None:
+        self._held_bytes += count_bytes
+        self._contents.add(count_bytes)
 
     def _receivable(self, request: Request) -> _Queue:
         name = request.text("name")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from runtime.errors import InvalidRequest, NotFound, RoomFull, ToolNotFound
+from runtime.rooms.holdings import Contents
 from runtime.rooms.room import ParticipantId
 
 MAX_NAME_CHARS: Final = 100
@@ -75,11 +76,18 @@ class Registry:
         max_registrations: Toolkits and agents of one participant together.
         max_registration_bytes: Their JSON.
         max_registry_bytes: JSON of everybody's.
+        contents: What the room keeps in memory, to which they belong.
     """
 
     def __init__(
-        self, *, max_registrations: int, max_registration_bytes: int, max_registry_bytes: int
+        self,
+        *,
+        max_registrations: int,
+        max_registration_bytes: int,
+        max_registry_bytes: int,
+        contents: Contents,
     ) -> None:
+        self._contents = contents
         self._max_registrations = max_registrations
         self._max_registration_bytes = max_registration_bytes
         self._max_registry_bytes = max_registry_bytes
@@ -118,6 +126,7 @@ class Registry:
             is_cancellable=wanted.get("cancellable") is True,
         )
         self._toolkits[toolkit.id] = toolkit
+        self._contents.add(size_bytes)
         return toolkit
 
     def add_agent(self, owner: ParticipantId, name: str, wanted: dict[str, Any]) -> Agent:
@@ -135,6 +144,7 @@ class Registry:
         }
         agent = Agent(str(uuid.uuid4()), owner, name, {**defaults, **wanted, "name": name}, size_bytes)
         self._agents[agent.id] = agent
+        self._contents.add(size_bytes)
         return agent
 
     def remove(self, owner: ParticipantId, registration_id: str) -> Toolkit | Agent:
@@ -147,11 +157,14 @@ class Registry:
             found = registered.get(registration_id)
             if found is not None and found.owner == owner:
                 registered.pop(registration_id)
+                self._contents.add(-found.size_bytes)
                 return found
         raise NotFound("no such registration")
 
     def drop(self, owner: ParticipantId) -> None:
         """Forget everything of a participant that left."""
+        every: list[Toolkit | Agent] = [*self._toolkits.values(), *self._agents.values()]
+        self._contents.add(-sum(one.size_bytes for one in every if one.owner == owner))
         self._toolkits = {key: kit for key, kit in self._toolkits.items() if kit.owner != owner}
         self._agents = {key: agent for key, agent in self._agents.items() if agent.owner != owner}
 
@@ -221,6 +234,7 @@ class Registry:
             raise RoomFull(f"a participant's registrations may have {self._max_registration_bytes} bytes")
         if sum(each.size_bytes for each in everything) + size_bytes > self._max_registry_bytes:
             raise RoomFull(f"the room's registrations may have {self._max_registry_bytes} bytes")
+        self._contents.check(size_bytes)
         return size_bytes
 
 

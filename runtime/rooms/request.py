@@ -59,6 +59,11 @@ class Request:
             self._answered = True
             self.peer.respond(self.id, content)
 
+    def remembered(self) -> Request:
+        """Let go of what it asked: only its answer is still to come."""
+        self.arguments, self.data = {}, b""
+        return self
+
     def fail(self, error: RoomError) -> None:
         """Answer with an error."""
         self.answer(error_content(error))

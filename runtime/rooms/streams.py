@@ -60,7 +60,7 @@ class ServerStream:
         if isinstance(chunk, ControlContent):
             self._input_ended = chunk.method == "close"
         else:
-            self._waiting_bytes += len(chunk.data)
+            self._wait(len(chunk.data))
             if self._waiting_bytes > self._max_bytes or len(self._chunks) >= self._max_chunks:
                 self._overflowed = self._input_ended = True
                 self._chunks.clear()
@@ -82,7 +82,7 @@ class ServerStream:
             self._wake.clear()
             await self._wake.wait()
         chunk = self._chunks.popleft()
-        self._waiting_bytes -= len(chunk.data)
+        self._wait(-len(chunk.data))
         return chunk
 
     async def receive_binary(self, *kinds: str) -> BinaryContent | None:
@@ -108,6 +108,16 @@ class ServerStream:
         if chunk is None:
             raise InvalidRequest(f"{self.name} was closed before it began")
         return Request(self.peer, self._request.id, self.name, chunk.headers, is_tool=True)
+
+    def let_go(self) -> None:
+        """Nobody reads it any more."""
+        self._chunks.clear()
+        self._input_ended = True
+        self._wait(-self._waiting_bytes)
+
+    def _wait(self, count_bytes: int) -> None:
+        self._waiting_bytes += count_bytes
+        self.peer.held.grow(count_bytes)
 
     def send(self, headers: dict[str, Any], data: bytes = b"") -> None:
         """Send a binary chunk."""

@@ -111,7 +111,7 @@ class Tools:
             raise Conflict("this tool_call_id is in use")
         if len(self._unaddressed) >= self._live.limits.max_pending_requests:
             raise RoomFull("too many message streams are opening")
-        self._unaddressed[key] = request
+        self._unaddressed[key] = request.remembered()
 
     def request_chunk(self, peer: Peer, message: Message) -> bool:
         """Take a caller's chunk; False when it belongs to no call that is relayed."""

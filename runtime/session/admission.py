@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -47,6 +48,21 @@ class Load(Protocol):
         ...
 
 
+class RoomLoad(Protocol):
+    """How many rooms this server has open, and may have."""
+
+    @property
+    def max_rooms(self) -> int: ...
+    @property
+    def open_count(self) -> int:
+        """Rooms that are open, those that nobody is in included."""
+        ...
+
+    def occupied(self) -> Collection[str]:
+        """Names of the rooms that somebody is in."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The call has a slot until `Admission.settle`."""
@@ -68,7 +84,7 @@ class Refused:
 
     Attributes:
         code: ``draining``, ``too_many_sessions``, ``endpoint_busy``, ``queue_full``, ``no_memory``,
-            ``quarantined`` or ``id_reused``.
+            ``too_many_rooms``, ``quarantined`` or ``id_reused``.
         retry_after_s: When asking again makes sense; None when time alone changes nothing.
     """
 
@@ -84,15 +100,26 @@ class Admission:
     Args:
         max_queued: Calls that may wait beyond those that are starting.
         queue_s: How long one may wait; what cannot start within it is refused.
+        rooms: The rooms of this server, which sessions may need; None does not ask.
     """
 
-    def __init__(self, *, max_queued: int = 0, queue_s: float = math.inf, ids: CallIds | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_queued: int = 0,
+        queue_s: float = math.inf,
+        ids: CallIds | None = None,
+        rooms: RoomLoad | None = None,
+    ) -> None:
+        self._room_load = rooms
         self._max_queued, self._queue_s = max_queued, queue_s
         self.ids = ids or CallIds()
         self._reserved: set[SessionId] = set()
         self._held: set[SessionId] = set()
         self._endpoints: dict[SessionId, str] = {}
         self._counts: Counter[str] = Counter()
+        self._rooms: Counter[str] = Counter()
+        self._room_of: dict[SessionId, str] = {}
         self._paces: dict[str, Pace] = {}
         self.rate = StartRate()
 
@@ -113,6 +140,7 @@ class Admission:
         endpoint: str,
         called: CallId | None = None,
         concurrency: int | None = None,
+        room: str = "",
     ) -> Admitted | Refused | Duplicate:
         """Decide about one call; an admitted one must be settled, and said to have ended.
 
@@ -120,16 +148,17 @@ class Admission:
             session_id: The id the session will have if it is admitted.
             called: The caller's id of this call, unique per endpoint; None when it gave none.
             concurrency: Sessions of this endpoint at once; None for no bound of its own.
+            room: The room of this server that it is to enter; empty when it is elsewhere.
         """
         if called is not None and (first := self.ids.find(endpoint, called.webhook_id, called.at)):
             return Duplicate(first.session_id, is_same=first.call == called.call)
-        refused = self._bound(load, endpoint, concurrency)
+        refused = self._bound(load, endpoint, concurrency) or self._room_bound(room)
         if refused is not None:
             return refused
         if session_id in self._endpoints:
             raise LocalProtocolError(f"session {session_id} was admitted already")
         self._reserved.add(session_id)
-        self._count(session_id, endpoint)
+        self._count(session_id, endpoint, room)
         if called is not None:
             self.ids.remember(called)
         return Admitted(session_id)
@@ -160,6 +189,11 @@ class Admission:
             self._counts[endpoint] -= 1
             if not self._counts[endpoint]:
                 del self._counts[endpoint]
+        room = self._room_of.pop(session_id, None)
+        if room is not None:
+            self._rooms[room] -= 1
+            if not self._rooms[room]:
+                del self._rooms[room]
 
     def start_over(self, endpoint: str, now: float, *, waiting: bool) -> None:
         """A start is over, well or not; `waiting`: more calls of its endpoint wait for their turn."""
@@ -168,10 +202,10 @@ class Admission:
         if not waiting:
             del self._paces[endpoint]
 
-    def restore(self, session_id: SessionId, *, endpoint: str) -> None:
+    def restore(self, session_id: SessionId, *, endpoint: str, room: str = "") -> None:
         """A session of an earlier run of the server will run again: it has a slot until it is settled."""
         self._held.add(session_id)
-        self._count(session_id, endpoint)
+        self._count(session_id, endpoint, room)
 
     def _bound(self, load: Load, endpoint: str, concurrency: int | None) -> Refused | None:
         ahead = load.starting + len(self._reserved)
@@ -228,7 +262,28 @@ class Admission:
             "Send the call again later, or raise supervisor.queue_s or supervisor.max_starting.",
         )
 
-    def _count(self, session_id: SessionId, endpoint: str) -> None:
+    def _room_bound(self, room: str) -> Refused | None:
+        """A room that sessions will need counts from their admission, so that no burst passes the bound."""
+        rooms = self._room_load
+        if rooms is None or not room or room in self._rooms:
+            return None
+        if len(self._rooms) + rooms.open_count < rooms.max_rooms:
+            return None
+        occupied = rooms.occupied()
+        needed = len(self._rooms) + sum(1 for name in occupied if name not in self._rooms)
+        if room in occupied or needed < rooms.max_rooms:
+            return None
+        return Refused(
+            "too_many_rooms",
+            10,
+            f"somebody is in {needed} rooms, which are the most this server has open",
+            "End some sessions, call into a room that is open, or raise rooms.max_open.",
+        )
+
+    def _count(self, session_id: SessionId, endpoint: str, room: str) -> None:
         if session_id not in self._endpoints:
             self._endpoints[session_id] = endpoint
             self._counts[endpoint] += 1
+            if room:
+                self._room_of[session_id] = room
+                self._rooms[room] += 1

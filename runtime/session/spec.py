@@ -146,5 +146,10 @@ class SessionSpec:
     limit_sources: Mapping[str, str] = field(default_factory=dict)
     restart: str = "never"
 
+    @property
+    def own_room(self) -> str:
+        """The room of this server that it enters; empty when its room is elsewhere."""
+        return "" if self.relay or self.room_url else self.room
+
 
 SessionState = Literal["accepted", "starting", "ready", "stopping", "exited"]

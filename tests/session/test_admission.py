@@ -54,6 +54,44 @@ def test_the_same_id_at_the_same_endpoint_is_the_same_session() -> None:
     assert admission.admit(sid(2), load(), endpoint="/b", called=called("/b", "x", 2)) == Admitted(sid(2))
 
 
+class Rooms:
+    """Rooms of which somebody is in these."""
+
+    max_rooms = 3
+
+    def __init__(self, *names: str, empty: int = 0) -> None:
+        self.names, self.open_count = set(names), len(names) + empty
+
+    def occupied(self) -> set[str]:
+        return self.names
+
+
+def test_rooms_that_sessions_will_need_count_from_their_admission() -> None:
+    rooms = Rooms("taken")
+    admission = Admission(rooms=rooms)
+    many = Capacity(sessions=0, starting=0, max_sessions=99, max_starting=99)
+
+    def admit(number: int, room: str) -> Admitted | Refused | Duplicate:
+        return admission.admit(sid(number), many, endpoint="/a", room=room)
+
+    for number, room in enumerate(("one", "two", "one", "taken", "", "")):
+        assert admit(number, room) == Admitted(sid(number))
+    refused = admit(9, "three")
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.retry_after_s) == ("too_many_rooms", 10)
+    rooms.names, rooms.open_count = {"one"}, 3  # who was in the other room left; empty rooms give way
+    assert admit(9, "three") == Refused("too_many_rooms", 10, refused.message, refused.cure)
+    admission.ended(sid(3))  # the one in "taken"
+    assert admit(9, "three") == Admitted(sid(9))
+    admission.ended(sid(0))
+    admission.ended(sid(0))
+    assert isinstance(admit(10, "four"), Refused)  # another session is in that room still
+    admission.restore(sid(11), endpoint="/a", room="restored")
+    admission.ended(sid(2))
+    admission.ended(sid(9))
+    assert isinstance(admit(12, "five"), Refused)
+
+
 def test_calls_without_an_id_are_never_the_same() -> None:
     admission = Admission()
     assert admission.admit(sid(1), load(), endpoint="/a") == Admitted(sid(1))

@@ -59,6 +59,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "token_invalid": (401, "The token is not valid"),
     "token_required": (401, "A token is required"),
     "too_many_readers": (503, "Too many readers"),
+    "too_many_rooms": (503, "Too many rooms"),
     "too_many_sessions": (503, "Too many sessions"),
     "upgrade_required": (426, "An upgrade is required"),
     "zygote_lost": (503, "No process could be started"),
