@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from runtime.process.cgroup import Cgroup
-from runtime.process.cgroup_ground import Ground
+from runtime.process.cgroup.ground import Ground
+from runtime.process.cgroup.group import Cgroup
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from runtime.supervisor.watch.cgroups import Cgroups

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from runtime.process import procfs
-from runtime.process.cgroup import Cgroup
-from runtime.process.cgroup_ground import Ground, Unusable, find
+from runtime.process.cgroup.ground import Ground, Unusable, find
+from runtime.process.cgroup.group import Cgroup
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -130,8 +130,8 @@ def test_what_is_frozen_does_nothing_until_it_goes_on(ground: Ground) -> None:
 def test_what_a_dead_server_left_is_cleared_away_and_a_living_ones_is_not(ground: Ground) -> None:
     program = """
 import os, subprocess, sys, time
-from runtime.process.cgroup import Cgroup
-from runtime.process.cgroup_ground import find
+from runtime.process.cgroup.group import Cgroup
+from runtime.process.cgroup.ground import find
 ground = find()
 group = Cgroup(ground.group.path / "s_4.1")
 group.make()
@@ -164,13 +164,13 @@ time.sleep(1000)
 SUICIDAL = """
 import os, subprocess, sys
 from pathlib import Path
-from runtime.process import cgroup_ground
-from runtime.process.cgroup import Cgroup
+from runtime.process.cgroup import ground
+from runtime.process.cgroup.group import Cgroup
 group = Cgroup(Path(sys.argv[1]))
 nested = Cgroup(group.path / "deeper")
 nested.make()
 nested.add(os.getpid() if sys.argv[2] == "own" else os.getppid())
-print("done", nested.pids() != set(), group.kill(), nested.kill(), cgroup_ground._clear(group), flush=True)
+print("done", nested.pids() != set(), group.kill(), nested.kill(), ground._clear(group), flush=True)
 """
 
 

@@ -16,8 +16,8 @@ from typing import Final
 import structlog
 
 from runtime.process import procfs
-from runtime.process.cgroup import Cgroup
-from runtime.process.cgroup_ground import Ground, Unusable, find, must_stay
+from runtime.process.cgroup.ground import Ground, Unusable, find, must_stay
+from runtime.process.cgroup.group import Cgroup
 from runtime.session.info import Enforcement
 from runtime.session.spec import Limits
 

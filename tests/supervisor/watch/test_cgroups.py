@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from runtime.process.cgroup import Cgroup
-from runtime.process.cgroup_ground import Ground, Unusable
+from runtime.process.cgroup.ground import Ground, Unusable
+from runtime.process.cgroup.group import Cgroup
 from runtime.session.spec import Limits
 from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup, controls
 from tests.patience import PATIENCE

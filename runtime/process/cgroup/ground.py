@@ -25,7 +25,7 @@ from typing import Final
 
 from runtime.logs import get_logger
 from runtime.process import procfs
-from runtime.process.cgroup import Cgroup, ours_and_above
+from runtime.process.cgroup.group import Cgroup, ours_and_above
 
 CONTROLLERS: Final[tuple[str, ...]] = ("memory", "pids", "cpu")
 _PREFIX: Final = "bulkhead."

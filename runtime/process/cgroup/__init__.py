@@ -1,0 +1,1 @@
+"""A cgroup for each session, where one may be made."""
