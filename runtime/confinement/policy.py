@@ -100,6 +100,20 @@ class Policy:
         )
 
 
+def shown(policy: Policy) -> dict[str, Any]:
+    """A policy as the API shows it; empty where nothing is held back."""
+    if policy.level is Level.OFF:
+        return {}
+    plain = policy.plain()
+    return {
+        "level": plain["level"],
+        "files": {"read": plain["read"], "write": plain["write"]},
+        "network": plain["network"],
+        "shm": policy.shm,
+        "gpu": policy.gpu,
+    }
+
+
 def network_covers(network: Network, other: Network) -> bool:
     """Whether all that `other` reaches is reached by `network`."""
     if network == "all" or other == "none":

@@ -20,6 +20,7 @@ from runtime.session.events import (
     Exited,
     Placed,
     Ready,
+    Refused,
     SessionEvent,
     Started,
     Status,
@@ -243,6 +244,10 @@ class SessionRegistry:
         if isinstance(event, Warned) and event.session_id in self._ledger:
             known = self._ledger.get(event.session_id)
             self._tell(known, "session.warned", event.at, kind=event.kind, message=event.message)
+        if isinstance(event, Refused) and event.session_id in self._ledger:
+            known = self._ledger.get(event.session_id)
+            for one in event.found:
+                self._tell(known, "confinement.refused", event.at, **one)
         record = self._ledger.apply(event)
         if record is None:
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from runtime.confinement.ground import Ground
 from runtime.confinement.policy import Policy
 from runtime.errors import ChannelClosed, ProtocolError
 from runtime.process import tree
@@ -53,6 +54,7 @@ class WorkerProcess:
         code: What it runs; None until its bundle says.
         policy: What its session may reach; its bundle says.
         folder: Path of its private folder; empty when it has none.
+        ground: What lies where, to explain what is refused; None where nothing is held back.
         on_imported: Takes the files that its session imported while it ran.
     """
 
@@ -68,6 +70,7 @@ class WorkerProcess:
         self.code: LoadedCode | None = None
         self.policy = Policy()
         self.folder = ""
+        self.ground: Ground | None = None
         self._forked_from = 0
         self.on_imported: Callable[[list[str]], None] = lambda _: None
         self._pipe_error: ProtocolError | None = None

@@ -27,6 +27,7 @@ class Case:
         near: The file of the author's whose name is most like it.
         variable: The environment variable that was not set.
         source: The line of the agent that was running.
+        refused: What its confinement refused, and how to allow it, when the exception came of that.
     """
 
     reason: ExitReason
@@ -44,6 +45,7 @@ class Case:
     near: str = ""
     variable: str = ""
     source: str = ""
+    refused: str = ""
     limits: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -172,6 +174,8 @@ def cure_for(case: Case) -> str:
         return cure.replace("A C extension", f"The native code of {case.library}") if case.library else cure
     if case.reason is ExitReason.EXIT and not case.where and not case.kind and case.code not in (0, None):
         return "os._exit, or a library that ends the process: " + case.reason.row.cure
+    if case.refused and case.reason.row.by_exception:
+        return case.refused
     if case.kind and case.reason.row.by_exception:
         known = cure_of_error(
             case.kind,

@@ -35,6 +35,17 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
         "code_generation",
         "generation",
     ),
+    "confinement": (
+        "type",
+        "at",
+        "session",
+        "endpoint",
+        "identity",
+        "room",
+        "attempt",
+        "code_generation",
+        "generation",
+    ),
     "room": ("type", "at", "room", "participant", "role", "detail"),
     "": ("type", "at"),
 }
@@ -47,6 +58,10 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "session.ready": EventKind("the agent joined its room and its `start` returned", ("start_ms",)),
     "session.status": EventKind("the session said something of itself, at most twice a second", ("status",)),
     "session.warned": EventKind("a limit is near, or it does not respond", ("kind", "message")),
+    "confinement.refused": EventKind(
+        "a session was refused something by its confinement: the first of each kind",
+        ("rule", "what", "message", "cure"),
+    ),
     "session.stopping": EventKind("it was asked to stop", ("reason",)),
     "session.restarting": EventKind(
         "an attempt ended and another one follows", ("exit", "delay_s", "restart", "most")

@@ -1,7 +1,7 @@
 """What a placement reports of a session, in the order it may report it.
 
 Per session: Placed -> Started -> Ready? -> Status* -> Stopping? -> Exited (exactly once) -> Released;
-Warned may come anywhere between Started and Exited.
+Warned and Refused may come anywhere between Started and Exited.
 A session that never got a process goes from Placed to Exited.  Nothing follows Released.
 """
 
@@ -41,11 +41,13 @@ class Started(SessionEvent):
 
     Attributes:
         code_generation: Which load of its bundle's code it runs; 0 when unknown.
+        confinement: What it may reach, as the API shows it; empty where nothing is held back.
     """
 
     pid: int
     parked: bool = False
     code_generation: int = 0
+    confinement: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,19 @@ class Warned(SessionEvent):
     kind: str
     message: str
     stack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(SessionEvent):
+    """Its confinement refused something, and the session went on.
+
+    Attributes:
+        found: What is new of it: each with ``rule``, ``what``, ``message`` and ``cure``.
+        counts: How often each rule refused something in this attempt.
+    """
+
+    found: tuple[dict[str, str], ...]
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from runtime.errors import InvalidTransition, SessionNotFound
-from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status, Stopping
+from runtime.session.events import Exited, Placed, Ready, Refused, SessionEvent, Started, Status, Stopping
 from runtime.session.record import Exit, SessionRecord
 from runtime.session.spec import SessionId
 from runtime.session.usage import Usage, UsageRow, claimed
@@ -89,6 +89,7 @@ class Ledger:
             case Started():
                 record.state, record.pid, record.started_at = "starting", event.pid, event.at
                 record.code_generation = event.code_generation
+                record.confinement, record.refused = event.confinement, {}
             case Ready():
                 if record.state == "stopping":  # asked to stop while it was starting
                     return None
@@ -99,6 +100,8 @@ class Ledger:
                     return None
                 record.claims = claims
                 record.messages = record.usage.messages + claims.get("messages", 0)
+            case Refused():
+                record.refused = dict(event.counts)
             case Stopping():
                 record.state, record.stopping = "stopping", record.stopping or event.reason
             case Exited():

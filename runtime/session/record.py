@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionSpec, SessionState
@@ -88,6 +88,8 @@ class SessionRecord:
         is_due: It ended with its server, and is to be started again with it.
         usage: What the attempts that ended used together.
         claims: What the worker of this attempt says it did; see `runtime.session.usage`.
+        confinement: What its process may reach, as the API shows it; empty where nothing is held back.
+        refused: How often each rule refused it something in this attempt.
     """
 
     spec: SessionSpec
@@ -111,3 +113,5 @@ class SessionRecord:
     usage: Usage = field(default_factory=Usage)
     claims: dict[str, int] = field(default_factory=dict)
     code_generation: int = 0
+    confinement: dict[str, Any] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.pings import Pings
 from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
+from runtime.supervisor.reports.refused import Refused
 from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
 from runtime.supervisor.server_lines import Allowance
 from runtime.supervisor.telling import Telling
@@ -88,7 +89,8 @@ class Driver:
         self._cgroup: SessionCgroup | None = None
         self._dumped = False
         self._instruments = Instruments(clock)
-        self._post_mortem = PostMortem(spec, generation, secrets=secrets)
+        self._refused = Refused(spec.identity, lambda text: self._post_mortem.redacted(text))
+        self._post_mortem = PostMortem(spec, generation, secrets=secrets, refused=self._refused)
         self._telling = Telling(
             spec,
             clock=clock,
@@ -273,6 +275,9 @@ class Driver:
                 self._post_mortem.said(message)
             case control.Pong():
                 self._pings.answered(message)
+            case control.Refused():
+                found = self._refused.take(message)
+                self._telling.refused(found, self._refused.counts)
             case control.StatusNow():
                 self._telling.status(message.values)
             case control.Packet():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from runtime.clock import Clock
+from runtime.confinement.policy import shown
+from runtime.confinement.refusal import Explained, Refusal, line
 from runtime.process.worker_process import WorkerProcess
 from runtime.session import events
 from runtime.session.crash import CrashReport
@@ -73,6 +75,7 @@ class Telling:
                 pid=pid,
                 parked=parked,
                 code_generation=code.code.generation if code else 0,
+                confinement={} if worker is None else shown(worker.policy),
             )
         )
 
@@ -112,6 +115,33 @@ class Telling:
         self._log.warning("worker.warned", kind=kind, message=message)
         self._post_mortem.warned(warning)
         self._publish(warning)
+
+    def refused(self, found: Sequence[tuple[Refusal, Explained]], counts: Mapping[str, int]) -> None:
+        """Its confinement refused something, for which it is not ended."""
+        for refusal, explained in found:
+            self._log.warning(
+                "confinement.refused",
+                rule=refusal.rule,
+                what=refusal.what,
+                message=explained.sentence,
+                cure=explained.cure,
+            )
+        self._publish(
+            events.Refused(
+                session_id=self._spec.session_id,
+                at=self._clock.wall(),
+                found=tuple(
+                    {
+                        "rule": refusal.rule,
+                        "what": refusal.what,
+                        "message": line(refusal, explained),
+                        "cure": explained.cure,
+                    }
+                    for refusal, explained in found
+                ),
+                counts=dict(counts),
+            )
+        )
 
     def stopping(self, reason: ExitReason) -> None:
         """It is asked to end."""

@@ -22,6 +22,7 @@ from runtime.wire.control import (
     FromZygote,
     ImportFailed,
     ReadyNow,
+    Refused,
     StatusNow,
 )
 from runtime.wire.trace import Trace
@@ -33,6 +34,8 @@ TEXT_CHARS: Final = 2_000
 TRACEBACK_CHARS: Final = 48_000
 TRACE_BYTES: Final = 64 << 10
 """Of frames, tasks and source together: a worker's whole report keeps below that."""
+REFUSED_COUNT: Final = 20
+REFUSED_CHARS: Final = 500
 STATUS_COUNT: Final = 20
 STATUS_CHARS: Final = 500
 _STATUS_NAME_CHARS: Final = 60
@@ -54,6 +57,8 @@ def heard(message: FromWorker) -> FromWorker:
             return ReadyNow(text(message.participant_id, NAME_CHARS))
         case StatusNow():
             return StatusNow(status(message.values))
+        case Refused():
+            return refused(message)
         case _:
             return message
 
@@ -63,6 +68,13 @@ def failed(said: Failed) -> Failed:
     return structs.replace(
         _raised(said), stage=text(said.stage, WORD_CHARS), reason=text(said.reason, WORD_CHARS)
     )
+
+
+def refused(said: Refused) -> Refused:
+    """What is kept of what it was refused."""
+    found = [(text(rule, WORD_CHARS), text(what, REFUSED_CHARS)) for rule, what in said.found[:REFUSED_COUNT]]
+    counts = {text(rule, WORD_CHARS): said.counts[rule] for rule in list(said.counts)[:REFUSED_COUNT]}
+    return Refused(found, counts)
 
 
 def ended(said: Ended) -> Ended:

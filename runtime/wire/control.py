@@ -119,6 +119,18 @@ class Imported(_Message, frozen=True, tag="imported"):
     files: dict[str, list[str]]
 
 
+class Refused(_Message, frozen=True, tag="refused"):
+    """Its confinement refused something; at most one a second.  Advice: whoever hides it is refused as well.
+
+    Attributes:
+        found: The first of each kind: a rule, and the path, host or process.
+        counts: Of each rule, from the start on.
+    """
+
+    found: list[tuple[str, str]] = []
+    counts: dict[str, int] = {}
+
+
 class Failed(_Message, frozen=True, tag="failed"):
     """User code raised, or the room could not be entered; the process ends next.
 
@@ -286,7 +298,9 @@ def paths_of(files: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed
-FromWorker = Hello | ReadyNow | Pong | StatusNow | Imported | Failed | Exiting | Ended | Packet | RelayClosed
+FromWorker = (
+    Hello | ReadyNow | Pong | StatusNow | Imported | Refused | Failed | Exiting | Ended | Packet | RelayClosed
+)
 FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

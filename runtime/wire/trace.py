@@ -103,6 +103,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         missing: The module that could not be found, when that was the reason.
         near: The file of the program whose name is most like it.
         variable: The environment variable that was not set, when that was the reason.
+        refused: What its confinement refused, when that was the reason: a rule, and a path, host or process.
         hide: Values that must not be shown; for redacting what else is known of the session, never kept.
     """
 
@@ -114,4 +115,5 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: str = ""
     near: str = ""
     variable: str = ""
+    refused: tuple[str, str] | None = None
     hide: list[str] = []

@@ -27,6 +27,7 @@ from runtime.wire.text import utf8_text
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
 from runtime.worker.locals import locals_of, secrets_of
 from runtime.worker.program.imported import near_module
+from runtime.worker.refused import causes
 
 MAX_MESSAGE_BYTES: Final = 56 << 10
 """Of a whole report on the pipe: below the smallest limit that a front may set for a frame."""
@@ -106,6 +107,7 @@ def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None =
                 missing=missing,
                 near=near_module(missing, folder)[:200] if missing else "",
                 variable=_variable(error),
+                refused=_refused(error),
                 hide=_hidden(redactor),
             )
         ),
@@ -205,6 +207,11 @@ def _variable(error: BaseException) -> str:
         return ""
     name = error.args[0] if error.args else ""
     return name[:100] if type(name) is str else ""
+
+
+def _refused(error: BaseException) -> tuple[str, str] | None:
+    found = causes.behind(error)
+    return None if found is None else (found.rule, utf8_text(found.what))
 
 
 def _formatted(error: BaseException, theirs: traceback.StackSummary) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import InvalidTransition, SessionNotFound
-from runtime.session.events import Exited, Placed, Ready, Released, Started, Status, Stopping
+from runtime.session.events import Exited, Placed, Ready, Refused, Released, Started, Status, Stopping
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.ledger import Ledger
 from runtime.session.record import Exit, SessionRecord
@@ -83,3 +83,15 @@ def test_the_history_is_bounded_and_forgets_the_oldest_end() -> None:
     assert [one.spec.session_id for one in ledger.ended()] == ["s_3", "s_1"]
     with pytest.raises(SessionNotFound):
         ledger.get("s_2")
+
+
+def test_refusals_are_counted_anew_in_each_attempt() -> None:
+    ledger, one = Ledger(history_count=3), record()
+    ledger.open(one)
+    sid = one.spec.session_id
+    ledger.apply(Placed(session_id=sid, at=2.0, generation=1))
+    ledger.apply(Started(session_id=sid, at=3.0, pid=77, confinement={"level": "basic"}))
+    assert ledger.apply(Refused(session_id=sid, at=4.0, found=(), counts={"files.read": 2})) is one
+    assert (one.confinement, one.refused) == ({"level": "basic"}, {"files.read": 2})
+    ledger.apply(Started(session_id=sid, at=5.0, pid=78))
+    assert (one.confinement, one.refused) == ({}, {})

@@ -28,6 +28,7 @@ SAID: list[Any] = [
     control.Exiting(MIB, MIB, MIB, MIB, BIG),
     control.Ended(MIB, MIB),
     control.ReadyNow(MIB),
+    control.Refused([(MIB, MIB)] * 100, {f"{n}{MIB}": n for n in range(100)}),
     control.StatusNow({f"{n}{MIB}": MIB for n in range(100)}),
     control.StatusNow({"a": [MIB], "b": {MIB: MIB}, "c": MIB.encode(), "d": float("nan")}),
 ]

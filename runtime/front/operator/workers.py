@@ -19,6 +19,8 @@ from runtime.front.openapi.shapes.crashes import CrashReport
 from runtime.front.openapi.shapes.sessions import (
     Bundle,
     Bundles,
+    ConfinedFiles,
+    Confinement,
     Curve,
     Endpoint,
     Exit,
@@ -237,8 +239,23 @@ def worker_as(kind: type[W], front: Front, record: SessionRecord, *, measured: b
         messages=record.messages,
         limits=spec.limits.plain(),
         limit_sources=dict(spec.limit_sources),
+        confinement=_confinement(record),
         exit=None if exit is None else exit_of(exit),
         **more,
+    )
+
+
+def _confinement(record: SessionRecord) -> Confinement | None:
+    held = record.confinement
+    if not held:
+        return None
+    return Confinement(
+        level=held["level"],
+        files=ConfinedFiles(**held["files"]),
+        network=held["network"],
+        shm=held["shm"],
+        gpu=held["gpu"],
+        refused=dict(record.refused),
     )
 
 

@@ -285,7 +285,7 @@ class Bundle:
         code, held = self._code, self.held
         worker, parked = await self._pool.take()
         worker.code = code
-        worker.policy = held.of(endpoint)
+        worker.policy, worker.ground = held.of(endpoint), held.ground
         worker.on_imported = partial(self._imported_later, self.generation)
         return worker, parked
 

@@ -26,6 +26,7 @@ from runtime.session.record import Exit
 from runtime.session.redaction import Redactor, secrets_in
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
+from runtime.supervisor.reports.refused import Refused
 from runtime.supervisor.reports.source_excerpt import read_excerpt
 from runtime.wire.control import Exiting, Failed
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
@@ -56,10 +57,19 @@ class PostMortem:
 
     Args:
         secrets: Values that no report may show, such as those of the bundle's environment.
+        refused: Explains what its confinement refused.
     """
 
-    def __init__(self, spec: SessionSpec, generation: int, *, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        spec: SessionSpec,
+        generation: int,
+        *,
+        secrets: Iterable[str] = (),
+        refused: Refused | None = None,
+    ) -> None:
         self._spec, self._generation = spec, generation
+        self._refused = refused or Refused(spec.identity)
         self._secrets = tuple(secrets)
         self._worker: WorkerProcess | None = None
         self._pid: int | None = None
@@ -77,6 +87,7 @@ class PostMortem:
     def began(self, worker: WorkerProcess) -> None:
         """The session got its process."""
         self._worker, self._pid = worker, worker.pid
+        self._refused.began(worker.policy, worker.ground)
         if worker.code is not None:
             self._code, self._loaded_at = worker.code.code, worker.code.loaded_at
             self._folder = str(worker.code.folder)
@@ -112,6 +123,10 @@ class PostMortem:
         if len(found) > len(shown):
             shown.append(f"… {len(found) - len(shown)} more")
         self._tree = tuple(shown) if len(found) >= len(self._tree) else self._tree
+
+    def redacted(self, text: str) -> str:
+        """A text that the session sent, without what no report may show."""
+        return Redactor([*self._secrets, self._spec.token, *secrets_in(self._spec.arguments)]).text(text)
 
     # ---- afterwards
 
@@ -152,6 +167,7 @@ class PostMortem:
             missing=trace.missing[:100],
             near=trace.near[:100],
             variable=trace.variable[:100],
+            refused=redactor.text(self._cure_of_refusal(trace)),
             library=library_in(fatal, self._folder),
             was_waiting=was_waiting(fatal),
             source=_marked(excerpt),
@@ -192,6 +208,12 @@ class PostMortem:
             arguments=redactor.plain(spec.arguments),
         )
         return replace(report, unknown=_unknown(report))
+
+    def _cure_of_refusal(self, trace: Trace) -> str:
+        explained = self._refused.explain(*trace.refused) if trace.refused is not None else None
+        if trace.refused is None or explained is None:
+            return ""
+        return f"{explained.sentence} ({trace.refused[0]}); to allow more: {explained.cure}."
 
     def _where(self, exit: Exit, stack: str) -> str:
         told = exit.failure.where if exit.failure is not None else ""

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.confinement.ground import Ground
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy
 from runtime.process.traffic import Traffic
 from runtime.session.crash import MAX_REPORT_BYTES, CrashReport, to_json
 from runtime.session.events import Warned
@@ -15,6 +18,7 @@ from runtime.session.record import Exit, Failure
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.supervisor.reports.post_mortem import LOG_LINES, PostMortem
+from runtime.supervisor.reports.refused import Refused
 from runtime.wire.control import Failed
 from runtime.wire.room import Message
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
@@ -134,7 +138,7 @@ def test_tasks_that_were_seen_before_the_end_are_shown_and_redacted() -> None:
 
 def test_what_was_recorded_is_bounded_and_redacted() -> None:
     class Worker:
-        pid, code = 1, None
+        pid, code, policy, ground = 1, None, Policy(), None
         traffic = Traffic()
 
         def room_messages(self) -> list[MessageSeen]:
@@ -177,3 +181,27 @@ def test_a_report_that_cannot_be_made_keeps_no_session(monkeypatch: pytest.Monke
     how = Exit(reason=ExitReason.AGENT_ERROR, message="no", at=2.0)
     post_mortem = PostMortem(SPEC, 1)
     assert post_mortem.report(how, after_s=1.0, log=[], log_lines_dropped=0, use=Use()) is None
+
+
+def test_what_its_confinement_refused_is_the_cure() -> None:
+    refused = Refused("helper")
+    refused.began(
+        Policy(Level.BASIC),
+        Ground(folder="/srv/chat", home="/home/x", state="/srv/.bulkhead", real=str),
+    )
+    post_mortem = PostMortem(SPEC, 1, refused=refused)
+    trace = Trace(bases=["builtins.PermissionError"], refused=("files.write", "/srv/chat/data/x"))
+    failure = Failure(stage="run", kind="PermissionError", message="[Errno 13] Permission denied")
+    post_mortem.said(Failed("run", failure.kind, failure.message, trace=trace))
+
+    def cure(reason: ExitReason) -> str:
+        how = Exit(reason=reason, message="no", at=2.0, failure=failure)
+        made = post_mortem.report(how, after_s=1.0, log=[], log_lines_dropped=0, use=Use())
+        assert made is not None
+        return made.cure
+
+    assert cure(ExitReason.AGENT_ERROR) == (
+        "helper may write its own folder and what it was granted (files.write); to allow more: "
+        'write=["data"] in @service.path, or write to $TMPDIR.'
+    )
+    assert "files.write" not in cure(ExitReason.HANG), "that has another cause"

@@ -33,6 +33,24 @@ class Restart(Shape, frozen=True, kw_only=True):
     last_exit: Exit | None
 
 
+class ConfinedFiles(Shape, frozen=True, kw_only=True):
+    """Files and folders that a session was granted, besides what every session has."""
+
+    read: list[str]
+    write: list[str]
+
+
+class Confinement(Shape, frozen=True, kw_only=True):
+    """What a session may reach, and what it was refused."""
+
+    level: Annotated[str, words("off", "basic", "strict")]
+    files: ConfinedFiles
+    network: Annotated[str | list[str], Meta(description="`all`, `none`, or the hosts it may connect to")]
+    shm: Annotated[bool, Meta(description="It may use shared memory by name")]
+    gpu: bool
+    refused: Annotated[dict[str, int], Meta(description="How often each rule refused it something")]
+
+
 class Worker(Shape, frozen=True, kw_only=True):
     """A session and its process."""
 
@@ -64,6 +82,7 @@ class Worker(Shape, frozen=True, kw_only=True):
     messages: int
     limits: Limits
     limit_sources: dict[str, str]
+    confinement: Annotated[Confinement | None, Meta(description="None where nothing is held back")]
     exit: Exit | None
 
 

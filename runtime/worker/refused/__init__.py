@@ -1,0 +1,1 @@
+"""What a session is refused by its confinement: noticed, and told to the front."""

@@ -1,0 +1,287 @@
+"""Calls that the confinement of this process refuses, seen before they are made.
+
+Theory: the kernel refuses, and says no more than EACCES; an agent may swallow even that.  An audit hook sees
+each call before it is made, and asks the lists of what was granted.  It is advice and holds nobody back: a
+session that tears it out is refused the same things, and nobody hears of it.  What is granted costs a look
+into a dict of folders; only what is not is looked up on the disk, so that nothing is told which did not
+happen: a link that leads to a granted place, a file that is not there, one that its owner closed.
+
+A link at the end of a path, in a folder that is granted, is not followed here; it is where an exception came
+of it (`runtime.worker.refused.causes`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from runtime.confinement.policy import Policy
+from runtime.confinement.reach import Reach
+from runtime.confinement.refusal import (
+    FILES_LIST,
+    FILES_READ,
+    FILES_WRITE,
+    NETWORK_CONNECT,
+    NETWORK_SOCKET,
+    PROCESSES_LIMIT,
+    PROCESSES_LOOK,
+    PROCESSES_SIGNAL,
+    Refusal,
+)
+from runtime.worker.refused.account import Account
+
+_MOST_FOLDERS: Final = 4096
+
+_WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_FAMILIES: Final = {1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK"}
+_MPTCP: Final = 262
+_INET: Final = (2, 10)
+_SPECIAL: Final = ("/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/", "/dev/std")
+_PRIVATE_OF_PROCESS: Final = re.compile(
+    r"/proc/([0-9]+)/(?:task/[0-9]+/)?(?:environ|mem|maps|smaps|smaps_rollup|auxv|stack|syscall|pagemap|io|"
+    r"fd|fdinfo|map_files|ns|cwd|root|exe|personality|timers|numa_maps|clear_refs)(?:/.*)?"
+)
+
+
+class Calls:
+    """Runs in: whatever thread makes a call.
+
+    Args:
+        reach: All that is granted.
+        policy: What this session may reach.
+
+    Attributes:
+        account: What was refused.
+        databases: What SQLite may say later that it cannot be written; not told as long as it does not.
+        hook: Sees each audited call before it is made; raises nothing.
+    """
+
+    def __init__(self, reach: Reach, policy: Policy) -> None:
+        self.reach = reach
+        self._policy = policy
+        self.account = Account()
+        self.databases = Account()
+        self._pid = os.getpid()
+        self._folders: dict[str, tuple[bool, bool]] = {}
+        self.hook = _hook(
+            {
+                "open": self._opens,
+                "os.listdir": self._lists,
+                "os.scandir": self._lists,
+                "os.mkdir": self._makes,
+                "os.remove": self._removes,
+                "os.rmdir": self._removes,
+                "os.rename": self._renames,
+                "os.link": self._links,
+                "os.symlink": self._links,
+                "os.truncate": self._truncates,
+                "os.chdir": self._moves,
+                "os.fchdir": self._moves,
+                "sqlite3.connect": self._opens_database,
+                "ctypes.dlopen": self._runs,
+                "os.exec": self._runs,
+                "os.posix_spawn": self._runs,
+                "subprocess.Popen": self._runs,
+                "os.kill": self._signals,
+                "os.killpg": self._signals,
+                "resource.prlimit": self._limits,
+                "socket.__new__": self._makes_socket,
+                "socket.connect": self._connects,
+            }
+        )
+
+    def _opens(self, path: Any, mode: Any, flags: int) -> None:
+        folder = path.rpartition("/")[0] if type(path) is str else None
+        known = self._folders.get(folder) if folder is not None else None
+        writes = flags & _WRITES
+        if known is not None and known[1 if writes else 0]:
+            return
+        text = text_of(path)
+        if not text or text.startswith(_SPECIAL):
+            return
+        if mode is None and writes and not text.startswith("/"):
+            return  # `os.open` may have been given a folder that it is relative to
+        real = os.path.realpath(text)
+        self._know(text)
+        if writes:
+            self._wants_to_write(real, makes=bool(flags & os.O_CREAT))
+        elif not flags & os.O_PATH:
+            self._wants_to_read(real)
+
+    def _know(self, path: str) -> None:
+        """Note whether what is in this path's folder may be read, and written."""
+        if len(self._folders) >= _MOST_FOLDERS:
+            self._folders.clear()
+        folder = path.rpartition("/")[0]
+        real = os.path.realpath(folder or ("/" if path.startswith("/") else "."))
+        if not real.startswith("/proc/"):  # there it depends on whose process it is
+            self._folders[folder] = self.reach.may_read(real), self.reach.may_write(real)
+
+    def _wants_to_read(self, real: str) -> None:
+        if (look := self.look(real)) is not None:
+            self.account.note(look.rule, look.what)
+        elif not self.reach.may_read(real) and os.access(real, os.R_OK):
+            if not os.path.isdir(real):
+                self.account.note(FILES_READ, real)
+            elif not self.reach.may_list(real):
+                self.account.note(FILES_LIST, real)
+
+    def _wants_to_write(self, real: str, *, makes: bool) -> None:
+        if self.reach.may_write(real):
+            return
+        if os.path.lexists(real):
+            is_refused = os.access(real, os.W_OK) and not os.path.isdir(real)
+        else:
+            is_refused = makes and os.access(os.path.dirname(real), os.W_OK | os.X_OK)
+        if is_refused:
+            self.account.note(FILES_WRITE, real)
+
+    def look(self, real: str) -> Refusal | None:
+        """What belongs to another process, and its user alone."""
+        found = _PRIVATE_OF_PROCESS.fullmatch(real) if real.startswith("/proc/") else None
+        return Refusal(PROCESSES_LOOK, real) if found and self._is_anothers(int(found[1])) else None
+
+    def _lists(self, path: Any) -> None:
+        text = "." if path is None else text_of(path)
+        if not text:
+            return
+        real = os.path.realpath(text)
+        if not self.reach.may_list(real) and os.path.isdir(real) and os.access(real, os.R_OK):
+            self.account.note(FILES_LIST, real)
+
+    def _makes(self, path: Any, mode: Any = None, dir_fd: int = -1) -> None:
+        if (real := _entry(path, dir_fd)) and not os.path.lexists(real):
+            self._wants_entry(real)
+
+    def _removes(self, path: Any, dir_fd: int = -1) -> None:
+        if (real := _entry(path, dir_fd)) and os.path.lexists(real):
+            self._wants_entry(real)
+
+    def _renames(self, source: Any, target: Any, source_fd: int = -1, target_fd: int = -1) -> None:
+        here, there = _entry(source, source_fd), _entry(target, target_fd)
+        if here and there and os.path.lexists(here):
+            self._wants_entry(here)
+            self._wants_entry(there)
+
+    def _links(self, source: Any, target: Any, source_fd: int = -1, target_fd: int = -1) -> None:
+        real = _entry(target, target_fd if target_fd != -1 else source_fd)
+        if real and not os.path.lexists(real):
+            self._wants_entry(real)
+
+    def _wants_entry(self, real: str) -> None:
+        """An entry of a folder is to be made, replaced or removed."""
+        above = os.path.dirname(real)
+        if not self.reach.may_write(above) and os.access(above, os.W_OK | os.X_OK):
+            self.account.note(FILES_WRITE, real)
+
+    def _truncates(self, path: Any, length: Any) -> None:
+        if text := text_of(path):
+            self._wants_to_write(os.path.realpath(text), makes=False)
+
+    def _moves(self, path: Any) -> None:
+        self._folders.clear()  # those that are relative
+
+    def _opens_database(self, database: Any) -> None:
+        text = text_of(database)
+        if not text or text == ":memory:":
+            return
+        if text.startswith("file:"):
+            url = urlsplit(text)
+            asked = parse_qs(url.query)
+            if asked.get("mode") in (["memory"], ["ro"]) or "immutable" in asked:
+                return
+            text = unquote(url.path)
+        real = os.path.realpath(text)
+        # It writes a journal beside it.
+        if self.reach.may_write(os.path.dirname(real)):
+            return
+        self.databases.remember(FILES_WRITE, real)
+        if not os.path.lexists(real):
+            self._wants_to_write(real, makes=True)  # one that is there may be meant to be read alone
+
+    def _runs(self, program: Any, *_: Any) -> None:
+        text = text_of(program)
+        if text and "/" in text:
+            real = os.path.realpath(text)
+            if not self.reach.may_read(real) and os.access(real, os.R_OK):
+                self.account.note(FILES_READ, real)
+
+    def _signals(self, pid: int, number: int) -> None:
+        target = abs(pid)
+        if pid == -1 or (target and self._is_anothers(target)):
+            self.account.note(PROCESSES_SIGNAL, "everybody" if pid == -1 else f"process {target}")
+
+    def _limits(self, pid: int, resource: int, limits: Any = None) -> None:
+        if limits is not None and pid not in (0, os.getpid()):
+            self.account.note(PROCESSES_LIMIT, f"process {pid}")
+
+    def _makes_socket(self, made: Any, family: int, kind: int, protocol: int) -> None:
+        if family == -1:
+            return
+        if family not in _FAMILIES:
+            self.account.note(NETWORK_SOCKET, f"family {family}")
+        elif family in _INET and protocol == _MPTCP:
+            self.account.note(NETWORK_SOCKET, "IPPROTO_MPTCP")
+        elif family in _INET and self._policy.network == "none":
+            self.account.note(NETWORK_SOCKET, _FAMILIES[family])
+
+    def _connects(self, made: Any, address: Any) -> None:
+        if self._policy.network == "none" and isinstance(address, tuple) and len(address) >= 2:
+            host = f"[{address[0]}]" if ":" in str(address[0]) else str(address[0])
+            self.account.note(NETWORK_CONNECT, f"{host}:{address[1]}")
+
+    def _is_anothers(self, pid: int) -> bool:
+        """Whether a process is there, our user might reach it, and it is none of this session's."""
+        try:
+            owner = os.stat(f"/proc/{pid}").st_uid
+        except OSError:
+            return False
+        return os.geteuid() in (0, owner) and not self._is_own(pid)
+
+    def _is_own(self, pid: int) -> bool:
+        """This process, or one that came of it; it takes in its orphans."""
+        for _ in range(64):
+            if pid == self._pid:
+                return True
+            if pid <= 1:
+                return False
+            try:
+                with open(f"/proc/{pid}/stat", "rb") as opened:
+                    pid = int(opened.read(4096).rpartition(b")")[2].split()[1])
+            except (OSError, ValueError, IndexError):
+                return False
+        return False
+
+
+def _hook(handlers: dict[str, Callable[..., None]]) -> Callable[[str, tuple[Any, ...]], None]:
+    handler_of = handlers.get
+
+    # A function: at each audited call of a process, a method takes a microsecond longer.
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        handler = handler_of(event)
+        if handler is not None:
+            try:
+                handler(*arguments)
+            except Exception:  # noqa: BLE001 - whatever an agent passes to its calls: it is advice
+                pass
+
+    return hook
+
+
+def text_of(path: Any) -> str:
+    """A path as text; empty for a descriptor, and for what is none."""
+    if type(path) is str:
+        return path
+    return os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+
+
+def _entry(path: Any, dir_fd: int) -> str:
+    """An entry of a folder: the folder's links are followed, its own is not."""
+    text = text_of(path)
+    if not text or (dir_fd not in (-1, None) and not text.startswith("/")):
+        return ""
+    above, name = os.path.split(text.rstrip("/") or "/")
+    return os.path.join(os.path.realpath(above or "."), name)

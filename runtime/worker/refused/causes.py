@@ -1,0 +1,92 @@
+"""What was refused that an exception came of."""
+
+from __future__ import annotations
+
+import os
+import sys
+from errno import EACCES, EAFNOSUPPORT, EPERM, EPROTONOSUPPORT
+from typing import Final
+
+from runtime.confinement.refusal import FILES_READ, FILES_WRITE, Refusal
+from runtime.worker.refused.calls import Calls, text_of
+
+_MOST_CAUSES: Final = 20
+_REFUSED: Final = (EACCES, EPERM, EAFNOSUPPORT, EPROTONOSUPPORT)
+_WORDS: Final = ("permission denied", "operation not permitted")
+_DATABASE_WORDS: Final = ("unable to open database", "readonly database", "read-only database")
+
+_calls: Calls | None = None
+
+
+def install(calls: Calls) -> None:
+    """Have them see every call of this process from now on; once a process, and for good."""
+    know(calls)
+    sys.addaudithook(calls.hook)
+
+
+def know(calls: Calls) -> None:
+    """Ask them what is behind an exception, though they see no calls: while a program is imported."""
+    global _calls
+    _calls = calls
+
+
+def behind(error: BaseException) -> Refusal | None:
+    """What was refused that this exception, or one that it came of, is about.
+
+    None where nothing was, or nothing is held back.
+    """
+    if _calls is None:
+        return None
+    try:
+        found = (_behind(one, _calls) for one in _chain(error))
+        return next((refusal for refusal in found if refusal is not None), None)
+    except Exception:  # noqa: BLE001 - an exception of the agent's may do as it likes when it is looked at
+        return None
+
+
+def _behind(error: BaseException, calls: Calls) -> Refusal | None:
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        for name in (error.filename, error.filename2):
+            path = text_of(name)
+            if path and (found := _of_path(path, calls)) is not None:
+                return found
+        return calls.account.lately()
+    text = _message(error)
+    if type(error).__module__.startswith("sqlite3") and any(word in text for word in _DATABASE_WORDS):
+        return next(calls.databases.latest(), None)
+    return calls.account.lately() if any(word in text for word in _WORDS) else None
+
+
+def _of_path(path: str, calls: Calls) -> Refusal | None:
+    """What is not granted of a path that an error names."""
+    real = os.path.realpath(path)
+    for known in calls.account.latest():
+        if known.what in (real, os.path.dirname(real)):
+            return known
+    if (look := calls.look(real)) is not None:
+        return look
+    exists = os.path.lexists(real)
+    if exists and not calls.reach.may_read(real) and os.access(real, os.R_OK):
+        return Refusal(FILES_READ, real)
+    if not calls.reach.may_write(real) and os.access(real if exists else os.path.dirname(real), os.W_OK):
+        return Refusal(FILES_WRITE, real)
+    return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An exception with those that it came of, each once."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(found) < _MOST_CAUSES:
+        one = waiting.pop(0)
+        if one is None or any(one is known for known in found):
+            continue
+        found.append(one)
+        inner = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [*inner, one.__cause__, one.__context__]
+    return found
+
+
+def _message(error: BaseException) -> str:
+    """What it says, without asking its own methods."""
+    return " ".join(one for one in error.args if type(one) is str)[:2000].lower()

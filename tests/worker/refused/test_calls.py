@@ -1,0 +1,248 @@
+"""Which calls are told as refused, and which are not, on a real disk and by the interpreter's own events."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy
+from runtime.confinement.reach import Reach
+from runtime.worker.refused.account import MOST_KINDS, Account
+from runtime.worker.refused.calls import Calls
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """``own`` may be written, ``app`` read, ``out`` neither."""
+    for name in ("own/x", "app/x", "out/x"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("x")
+    (tmp_path / "app" / "away").symlink_to(tmp_path / "out")
+    (tmp_path / "out" / "back").symlink_to(tmp_path / "own")
+    return tmp_path
+
+
+def calls(place: Path) -> Calls:
+    reach = Reach(
+        read=("/usr", "/lib", "/lib64", "/etc", "/proc", sys.prefix, sys.base_prefix, str(place / "app")),
+        write=("/dev/null", str(place / "own")),
+        listed=(str(place),),
+    )
+    return Calls(reach, Policy(Level.BASIC))
+
+
+def told(calls: Calls) -> list[str]:
+    return [f"{one.rule} {one.what}" for one in calls.account.take()[0]]
+
+
+def opens(calls: Calls, path: object, flags: int = os.O_RDONLY, mode: str | None = "r") -> list[str]:
+    calls.hook("open", (path, mode, flags))
+    return told(calls)
+
+
+NEW = os.O_WRONLY | os.O_CREAT
+
+
+def test_what_is_granted_is_not_told(place: Path) -> None:
+    seen = calls(place)
+    for _ in range(2):  # the folder is known the second time
+        assert opens(seen, str(place / "app" / "x")) == []
+        assert opens(seen, os.fsencode(place / "own" / "x")) == []
+        assert opens(seen, str(place / "own" / "new"), NEW) == []
+        assert opens(seen, "/dev/null", os.O_RDWR) == []
+        assert opens(seen, str(place / "out" / "back" / "x"), os.O_RDWR) == [], "it leads to what is granted"
+        assert opens(seen, "/proc/self/status") == []
+
+
+def test_what_is_not_is_told_with_its_real_path(place: Path) -> None:
+    out = place / "out"
+    assert opens(calls(place), str(out / "x")) == [f"files.read {out}/x"]
+    assert opens(calls(place), str(place / "app" / "x"), os.O_RDWR) == [f"files.write {place}/app/x"]
+    assert opens(calls(place), str(place / "app" / "new"), NEW) == [f"files.write {place}/app/new"]
+    assert opens(calls(place), str(place / "app" / "away" / "x")) == [f"files.read {out}/x"]
+    assert opens(calls(place), str(place / "own" / ".." / "out" / "x")) == [f"files.read {out}/x"]
+
+
+def test_what_would_fail_anyhow_is_not_told(place: Path) -> None:
+    seen = calls(place)
+    assert opens(seen, str(place / "out" / "missing")) == []
+    assert opens(seen, str(place / "out" / "missing"), os.O_RDWR) == []
+    assert opens(seen, str(place / "out" / "no" / "folder"), NEW) == []
+    assert opens(seen, 3) == []
+    assert opens(seen, "/proc/self/fd/1", os.O_WRONLY) == []
+    assert opens(seen, "x", NEW, None) == [], "os.open may have been given a folder"
+    seen.hook("os.mkdir", (str(place / "out"), 0o777, -1))
+    seen.hook("os.remove", (str(place / "out" / "missing"), -1))
+    seen.hook("os.listdir", (str(place),))
+    seen.hook("os.kill", (os.getpid(), 0))
+    seen.hook("open", (object(), None, "nonsense"))
+    seen.hook("socket.__new__", (None, 2, 1, 0))
+    assert told(seen) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read whatever its owner closed")
+def test_what_its_owner_closed_is_not_told(place: Path) -> None:
+    (place / "out" / "x").chmod(0)
+    assert opens(calls(place), str(place / "out" / "x")) == []
+
+
+def test_a_relative_path_is_read_from_where_the_process_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = calls(place)
+    monkeypatch.chdir(place / "own")
+    assert opens(seen, "sub", NEW) == []
+    seen.hook("os.chdir", (str(place / "app"),))
+    monkeypatch.chdir(place / "app")
+    assert opens(seen, "sub", NEW) == [f"files.write {place}/app/sub"]
+
+
+def test_the_first_of_each_kind_is_told_and_all_are_counted(place: Path) -> None:
+    seen = calls(place)
+    news: list[int] = []
+    seen.account.told = lambda: news.append(1)
+    for name in ("x", "x", "../out/x"):
+        seen.hook("open", (str(place / "out" / name), "r", 0))
+    assert len(news) == 1, "told once until it is taken"
+    found, counts = seen.account.take()
+    assert (len(found), counts) == (1, {"files.read": 3})
+    account = Account()
+    for number in range(MOST_KINDS + 5):
+        account.note("files.read", f"/{number}/x")
+    assert len(account.take()[0]) == MOST_KINDS
+    assert account.take() == ([], {"files.read": MOST_KINDS + 5})
+
+
+def test_a_forked_child_says_nothing(place: Path) -> None:
+    account = Account()
+    pid = os.fork()
+    if pid == 0:
+        account.note("files.read", "/x")
+        os._exit(len(account.take()[1]))
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+SCRIPT = """
+import ctypes, json, os, resource, signal, socket, sqlite3, subprocess, sys, tempfile
+from pathlib import Path
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy
+from runtime.confinement.reach import Reach
+from runtime.worker.refused import causes
+from runtime.worker.refused.calls import Calls
+
+place, other = Path(sys.argv[1]), int(sys.argv[2])
+reach = Reach(
+    read=("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", sys.prefix, sys.base_prefix, sys.argv[3],
+          str(place / "app")),
+    write=("/dev/null", str(place / "own")), listed=(str(place),))
+calls = Calls(reach, Policy(Level.BASIC))
+causes.install(calls)
+out, app, own = place / "out", place / "app", place / "own"
+answers = {}
+
+def told(name):
+    answers[name] = [f"{one.rule} {one.what}" for one in calls.account.take()[0]]
+    calls.account._kinds.clear()
+
+def attempt(name, call):
+    try:
+        call()
+    except (OSError, sqlite3.Error):
+        pass
+    told(name)
+
+attempt("open", lambda: open(out / "x").close())
+attempt("write_text", lambda: (app / "new").write_text("x"))
+attempt("touch", lambda: (app / "touched").touch())
+attempt("mkdir", lambda: (out / "made").mkdir())
+attempt("rename", lambda: os.rename(own / "x", out / "moved"))
+attempt("remove", lambda: (out / "moved").unlink())
+attempt("rmdir", lambda: (out / "made").rmdir())
+attempt("symlink", lambda: (out / "link").symlink_to("x"))
+attempt("link", lambda: os.link(out / "x", out / "hard"))
+attempt("truncate", lambda: os.truncate(out / "x", 0))
+attempt("listdir", lambda: os.listdir(out))
+attempt("iterdir", lambda: list(out.iterdir()))
+attempt("scandir", lambda: list(os.scandir(str(out))))
+attempt("tempfile", lambda: tempfile.NamedTemporaryFile(dir=out).close())
+attempt("sqlite", lambda: sqlite3.connect(out / "new.db").execute("create table t (x)"))
+attempt("sqlite memory", lambda: sqlite3.connect(":memory:").execute("create table t (x)"))
+attempt("run", lambda: subprocess.run([str(out / "tool")], check=False))
+attempt("honest run", lambda: subprocess.run(["true"], check=False))
+attempt("child", lambda: [child := subprocess.Popen(["sleep", "9"]), child.kill(), child.wait()])
+attempt("kill", lambda: os.kill(other, 0))
+attempt("killpg", lambda: os.killpg(other, 0))
+attempt("prlimit", lambda: resource.prlimit(other, resource.RLIMIT_CORE, (0, 0)))
+attempt("own prlimit", lambda: resource.prlimit(0, resource.RLIMIT_CORE, (0, 0)))
+attempt("environ", lambda: open(f"/proc/{other}/environ").close())
+attempt("own environ", lambda: open("/proc/self/environ").close())
+attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close())
+attempt("tcp", lambda: socket.socket().close())
+attempt("pair", lambda: [one.close() for one in socket.socketpair()])
+attempt("import", lambda: __import__("colorsys"))
+print(json.dumps(answers))
+"""
+
+
+def test_the_interpreters_own_events_are_understood(place: Path) -> None:
+    (place / "out" / "tool").write_text("#!/bin/true\n")
+    (place / "out" / "tool").chmod(0o755)
+    (place / "own" / "x").touch()
+    root = Path(__file__).resolve().parents[3]
+    with subprocess.Popen(["sleep", "60"], process_group=0) as other:
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(SCRIPT), str(place), str(other.pid), str(root)],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=root,
+            )
+        finally:
+            other.kill()
+    assert ran.returncode == 0, ran.stderr
+    answers = json.loads(ran.stdout)
+    temporary = answers.pop("tempfile")
+    assert len(temporary) == 1
+    assert temporary[0].startswith(f"files.write {place}/out/tmp")
+    out, app, pid = f"{place}/out", f"{place}/app", other.pid
+    assert answers == {
+        "open": [f"files.read {out}/x"],
+        "write_text": [f"files.write {app}/new"],
+        "touch": [f"files.write {app}/touched"],
+        "mkdir": [f"files.write {out}/made"],
+        "rename": [f"files.write {out}/moved"],
+        "remove": [f"files.write {out}/moved"],
+        "rmdir": [f"files.write {out}/made"],
+        "symlink": [f"files.write {out}/link"],
+        "link": [f"files.write {out}/hard"],
+        "truncate": [f"files.write {out}/x"],
+        "listdir": [f"files.list {out}"],
+        "iterdir": [f"files.list {out}"],
+        "scandir": [f"files.list {out}"],
+        "sqlite": [f"files.write {out}/new.db"],
+        "sqlite memory": [],
+        "run": [f"files.read {out}/tool"],
+        "honest run": [],
+        "child": [],
+        "kill": [f"processes.signal process {pid}"],
+        "killpg": [f"processes.signal process {pid}"],
+        "prlimit": [f"processes.limit process {pid}"],
+        "own prlimit": [],
+        "environ": [f"processes.look /proc/{pid}/environ"],
+        "own environ": [],
+        "packet": ["network.socket family 17"],
+        "tcp": [],
+        "pair": [],
+        "import": [],
+    }
