@@ -12,6 +12,9 @@ from runtime.errors import ConfigError
 _SIZES = {"": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3}
 _SIZES |= {"ki": 1024, "kib": 1024, "mi": 1024**2, "mib": 1024**2, "gi": 1024**3, "gib": 1024**3}
 _LENGTHS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_RANGE = re.compile(r"\s*([0-9]{1,10})\s*-\s*([0-9]{1,10})\s*", re.ASCII)
+_NO_UID = (1 << 32) - 1
+LEAST_UIDS = 4096
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -23,6 +26,17 @@ def parse_bytes(text: str | int | float) -> int:
 def parse_seconds(text: str | int | float) -> float:
     """Read a length of time: ``"30m"``, ``"1.5s"``, ``10`` -> seconds.  ValueError when it is none."""
     return _quantity(text, _LENGTHS, "a length of time such as 30s or 10m")
+
+
+def parse_uids(text: str) -> tuple[int, int]:
+    """Read a range of users: ``"200000-265535"`` -> its first and its last.  ValueError when it is none."""
+    match = _RANGE.fullmatch(str(text))
+    first, last = (int(match[1]), int(match[2])) if match is not None else (0, 0)
+    if not 0 < first < last < _NO_UID:
+        raise ValueError(f"{text!r} is no range of users such as 200000-265535")
+    if last - first + 1 < LEAST_UIDS:
+        raise ValueError(f"{text!r} are fewer than {LEAST_UIDS} users")
+    return first, last
 
 
 def _quantity(text: str | int | float, units: Mapping[str, float], wanted: str) -> float:

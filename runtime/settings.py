@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from runtime.errors import ConfigError
-from runtime.knob import convert, knob, one_of, parse_bytes, parse_seconds
+from runtime.knob import convert, knob, one_of, parse_bytes, parse_seconds, parse_uids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +166,9 @@ class ConfinementSettings:
     write: tuple[str, ...] = knob((), "files and folders every session may write; relative: of its bundle")
     shm: bool = knob(True, "whether sessions may use shared memory by name (/dev/shm)")
     gpu: bool = knob(False, "let every session use NVIDIA's devices, whether it asks or not")
+    uids: str = knob(
+        "", "users for bundles and sessions of a server run by root, such as 200000-265535", reads=parse_uids
+    )
     grantable: tuple[str, ...] = knob((), "folders below which bundles may be granted files; empty: anywhere")
 
     def __post_init__(self) -> None:

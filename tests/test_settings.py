@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import ConfigError
-from runtime.knob import parse_bytes, parse_seconds
+from runtime.knob import parse_bytes, parse_seconds, parse_uids
+from runtime.process.program.as_user import NEEDED
 from runtime.settings import ConfinementSettings, env_names, knobs, load_settings, shown
 
 pytestmark = pytest.mark.unit
@@ -135,6 +136,17 @@ def test_the_compose_file_passes_settings_that_there_are() -> None:
     wanted |= {"BULKHEAD_WEBHOOK_SECRET_FILE", "BULKHEAD_API_TOKEN_FILE", "BULKHEAD_SUPERVISOR_STOP_S"}
     assert wanted <= passed
     assert service["env_file"] == [{"path": ".env", "required": False}]
+
+
+def test_the_override_for_users_of_their_own_adds_what_the_server_asks_for() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.uids.yml").read_text())["services"]["runtime"]
+    assert set(service["cap_add"]) == set(NEEDED)
+    assert service["user"] == "0:0"
+    settings = load_settings(
+        env={name: value.split(":-")[-1].rstrip("}") for name, value in service["environment"].items()}
+    )
+    assert parse_uids(settings.confinement.uids) == (200000, 265535)
+    assert settings.confinement.level == "basic"
 
 
 @pytest.mark.parametrize(

@@ -147,11 +147,16 @@ class Plumbing:
     """Both ends of everything, until the worker has its own; then the front's ends alone.
 
     `close` is idempotent and closes whatever the front still holds.
+
+    Args:
+        user: Whom the worker runs as; None for ourselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, user: int | None = None) -> None:
         self.control, self._child_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self.log_fd, child_log = os.pipe2(os.O_CLOEXEC)
+        if user is not None:
+            own_pipe(child_log, user)
         child_lifeline, self._lifeline_fd = os.pipe2(os.O_CLOEXEC)
         self.box = Box.create()
         self._child_fds = [child_log, child_lifeline]
@@ -180,6 +185,11 @@ class Plumbing:
                 os.close(fd)
         self.log_fd = self._lifeline_fd = -1
         self.box.close()
+
+
+def own_pipe(fd: int, user: int) -> None:
+    """Let a user open a pipe anew, as a program does that writes to ``/dev/stderr``."""
+    os.fchown(fd, user, user)
 
 
 @dataclass(slots=True)

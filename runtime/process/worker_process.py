@@ -88,7 +88,7 @@ class WorkerProcess:
         cls, zygote: ZygoteClient, settings: SupervisorSettings, *, parked: bool = False
     ) -> WorkerProcess:
         """Fork one from a zygote: for a session, or to be parked.  Raises SpawnFailed or ZygoteLost."""
-        plumbing = Plumbing()
+        plumbing = Plumbing(zygote.user)
         try:
             process = await zygote.fork(plumbing, parked=parked)
         except BaseException:
@@ -101,7 +101,7 @@ class WorkerProcess:
     @classmethod
     async def once(cls, command: Command, settings: SupervisorSettings) -> WorkerProcess:
         """Start one as a fresh interpreter, for a bundle that cannot be forked from.  Raises SpawnFailed."""
-        plumbing = Plumbing()
+        plumbing = Plumbing(command.user)
         try:
             ends = plumbing.child_fds()
             popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1])

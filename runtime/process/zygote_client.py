@@ -41,6 +41,7 @@ class ZygoteClient:
     Attributes:
         imported: The files that the program's import read or looked for, once it has said how that went.
         is_gone: It has ended, or was closed.
+        user: Number of the user that it runs as; None for ours.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ZygoteClient:
         on_reaped: Callable[[], None] = lambda: None,
     ) -> None:
         self._command = command
+        self.user = command.user
         self._on_lost = on_lost
         self._on_reaped = on_reaped
         self._loop = asyncio.get_running_loop()

@@ -17,7 +17,8 @@ USUAL_NAME: Final = ".bulkhead"
 _IGNORE: Final = "# Journal, rooms and keys of a server: nothing to commit.\n*\n"
 _WRITTEN: Final = ("journal.sqlite3", "crashes.sqlite3", "browser_sessions.json", "rooms", "server.json")
 _ROOMS: Final = "rooms"
-_FOLDERS: Final = (_ROOMS, "environments", "hosts")
+_ENVIRONMENTS: Final = "environments"
+_FOLDERS: Final = (_ROOMS, _ENVIRONMENTS, "hosts")
 # With what is beside them: `-wal`, `-shm`, `.new`.
 _STEMS: Final = ("journal.sqlite3", "crashes.sqlite3", "browser_sessions.", "server.")
 MAX_CLOSED: Final = 20_000
@@ -65,7 +66,22 @@ def claimed(settings: Settings) -> Settings:
             detail=f"{asked} holds files of another user: this server's state is in {found}",
             cure=f"To go on with what is there, give it to this user: chown -R {whose()} {asked}",
         )
+    if settings.confinement.uids:
+        let_through(found)
     return replace(settings, server=replace(settings.server, state_dir=found))
+
+
+def let_through(folder: Path) -> None:
+    """Let the users of bundles reach what is theirs in the folder, by its path: nobody else's can be listed.
+
+    What is to be read by us alone is closed itself.
+    """
+    top = next((one for one in (folder, *folder.parents) if one.name == USUAL_NAME), folder)
+    for path in (folder / _ENVIRONMENTS, folder, *folder.parents):
+        with suppress(OSError):
+            path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o011)
+        if path == top:
+            break
 
 
 def own_part(folder: Path) -> Path:

@@ -72,6 +72,7 @@ class Command:
         alone: How its program was started, when it is its own server.
         policy: What the program may reach while it is imported, and all its sessions together.
         ground: What lies where; None where nothing is held back.
+        user: Number of the user (and of the group) that it is to run as; None for our own.
     """
 
     python: str
@@ -83,6 +84,7 @@ class Command:
     alone: Alone | None = None
     policy: Policy = field(default_factory=Policy)
     ground: Ground | None = None
+    user: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -115,6 +117,9 @@ class Command:
                 cwd=alone.folder if alone else self.folder,
                 pass_fds=pass_fds,
                 process_group=0,
+                user=self.user,
+                group=self.user,
+                extra_groups=None if self.user is None else (),
             )
             descriptors.give_back(popen.pid)
             return popen

@@ -6,6 +6,7 @@ import asyncio
 import statistics
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -206,13 +207,16 @@ class Bundle:
         others = list(self._others())
         held = await asyncio.to_thread(self._confinement.before_import, self.source, others, self._declared)
         for is_again in (False, True):
+            held = await asyncio.to_thread(self._confinement.with_user, held, self._command)
+            if held.no_user and not is_again:
+                self._log.warning("bundle.shares_user", detail=f"{held.no_user} It keeps the server's user.")
             pool, described = await attempt.run(turn, held)
             try:
                 declared = declared_by(described.endpoints)
                 wanted = await asyncio.to_thread(self._confinement.held, self.source, others, declared)
                 self._declared = declared
                 if held.bundle == wanted.bundle:
-                    return pool, described, wanted
+                    return pool, described, replace(wanted, user=held.user, no_user=held.no_user)
                 if is_again:
                     raise BundleError(
                         f"{self.source.name} declares another confinement each time it is loaded",

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +16,14 @@ import runtime
 from runtime.confinement.confine import Confine
 from runtime.confinement.ground import SYSTEM, Ground
 from runtime.confinement.layers import Asked, policy_of, union_of
+from runtime.confinement.level import Level
 from runtime.confinement.paths import first_above, is_below
 from runtime.confinement.policy import Policy
+from runtime.confinement.uids import Uids
 from runtime.errors import BundleError, ConfigError
+from runtime.knob import parse_uids
+from runtime.process.program.as_user import missing_capabilities, out_of_reach
+from runtime.process.program.command import Command
 from runtime.settings import ConfinementSettings
 from runtime.supervisor.bundles.bundle_file import file_of, tables_of
 from runtime.supervisor.bundles.discovery import program_of
@@ -40,11 +45,15 @@ class Held:
         bundle: The least that covers its program while it is imported and all of its sessions.
         endpoints: By path, what sessions of that endpoint may reach; never wider.
         ground: What lies where; None where nothing is held.
+        user: Number of the user it runs as; None for ours.
+        no_user: What keeps it from having a user of its own, where it was to have one.
     """
 
     bundle: Policy = field(default_factory=Policy)
     endpoints: Mapping[str, Policy] = field(default_factory=dict)
     ground: Ground | None = None
+    user: int | None = None
+    no_user: str = ""
 
     def of(self, path: str) -> Policy:
         """What a session of the endpoint at `path` may reach."""
@@ -82,6 +91,7 @@ class Confinement:
         self._grantable = tuple(map(_resolved, settings.grantable))
         self._state = state
         self._file = file
+        self._uids = _uids(settings)
 
     def held(self, source: Path, others: Iterable[Path], declared: Declared) -> Held:
         """What a bundle may reach that declares so.
@@ -120,6 +130,28 @@ class Confinement:
             except BundleError:
                 pass  # it may have been mended since; what it declares now is judged after its import
         return self.held(source, others, {})
+
+    def with_user(self, held: Held, command: Command) -> Held:
+        """With the user that it is to run as.  One that is held by nothing has none of its own.
+
+        Args:
+            command: How its program is started.
+
+        Raises:
+            BundleError: It is held strictly, or a part of it, and its user could not run it.
+        """
+        if self._uids is None or held.bundle.level is Level.OFF:
+            return held
+        source = command.source
+        uid = self._uids.of_bundle(_resolved(source))
+        found = out_of_reach(replace(command, policy=held.bundle), program_of(source), uid)
+        if not found:
+            return replace(held, user=uid, no_user="")
+        cure = _cure_of(found, uid)
+        told = f"{source.name} would run as user {uid}, who cannot {found}"
+        if Level.STRICT in (held.bundle.level, *(one.level for one in held.endpoints.values())):
+            raise BundleError(told, cure=cure)
+        return replace(held, user=None, no_user=f"{told}: {cure}")
 
     def _of_file(self, source: Path) -> list[Asked]:
         file = file_of(source)
@@ -182,6 +214,25 @@ def what_runs() -> tuple[str, ...]:
         *(prefix for prefix in (sys.prefix, sys.base_prefix) if first_above(prefix, SYSTEM) is None),
     ]
     return tuple(dict.fromkeys(map(_resolved, found)))
+
+
+def _cure_of(found: str, uid: int) -> str:
+    """What to do about what `out_of_reach` has found."""
+    what, _, path = found.partition(" ")
+    if what == "write":
+        return f"chown -R {uid}:{uid} {path}, or take it out of what it may write."
+    return f"chmod -R o+rX {path}, and o+x for the folders above it."
+
+
+def _uids(settings: ConfinementSettings) -> Uids | None:
+    if not settings.uids:
+        return None
+    if missing := missing_capabilities():
+        raise ConfigError(
+            f"confinement.uids is set, and this server cannot use it: it has no {', '.join(missing)}",
+            cure="Run it as root with these capabilities, or leave confinement.uids empty.",
+        )
+    return Uids(*parse_uids(settings.uids))
 
 
 def _declared(path: str, said: Mapping[str, Any]) -> Confine:

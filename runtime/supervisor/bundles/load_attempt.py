@@ -12,6 +12,7 @@ from runtime.clock import SystemClock
 from runtime.errors import BundleImportFailed
 from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.process.logpipe import LogPipe
+from runtime.process.plumbing import own_pipe
 from runtime.process.program import priority
 from runtime.process.program.command import Command
 from runtime.process.zygote_client import ZygoteClient
@@ -67,8 +68,10 @@ class LoadAttempt:
         fork = await asyncio.to_thread(fork_of, self._command.source)
         command = await asyncio.to_thread(self._with_own_variables)
         if held is not None:
-            command = replace(command, policy=held.bundle, ground=held.ground)
+            command = replace(command, policy=held.bundle, ground=held.ground, user=held.user)
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+        if command.user is not None:
+            own_pipe(write_fd, command.user)
         output = LogPipe(
             read_fd,
             ServerLines(self._log, "bundle.printed", self._settings, SystemClock()).write,

@@ -15,6 +15,7 @@ from runtime.errors import ConfigError
 from runtime.front.home import server_file, state_folder
 from runtime.rooms.files import Files
 from runtime.rooms.hub import RoomHub
+from runtime.settings import load_settings
 
 NOBODY = 54321
 
@@ -161,3 +162,23 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_its_cure(shared: Path)
     assert "cannot write to the state folder" in told
     assert "chown -R" in told
     assert "BULKHEAD_STATE_DIR" in told
+
+
+@pytest.mark.unit
+def test_users_of_bundles_may_pass_through_it_and_see_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path(".bulkhead", "hosts", "main")
+    settings = load_settings(
+        env={"BULKHEAD_STATE_DIR": str(folder), "BULKHEAD_CONFINEMENT_UIDS": "200000-265535"}
+    )
+    (folder / "environments").mkdir(parents=True)
+    (folder / "rooms").mkdir()
+    (folder / "server.json").touch()
+    state_folder.claimed(settings)
+    found = modes(tmp_path / ".bulkhead")
+    assert {found[name] for name in (".", "hosts", "hosts/main", "hosts/main/environments")} == {0o711}
+    assert (found["hosts/main/rooms"], found["hosts/main/server.json"]) == (0o700, 0o600)
+    state_folder.claim(folder)
+    assert modes(tmp_path / ".bulkhead")["hosts/main"] == 0o700

@@ -1,0 +1,228 @@
+"""A server that runs as root: each bundle has a user of its own, as far as that user can run it.
+
+What lies in a folder that only root may enter, as an interpreter in its home, nobody else can run.  Where
+this one does, all of it is run again where everybody can enter: in a namespace of mounts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+from structlog.testing import capture_logs
+
+from runtime.errors import ConfigError
+from runtime.process.program.as_user import missing_capabilities
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.spec import Limits
+from runtime.settings import ConfinementSettings
+from runtime.supervisor.bundles.bundle_confinement import Confinement
+from tests.patience import PATIENCE
+from tests.placement.conftest import Node
+
+UIDS = "200000-265535"
+FIRST, SESSIONS, LAST = 200000, 216384, 265535
+
+SAYS_WHO = """
+    print("imported by", os.getuid(), flush=True)
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            print("user", *os.getresuid(), *os.getresgid(), *os.getgroups(), flush=True)
+            os.system("echo by its path > /dev/stderr")
+            self.child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            print("child", self.child.pid, flush=True)
+"""
+
+
+def _anybody_can_run(path: str) -> bool:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ""], user=FIRST, group=FIRST, extra_groups=(), cwd="/", check=False
+    ) if os.access(path, os.X_OK) else None  # fmt: skip
+    return done is not None and done.returncode == 0
+
+
+def _is_reachable() -> bool:
+    try:
+        return _anybody_can_run(sys.executable)
+    except OSError:
+        return False
+
+
+IS_ROOT = os.geteuid() == 0 and not missing_capabilities()
+REACHABLE = IS_ROOT and _is_reachable()
+
+as_root = pytest.mark.skipif(not IS_ROOT, reason="only root can start programs as other users; run as root")
+here = pytest.mark.skipif(IS_ROOT and not REACHABLE, reason="run in a namespace, by the test that says so")
+
+_ENTER = """
+set -e
+base=$1 over=$2; shift 2
+mount --bind "$base" "$over"
+mount -t tmpfs -o mode=755 none "$HOME"
+mkdir -p "$base"
+mount --move "$over" "$base"
+exec "$@"
+"""
+
+
+@as_root
+@pytest.mark.process
+@pytest.mark.skipif(REACHABLE, reason="anybody can run this interpreter: the others here do it all")
+def test_all_of_it_where_anybody_can_run_the_interpreter(tmp_path: Path) -> None:
+    home = os.path.expanduser("~")
+    below = Path(sys.base_prefix).relative_to(home).parts[0]
+    again = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-rs", __file__]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", _ENTER, "enter", f"{home}/{below}", str(tmp_path), *again],
+        env=os.environ | {"HOME": home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare failed" in done.stderr:
+        pytest.skip(f"namespaces of mounts are refused here; {done.stderr.strip()}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """A folder that anybody may enter, which those of pytest are not."""
+    folder = Path(tempfile.mkdtemp(prefix="users-"))
+    folder.chmod(0o755)
+    (folder / "agents").mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest_asyncio.fixture
+async def node(top: Path) -> AsyncIterator[Node]:
+    one = Node(
+        top / "agents", top / "state", confinement=ConfinementSettings(level="basic", uids=UIDS), max_parked=1
+    )
+    yield one
+    await one.close()
+
+
+@as_root
+@here
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_each_bundle_runs_as_somebody_else_and_is_looked_after_all_the_same(node: Node) -> None:
+    node.write("one.py", SAYS_WHO)
+    node.write("two.py", SAYS_WHO.replace("/x", "/y"))
+    with capture_logs() as logs:
+        await node.start()
+    users = set()
+    for path in ("/x", "/y"):
+        session_id = await node.ready(path, limits=Limits(memory="200MiB", pids=20))
+        line = (await node.printed(session_id, "user ")).split()
+        uid = int(line[1])
+        assert FIRST <= uid <= LAST
+        assert line[1:4] == [str(uid)] * 3
+        gid = int(line[4])
+        assert line[4:7] == [str(gid)] * 3
+        assert FIRST <= gid < SESSIONS, "its bundle's"
+        assert len(line) == 7, "no groups of ours"
+        users |= {uid, gid}
+        await node.printed(session_id, "by its path")
+        child = int((await node.printed(session_id, "child ")).split()[1])
+        vitals = node.placement.vitals(session_id)
+        assert vitals is not None
+        assert 0 < vitals.pss_bytes < vitals.rss_bytes, "its memory may be read"
+        assert vitals.fds > 3
+        assert "base_events.py" in (await node.placement.stacks(session_id) or "")
+        await node.placement.stop(session_id, ExitReason.STOPPED, 0)
+        ended = await node.exited(session_id)
+        assert ended.exit.signal == 9
+        assert not psutil.pid_exists(child)
+    assert len(users) >= 2
+    printed = [line["line"] for line in logs if line["event"] == "bundle.printed"]
+    assert len(set(printed)) == 2
+    assert not {f"imported by {os.getuid()}"} & set(printed)
+
+
+@as_root
+@here
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_a_session_of_a_fresh_interpreter_has_its_bundles_user_too(node: Node) -> None:
+    node.write("one.py", SAYS_WHO)
+    (node.folder / "one.toml").write_text('fork = "never"\n')
+    await node.start()
+    session_id = await node.ready("/x")
+    line = (await node.printed(session_id, "user ")).split()
+    assert FIRST <= int(line[1]) <= LAST
+
+
+@as_root
+@here
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_a_bundle_that_its_user_cannot_read_keeps_ours_and_is_told_why(node: Node) -> None:
+    node.write("closed/main.py", SAYS_WHO)
+    (node.folder / "closed").chmod(0o700)
+    with capture_logs() as logs:
+        await node.start()
+        session_id = await node.ready("/x")
+    assert (await node.printed(session_id, "user ")).split()[1] == str(os.getuid())
+    (told,) = [line["detail"] for line in logs if line["event"] == "bundle.shares_user"]
+    assert f"cannot read {node.folder}/closed: chmod -R o+rX" in told
+
+
+@as_root
+@here
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_what_it_was_granted_must_be_its_own_and_strict_does_not_give_way(top: Path) -> None:
+    node = Node(
+        top / "agents", top / "state", confinement=ConfinementSettings(level="basic", uids=UIDS), max_parked=1
+    )
+    writes = '    @service.path("/w", confinement={"level": "strict", "write": ["data"]})\n'
+    node.write("w/main.py", writes + "    class W(Base):\n        pass\n")
+    data = node.folder / "w" / "data"
+    data.mkdir()
+    (node.folder / "w.toml").touch()
+    try:
+        await node.start()
+        (bundle,) = node.placement.bundles()
+        assert f"who cannot write {data}" in bundle.error
+        uid = int(bundle.error.split("would run as user ")[1].split(",")[0])
+        assert f"chown -R {uid}:{uid} {data}" in bundle.error
+    finally:
+        await node.close()
+
+
+@pytest.mark.unit
+@pytest.mark.skipif(IS_ROOT, reason="root can be everybody; run as another user")
+def test_a_server_that_cannot_be_others_does_not_start() -> None:
+    with pytest.raises(ConfigError, match="it has no"):
+        Confinement(ConfinementSettings(uids=UIDS))
+
+
+@as_root
+@pytest.mark.process
+def test_a_server_without_the_capabilities_says_which() -> None:
+    code = (
+        "from runtime.supervisor.bundles.bundle_confinement import Confinement\n"
+        "from runtime.settings import ConfinementSettings\n"
+        f"Confinement(ConfinementSettings(uids='{UIDS}'))"
+    )
+    without = ["setpriv", "--bounding-set=-kill,-sys_ptrace", "--inh-caps=-all"]
+    done = subprocess.run(
+        [*without, sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60 * PATIENCE,
+    )
+    assert "this server cannot use it: it has no KILL, SYS_PTRACE" in done.stderr, done.stderr
