@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from runtime import kept_file
 from runtime.cli.failure import CommandFailed
 from runtime.rooms.token import ApiKey
 
@@ -54,17 +55,9 @@ def create(room: str) -> Project:
     file = path()
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Written aside and linked: the file is never seen half written, and never replaced.
-        aside = file.with_name(f".project.{os.getpid()}")
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(json.dumps(asdict(made), indent=2) + "\n")
-        try:
-            os.link(aside, file)
-        except FileExistsError:
-            return load() or made
-        finally:
-            aside.unlink(missing_ok=True)
+        kept_file.make(file, json.dumps(asdict(made), indent=2) + "\n")
+    except FileExistsError:
+        return load() or made
     except OSError as error:
         cure = "Make the folder writable, or set XDG_CONFIG_HOME."
         raise CommandFailed(f"cannot write {file}: {error.strerror}", cure=cure) from error

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from runtime import kept_file
 from runtime.errors import InvalidRequest
+from runtime.logs import get_logger
 
 About = dict[str, dict[str, Any]]
 
 NOTES: Final = ("metadata", "annotations")
 MAX_BYTES: Final = 1 << 16
 _FILE: Final = "about.json"
+_log = get_logger("rooms")
 
 
 def about_of(body: Mapping[str, Any]) -> About:
@@ -33,9 +36,7 @@ def about_of(body: Mapping[str, Any]) -> About:
 
 def write(folder: Path, about: About) -> None:
     """Keep the notes in a room's folder, empty ones too: they tell that somebody made the room by name."""
-    file = folder / _FILE
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(about))
+    kept_file.write(folder / _FILE, json.dumps(about))
 
 
 def read(folder: Path) -> About:
@@ -43,5 +44,8 @@ def read(folder: Path) -> About:
     try:
         kept = json.loads((folder / _FILE).read_bytes()[: 2 * MAX_BYTES])
         return {name: dict(kept[name]) for name in NOTES}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {name: {} for name in NOTES}
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.warning("room.notes_unreadable", file=str(folder / _FILE), error=repr(error)[:200])
+    return {name: {} for name in NOTES}

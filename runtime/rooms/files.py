@@ -216,6 +216,8 @@ class Files:
                 raise Conflict(f"{path!r} exists already", cure="Ask to overwrite it.")
             replaced = target.stat().st_size
         target.parent.mkdir(parents=True, exist_ok=True)
+        with staged.open("rb") as file:
+            os.fsync(file.fileno())  # a name without its bytes would be an empty file after a power cut
         os.replace(staged, target)
         return replaced
 

@@ -8,7 +8,6 @@ by name.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import shutil
 from collections import Counter
@@ -17,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from runtime.clock import Clock, SystemClock
-from runtime.errors import ConfigError, NotFound, RoomFull
+from runtime.errors import NotFound, RoomFull
 from runtime.rooms import about as about_room
 from runtime.rooms.about import About
 from runtime.rooms.agents import Caller
@@ -26,8 +25,9 @@ from runtime.rooms.files import on_disk, remove_unused
 from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.hosted import HostedRoom
 from runtime.rooms.limits import RoomLimits
-from runtime.rooms.links import FileLinks
 from runtime.rooms.live import RoomEvent, RoomInfo
+from runtime.rooms.signing.kept_secret import kept_secret
+from runtime.rooms.signing.links import FileLinks
 from runtime.rooms.token import Claims, Keys, Scope, mint, verify
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_name
 
@@ -63,7 +63,7 @@ class RoomHub:
         self._clock = clock or SystemClock()
         self._caller = caller
         self._listener = listener
-        self._secret = secret or _kept_secret(self._folder / "secret")
+        self._secret = secret or kept_secret(self._folder / "secret")
         self._keys = Keys(shared=(self._secret,), by_id=dict(keys or {}))
         self._links = FileLinks(self._secret, self._clock)
         self._rooms: dict[str, HostedRoom] = {}
@@ -349,18 +349,3 @@ def _make_folder(folder: Path) -> None:
 
 def _remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _kept_secret(path: Path) -> str:
-    """The hub's own secret: made once, readable by its owner only."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        secret = path.read_text("ascii").strip()
-        if len(secret) < 32:
-            raise ConfigError(f"{path} holds no secret", cure="Delete it; a new one is made.") from None
-        return secret
-    secret = secrets.token_hex(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret)
-    return secret

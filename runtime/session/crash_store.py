@@ -16,9 +16,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiosqlite
 import msgspec
@@ -26,6 +27,7 @@ import msgspec
 from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
 from runtime.session.crash import CrashReport, from_json, to_json
+from runtime.session.journal.table import Row, Table
 
 PER_GROUP_COUNT: Final = 25
 MAX_WAITING: Final = 200
@@ -76,11 +78,11 @@ _COUNT: Final = """
     ON CONFLICT (fingerprint) DO UPDATE SET
         count = count + 1, last_at = MAX(last_at, excluded.last_at), about = excluded.about
 """
-_GROUPS: Final = "SELECT about, count, first_at, last_at, code_generation, code_sha256 FROM groups"
 _PRUNE_GROUPS: Final = """
     DELETE FROM groups WHERE fingerprint IN (
         SELECT fingerprint FROM groups ORDER BY last_at DESC LIMIT -1 OFFSET ?)
 """
+T = TypeVar("T")
 _log = get_logger("crashes")
 
 
@@ -142,8 +144,7 @@ class CrashStore:
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
-                aside = path.with_suffix(".damaged")
-                os.replace(path, aside)
+                aside = _moved_aside(path)
                 _log.warning("crashes.moved_aside", error=str(error), file=str(aside))
                 db = await _connect(path)
         except (sqlite3.Error, OSError) as error:
@@ -169,26 +170,19 @@ class CrashStore:
         for (waiting_id, number), report in reversed(self._waiting.items()):
             if waiting_id == session_id and generation in (None, number):
                 return report
-        query = "SELECT report FROM reports WHERE session_id = ? AND ? IN (generation, 0) ORDER BY seq DESC"
-        for (blob,) in await self._ask(query, (session_id, generation or 0)):
-            return _read(blob)
-        return None
+        which = "WHERE session_id = ? AND ? IN (generation, 0)"
+        return next(iter(await self._ask(REPORTS, which, (session_id, generation or 0))), None)
 
     async def groups(self) -> list[CrashGroup]:
         """All groups, the one that crashed last first."""
-        rows = await self._ask(f"{_GROUPS} ORDER BY last_at DESC, fingerprint")
-        return [_group(*row) for row in rows]
+        return await self._ask(GROUPS, "")
 
     async def group(self, fingerprint: str) -> tuple[CrashGroup, list[CrashReport]] | None:
         """One group and its reports that are kept, the latest first; None when there is no such group."""
-        rows = await self._ask(f"{_GROUPS} WHERE fingerprint = ?", (fingerprint,))
-        if not rows:
+        found = await self._ask(GROUPS, "WHERE fingerprint = ?", (fingerprint,))
+        if not found:
             return None
-        blobs = await self._ask(
-            "SELECT report FROM reports WHERE fingerprint = ? ORDER BY seq DESC", (fingerprint,)
-        )
-        reports = [report for (blob,) in blobs if (report := _read(blob)) is not None]
-        return _group(*rows[0]), reports
+        return found[0], await self._ask(REPORTS, "WHERE fingerprint = ?", (fingerprint,))
 
     async def aclose(self) -> None:
         """Write what is left and close the file.  Safe to call twice."""
@@ -201,11 +195,16 @@ class CrashStore:
         finally:
             await self._db.close()
 
-    async def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    async def _ask(self, table: Table[T], which: str, values: tuple[Any, ...] = ()) -> list[T]:
         if self._closing:
             return []
         await self._idle.wait()
-        return list(await self._db.execute_fetchall(query, values))
+        try:
+            rows = await self._db.execute_fetchall(f"{table.some} {which} ORDER BY {table.order}", values)
+        except sqlite3.DatabaseError as error:
+            _log.warning("crashes.unreadable", error=str(error))
+            return []
+        return table.read(rows, event="crashes.row_skipped")
 
     async def _write_forever(self) -> None:
         while not (self._closing and not self._waiting):
@@ -282,21 +281,42 @@ def _about(report: CrashReport) -> str:
     return msgspec.json.encode(group).decode()
 
 
-def _group(
-    about: str, count: int, first_at: float, last_at: float, generation: int, sha256: str
-) -> CrashGroup:
-    group = msgspec.json.decode(about, type=CrashGroup)
-    return replace(
-        group, count=count, first_at=first_at, last_at=last_at, code_generation=generation, code_sha256=sha256
-    )
+def _group(row: Row) -> CrashGroup:
+    fingerprint, about, count, first_at, last_at, generation, sha256 = row
+    more = {"count": count, "first_at": first_at, "last_at": last_at}
+    code = {"code_generation": generation, "code_sha256": sha256}
+    told = msgspec.json.decode(about, type=dict[str, Any])
+    group = msgspec.convert({**told, **more, **code}, CrashGroup)
+    if group.fingerprint != fingerprint:
+        raise ValueError(f"it is that of {group.fingerprint[:40]!r}")
+    return group
 
 
-def _read(blob: bytes) -> CrashReport | None:
-    try:
-        return from_json(blob)
-    except (msgspec.MsgspecError, ValueError) as error:
-        _log.warning("crashes.row_skipped", error=str(error))
-        return None
+def _report(row: Row) -> CrashReport:
+    session_id, generation, blob = row
+    report = from_json(blob)
+    if (report.session_id, report.generation) != (session_id, generation):
+        raise ValueError(f"it is that of {report.session_id[:40]!r}")
+    return report
+
+
+GROUPS: Final = Table(
+    "groups",
+    ("fingerprint", "about", "count", "first_at", "last_at", "code_generation", "code_sha256"),
+    1,
+    "last_at DESC, fingerprint",
+    _group,
+)
+REPORTS: Final = Table("reports", ("session_id", "generation", "report"), 2, "seq DESC", _report)
+TABLES: Final[tuple[Table[Any], ...]] = (GROUPS, REPORTS)
+
+
+def _moved_aside(path: Path) -> Path:
+    aside = path.with_suffix(".damaged")
+    for end in ("", "-wal"):  # a log that is left would be taken for the new file's
+        with suppress(FileNotFoundError):
+            os.replace(f"{path}{end}", f"{aside}{end}")
+    return aside
 
 
 def _make_private(path: Path) -> None:
@@ -309,9 +329,14 @@ def _make_private(path: Path) -> None:
 async def _connect(path: Path) -> aiosqlite.Connection:
     _make_private(path)
     db = await aiosqlite.connect(path, isolation_level=None, timeout=1.0)
+    # Text that is none makes one row unreadable, where it is read; not the query.
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "journal_size_limit = 4194304"):
             await db.execute(f"PRAGMA {pragma}")
+        (verdict,), *_ = await db.execute_fetchall("PRAGMA quick_check(1)")
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(str(verdict))
         rows = list(await db.execute_fetchall("PRAGMA user_version"))
         if rows[0][0] not in (0, _VERSION):
             raise sqlite3.DatabaseError(f"written by another version (schema {rows[0][0]})")

@@ -11,9 +11,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from runtime.errors import NotFound
+from runtime.errors import ConfigError, NotFound
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
+from runtime.rooms.signing.kept_secret import renew_secret
 from runtime.rooms.token import mint
 
 pytestmark = pytest.mark.process
@@ -272,6 +273,27 @@ def test_the_hubs_secret_is_made_once_and_readable_by_its_owner_only(state_dir: 
     secret = state_dir / "rooms" / "secret"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert len(secret.read_text()) == 64
+
+
+@pytest.mark.parametrize("held", [b"", b"\n", b"short", b"\xff" * 64, b"\0" * 64])
+def test_a_damaged_secret_is_told_and_made_anew_only_when_asked(state_dir: Path, held: bytes) -> None:
+    secret = state_dir / "rooms" / "secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_bytes(held)
+    with pytest.raises(ConfigError) as error:
+        RoomHub(state_dir=state_dir)
+    assert f"bulkhead doctor --new-secret --state-dir {state_dir}" in error.value.cure
+    assert secret.read_bytes() == held
+    renew_secret(secret)
+    token = RoomHub(state_dir=state_dir).token("lab", "ada")
+    assert RoomHub(state_dir=state_dir).admit("lab", token).name == "ada"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+def test_a_secret_that_cannot_be_read_is_no_traceback(state_dir: Path) -> None:
+    (state_dir / "rooms" / "secret").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        RoomHub(state_dir=state_dir)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../etc", "a/b", "secret", "x" * 150, "Räume ☂"])

@@ -13,7 +13,7 @@ from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied,
 from runtime.rooms.files import Files, clean_path
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
-from runtime.rooms.links import LINK_S
+from runtime.rooms.signing.links import LINK_S
 
 pytestmark = pytest.mark.process
 

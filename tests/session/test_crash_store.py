@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from runtime.errors import JournalUnusable
 from runtime.session.crash import Code, CrashReport
@@ -185,3 +186,54 @@ async def _until_written(store: CrashStore) -> None:
 
     while store._waiting:
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("table", ["reports", "groups"])
+@pytest.mark.parametrize("damage", ["x'ff00'", "'{}'", "'[[[['", "NULL"])
+async def test_a_damaged_row_is_one_row_lost_and_named(tmp_path: Path, table: str, damage: str) -> None:
+    path = tmp_path / "c"
+    async with opened(path) as store:
+        store.keep(report(1))
+        store.keep(report(2, "b" * 12))
+        await store.groups()
+    column, key = {"reports": ("report", "session_id"), "groups": ("about", "fingerprint")}[table]
+    first = {"reports": "s_00001", "groups": "a" * 12}[table]
+    with closing(sqlite3.connect(path)) as db, db:
+        nothing = damage == "NULL"  # which the column does not take: a text that is none, in the key's place
+        what = f"{key} = CAST(x'ff' AS TEXT)" if nothing else f"{column} = {damage}"
+        db.execute(f"UPDATE {table} SET {what} WHERE {key} = ?", (first,))
+    with capture_logs() as lines:
+        async with opened(path) as store:
+            groups = await store.groups()
+            found = await store.group("b" * 12)
+            assert found is not None
+            assert found[1] == [report(2, "b" * 12)]
+            lost = await store.group("a" * 12)
+            if table == "groups":
+                assert [group.fingerprint for group in groups] == ["b" * 12]
+                assert lost is None
+            else:
+                assert len(groups) == 2
+                assert lost is not None
+                assert lost[1] == []
+                assert await store.report("s_00001") is None
+    told = [line for line in lines if line["event"] == "crashes.row_skipped"]
+    assert told
+    assert {line["table"] for line in told} == {table}
+    assert {line["row"] for line in told} <= {first, f"{first} 1", "\ufffd", "\ufffd 1"}
+
+
+async def test_a_file_with_a_damaged_page_is_moved_aside_with_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "crashes.sqlite3"
+    async with opened(path) as store:
+        for number in range(20):
+            store.keep(report(number, f"{number:012}", native="x" * 9000))
+        await store.groups()
+    raw = bytearray(path.read_bytes())
+    raw[4096 : 4096 * 3] = b"\xa5" * 8192
+    path.write_bytes(raw)
+    path.with_name("crashes.sqlite3-wal").write_bytes(b"left")
+    async with opened(path) as store:
+        store.keep(report(1))
+        assert await store.report("s_00001") == report(1)
+    assert path.with_suffix(".damaged").read_bytes() == raw

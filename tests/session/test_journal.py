@@ -481,3 +481,32 @@ async def test_a_damaged_row_is_one_row_lost_and_named(tmp_path: Path, table: st
     assert line["row"]
     await journal.accept(record(3))
     await journal.aclose()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["emptied", "removed"])
+async def test_a_journal_that_is_gone_is_told_and_what_is_left_of_it_is_kept(
+    tmp_path: Path, how: str
+) -> None:
+    path, log = tmp_path / "j", tmp_path / "j-wal"
+    journal = await Journal.open(path, history_count=10)
+    await journal.accept(record())
+    killed = log.read_bytes()
+    await journal.aclose()
+    log.write_bytes(killed)
+    path.write_bytes(b"") if how == "emptied" else path.unlink()
+    with capture_logs() as lines:
+        again = await Journal.open(path, history_count=10)
+    assert await again.load() == []
+    await again.aclose()
+    (line,) = [line for line in lines if line["event"] == "journal.lost"]
+    assert Path(line["kept"]).read_bytes() == killed
+    assert "bulkhead restore" in line["cure"]
+
+    path.write_bytes(b"")
+    with capture_logs() as lines:
+        await (await Journal.open(path, history_count=10)).aclose()
+    assert [line["event"] for line in lines] == ["journal.was_empty"]
+    with capture_logs() as lines:
+        await (await Journal.open(tmp_path / "new", history_count=10)).aclose()
+    assert lines == []

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from runtime import kept_file
 from runtime.clock import Clock
+from runtime.logs import get_logger
 
 CODE_S: Final = 600.0
 BROWSER_SESSION_S: Final = 86_400.0
@@ -24,6 +25,7 @@ MAX_CODES: Final = 16
 MAX_BROWSER_SESSIONS: Final = 64
 FILE: Final = "browser_sessions.json"
 _MAX_CHARS: Final = 100
+_log = get_logger("server")
 
 
 class BrowserSessions:
@@ -78,13 +80,8 @@ class BrowserSessions:
     def _write(self) -> None:
         if self._file is None:
             return
-        scratch = self._file.with_suffix(".new")
         with suppress(OSError):  # a disk that is full ends sessions at the next restart, not the server now
-            scratch.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            with os.fdopen(os.open(scratch, flags, 0o600), "w") as file:
-                json.dump(self._sessions, file)
-            scratch.replace(self._file)
+            kept_file.write(self._file, json.dumps(self._sessions))
 
 
 def cookie_of(header: str, name: str) -> list[str]:
@@ -101,10 +98,23 @@ def _read(file: Path | None) -> list[tuple[str, float]]:
     if file is None:
         return []
     try:
-        held = json.loads(file.read_text())
-    except (OSError, ValueError):
+        found = read_sessions(file)
+    except FileNotFoundError:
         return []
-    if not isinstance(held, dict):
+    except (OSError, ValueError) as error:
+        _log.warning("browser_sessions.unreadable", file=str(file), error=str(error))
         return []
-    found = [(key, float(until)) for key, until in held.items() if isinstance(until, int | float)]
     return found[-MAX_BROWSER_SESSIONS:]
+
+
+def read_sessions(file: Path) -> list[tuple[str, float]]:
+    """What is in the file: hashes, and when each session ends, in seconds since the epoch.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is something else.
+    """
+    held = json.loads(file.read_text())
+    if not isinstance(held, dict):
+        raise ValueError("it is no JSON object")
+    return [(key, float(until)) for key, until in held.items() if isinstance(until, int | float)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import runtime
+from runtime import kept_file
 from runtime.clock import iso
 
 NAME: Final = "server.json"
@@ -30,12 +31,7 @@ def write(state_dir: Path, *, url: str, at: float, key: str) -> Callable[[], Non
         "version": runtime.__version__,
         "key": key,
     }
-    scratch = path.with_suffix(".new")
-    scratch.unlink(missing_ok=True)  # in a shared folder anybody may have made it, to read what is written
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(about, file)
-    scratch.replace(path)  # a reader sees all of it or none
+    kept_file.write(path, json.dumps(about))
 
     def remove() -> None:
         with suppress(OSError, ValueError, KeyError):

@@ -70,6 +70,9 @@ TOUCH: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
 """Changes nothing, and is written all the same."""
 WAL_BYTES: Final = 4 << 20
 """What a burst made of the file beside the journal is given back, down to this."""
+LOST_CURE: Final = (
+    "It starts as a new one. To have back what it held: stop the server, `bulkhead restore` a backup."
+)
 _BUSY_S: Final = 1.0
 _log = get_logger("journal")
 
@@ -81,6 +84,7 @@ async def opened(path: Path) -> aiosqlite.Connection:
         JournalUnusable: Not readable, not a journal, from a newer version, or in use by another server.
     """
     try:
+        note_lost(path)
         _make_private(path)
     except OSError as error:
         raise JournalUnusable(
@@ -120,6 +124,27 @@ def unusable(path: Path, error: sqlite3.Error) -> JournalUnusable:
         f"{path} is damaged: {text}",
         cure=f"Move it away (mv {path} {path}.damaged) to start with an empty one.",
     )
+
+
+def lost_log(path: Path) -> Path:
+    """Where the log is put whose journal is gone."""
+    return path.with_name(f"{path.name}.lost-wal")
+
+
+def note_lost(path: Path) -> None:
+    """Say that the journal was emptied or removed, and keep what is left of it: SQLite would delete that.
+
+    A journal has a page before it has a log, so neither is one that was being made when its server died.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if path.exists() and path.stat().st_size:
+        return
+    if log.exists() and log.stat().st_size:
+        aside = lost_log(path)
+        log.replace(aside)
+        _log.error("journal.lost", file=str(path), kept=str(aside), cure=LOST_CURE)
+    elif path.exists():
+        _log.warning("journal.was_empty", file=str(path), cure=LOST_CURE)
 
 
 def _make_private(path: Path) -> None:

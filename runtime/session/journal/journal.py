@@ -33,6 +33,7 @@ from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
 from runtime.session.calls.call_ids import REMEMBER_COUNT, CallId
 from runtime.session.journal import file, rows
+from runtime.session.journal.table import Row
 from runtime.session.quarantine import MAX_INPUTS, Parked
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId, SessionSpec
@@ -75,7 +76,7 @@ class Journal:
         self._db, self._path, self._history_count = db, path, history_count
         self._dirty: dict[SessionId, _Row] = {}
         self._statements: dict[tuple[str, ...], _Statement] = {}  # by their subject: the last one counts
-        self._ids: dict[SessionId, rows.Row] = {}  # of those that are being accepted
+        self._ids: dict[SessionId, Row] = {}  # of those that are being accepted
         self._waiting: dict[SessionId, asyncio.Future[None]] = {}
         self._wake, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
@@ -101,23 +102,20 @@ class Journal:
 
         A row that cannot be read (damaged, or written by another version) is skipped, and named in the log.
         """
-        query = "SELECT session_id, token, record FROM sessions ORDER BY accepted_at, session_id"
-        return rows.records(await self._fetch(query))
+        return rows.SESSIONS.read(await self._fetch(rows.SESSIONS.every))
 
     async def load_parked(self) -> list[Parked]:
         """The inputs in quarantine, the oldest first."""
-        return rows.parked(await self._fetch("SELECT hash, parked FROM quarantine ORDER BY at, hash"))
+        return rows.QUARANTINE.read(await self._fetch(rows.QUARANTINE.every))
 
     async def load_usage(self) -> list[DayRow]:
         """The sums of days."""
-        query = "SELECT day, endpoint, identity, room, usage FROM usage_days ORDER BY day"
-        return rows.days(await self._fetch(query))
+        return rows.USAGE_DAYS.read(await self._fetch(rows.USAGE_DAYS.every))
 
     async def load_ids(self, *, since: float) -> list[CallId]:
         """The callers' ids of calls that were accepted after `since`; older ones are forgotten."""
         self._state(("ids",), "DELETE FROM ids WHERE at < ?", (since,))
-        query = "SELECT endpoint, id, session_id, call, at FROM ids ORDER BY number"
-        return [one for one in rows.ids(await self._fetch(query)) if one.at >= since]
+        return [one for one in rows.IDS.read(await self._fetch(rows.IDS.every)) if one.at >= since]
 
     def note_parked(self, parked: Parked) -> None:
         """Write an input into the quarantine, soon."""
@@ -257,7 +255,7 @@ class Journal:
         return True
 
     async def _commit(
-        self, written: list[_Row], ids: list[rows.Row], statements: list[_Statement], *, durable: bool
+        self, written: list[_Row], ids: list[Row], statements: list[_Statement], *, durable: bool
     ) -> None:
         # All of it in one turn of the connection's thread: a turn for each statement made five of a batch,
         # and waking a thread and being woken by it costs the loop more than the statement.
@@ -268,7 +266,7 @@ class Journal:
 def _write(
     db: sqlite3.Connection,
     written: list[_Row],
-    ids: list[rows.Row],
+    ids: list[Row],
     statements: list[_Statement],
     history_count: int,
     durable: bool,

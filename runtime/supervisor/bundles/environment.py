@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from runtime import kept_file
 from runtime.errors import BundleError, EnvironmentUnusable
 from runtime.process.program.command import Launch
 
@@ -79,7 +80,7 @@ class Stamp:
     fingerprint: str
 
     def write(self, folder: Path) -> None:
-        (folder / _STAMP).write_text(json.dumps(asdict(self)))
+        kept_file.write(folder / _STAMP, json.dumps(asdict(self)), mode=0o644)
 
 
 @dataclass(frozen=True, slots=True)

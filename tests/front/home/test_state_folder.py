@@ -107,7 +107,7 @@ def test_a_folder_of_others_keeps_its_mode_and_what_is_kept_in_it_is_closed(
 
 @pytest.mark.process
 def test_the_key_is_not_written_into_a_file_that_was_laid_out_for_it(tmp_path: Path) -> None:
-    bait = tmp_path / "server.new"
+    bait = tmp_path / "server.json.new"
     bait.touch(0o666)
     with bait.open() as reader:
         server_file.write(tmp_path, url="http://127.0.0.1:1", at=0.0, key="the-key")
