@@ -59,6 +59,8 @@ class ServerLog:
             told = self._crash(line)
         elif event == "session.restarting":
             told = self._restart(line)
+        elif event == "confinement.refused":
+            told = [(_refusal(line), "yellow")]
         elif event == "server.was_lost":
             told = [(f"  ✗ {line.get('detail')}", "red")]
         elif event == "sessions.resumed":
@@ -140,6 +142,13 @@ class ServerLog:
 
     def _rest(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(str(line["exception"]), "dim")] if line.get("exception") else []
+
+
+def _refusal(line: Mapping[str, Any]) -> str:
+    """What its confinement refused a session, and what would allow it."""
+    what = f"{line.get('rule')} {line.get('what')}".strip()
+    told = f"  ✗ {line.get('session_id')} · {line.get('identity')} · refused {what} · {line.get('message')}"
+    return f"{told} · allow: {line.get('cure')}"
 
 
 def _short(text: str) -> str:

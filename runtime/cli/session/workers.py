@@ -16,8 +16,8 @@ _COLUMNS = {
     "table": ("session", "identity", "room", "state", "pid", "cpu", "memory", "up"),
     "wide": (
         "session", "identity", "room", "state", "pid", "cpu", "memory", "up",
-        "disk", "children", "fds", "threads", "lag", "endpoint", "bundle", "code_generation", "attempt",
-        "restarts", "input", "end",
+        "disk", "children", "fds", "threads", "lag", "confinement", "endpoint", "bundle", "code_generation",
+        "attempt", "restarts", "input", "end",
     ),
 }  # fmt: skip
 
@@ -102,6 +102,7 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "fds": str(worker.get("fds", "-")),
         "threads": str(worker.get("threads", "-")),
         "lag": "-" if lag_ms is None else f"{lag_ms:.0f} ms",
+        "confinement": _confinement(worker.get("confinement")),
         "endpoint": str(worker.get("endpoint", "")),
         "bundle": str(worker.get("bundle", "")),
         "code_generation": str(worker.get("code_generation") or "-"),
@@ -110,3 +111,11 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "input": str(worker.get("input") or "-"),
         "end": str(end.get("reason", "")) + (f": {end['message']}" if end.get("message") else note),
     }
+
+
+def _confinement(held: Mapping[str, Any] | None) -> str:
+    """The level, and how often it refused something."""
+    if not held:
+        return "-"
+    count = sum(held.get("refused", {}).values())
+    return f"{held['level']}, {count} refused" if count else str(held["level"])

@@ -159,3 +159,20 @@ def test_of_a_long_traceback_the_end_is_told_too() -> None:
     assert text.startswith("  adder │ tool failed\n")
     assert text.endswith("line 99, in call\nZeroDivisionError: division by zero")
     assert "in call\n…\n  File" in text
+
+
+def test_a_refusal_is_told_with_what_would_allow_it() -> None:
+    line = {
+        "event": "confinement.refused",
+        "level": "warning",
+        "session_id": "s_9AT",
+        "identity": "helper",
+        "rule": "files.write",
+        "what": "/app/data/x",
+        "message": "helper may write its own folder and what it was granted",
+        "cure": 'write=["data"] in @service.path, or write to $TMPDIR',
+    }
+    assert told(line) == [
+        "  ✗ s_9AT · helper · refused files.write /app/data/x · helper may write its own folder and what it "
+        'was granted · allow: write=["data"] in @service.path, or write to $TMPDIR'
+    ]

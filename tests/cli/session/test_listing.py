@@ -33,6 +33,18 @@ def test_ps_is_a_table_for_people(answering: Any, bulkhead: Any) -> None:
     assert first.split() == ["s_1", "chatbot", "demo", "ready", "4711", "0.2", "%", "41", "MiB", "4m02"]
 
 
+def test_ps_tells_in_wide_how_tightly_a_session_is_held(answering: Any, bulkhead: Any) -> None:
+    held = {"level": "basic", "refused": {"files.write": 2, "files.read": 1}}
+    answering.answer(
+        "GET /workers",
+        {"endpoints": [], "workers": [{**WORKER, "confinement": held}, {**OTHER, "confinement": None}]},
+    )
+    head, first, other = bulkhead("ps", "-o", "wide").out.splitlines()
+    at = head.index("CONFINEMENT")
+    assert first[at:].startswith("basic, 3 refused")
+    assert other[at:].startswith("- ")
+
+
 def test_ps_chooses_by_room_and_identity(answering: Any, bulkhead: Any) -> None:
     assert bulkhead("ps", "--room", "other", "-o", "name").out == "s_2\n"
     assert bulkhead("ps", "--identity", "chatbot", "-o", "name").out == "s_1\n"
