@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -47,6 +47,7 @@ class Agents:
     Args:
         mint: Makes a participant token for (name, scope) in this room.
         has_schema: Whether a schema of that name is there without further ado.
+        built_in_toolkits: Names of the toolkits that the room itself offers.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Agents:
         *,
         mint: Callable[[str, Scope], str],
         has_schema: Callable[[str], bool],
+        built_in_toolkits: Collection[str],
         caller: Caller | None,
     ) -> None:
         self._live = live
         self._mint = mint
         self._has_schema = has_schema
+        self._built_in_toolkits = built_in_toolkits
         self._caller = caller
         self._asks: dict[str, _Ask] = {}
 
@@ -178,7 +181,9 @@ class Agents:
         parts = urlsplit(url)
         if parts.netloc == BUILT_IN_HOST:
             kind, _, wanted = parts.path.strip("/").partition("/")
-            if kind == "schemas" and self._has_schema(wanted):
+            if (kind == "schemas" and self._has_schema(wanted)) or (
+                kind == "toolkits" and wanted in self._built_in_toolkits
+            ):
                 return EmptyContent()
             if kind in ("schemas", "toolkits"):
                 raise NotFound(f"no built-in {kind.removesuffix('s')} {wanted!r}")

@@ -23,6 +23,7 @@ from runtime.errors import (
     ToolNotFound,
 )
 from runtime.rooms.agents import Agents
+from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
 from runtime.rooms.developer import DeveloperLog
 from runtime.rooms.documents import Documents
@@ -75,6 +76,7 @@ class Services:
     agents: Agents
     documents: Documents
     storage: Storage
+    storage_toolkit: StorageToolkit
     queues: Queues
     developer: DeveloperLog
 
@@ -101,6 +103,8 @@ class Dispatcher:
             **services.queues.requests(),
             **services.developer.tools(),
         }
+        self._offered: dict[str, Handler] = {**services.storage_toolkit.tools()}
+        """Tools of the room itself that a participant's toolkit of the same name takes the place of."""
         self._streams: dict[str, StreamHandler] = {
             "storage.upload": services.storage.upload,
             "storage.download": services.storage.download,
@@ -179,31 +183,38 @@ class Dispatcher:
         toolkit, tool = request.text("toolkit"), request.text("tool")
         name = f"{toolkit}.{tool}"
         addressed = request.optional_text("participant_id") is not None
-        if request.name == "room.invoke_tool" and toolkit in BUILT_IN_TOOLKITS and not addressed:
+        is_offered = name in self._offered
+        is_built_in = toolkit in BUILT_IN_TOOLKITS and not addressed and not is_offered
+        if request.name == "room.invoke_tool" and is_built_in:
             if name == "messaging.stream":
                 self._services.tools.invoke_message_stream(request)
             elif name in self._streams:
                 self._open_stream(request, name, self._streams[name])
             elif name in self._tools:
-                self._call_built_in(request, name)
+                self._call_built_in(request, name, self._tools[name])
             else:
                 raise NotSupported(f"not supported by this server: {name}")
             return None
         try:
             self._services.tools.invoke(request, "agent" if request.name == "agent.invoke_tool" else "room")
         except ToolNotFound as error:
+            if is_offered:
+                self._call_built_in(request, name, self._offered[name])
+                return None
             if toolkit in REFUSED_TOOLKITS and not addressed:
                 raise NotSupported(f"not supported by this server: {name}") from error
             raise
         return None
 
-    def _call_built_in(self, request: Request, name: str) -> None:
+    def _call_built_in(self, request: Request, name: str, handler: Handler) -> None:
         arguments = request.arguments.get("arguments")
+        if request.name == "agent.invoke_tool" and request.optional_text("tool_call_id") is None:
+            arguments = {"type": "json", "json": arguments or {}}  # older clients send them bare
         content = EmptyContent() if arguments is None else from_header(arguments, request.data)
         given = content.json if isinstance(content, JsonContent) else {}
         if not isinstance(content, JsonContent | EmptyContent) or not isinstance(given, dict):
             raise InvalidRequest(f"{name} takes a JSON object")
-        self._guard(Request(request.peer, request.id, name, given, is_tool=True), self._tools[name])
+        self._guard(Request(request.peer, request.id, name, given, is_tool=True), handler)
 
     def _open_stream(self, request: Request, name: str, handler: StreamHandler) -> None:
         arguments = request.arguments.get("arguments")

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomError, RoomFull
+from runtime.rooms.built_in.schemas import THREAD_SCHEMA
 from runtime.rooms.connection import Peer
 from runtime.rooms.document import Document, decode_update, encode_update
 from runtime.rooms.document_schema import DocumentSchema
@@ -25,7 +26,6 @@ from runtime.rooms.holdings import Contents
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
-from runtime.rooms.thread_schema import BUILT_IN_SCHEMAS
 from runtime.wire.content import EmptyContent, JsonContent
 
 log = structlog.get_logger(__name__)
@@ -72,12 +72,12 @@ class Documents:
             "room.sync": self._sync,
             "room.disconnect": self._disconnect,
             "room.create": self._create,
-            "room.describe": self._describe,
+            "room.describe": self.describe,
         }
 
     def tools(self) -> Handlers:
         """The newer dialect's plain tools."""
-        return {"sync.create": self._create, "sync.describe": self._describe}
+        return {"sync.create": self._create, "sync.describe": self.describe}
 
     def paths(self) -> list[str]:
         """Documents that somebody has open."""
@@ -89,8 +89,6 @@ class Documents:
 
     def has_schema(self, name: str) -> bool:
         """Whether documents with this extension can be opened without bringing a schema."""
-        if name in BUILT_IN_SCHEMAS:
-            return True
         try:
             return self._files.stat(clean_path(f".schemas/{name}.json")) is not None
         except InvalidRequest:
@@ -211,7 +209,8 @@ class Documents:
         await self._release(opened)
         return EmptyContent()
 
-    async def _describe(self, request: Request) -> Outcome:
+    async def describe(self, request: Request) -> Outcome:
+        """The JSON form of the document at the request's path."""
         path = _document_path(request, write=False)
         async with self._opening:
             opened = self._open.get(path) or await self._load(path)
@@ -286,8 +285,8 @@ class Documents:
             return own
         extension = path.rpartition("/")[2].rpartition(".")[2]
         named = request.optional_text("schema_path")
-        if named is None and extension in BUILT_IN_SCHEMAS:
-            return DocumentSchema(BUILT_IN_SCHEMAS[extension])
+        if named is None and extension == "thread":  # whatever the file there says: see `_default_schema`
+            return DocumentSchema(THREAD_SCHEMA)
         source = clean_path(named or f".schemas/{extension}.json")
         try:
             raw = await on_disk(self._files.read, source, max_bytes=MAX_SCHEMA_BYTES)
@@ -299,9 +298,8 @@ class Documents:
 
     def _default_schema(self, opened: _Open) -> DocumentSchema:
         """For those who bring none: clients that old cannot read what newer ones may have brought."""
-        extension = opened.path.rpartition(".")[2]
-        built_in = BUILT_IN_SCHEMAS.get(extension)
-        return DocumentSchema(built_in) if built_in else opened.document.schema
+        is_thread = opened.path.rpartition(".")[2] == "thread"
+        return DocumentSchema(THREAD_SCHEMA) if is_thread else opened.document.schema
 
     # ---- changing and keeping
 

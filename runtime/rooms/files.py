@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -84,13 +84,18 @@ def _are_unfinished(folder: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or a folder."""
+    """A file or a folder.
+
+    Attributes:
+        is_built_in: It is in every room, and not on disk.
+    """
 
     name: str
     is_folder: bool
     size: int | None
     created_at: str
     updated_at: str
+    is_built_in: bool = False
 
 
 class Files:
@@ -100,10 +105,15 @@ class Files:
         root: Where the tree is; made when missing.
         staging: Where unfinished uploads are; emptied when the room opens.
         max_bytes: Bound of the whole tree and staging together.
+        built_in: Files that are there though nobody has put them there, by path, as long as none of that path
+            is on disk.
     """
 
-    def __init__(self, root: Path, staging: Path, *, max_bytes: int) -> None:
+    def __init__(
+        self, root: Path, staging: Path, *, max_bytes: int, built_in: Mapping[str, bytes] | None = None
+    ) -> None:
         self._root = root
+        self._built_in = built_in or {}
         self._staging = staging
         self._max_bytes = max_bytes
         self._used_bytes = 0
@@ -141,7 +151,7 @@ class Files:
         try:
             return _entry(self._locate(path))
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return self._built_in_entry(path)
 
     def list(self, path: str) -> list[Entry]:
         """What is in a folder, by name.
@@ -153,9 +163,13 @@ class Files:
         if path == ".schemas":  # every agent's start lists it
             folder.mkdir(exist_ok=True, mode=0o700)
         try:
-            return [_entry(child) for child in sorted(folder.iterdir()) if not child.is_symlink()]
+            entries = {child.name: _entry(child) for child in folder.iterdir() if not child.is_symlink()}
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"no folder {path!r}") from error
+        for known in self._built_in:
+            if known.rpartition("/")[0] == path and (entry := self._built_in_entry(known)) is not None:
+                entries.setdefault(entry.name, entry)
+        return [entries[name] for name in sorted(entries)]
 
     def size(self, path: str) -> int:
         """Bytes of a file.
@@ -172,9 +186,11 @@ class Files:
         """Where a file is on disk.
 
         Raises:
-            NotFound: Nothing there, or a folder.
+            NotFound: Nothing there, a folder, or a file that is in every room.
         """
-        self.size(path)
+        entry = self.stat(path)
+        if entry is None or entry.size is None or entry.is_built_in:
+            raise NotFound(f"no file {path!r}")
         return self._locate(path)
 
     def read(self, path: str, *, offset: int = 0, max_bytes: int) -> bytes:
@@ -188,7 +204,16 @@ class Files:
                 file.seek(offset)
                 return file.read(max_bytes)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            if path in self._built_in and isinstance(error, FileNotFoundError):
+                return self._built_in[path][offset : offset + max_bytes]
             raise NotFound(f"no file {path!r}") from error
+
+    def _built_in_entry(self, path: str) -> Entry | None:
+        content = self._built_in.get(path)
+        if content is None:
+            return None
+        made = iso(0.0)
+        return Entry(path.rpartition("/")[2], False, len(content), made, made, is_built_in=True)
 
     def stage(self) -> Path:
         """A fresh file for an upload."""

@@ -12,6 +12,8 @@ import structlog
 from runtime.clock import Clock
 from runtime.errors import RemoteProtocolError
 from runtime.rooms.agents import Agents, Caller
+from runtime.rooms.built_in.schemas import BUILT_IN_FILES
+from runtime.rooms.built_in.storage_toolkit import StorageToolkit, listing
 from runtime.rooms.connection import Connection, Peer
 from runtime.rooms.developer import DeveloperLog
 from runtime.rooms.dispatcher import Dispatcher, Services
@@ -63,14 +65,28 @@ class HostedRoom:
         self._live = LiveRoom(
             name, limits=limits, clock=clock, listener=listener, holdings=holdings, contents=contents
         )
-        self._files = Files(folder / FILES, folder / STAGING, max_bytes=limits.max_storage_bytes)
+        self._files = Files(
+            folder / FILES,
+            folder / STAGING,
+            max_bytes=limits.max_storage_bytes,
+            built_in=BUILT_IN_FILES,
+        )
         documents = Documents(limits, self._files, contents)
+        built_in = listing()
+        storage = Storage(self._live, self._files, documents, link=link)
         self._services = Services(
             messaging=Messaging(self._live),
-            tools=Tools(self._live),
-            agents=Agents(self._live, mint=mint, has_schema=documents.has_schema, caller=caller),
+            tools=Tools(self._live, built_in=built_in),
+            agents=Agents(
+                self._live,
+                mint=mint,
+                has_schema=documents.has_schema,
+                built_in_toolkits=built_in,
+                caller=caller,
+            ),
             documents=documents,
-            storage=Storage(self._live, self._files, documents, link=link),
+            storage=storage,
+            storage_toolkit=StorageToolkit(storage, documents),
             queues=Queues(limits, contents),
             developer=DeveloperLog(),
         )

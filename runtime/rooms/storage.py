@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +58,7 @@ class Storage:
             "storage.open": self._open,
             "storage.write": self._write,
             "storage.close": self._close,
-            "storage.download": self._download,
+            "storage.download": self.download_whole,
         }
 
     def tools(self) -> Handlers:
@@ -98,9 +99,13 @@ class Storage:
         return JsonContent({"files": [_describe(entry, sized=request.is_tool) for entry in entries]})
 
     async def _download_url(self, request: Request) -> Outcome:
+        return JsonContent({"url": await self.address(request)})
+
+    async def address(self, request: Request) -> str:
+        """A link to the file at the request's path."""
         path = _path(request, write=False)
-        await on_disk(self._files.size, path)  # a link to nothing would fail later, where nobody looks
-        return JsonContent({"url": self._link(request.peer.room_url, path)})
+        await on_disk(self._files.locate, path)  # a link to nothing would fail later, where nobody looks
+        return self._link(request.peer.room_url, path)
 
     # ---- changing
 
@@ -139,7 +144,8 @@ class Storage:
         await self._finish(upload)
         return EmptyContent()
 
-    async def _download(self, request: Request) -> Outcome:
+    async def download_whole(self, request: Request) -> Outcome:
+        """A file in one message."""
         path = _path(request, write=False)
         size = await on_disk(self._files.size, path)
         if size > self._live.limits.max_message_bytes:
@@ -154,9 +160,7 @@ class Storage:
         stream.accept()
         start = await stream.start()
         path, size = _path(start, write=True), start.arguments.get("size")
-        handle = await self._begin(stream.peer, path, overwrite=start.flag("overwrite"))
-        upload = self._uploads[handle]
-        try:
+        async with self._uploading(stream.peer, path, overwrite=start.flag("overwrite")) as upload:
             while not isinstance(size, int) or upload.size < size:
                 stream.send({"kind": "pull", "chunk_size": PULL_BYTES})
                 chunk = await stream.receive_binary("data")
@@ -165,12 +169,12 @@ class Storage:
                 await self._append(upload, chunk.data)
             if isinstance(size, int) and upload.size != size:
                 raise InvalidRequest(f"{path!r} ended after {upload.size} of {size} bytes")
-        except BaseException:
-            if self._uploads.pop(handle, None) is not None:
-                await self._discard(upload)
-            raise
-        del self._uploads[handle]
-        await self._finish(upload)
+
+    async def save(self, request: Request, data: bytes) -> None:
+        """Keep a whole file at the request's path."""
+        path, overwrite = _path(request, write=True), request.flag("overwrite")
+        async with self._uploading(request.peer, path, overwrite=overwrite) as upload:
+            await self._append(upload, data)
 
     async def download(self, stream: ServerStream) -> None:
         """Streamed tool: describe the file, then send a piece for each pull."""
@@ -194,6 +198,20 @@ class Storage:
 
     # ---- uploads
 
+    @asynccontextmanager
+    async def _uploading(self, peer: Peer, path: str, *, overwrite: bool) -> AsyncIterator[_Upload]:
+        """An upload that is a file when this is left, and nothing when that is by an error."""
+        handle = await self._begin(peer, path, overwrite=overwrite)
+        upload = self._uploads[handle]
+        try:
+            yield upload
+        except BaseException:
+            if self._uploads.pop(handle, None) is not None:
+                await self._discard(upload)
+            raise
+        del self._uploads[handle]
+        await self._finish(upload)
+
     async def _begin(self, peer: Peer, path: str, *, overwrite: bool) -> str:
         mine = sum(1 for upload in self._uploads.values() if upload.peer is peer)
         if mine >= self._live.limits.max_open_files:
@@ -205,7 +223,7 @@ class Storage:
         entry = await on_disk(self._files.stat, path)
         if entry is not None and entry.is_folder:
             raise Conflict(f"{path!r} is a folder")
-        if entry is not None and not overwrite:
+        if entry is not None and not overwrite and not entry.is_built_in:
             raise Conflict(f"{path!r} exists already", cure="Ask to overwrite it.")
         # One small file is made right here: after the last await, so that a participant who has left
         # meanwhile leaves nothing behind.

@@ -8,6 +8,7 @@ contents when its request has a ``tool_call_id``; a host, when it registered too
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -47,10 +48,15 @@ class _Call:
 
 
 class Tools:
-    """Requests about toolkits, spelled ``agent.…`` or ``room.…``, and the messages of calls in progress."""
+    """Requests about toolkits, spelled ``agent.…`` or ``room.…``, and the messages of calls in progress.
 
-    def __init__(self, live: LiveRoom) -> None:
+    Args:
+        built_in: Listings, by name, of toolkits that the room itself offers.
+    """
+
+    def __init__(self, live: LiveRoom, *, built_in: Mapping[str, Any]) -> None:
         self._live = live
+        self._built_in = built_in
         self._by_host: dict[tuple[ParticipantId, int], _Call] = {}
         self._by_caller: dict[tuple[ParticipantId, str], _Call] = {}
         self._unaddressed: dict[tuple[ParticipantId, str], Request] = {}
@@ -220,7 +226,8 @@ class Tools:
             raise PermissionDenied("the token does not allow using tools")
         target, name = request.optional_text("participant_id"), request.optional_text("participant_name")
         only = None if name is None else {member.id for member in self._live.members.named(name)}
-        return JsonContent({"tools": self._live.registry.listing(participant_id=target, only=only)})
+        listed = self._live.registry.listing(participant_id=target, only=only)
+        return JsonContent({"tools": listed if only is not None else {**self._built_in, **listed}})
 
     # ---- calls
 

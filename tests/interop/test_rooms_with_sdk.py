@@ -17,7 +17,14 @@ def people(server: Bulkhead, room: str, *names: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("driver", "other"), [("presence", "bob"), ("tasks", "adder"), ("toolkits", "host"), ("state", "bob")]
+    ("driver", "other"),
+    [
+        ("presence", "bob"),
+        ("tasks", "adder"),
+        ("toolkits", "host"),
+        ("state", "bob"),
+        ("requirements", "author"),
+    ],
 )
 def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str) -> None:
     drive(sdk, server, driver, **people(server, f"{driver}-{sdk.version}", "ada", other))

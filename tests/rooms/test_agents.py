@@ -121,8 +121,16 @@ async def test_a_service_that_does_not_answer_is_the_callers_error(house: Any) -
 async def test_the_address_of_built_in_schemas_is_a_name_and_not_dialled(house: Any) -> None:
     ada = await house.join("ada")
     header = {"name": "x", "url": "http://localhost:8080/schemas/thread", "arguments": {}}
-    assert (await ada.ask("agent.call", header)).header == {"type": "empty"}
-    for missing in ("schemas/gallery", "toolkits/thread"):
+    for there in (
+        "schemas/thread",
+        "schemas/document",
+        "schemas/presentation",
+        "schemas/gallery",
+        "toolkits/storage",
+    ):
+        called = await ada.ask("agent.call", {**header, "url": f"http://localhost:8080/{there}"})
+        assert called.header == {"type": "empty"}
+    for missing in ("schemas/novel", "toolkits/thread"):
         with pytest.raises(Exception, match="no built-in"):
             await ada.ask("agent.call", {**header, "url": f"http://localhost:8080/{missing}"})
     assert house.calls == []

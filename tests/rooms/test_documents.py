@@ -13,10 +13,10 @@ import pytest
 from pycrdt import Doc, XmlElement, XmlFragment
 
 from runtime.errors import Conflict, InvalidRequest, RoomFull
+from runtime.rooms.built_in.schemas import THREAD_SCHEMA
 from runtime.rooms.document import Document
 from runtime.rooms.document_schema import DocumentSchema
 from runtime.rooms.limits import RoomLimits
-from runtime.rooms.thread_schema import THREAD_SCHEMA
 from runtime.sdk.room.document import Document as Read
 
 pytestmark = pytest.mark.process

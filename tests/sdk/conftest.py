@@ -111,3 +111,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 def line() -> Line:
     """A connection whose other side the test plays itself."""
     return Line()
+
+
+async def offered(client: Any, **asked: Any) -> list[Any]:
+    """The toolkits that participants offer, without the room's own."""
+    return [kit for kit in await client.agents.list_toolkits(**asked) if kit.participant_id is not None]

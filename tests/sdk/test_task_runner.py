@@ -13,6 +13,7 @@ from runtime.sdk.room.room_exception import LoadedAgain
 from runtime.sdk.task_context import TaskContext
 from runtime.sdk.task_runner import TaskRunner
 from runtime.wire.content import JsonContent
+from tests.sdk.conftest import offered
 
 pytestmark = pytest.mark.unit
 
@@ -44,7 +45,7 @@ async def test_both_ways_in_give_the_same_answer(house: Any) -> None:
     (agent,) = await ada.agents.list_agents()
     assert (agent.name, agent.title, agent.input_schema) == ("adder", "Adder", PAIR)
     assert (agent.output_schema, agent.supports_tools) == (SUM, False)
-    (toolkit,) = await ada.agents.list_toolkits()
+    (toolkit,) = await offered(ada)
     assert (toolkit.name, [one.name for one in toolkit.tools]) == ("adder", ["run_adder_task"])
     asked = await ada.agents.ask(agent="adder", arguments={"a": 1, "b": 2})
     assert asked.json == {"sum": 3}
@@ -57,7 +58,7 @@ async def test_its_own_name_wins_over_the_participant_s(house: Any) -> None:
     host, ada = await house.enter("task-helper"), await house.enter("ada")
     await Adder(name="sums").start(room=host)
     assert [one.name for one in await ada.agents.list_agents()] == ["sums"]
-    assert [one.name for one in await ada.agents.list_toolkits()] == ["sums"]
+    assert [one.name for one in await offered(ada)] == ["sums"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ async def test_stopping_answers_what_runs_and_leaves_no_trace(house: Any, within
     with pytest.raises(RoomException, match="left the room"):
         await within(1, asked)
     assert await ada.agents.list_agents() == []
-    assert await ada.agents.list_toolkits() == []
+    assert await offered(ada) == []
 
 
 def test_arguments_of_every_age_are_accepted() -> None:

@@ -35,6 +35,8 @@ def list_agents(room: NeededRoom, url: Url = None, name: As = None, output: Form
             for agent in await client.agents.list_agents()
         ]
         for toolkit in await client.agents.list_toolkits():
+            if toolkit.name == "storage" and toolkit.participant_id is None:
+                continue  # the room's own, which is in every room
             found += [
                 _item(f"{toolkit.name}.{tool.name}", "tool", tool.title, tool.description, tool.input_schema)
                 for tool in toolkit.tools

@@ -266,7 +266,7 @@ async def test_a_handler_may_ask_the_room_itself(house: Any, within: Any) -> Non
     found = asyncio.get_running_loop().create_future()
 
     async def look(push: Message) -> None:
-        found.set_result(await ada.agents.list_toolkits())
+        found.set_result(await ada.agents.list_agents())
 
     ada.on_push("messaging.send", look)
     await ben.messaging.send_message(to=ada.local_participant.id, type="look", message={})

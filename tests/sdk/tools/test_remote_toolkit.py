@@ -15,6 +15,7 @@ from runtime.sdk.tools.remote_toolkit import RemoteToolkit, start_hosted_toolkit
 from runtime.sdk.tools.response import FileResponse
 from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
 from runtime.wire.content import FileContent, JsonContent, TextContent
+from tests.sdk.conftest import offered
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +55,7 @@ async def test_others_find_and_call_the_tools(house: Any) -> None:
     host, ada = await house.enter("maths-host"), await house.enter("ada", role="user")
     toolkit = RemoteToolkit(name="maths", title="Maths", description="Sums.", tools=[double, greet, picture])
     await toolkit.start(room=host)
-    (listed,) = await ada.agents.list_toolkits()
+    (listed,) = await offered(ada)
     assert (listed.name, listed.title, listed.participant_id) == ("maths", "Maths", host.local_participant.id)
     described = listed.get_tool("double")
     assert described is not None
@@ -139,16 +140,16 @@ async def test_stopping_answers_what_runs_and_unregisters(house: Any, within: An
     await toolkit.stop()
     with pytest.raises(RoomException, match="left the room"):
         await within(1, call)
-    assert await ada.agents.list_toolkits() == []
+    assert await offered(ada) == []
 
 
 @pytest.mark.asyncio
 async def test_a_private_toolkit_is_found_by_its_host_s_id_alone(house: Any) -> None:
     host, ada = await house.enter("host"), await house.enter("ada")
     await start_hosted_toolkit(room=host, toolkit=Toolkit(name="maths", tools=[double], public=False))
-    assert await ada.agents.list_toolkits() == []
+    assert await offered(ada) == []
     id = host.local_participant.id
-    assert [one.name for one in await ada.agents.list_toolkits(participant_id=id)] == ["maths"]
+    assert [one.name for one in await offered(ada, participant_id=id)] == ["maths"]
     answer = await ada.agents.invoke_tool(
         toolkit="maths", tool="double", arguments={"n": 3}, participant_id=id
     )
@@ -166,7 +167,7 @@ async def test_a_bare_tool_is_hosted_under_the_participant_s_name(house: Any) ->
 
     host, ada = await house.enter("data-analsis-tool"), await house.enter("ada")
     await portable(DataAnalysis()).start(room=host)
-    (listed,) = await ada.agents.list_toolkits()
+    (listed,) = await offered(ada)
     assert (listed.name, [one.name for one in listed.tools]) == ("data-analsis-tool", ["analyse"])
     answer = await ada.agents.invoke_tool(
         toolkit="data-analsis-tool", tool="analyse", arguments={"numbers": [1, 2]}
@@ -195,7 +196,7 @@ async def test_a_bare_toolkit_is_hosted_under_its_own_name(house: Any) -> None:
 
     host, ada = await house.enter("somebody"), await house.enter("ada")
     await portable(Maths()).start(room=host)
-    assert [one.name for one in await ada.agents.list_toolkits()] == ["maths"]
+    assert [one.name for one in await offered(ada)] == ["maths"]
 
 
 @pytest.mark.asyncio
