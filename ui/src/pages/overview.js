@@ -177,6 +177,7 @@ export function told(event) {
     case "session.crashed":
       return { tone: "bad", text: event.sentence };
     case "session.warned":
+    case "confinement.refused":
       return { tone: "warn", text: event.message };
     case "session.status":
       return { tone: "ok", text: Object.entries(event.status ?? {}).map(([name, value]) => `${words(name)} ${value}`).join(", ") };

@@ -169,9 +169,17 @@ function About({ row }) {
       ["Last attempt", last ? html`<span class=${isClean(last.reason) ? "" : "bad-text"}>${last.message}</span>` : null],
       ["Processor", `${row.exit ? "" : `${percent(row.cpu_share)}, `}${duration(row.cpu_s)} in all`],
       ["Memory", row.exit ? `${bytes(row.rss_bytes)} at most` : html`${bytes(row.rss_bytes)}${row.pss_bytes > 0 && html` <span class="muted" title="With each shared page divided among those who share it">${bytes(row.pss_bytes)} its own</span>`}`],
+      ["Confinement", row.confinement ? html`<${Held} held=${row.confinement} />` : "off"],
       ["Loop lag", row.exit ? null : ms(row.lag_ms)],
     ]}
   />`;
+}
+
+/** How tightly it is held, and what that refused it. */
+function Held({ held }) {
+  const refused = Object.entries(held.refused ?? {});
+  if (!refused.length) return held.level;
+  return html`${held.level} <span class="muted" title="What would allow it stands in the log">refused ${refused.map(([rule, times]) => `${rule} ${times}×`).join(", ")}</span>`;
 }
 
 function Stacks({ row, stacks, onTake }) {
