@@ -68,7 +68,7 @@ class Recovery:
         policy = RestartPolicy(spec.restart)
         if spec.relay or not may_restart:
             return event, None
-        lived_s = 0.0 if record.ready_at is None else max(0.0, event.at - record.ready_at)
+        lived_s = self._registry.ages.since_ready_s(spec.session_id)
         decision = self._restarts.ended(
             spec.session_id, exit, policy=policy, lived_s=lived_s, now=self._clock.now()
         )

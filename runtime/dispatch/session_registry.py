@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
 from runtime.clock import Clock, iso
+from runtime.dispatch.ages import Ages
 from runtime.logs import get_logger
 from runtime.metrics import Metrics
 from runtime.session.crash import CrashReport, bare
@@ -48,6 +49,7 @@ class SessionRegistry:
 
     Attributes:
         closed: Called, in order, with each record when its session is over.
+        ages: How long sessions have run.
         book: What the sessions used that have no record any more.
         started_count: Processes that sessions got since the server began.
         crashed_count: Attempts since then that did not end well.
@@ -70,6 +72,7 @@ class SessionRegistry:
         self._status_at: dict[SessionId, float] = {}
         self._handed_over: set[SessionId] = set()
         self.closed: list[Callable[[SessionRecord], object]] = []
+        self.ages = Ages(clock)
         self.book = UsageBook()
         self.started_count = self.crashed_count = 0
         ledger.forgotten = self._forgotten
@@ -154,6 +157,7 @@ class SessionRegistry:
         record = self._ledger.restarting(event, event.at + again.delay_s)
         if record is None:
             return
+        self.ages.ended(event.session_id)
         if not event.exit.reason.is_clean:
             self._crashed(record, event.report or bare(record, event.exit))
         self._metrics.session_restarted(record.spec.endpoint)
@@ -208,6 +212,7 @@ class SessionRegistry:
         Args:
             event: The end of its process, if it had one already.
         """
+        self.ages.ended(session_id)
         if event is not None and (record := self._ledger.unstarted(event)) is not None:
             self._journal.note(record)
             self._tell(record, "session.accepted", event.at)
@@ -257,9 +262,11 @@ class SessionRegistry:
                 self._tell(record, "session.placed", event.at)
             case Started():
                 self.started_count += 1
+                self.ages.started(event.session_id)
                 self._metrics.session_started(endpoint)
                 self._tell(record, "session.started", event.at, pid=event.pid, parked=event.parked)
             case Ready():
+                self.ages.ready(event.session_id)
                 self._metrics.session_ready(endpoint, event.start_ms / 1000)
                 self._tell(record, "session.ready", event.at, start_ms=round(event.start_ms, 1))
             case Stopping():
@@ -276,6 +283,7 @@ class SessionRegistry:
         self, record: SessionRecord, exit: Exit, at: float, report: CrashReport | None = None
     ) -> None:
         spec = record.spec
+        record.lived_s = self.ages.ended(spec.session_id)
         self._journal.note(record)
         self._metrics.session_ended(
             spec.endpoint, exit.reason, cpu_s=record.cpu_s, log_lines_dropped=record.log_lines_dropped

@@ -203,6 +203,7 @@ class Server:
             url=self.url,
             is_loopback=listener.is_loopback,
             started_at=self._clock.wall(),
+            began=began,
         )
         readers = Readers(front)
         metrics.gauges(lambda: gauges(front, readers))

@@ -89,6 +89,7 @@ class Front:
         url: Where this machine reaches it.
         is_loopback: Only this machine can reach it.
         started_at: Seconds since the epoch.
+        began: The same in monotonic seconds.
         readiness: What is served, broken or being loaded.
         origins: Whose the connections of this machine are.
         is_ready: The journal was replayed, and it is not going away: what is loaded takes calls.
@@ -113,6 +114,7 @@ class Front:
     url: str = ""
     is_loopback: bool = True
     started_at: float = 0.0
+    began: float = 0.0
     is_ready: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -79,6 +79,7 @@ class SessionRecord:
     Attributes:
         generation: Which attempt this is, from 1; 0 before the first one was placed.
         code_generation: Which load of its bundle's code its process runs; 0 before it had one.
+        lived_s: Seconds that its last process lived, whatever was done to the clock; known once it ended.
         cpu_s: Processor time of the whole process tree; known once it ended.
         restart_at: When the next attempt begins; None unless it waits for one.
         last_exit: How the attempt before this one ended; None for the first.
@@ -115,3 +116,4 @@ class SessionRecord:
     code_generation: int = 0
     confinement: dict[str, Any] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    lived_s: float | None = None

@@ -32,5 +32,5 @@ def gauges(front: Front, readers: Readers) -> dict[str, tuple[str, Any]]:
         "endpoints": ("Endpoints served", len(served(front.placement.endpoints()))),
         "event_readers": ("Readers of the event stream", readers.count),
         "journal_failing": ("1 while the journal cannot be written", 1 if front.journal.failing else 0),
-        "uptime_seconds": ("Since the start", front.clock.wall() - front.started_at),
+        "uptime_seconds": ("Since the start", front.clock.now() - front.began),
     }

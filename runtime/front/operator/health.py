@@ -101,7 +101,7 @@ def routes(front: Front) -> Blueprint:
             generation=newest,
             endpoints=len(served(front.placement.endpoints())),
             sessions=front.placement.capacity().sessions,
-            uptime_s=round(front.clock.wall() - front.started_at, 1),
+            uptime_s=round(front.clock.now() - front.began, 1),
             bundles=front.readiness.named(details=True) if tell_all else UNSET,
             admission=Admission(**front.dispatcher.admission_json()) if tell_all else UNSET,
             enforcement=front.placement.enforcement() if tell_all else UNSET,

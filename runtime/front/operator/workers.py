@@ -40,6 +40,7 @@ from runtime.front.openapi.shapes.sessions import LogLine as LogLineShown
 from runtime.front.operator.crash.crashes import report_of, report_shown
 from runtime.front.operator.events import EVENT_STREAM, sse
 from runtime.front.operator.recent_use import shares
+from runtime.front.operator.unchanging import Shown
 from runtime.front.state import Front, caller
 from runtime.process.message_ring import KEPT
 from runtime.session import record as records
@@ -52,21 +53,23 @@ from runtime.session.info import (
     Vitals,
     not_served,
 )
-from runtime.session.quarantine import input_hash
 from runtime.session.record import SessionRecord
 from runtime.session.redaction import Redactor
 from runtime.session.use import UsePoint
 
 FOLLOW_S: Final = 0.2
 EXACT_COUNT: Final = 50
-"""So many sessions are measured for a list.  Of more, those that never were measured in full come first, and
-of the others is told what was read within the last second.
+"""So many sessions are measured for a list.  Of more, those that never were measured in full, as far as there
+is time; of the others is told what was read within the last second.
 
 How a process shares its memory takes a millisecond to read: for a thousand, that held up everybody else.
 """
+MEASURE_S: Final = 0.05
 _FILTERS: Final = ("room", "identity", "endpoint")
-_YIELD_EVERY_COUNT: Final = 10
+_STEP_S: Final = 0.005
+"""A list of a thousand sessions must not stop the loop for longer."""
 W = TypeVar("W", bound=Worker)
+_unchanging = Shown()  # session ids are unique, also over the servers of one process
 
 
 def routes(front: Front) -> Blueprint:
@@ -89,14 +92,20 @@ def routes(front: Front) -> Blueprint:
         if query_args.all or query_args.state == "exited":
             records += front.registry.ended()
         records = [record for record in records if _passes(record, query_args)]
-        shown, exact = list[Worker](), EXACT_COUNT
-        for count, record in enumerate(records, 1):
-            last = front.placement.glance(record.spec.session_id)
-            measured = len(records) <= EXACT_COUNT or (exact > 0 and (last is None or not last.pss_bytes))
-            exact -= measured
-            shown.append(worker_as(Worker, front, record, measured=measured))
-            if count % _YIELD_EVERY_COUNT == 0:
-                await asyncio.sleep(0)  # measuring a thousand process trees must not stop the loop for long
+        shown, clock = list[Worker](), front.clock
+        is_short, exact, until = len(records) <= EXACT_COUNT, EXACT_COUNT, clock.now() + MEASURE_S
+        rest_at = clock.now() + _STEP_S
+        for record in records:
+            last = None
+            if record.exit is None and not is_short:
+                last = front.placement.glance(record.spec.session_id)
+                if (last is None or not last.pss_bytes) and exact > 0 and clock.now() < until:
+                    exact -= 1
+                    last = front.placement.vitals(record.spec.session_id)
+            shown.append(worker_as(Worker, front, record, measured=is_short, last=last))
+            if clock.now() >= rest_at:
+                await asyncio.sleep(0)
+                rest_at = clock.now() + _STEP_S
         served = bundles_of(front)
         return Workers(endpoints=served.endpoints, bundles=served.bundles, workers=shown)
 
@@ -194,18 +203,26 @@ def worker_of(front: Front, record: SessionRecord) -> Worker:
     return worker_as(Worker, front, record)
 
 
-def worker_as(kind: type[W], front: Front, record: SessionRecord, *, measured: bool = True, **more: Any) -> W:
+def worker_as(
+    kind: type[W],
+    front: Front,
+    record: SessionRecord,
+    *,
+    measured: bool = True,
+    last: Vitals | None = None,
+    **more: Any,
+) -> W:
     """The same as a shape that has more fields, which `more` gives.
 
     Args:
         measured: Measure it now when it has a process; not so, it is shown as it was measured last.
+        last: What was measured, by who did so already.
     """
-    spec, exit = record.spec, record.exit
+    spec, exit, fixed = record.spec, record.exit, _unchanging.of(record.spec)
     look = front.placement.vitals if measured else front.placement.glance
-    vitals = look(spec.session_id) if exit is None else None
+    vitals = last or (look(spec.session_id) if exit is None else None)
     if vitals is None:
         vitals = Vitals(cpu_s=record.cpu_s, rss_bytes=record.peak_rss_bytes if exit else 0)
-    until = exit.at if exit is not None else front.clock.wall()
     return kind(
         id=spec.session_id,
         state=record.state,
@@ -217,8 +234,8 @@ def worker_as(kind: type[W], front: Front, record: SessionRecord, *, measured: b
         attempt=record.generation,
         code_generation=record.code_generation,
         generation=record.generation,
-        accepted_at=iso(spec.accepted_at),
-        uptime_s=0.0 if record.started_at is None else round(max(0.0, until - record.started_at), 3),
+        accepted_at=fixed.accepted_at,
+        uptime_s=round(front.registry.ages.of(record), 3),
         cpu_s=round(vitals.cpu_s, 3),
         rss_bytes=vitals.rss_bytes,
         pss_bytes=vitals.pss_bytes,
@@ -235,10 +252,10 @@ def worker_as(kind: type[W], front: Front, record: SessionRecord, *, measured: b
             at=None if record.restart_at is None else iso(record.restart_at),
             last_exit=None if record.last_exit is None else exit_of(record.last_exit),
         ),
-        input=input_hash(spec.endpoint, spec.room, spec.arguments) or None,
+        input=fixed.input,
         messages=record.messages,
-        limits=spec.limits.plain(),
-        limit_sources=dict(spec.limit_sources),
+        limits=fixed.limits,
+        limit_sources=fixed.limit_sources,
         confinement=_confinement(record),
         exit=None if exit is None else exit_of(exit),
         **more,
