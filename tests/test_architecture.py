@@ -78,7 +78,7 @@ FLOORS = {
     ),
     "supervisor": (
         {"server_lines"},
-        {"logbook", "pings", "relay", "verdict", "bundles", "reports"},
+        {"logbook", "model_calls", "pings", "relay", "verdict", "bundles", "reports"},
         {"lifecycle", "watch"},
         {"telling"},
         {"driver"},

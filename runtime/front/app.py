@@ -17,6 +17,7 @@ from runtime.front.http.methods import Methods
 from runtime.front.http.problems import NOTHING_HERE, install, method_not_allowed, problem
 from runtime.front.http.socket import BoundedConnection
 from runtime.front.model import routes as model
+from runtime.front.model.desk import ModelDesk
 from runtime.front.openapi import document as openapi
 from runtime.front.operator import (
     chaos,
@@ -61,11 +62,14 @@ class FrontApp(Quart):
         return self.response_class("", headers={"Allow": ", ".join(allowed)})
 
 
-def create_app(front: Front, readers: events.Readers, told: Live | None = None) -> FrontApp:
+def create_app(
+    front: Front, readers: events.Readers, told: Live | None = None, desk: ModelDesk | None = None
+) -> FrontApp:
     """The application for one server's parts.
 
     Args:
         told: Makes what readers of the Studio's stream get, and is kept running by the caller.
+        desk: Has the model asked; None makes one.
     """
     app = FrontApp("bulkhead", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = front.settings.max_body_bytes
@@ -115,7 +119,7 @@ def create_app(front: Front, readers: events.Readers, told: Live | None = None) 
     app.register_blueprint(studio.routes(front))
     app.register_blueprint(rooms.routes(front))
     app.register_blueprint(tokens.routes(front))
-    app.register_blueprint(model.routes(front))
+    app.register_blueprint(model.routes(front, desk or ModelDesk(front.settings)))
     app.register_blueprint(rest.routes(front))
     app.register_blueprint(quarantine.routes(front))
     app.register_blueprint(usage.routes(front))

@@ -27,6 +27,8 @@ from runtime.front.autocall import AutoCall, still_wanted
 from runtime.front.fast_path import FastPath
 from runtime.front.home import server_file, state_folder
 from runtime.front.http.listener import Listener
+from runtime.front.model.by_pipe.door import Door
+from runtime.front.model.desk import ModelDesk
 from runtime.front.operator.announcements import tell_bundles, tell_room
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
@@ -210,7 +212,8 @@ class Server:
         self._parts.push_async_callback(dispatcher.aclose, settle_s=SETTLE_S)
         overview = Overview(front)
         live = Live(front, overview)
-        listener.start(FastPath(front, create_app(front, readers, live)))
+        desk = ModelDesk(server)
+        listener.start(FastPath(front, create_app(front, readers, live, desk)))
         for work, name in (
             (readers.watch(), "event readers"),
             (overview.run(), "overview"),
@@ -224,6 +227,7 @@ class Server:
             server_file.write(server.state_dir, url=self.url, at=self._clock.wall(), key=key)
         )
         if isinstance(placement, LocalPlacement):
+            placement.open_door(Door(front, desk, is_ours=caller.is_ours))
             self._parts.push_async_callback(placement.aclose)
             await placement.start(self._sources, watch=server.watch)
         changed: list[Callable[[], None]] = getattr(placement, "changed", [])

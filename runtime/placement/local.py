@@ -21,6 +21,7 @@ from runtime.session.info import (
     MessageSeen,
     ProcessInfo,
     RelayPort,
+    RoomDoor,
     Vitals,
 )
 from runtime.session.spec import Limits, SessionId, SessionSpec
@@ -77,6 +78,10 @@ class LocalPlacement:
             agents_env=agents_env,
             confinement=confinement,
         )
+
+    def open_door(self, door: RoomDoor) -> None:
+        """Give sessions without a network this way into their rooms."""
+        self._supervisor.door = door
 
     async def start(self, sources: Sequence[Path], *, watch: bool) -> None:
         """Begin to load the bundles found in `sources`, each by itself; with `watch`, follow their changes.

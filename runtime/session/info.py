@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -216,10 +217,14 @@ class MessageSeen:
 
 
 class RelayPort(Protocol):
-    """The front's end of a relayed room connection (an upgraded webhook)."""
+    """The front's end of a relayed room connection: an upgraded webhook, or the front's own way to a room."""
 
     async def receive(self) -> bytes | None:
-        """The next packet from the caller; None once its socket is closed."""
+        """The next packet for the agent; None once the connection is closed.
+
+        Raises:
+            RoomError: The room cannot be entered, or the connection broke.
+        """
         ...
 
     async def send(self, packet: bytes) -> None:
@@ -227,3 +232,48 @@ class RelayPort(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """What a model says to one request, in the terms of HTTP.
+
+    Attributes:
+        headers: Names in lower case.
+        chunks: Its body, to be read once.  Raises RuntimeServiceError when it breaks off.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class ModelPort(Protocol):
+    """Where sessions without a network have their model asked.
+
+    Attributes:
+        kind: ``provider``, ``offline``, or ``none`` where nobody would answer.
+        max_body_bytes: Of a request.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def max_body_bytes(self) -> int: ...
+
+    def ask(self, path: str, bearer: str, body: bytes) -> AbstractAsyncContextManager[ModelAnswer]:
+        """Ask, and be answered; refusals are answers.  Leaving the block ends the request."""
+        ...
+
+
+class RoomDoor(Protocol):
+    """The way into rooms, and to the model, for sessions that have no network."""
+
+    def room(self, url: str, token: str) -> RelayPort:
+        """One connection; it is made when it is first read."""
+        ...
+
+    def model(self, url: str) -> ModelPort:
+        """Where agents in that room have their model asked."""
+        ...

@@ -15,12 +15,13 @@ from runtime.process.tree import describe
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, Vitals
+from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, RoomDoor, Vitals
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
 from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.model_calls import ModelCalls
 from runtime.supervisor.pings import Pings
 from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
@@ -34,7 +35,7 @@ from runtime.supervisor.watch.guard import Alarm, Guard
 from runtime.supervisor.watch.hang_detector import Phase
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.supervisor.watch.sampler import Sampler
-from runtime.wire import control
+from runtime.wire import by_pipe, control
 
 _INSIST_S = 0.01
 _LAST = (lc.State.DUMPING, lc.State.KILLING)  # what breaks now breaks because it is being looked at
@@ -51,6 +52,7 @@ class Driver:
         publish: Takes each event, in order; may not block.
         logbook, shown: What keeps its lines, and what all sessions may print to the server's own log.
         swept: Awaited after the process is gone; kills what it left behind.
+        door: The way into its room where its process has no network; None where nobody offers one.
         secrets: Values that no report may show.
     """
 
@@ -69,6 +71,7 @@ class Driver:
         logbook: LogBook,
         shown: Allowance,
         relay: RelayPort | None = None,
+        door: RoomDoor | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
         self.spec = spec
@@ -78,6 +81,8 @@ class Driver:
         self._clock = clock
         self._swept = swept
         self._relay = Relay(relay) if relay is not None else None
+        self._door = door
+        self._model: ModelCalls | None = None
         self._lifecycle = lc.WorkerLifecycle(settings)
         self._timer: asyncio.TimerHandle | None = None
         self._pings = Pings(clock)
@@ -175,8 +180,9 @@ class Driver:
         self._worker = worker
         self._post_mortem.began(worker)
         self._feed(lc.Forked(worker.pid, parked))
+        model = self._bring_the_room(worker)
         try:
-            worker.send(self._start(worker.policy))
+            worker.send(self._start(worker.policy, model))
         except (LocalProtocolError, ValueError, OverflowError) as error:
             self._feed(lc.PipeBroken(f"the call cannot be written to it: {error}"))
         worker.adopt(Owner(self._heard, self._pipe_ended, self._telling.printed))
@@ -196,6 +202,8 @@ class Driver:
         await self._swept()
         if self._relay is not None:
             await self._relay.close()
+        if self._model is not None:
+            await self._model.close()
         if told := cgroup.ended_by_kernel():
             self._feed(lc.LimitExceeded(ExitReason.MEMORY, told))
         self._feed(lc.Gone(status, _signal_name(status), stack))
@@ -233,7 +241,17 @@ class Driver:
             return Phase.RUNNING
         return Phase.STARTING if self.is_starting else Phase.ENDING
 
-    def _start(self, policy: Policy) -> control.Start:
+    def _bring_the_room(self, worker: WorkerProcess) -> str:
+        """Have its room and its model reach a process without a network over its pipe; who answers there."""
+        if self._door is None or worker.policy.network == "all":
+            return ""
+        if self._relay is None:
+            self._relay = Relay(self._door.room(self.spec.room_url, self.spec.token), waits=True)
+        model = self._door.model("" if self.spec.relay else self.spec.room_url)
+        self._model = ModelCalls(worker, model)
+        return model.kind
+
+    def _start(self, policy: Policy, model: str) -> control.Start:
         spec = self.spec
         return control.Start(
             session_id=spec.session_id,
@@ -243,7 +261,9 @@ class Driver:
             room=spec.room,
             room_url=spec.room_url,
             token=spec.token,
-            relay=spec.relay,
+            relay=self._relay is not None,
+            dial=self._relay is not None and not spec.relay,
+            model=model,
             arguments=spec.arguments,
             limits=dict(spec.limits.plain()),
             env={
@@ -288,6 +308,14 @@ class Driver:
             case control.RelayClosed():
                 if self._relay is not None:
                     self._relay.from_worker(None)
+            case by_pipe.Dial():
+                if self._relay is not None:
+                    self._relay.dial()
+            case by_pipe.ModelAsk() | by_pipe.ModelTaken() | by_pipe.ModelGivenUp():
+                if self._model is None:
+                    self._feed(lc.PipeBroken("a question to a model that it does not have"))
+                else:
+                    self._model.heard(message)
             case control.Imported():
                 if self._worker is not None:
                     self._worker.on_imported(control.paths_of(message.files))

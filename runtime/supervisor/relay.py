@@ -1,11 +1,15 @@
-"""Join a caller's upgraded socket and a worker's pipe; neither side can outrun the other."""
+"""Join a room connection of the front's and a worker's pipe; neither side can outrun the other.
+
+The connection is a caller's upgraded socket, or the front's own way into the room of a session that has no
+network; that one is made when the worker asks for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-from runtime.errors import ChannelClosed
+from runtime.errors import ChannelClosed, RoomError
 from runtime.process.worker_process import WorkerProcess
 from runtime.session.info import RelayPort
 from runtime.wire import control
@@ -18,12 +22,18 @@ _PACKET_BYTES = 100  # of one, beside what is in it
 class Relay:
     """The front's part of a relayed room connection; `carried_bytes` went through it, both ways.
 
-    What the worker sends is held while the caller does not read, up to a megabyte; then the worker's
+    Args:
+        waits: The worker says when it wants to enter.
+
+    What the worker sends is held while nobody reads it, up to a megabyte; then the worker's
     pipe is not read either, which stops this worker and nobody else.
     """
 
-    def __init__(self, port: RelayPort) -> None:
+    def __init__(self, port: RelayPort, *, waits: bool = False) -> None:
         self._port = port
+        self._dialled = asyncio.Event()
+        if not waits:
+            self._dialled.set()
         self._worker: WorkerProcess | None = None
         self._held: deque[bytes | None] = deque()
         self._held_bytes = 0
@@ -40,6 +50,10 @@ class Relay:
             asyncio.create_task(self._to_caller(worker), name="relay:up"),
         ]
 
+    def dial(self) -> None:
+        """The worker wants to enter now."""
+        self._dialled.set()
+
     def from_worker(self, packet: bytes | None) -> None:
         """Take a packet of the agent; None when it closed its end."""
         if self._is_over:
@@ -54,7 +68,7 @@ class Relay:
         self._news.set()
 
     async def close(self) -> None:
-        """The worker is gone: hand over what it still said, then close the caller's socket."""
+        """The worker is gone: hand over what it still said, then close the connection."""
         if self._tasks:
             down, up = self._tasks
             down.cancel()
@@ -65,14 +79,18 @@ class Relay:
         await self._port.close()
 
     async def _to_worker(self, worker: WorkerProcess) -> None:
-        while (packet := await self._port.receive()) is not None:
-            self.carried_bytes += len(packet)
-            if not worker.send(control.Packet(packet)):
-                return
-            try:
+        await self._dialled.wait()
+        try:
+            while (packet := await self._port.receive()) is not None:
+                self.carried_bytes += len(packet)
+                if not worker.send(control.Packet(packet)):
+                    return
                 await worker.drain()
-            except ChannelClosed:
-                return
+        except ChannelClosed:
+            return
+        except RoomError as error:
+            worker.send(control.RelayClosed(error.code, error.message, error.cure))
+            return
         worker.send(control.RelayClosed())
 
     async def _to_caller(self, worker: WorkerProcess) -> None:

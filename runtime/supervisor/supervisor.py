@@ -21,7 +21,7 @@ from runtime.process.handle import held
 from runtime.process.orphans import Orphans
 from runtime.session.events import Placed, Ready, SessionEvent
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.info import RelayPort
+from runtime.session.info import RelayPort, RoomDoor
 from runtime.session.limit_layers import from_server
 from runtime.session.redaction import secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
@@ -60,6 +60,7 @@ class Supervisor:
 
     Attributes:
         roster: Its bundles.
+        door: The way into rooms for sessions without a network; whoever has the rooms sets it.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Supervisor:
             confinement=confinement,
         )
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
+        self.door: RoomDoor | None = None
         self._drivers: dict[SessionId, Driver] = {}
         self._runs: set[asyncio.Task[None]] = set()
         self._logs = LogShelf(max_lines=settings.log_lines, max_bytes=settings.log_kept_bytes)
@@ -139,6 +141,7 @@ class Supervisor:
             logbook=self._logs.book(spec.session_id, self._drivers, len(self._drivers) + 1),
             shown=self._shown,
             relay=relay,
+            door=self.door,
             secrets=self._secrets,
         )
         self._drivers[spec.session_id] = driver

@@ -166,7 +166,8 @@ class Telling:
             log_lines_dropped=worker.lines_dropped if worker is not None else 0,
             use=use,
             log_bytes=worker.log_bytes if worker is not None else 0,
-            relay_bytes=relay.carried_bytes if relay is not None else 0,
+            # What a session without a network says to its room is no caller's socket.
+            relay_bytes=relay.carried_bytes if relay is not None and self._spec.relay else 0,
             report=None if how.reason.is_clean else self._report(how, use, worker),
         )
         tell = self._log.info if how.reason.is_clean else self._log.warning

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from runtime.errors import RemoteProtocolError
+from runtime.wire.by_pipe import Dial, OfModel, ToModel
 from runtime.wire.trace import Trace
 
 
@@ -31,6 +32,9 @@ class Start(_Message, frozen=True, tag="start"):
         env: Variables to set before the agent is constructed.
         record: Keep what others send to it, for a replay.
         confinement: What it may reach (`Policy.plain`); empty where nothing is held back.
+        relay: Its room comes over this pipe.
+        dial: It enters that room by asking for it (`Dial`); else the connection is there already.
+        model: Who answers a model's question over this pipe: ``provider`` or ``offline``; empty for nobody.
     """
 
     session_id: str
@@ -49,6 +53,8 @@ class Start(_Message, frozen=True, tag="start"):
     traceparent: str = ""
     record: bool = False
     confinement: dict[str, Any] = {}
+    dial: bool = False
+    model: str = ""
 
 
 class Stop(_Message, frozen=True, tag="stop"):
@@ -83,7 +89,16 @@ class Packet(_Message, frozen=True, tag="packet"):
 
 
 class RelayClosed(_Message, frozen=True, tag="relay_closed"):
-    """The relayed connection is closed on the sender's side; the same message in both directions."""
+    """The relayed connection is closed on the sender's side; the same message in both directions.
+
+    Attributes:
+        code: Of a `RoomError`, where it was not closed properly: ``room_lost``, ``room_refused``,
+            ``room_unreachable``.
+    """
+
+    code: str = ""
+    message: str = ""
+    cure: str = ""
 
 
 # ---- worker -> front
@@ -297,9 +312,21 @@ def paths_of(files: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{folder}/{name}" for folder, names in files.items() for name in names]
 
 
-ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed
+ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed | OfModel
 FromWorker = (
-    Hello | ReadyNow | Pong | StatusNow | Imported | Refused | Failed | Exiting | Ended | Packet | RelayClosed
+    Hello
+    | ReadyNow
+    | Pong
+    | StatusNow
+    | Imported
+    | Refused
+    | Failed
+    | Exiting
+    | Ended
+    | Packet
+    | RelayClosed
+    | Dial
+    | ToModel
 )
 FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
 

@@ -12,11 +12,12 @@ from runtime.compat import overlay
 from runtime.errors import RoomLost
 from runtime.sdk import otel
 from runtime.sdk.endpoint import portable
-from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.llm import by_pipe
+from runtime.sdk.room.client import ClientProtocol, RoomClient, WebSocketClientProtocol
 from runtime.wire import control
 from runtime.wire.room import Message
 from runtime.worker.activity import ActiveProtocol, ActiveTransport, Activity
-from runtime.worker.relay import RelayTransport
+from runtime.worker.by_pipe.relay import RelayProtocol, RelayTransport
 
 
 class Joined(Protocol):
@@ -61,10 +62,12 @@ async def join(start: control.Start, relay: RelayTransport | None, activity: Act
         from runtime.worker import upstream
 
         return await upstream.join(start, relay, activity)
-    if relay is not None:
+    if relay is not None and not start.dial:
         room = RoomClient(None, transport=ActiveTransport(relay, activity), connect_timeout_s=start.join_s)
     else:
-        protocol = WebSocketClientProtocol(url=start.room_url, token=start.token)
+        protocol: ClientProtocol = WebSocketClientProtocol(url=start.room_url, token=start.token)
+        if relay is not None:
+            protocol = RelayProtocol(relay, url=start.room_url)
         room = RoomClient(ActiveProtocol(protocol, activity), connect_timeout_s=start.join_s)
     return _OurRoom(await room.__aenter__())
 
@@ -89,6 +92,11 @@ def prepare(start: control.Start) -> None:
             os.environ.setdefault("MESHAGENT_API_URL", f"{scheme}://{address.netloc}")
         overlay.apply_otel()
     otel.apply()
+
+
+def use_model(start: control.Start, model: by_pipe.Asks) -> None:
+    """Have agents reach their model over the pipe, whoever's adapter they ask it with."""
+    by_pipe.use(model, room_url=start.room_url, is_alone=start.confinement.get("network") == "none")
 
 
 async def flush() -> None:

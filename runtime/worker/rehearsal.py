@@ -29,8 +29,8 @@ from runtime.sdk.room.client import RoomClient
 from runtime.wire import control
 from runtime.worker import stage
 from runtime.worker.bundle import LoadedBundle
+from runtime.worker.by_pipe.relay import RelayTransport
 from runtime.worker.program.outer_loop import OuterLoop
-from runtime.worker.relay import RelayTransport
 from runtime.worker.session import Session
 
 ROUNDS: Final = 12

@@ -18,13 +18,14 @@ import structlog
 from runtime.errors import ChannelClosed, RoomLost, RoomRefused, RoomUnreachable
 from runtime.process.child import limit_file_size, limit_files
 from runtime.sdk.meter import meter
-from runtime.wire import control
+from runtime.wire import by_pipe, control
 from runtime.worker import joined
 from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle
+from runtime.worker.by_pipe.model import PipedModel
+from runtime.worker.by_pipe.relay import RelayTransport
 from runtime.worker.failure import describe, fitting
 from runtime.worker.fault import commit
-from runtime.worker.relay import RelayTransport
 from runtime.worker.report import Reporter
 from runtime.worker.tasks import tasks_now
 
@@ -84,6 +85,7 @@ class Session:
         self._agent: Any = None
         self._room: joined.Joined | None = None
         self._relay = RelayTransport(send, drain) if start.relay else None
+        self._model = PipedModel(start.model, send, drain, token=start.token) if start.model else None
 
     def receive(self, message: control.ToWorker) -> None:
         """Take a message of the front; called by the channel, never blocks."""
@@ -103,7 +105,10 @@ class Session:
                     self._relay.arrived(message.data)
             case control.RelayClosed():
                 if self._relay is not None:
-                    self._relay.ended()
+                    self._relay.ended(message)
+            case by_pipe.ModelHead() | by_pipe.ModelPiece() | by_pipe.ModelEnd():
+                if self._model is not None:
+                    self._model.receive(message)
             case control.Start():
                 pass  # a worker is one session only; the front never sends a second
 
@@ -154,6 +159,8 @@ class Session:
         if file_size := start.limits.get("file_size_bytes"):
             limit_file_size(int(file_size))
         joined.prepare(start)
+        if self._model is not None:
+            joined.use_model(start, self._model)
 
     async def _bring_up(self) -> None:
         """Construct, join, start; a failure of each has its own stage."""

@@ -17,16 +17,17 @@ from typing import Any, Final
 
 import structlog
 
-from runtime.errors import BundleError, RoomLost, RoomRefused, RoomUnreachable
+from runtime.errors import BundleError, RoomError, RoomLost, RoomRefused, RoomUnreachable
 from runtime.sdk.endpoint import kind_of
 from runtime.wire import control
 from runtime.worker.activity import Activity, note_packets
-from runtime.worker.relay import RelayTransport
+from runtime.worker.by_pipe.relay import RelayTransport
 
 CLOSE_S: Final = 5.0
 """Seconds that the SDK's client gets to leave the room."""
 
 _PROPER_CODES: Final = (1000, 1001)
+_BROKEN: Final = 1006
 _REFUSALS: Final = (401, 403, 404, 423)
 _STATUS: Final = re.compile(r"\bstatus (\d{3})\b")
 _LATE_S: Final = 1.0
@@ -47,6 +48,9 @@ async def join(start: control.Start, relay: RelayTransport | None, activity: Act
     made: list[Any] = []
     client = _client(start, relay, made, activity)
     try:
+        if relay is not None and start.dial:
+            async with asyncio.timeout(start.join_s):
+                await relay.dial()
         # A release that retries says itself, at the deadline, why it failed: so ours is a little later.
         async with asyncio.timeout(start.join_s + _LATE_S):
             await client.__aenter__()
@@ -55,8 +59,11 @@ async def join(start: control.Start, relay: RelayTransport | None, activity: Act
             f"the room did not complete its handshake within {start.join_s:g} s",
             cure="check that the address is that of a room server",
         ) from error
+    except RoomError:
+        raise
     except Exception as error:
-        raise _explained(start.room_url, error) from error
+        told = relay.error if relay is not None else None
+        raise told or _explained(start.room_url, error) from error
     if client.local_participant is None:
         # Releases without reconnecting return as if all were well when the server closes early.
         raise RoomLost("the room closed the connection during the handshake")
@@ -232,7 +239,11 @@ class _RelayedSocket:
         return self
 
     async def __anext__(self) -> Any:
-        packet = await self._relay.receive()
+        try:
+            packet = await self._relay.receive()
+        except RoomError:
+            self.close_code = _BROKEN
+            packet = None
         if packet is None:
             self.closed, self.close_code = True, self.close_code or 1000
             raise StopAsyncIteration

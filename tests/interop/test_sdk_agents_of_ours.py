@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.interop.conftest import HERE, ROOT, Bulkhead, Drive, Sdk, serve
@@ -80,6 +81,16 @@ def hosting(
     yield from serve(folder, model, folder / "agents", OTEL_ENDPOINT=collector.url)
 
 
+@pytest.fixture(scope="module")
+def cut_off(sdk: Sdk, tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
+    """The same agents, in sessions that have no network."""
+    folder = tmp_path_factory.mktemp("cut_off")
+    bundle = write_bundle(folder / "agents" / "sdk", sdk.version, (HERE / "sdk_agent.py").read_text())
+    provide(bundle, sdk.version, folder / "state" / "environments")
+    strict = {"BULKHEAD_CONFINEMENT_LEVEL": "strict", "BULKHEAD_CONFINEMENT_NETWORK": "none"}
+    yield from serve(folder, model, folder / "agents", **strict)
+
+
 def call(server: Bulkhead, path: str, room: str) -> dict[str, Any]:
     """Call an agent into a room; its session."""
     body = json.dumps({"event": "room.call", "data": {"room_name": room}}).encode()
@@ -88,6 +99,19 @@ def call(server: Bulkhead, path: str, room: str) -> dict[str, Any]:
     assert answer["state"] == "ready", answer
     session: dict[str, Any] = get(f"{server.url}/workers/{answer['session']}")
     return session
+
+
+def test_without_a_network_room_and_model_are_reached_all_the_same(
+    sdk: Sdk, cut_off: Bulkhead, drive: Drive, model: FakeModel
+) -> None:
+    room, before = "piped", len(model.requests)
+    session = call(cut_off, "/chat", room)
+    assert psutil.Process(session["pid"]).net_connections("inet") == []
+    work = {"text": "is anybody there?", "answer": ANSWER, "as_message": sdk.number >= (0, 28)}
+    drive(sdk, cut_off, "chat", url=cut_off.room_url(room), ada=cut_off.token(room, "ada", "user"), **work)
+    asked = model.requests[before:]
+    assert {key for key, _ in asked} == {f"Bearer {model.key}"}
+    assert "is anybody there?" in json.dumps([body["input"] for _, body in asked])
 
 
 def get(request: urllib.request.Request | str) -> Any:

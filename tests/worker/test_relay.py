@@ -9,7 +9,7 @@ import pytest
 
 from runtime.errors import RoomLost
 from runtime.wire import control
-from runtime.worker.relay import RelayTransport
+from runtime.worker.by_pipe.relay import RelayTransport
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 

@@ -121,7 +121,7 @@ class RoomCaller:
         if not host or parts.scheme not in _PORTS:
             raise InvalidRequest(f"cannot call {url[:200]!r}", cure="Give an http:// or https:// URL.")
         call = RoomCall(room_name=room, token=token, arguments=arguments)
-        if port == self._port and host in self._hosts and await self._called_here(parts.path, call):
+        if self.is_ours(host, port) and await self._called_here(parts.path, call):
             return
         data = {
             "room_name": room,
@@ -138,6 +138,10 @@ class RoomCaller:
                 await asyncio.to_thread(self._post, url, encode("room.call", data), () if proxied else found)
         if found is None and not await self._called_here(parts.path, call):
             raise self._refused(host, port)
+
+    def is_ours(self, host: str, port: int) -> bool:
+        """Whether that is this server, by one of the names that it knows of itself."""
+        return port == self._port and host in self._hosts
 
     async def _called_here(self, path: str, call: RoomCall) -> bool:
         if self.dispatch is None:

@@ -22,6 +22,7 @@ from runtime.model.contract import (
     ToolCall,
     Usage,
 )
+from runtime.sdk.llm import by_pipe
 from runtime.sdk.llm.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ _log = logging.getLogger("llm.openai")
 
 
 def is_configured() -> bool:
-    """Whether the environment names a model provider."""
+    """Whether the environment names a provider, or the server has one for a session without a network."""
+    if (asks := by_pipe.current()) is not None and asks.kind == "provider":
+        return True
     return bool(os.environ.get(KEY_VARIABLE) or os.environ.get(BASE_URL_VARIABLE))
 
 
@@ -54,11 +57,13 @@ def preload() -> None:
 
 
 def make_client() -> AsyncOpenAI:
-    """A client for what the environment names.
+    """A client for what the environment names, or for what the server asks in place of this session.
 
     Raises:
-        ModelError: The openai package is not installed.
+        ModelError: The openai package is not installed, or there is no way to a provider.
     """
+    if by_pipe.current() is not None:
+        return by_pipe.make_client(_openai())  # type: ignore[no-any-return]
     return _openai().AsyncOpenAI(  # type: ignore[no-any-return]
         api_key=os.environ.get(KEY_VARIABLE) or NO_KEY,
         base_url=os.environ.get(BASE_URL_VARIABLE) or None,

@@ -1,0 +1,1 @@
+"""What sessions without a network reach over their pipe: their room, here or elsewhere, and the model."""

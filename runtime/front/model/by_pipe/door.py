@@ -1,0 +1,121 @@
+"""What sessions without a network reach through the front; a `runtime.session.info.RoomDoor`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from runtime.errors import NotFound, RuntimeServiceError
+from runtime.front.http.body import MAX_MODEL_BYTES, MODEL_PATH
+from runtime.front.http.problems import MEDIA_TYPE, STATUS, problem_type
+from runtime.front.http.refusal import Refusal
+from runtime.front.model.by_pipe.ports import OwnRoom, RoomElsewhere
+from runtime.front.model.desk import ModelDesk, authorize
+from runtime.front.model.routes import PASSED_ON
+from runtime.front.state import Front
+from runtime.session.info import ModelAnswer, RelayPort
+
+_PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+_ROOMS: Final = "/rooms/"
+
+
+class Door:
+    """The way into rooms here and elsewhere, and to the model of those that are here.
+
+    Args:
+        is_ours: Whether a host and a port are this server's.
+    """
+
+    def __init__(self, front: Front, desk: ModelDesk, *, is_ours: Callable[[str, int], bool]) -> None:
+        self._front, self._is_ours = front, is_ours
+        self._own = _Model(front, desk)
+        self._serving: set[asyncio.Task[None]] = set()
+
+    def room(self, url: str, token: str) -> RelayPort:
+        name = self._own_room(url)
+        if name is None:
+            return RoomElsewhere(url, token)
+        return OwnRoom(self._front, name, url=url, token=token, spawn=self._spawn)
+
+    def model(self, url: str) -> _Model | _NoModel:
+        return _NoModel() if self._own_room(url) is None else self._own
+
+    def _own_room(self, url: str) -> str | None:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+        except ValueError:
+            return None
+        public = urlsplit(self._front.settings.public_url).netloc
+        is_ours = self._is_ours(host, port) or (public != "" and parts.netloc == public)
+        name = unquote(parts.path.removeprefix(_ROOMS))
+        is_room = parts.path.startswith(_ROOMS) and self._front.rooms is not None
+        return name if is_ours and is_room else None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="room:by pipe")
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+
+class _Model:
+    """The model as the route answers it; a `runtime.session.info.ModelPort`."""
+
+    max_body_bytes = MAX_MODEL_BYTES
+
+    def __init__(self, front: Front, desk: ModelDesk) -> None:
+        self._front, self._desk = front, desk
+        self.kind = "offline" if desk.provider is None else "provider"
+
+    @asynccontextmanager
+    async def ask(self, path: str, bearer: str, body: bytes) -> AsyncIterator[ModelAnswer]:
+        async with AsyncExitStack() as held:
+            try:
+                authorize(self._front, bearer, _room_of(path))
+                answer = await held.enter_async_context(self._desk.ask(body))
+            except RuntimeServiceError as error:
+                refused = _problem(error.code, str(error))
+            except Refusal as error:
+                refused = _problem(error.code, error.detail)
+            else:
+                passed = ("content-type", *PASSED_ON)
+                headers = {name: answer.headers[name] for name in passed if name in answer.headers}
+                yield ModelAnswer(answer.status, headers, answer.chunks)
+                return
+        yield refused
+
+
+class _NoModel:
+    """Where the room is another server's, so is the model behind it."""
+
+    kind = "none"
+    max_body_bytes = MAX_MODEL_BYTES
+
+    @asynccontextmanager
+    async def ask(self, path: str, bearer: str, body: bytes) -> AsyncIterator[ModelAnswer]:
+        yield _problem(
+            "not_found",
+            "The room is of another server, and its model is not reached by a session without a network. "
+            'Allow its host: confinement=Confine(network=["api.openai.com:443"]).',
+        )
+
+
+def _room_of(path: str) -> str | None:
+    """The room that a path names; None where it names none.  Raises NotFound."""
+    if not path.endswith(MODEL_PATH):
+        raise NotFound(f"no model answers at {path[:200]!r}", cure=f"Ask at …{MODEL_PATH}.")
+    return unquote(path.removeprefix(_ROOMS).split("/", 1)[0]) if path.startswith(_ROOMS) else None
+
+
+def _problem(code: str, detail: str) -> ModelAnswer:
+    status, title = STATUS.get(code, STATUS["internal"])
+    said = {"type": problem_type(code), "title": title, "status": status, "detail": detail, "message": detail}
+    return ModelAnswer(status, {"content-type": MEDIA_TYPE}, _once(json.dumps(said).encode()))
+
+
+async def _once(whole: bytes) -> AsyncIterator[bytes]:
+    yield whole
