@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+
+from runtime.confinement.paths import is_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,13 @@ class Reach:
         read: May be read and run.
         write: May be read and written.
         listed: Folders whose names may be listed, and nothing more.
+        own: The session's private folder, which it may write; empty when it has none.
     """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
+    own: str = ""
     _readable: frozenset[str] = field(init=False, repr=False, compare=False)
     _writable: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -30,28 +34,24 @@ class Reach:
 
     def may_read(self, path: str) -> bool:
         """Whether a file or folder may be read."""
-        return _covered(path, self._readable)
+        return _covered(path, self._readable) or self._is_own(path)
 
     def may_write(self, path: str) -> bool:
         """Whether a file may be written; of a folder: whether things may be made and removed in it."""
-        return _covered(path, self._writable)
+        return _covered(path, self._writable) or self._is_own(path)
 
     def may_list(self, path: str) -> bool:
         """Whether the names in a folder may be listed."""
         return path in self.listed or self.may_read(path)
 
-    def plain(self) -> dict[str, Any]:
-        """As data for a message."""
-        return {"read": list(self.read), "write": list(self.write), "listed": list(self.listed)}
+    def with_own(self, folder: str) -> Reach:
+        """The same for a session with this private folder; costs no new lists."""
+        made = copy(self)
+        object.__setattr__(made, "own", folder)
+        return made
 
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Reach:
-        """Read what `plain` wrote.
-
-        Raises:
-            KeyError: It is not that.
-        """
-        return cls(tuple(plain["read"]), tuple(plain["write"]), tuple(plain["listed"]))
+    def _is_own(self, path: str) -> bool:
+        return self.own != "" and is_below(path, self.own)
 
 
 def _covered(path: str, tops: frozenset[str]) -> bool:

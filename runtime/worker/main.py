@@ -18,6 +18,7 @@ import structlog
 
 from runtime import logs
 from runtime.compat import overlay
+from runtime.confinement.policy import Policy
 from runtime.errors import ChannelClosed, ProtocolError
 from runtime.process import child
 from runtime.process.channel import Channel
@@ -33,6 +34,8 @@ from runtime.worker.program import leaving, pools
 from runtime.worker.program.imported import Later
 from runtime.worker.program.main_program import Program
 from runtime.worker.program.outer_loop import OuterLoop
+from runtime.worker.refused import causes
+from runtime.worker.refused.teller import Teller
 from runtime.worker.session import Session
 from runtime.worker.tasks import OURS, answer_in
 
@@ -263,8 +266,12 @@ class Worker:
     async def _be(
         self, start: control.Start, loaded: LoadedBundle, channel: Channel[control.ToWorker]
     ) -> ExitCode:
+        send = channel.send
+        if (calls := causes.calls()) is not None:
+            calls.policy = Policy.from_plain(start.confinement)
+            send = Teller(calls.account, channel.send).send
         self._session = session = Session(
-            start, loaded, channel.send, channel.drain, activity=Activity(self._box, record=start.record)
+            start, loaded, send, channel.drain, activity=Activity(self._box, record=start.record)
         )
         while self._early:
             session.receive(self._early.pop(0))

@@ -34,6 +34,10 @@ class Account:
         self._counts: dict[str, int] = {}
         self._is_told = False
 
+    def begin(self) -> None:
+        """This process is the one that is told of from now on: it was forked from one that was made ready."""
+        self._pid = os.getpid()
+
     def note(self, rule: str, what: str) -> None:
         """It is about to be refused."""
         if os.getpid() != self._pid:

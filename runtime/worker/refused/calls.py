@@ -51,9 +51,10 @@ class Calls:
 
     Args:
         reach: All that is granted.
-        policy: What this session may reach.
 
     Attributes:
+        reach: The same.
+        policy: What this session may reach.
         account: What was refused.
         databases: What SQLite may say later that it cannot be written; not told as long as it does not.
         hook: Sees each audited call before it is made; raises nothing.
@@ -61,7 +62,7 @@ class Calls:
 
     def __init__(self, reach: Reach, policy: Policy) -> None:
         self.reach = reach
-        self._policy = policy
+        self.policy = policy
         self.account = Account()
         self.databases = Account()
         self._pid = os.getpid()
@@ -92,6 +93,14 @@ class Calls:
                 "socket.connect": self._connects,
             }
         )
+
+    def begin(self, own: str) -> None:
+        """Be the calls of this process, which was forked and has a private folder of its own."""
+        self._pid = os.getpid()
+        self.account.begin()
+        self.databases.begin()
+        self.reach = self.reach.with_own(own)
+        self._folders.clear()
 
     def _opens(self, path: Any, mode: Any, flags: int) -> None:
         folder = path.rpartition("/")[0] if type(path) is str else None
@@ -225,11 +234,11 @@ class Calls:
             self.account.note(NETWORK_SOCKET, f"family {family}")
         elif family in _INET and protocol == _MPTCP:
             self.account.note(NETWORK_SOCKET, "IPPROTO_MPTCP")
-        elif family in _INET and self._policy.network == "none":
+        elif family in _INET and self.policy.network == "none":
             self.account.note(NETWORK_SOCKET, _FAMILIES[family])
 
     def _connects(self, made: Any, address: Any) -> None:
-        if self._policy.network == "none" and isinstance(address, tuple) and len(address) >= 2:
+        if self.policy.network == "none" and isinstance(address, tuple) and len(address) >= 2:
             host = f"[{address[0]}]" if ":" in str(address[0]) else str(address[0])
             self.account.note(NETWORK_CONNECT, f"{host}:{address[1]}")
 

@@ -18,16 +18,28 @@ _DATABASE_WORDS: Final = ("unable to open database", "readonly database", "read-
 _calls: Calls | None = None
 
 
-def install(calls: Calls) -> None:
-    """Have them see every call of this process from now on; once a process, and for good."""
-    know(calls)
-    sys.addaudithook(calls.hook)
-
-
 def know(calls: Calls) -> None:
-    """Ask them what is behind an exception, though they see no calls: while a program is imported."""
+    """Ask them what is behind an exception; they see no calls before `begin`."""
     global _calls
     _calls = calls
+
+
+def begin(own: str) -> None:
+    """Have them see every call of this process from now on; nothing where nothing is held back.
+
+    Once a process, and for good: an audit hook cannot be taken out.
+
+    Args:
+        own: The private folder of this process.
+    """
+    if _calls is not None:
+        _calls.begin(own)
+        sys.addaudithook(_calls.hook)
+
+
+def calls() -> Calls | None:
+    """Those of this process; None where nothing is held back."""
+    return _calls
 
 
 def behind(error: BaseException) -> Refusal | None:

@@ -27,6 +27,12 @@ class Teller:
         self._not_before = 0.0
         account.told = self._told
 
+    def send(self, message: Any) -> None:
+        """Hand a message on; what was refused goes before a last word."""
+        if isinstance(message, control.Failed | control.Ended):
+            self.tell()
+        self._send(message)
+
     def tell(self) -> None:
         """Tell what was not told yet."""
         found, counts = self._account.take()

@@ -14,8 +14,10 @@ import pytest
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.confinement.reach import Reach
+from runtime.process.confine import landlock
 from runtime.worker.refused.account import MOST_KINDS, Account
 from runtime.worker.refused.calls import Calls
+from runtime.worker.refused.granted import reach_of
 
 pytestmark = pytest.mark.process
 
@@ -122,6 +124,21 @@ def test_the_first_of_each_kind_is_told_and_all_are_counted(place: Path) -> None
     assert account.take() == ([], {"files.read": MOST_KINDS + 5})
 
 
+READ = landlock.READ_FILE | landlock.READ_DIR
+
+
+def test_rules_are_read_as_what_they_grant(place: Path) -> None:
+    app, own, link = place / "app", place / "own", place / "out" / "back"
+    reach = reach_of([
+        (str(app), READ, True),
+        (str(link), READ | landlock.WRITE_FILE, False),
+        ("/dev/null", landlock.READ_FILE | landlock.WRITE_FILE, False),
+        (str(place), landlock.READ_DIR, True),
+        (str(app), READ, False),
+    ])  # fmt: skip
+    assert reach == Reach(read=(str(app),), write=(str(own), "/dev/null"), listed=(str(place),))
+
+
 def test_a_forked_child_says_nothing(place: Path) -> None:
     account = Account()
     pid = os.fork()
@@ -145,8 +162,10 @@ reach = Reach(
     read=("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", sys.prefix, sys.base_prefix, sys.argv[3],
           str(place / "app")),
     write=("/dev/null", str(place / "own")), listed=(str(place),))
+(place / "private").mkdir()
 calls = Calls(reach, Policy(Level.BASIC))
-causes.install(calls)
+causes.know(calls)
+causes.begin(str(place / "private"))
 out, app, own = place / "out", place / "app", place / "own"
 answers = {}
 
@@ -189,6 +208,7 @@ attempt("own environ", lambda: open("/proc/self/environ").close())
 attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close())
 attempt("tcp", lambda: socket.socket().close())
 attempt("pair", lambda: [one.close() for one in socket.socketpair()])
+attempt("private", lambda: (place / "private" / "x").write_text("x"))
 attempt("import", lambda: __import__("colorsys"))
 print(json.dumps(answers))
 """
@@ -244,5 +264,6 @@ def test_the_interpreters_own_events_are_understood(place: Path) -> None:
         "packet": ["network.socket family 17"],
         "tcp": [],
         "pair": [],
+        "private": [],
         "import": [],
     }

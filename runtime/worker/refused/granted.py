@@ -1,0 +1,38 @@
+"""What this process can reach, from the rules that hold it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy
+from runtime.confinement.reach import Reach
+from runtime.process.confine import landlock
+from runtime.worker.refused.calls import Calls
+
+Rule = tuple[str, int, bool]
+"""A path, what may be done, and whether it is that very file already: else its links are followed."""
+
+
+def reach_of(rules: Iterable[Rule]) -> Reach:
+    """What such rules grant.  Looks at the disk."""
+    read: list[str] = []
+    write: list[str] = []
+    listed: list[str] = []
+    for path, access, exactly in rules:
+        real = path if exactly else os.path.realpath(path)
+        if access & landlock.WRITE_FILE:
+            write.append(real)
+        elif access & landlock.READ_FILE:
+            read.append(real)
+        else:
+            listed.append(real)
+    return Reach(tuple(dict.fromkeys(read)), tuple(dict.fromkeys(write)), tuple(dict.fromkeys(listed)))
+
+
+def calls_below(held: Mapping[str, Any]) -> Calls:
+    """The calls of a process that is held so (`runtime.process.confine.hold`), and of those it forks."""
+    rules = [rule for rule in held["outer"] if rule[0] != held["private"]]  # that of each is its own
+    return Calls(reach_of(rules), Policy(Level(held["level"])))
