@@ -11,7 +11,17 @@ from __future__ import annotations
 
 from errno import EAFNOSUPPORT, ENOSYS, EOPNOTSUPP, EPERM, EPROTONOSUPPORT
 
-from runtime.process.confine.seccomp import Rule, deny, differs, equals, has_any, is_given, masked
+from runtime.process.confine.seccomp import (
+    ALLOW,
+    Rule,
+    deny,
+    differs,
+    equals,
+    has_any,
+    is_given,
+    masked,
+    within,
+)
 
 _NAMESPACES, _NEWTIME = 0x7E020000, 0x80
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
@@ -64,6 +74,16 @@ def _sockets() -> list[Rule]:
         Rule("socket", deny(EPROTONOSUPPORT), equals(0, _AF_INET, _AF_INET6), equals(2, _IPPROTO_MPTCP)),
         Rule("sendto sendmmsg", deny(EOPNOTSUPP), has_any(3, _MSG_FASTOPEN)),
         Rule("sendmsg", deny(EOPNOTSUPP), has_any(2, _MSG_FASTOPEN)),
+    ]
+
+
+def users_but(first: int, last: int) -> list[Rule]:
+    """To become anybody but those from `first` to `last`, for a process that may become others."""
+    return [
+        Rule("setuid setfsuid", ALLOW, within(0, first, last)),
+        Rule("setreuid", ALLOW, within(0, first, last), within(1, first, last)),
+        Rule("setresuid", ALLOW, *(within(each, first, last) for each in range(3))),
+        Rule("setuid setfsuid setreuid setresuid", deny(EPERM)),
     ]
 
 

@@ -11,8 +11,10 @@ import os
 import struct
 
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
-_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-_PR_SET_SECUREBITS = 28
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 2, 4
+_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS = 4, 8, 28
+_CAP_SETUID = 7
+_SETUID, _SETPCAP = 1 << _CAP_SETUID, 1 << 8
 _VERSION_3 = 0x20080522
 _HEADER = struct.Struct("=Ii")
 _SETS = struct.Struct("=6I")  # effective, permitted, inheritable: the first 32 of each, then the others
@@ -26,8 +28,11 @@ def _prctl(option: int, *arguments: int) -> int:
     return int(_libc.prctl(ctypes.c_int(option), *map(ctypes.c_ulong, padded)))
 
 
-def drop() -> None:
+def drop(*, but_users: bool = False) -> None:
     """Give all of them up.  Does nothing where there are none.
+
+    Args:
+        but_users: Keep the one to become other users, also over an exec; until `keep_to_itself`.
 
     Raises:
         OSError: The kernel does not let us, though we have some.
@@ -37,11 +42,38 @@ def drop() -> None:
         _prctl(_PR_CAPBSET_DROP, bounding)  # only with CAP_SETPCAP; without, exec gains none
         bounding += 1
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    if but_users:
+        _set(_SETUID | held() & _SETPCAP, inheritable=_SETUID)
+        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_SETUID)
     _prctl(_PR_SET_SECUREBITS, _SECURE)
-    header = _HEADER.pack(_VERSION_3, 0)
-    if _libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(_SETS.pack(0, 0, 0, 0, 0, 0))) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    _set(_SETUID if but_users else 0, inheritable=_SETUID if but_users else 0)
+
+
+def keep_to_itself() -> None:
+    """What this process starts from here on has none of what it kept."""
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    _set(held() & _SETUID)
+
+
+def become(user: int, group: int | None = None, *, keeping: bool = False) -> None:
+    """Be another user from here on.
+
+    Args:
+        group: The one group of it; None leaves the groups as they are.
+        keeping: Keep what privileges there are; they are to be dropped afterwards.
+
+    Raises:
+        OSError: It must not be that user.
+    """
+    if group is not None:
+        os.setgroups([])
+        os.setresgid(group, group, group)
+    if keeping:
+        _prctl(_PR_SET_KEEPCAPS, 1)
+    os.setresuid(user, user, user)
+    if not keeping:
+        _set(0)
+    _prctl(_PR_SET_DUMPABLE, 1)  # a change of user takes it away, and with it what is its own in /proc
 
 
 def held() -> int:
@@ -52,3 +84,12 @@ def held() -> int:
         return 0
     sets = _SETS.unpack(found.raw)
     return int(sets[0] | sets[1] | (sets[3] | sets[4]) << 32)
+
+
+def _set(wanted: int, *, inheritable: int = 0) -> None:
+    """Have just these; of the first 32."""
+    header = _HEADER.pack(_VERSION_3, 0)
+    sets = _SETS.pack(wanted, wanted, inheritable, 0, 0, 0)
+    if _libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(sets)) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -90,6 +90,18 @@ def masked(argument: int, bits: int, value: int) -> Condition:
     return Condition([_low(argument), (_AND, 0, 0, bits), (_JUMP_EQUAL, _PASS, _FAIL, value)])
 
 
+def within(argument: int, first: int, last: int) -> Condition:
+    """From `first` to `last`, or all bits set: of users and groups, the one that there is."""
+    return Condition(
+        [
+            _low(argument),
+            (_JUMP_EQUAL, _PASS, 0, 0xFFFFFFFF),
+            (_JUMP_AT_LEAST, 0, _FAIL, first),
+            (_JUMP_AT_LEAST, _FAIL, _PASS, last + 1),
+        ]
+    )
+
+
 def is_given(argument: int) -> Condition:
     """It is not zero, in 64 bits: a pointer that is none, for one."""
     high = (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument + 4)
