@@ -16,7 +16,7 @@ if str(ROOT) not in sys.path:
 
 from mkdocs.structure.files import File, Files  # noqa: E402  # the checkout must be importable first
 
-from docs.reference import commands, events, exit_reasons, metrics, names, routes, sdk, settings  # noqa: E402
+from docs.reference import commands, events, exit_reasons, metrics, names, rooms, routes, sdk, settings  # noqa: E402
 
 GENERATED = {
     "reference/settings.md": settings.page,
@@ -27,6 +27,7 @@ GENERATED = {
     "reference/exit-reasons.md": exit_reasons.page,
     "reference/sdk.md": sdk.authors_page,
     "reference/room.md": sdk.room_page,
+    "reference/rooms.md": rooms.page,
     "reference/meshagent-names.md": names.page,
 }
 """Path of a page below pages/ → what writes the part of it that is made of the code."""

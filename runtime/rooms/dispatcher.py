@@ -65,6 +65,29 @@ REFUSED_TOOLKITS: Final = frozenset(
     }
 )
 """Toolkits of the protocol that this server does not have; a participant may offer one of these names."""
+_MESSAGE_STREAM: Final = "messaging.stream"
+_BY_HAND: Final = ("agent.invoke_tool", "room.invoke_tool", "set_attributes", "room.cancel_request")
+"""Requests that `Dispatcher._route` knows itself."""
+_CURE: Final = "The reference lists what rooms serve, by family: 'What rooms serve'."
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a room answers, by full names.
+
+    Attributes:
+        requests: Messages of the older dialects.
+        tools: Tools of the built-in toolkits, which the newer dialect calls.
+        streams: Those of them that are called as streams.
+        offered: Tools that a model may be given.
+        refused: Toolkits of the protocol that this server does not have.
+    """
+
+    requests: tuple[str, ...]
+    tools: tuple[str, ...]
+    streams: tuple[str, ...]
+    offered: tuple[str, ...]
+    refused: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +135,16 @@ class Dispatcher:
             "developer.logs": services.developer.logs,
         }
         self._running: dict[tuple[str, str], ServerStream] = {}
+
+    def served(self) -> Served:
+        """What there is a handler for, and what is known to be missing."""
+        return Served(
+            requests=(*sorted(self._requests), *_BY_HAND),
+            tools=tuple(sorted(self._tools)),
+            streams=(*sorted(self._streams), _MESSAGE_STREAM),
+            offered=tuple(sorted(self._offered)),
+            refused=tuple(sorted(REFUSED_TOOLKITS)),
+        )
 
     def receive(self, peer: Peer, message: Message) -> None:
         """Act on one message.  Never waits, never raises; what takes time runs as the participant's task."""
@@ -186,14 +219,14 @@ class Dispatcher:
         is_offered = name in self._offered
         is_built_in = toolkit in BUILT_IN_TOOLKITS and not addressed and not is_offered
         if request.name == "room.invoke_tool" and is_built_in:
-            if name == "messaging.stream":
+            if name == _MESSAGE_STREAM:
                 self._services.tools.invoke_message_stream(request)
             elif name in self._streams:
                 self._open_stream(request, name, self._streams[name])
             elif name in self._tools:
                 self._call_built_in(request, name, self._tools[name])
             else:
-                raise NotSupported(f"not supported by this server: {name}")
+                raise NotSupported(f"not supported by this server: {name}", cure=_CURE)
             return None
         try:
             self._services.tools.invoke(request, "agent" if request.name == "agent.invoke_tool" else "room")
@@ -202,7 +235,7 @@ class Dispatcher:
                 self._call_built_in(request, name, self._offered[name])
                 return None
             if toolkit in REFUSED_TOOLKITS and not addressed:
-                raise NotSupported(f"not supported by this server: {name}") from error
+                raise NotSupported(f"not supported by this server: {name}", cure=_CURE) from error
             raise
         return None
 
@@ -261,4 +294,4 @@ class Dispatcher:
 
 
 def _refuse(request: Request) -> Outcome:
-    raise NotSupported(f"not supported by this server: {request.name[:200]}")
+    raise NotSupported(f"not supported by this server: {request.name[:200]}", cure=_CURE)

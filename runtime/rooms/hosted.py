@@ -16,7 +16,7 @@ from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit, listing
 from runtime.rooms.connection import Connection, Peer
 from runtime.rooms.developer import DeveloperLog
-from runtime.rooms.dispatcher import Dispatcher, Services
+from runtime.rooms.dispatcher import Dispatcher, Served, Services
 from runtime.rooms.documents import Documents
 from runtime.rooms.files import FILES, STAGING, Files, on_disk
 from runtime.rooms.holdings import Contents, Holdings
@@ -100,6 +100,10 @@ class HostedRoom:
     def name(self) -> str:
         """The room's name."""
         return self._live.name
+
+    def served(self) -> Served:
+        """What it answers, which is the same in every room."""
+        return self._dispatcher.served()
 
     @property
     def is_full(self) -> bool:
