@@ -49,6 +49,7 @@ def _front() -> Any:
         ),
         placement=SimpleNamespace(bundles=list, endpoints=list),
         journal=SimpleNamespace(failing=""),
-        clock=SimpleNamespace(wall=lambda: 0.0),
+        clock=SimpleNamespace(wall=lambda: 0.0, now=lambda: 0.0),
         started_at=0.0,
+        began=0.0,
     )
