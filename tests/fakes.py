@@ -163,7 +163,7 @@ class FakePlacement:
     async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
         return 0.001 if session_id in self.running else None
 
-    def inject(self, session_id: SessionId, fault: str) -> bool:
+    def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
         self.faults.append((session_id, fault))
         return session_id in self.running
 

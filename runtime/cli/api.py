@@ -210,6 +210,22 @@ def running_in(state_dir: Path) -> str | None:
     return str(about["url"]).rstrip("/")
 
 
+def home_of(api: Api) -> Path:
+    """The state folder of a server that runs on this machine.
+
+    Raises:
+        CommandFailed: It is none of those that are looked for from here.
+    """
+    for folder in _state_dirs(None):
+        if running_in(folder) == api.url:
+            return folder.absolute()
+    raise CommandFailed(
+        f"the state folder of {api.url} is not known here",
+        cure="Run this where the server runs, in its folder, or with BULKHEAD_STATE_DIR set as it is there.",
+        exit_code=ExitCode.USAGE,
+    )
+
+
 def read_server_file(state_dir: Path) -> dict[str, Any] | None:
     """``server.json`` as the front wrote it; None when there is none or it is half written."""
     try:

@@ -21,7 +21,8 @@ from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, serve, service_run, studio
 from runtime.cli.service import bundle, init, service_spec, setup
-from runtime.cli.session import chaos, quarantine, session_logs, stop, usage, workers
+from runtime.cli.session import quarantine, session_logs, stop, usage, workers
+from runtime.cli.session.chaos.command import chaos
 from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
 
@@ -92,7 +93,7 @@ app.command("usage", cls=Command, rich_help_panel=_LOOK)(usage.usage)
 app.add_typer(quarantine_app, rich_help_panel=_LOOK, help="Inputs that killed their sessions.")
 quarantine_app.command("list", cls=Command)(quarantine.list_inputs)
 quarantine_app.command("release", cls=Command)(quarantine.release)
-app.command("chaos", cls=Command, rich_help_panel=_LOOK)(chaos.chaos)
+app.command("chaos", cls=Command, rich_help_panel=_LOOK)(chaos)
 app.command("chat", cls=Command, rich_help_panel=_TALK)(chat.chat)
 app.add_typer(agents_app, rich_help_panel=_TALK, help="List, ask and use what is in a room.")
 agents_app.command("list", cls=Command)(agents.list_agents)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from runtime.session.events import SessionEvent
 from runtime.session.exit_reasons import ExitReason
@@ -141,6 +141,6 @@ class Placement(Protocol):
         """Seconds of one round trip to the session's event loop; None when it did not answer in time."""
         ...
 
-    def inject(self, session_id: SessionId, fault: str) -> bool:
-        """Have a session commit a fault (`runtime.worker.fault`); False when it has no process."""
+    def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
+        """Have a session commit a fault, or attack those in `at`; False when it has no process."""
         ...

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from runtime.clock import Clock
 from runtime.knob import parse_bytes
@@ -30,6 +31,7 @@ from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
+from runtime.wire import control
 
 
 class LocalPlacement:
@@ -194,9 +196,9 @@ class LocalPlacement:
         driver = self._supervisor.driver(session_id)
         return None if driver is None else await driver.ping(timeout_s)
 
-    def inject(self, session_id: SessionId, fault: str) -> bool:
+    def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
         driver = self._supervisor.driver(session_id)
-        return driver is not None and driver.inject(fault)
+        return driver is not None and driver.inject(control.Fault(fault, at or {}))
 
     def _measure_one(self) -> int:
         # Another one each time, by turns: one that grew large is not what the next one will need.

@@ -170,9 +170,9 @@ class Driver:
         """Seconds of one round trip to the session's event loop; None when it did not answer."""
         return None if self._worker is None else await self._pings.ping(self._worker.send, timeout_s)
 
-    def inject(self, fault: str) -> bool:
+    def inject(self, fault: control.Fault) -> bool:
         """Have the session commit a fault; False when it has no process."""
-        return self._worker is not None and self._worker.send(control.Fault(fault))
+        return self._worker is not None and self._worker.send(fault)
 
     # ---- the process
 

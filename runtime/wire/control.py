@@ -77,9 +77,14 @@ class Ping(_Message, frozen=True, tag="ping"):
 
 
 class Fault(_Message, frozen=True, tag="fault"):
-    """Misbehave in this way (`runtime.worker.fault`); sent only by a server that was told to allow it."""
+    """Misbehave in this way (`runtime.worker.chaos`); sent only by a server that was told to allow it.
+
+    Attributes:
+        at: Of an attack, whom it is for (`Targets.plain`); empty for a fault.
+    """
 
     kind: str
+    at: dict[str, Any] = {}
 
 
 class Packet(_Message, frozen=True, tag="packet"):

@@ -24,8 +24,8 @@ from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.by_pipe.model import PipedModel
 from runtime.worker.by_pipe.relay import RelayTransport
+from runtime.worker.chaos.fault import commit
 from runtime.worker.failure import describe, fitting
-from runtime.worker.fault import commit
 from runtime.worker.report import Reporter
 from runtime.worker.tasks import tasks_now
 
@@ -99,7 +99,7 @@ class Session:
                 with contextlib.suppress(ChannelClosed):
                     self._send(control.Pong(message.seq))
             case control.Fault():
-                commit(message.kind, self._background_failed)
+                commit(message, self._background_failed, self._room)
             case control.Packet():
                 if self._relay is not None:
                     self._relay.arrived(message.data)

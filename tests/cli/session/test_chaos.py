@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from runtime.cli.server_process import ServerProcess
-from runtime.cli.session import chaos
-from runtime.cli.session.chaos_probe import Answers
+from runtime.cli.session.chaos import faults
+from runtime.cli.session.chaos.probe import Answers
 from runtime.cli.source import loaded
-from runtime.worker.fault import FAULTS
+from runtime.worker.chaos.fault import FAULTS
 
 pytestmark = pytest.mark.process
 
@@ -62,10 +62,10 @@ def running(tmp_path: Path) -> Iterator[Any]:
 def test_a_victim_is_named_with_its_line_and_the_sibling_lives(
     running: Any, bulkhead: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chaos, "_QUIET_S", 0.3)
-    monkeypatch.setattr(chaos, "_LEAST_S", 0.3)
+    monkeypatch.setattr(faults, "_QUIET_S", 0.3)
+    monkeypatch.setattr(faults, "_LEAST_S", 0.3)
     # How quick this machine is under other tests is not what is asked here.
-    monkeypatch.setattr(chaos, "_CALM_MS", 5_000.0)
+    monkeypatch.setattr(faults, "_CALM_MS", 5_000.0)
     url = running(chaos=True)
     argv = ("chaos", "--target", "/victim", "--probe", "sibling", "--faults", "raise,exit", "--url", url)
     ran = bulkhead(*argv, "-o", "json")
@@ -96,9 +96,60 @@ def test_unknown_names_are_answered_with_the_known(server: Any, bulkhead: Any) -
     assert "Known: /chat" in ran.err
 
 
+def test_attacks_are_tried_where_their_victims_can_be_seen(
+    running: Any, bulkhead: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With harmless ones: this server runs on the tests' machine, whose processes it shares."""
+    url = running(chaos=True)
+    argv = (
+        "chaos",
+        "--hostile",
+        "--target",
+        "/victim",
+        "--probe",
+        "/sibling",
+        "--each",
+        "0.05",
+        "--url",
+        url,
+    )
+    ran = bulkhead(*argv)
+    assert ran.status == 2
+    assert "BULKHEAD_STATE_DIR" in ran.err
+    monkeypatch.setenv("BULKHEAD_STATE_DIR", str(tmp_path / "state"))
+    ran = bulkhead(*argv, "--faults", "rain")
+    assert ran.status == 2
+    assert "operator-list (list all sessions as an operator)" in ran.err
+    ran = bulkhead(*argv, "--faults", "listen,kill-all,operator-list", "-o", "json")
+    assert ran.status == 0, ran.out + ran.err
+    one, two, three = json.loads(ran.out)  # in their own order
+    assert (one["attack"], one["result"]) == ("operator-list", "refused")
+    assert one["refused_by"] == "the front: 403"
+    assert (two["attack"], two["result"]) == ("listen", "GOT THROUGH")
+    assert not two["promised"]
+    assert (three["attack"], three["result"]) == ("kill-all", "not tried")
+    assert "PID namespace" in three["detail"]
+    assert "1 worked that" in bulkhead(*argv, "--faults", "listen,operator-list").out
+    assert json.loads(bulkhead("ps", "--url", url, "-o", "json").out) == []  # nothing is left of it
+    assert sorted(path.name for path in (tmp_path / "state").glob("chaos-*")) == []
+
+
+def test_an_attack_is_judged_by_what_its_victim_shows() -> None:
+    from runtime.cli.session.chaos.attacks import GOT_THROUGH, Attacked
+    from runtime.confinement.level import Level
+    from runtime.worker.chaos.hostile import ATTACKS
+
+    assert ATTACKS["operator-list"].is_promised(Level.OFF)
+    assert ATTACKS["kill-sibling"].is_promised(Level.STRICT)
+    assert not ATTACKS["kill-sibling"].is_promised(Level.OFF)
+    assert not ATTACKS["chmod-state"].is_promised(Level.STRICT)
+    assert not Attacked(attack="a", what="", level="basic", promised=True, result=GOT_THROUGH).is_well
+    assert Attacked(attack="a", what="", level="basic", promised=False, result=GOT_THROUGH).is_well
+
+
 def test_the_faults_of_the_command_are_those_a_worker_knows() -> None:
-    assert set(chaos.FAULTS) == set(FAULTS)
-    assert set(chaos.FAULTS) >= chaos.BURNERS
+    assert set(faults.FAULTS) == set(FAULTS)
+    assert set(faults.FAULTS) >= faults.BURNERS
 
 
 @pytest.mark.parametrize(
@@ -117,11 +168,11 @@ def test_what_counts_as_disturbed(
 ) -> None:
     from runtime.cli.api import Api
 
-    run = chaos.Run(Api(server.url), "/a", "/b")
+    run = faults.Run(Api(server.url), "/a", "/b")
     run.quiet_p99_ms = 0.5
     run._probe = {"id": "s_1", "pid": 3}
     server.answer("GET /workers/s_1", {"state": "ready", "pid": 3})
-    one = chaos.Outcome(
+    one = faults.Outcome(
         fault=fault, session="s_2", reason=reason, message="", after_s=1, p50_ms=1,
         p99_ms=p99_ms, lost=lost, result="",
     )  # fmt: skip

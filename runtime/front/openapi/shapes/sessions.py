@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType, field
 
@@ -256,6 +256,7 @@ class Fault(Shape, frozen=True, kw_only=True):
     """A way to misbehave."""
 
     fault: Annotated[str, Meta(min_length=1, max_length=40)]
+    at: Annotated[dict[str, Any], Meta(description="Whom to attack")] = field(default_factory=dict)
 
 
 class Injected(Shape, frozen=True, kw_only=True):

@@ -1,19 +1,15 @@
-"""``bulkhead chaos``: make sessions of one endpoint misbehave, and measure one of another meanwhile."""
+"""Faults of sessions of one endpoint, and how a session of another answers meanwhile."""
 
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from runtime.cli.options import Form, Url
-from runtime.cli.terminal import Output, clean, note, paint, say, show
+from runtime.cli.session.chaos.exits import Exits
+from runtime.cli.session.chaos.sessions import Sessions
+from runtime.cli.terminal import Output, clean, paint, say, show
 from runtime.session.exit_reasons import row_of
 
 if TYPE_CHECKING:
@@ -66,35 +62,10 @@ class Outcome:
     where: str = ""
 
 
-def chaos(
-    target: Annotated[str, typer.Option("--target", help="Endpoint whose sessions misbehave: /chat.")],
-    probe: Annotated[str, typer.Option("--probe", help="Endpoint whose session is measured meanwhile.")],
-    faults: Annotated[
-        str | None, typer.Option("--faults", help="Only these, with commas between.", show_default=False)
-    ] = None,
-    output: Form = Output.TABLE,
-    url: Url = None,
-) -> int:
-    """Show that a session that fails leaves its siblings alone.
-
-    Each fault befalls a session of the target, started for it in a room of its own making; running sessions
-    are left alone.  Meanwhile a session of the probe in that room is asked, every 10 ms, for one round trip
-    through the server and the control pipe to the event loop its agent runs in; the time counts from the
-    moment it was due.
-
-    A sibling was disturbed when an answer was lost, when it left its room, or when its 99th percentile went
-    above 5 ms and 5 times its quiet one (50 ms and 20 times while the victim burns the processor, where
-    the kernel decides).  One that was slow is tried a second time, after a second look at how quick it is
-    when all is quiet.  With a sibling disturbed, or a victim not ended within a minute, the exit status is 1.
-
-    The server must allow it: BULKHEAD_CHAOS=1.
-    """
-    from runtime.cli.api import find_server
-    from runtime.cli.failure import ExitCode
-
+def run_faults(api: Api, target: str, probe: str, faults: str | None, output: Output) -> bool:
+    """Commit them one after the other and show what came of each; whether all were contained."""
     chosen = _chosen(faults)
-    api = find_server(url, timeout_s=60.0)
-    run = Run(api, "/" + target.lstrip("/"), "/" + probe.lstrip("/"))
+    run = Run(api, target, probe)
     as_table = output in (Output.TABLE, Output.WIDE)
     outcomes: list[Outcome] = []
     with run:
@@ -120,33 +91,26 @@ def chaos(
         )
     else:
         say(show([asdict(one) for one in outcomes], output, name="fault", columns={}))
-    return ExitCode.OK if contained == len(outcomes) else ExitCode.FAILED
+    return contained == len(outcomes)
 
 
 class Run:
     """One room with a probe in it, and a victim for each fault.  Enter it; leaving ends what it started."""
 
     def __init__(self, api: Api, target: str, probe: str) -> None:
-        import secrets
-
         self._api, self._target, self._probe_path = api, target, probe
-        self._token = secrets.token_hex(3)
-        self._room = f"chaos-{self._token}"
+        self._sessions = Sessions(api)
         self._exits = Exits(api)
         self._probe: dict[str, Any] = {}
         self.quiet_p50_ms = self.quiet_p99_ms = 0.0
 
     def __enter__(self) -> Run:
-        from runtime.cli.failure import CommandFailed
-
-        known = {endpoint["path"] for endpoint in self._api.get("/workers")["endpoints"]}
-        for path in (self._target, self._probe_path):
-            if path not in known:
-                raise CommandFailed(f"nobody serves {path}", cure=f"Known: {', '.join(sorted(known))}.")
+        sessions = self._sessions
+        sessions.check_served(self._target, self._probe_path)
         self._exits.follow()
         # One room, so that they are as close as sessions get, unless their names would collide in it.
-        beside = self._room if self._target != self._probe_path else f"{self._room}-probe"
-        self._probe = self._start(self._probe_path, beside, "probe")
+        beside = sessions.room if self._target != self._probe_path else f"{sessions.room}-probe"
+        self._probe = sessions.start(self._probe_path, "probe", beside)
         try:
             self.measure_quiet()
         except BaseException:
@@ -155,11 +119,11 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end(self._probe["id"])
+        self._sessions.__exit__()
 
     def measure_quiet(self) -> None:
         """See how quick the probe is while nothing happens."""
-        from runtime.cli.session.chaos_probe import Probe
+        from runtime.cli.session.chaos.probe import Probe
 
         with Probe(self._api, self._probe["id"]) as quiet:
             time.sleep(_QUIET_S)
@@ -168,9 +132,9 @@ class Run:
     def fault(self, fault: str) -> Outcome:
         """Have a fresh session of the target commit it, and wait until it has ended."""
         from runtime.cli.failure import CommandFailed
-        from runtime.cli.session.chaos_probe import Probe
+        from runtime.cli.session.chaos.probe import Probe
 
-        victim = self._start(self._target, self._room, fault)
+        victim = self._sessions.start(self._target, fault)
         try:
             with Probe(self._api, self._probe["id"]) as probe:
                 began = time.monotonic()
@@ -178,9 +142,9 @@ class Run:
                 end = self._exits.wait(victim["id"], _LIVES_S if fault in LIVES else _ENDS_S)
                 time.sleep(max(0.2, _LEAST_S - (time.monotonic() - began)))
         except CommandFailed:
-            self._end(victim["id"])
+            self._sessions.end(victim["id"])
             raise
-        self._end(victim["id"])
+        self._sessions.end(victim["id"])
         if end is None and fault in LIVES:
             stopped = self._exits.wait(victim["id"], _LIVES_S)
             reason = LIVES[fault] if stopped is not None and stopped.reason == "stopped" else ""
@@ -219,90 +183,6 @@ class Run:
 
         found = re.search(r" at (\S+:\d+ in \w+)", message)
         return self._exits.where(session) or (found[1] if found else "")
-
-    def _start(self, path: str, room: str, what: str) -> dict[str, Any]:
-        from runtime.cli.room.call import post_call
-
-        # Arguments that differ, so that no victim is taken for the one before it, called again.
-        data = {"room_name": room, "arguments": {"chaos": f"{what}-{self._token}"}}
-        session = post_call(self._api, path, data, wait_s=20.0)["session"]
-        shown: dict[str, Any] = self._api.get(f"/workers/{session}")
-        return shown
-
-    def _end(self, session: str) -> None:
-        from runtime.cli.failure import CommandFailed
-
-        try:
-            self._api.delete(f"/workers/{session}?grace_s=2")
-        except CommandFailed as error:
-            note(f"error: {session} could not be stopped: {error.message}", "red")
-
-
-@dataclass(slots=True)
-class End:
-    """A session's end as its events told it; one that is started again ended, too.
-
-    Attributes:
-        at: Monotonic seconds at which we heard of it.
-        where: ``file:line in function``; empty when no line had a part in it.
-    """
-
-    at: float
-    reason: str
-    message: str
-    where: str = ""
-
-
-class Exits:
-    """How and when sessions ended, as the server's events tell it."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._ends: dict[str, End] = {}
-        self._where: dict[str, str] = {}
-        self._news = threading.Condition()
-
-    def follow(self) -> None:
-        """Read events from now on, in a thread that ends with this process."""
-        threading.Thread(target=self._read, name="events", daemon=True).start()
-
-    def wait(self, session: str, timeout_s: float) -> End | None:
-        """A session's end; None when it did not end within this time."""
-        with self._news:
-            self._news.wait_for(lambda: session in self._ends, timeout_s)
-            return self._ends.get(session)
-
-    def where(self, session: str) -> str:
-        """The line of its crash report; empty when there is none (yet)."""
-        with self._news:
-            return self._where.get(session, "")
-
-    def _read(self) -> None:
-        from runtime.cli.failure import CommandFailed
-
-        with _ignored(CommandFailed):
-            for event in self._api.events("/events"):
-                if isinstance(event.data, dict):
-                    with self._news:
-                        self._take(event.name, event.data)
-                        self._news.notify_all()
-
-    def _take(self, name: str, data: dict[str, Any]) -> None:
-        session = str(data.get("session", ""))
-        if name in ("session.exited", "session.restarting"):
-            exit = data.get("exit") or {}
-            end = End(time.monotonic(), str(exit.get("reason", "")), str(exit.get("message", "")))
-            self._ends.setdefault(session, end)
-        elif name == "session.crashed":
-            self._where.setdefault(session, str(data.get("where") or ""))
-
-
-@contextmanager
-def _ignored(kind: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except kind as error:
-        note(f"error: the server's events ended: {error}", "red")
 
 
 def _chosen(faults: str | None) -> list[str]:

@@ -19,6 +19,10 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Final
 
+from runtime.wire import control
+from runtime.worker.joined import Joined
+from runtime.worker.tasks import OURS
+
 FILE: Final = "<chaos>"
 ALLOC_BYTES_PER_S: Final = 200 << 20
 ALLOC_MAX_BYTES: Final = 8 << 30
@@ -131,17 +135,23 @@ FAULTS: Final = {
 }
 
 
-def commit(kind: str, failed: Callable[[BaseException], None]) -> None:
+def commit(asked: control.Fault, failed: Callable[[BaseException], None], joined: Joined | None) -> None:
     """Misbehave in the session's own process and event loop, in the next turn of the loop.
 
     Args:
         failed: Takes what the fault raises, as if a background task of the agent had raised it.
+        joined: The session's room.
     """
-    fault = FAULTS.get(kind)
-    if fault is None:
-        return
+    fault = FAULTS.get(asked.kind)
     loop = asyncio.get_running_loop()
-    if kind == "flood":
+    if fault is None:
+        from runtime.worker.chaos import hostile
+
+        if asked.kind in hostile.ATTACKS:
+            attempt = hostile.attempt(asked.kind, asked.at, joined.client if joined is not None else None)
+            _kept.append(loop.create_task(attempt, name=f"{OURS}attack"))
+        return
+    if asked.kind == "flood":
         # In a thread: a flood is talk, and does not stop the session from answering.
         loop.run_in_executor(None, fault)
         return
