@@ -29,6 +29,7 @@ class Ground:
         others: Programs, folders and files of variables of the other bundles.
         ours: What processes of the server run: the interpreter, its packages, environments, our package.
         grantable: Where somebody who runs the server allows grants; empty: everywhere but for the rest.
+        hidden: Files of the server among the bundle's; not given, though what contains them may be.
         real: Follows the links of a path that exists; raises OSError otherwise.
     """
 
@@ -39,6 +40,7 @@ class Ground:
     others: tuple[str, ...] = ()
     ours: tuple[str, ...] = ()
     grantable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     def checked(self, text: str, *, key: str, source: str, is_servers: bool = False) -> str:
         """The path that `text` means, if it may be granted.

@@ -92,8 +92,6 @@ def rehearse(rounds: int) -> None:
     """
     handlers = {number: signal.getsignal(number) for number, _ in _unusual_signals()}
     handlers[signal.SIGCHLD] = _no_matter
-    with open("/proc/self/oom_score_adj") as file:
-        score = file.read()
     streams = [os.dup(fd) for fd in (0, 1, 2)]
     was_enabled = faulthandler.is_enabled()
     try:
@@ -116,8 +114,6 @@ def rehearse(rounds: int) -> None:
         if was_enabled:  # what ends a zygote in native code is told as before
             faulthandler.enable(file=2)
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-            file.write(score)
 
 
 @contextlib.contextmanager
@@ -169,7 +165,6 @@ def settle(ends: WorkerEnds, inherited: Inherited) -> None:
     faulthandler.register(STACKS_SIGNAL, file=ends.box_fd, all_threads=True, chain=False)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _prefer_to_be_killed()
     gc.enable()
 
 
@@ -285,15 +280,3 @@ def own_streams() -> None:
 
 def _line_by_line(fd: int) -> TextIO:
     return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-
-
-def _prefer_to_be_killed() -> None:
-    """Where memory runs out for the whole machine, a session goes before the front does."""
-    try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)  # a file object would be a dozen pages more
-        try:
-            os.write(fd, b"500")
-        finally:
-            os.close(fd)
-    except OSError:
-        pass  # a hardened container may forbid it; the kernel's own order then holds

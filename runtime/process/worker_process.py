@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -16,10 +17,12 @@ from runtime.confinement.policy import Policy
 from runtime.errors import ChannelClosed, ProtocolError
 from runtime.process import tree
 from runtime.process.channel import Channel
+from runtime.process.confine.hold import Private
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
 from runtime.process.plumbing import INSISTING_SIGNAL, STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
 from runtime.process.procfs import copied, final_cpu_s
+from runtime.process.program import priority
 from runtime.process.program.command import Command
 from runtime.process.traffic import Traffic
 from runtime.process.zygote_client import ZygoteClient
@@ -33,6 +36,7 @@ from runtime.wire.trace import TaskTrace, tasks_from_bytes
 
 _STACKS_S = 2.0
 _TASKS_S = 0.5
+_NOBODYS: Final = Private()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class WorkerProcess:
         self.policy = Policy()
         self.folder = ""
         self.ground: Ground | None = None
+        self._private = _NOBODYS
         self._forked_from = 0
         self.on_imported: Callable[[list[str]], None] = lambda _: None
         self._pipe_error: ProtocolError | None = None
@@ -88,36 +93,45 @@ class WorkerProcess:
         cls, zygote: ZygoteClient, settings: SupervisorSettings, *, parked: bool = False
     ) -> WorkerProcess:
         """Fork one from a zygote: for a session, or to be parked.  Raises SpawnFailed or ZygoteLost."""
-        plumbing = Plumbing(zygote.user)
+        plumbing, private = Plumbing(zygote.user), Private.of(zygote.hold)
         try:
-            process = await zygote.fork(plumbing, parked=parked)
+            process = await zygote.fork(plumbing, parked=parked, private=private.name)
         except BaseException:
             plumbing.close()
+            private.leave()
             raise
-        worker = await cls._connected(process, plumbing, settings)
+        worker = await cls._connected(process, plumbing, settings, private)
         worker._forked_from = zygote.pid
         return worker
 
     @classmethod
     async def once(cls, command: Command, settings: SupervisorSettings) -> WorkerProcess:
         """Start one as a fresh interpreter, for a bundle that cannot be forked from.  Raises SpawnFailed."""
-        plumbing = Plumbing(command.user)
+        plumbing, private = Plumbing(command.user), Private.of(command.hold)
         try:
             ends = plumbing.child_fds()
-            popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1])
+            popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1], private=private.name)
         except BaseException:
             plumbing.close()
+            private.leave()
             raise
         plumbing.release_child_ends()
-        worker = await cls._connected(ProcessHandle(popen.pid, os.pidfd_open(popen.pid)), plumbing, settings)
+        priority.end_first(popen.pid)
+        handle = ProcessHandle(popen.pid, os.pidfd_open(popen.pid))
+        worker = await cls._connected(handle, plumbing, settings, private)
         worker._popen = popen
         return worker
 
     @classmethod
     async def _connected(
-        cls, process: ProcessHandle, plumbing: Plumbing, settings: SupervisorSettings
+        cls,
+        process: ProcessHandle,
+        plumbing: Plumbing,
+        settings: SupervisorSettings,
+        private: Private = _NOBODYS,
     ) -> WorkerProcess:
         worker = cls(process, plumbing, settings)
+        worker._private, worker.folder = private, private.path
         try:
             worker._channel = await Channel.open(
                 plumbing.control,
@@ -295,6 +309,7 @@ class WorkerProcess:
         self._logs.close()
         self.process.close()
         self._plumbing.close()
+        self._private.leave()
 
     def _message(self, message: control.FromWorker) -> None:
         self.traffic.note("out", message)

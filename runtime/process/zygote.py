@@ -28,6 +28,7 @@ from multiprocess import popen_fork, process, util
 
 from runtime.errors import RemoteProtocolError
 from runtime.process.child import Inherited, prepare
+from runtime.process.confine.inner import Entry, Inner
 from runtime.process.fork import packing
 from runtime.process.plumbing import CHILD_FDS, WorkerEnds
 from runtime.process.procfs import final_cpu_s
@@ -46,15 +47,19 @@ class Child:
 
     Attributes:
         parked: It is to wait for its session.
+        entry: What it has to put itself below, at once; None where nothing is held back.
     """
 
     ends: WorkerEnds
     inherited: Inherited
     parked: bool
+    entry: Entry | None = None
 
 
-def report(front: socket.socket, message: control.Described | control.ImportFailed) -> None:
-    """Tell the front how the import went; a front that is gone already is told nothing."""
+def report(
+    front: socket.socket, message: control.Confined | control.Described | control.ImportFailed
+) -> None:
+    """Tell the front what holds it, or how the import went; a front that is gone already is told nothing."""
     payload = control.encode(message)
     if len(payload) > _MAX_DATAGRAM:
         told = "what the bundle declares does not fit into one message; shorten titles and descriptions"
@@ -105,10 +110,12 @@ class Zygote:
 
     Args:
         front: Datagram socket to the front.
+        inner: Makes what keeps sessions from each other; None where nothing does.
     """
 
-    def __init__(self, front: socket.socket) -> None:
+    def __init__(self, front: socket.socket, inner: Inner | None = None) -> None:
         self._front = front
+        self._inner = inner
         self._children: dict[int, _WorkerProcess] = {}
         self._inherited = Inherited()
 
@@ -127,6 +134,7 @@ class Zygote:
         signal.signal(signal.SIGCHLD, _woken)
         signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
         self._front.setblocking(False)
+        self._prepare()
         settle_memory()
         poll = select.poll()
         poll.register(self._front, select.POLLIN)
@@ -168,32 +176,50 @@ class Zygote:
             except (RemoteProtocolError, TypeError) as error:
                 # Only the front can write here, so this is our own bug: end, the front starts another.
                 raise SystemExit(f"zygote: bad request: {error}") from error
-            if self._fork(request):
-                return Child(ends, self._inherited, request.parked)
+            entry, is_child = self._fork(request)
+            if is_child:
+                return Child(ends, self._inherited, request.parked, entry)
             for fd in fds:
                 os.close(fd)
+            if entry is not None:
+                entry.close()
+                self._prepare()
 
-    def _fork(self, request: control.Fork) -> bool:
-        """Whether this is the child."""
+    def _prepare(self) -> None:
+        """For the next fork; what is in the way is told then."""
+        if self._inner is not None:
+            with contextlib.suppress(OSError):
+                self._inner.prepare()
+
+    def _fork(self, request: control.Fork) -> tuple[Entry | None, bool]:
+        """What holds the child, and whether this is the child."""
+        entry = None
+        if self._inner is not None and request.private:
+            try:
+                entry = self._inner.entry(request.private)
+            except OSError as error:
+                told = f"{error.strerror}: it gets no folder of its own"
+                self._send(control.ForkFailed(request.ticket, told))
+                return None, False
         child = _WorkerProcess(name="worker")
         gc.freeze()  # what was made since the last fork: a collection in this child would write to all of it
         try:
             child.start()
         except _Forked:
             child.begin()
-            return True
+            return entry, True
         except OSError as error:
             self._send(
                 control.ForkFailed(request.ticket, f"{error.strerror}: the system allows no more processes")
             )
-            return False
+            return entry, False
         self._children[child.pid] = child
         pidfd = os.pidfd_open(child.pid)  # ours to reap, so the number cannot be another process's yet
         try:
             self._send(control.Forked(request.ticket, child.pid), pidfd)
         finally:
             os.close(pidfd)
-        return False
+        return entry, False
 
     def _reap(self) -> None:
         """Reap those that have ended, and nobody else is asked: there may be thousands."""

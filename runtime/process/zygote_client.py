@@ -19,6 +19,7 @@ from runtime.errors import (
 from runtime.logs import get_logger
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
+from runtime.process.program import priority
 from runtime.process.program.command import Command
 from runtime.process.program.import_error import import_error
 from runtime.wire import bounds, control
@@ -40,6 +41,7 @@ class ZygoteClient:
 
     Attributes:
         imported: The files that the program's import read or looked for, once it has said how that went.
+        confined: What holds it, said before it ran a line of the program; None where nothing does.
         is_gone: It has ended, or was closed.
         user: Number of the user that it runs as; None for ours.
     """
@@ -55,6 +57,7 @@ class ZygoteClient:
     ) -> None:
         self._command = command
         self.user = command.user
+        self.hold = command.hold
         self._on_lost = on_lost
         self._on_reaped = on_reaped
         self._loop = asyncio.get_running_loop()
@@ -63,6 +66,7 @@ class ZygoteClient:
         self._forks: dict[int, asyncio.Future[ProcessHandle]] = {}
         self._workers: dict[int, ProcessHandle] = {}
         self.imported: list[str] = []
+        self.confined: control.Confined | None = None
         self.described: asyncio.Future[control.Described] = self._loop.create_future()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
@@ -79,8 +83,11 @@ class ZygoteClient:
                 raise
         self._loop.add_reader(self._socket, self._readable)
 
-    async def fork(self, plumbing: Plumbing, *, parked: bool = False) -> ProcessHandle:
+    async def fork(self, plumbing: Plumbing, *, parked: bool = False, private: str = "") -> ProcessHandle:
         """Have a worker forked around `plumbing`, whose child ends are closed here; the caller owns it.
+
+        Args:
+            private: The name of its private folder, which the zygote makes.
 
         Raises:
             SpawnFailed: The system allows no more processes.
@@ -93,7 +100,7 @@ class ZygoteClient:
         future: asyncio.Future[ProcessHandle] = self._loop.create_future()
         self._forks[ticket] = future
         try:
-            await self._send(control.Fork(ticket, parked), plumbing.child_fds())
+            await self._send(control.Fork(ticket, parked, private), plumbing.child_fds())
             plumbing.release_child_ends()
             return await future
         except asyncio.CancelledError:
@@ -189,6 +196,10 @@ class ZygoteClient:
                     raise RemoteProtocolError("a worker without its pidfd")
                 self._forked(message, fds[0])
                 return
+            case control.Confined():
+                if self.confined is not None or self.described.done():
+                    raise RemoteProtocolError("it says too late what holds it")
+                self.confined = message
             case control.Described() | control.ImportFailed():
                 if self.described.done():
                     raise RemoteProtocolError("it says a second time how the import went")
@@ -212,6 +223,7 @@ class ZygoteClient:
     def _forked(self, message: control.Forked, pidfd: int) -> None:
         worker = ProcessHandle.of_child(message.pid, pidfd, parent=self.pid)
         self._workers[message.pid] = worker
+        priority.end_first(message.pid)
         future = self._forks.get(message.ticket)
         if future is None or future.done():
             self._abandon(worker)

@@ -202,10 +202,12 @@ class Fork(_Message, frozen=True, tag="fork"):
 
     Attributes:
         parked: Whether it is to wait for its session, instead of being forked for one.
+        private: Name of its private folder; empty where nothing is held back.
     """
 
     ticket: int
     parked: bool = False
+    private: str = ""
 
 
 # ---- zygote -> front
@@ -244,6 +246,22 @@ class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
     where: str = ""
     library: str = ""
     name: str = ""
+
+
+class Confined(_Message, frozen=True, tag="confined"):
+    """What holds this process and those to come, said before a line of the bundle's program was run.
+
+    Attributes:
+        landlock: The kernel's ABI; 0 for none.
+        seccomp: Whether there is a filter of system calls.
+        missing: What the kernel does not keep, with the version that does.
+        got_through: What a probe could do that nobody may.
+    """
+
+    landlock: int
+    seccomp: bool
+    missing: list[str] = []
+    got_through: list[str] = []
 
 
 class Described(_Message, frozen=True, tag="described"):
@@ -333,7 +351,7 @@ FromWorker = (
     | Dial
     | ToModel
 )
-FromZygote = Described | ImportFailed | Forked | ForkFailed | Reaped
+FromZygote = Confined | Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

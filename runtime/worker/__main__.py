@@ -9,17 +9,21 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import os
 import signal
 import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from runtime import logs
+from runtime.confinement.level import Level
 from runtime.errors import BundleError
 from runtime.process import zygote
 from runtime.process.child import open_fds, settle
+from runtime.process.confine import landlock, launch, probe
+from runtime.process.confine.inner import Inner
 from runtime.process.fork import generators
 from runtime.process.leftovers.forkability import Fork, is_forkable
 from runtime.process.leftovers.opened import Import
@@ -51,10 +55,12 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
     parser.add_argument("--once", help="control,log,lifeline,box descriptors of a single worker")
     parser.add_argument("--replay", action="store_true", help="one call in the foreground; see replay.py")
     parser.add_argument("--log-line-bytes", type=int, help="how long a line the front reads of a worker")
+    parser.add_argument("--held", type=int, help="descriptor of what holds this process")
     parser.add_argument("--argv", default="[]", help="the program's own arguments, as JSON")
     options = parser.parse_args(arguments)
     if options.log_line_bytes:
         logs.bound_lines(options.log_line_bytes)
+    held = _held(options.held) if options.held is not None else None
     program = Program(options.source, is_flat=options.flat, bare=bare, arguments=json.loads(options.argv))
     if options.replay:
         from runtime.worker import replay  # nobody else needs a debugger
@@ -65,7 +71,16 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, program)
     front = socket.socket(fileno=options.front_fd)
-    return _Zygote(front, program, Fork(options.fork)).run()
+    zygote_of_it = _Zygote(front, program, Fork(options.fork))
+    if held is not None:
+        zygote_of_it.hold(held)
+    return zygote_of_it.run()
+
+
+def _held(fd: int) -> dict[str, Any]:
+    found = launch.read(fd)
+    os.close(fd)
+    return found
 
 
 class _Zygote:
@@ -77,6 +92,20 @@ class _Zygote:
         self._fork = fork
         self._misses = imported.Misses(program.folder)
         self._import = Import(program.folder)
+        self._inner: Inner | None = None
+
+    def hold(self, held: dict[str, Any]) -> None:
+        """Make sure that what holds this process does, and tell the front; does not return where it must."""
+        inner = Inner(held)
+        found = probe.got_through(held, inner)
+        landlock_version = int(held["landlock"])
+        missing = [str(held["failed"])] if held["failed"] else landlock.missing(landlock_version)
+        if not held["seccomp"]:
+            missing.append("system calls (a kernel with seccomp, and x86-64 or aarch64)")
+        zygote.report(self._front, control.Confined(landlock_version, bool(held["seccomp"]), missing, found))
+        if held["level"] == Level.STRICT and (found or missing):
+            leaving.at_once(main.ExitCode.IMPORT_FAILED)  # the front says why
+        self._inner = inner
 
     def run(self) -> int:
         """Run the program; returns the exit code, of a session or of a zygote that came to nothing."""
@@ -99,12 +128,14 @@ class _Zygote:
             zygote.report(self._front, _described(loaded, opened, imported.files(self._misses)))
             sys.stdout.flush()
             sys.stderr.flush()
-            child = zygote.Zygote(self._front).serve()
+            child = zygote.Zygote(self._front, self._inner).serve()
         except BaseException:  # noqa: BLE001 - a zygote does not unwind the program, whatever happens
             traceback.print_exc()
             leaving.at_once(1)
         if child is None:
             leaving.at_once(0)  # it takes nothing with it and waits for nothing
+        if child.entry is not None:
+            child.entry.enter()
         settle(child.ends, child.inherited)
         return main.live(main.Worker(child.ends, loaded, parked=child.parked), outer)
 

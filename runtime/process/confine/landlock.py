@@ -40,6 +40,9 @@ REFER = 1 << 13  # ABI 2
 TRUNCATE = 1 << 14  # ABI 3
 IOCTL_DEV = 1 << 15  # ABI 5
 ALL_FILES = (1 << 16) - 1
+READ = EXECUTE | READ_FILE | READ_DIR
+WRITE = ALL_FILES & ~(MAKE_CHAR | MAKE_BLOCK)
+"""Read, and all that may be done to files and folders of one's own."""
 
 BIND_TCP = 1 << 0  # ABI 4
 CONNECT_TCP = 1 << 1

@@ -14,6 +14,7 @@ from runtime.confinement.ground import Ground
 from runtime.confinement.policy import Policy
 from runtime.errors import SpawnFailed
 from runtime.process import descriptors
+from runtime.process.confine.hold import LAUNCH, Hold
 from runtime.settings import SupervisorSettings
 
 _BOOT = Path(__file__).resolve().parents[2] / "worker" / "boot.py"
@@ -73,6 +74,7 @@ class Command:
         policy: What the program may reach while it is imported, and all its sessions together.
         ground: What lies where; None where nothing is held back.
         user: Number of the user (and of the group) that it is to run as; None for our own.
+        hold: What its processes are held by; None likewise.
     """
 
     python: str
@@ -85,15 +87,19 @@ class Command:
     policy: Policy = field(default_factory=Policy)
     ground: Ground | None = None
     user: int | None = None
+    hold: Hold | None = None
 
     @property
     def folder(self) -> Path:
         return self.source if self.source.is_dir() else self.source.parent
 
     def spawn(
-        self, arguments: Sequence[str], pass_fds: Sequence[int], output: int
+        self, arguments: Sequence[str], pass_fds: Sequence[int], output: int, *, private: str = ""
     ) -> subprocess.Popen[bytes]:
         """Start the worker's program in its own process group.
+
+        Args:
+            private: The name of its private folder, if it is a session; where it is held by anything.
 
         Raises:
             SpawnFailed: The interpreter cannot be started.
@@ -107,7 +113,13 @@ class Command:
         argv += ["--flat"] if self.is_flat else []
         argv += ["--argv", json.dumps(alone.argv)] if alone else []
         argv += ["--log-line-bytes", str(self.log_line_bytes), *arguments]
+        held_fd = -1
         try:
+            if self.hold is not None:
+                hold = self.hold
+                held_fd, env = hold.for_session(env, private) if private else hold.for_zygote(env)
+                argv = [sys.executable, "-I", "-S", LAUNCH, str(held_fd), *argv, "--held", str(held_fd)]
+                pass_fds = [*pass_fds, held_fd]
             popen = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -128,3 +140,6 @@ class Command:
                 f"{python} cannot be started: {error.strerror}",
                 cure="Check the bundle's interpreter." if own is None else own.cure,
             ) from error
+        finally:
+            if held_fd >= 0:
+                os.close(held_fd)

@@ -192,6 +192,7 @@ class Confinement:
             others=tuple(dict.fromkeys(found)),
             ours=what_runs(),
             grantable=self._grantable,
+            hidden=() if self._file is None else (_resolved(self._file),),
         )
 
 

@@ -9,7 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.clock import SystemClock
-from runtime.errors import BundleImportFailed
+from runtime.confinement.ground import Ground
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy
+from runtime.errors import BundleError, BundleImportFailed
+from runtime.process.confine.hold import Hold
 from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.process.logpipe import LogPipe
 from runtime.process.plumbing import own_pipe
@@ -24,7 +28,9 @@ from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.supervisor.server_lines import ServerLines
-from runtime.wire.control import Described, Opened
+from runtime.wire.control import Confined, Described, Opened
+
+_REMOVE_S = 2.0
 
 
 class LoadAttempt:
@@ -37,6 +43,7 @@ class LoadAttempt:
     Attributes:
         imported: The files that the program's import read or looked for, also of one that failed.
         fork: What the bundle's file says of being forked from.
+        confined: What holds its processes; None where nothing does.
         secrets: Values of its own variables that no report may show.
     """
 
@@ -53,6 +60,7 @@ class LoadAttempt:
         self._lost = lost
         self._log = log
         self.imported: list[str] = []
+        self.confined: Confined | None = None
         self.fork = Fork.AUTO
         self.secrets: tuple[str, ...] = ()
 
@@ -69,6 +77,17 @@ class LoadAttempt:
         command = await asyncio.to_thread(self._with_own_variables)
         if held is not None:
             command = replace(command, policy=held.bundle, ground=held.ground, user=held.user)
+        if held is not None and held.ground is not None and held.bundle.level is not Level.OFF:
+            command = await asyncio.to_thread(_held, command, held.bundle, held.ground)
+        try:
+            return await self._run(turn, command, fork)
+        except BaseException:
+            if command.hold is not None:
+                command.hold.private.close()
+                await command.hold.private.gone(_REMOVE_S)
+            raise
+
+    async def _run(self, turn: Turn, command: Command, fork: Fork) -> tuple[WorkerPool, Described]:
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         if command.user is not None:
             own_pipe(write_fd, command.user)
@@ -105,6 +124,11 @@ class LoadAttempt:
         except BaseException as error:
             zygote.close()
             await zygote.wait(0 if isinstance(error, TimeoutError) else 2.0)
+            if command.policy.level is Level.STRICT and (lacks := lacking(zygote.confined)):
+                raise BundleError(
+                    f"it cannot be held at level strict: {'; '.join(lacks)}",
+                    cure='Use a newer kernel, or level = "basic".',
+                ) from None
             if isinstance(error, TimeoutError):
                 raise BundleImportFailed(
                     f"{self._command.source.name} was not imported within {self._settings.import_s:g} s",
@@ -114,7 +138,7 @@ class LoadAttempt:
                 raise death from None
             raise
         finally:
-            self.imported = zygote.imported
+            self.imported, self.confined = zygote.imported, zygote.confined
         priority.serve_again(zygote.pid)
         self.fork, opened = fork, bounded(described.opened)
         if not is_forkable(fork, opened):
@@ -161,3 +185,23 @@ class LoadAttempt:
                 detail="these give the same numbers in every session",
                 cure="Make them, or seed them, in the agent's start.",
             )
+
+
+def lacking(confined: Confined | None) -> list[str]:
+    """What is not kept although it should be; empty where all of it is."""
+    if confined is None:
+        return ["its processes said nothing of what holds them"]
+    return [*confined.missing, *(f"a probe could {what}" for what in confined.got_through)]
+
+
+def _held(command: Command, policy: Policy, ground: Ground) -> Command:
+    own = command.own(command.env)
+    python, env = (command.python, command.env) if own is None else (own.python, own.env)
+    try:
+        hold = Hold.of(policy, ground, command.source, python, env)
+    except OSError as error:
+        raise BundleError(
+            f"its sessions get no folders of their own: {error.strerror}: {error.filename}",
+            cure="Let the server's user write to its state folder.",
+        ) from error
+    return replace(command, policy=policy.with_private(hold.private.path), ground=ground, hold=hold)

@@ -91,6 +91,9 @@ class WorkerPool:
             self._zygote.close()
             await self._zygote.wait(_CLOSE_S)
         await asyncio.gather(*self._ending, return_exceptions=True)
+        if self._command.hold is not None:
+            self._command.hold.private.close()
+            await self._command.hold.private.gone(_CLOSE_S)
 
     async def _refill(self, zygote: ZygoteClient) -> None:
         await asyncio.sleep(_REFILL_AFTER_S)

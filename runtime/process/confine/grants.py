@@ -1,0 +1,186 @@
+"""Which files everybody may use, and which a bundle: as rules of Landlock.
+
+A rule is for a folder and all below it, and nothing can be taken out of it again.  So a folder that has
+something in it which is not given is granted entry by entry, down to what is left out; what comes into such a
+folder later is not granted until the bundle is loaded again.  Of what is left out the names can be seen: an
+interpreter that may not list a folder finds no module in it.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import stat
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from runtime.confinement.ground import Ground
+from runtime.confinement.paths import first_above, is_below
+from runtime.confinement.policy import Policy
+from runtime.process.confine import landlock
+
+Rule = tuple[str, int, bool]
+"""A path, what may be done, and whether it must be that very file: see `ring.allow`."""
+
+_SYSTEM: Final = (
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc", "/nix/store",
+    "/run/systemd/resolve", "/run/resolvconf", "/run/nscd", "/var/lib/ca-certificates",
+    "/var/cache/fontconfig", "/var/lib/dpkg", "/proc", "/sys/devices", "/sys/fs/cgroup", "/sys/class",
+    "/sys/bus", "/sys/block", "/sys/kernel/mm", "/sys/module",
+)  # fmt: skip
+_DEVICE: Final = landlock.READ_FILE | landlock.WRITE_FILE | landlock.TRUNCATE | landlock.IOCTL_DEV
+_DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "ptmx")
+_SHARED: Final = (
+    landlock.READ_FILE | landlock.WRITE_FILE | landlock.MAKE_REG | landlock.REMOVE_FILE | landlock.TRUNCATE
+)
+"""Not to be listed: a name that somebody knows is all that leads to it."""
+_GPU: Final = ("/dev/nvidia*", "/dev/dri", "/dev/kfd")
+_MAX_ENTRIES: Final = 5000
+
+
+def rules(
+    policy: Policy, ground: Ground, source: Path, python: str, env: Mapping[str, str], *, whole: bool = False
+) -> list[Rule]:
+    """What a bundle may use of the files of this machine; without its private folders.  Blocks.
+
+    Args:
+        source: Its file or folder.
+        python: The interpreter that runs it.
+        env: What that is started with.
+        whole: Leave out nothing but the private folders: for who is held by the others already.
+    """
+    left_out = [ground.state] if whole else [ground.state, *ground.others, *_not_for_all("/etc")]
+    made: list[Rule] = []
+    for path in dict.fromkeys((*_SYSTEM, *programs(python, env), *ground.ours)):
+        made += _reading(path, left_out)
+    made += _of_bundle(source, [*left_out, *ground.hidden])
+    made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
+    made.append(("/dev/pts", _DEVICE | landlock.READ_DIR, False))
+    if policy.shm:
+        made.append(("/dev/shm", _SHARED, False))
+    if policy.gpu:
+        made += [(path, _DEVICE | landlock.READ_DIR, False) for one in _GPU for path in glob.glob(one)]
+        made.append(("/proc", landlock.READ | landlock.WRITE_FILE, False))
+    made += [(path, landlock.READ, True) for path in policy.read]
+    made += [(path, _DEVICE if _is_device(path) else landlock.WRITE, True) for path in policy.write]
+    return made
+
+
+def programs(python: str, env: Mapping[str, str]) -> list[str]:
+    """Folders of an interpreter, its packages, and the programs on its path."""
+    found = [*env.get("PATH", os.defpath).split(os.pathsep), *env.get("PYTHONPATH", "").split(os.pathsep)]
+    if os.path.realpath(python) == os.path.realpath(sys.executable) and python == sys.executable:
+        found += [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
+        packages = sysconfig.get_paths()["purelib"]
+        if (user := os.path.join(os.path.expanduser("~"), ".local", "lib")) in " ".join(sys.path):
+            found.append(user)
+    else:
+        folder = os.path.dirname(os.path.dirname(python))
+        found += [folder, os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
+        packages = next(iter(glob.glob(f"{folder}/lib/python3*/site-packages")), "")
+    found += _led_to(packages)
+    home = os.path.expanduser("~")
+    return [path for path in found if os.path.isabs(path) and not is_below(home, os.path.normpath(path))]
+
+
+def _base_of(environment: str) -> Iterator[str]:
+    """The installation that a virtual environment was made from."""
+    try:
+        with open(os.path.join(environment, "pyvenv.cfg"), encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.partition("=")
+                if key.strip() == "home":
+                    yield os.path.dirname(os.path.realpath(value.strip()))
+    except OSError:
+        return
+
+
+def _led_to(packages: str) -> list[str]:
+    """Folders elsewhere that an environment's packages are in: those installed to be edited."""
+    found: list[str] = []
+    for file in glob.glob(f"{glob.escape(packages)}/*.pth") if packages else ():
+        try:
+            with open(file, encoding="utf-8", errors="replace") as lines:
+                found += [line for text in lines if os.path.isdir(line := text.strip())]
+        except OSError:
+            continue
+    for file in glob.glob(f"{glob.escape(packages)}/*.dist-info/direct_url.json") if packages else ():
+        try:
+            with open(file, encoding="utf-8") as told:
+                url = json.load(told)
+            if url.get("dir_info", {}).get("editable") and url["url"].startswith("file:"):
+                found.append(unquote(urlsplit(url["url"]).path))
+        except (OSError, ValueError, KeyError, AttributeError):
+            continue
+    return found
+
+
+def _of_bundle(source: Path, left_out: Sequence[str]) -> Iterator[Rule]:
+    """Its folder and program; what links lead to elsewhere is not its own."""
+    program = os.path.realpath(source)
+    folder = program if os.path.isdir(program) else os.path.dirname(os.path.abspath(source))
+    yield from _reading(
+        os.path.realpath(folder), [path for path in left_out if path != program], exactly=True
+    )
+    if folder != program:
+        yield program, landlock.READ, True
+
+
+def _reading(path: str, left_out: Sequence[str], *, exactly: bool = False) -> Iterator[Rule]:
+    real = os.path.realpath(path)
+    if first_above(real, left_out) is not None or not os.path.exists(real):
+        return
+    inside = [one for one in left_out if is_below(one, real)]
+    if not inside:
+        yield real if exactly else path, landlock.READ, exactly
+        return
+    try:
+        names = sorted(os.listdir(real))[:_MAX_ENTRIES]
+    except OSError:
+        return
+    yield real, landlock.READ_DIR, exactly
+    for name in names:
+        entry = os.path.join(real, name)
+        if not os.path.islink(entry):
+            yield from _reading(entry, inside, exactly=True)
+        elif not exactly:  # of the system: it leads where its owner wants it to
+            yield from _reading(os.path.realpath(entry), left_out)
+
+
+def _is_device(path: str) -> bool:
+    try:
+        return stat.S_ISCHR(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+@cache
+def _not_for_all(top: str) -> tuple[str, ...]:
+    """Files and folders that we may read and not everybody: keys and passwords, for a server that is root."""
+    return tuple(_closed_to_others(top))
+
+
+def _closed_to_others(folder: str) -> Iterable[str]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISLNK(mode):
+                continue
+            is_folder = stat.S_ISDIR(mode)
+            if mode & (stat.S_IROTH | (stat.S_IXOTH if is_folder else 0)) == 0 or not mode & stat.S_IROTH:
+                if os.access(entry.path, os.R_OK):
+                    yield entry.path
+            elif is_folder:
+                yield from _closed_to_others(entry.path)
+        except OSError:
+            continue

@@ -1,0 +1,193 @@
+"""The folders that sessions have for themselves, one each: their TMPDIR and HOME, gone with them.
+
+    <state>/sessions/
+        3f2a9c/            one generation of a bundle, locked as long as its front lives
+            import/        of its program's import
+            7bd01e/        of a session
+
+What is in one may have been made to be hard to remove: folders in folders without end, without permissions,
+links to what is not theirs.  So each folder is emptied by its descriptor, no link is followed, and what lies
+deep is moved up first.  The lock tells the next server what a dead one left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import stat
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+_FOLDER: Final = "sessions"
+IMPORT: Final = "import"
+_AT_ONCE = 1
+
+
+class PrivateFolders:
+    """Those of one generation of a bundle.  Runs in: the front's event loop.
+
+    Owns a descriptor; `close` gives everything back once the last of its sessions has left.
+
+    Attributes:
+        path: The folder in which they are.
+
+    Raises:
+        OSError: The state folder cannot be written.
+    """
+
+    def __init__(self, state: str) -> None:
+        top = os.path.join(state, _FOLDER)
+        os.makedirs(top, mode=0o700, exist_ok=True)
+        while True:
+            self.path = os.path.join(top, secrets.token_hex(3))
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.path, 0o700)
+                break
+        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.mkdir(IMPORT, 0o700, dir_fd=self._fd)
+        self._names: set[str] = set()
+        self._leaving: set[str] = set()
+        self._gone = asyncio.Event()
+        self._closed = False
+
+    def new(self) -> str:
+        """The name of another one; whoever starts the session makes it."""
+        name = secrets.token_hex(3)
+        while name in self._names:
+            name = secrets.token_hex(3)
+        self._names.add(name)
+        return name
+
+    def make(self, name: str) -> str:
+        """Make it, and say where it is."""
+        os.mkdir(name, 0o700, dir_fd=self._fd)
+        return os.path.join(self.path, name)
+
+    def leave(self, name: str) -> None:
+        """Its session is over: remove it, in the background."""
+        if name in self._names and name not in self._leaving:
+            self._in_background(name)
+
+    def close(self) -> None:
+        """No more are made, and the import is over; idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._names.add(IMPORT)
+            self._in_background(IMPORT)
+
+    async def gone(self, timeout_s: float) -> None:
+        """Call after `close`: return when all of it is removed; at once where sessions live on in it."""
+        if self._names <= self._leaving:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gone.wait(), timeout_s)
+
+    def _in_background(self, name: str) -> None:
+        self._leaving.add(name)
+        future: Future[None] = _threads().submit(_remove, self._fd, name)
+        loop = asyncio.get_running_loop()
+
+        def removed(_: Future[None]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: the next start removes the rest
+                loop.call_soon_threadsafe(self._left, name)
+
+        future.add_done_callback(removed)
+
+    def _left(self, name: str) -> None:
+        self._names.discard(name)
+        self._leaving.discard(name)
+        if self._closed and not self._names and self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            with contextlib.suppress(OSError):  # somebody wrote to it in its last moment
+                os.rmdir(self.path)
+            os.close(fd)
+            self._gone.set()
+
+
+def clear_leftovers(state: str) -> int:
+    """Remove what a server that died has left in the state folder; how many generations.  Blocks."""
+    top, count = os.path.join(state, _FOLDER), 0
+    try:
+        names = os.listdir(top)
+        top_fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        for name in names:
+            with contextlib.suppress(OSError):
+                fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top_fd)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # else a server has it that lives
+                    _remove(top_fd, name)
+                    count += 1
+                finally:
+                    os.close(fd)
+    finally:
+        os.close(top_fd)
+    return count
+
+
+_pool: list[ThreadPoolExecutor] = []
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Of their own, and few: somebody's million files must not keep the threads that others wait for."""
+    if not _pool:
+        _pool.append(ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="private_folders"))
+    return _pool[0]
+
+
+def _remove(parent: int, name: str) -> None:
+    """Remove a folder and all that is in it, whatever that is; what cannot be removed stays."""
+    try:
+        top = _opened(parent, name)
+    except OSError:
+        return
+    try:
+        _empty(top, top)
+        while folders := [entry for entry in os.listdir(top) if _is_folder(top, entry)]:
+            before = len(folders)
+            for folder in folders:
+                with contextlib.suppress(OSError):
+                    inner = _opened(top, folder)
+                    try:
+                        _empty(inner, top)
+                    finally:
+                        os.close(inner)
+                    os.rmdir(folder, dir_fd=top)
+            left = os.listdir(top)
+            if len(left) >= before and set(folders) <= set(left):
+                break  # nothing of it can be removed
+    finally:
+        os.close(top)
+    with contextlib.suppress(OSError):
+        os.rmdir(name, dir_fd=parent)
+
+
+def _empty(folder: int, top: int) -> None:
+    """Remove the files of a folder; its folders go to `top`, so that nothing lies deeper than one."""
+    for entry in os.listdir(folder):
+        with contextlib.suppress(OSError):
+            if not _is_folder(folder, entry):
+                os.unlink(entry, dir_fd=folder)
+            elif folder != top:
+                os.chmod(entry, 0o700, dir_fd=folder)
+                os.rename(entry, secrets.token_hex(8), src_dir_fd=folder, dst_dir_fd=top)
+
+
+def _opened(parent: int, name: str) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    if not _is_folder(parent, name):
+        raise NotADirectoryError(name)
+    os.chmod(name, 0o700, dir_fd=parent)
+    return os.open(name, flags, dir_fd=parent)
+
+
+def _is_folder(parent: int, name: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode)
+    except OSError:
+        return False

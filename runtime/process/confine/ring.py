@@ -1,0 +1,72 @@
+"""Put this process below what holds a bundle: privileges, files, signals, system calls; for good.
+
+What to put it below comes as plain data from the front (`runtime.process.confine.hold`).  Paths are opened
+and the rules complete before the first right is given up: who did it the other way round could not open them.
+
+Imports what a bare interpreter has at hand: it runs before every zygote (`runtime.process.confine.launch`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from runtime.process.confine import denied, landlock, privileges, seccomp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    Rules = Iterable[tuple[str, int, bool]]
+    """Path, access, and whether it must be that very file: no link on the way to it is followed."""
+
+
+def enter(held: dict[str, Any]) -> dict[str, Any]:
+    """Be held from here on; what holds is returned, as data: ``landlock``, ``seccomp``, ``failed``.
+
+    Args:
+        held: As `Hold` wrote it.
+
+    Raises:
+        OSError: A right could not be given up.
+    """
+    version = landlock.abi()
+    rules = ruleset(held["outer"], version) if version else None
+    privileges.drop()
+    landlock.give_up_new_privileges()
+    if rules is not None:
+        with rules:
+            rules.restrict()
+    has_filter = seccomp.is_there()
+    if has_filter:
+        kept = [*held["kept"], os.getpid()]
+        seccomp.install(
+            seccomp.program([*denied.basic(), *denied.instead_of_landlock(version, kept)]),
+        )
+    failed = "" if version else landlock.why_not()
+    return {"landlock": version, "seccomp": has_filter, "failed": failed}
+
+
+def ruleset(rules: Rules, version: int | None = None) -> landlock.Ruleset:
+    """Rules for files, with the scopes that keep signals and nameless sockets within."""
+    made = landlock.Ruleset(files=landlock.ALL_FILES, scopes=landlock.ALL_SCOPES, version=version)
+    try:
+        for path, access, exactly in rules:
+            allow(made, path, access, exactly=exactly)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def allow(made: landlock.Ruleset, path: str, access: int, *, exactly: bool) -> None:
+    """Add a rule; one for something that is not there, or not what it was, is left out."""
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if exactly else 0))
+    except OSError:
+        return
+    try:
+        if not exactly or os.readlink(f"/proc/self/fd/{fd}") == path:
+            made.allow_path(fd, access)
+    finally:
+        os.close(fd)

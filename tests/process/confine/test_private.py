@@ -1,0 +1,100 @@
+"""Private folders: one for each session, gone with it, whatever was made in it, and nothing beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.process.confine import private
+from runtime.process.confine.private import IMPORT, PrivateFolders, clear_leftovers
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+Within = Callable[[float, Any], Any]
+
+
+async def gone(path: str | Path) -> None:
+    while os.path.lexists(path):
+        await asyncio.sleep(0.01)
+
+
+def hard_to_remove(folder: Path, outside: Path) -> None:
+    (folder / "link").symlink_to(outside)
+    (folder / "closed").mkdir()
+    (folder / "closed" / "file").write_text("x")
+    (folder / "closed").chmod(0)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(folder / "socket"))
+    os.mkfifo(folder / "fifo")
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(2000):  # deeper than a path may be long, and than Python calls itself
+        os.mkdir("deeper", dir_fd=here)
+        inner = os.open("deeper", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+
+
+async def test_it_is_removed_with_whatever_is_in_it(tmp_path: Path, within: Within) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("x")
+    folders = PrivateFolders(str(tmp_path / "state"))
+    name, other = folders.new(), folders.new()
+    path, others = folders.make(name), folders.make(other)
+    assert oct(os.stat(path).st_mode & 0o777) == "0o700"
+    hard_to_remove(Path(path), outside)
+    folders.leave(name)
+    folders.leave(name)
+    await within(20, gone(path))
+    assert (outside / "kept").read_text() == "x"
+    assert os.path.isdir(others)
+    folders.close()
+    folders.leave(other)
+    await within(20, gone(folders.path))
+
+
+async def test_what_a_dead_server_left_is_cleared_and_a_living_ones_is_not(
+    tmp_path: Path, within: Within
+) -> None:
+    state = str(tmp_path)
+    living = PrivateFolders(state)
+    left = tmp_path / "sessions" / "abcdef"
+    (left / IMPORT).mkdir(parents=True)
+    hard_to_remove(left / IMPORT, tmp_path)
+    (tmp_path / "sessions" / "link").symlink_to(tmp_path)
+    assert await asyncio.to_thread(clear_leftovers, state) == 1
+    assert not left.exists()
+    assert os.path.isdir(living.path)
+    living.close()
+    await within(20, gone(living.path))
+    assert await asyncio.to_thread(clear_leftovers, str(tmp_path / "nowhere")) == 0
+
+
+async def test_what_cannot_be_removed_does_not_stop_the_rest(
+    tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = PrivateFolders(str(tmp_path))
+    name = folders.new()
+    path = Path(folders.make(name))
+    (path / "stuck").mkdir()
+    (path / "other").mkdir()
+    opened = private._opened
+
+    def not_that(parent: int, name: str) -> int:
+        if name == "stuck":
+            raise OSError("immutable")
+        return opened(parent, name)
+
+    monkeypatch.setattr(private, "_opened", not_that)
+    folders.leave(name)
+    folders.close()
+    await within(20, folders.gone(20))
+    assert path.joinpath("stuck").is_dir()
+    assert not path.joinpath("other").exists()
