@@ -13,6 +13,7 @@ from hypercorn.config import Config
 from hypercorn.logging import Logger
 
 from runtime.errors import ConfigError
+from runtime.front.http import websocket_guard
 from runtime.front.http.socket import MAX_PACKET_BYTES
 from runtime.logs import get_logger
 
@@ -102,6 +103,7 @@ class Listener:
 
     def start(self, app: Any) -> None:
         """Serve an ASGI application."""
+        websocket_guard.install()
         config = Config()
         config.bind = [f"fd://{self._socket.detach()}"]
         config.logger_class = _HypercornLog

@@ -1,8 +1,8 @@
 """A websocket with a bounded inbox, whose end is something one reads rather than a cancellation.
 
 Quart keeps what a peer sends in a queue without bound and cancels the handler the moment the peer is gone,
-with everything unread.  Here the queue is bounded, so a peer that sends faster than it is read is slowed down
-by its own socket; and after the last message comes None.
+with everything unread.  Here the queue is bounded, in messages and bytes, so a peer that sends faster than it
+is read is slowed down by its own socket; and after the last message comes None.
 """
 
 from __future__ import annotations
@@ -20,9 +20,28 @@ if TYPE_CHECKING:
     from quart import Quart
 
 MAX_WAITING_COUNT: Final = 16
+MAX_WAITING_BYTES: Final = 4 << 20
 MAX_PACKET_BYTES: Final = 4 << 20
 GOODBYE_S: Final = 5.0
 """Time a handler gets to notice that its peer is gone before it is cancelled."""
+
+
+class Inbox(asyncio.Queue[bytes | str | None]):
+    """What a peer sent and nobody has read: so many messages, and so many bytes and one message more."""
+
+    waiting_bytes = 0
+
+    def full(self) -> bool:
+        return super().full() or self.waiting_bytes >= MAX_WAITING_BYTES
+
+    def _put(self, item: bytes | str | None) -> None:
+        self.waiting_bytes += len(item or b"")
+        super()._put(item)
+
+    def _get(self) -> bytes | str | None:
+        item: bytes | str | None = super()._get()
+        self.waiting_bytes -= len(item or b"")
+        return item
 
 
 class BoundedConnection(ASGIWebsocketConnection):
@@ -30,7 +49,7 @@ class BoundedConnection(ASGIWebsocketConnection):
 
     def __init__(self, app: Quart, scope: WebsocketScope) -> None:
         super().__init__(app, scope)
-        self.queue: asyncio.Queue[bytes | str | None] = asyncio.Queue(MAX_WAITING_COUNT)
+        self.queue: asyncio.Queue[bytes | str | None] = Inbox(MAX_WAITING_COUNT)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         socket = self._create_websocket_from_scope(send)

@@ -1,0 +1,101 @@
+"""Hypercorn's side of a websocket, made to bear whatever a peer sends before we see it.
+
+A handshake that cannot be read is answered with 400; Hypercorn's own fails, with a traceback and no answer.
+And a message whose frames never end lies in memory before any of our bounds knows of it: all of those have
+one together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
+
+from hypercorn.protocol import h2, h11, ws_stream
+from hypercorn.protocol.events import Event, StreamClosed
+from wsproto.events import Message
+from wsproto.extensions import PerMessageDeflate
+from wsproto.handshake import server_extensions_handshake
+
+MAX_UNFINISHED_BYTES: Final = 64 << 20
+"""Of all messages whose last frame has not come; above it, none may have more than its share."""
+_READ: Final = frozenset(
+    {b"connection", b"upgrade"}
+    | {b"sec-websocket-" + part for part in (b"extensions", b"key", b"protocol", b"version")}
+)
+
+
+class Handshake(ws_stream.Handshake):
+    """One that is not valid where it cannot be read."""
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]], http_version: str) -> None:
+        given = [(name, value) for name, value in headers if name.lower() in _READ]
+        self._is_readable = all(value.isascii() for _, value in given)
+        super().__init__(given if self._is_readable else [], http_version)
+
+    def is_valid(self) -> bool:
+        return self._is_readable and super().is_valid() and self._fits()
+
+    def _fits(self) -> bool:
+        try:
+            server_extensions_handshake(self.extensions or [], [PerMessageDeflate()])
+        except Exception:  # noqa: BLE001 - what it trips over was written by the peer
+            return False
+        return True
+
+
+class UnfinishedMessage(ws_stream.WebsocketBuffer):
+    """The frames of one message so far, counted among those of all connections."""
+
+    all_bytes: ClassVar[int] = 0
+    all_count: ClassVar[int] = 0
+    _counted_bytes = 0
+
+    def extend(self, event: Message[Any]) -> None:
+        """Take a frame.
+
+        Raises:
+            FrameTooLargeError: The message is too large, or larger than its share when there are too many.
+        """
+        try:
+            super().extend(event)
+        finally:
+            self._count(self.length)
+        everybody = UnfinishedMessage
+        share_bytes = MAX_UNFINISHED_BYTES / max(1, everybody.all_count)
+        if everybody.all_bytes > MAX_UNFINISHED_BYTES and self.length > share_bytes:
+            self.clear()
+            raise ws_stream.FrameTooLargeError
+
+    def clear(self) -> None:
+        """It is whole, or of no use."""
+        super().clear()
+        self._count(0)
+
+    def __del__(self) -> None:
+        self._count(0)  # its connection is gone, and told nobody
+
+    def _count(self, held_bytes: int) -> None:
+        everybody = UnfinishedMessage
+        everybody.all_bytes += held_bytes - self._counted_bytes
+        everybody.all_count += bool(held_bytes) - bool(self._counted_bytes)
+        self._counted_bytes = held_bytes
+
+
+class Stream(ws_stream.WSStream):
+    """One that keeps nothing once its connection is gone: its pings keep it alive for a while."""
+
+    async def handle(self, event: Event) -> None:
+        await super().handle(event)
+        if isinstance(event, StreamClosed):
+            self.buffer.clear()
+
+
+def install() -> None:
+    """Have Hypercorn use these for every connection of this process."""
+    for module, name, guarded in (
+        (ws_stream, "Handshake", Handshake),
+        (ws_stream, "WebsocketBuffer", UnfinishedMessage),
+        (h11, "WSStream", Stream),
+        (h2, "WSStream", Stream),
+    ):
+        setattr(module, name, guarded)

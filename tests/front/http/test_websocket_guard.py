@@ -1,0 +1,134 @@
+"""What a peer writes into a handshake, or into frames that never end, is answered and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import struct
+from typing import Any
+
+import pytest
+from hypercorn.protocol.ws_stream import FrameTooLargeError
+from structlog.testing import capture_logs
+from wsproto.events import BytesMessage
+
+from runtime.front.http import websocket_guard
+from runtime.front.http.websocket_guard import MAX_UNFINISHED_BYTES, Handshake, UnfinishedMessage
+from tests.patience import PATIENCE
+
+MIB = 1 << 20
+FRAME = struct.Struct(">BBQI")
+UPGRADE = {
+    b"Host": b"localhost",
+    b"Upgrade": b"websocket",
+    b"Connection": b"Upgrade",
+    b"Sec-WebSocket-Key": b"dGhlIHNhbXBsZSBub25jZQ==",
+    b"Sec-WebSocket-Version": b"13",
+}
+HEADERS = (
+    *(b"Host", b"Connection", b"Sec-WebSocket-Key", b"Sec-WebSocket-Version", b"Sec-WebSocket-Protocol"),
+    *(b"Sec-WebSocket-Extensions", b"Origin", b"Authorization", b"Cookie", b"X-Request-Id", b"User-Agent"),
+    *(b"X-Forwarded-Proto", b"X-Forwarded-Host", b"Forwarded", b"traceparent", b"Sec-Fetch-Site"),
+)
+
+
+async def status(site: Any, path: bytes, more: dict[bytes, bytes]) -> bytes:
+    reader, writer = await site.connect()
+    head = b"".join(name + b": " + value + b"\r\n" for name, value in {**UPGRADE, **more}.items())
+    writer.write(b"GET " + path + b" HTTP/1.1\r\n" + head + b"\r\n")
+    async with asyncio.timeout(10 * PATIENCE):
+        line: bytes = await reader.readline()
+    writer.close()
+    return line[9:12]
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_whatever_bytes_a_handshake_has_it_is_answered(serving: Any) -> None:
+    told: list[str] = []
+    async with serving() as site:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        room = b"/rooms/lab?token=" + site.server.front.rooms.token("lab", "ada").encode()
+        with capture_logs() as logged:
+            assert await status(site, room, {}) == b"101"
+            for path in (room, b"/chat", b"/nowhere"):
+                for name in HEADERS:
+                    for value in (b"\xff", b"\xc3\xa9", b"", b"a\xff, b"):
+                        assert b"100" < await status(site, path, {name: value}) < b"500", (path, name, value)
+            for name in (b"Sec-WebSocket-Protocol", b"Sec-WebSocket-Extensions", b"Sec-WebSocket-Version"):
+                assert await status(site, room, {name: b"\xff"}) == b"400"
+            wrong = b"permessage-deflate; server_max_window_bits=abc"
+            assert await status(site, room, {b"Sec-WebSocket-Extensions": wrong}) == b"400"
+            for value in (b";;=", b"x; y=z", b"permessage-deflate; client_max_window_bits"):
+                assert await status(site, room, {b"Sec-WebSocket-Extensions": value}) == b"101"
+            assert await status(site, room, {b"Cookie": b"name=\xff", b"User-Agent": b"\xe9"}) == b"101"
+        assert told == []
+        assert [one for one in logged if one["log_level"] in ("error", "critical")] == []
+
+
+@pytest.mark.unit
+def test_a_handshake_that_cannot_be_read_is_none() -> None:
+    plain = [(name.lower(), value) for name, value in UPGRADE.items()]
+    assert Handshake(plain, "1.1").is_valid()
+    assert not Handshake([*plain, (b"sec-websocket-protocol", b"\xff")], "1.1").is_valid()
+    assert Handshake([*plain, (b"x-other", b"\xff")], "1.1").is_valid()
+    assert not Handshake(plain, "1.0").is_valid()
+
+
+@pytest.mark.unit
+def test_unfinished_messages_of_all_connections_have_one_bound() -> None:
+    gc.collect()
+    before = UnfinishedMessage.all_bytes, UnfinishedMessage.all_count
+    frame = BytesMessage(b"x" * MIB, frame_finished=True, message_finished=False)
+    small = UnfinishedMessage(4 * MIB)
+    small.extend(BytesMessage(b"x" * 100, message_finished=False))
+    buffers, refused = [UnfinishedMessage(4 * MIB) for _ in range(40)], 0
+    for buffer in buffers:
+        for _ in range(4):
+            try:
+                buffer.extend(frame)
+            except FrameTooLargeError:
+                refused += 1
+            assert UnfinishedMessage.all_bytes <= MAX_UNFINISHED_BYTES + 2 * MIB
+    assert refused > 0
+    small.extend(BytesMessage(b"x" * 100, message_finished=False))
+    assert small.length == 200
+    with pytest.raises(FrameTooLargeError):
+        small.extend(BytesMessage(b"x" * 5 * MIB, message_finished=False))
+    small.clear()
+    small.extend(BytesMessage(b"", message_finished=True))
+    small.clear()
+    del buffer, buffers, small
+    gc.collect()
+    assert (UnfinishedMessage.all_bytes, UnfinishedMessage.all_count) == before
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_frames_that_never_end_are_counted_until_their_connection_is_gone(serving: Any) -> None:
+    async with serving() as site:
+        room = b"/rooms/lab?token=" + site.server.front.rooms.token("lab", "ada").encode()
+        gc.collect()
+        before = UnfinishedMessage.all_bytes
+        reader, writer = await site.connect()
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in UPGRADE.items())
+        writer.write(b"GET " + room + b" HTTP/1.1\r\n" + head + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(FRAME.pack(0x02, 0xFF, MIB, 0) + b"x" * MIB)  # binary, and no last frame
+        async with asyncio.timeout(10 * PATIENCE):
+            while UnfinishedMessage.all_bytes < before + MIB:
+                await asyncio.sleep(0.01)
+        writer.close()
+        async with asyncio.timeout(10 * PATIENCE):
+            while UnfinishedMessage.all_bytes > before:
+                gc.collect()
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.unit
+def test_hypercorn_uses_them() -> None:
+    from hypercorn.protocol import ws_stream
+
+    websocket_guard.install()
+    assert ws_stream.Handshake is Handshake
+    assert ws_stream.WebsocketBuffer is UnfinishedMessage
