@@ -6,19 +6,54 @@ first quarter of the range is for bundles; the rest is dealt out in blocks, each
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
 BLOCK: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
 class Block:
-    """Users of the sessions of one generation, from `first` to `last`."""
+    """Users of the sessions of one generation.
 
-    first: int
-    last: int
+    Args:
+        release: Called once it is closed and nobody has one of them any more.
+
+    Attributes:
+        first: Nobody's: who tries what a session could do is this one.
+        last: The last of them.
+    """
+
+    def __init__(self, first: int, release: Callable[[Block], None]) -> None:
+        self.first, self.last = first, first + BLOCK - 1
+        self._release = release
+        self._at = first
+        self._taken: set[int] = set()
+        self._is_closed = False
+
+    def take(self) -> int | None:
+        """One that no session has, the one that was free for longest; None when all are taken."""
+        for _ in range(BLOCK - 1):
+            self._at = self._at + 1 if self._at < self.last else self.first + 1
+            if self._at not in self._taken:
+                self._taken.add(self._at)
+                return self._at
+        return None
+
+    def give_back(self, user: int) -> None:
+        """Nobody is this user any more, and nothing is left of it."""
+        self._taken.discard(user)
+        self._end()
+
+    def close(self) -> None:
+        """No more are taken; idempotent."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._end()
+
+    def _end(self) -> None:
+        if self._is_closed and not self._taken:
+            self._release(self)
 
 
 class Uids:
@@ -33,7 +68,7 @@ class Uids:
         self._count = (last - first + 1) // 4
         self._of: dict[str, int] = {}
         start = first + self._count
-        self._free = [Block(at, at + BLOCK - 1) for at in range(start, last - BLOCK + 2, BLOCK)]
+        self._free = list(range(start, last - BLOCK + 2, BLOCK))
 
     def of_bundle(self, source: str) -> int:
         """The user of a bundle, the same each time.
@@ -49,10 +84,6 @@ class Uids:
             self._of[source] = next((uid for uid in tries if uid not in taken), tries[0])
         return self._of[source]
 
-    def take(self) -> Block | None:
-        """Users that no session has; None when all blocks are taken.  Give them back with `release`."""
-        return self._free.pop(0) if self._free else None
-
-    def release(self, block: Block) -> None:
-        """Nobody has these users any more; they come last to be taken again."""
-        self._free.append(block)
+    def block(self) -> Block | None:
+        """Users that nobody has; None when all blocks are taken.  Close it."""
+        return Block(self._free.pop(0), lambda block: self._free.append(block.first)) if self._free else None

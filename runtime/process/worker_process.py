@@ -93,9 +93,11 @@ class WorkerProcess:
         cls, zygote: ZygoteClient, settings: SupervisorSettings, *, parked: bool = False
     ) -> WorkerProcess:
         """Fork one from a zygote: for a session, or to be parked.  Raises SpawnFailed or ZygoteLost."""
-        plumbing, private = Plumbing(zygote.user), Private.of(zygote.hold)
+        private = Private.of(zygote.hold)
+        plumbing = Plumbing(private.user)
         try:
-            process = await zygote.fork(plumbing, parked=parked, private=private.name)
+            user = private.user if private.users is not None else None
+            process = await zygote.fork(plumbing, parked=parked, private=private.name, user=user)
         except BaseException:
             plumbing.close()
             private.leave()
@@ -107,10 +109,11 @@ class WorkerProcess:
     @classmethod
     async def once(cls, command: Command, settings: SupervisorSettings) -> WorkerProcess:
         """Start one as a fresh interpreter, for a bundle that cannot be forked from.  Raises SpawnFailed."""
-        plumbing, private = Plumbing(command.user), Private.of(command.hold)
+        private = Private.of(command.hold)
+        plumbing = Plumbing(private.user)
         try:
             ends = plumbing.child_fds()
-            popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1], private=private.name)
+            popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1], private=private)
         except BaseException:
             plumbing.close()
             private.leave()

@@ -196,7 +196,7 @@ class Zygote:
         entry = None
         if self._inner is not None and request.private:
             try:
-                entry = self._inner.entry(request.private)
+                entry = self._inner.entry(request.private, request.user)
             except OSError as error:
                 told = f"{error.strerror}: it gets no folder of its own"
                 self._send(control.ForkFailed(request.ticket, told))

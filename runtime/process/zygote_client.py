@@ -43,7 +43,6 @@ class ZygoteClient:
         imported: The files that the program's import read or looked for, once it has said how that went.
         confined: What holds it, said before it ran a line of the program; None where nothing does.
         is_gone: It has ended, or was closed.
-        user: Number of the user that it runs as; None for ours.
     """
 
     def __init__(
@@ -56,7 +55,6 @@ class ZygoteClient:
         on_reaped: Callable[[], None] = lambda: None,
     ) -> None:
         self._command = command
-        self.user = command.user
         self.hold = command.hold
         self._on_lost = on_lost
         self._on_reaped = on_reaped
@@ -83,11 +81,14 @@ class ZygoteClient:
                 raise
         self._loop.add_reader(self._socket, self._readable)
 
-    async def fork(self, plumbing: Plumbing, *, parked: bool = False, private: str = "") -> ProcessHandle:
+    async def fork(
+        self, plumbing: Plumbing, *, parked: bool = False, private: str = "", user: int | None = None
+    ) -> ProcessHandle:
         """Have a worker forked around `plumbing`, whose child ends are closed here; the caller owns it.
 
         Args:
-            private: The name of its private folder, which the zygote makes.
+            private: The name of its private folder, which the zygote makes unless it is there.
+            user: Whom it is to run as, if not as its zygote.
 
         Raises:
             SpawnFailed: The system allows no more processes.
@@ -100,7 +101,7 @@ class ZygoteClient:
         future: asyncio.Future[ProcessHandle] = self._loop.create_future()
         self._forks[ticket] = future
         try:
-            await self._send(control.Fork(ticket, parked, private), plumbing.child_fds())
+            await self._send(control.Fork(ticket, parked, private, user or 0), plumbing.child_fds())
             plumbing.release_child_ends()
             return await future
         except asyncio.CancelledError:

@@ -203,11 +203,13 @@ class Fork(_Message, frozen=True, tag="fork"):
     Attributes:
         parked: Whether it is to wait for its session, instead of being forked for one.
         private: Name of its private folder; empty where nothing is held back.
+        user: Whom it is to run as; 0 for its zygote's user.
     """
 
     ticket: int
     parked: bool = False
     private: str = ""
+    user: int = 0
 
 
 # ---- zygote -> front

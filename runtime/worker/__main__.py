@@ -22,7 +22,7 @@ from runtime.confinement.level import Level
 from runtime.errors import BundleError
 from runtime.process import zygote
 from runtime.process.child import open_fds, settle
-from runtime.process.confine import landlock, launch, probe
+from runtime.process.confine import landlock, launch, privileges, probe
 from runtime.process.confine.inner import Inner
 from runtime.process.fork import generators
 from runtime.process.leftovers.forkability import Fork, is_forkable
@@ -80,6 +80,8 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
 def _held(fd: int) -> dict[str, Any]:
     found = launch.read(fd)
     os.close(fd)
+    if found["users"]:
+        privileges.keep_to_itself()  # before the program can start anything
     return found
 
 

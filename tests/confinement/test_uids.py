@@ -24,18 +24,35 @@ def test_more_bundles_than_users_share_them() -> None:
     assert {uids.of_bundle(str(number)) for number in range(1100)} == set(range(5000, 6024))
 
 
-def test_blocks_are_apart_and_come_again_when_they_are_given_back() -> None:
+def test_blocks_are_apart_and_come_again_when_nobody_has_their_users_any_more() -> None:
     uids = Uids(200000, 265535)
     blocks = []
-    while (block := uids.take()) is not None:
+    while (block := uids.block()) is not None:
         blocks.append(block)
     taken = [uid for block in blocks for uid in range(block.first, block.last + 1)]
     assert len(taken) == len(set(taken)) == 48 * BLOCK
     assert min(taken) == 216384
     assert max(taken) == 265535
-    uids.release(blocks[7])
-    assert uids.take() == blocks[7]
-    assert uids.take() is None
+    user = blocks[7].take()
+    assert user is not None
+    blocks[7].close()
+    assert uids.block() is None, "a session still has a user of it"
+    blocks[7].give_back(user)
+    again = uids.block()
+    assert again is not None
+    assert again.first == blocks[7].first
+    blocks[7].close()
+    assert uids.block() is None
+
+
+def test_no_two_sessions_have_one_user_and_one_that_was_given_back_comes_last() -> None:
+    block = Uids(200000, 265535).block()
+    assert block is not None
+    users = [block.take() for _ in range(BLOCK)]
+    assert users == [*range(block.first + 1, block.last + 1), None]
+    for user in (block.first + 9, block.first + 3):
+        block.give_back(user)
+    assert [block.take(), block.take(), block.take()] == [block.first + 3, block.first + 9, None]
 
 
 @pytest.mark.parametrize(

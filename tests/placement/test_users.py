@@ -6,8 +6,11 @@ this one does, all of it is run again where everybody can enter: in a namespace 
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -20,6 +23,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from runtime.errors import ConfigError
+from runtime.front.home.state_folder import let_through
 from runtime.process.program.as_user import missing_capabilities
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
@@ -40,6 +44,11 @@ SAYS_WHO = """
             os.system("echo by its path > /dev/stderr")
             self.child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             print("child", self.child.pid, flush=True)
+            import tempfile
+            with tempfile.NamedTemporaryFile() as file:
+                print("temporary", file.name, os.environ["HOME"], os.stat(file.name).st_uid, flush=True)
+            print("capabilities", *[line.split()[1] for line in open("/proc/self/status") if line[:3] == "Cap"
+                                    and line[:6] != "CapBnd"], flush=True)
 """
 
 
@@ -100,6 +109,8 @@ def top() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="users-"))
     folder.chmod(0o755)
     (folder / "agents").mkdir()
+    (folder / "state").mkdir(mode=0o700)
+    let_through(folder / "state")
     yield folder
     shutil.rmtree(folder)
 
@@ -134,6 +145,11 @@ async def test_each_bundle_runs_as_somebody_else_and_is_looked_after_all_the_sam
         assert FIRST <= gid < SESSIONS, "its bundle's"
         assert len(line) == 7, "no groups of ours"
         users |= {uid, gid}
+        assert uid >= SESSIONS, "its own"
+        _, name, home, owner = (await node.printed(session_id, "temporary ")).split()
+        assert (os.path.dirname(name), int(owner)) == (home, uid)
+        assert stat.S_IMODE(os.stat(home).st_mode) == 0o700
+        assert set((await node.printed(session_id, "capabilities ")).split()[1:]) == {"0" * 16}
         await node.printed(session_id, "by its path")
         child = int((await node.printed(session_id, "child ")).split()[1])
         vitals = node.placement.vitals(session_id)
@@ -145,10 +161,76 @@ async def test_each_bundle_runs_as_somebody_else_and_is_looked_after_all_the_sam
         ended = await node.exited(session_id)
         assert ended.exit.signal == 9
         assert not psutil.pid_exists(child)
+        async with asyncio.timeout(10 * PATIENCE):
+            while os.path.exists(home):  # by a thread, which tells nobody
+                await asyncio.sleep(0.01)
     assert len(users) >= 2
     printed = [line["line"] for line in logs if line["event"] == "bundle.printed"]
     assert len(set(printed)) == 2
     assert not {f"imported by {os.getuid()}"} & set(printed)
+
+
+HURTS = """
+    @service.path("/victim", identity="victim")
+    class Victim(Base):
+        async def start(self, *, room):
+            path = os.path.join(os.environ["HOME"], "mine")
+            open(path, "w").close()
+            os.utime(path, (1, 1))
+            print("mine", path, os.getpid(), flush=True)
+    @service.path("/attacker", identity="attacker")
+    class Attacker(Base):
+        async def start(self, *, room):
+            path, pid = open(os.path.join(os.path.dirname(__file__), "aim")).read().split()
+            pid = int(pid)
+            def tries(**attacks):
+                for name, attack in attacks.items():
+                    try:
+                        attack()
+                    except OSError as error:
+                        print("attack", name, error.errno, flush=True)
+                    else:
+                        print("attack", name, "done", flush=True)
+            tries(
+                stat=lambda: os.stat(path), utime=lambda: os.utime(path), chmod=lambda: os.chmod(path, 0o666),
+                kill=lambda: os.kill(pid, 0), nice=lambda: os.setpriority(os.PRIO_PROCESS, pid, 19),
+                fds=lambda: os.listdir(f"/proc/{pid}/fd"),
+                become=lambda: os.setuid(os.stat(f"/proc/{pid}").st_uid),
+            )
+            print("attack over", flush=True)
+"""
+
+
+@as_root
+@here
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_a_session_does_nothing_to_its_sibling_that_only_users_divide(node: Node) -> None:
+    node.write("one.py", HURTS)
+    await node.start()
+    victim = await node.ready("/victim")
+    (node.folder / "aim").write_text((await node.printed(victim, "mine ")).removeprefix("mine "))
+    attacker = await node.ready("/attacker")
+    await node.printed(attacker, "attack over")
+    found = [line.split()[1:] for line in node.lines(attacker) if line.startswith("attack ")]
+    told = {words[0]: words[1] for words in found if len(words) == 2}
+    assert set(told.values()) <= {str(errno.EPERM), str(errno.EACCES)}, told
+    assert len(told) == 7
+
+
+@as_root
+@here
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_sessions_that_may_write_together_are_one_user(node: Node) -> None:
+    node.write("one/main.py", SAYS_WHO.replace('"/x"', '"/x", confinement={"write": ["data"]}'))
+    data = node.folder / "one" / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    await node.start()
+    users = {(await node.printed(await node.ready("/x"), "user ")).split()[1] for _ in range(2)}
+    assert len(users) == 1
+    assert FIRST <= int(users.pop()) < SESSIONS
 
 
 @as_root

@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
+from runtime.confinement.uids import Block
+from runtime.errors import SpawnFailed
 from runtime.process.confine import grants, landlock, launch
 from runtime.process.confine.private import IMPORT, PrivateFolders
 
@@ -23,23 +25,47 @@ class Private:
 
     Attributes:
         path: Empty for nobody's.
+        user: Whom the session runs as; None for our own user.
+        of_its_own: Whether no other session runs as that user.
     """
 
     name: str = ""
     path: str = ""
     folders: PrivateFolders | None = None
+    user: int | None = None
+    users: Block | None = None
 
     @classmethod
     def of(cls, hold: Hold | None) -> Self:
+        """Of a session to be started.
+
+        Raises:
+            SpawnFailed: It is to be another user's, and cannot be made.
+        """
         if hold is None:
             return cls()
         name = hold.private.new()
-        return cls(name, os.path.join(hold.private.path, name), hold.private)
+        path = os.path.join(hold.private.path, name)
+        user = None if hold.users is None else hold.users.take()
+        if user is None:
+            return cls(name, path, hold.private, hold.user)
+        one = cls(name, path, hold.private, user, hold.users)
+        try:
+            hold.private.make(name, user)
+        except OSError as error:
+            one.leave()
+            told = f"its folder cannot be made: {error.strerror}"
+            raise SpawnFailed(told, cure="Make room where the state folder is.") from error
+        return one
 
     def leave(self) -> None:
         """Have it removed; idempotent."""
         if self.folders is not None:
-            self.folders.leave(self.name)
+            self.folders.leave(self.name, self._left)
+
+    def _left(self) -> None:
+        if self.users is not None and self.user is not None:
+            self.users.give_back(self.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +75,8 @@ class Hold:
     Attributes:
         outer: Rules for its zygote, or a session in an interpreter of its own; without private folders.
         inner: Rules for a session that is forked, likewise.
+        user: Whom it runs as; None for our own user.
+        users: For its sessions; None when they run as that one, too.
     """
 
     level: Level
@@ -56,9 +84,21 @@ class Hold:
     outer: tuple[grants.Rule, ...]
     inner: tuple[grants.Rule, ...]
     private: PrivateFolders
+    user: int | None = None
+    users: Block | None = None
 
     @classmethod
-    def of(cls, policy: Policy, ground: Ground, source: Path, python: str, env: Mapping[str, str]) -> Hold:
+    def of(
+        cls,
+        policy: Policy,
+        ground: Ground,
+        source: Path,
+        python: str,
+        env: Mapping[str, str],
+        *,
+        user: int | None = None,
+        users: Block | None = None,
+    ) -> Hold:
         """Look at the disk, and make its private folders.  Blocks.
 
         Raises:
@@ -69,16 +109,27 @@ class Hold:
             ground.state,
             tuple(grants.rules(policy, ground, source, python, env)),
             tuple(grants.rules(policy, ground, source, python, env, whole=True)),
-            PrivateFolders(ground.state),
+            PrivateFolders(ground.state, user),
+            user,
+            users,
         )
 
-    def for_zygote(self, env: Mapping[str, str]) -> tuple[int, dict[str, str]]:
-        """A descriptor for `launch`, and the environment for the import."""
-        return self._written(self.private.path), self._at_home(env, IMPORT)
+    def close(self) -> None:
+        """No more is started that it holds; idempotent."""
+        self.private.close()
+        if self.users is not None:
+            self.users.close()
 
-    def for_session(self, env: Mapping[str, str], name: str) -> tuple[int, dict[str, str]]:
-        """The same for a session in an interpreter of its own, whose private folder is called `name`."""
-        return self._written(self.private.make(name)), self._at_home(env, name)
+    def for_zygote(self, env: Mapping[str, str]) -> int:
+        """A descriptor for `launch`, with the environment for the import."""
+        users = None if self.users is None else (self.users.first, self.users.last)
+        return self._written(self.private.path, self._at_home(env, IMPORT), self.user, users)
+
+    def for_session(self, env: Mapping[str, str], private: Private) -> int:
+        """The same for a session in an interpreter of its own."""
+        if private.users is None:
+            self.private.make(private.name, self.user)
+        return self._written(private.path, self._at_home(env, private.name), private.user, None)
 
     def _at_home(self, env: Mapping[str, str], name: str) -> dict[str, str]:
         folder = os.path.join(self.private.path, name)
@@ -87,7 +138,9 @@ class Hold:
             kept["PYTHONUSERBASE"] = os.path.expanduser("~/.local")  # where HOME would lead
         return {**env, **kept, "TMPDIR": folder, "HOME": folder}
 
-    def _written(self, private: str) -> int:
+    def _written(
+        self, private: str, env: Mapping[str, str], user: int | None, users: tuple[int, int] | None
+    ) -> int:
         held: dict[str, Any] = {
             "level": str(self.level),
             "state": self.state,
@@ -96,6 +149,10 @@ class Hold:
             "outer": [*self.outer, (private, landlock.WRITE, True)],
             "inner": list(self.inner),
             "private": private,
+            "user": user,
+            "group": self.user,
+            "users": users,
+            "env": dict(env),
         }
         fd = os.memfd_create("bulkhead-hold", os.MFD_CLOEXEC)
         launch.write(fd, held)

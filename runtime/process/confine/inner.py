@@ -6,12 +6,13 @@ spare one is made ahead; a fork then costs one folder, one rule, and in the chil
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.process.confine import landlock, ring
+from runtime.process.confine import landlock, privileges, ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,17 @@ class Entry:
 
     Attributes:
         folder: Its private folder; empty when it has none.
+        user: Whom it is to run as; 0 for the user that it has.
     """
 
     folder: str
     rules: landlock.Ruleset | None
+    user: int = 0
 
     def enter(self) -> None:
         """Be held, from here on.  Runs in: the child, before anything of the agent's."""
+        if self.user:
+            privileges.become(self.user)
         if self.rules is not None:
             self.rules.restrict()
             self.close()
@@ -42,12 +47,16 @@ class Inner:
 
     Args:
         held: What the zygote was started with.
+
+    Attributes:
+        stranger: A user that no session has; 0 where they have none of their own.
     """
 
     def __init__(self, held: dict[str, Any]) -> None:
         self._rules = held["inner"]
         self._private = held["private"]
         self._version = landlock.abi()
+        self.stranger = held["users"][0] if held["users"] else 0
         self._spare: landlock.Ruleset | None = None
 
     def prepare(self) -> None:
@@ -55,19 +64,20 @@ class Inner:
         if self._spare is None and self._version:
             self._spare = ring.ruleset(self._rules, self._version)
 
-    def entry(self, name: str) -> Entry:
-        """For a session whose private folder is called `name`; makes the folder.
+    def entry(self, name: str, user: int = 0) -> Entry:
+        """For a session whose private folder is called `name`; makes the folder where it is not there yet.
 
         Raises:
             OSError: There is no room for it.
         """
         folder = os.path.join(self._private, name)
-        os.mkdir(folder, 0o700)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
         self.prepare()
         rules, self._spare = self._spare, None
         if rules is not None:
             ring.allow(rules, folder, landlock.WRITE, exactly=True)
-        return Entry(folder, rules)
+        return Entry(folder, rules, user)
 
     def fds(self) -> set[int]:
         return {self._spare.fileno()} if self._spare is not None else set()

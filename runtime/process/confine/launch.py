@@ -4,7 +4,10 @@ So everything of a bundle is below what holds it from its interpreter's first in
 environment has the interpreter run before any program (``.pth`` files, ``sitecustomize``).
 
 The descriptor is of what the front wrote (`runtime.process.confine.hold`), and is passed on with what holds
-written in its place.  An interpreter without site and without what ``typing``, ``json`` or ``dataclasses``
+written in its place.  The environment comes with it, too: the dynamic loader obeys it before
+anything holds.
+
+An interpreter without site and without what ``typing``, ``json`` or ``dataclasses``
 import is up in a few milliseconds, so this file and what it imports do without.
 """
 
@@ -38,5 +41,6 @@ if __name__ == "__main__":
         held |= ring.enter(held)
     except OSError as error:
         sys.exit(f"confinement: this process cannot be held: {error}")
+    env: dict[str, str] = held.pop("env")  # type: ignore[assignment]
     write(fd, held)
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execve(sys.argv[2], sys.argv[2:], env)

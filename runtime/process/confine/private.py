@@ -18,6 +18,7 @@ import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -31,6 +32,9 @@ class PrivateFolders:
 
     Owns a descriptor; `close` gives everything back once the last of its sessions has left.
 
+    Args:
+        user: Whose they are; None for ours.
+
     Attributes:
         path: The folder in which they are.
 
@@ -38,9 +42,11 @@ class PrivateFolders:
         OSError: The state folder cannot be written.
     """
 
-    def __init__(self, state: str) -> None:
+    def __init__(self, state: str, user: int | None = None) -> None:
         top = os.path.join(state, _FOLDER)
         os.makedirs(top, mode=0o700, exist_ok=True)
+        if user is not None:
+            os.chmod(top, 0o711)
         while True:
             self.path = os.path.join(top, secrets.token_hex(3))
             with contextlib.suppress(FileExistsError):
@@ -49,6 +55,10 @@ class PrivateFolders:
         self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.mkdir(IMPORT, 0o700, dir_fd=self._fd)
+        if user is not None:
+            os.chown(IMPORT, user, user, dir_fd=self._fd)
+            os.fchmod(self._fd, 0o711)  # others may pass, to what is theirs
+            os.fchown(self._fd, user, user)
         self._names: set[str] = set()
         self._leaving: set[str] = set()
         self._gone = asyncio.Event()
@@ -62,15 +72,17 @@ class PrivateFolders:
         self._names.add(name)
         return name
 
-    def make(self, name: str) -> str:
-        """Make it, and say where it is."""
+    def make(self, name: str, user: int | None = None) -> str:
+        """Make it, for a user if one is named, and say where it is."""
         os.mkdir(name, 0o700, dir_fd=self._fd)
+        if user is not None:
+            os.chown(name, user, user, dir_fd=self._fd, follow_symlinks=False)
         return os.path.join(self.path, name)
 
-    def leave(self, name: str) -> None:
-        """Its session is over: remove it, in the background."""
+    def leave(self, name: str, removed: Callable[[], None] = lambda: None) -> None:
+        """Its session is over: remove it, in the background, and call `removed` then."""
         if name in self._names and name not in self._leaving:
-            self._in_background(name)
+            self._in_background(name, removed)
 
     def close(self) -> None:
         """No more are made, and the import is over; idempotent."""
@@ -85,18 +97,19 @@ class PrivateFolders:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._gone.wait(), timeout_s)
 
-    def _in_background(self, name: str) -> None:
+    def _in_background(self, name: str, then: Callable[[], None] = lambda: None) -> None:
         self._leaving.add(name)
         future: Future[None] = _threads().submit(_remove, self._fd, name)
         loop = asyncio.get_running_loop()
 
         def removed(_: Future[None]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: the next start removes the rest
-                loop.call_soon_threadsafe(self._left, name)
+                loop.call_soon_threadsafe(self._left, name, then)
 
         future.add_done_callback(removed)
 
-    def _left(self, name: str) -> None:
+    def _left(self, name: str, then: Callable[[], None]) -> None:
+        then()
         self._names.discard(name)
         self._leaving.discard(name)
         if self._closed and not self._names and self._fd >= 0:
@@ -174,7 +187,7 @@ def _empty(folder: int, top: int) -> None:
             if not _is_folder(folder, entry):
                 os.unlink(entry, dir_fd=folder)
             elif folder != top:
-                os.chmod(entry, 0o700, dir_fd=folder)
+                _open_up(folder, entry)
                 os.rename(entry, secrets.token_hex(8), src_dir_fd=folder, dst_dir_fd=top)
 
 
@@ -182,8 +195,13 @@ def _opened(parent: int, name: str) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     if not _is_folder(parent, name):
         raise NotADirectoryError(name)
-    os.chmod(name, 0o700, dir_fd=parent)
+    _open_up(parent, name)
     return os.open(name, flags, dir_fd=parent)
+
+
+def _open_up(parent: int, name: str) -> None:
+    with contextlib.suppress(PermissionError):  # it is another user's, and modes do not hold us
+        os.chmod(name, 0o700, dir_fd=parent)
 
 
 def _is_folder(parent: int, name: str) -> bool:

@@ -39,7 +39,8 @@ def drop(*, but_users: bool = False) -> None:
     """
     bounding = 0
     while _prctl(_PR_CAPBSET_READ, bounding) >= 0:
-        _prctl(_PR_CAPBSET_DROP, bounding)  # only with CAP_SETPCAP; without, exec gains none
+        if not but_users or bounding != _CAP_SETUID:
+            _prctl(_PR_CAPBSET_DROP, bounding)  # only with CAP_SETPCAP; without, exec gains none
         bounding += 1
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     if but_users:
@@ -71,7 +72,9 @@ def become(user: int, group: int | None = None, *, keeping: bool = False) -> Non
     if keeping:
         _prctl(_PR_SET_KEEPCAPS, 1)
     os.setresuid(user, user, user)
-    if not keeping:
+    if keeping:
+        _use_all()
+    else:
         _set(0)
     _prctl(_PR_SET_DUMPABLE, 1)  # a change of user takes it away, and with it what is its own in /proc
 
@@ -84,6 +87,16 @@ def held() -> int:
         return 0
     sets = _SETS.unpack(found.raw)
     return int(sets[0] | sets[1] | (sets[3] | sets[4]) << 32)
+
+
+def _use_all() -> None:
+    """What is permitted is in force again."""
+    header = _HEADER.pack(_VERSION_3, 0)
+    found = ctypes.create_string_buffer(_SETS.size)
+    if _libc.capget(ctypes.c_char_p(header), found) == 0:
+        _, low, given, _, high, given_high = _SETS.unpack(found.raw)
+        sets = _SETS.pack(low, low, given, high, high, given_high)
+        _libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(sets))
 
 
 def _set(wanted: int, *, inheritable: int = 0) -> None:

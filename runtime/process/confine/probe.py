@@ -40,7 +40,7 @@ def got_through(held: dict[str, Any], inner: Inner) -> list[str]:
     try:
         listener.bind(f"\0bulkhead-{os.getpid()}-{os.urandom(8).hex()}")
         listener.listen()
-        entry = inner.entry(_NAME)
+        entry = inner.entry(_NAME, inner.stranger)
         pid = os.fork()
         if pid == 0:
             _be_the_child(held, entry.enter, listener.getsockname(), write_fd)

@@ -32,16 +32,27 @@ def enter(held: dict[str, Any]) -> dict[str, Any]:
     """
     version = landlock.abi()
     rules = ruleset(held["outer"], version) if version else None
-    privileges.drop()
+    if held["user"] is not None:
+        privileges.become(held["user"], held["group"], keeping=True)
+    users = held["users"]
+    privileges.drop(but_users=bool(users))
     landlock.give_up_new_privileges()
     if rules is not None:
         with rules:
             rules.restrict()
     has_filter = seccomp.is_there()
+    if users and not has_filter:
+        privileges.drop()  # nothing else would keep it from being anybody
     if has_filter:
         kept = [*held["kept"], os.getpid()]
         seccomp.install(
-            seccomp.program([*denied.basic(), *denied.instead_of_landlock(version, kept)]),
+            seccomp.program(
+                [
+                    *denied.basic(),
+                    *denied.instead_of_landlock(version, kept),
+                    *(denied.users_but(*users) if users else ()),
+                ]
+            ),
         )
     failed = "" if version else landlock.why_not()
     return {"landlock": version, "seccomp": has_filter, "failed": failed}

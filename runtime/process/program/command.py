@@ -14,7 +14,7 @@ from runtime.confinement.ground import Ground
 from runtime.confinement.policy import Policy
 from runtime.errors import SpawnFailed
 from runtime.process import descriptors
-from runtime.process.confine.hold import LAUNCH, Hold
+from runtime.process.confine.hold import LAUNCH, Hold, Private
 from runtime.settings import SupervisorSettings
 
 _BOOT = Path(__file__).resolve().parents[2] / "worker" / "boot.py"
@@ -73,7 +73,6 @@ class Command:
         alone: How its program was started, when it is its own server.
         policy: What the program may reach while it is imported, and all its sessions together.
         ground: What lies where; None where nothing is held back.
-        user: Number of the user (and of the group) that it is to run as; None for our own.
         hold: What its processes are held by; None likewise.
     """
 
@@ -86,7 +85,6 @@ class Command:
     alone: Alone | None = None
     policy: Policy = field(default_factory=Policy)
     ground: Ground | None = None
-    user: int | None = None
     hold: Hold | None = None
 
     @property
@@ -94,12 +92,17 @@ class Command:
         return self.source if self.source.is_dir() else self.source.parent
 
     def spawn(
-        self, arguments: Sequence[str], pass_fds: Sequence[int], output: int, *, private: str = ""
+        self,
+        arguments: Sequence[str],
+        pass_fds: Sequence[int],
+        output: int,
+        *,
+        private: Private | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start the worker's program in its own process group.
 
         Args:
-            private: The name of its private folder, if it is a session; where it is held by anything.
+            private: Its private folder, if it is a session.
 
         Raises:
             SpawnFailed: The interpreter cannot be started.
@@ -117,7 +120,8 @@ class Command:
         try:
             if self.hold is not None:
                 hold = self.hold
-                held_fd, env = hold.for_session(env, private) if private else hold.for_zygote(env)
+                held_fd = hold.for_session(env, private) if private else hold.for_zygote(env)
+                env = {}  # it is in there
                 argv = [sys.executable, "-I", "-S", LAUNCH, str(held_fd), *argv, "--held", str(held_fd)]
                 pass_fds = [*pass_fds, held_fd]
             popen = subprocess.Popen(
@@ -129,9 +133,6 @@ class Command:
                 cwd=alone.folder if alone else self.folder,
                 pass_fds=pass_fds,
                 process_group=0,
-                user=self.user,
-                group=self.user,
-                extra_groups=None if self.user is None else (),
             )
             descriptors.give_back(popen.pid)
             return popen

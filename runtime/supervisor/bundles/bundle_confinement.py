@@ -19,7 +19,7 @@ from runtime.confinement.layers import Asked, policy_of, union_of
 from runtime.confinement.level import Level
 from runtime.confinement.paths import first_above, is_below
 from runtime.confinement.policy import Policy
-from runtime.confinement.uids import Uids
+from runtime.confinement.uids import Block, Uids
 from runtime.errors import BundleError, ConfigError
 from runtime.knob import parse_uids
 from runtime.process.program.as_user import missing_capabilities, out_of_reach
@@ -47,6 +47,7 @@ class Held:
         ground: What lies where; None where nothing is held.
         user: Number of the user it runs as; None for ours.
         no_user: What keeps it from having a user of its own, where it was to have one.
+        uids: Where users for its sessions come from, when it has one.
     """
 
     bundle: Policy = field(default_factory=Policy)
@@ -54,6 +55,14 @@ class Held:
     ground: Ground | None = None
     user: int | None = None
     no_user: str = ""
+    uids: Uids | None = None
+
+    def users(self) -> Block | None:
+        """Users for its sessions; close them.  None when all run as the bundle's.
+
+        What they may write together they have to be one user for: a database belongs to who made it.
+        """
+        return None if self.user is None or self.uids is None or self.bundle.write else self.uids.block()
 
     def of(self, path: str) -> Policy:
         """What a session of the endpoint at `path` may reach."""
@@ -146,7 +155,7 @@ class Confinement:
         uid = self._uids.of_bundle(_resolved(source))
         found = out_of_reach(replace(command, policy=held.bundle), program_of(source), uid)
         if not found:
-            return replace(held, user=uid, no_user="")
+            return replace(held, user=uid, no_user="", uids=self._uids)
         cure = _cure_of(found, uid)
         told = f"{source.name} would run as user {uid}, who cannot {found}"
         if Level.STRICT in (held.bundle.level, *(one.level for one in held.endpoints.values())):

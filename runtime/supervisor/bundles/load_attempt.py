@@ -11,8 +11,8 @@ from typing import Any
 from runtime.clock import SystemClock
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
-from runtime.confinement.policy import Policy
 from runtime.errors import BundleError, BundleImportFailed
+from runtime.process.confine import seccomp
 from runtime.process.confine.hold import Hold
 from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.process.logpipe import LogPipe
@@ -76,21 +76,21 @@ class LoadAttempt:
         fork = await asyncio.to_thread(fork_of, self._command.source)
         command = await asyncio.to_thread(self._with_own_variables)
         if held is not None:
-            command = replace(command, policy=held.bundle, ground=held.ground, user=held.user)
+            command = replace(command, policy=held.bundle, ground=held.ground)
         if held is not None and held.ground is not None and held.bundle.level is not Level.OFF:
-            command = await asyncio.to_thread(_held, command, held.bundle, held.ground)
+            command = await asyncio.to_thread(_held, command, held, held.ground)
         try:
             return await self._run(turn, command, fork)
         except BaseException:
             if command.hold is not None:
-                command.hold.private.close()
+                command.hold.close()
                 await command.hold.private.gone(_REMOVE_S)
             raise
 
     async def _run(self, turn: Turn, command: Command, fork: Fork) -> tuple[WorkerPool, Described]:
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-        if command.user is not None:
-            own_pipe(write_fd, command.user)
+        if command.hold is not None and command.hold.user is not None:
+            own_pipe(write_fd, command.hold.user)
         output = LogPipe(
             read_fd,
             ServerLines(self._log, "bundle.printed", self._settings, SystemClock()).write,
@@ -194,12 +194,15 @@ def lacking(confined: Confined | None) -> list[str]:
     return [*confined.missing, *(f"a probe could {what}" for what in confined.got_through)]
 
 
-def _held(command: Command, policy: Policy, ground: Ground) -> Command:
-    own = command.own(command.env)
+def _held(command: Command, held: Held, ground: Ground) -> Command:
+    policy, own = held.bundle, command.own(command.env)
+    users = held.users() if seccomp.is_there() else None  # which keeps a zygote from being anybody
     python, env = (command.python, command.env) if own is None else (own.python, own.env)
     try:
-        hold = Hold.of(policy, ground, command.source, python, env)
+        hold = Hold.of(policy, ground, command.source, python, env, user=held.user, users=users)
     except OSError as error:
+        if users is not None:
+            users.close()
         raise BundleError(
             f"its sessions get no folders of their own: {error.strerror}: {error.filename}",
             cure="Let the server's user write to its state folder.",

@@ -92,7 +92,7 @@ class WorkerPool:
             await self._zygote.wait(_CLOSE_S)
         await asyncio.gather(*self._ending, return_exceptions=True)
         if self._command.hold is not None:
-            self._command.hold.private.close()
+            self._command.hold.close()
             await self._command.hold.private.gone(_CLOSE_S)
 
     async def _refill(self, zygote: ZygoteClient) -> None:
