@@ -44,7 +44,7 @@ function sourceHash() {
 
 const options = {
   absWorkingDir: here,
-  entryPoints: { studio: "src/main.js", boot: "src/boot.js" },
+  entryPoints: { studio: "src/main.js", boot: "src/boot.js", feed_worker: "src/feed_worker.js" },
   outdir: out,
   bundle: true,
   minify: true,

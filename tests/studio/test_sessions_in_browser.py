@@ -121,6 +121,7 @@ def test_a_thousand_rows_cost_no_more_than_those_in_sight(studio: Any, visit: An
     hello = {"epoch": "x", "version": "0", "now_ms": 0, "started_at": stamp(0)}
     body = f"retry: 600000\n\n{event('hello', hello)}{event('sessions', {'rows': rows})}"
     page = visit(studio, "/studio/settings")
+    page.add_init_script("delete window.SharedWorker")  # whose requests nobody can answer in its place
     page.route("**/studio/live", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
     page.goto("/studio/sessions")
     expect(page.get_by_role("row").filter(has_text=f"agent {MANY - 1}")).to_be_visible()
@@ -150,6 +151,24 @@ def test_what_is_shown_stays_while_the_server_is_away(tmp_path: Path, visit: Any
         studio.start()
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         expect(page.get_by_text("Reconnecting…")).to_have_count(0)
+
+
+def test_more_tabs_than_a_browser_has_connections_are_all_live(studio: Any, visit: Any, expect: Any) -> None:
+    adder = studio.ready("adder")
+    first = visit(studio, "/studio/sessions")
+    tabs = [first] + [first.context.new_page() for _ in range(8)]
+    for tab in tabs[1:]:
+        tab.goto(f"{studio.url}/studio/sessions")
+    for tab in tabs:
+        expect(tab.get_by_text("Live", exact=True)).to_be_visible()
+        expect(row(tab, adder["id"])).to_contain_text("ready")
+    later = studio.join("/adder", "later")
+    for tab in reversed(tabs):
+        expect(row(tab, later["id"])).to_contain_text("ready")
+    for tab in tabs[:-1]:  # also the one that came first
+        tab.close()
+    last = studio.join("/adder", "last")
+    expect(row(tabs[-1], last["id"])).to_contain_text("ready")
 
 
 def stamp(number: int) -> str:

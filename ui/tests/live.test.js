@@ -45,11 +45,13 @@ test("what comes is shown all together, four times a second", () => {
   assert.equal(changes, 1);
   assert.deepEqual(live.sessions.value.map((one) => [one.id, one.state]), [["a", "stopping"], ["b", "ready"]]);
   assert.deepEqual(live.row("a").spark.cpu, [0.1], "a report without a curve keeps the curve");
-  source.say("samples", { at_ms: 0, of: { a: [0.5, 7, 1], unknown: [1, 1, 1] } });
+  source.say("samples", { at_ms: 0, of: { a: [0.5, 7, 1, 9.5, 6, 3, 12], unknown: [1, 1, 1, 1, 1, 1, 1] } });
   source.say("gone", { id: "b" });
   mock.timers.tick(250);
   assert.equal(changes, 2);
   assert.deepEqual(live.sessions.value.map((one) => [one.id, one.cpu_share, one.rss_bytes]), [["a", 0.5, 7]]);
+  const { cpu_s, pss_bytes, threads, fds } = live.row("a");
+  assert.deepEqual([cpu_s, pss_bytes, threads, fds], [9.5, 6, 3, 12], "totals and budgets are as fresh as the curve");
   assert.equal(live.connection.value, "live");
   stop();
 });
@@ -66,7 +68,7 @@ test("a warning stays with its session, not with the next attempt of it", () => 
 
 test("a curve is bounded, and so is the history", () => {
   const source = sources.at(-1);
-  for (let i = 0; i < 200; i += 1) source.say("samples", { at_ms: i, of: { a: [i, i, 1] } });
+  for (let i = 0; i < 200; i += 1) source.say("samples", { at_ms: i, of: { a: [i, i, 1, i, i, 1, 1] } });
   assert.equal(live.row("a").spark.cpu.length, 60);
   const past = { at_ms: [0, 30_000, 90_000], sessions: [1, 1, 1], starts: [4, 2, 1], crashes: [0, 1, 0], lag_ms: [1, 1, 1], cpu: { "/chat": [1, 1, 1] }, memory: { "/chat": [5, 5, 5] } };
   source.say("overview", { ...figures(91_000), history: past });
@@ -86,12 +88,12 @@ test("nothing changes while nobody looks, and the connection is given back", () 
   const before = live.sessions.value;
   look(true);
   source.say("session", row("c"));
-  mock.timers.tick(5000);
+  mock.timers.tick(1000);
   assert.equal(live.sessions.value, before);
   look(false);
   assert.ok(live.sessions.value.some((one) => one.id === "c"), "all of it is there at once when it is looked at");
   look(true);
-  mock.timers.tick(31_000);
+  mock.timers.tick(2000);
   assert.equal(source.readyState, 2);
   const opened = sources.length;
   look(false);

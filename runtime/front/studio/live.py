@@ -278,7 +278,15 @@ class Live:
                 continue
             share = self._spark(session).take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
             lag_ms = None if vitals.lag_ms is None else round(vitals.lag_ms, 1)
-            samples[session] = [share, vitals.rss_bytes, lag_ms]
+            samples[session] = [
+                share,
+                vitals.rss_bytes,
+                lag_ms,
+                round(vitals.cpu_s, 2),
+                vitals.pss_bytes,
+                vitals.threads,
+                vitals.fds,
+            ]
             count += 1
             if count % _BATCH == 0:
                 await asyncio.sleep(0)

@@ -113,19 +113,22 @@ async def test_changes_come_as_they_happen(serving: Any) -> None:
         assert (await stream.until("overview"))["alerts"][0]["level"] == "error"
 
 
-async def test_samples_are_shares_bytes_and_lags(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_samples_have_all_that_changes_by_itself(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as site:
         sid = await started(site)
         began = time.monotonic()
 
         def glance(_: str) -> Vitals:
             now = time.monotonic()  # a process that uses half a core
-            return Vitals(at=now, cpu_s=(now - began) / 2, rss_bytes=70, lag_ms=1.26)
+            use = {"rss_bytes": 70, "pss_bytes": 60, "threads": 3, "fds": 9}
+            return Vitals(at=now, cpu_s=(now - began) / 2, lag_ms=1.26, **use)
 
         monkeypatch.setattr(site.placement, "glance", glance)
         stream = await follow(site)
         sample = await stream.until("samples", lambda data: data["of"][sid][0] > 0)
-        assert sample["of"][sid] == [0.5, 70, 1.3]
+        share, rss_bytes, lag_ms, cpu_s, *rest = sample["of"][sid]
+        assert (share, rss_bytes, lag_ms, rest) == (0.5, 70, 1.3, [60, 3, 9])
+        assert cpu_s > 0
 
 
 async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(

@@ -2,17 +2,18 @@
  * The one connection to `/studio/live`, and what it says as signals.
  *
  * Events are applied to plain objects as they come; signals change at most four times a second, all together,
- * and not at all while the page is hidden.  A page that stays hidden gives its connection back (a browser has
- * six to a server, for all its tabs) and starts with a fresh picture when it is looked at again.
+ * and not at all while the page is hidden.  A page that is hidden has no connection, and starts with a fresh
+ * picture when it is looked at.
  */
 import { batch, effect, signal } from "./html.js";
 import { checkAccess, denied } from "./api.js";
+import { openFeed } from "./feed.js";
 
 const FLUSH_MS = 250;
 /** After this much silence what is shown counts as old; after the second the connection is made anew. */
 const OLD_MS = 5000;
 const SILENT_MS = 12_000;
-const HIDDEN_MS = 30_000;
+const HIDDEN_MS = 2000;
 const SPARK_COUNT = 60;
 const HISTORY_MS = 600_000;
 const HISTORY_COUNT = 700;
@@ -44,7 +45,7 @@ let known = false;
 let news = { happened: [] };
 let columns = null;
 let skew_ms = 0;
-let source = null;
+let leave = null;
 let retry_ms = 0;
 let timer = 0;
 let flushing = 0;
@@ -68,8 +69,8 @@ export function start() {
     if (document.hidden) return;
     now.value = serverNow();
     const silent_ms = Date.now() - Math.max(heard, opened);
-    if (source && connection.value === "live" && silent_ms > OLD_MS) connection.value = "lost";
-    if (source && silent_ms > SILENT_MS) reconnect();
+    if (leave && connection.value === "live" && silent_ms > OLD_MS) connection.value = "lost";
+    if (leave && silent_ms > SILENT_MS) reconnect();
   }, 1000);
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiddenTimer);
@@ -77,10 +78,12 @@ export function start() {
       hiddenTimer = setTimeout(close, HIDDEN_MS);
       return;
     }
-    if (source) flush();
+    if (leave) flush();
     else open();
   });
   addEventListener("online", () => connection.value === "live" || reconnect());
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && !document.hidden && open());
   effect(() => {
     if (denied.value) close();
   });
@@ -98,38 +101,38 @@ let heard = 0;
 let opened = 0;
 
 function open() {
-  if (denied.peek() || source) return;
+  if (denied.peek() || leave || document.hidden) return;
   clearTimeout(timer);
   opened = Date.now();
-  source = new EventSource("/studio/live");
-  for (const [kind, apply] of Object.entries(APPLY)) {
-    source.addEventListener(kind, (event) => {
-      heard = Date.now();
-      retry_ms = 0;
-      let data;
-      try {
-        data = JSON.parse(event.data);
-      } catch {
-        return;
-      }
-      apply(data);
-      lastNews.value = heard;
-      if (connection.peek() !== "live") connection.value = "live";
-      later();
-    });
+  leave = openFeed(Object.keys(APPLY), { heard: take, failed });
+}
+
+function take(kind, text) {
+  heard = Date.now();
+  retry_ms = 0;
+  let data;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    return;
   }
-  source.onerror = () => {
-    connection.value = lastNews.peek() ? "lost" : "connecting";
-    if (source?.readyState !== EventSource.CLOSED) return; // it tries again by itself
-    close();
-    again();
-  };
+  APPLY[kind](data);
+  lastNews.value = heard;
+  if (connection.peek() !== "live") connection.value = "live";
+  later();
+}
+
+function failed(isOver) {
+  connection.value = lastNews.peek() ? "lost" : "connecting";
+  if (!isOver) return; // it is tried again by itself
+  close();
+  again();
 }
 
 function close() {
   clearTimeout(timer);
-  source?.close();
-  source = null;
+  leave?.();
+  leave = null;
 }
 
 async function again() {
@@ -162,12 +165,10 @@ const APPLY = {
     news.sessions = true;
   },
   samples(data) {
-    for (const [id, [cpu, rss, lag]] of Object.entries(data.of)) {
+    for (const [id, [cpu, rss, lag, cpu_s, pss, threads, fds]] of Object.entries(data.of)) {
       const one = rows.get(id);
       if (!one) continue;
-      one.cpu_share = cpu;
-      one.rss_bytes = rss;
-      one.lag_ms = lag;
+      Object.assign(one, { cpu_share: cpu, rss_bytes: rss, lag_ms: lag, cpu_s, pss_bytes: pss, threads, fds });
       push(one.spark.cpu, cpu, SPARK_COUNT);
       push(one.spark.rss, rss, SPARK_COUNT);
     }

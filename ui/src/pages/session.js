@@ -42,6 +42,8 @@ export function Session({ id }) {
     <//><//>`;
   }
   const row = { ...(data ?? {}), ...(live ?? {}) };
+  // Asked for by name, a session's own memory is measured; what comes by itself may not know it yet.
+  if (!row.exit && !row.pss_bytes && data?.pss_bytes) row.pss_bytes = data.pss_bytes;
   if (!row.id) return html`<${Page} title=${id} back=${BACK}><${Loading} rows=${8} /><//>`;
   return html`<${Shown} row=${row} details=${data} failed=${error} />`;
 }
