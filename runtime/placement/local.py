@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ class LocalPlacement:
         )
 
     def enforcement(self) -> Enforcement:
-        return self._supervisor.cgroups.told()
+        return replace(self._supervisor.cgroups.told(), confinement=self._supervisor.confinement_told())
 
     def bundles(self) -> list[BundleInfo]:
         return self._supervisor.roster.infos()

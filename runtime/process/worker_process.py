@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -57,6 +57,7 @@ class WorkerProcess:
         traffic: The last messages on its pipe.
         code: What it runs; None until its bundle says.
         policy: What its session may reach; its bundle says.
+        upheld: By what it is held, as the API shows it; its bundle says.
         folder: Path of its private folder; empty when it has none.
         ground: What lies where, to explain what is refused; None where nothing is held back.
         on_imported: Takes the files that its session imported while it ran.
@@ -73,6 +74,7 @@ class WorkerProcess:
         self.traffic = Traffic()
         self.code: LoadedCode | None = None
         self.policy = Policy()
+        self.upheld: dict[str, Any] = {}
         self.folder = ""
         self.ground: Ground | None = None
         self._private = _NOBODYS

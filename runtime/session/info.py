@@ -173,12 +173,14 @@ class Enforcement:
         kill: What ends a session with all it started: ``signals``, or ``cgroup``, which is added to them.
         group: The folder of the cgroup that holds those of the sessions; empty without one.
         reason: Why there are no cgroups, or not all limits kept by them; empty when they all are.
+        confinement: By what bundles are held, and what is not kept; empty where none is held yet.
     """
 
     limits: Mapping[str, str]
     kill: str = "signals"
     group: str = ""
     reason: str = ""
+    confinement: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -95,6 +96,7 @@ class Supervisor:
             is_alone=not owns_process,
             confinement=confinement,
         )
+        self._confinement = confinement
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self.door: RoomDoor | None = None
         self._drivers: dict[SessionId, Driver] = {}
@@ -114,8 +116,17 @@ class Supervisor:
             BundleNotFound: A source does not exist.
         """
         become_subreaper()
+        if self._confinement is not None:
+            left = await asyncio.to_thread(self._confinement.clear_leftovers)
+            if left:
+                log.info("sessions.leftovers_removed", count=left)
         await self.cgroups.open()  # first: what is started from here on begins in a group of ours
         await self.roster.start(sources, watch=watch)
+
+    def confinement_told(self) -> dict[str, Any]:
+        """By what the bundles here are held; empty as long as none is."""
+        upheld = None if self._confinement is None else self._confinement.upheld()
+        return {} if upheld is None else upheld.shown()
 
     # ---- sessions
 

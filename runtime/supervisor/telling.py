@@ -75,7 +75,7 @@ class Telling:
                 pid=pid,
                 parked=parked,
                 code_generation=code.code.generation if code else 0,
-                confinement={} if worker is None else shown(worker.policy),
+                confinement={} if worker is None else _confinement(worker),
             )
         )
 
@@ -195,3 +195,8 @@ class Telling:
             log_lines_dropped=worker.lines_dropped if worker is not None else 0,
             use=use,
         )
+
+
+def _confinement(worker: WorkerProcess) -> dict[str, Any]:
+    policy = shown(worker.policy)
+    return policy and {**policy, **worker.upheld}

@@ -33,6 +33,7 @@ from runtime.worker import bundle, failure, main
 from runtime.worker.program import imported, leaving, pools, within
 from runtime.worker.program.main_program import Bare, Program
 from runtime.worker.program.outer_loop import OuterLoop
+from runtime.worker.refused import causes, granted
 
 
 def start(bare: Bare) -> NoReturn:
@@ -68,6 +69,9 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
         return replay.run(program)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if options.once:
+        if held is not None:
+            causes.know(granted.calls_below(held))
+            causes.begin(held["private"])
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, program)
     front = socket.socket(fileno=options.front_fd)
@@ -108,6 +112,7 @@ class _Zygote:
         if held["level"] == Level.STRICT and (found or missing):
             leaving.at_once(main.ExitCode.IMPORT_FAILED)  # the front says why
         self._inner = inner
+        causes.know(granted.calls_below(held))
 
     def run(self) -> int:
         """Run the program; returns the exit code, of a session or of a zygote that came to nothing."""
@@ -138,6 +143,7 @@ class _Zygote:
             leaving.at_once(0)  # it takes nothing with it and waits for nothing
         if child.entry is not None:
             child.entry.enter()
+            causes.begin(child.entry.folder)
         settle(child.ends, child.inherited)
         return main.live(main.Worker(child.ends, loaded, parked=child.parked), outer)
 

@@ -23,6 +23,7 @@ from runtime.front.openapi.shapes.sessions import (
     Confinement,
     Curve,
     Endpoint,
+    Enforced,
     Exit,
     Logs,
     LogsQuery,
@@ -272,6 +273,8 @@ def _confinement(record: SessionRecord) -> Confinement | None:
         network=held["network"],
         shm=held["shm"],
         gpu=held["gpu"],
+        rules=Enforced(**held["rules"]) if "rules" in held else UNSET,
+        missing=held.get("missing", UNSET),
         refused=dict(record.refused),
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from runtime.clock import Clock
+from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, BundleImportFailed, RuntimeServiceError
 from runtime.process.leftovers.forkability import Fork, bounded, is_forkable, sentence_for
 from runtime.process.program.command import Command
@@ -55,6 +56,7 @@ class Bundle:
         files: What its code consists of, as far as it was told.
         limits: Those of the file that lies with it.
         held: What the generation that serves may reach.
+        upheld: By what it is held; None where nothing is.
         is_due: It is to be loaded and will read its files then; to look for changes in them is of no use.
     """
 
@@ -81,6 +83,7 @@ class Bundle:
         self.files = CodeFiles(command.source)
         self.limits = SourcedLimits()
         self.held = Held()
+        self.upheld: Upheld | None = None
         self._confinement = confinement
         self._others = others
         self._declared: Declared = {}
@@ -176,7 +179,8 @@ class Bundle:
             await asyncio.to_thread(self.files.told, attempt.imported, serves=False)
             return
         old, self._pool = self._pool, pool
-        self.held = held
+        self.held, self.upheld = held, attempt.upheld
+        self._tell_upheld()
         self.fork = attempt.fork
         self.error = self._away = None
         self.generation += 1
@@ -229,6 +233,23 @@ class Bundle:
             self._log.info("bundle.loads_again", detail="its decorators ask for another confinement")
             held = wanted
         raise AssertionError("it is loaded twice at most")
+
+    def _tell_upheld(self) -> None:
+        """Once for a server, and again where something else is found."""
+        if self.upheld is None or self._confinement is None or not self._confinement.is_news(self.upheld):
+            return
+        level = str(self.held.bundle.level)
+        rules = self.upheld.shown()
+        if self.upheld.missing:
+            self._log.warning(
+                "confinement.degraded",
+                level=level,
+                **rules,
+                detail="what is missing is open to every session",
+                cure="Use a newer kernel or container engine, or see the guide of confinement.",
+            )
+        else:
+            self._log.info("confinement.enforced", level=level, **rules)
 
     def _failed(self, error: Exception) -> None:
         """Say why it was not loaded."""
@@ -290,6 +311,7 @@ class Bundle:
         worker, parked = await self._pool.take()
         worker.code = code
         worker.policy, worker.ground = held.of(endpoint), held.ground
+        worker.upheld = {} if self.upheld is None else self.upheld.shown()
         worker.on_imported = partial(self._imported_later, self.generation)
         return worker, parked
 

@@ -20,8 +20,10 @@ from runtime.confinement.level import Level
 from runtime.confinement.paths import first_above, is_below
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block, Uids
+from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, ConfigError
 from runtime.knob import parse_uids
+from runtime.process.confine.private import clear_leftovers
 from runtime.process.program.as_user import missing_capabilities, out_of_reach
 from runtime.process.program.command import Command
 from runtime.settings import ConfinementSettings
@@ -101,6 +103,21 @@ class Confinement:
         self._state = state
         self._file = file
         self._uids = _uids(settings)
+        self._told: Upheld | None = None
+
+    def is_news(self, upheld: Upheld) -> bool:
+        """Whether something else holds a bundle than the one that was asked about last; not by whose user."""
+        is_news = self._told is None or replace(upheld, uid=self._told.uid) != self._told
+        self._told = upheld
+        return is_news
+
+    def upheld(self) -> Upheld | None:
+        """What was found last; None as long as no bundle was held."""
+        return self._told
+
+    def clear_leftovers(self) -> int:
+        """Remove the private folders of sessions that a dead server left; how many generations had any."""
+        return clear_leftovers(_resolved(self._state))
 
     def held(self, source: Path, others: Iterable[Path], declared: Declared) -> Held:
         """What a bundle may reach that declares so.

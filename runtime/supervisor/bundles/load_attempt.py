@@ -11,6 +11,7 @@ from typing import Any
 from runtime.clock import SystemClock
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
+from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, BundleImportFailed
 from runtime.process.confine import seccomp
 from runtime.process.confine.hold import Hold
@@ -28,7 +29,7 @@ from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.supervisor.server_lines import ServerLines
-from runtime.wire.control import Confined, Described, Opened
+from runtime.wire.control import Described, Opened
 
 _REMOVE_S = 2.0
 
@@ -43,7 +44,7 @@ class LoadAttempt:
     Attributes:
         imported: The files that the program's import read or looked for, also of one that failed.
         fork: What the bundle's file says of being forked from.
-        confined: What holds its processes; None where nothing does.
+        upheld: What holds its processes; None where nothing does.
         secrets: Values of its own variables that no report may show.
     """
 
@@ -60,7 +61,7 @@ class LoadAttempt:
         self._lost = lost
         self._log = log
         self.imported: list[str] = []
-        self.confined: Confined | None = None
+        self.upheld: Upheld | None = None
         self.fork = Fork.AUTO
         self.secrets: tuple[str, ...] = ()
 
@@ -124,7 +125,8 @@ class LoadAttempt:
         except BaseException as error:
             zygote.close()
             await zygote.wait(0 if isinstance(error, TimeoutError) else 2.0)
-            if command.policy.level is Level.STRICT and (lacks := lacking(zygote.confined)):
+            lacks = Upheld.of(zygote.confined, None).missing
+            if command.policy.level is Level.STRICT and lacks:
                 raise BundleError(
                     f"it cannot be held at level strict: {'; '.join(lacks)}",
                     cure='Use a newer kernel, or level = "basic".',
@@ -138,7 +140,8 @@ class LoadAttempt:
                 raise death from None
             raise
         finally:
-            self.imported, self.confined = zygote.imported, zygote.confined
+            self.imported = zygote.imported
+            self.upheld = None if command.hold is None else Upheld.of(zygote.confined, command.hold.user)
         priority.serve_again(zygote.pid)
         self.fork, opened = fork, bounded(described.opened)
         if not is_forkable(fork, opened):
@@ -185,13 +188,6 @@ class LoadAttempt:
                 detail="these give the same numbers in every session",
                 cure="Make them, or seed them, in the agent's start.",
             )
-
-
-def lacking(confined: Confined | None) -> list[str]:
-    """What is not kept although it should be; empty where all of it is."""
-    if confined is None:
-        return ["its processes said nothing of what holds them"]
-    return [*confined.missing, *(f"a probe could {what}" for what in confined.got_through)]
 
 
 def _held(command: Command, held: Held, ground: Ground) -> Command:

@@ -40,6 +40,14 @@ class ConfinedFiles(Shape, frozen=True, kw_only=True):
     write: list[str]
 
 
+class Enforced(Shape, frozen=True, kw_only=True):
+    """By what a session is held."""
+
+    landlock: Annotated[int, Meta(description="The version of the kernel's Landlock; 0 for none")]
+    seccomp: Annotated[bool, Meta(description="There is a filter of system calls")]
+    uid: Annotated[int | None, Meta(description="Its own user; None for the server's")]
+
+
 class Confinement(Shape, frozen=True, kw_only=True):
     """What a session may reach, and what it was refused."""
 
@@ -48,6 +56,10 @@ class Confinement(Shape, frozen=True, kw_only=True):
     network: Annotated[str | list[str], Meta(description="`all`, `none`, or the hosts it may connect to")]
     shm: Annotated[bool, Meta(description="It may use shared memory by name")]
     gpu: bool
+    rules: Enforced | UnsetType = UNSET
+    missing: Annotated[
+        list[str] | UnsetType, Meta(description="What is not kept although it should be, as a probe found")
+    ] = UNSET
     refused: Annotated[dict[str, int], Meta(description="How often each rule refused it something")]
 
 
