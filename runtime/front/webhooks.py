@@ -55,7 +55,7 @@ def routes(front: Front) -> Blueprint:
             raise MethodNotAllowed  # if the path has any
         g.arrived, g.path = front.clock.now(), path
         who = caller()
-        if request.method != "POST" and "meshagent-webhook" not in who.headers:
+        if request.method != "POST" and not who.headers.get("meshagent-webhook"):
             return _not_a_post(front, path)
         body = await read_body(request, timeout_s=front.settings.body_timeout_s)
         answer = await _answer(front, path, who, payload_of(who.headers, body), unknown_logged)
@@ -94,7 +94,7 @@ def routes(front: Front) -> Blueprint:
         who = caller()
         if reserved_by(path):
             return problem("not_found", "No websocket is served at this path.")
-        if "meshagent-webhook" not in who.headers:
+        if not who.headers.get("meshagent-webhook"):
             return problem(
                 "envelope_invalid",
                 "A websocket to an endpoint carries its room.call as JSON in the Meshagent-Webhook header.",

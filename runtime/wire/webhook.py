@@ -77,14 +77,14 @@ Webhook = RoomCall | RoomStarted | RoomEnded | UnknownEvent
 def payload_of(headers: Mapping[str, str], body: bytes) -> bytes:
     """The bytes that hold (and sign) the envelope.
 
-    A ``Meshagent-Webhook`` header wins over the body, for any method.  A body counts when its type is JSON,
-    or when it claims no type of its own: none at all, or the form type that ``curl -d`` sends by default.
-    Any other type stands for an empty envelope.
+    A ``Meshagent-Webhook`` header that says something wins over the body, for any method.  A body counts when
+    its type is JSON, or when it claims no type of its own: none at all, or the form type that ``curl -d``
+    sends by default.  Any other type stands for an empty envelope.
 
     Args:
         headers: Names in lower case.
     """
-    if "meshagent-webhook" in headers:
+    if headers.get("meshagent-webhook"):
         # HTTP servers hand header values over as Latin-1; the sender wrote UTF-8.
         return headers["meshagent-webhook"].encode("latin-1", "replace")
     return b"{}" if unread_type(headers) else body
@@ -95,7 +95,7 @@ def unread_type(headers: Mapping[str, str]) -> str:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("", "application/json", "application/x-www-form-urlencoded") or kind.endswith("+json"):
         return ""
-    return "" if "meshagent-webhook" in headers else kind[:100]
+    return "" if headers.get("meshagent-webhook") else kind[:100]
 
 
 def parse(payload: bytes, *, unread: str = "") -> Webhook:

@@ -291,3 +291,9 @@ async def test_an_id_whose_session_is_forgotten_is_answered_as_the_first_time(se
         assert (await site.get(f"/workers/{first}")).status == 404
         again = await site.post("/chat", CALL, headers)
         assert (again.status, again.json["session"]) == (200, first)
+
+
+async def test_an_empty_webhook_header_says_nothing(serving: Any) -> None:
+    async with serving() as site:
+        assert (await site.post("/chat", headers={"Meshagent-Webhook": ""})).status == 200
+        assert (await site.get("/chat", Meshagent_Webhook="")).status == 426

@@ -23,15 +23,17 @@ def studio(
 ) -> None:
     """Print a link to the Studio, and open it.
 
-    Where the server can be reached from other machines, the link lets one browser in, once, within ten
-    minutes."""
+    The link lets one browser in, once, within ten minutes, wherever that is: also behind ssh -L."""
     from runtime.cli.api import find_server
     from runtime.cli.browser import open_page
     from runtime.cli.room_option import check_room
 
     if room is not None:
         check_room(room)
-    link, expires_s = studio_link(find_server(url), room or "")
+    api = find_server(url)
+    link, expires_s = studio_link(api, room or "")
+    if expires_s is None:  # it is enough for a browser of this machine, which may not be where it is opened
+        link, expires_s = studio_link(api, room or "", code=True)
     say(link)
     if open_it and open_page(link):
         note("opened in your browser")
@@ -40,15 +42,19 @@ def studio(
         note(f"good once, for {expires_s / 60:g} minutes{elsewhere}")
 
 
-def studio_link(api: Api, room: str = "") -> tuple[str, float | None]:
+def studio_link(api: Api, room: str = "", *, code: bool = False) -> tuple[str, float | None]:
     """A link that opens the Studio of a server, and how long it is good for; None for as long as one likes.
+
+    Args:
+        code: Have a one-time code in it, also where this machine needs none.
 
     Raises:
         CommandFailed: The server does not answer, or has no Studio.
     """
     from runtime.cli.failure import CommandFailed
 
-    made = api.post("/studio/links", {"room": room} if room else {}).body
+    wanted: dict[str, object] = {"room": room} if room else {}
+    made = api.post("/studio/links", wanted | {"code": True} if code else wanted).body
     if not isinstance(made, dict) or "url" not in made:
         raise CommandFailed(f"{api.url} has no Studio", cure="Is it a server of this version?")
     return str(made["url"]), made.get("expires_in_s")

@@ -29,12 +29,16 @@ class Methods:
             for rule in routes.iter_rules()
             if rule.rule != CATCH_ALL and not rule.websocket
         ]
+        self._whole: dict[str, set[str]] = {}  # of paths without a variable, which no pattern adds to
+        for rule in fixed:
+            if not rule.arguments:
+                self._whole.setdefault(rule.rule, set()).update(rule.methods or ())
         self._fixed = Map(fixed, merge_slashes=False, strict_slashes=False).bind("")
         self._is_endpoint = is_endpoint
 
     def of(self, path: str) -> list[str]:
         """The methods of a path, in order; empty where nothing is."""
-        found = sorted(self._fixed.allowed_methods(path))
+        found = sorted(self._whole.get(path) or self._fixed.allowed_methods(path))
         if not found and self._is_endpoint(path):
             return list(OF_ENDPOINTS)
         return found

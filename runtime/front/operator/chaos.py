@@ -36,6 +36,9 @@ def routes(front: Front) -> Blueprint:
         if record.exit is not None:
             why = f"Session {session_id} ended: {record.exit.reason}. `bulkhead ps` shows those that run."
             return problem("no_process", why, session=session_id, exit=exit_json(record.exit))
+        if took_s is None and record.pid is None:
+            why = f"Session {session_id} is {record.state}, and has no process yet."
+            return problem("no_process", why, session=session_id)
         if took_s is None:
             detail = f"Session {session_id} is {record.state}, and did not answer within {PING_S:g} s."
             return problem("no_answer", detail, session=session_id)

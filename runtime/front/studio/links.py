@@ -31,7 +31,7 @@ def routes(front: Front) -> Blueprint:
         """A link that opens the Studio"""
         if data.room and not is_room_name(data.room):
             raise Refusal("invalid_request", ROOM_NAME_RULE, field="room")
-        return _link(front, data.room)
+        return await _link(front, data)
 
     @paths.post("/studio/leave")
     @gives(Alive)
@@ -45,11 +45,13 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-def _link(front: Front, room: str) -> Link:
-    """With a code in it where being on this machine is not enough."""
+async def _link(front: Front, wanted: LinkRequest) -> Link:
+    """With a code in it where being on this machine is not enough, or cannot be told."""
     base = (front.settings.public_url or front.url).rstrip("/")
-    url = f"{base}/studio/" + (f"rooms/{quote(room, safe='')}" if room else "")
-    is_open = front.settings.insecure or (front.is_loopback and not front.access.is_locked)
-    if is_open:
+    url = f"{base}/studio/" + (f"rooms/{quote(wanted.room, safe='')}" if wanted.room else "")
+    is_open = front.settings.insecure or (
+        front.is_loopback and not front.access.is_locked and await front.origins.can_tell()
+    )
+    if is_open and not wanted.code:
         return Link(url=url, expires_in_s=None)
     return Link(url=f"{url}?t={front.access.browser_sessions.code()}", expires_in_s=CODE_S)

@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from quart import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 import runtime
 from runtime.front.access.browser_sessions import BROWSER_SESSION_S
@@ -47,6 +48,7 @@ HEADERS: Final = {
 OFFLINE: Final = "offline"
 _SERVICE_USERS: Final = ("root", "bulkhead", "nobody")
 _THIS_MACHINE: Final = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+_POSTED: Final = ("links", "leave")
 _FILE_NAME: Final = re.compile(r"[^/]*\.[^/]*")
 
 
@@ -79,6 +81,8 @@ def routes(front: Front) -> Blueprint:
     @_a_page("It", "text/html", "*/*")
     async def page(page: str, query_args: CodeQuery) -> Response:
         """A page of the Studio, or one of its files"""
+        if page in _POSTED:
+            raise MethodNotAllowed
         return await _page(page, query_args.t)
 
     async def _page(page: str, code: str | None = None) -> Response:

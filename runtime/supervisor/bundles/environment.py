@@ -14,8 +14,9 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -35,7 +36,9 @@ WORKER_REQUIREMENTS: Final = (
 SDK_REQUIREMENTS: Final = ("jsonschema>=4.21", "pycrdt>=0.12", "PyJWT>=2.9", "websockets>=13.1")
 """What our own agents' classes import: for bundles that bring no MeshAgent SDK."""
 
+UNUSED_S: Final = 7 * 86400.0
 _STAMP: Final = "bulkhead-environment.json"
+_GONE: Final = "bulkhead-gone"
 _MAX_FILE_BYTES: Final = 1 << 20
 
 State = Literal["ready", "missing", "stale", "broken"]
@@ -73,14 +76,24 @@ class Stamp:
         python: Version of its interpreter.
         sdk: Version of the MeshAgent SDK in it; empty when there is none.
         fingerprint: Of what was asked for then.
+        bundle: The bundle's folder; empty in one that an older version made.
     """
 
     python: str
     sdk: str
     fingerprint: str
+    bundle: str = ""
 
     def write(self, folder: Path) -> None:
         kept_file.write(folder / _STAMP, json.dumps(asdict(self)), mode=0o644)
+
+    @classmethod
+    def read(cls, folder: Path) -> Stamp:
+        """What `write` left; raises OSError, ValueError, KeyError or TypeError where that is none."""
+        told = json.loads((folder / _STAMP).read_text())
+        return cls(
+            str(told["python"]), str(told["sdk"]), str(told["fingerprint"]), str(told.get("bundle", ""))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +121,7 @@ class Environment:
     def stamp(self) -> Stamp | None:
         """What the last complete installation left; None when there was none."""
         try:
-            told = json.loads((self.folder / _STAMP).read_text())
-            return Stamp(str(told["python"]), str(told["sdk"]), str(told["fingerprint"]))
+            return Stamp.read(self.folder)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -161,6 +173,38 @@ def environment_of(name: str, source: Path, environments: Path) -> Environment |
     # Bundles of one name in two folders of agents are two bundles.
     mark = hashlib.sha256(str(wants.folder).encode()).hexdigest()[:8]
     return Environment(name, wants, environments.resolve() / f"{source.name}-{mark}")
+
+
+def remove_unused(environments: Path, used: Collection[Path], now: float) -> list[str]:
+    """Remove the environments of bundles that have been gone for `UNUSED_S`; their names.
+
+    Since when is noted in the environment itself, so that a folder that is away for a while, with a branch or
+    a volume, costs nothing.
+
+    Args:
+        used: Folders of environments that bundles of this server ask for, whatever is on the disk now.
+        now: Seconds since the epoch.
+    """
+    removed = []
+    for folder in sorted(environments.iterdir()) if environments.is_dir() else ():
+        gone = folder / _GONE
+        if folder.is_symlink() or not (folder / "pyvenv.cfg").is_file():
+            continue  # made by nobody we know, or being made
+        try:
+            bundle = Stamp.read(folder).bundle
+        except (OSError, ValueError, KeyError, TypeError):
+            bundle = ""
+        try:
+            if folder in used or (bundle and Path(bundle).is_dir()):
+                gone.unlink(missing_ok=True)
+            elif not gone.exists():
+                gone.write_text(f"{now:.0f}\n")
+            elif now - float(gone.read_text()) >= UNUSED_S:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder.name)
+        except (OSError, ValueError):
+            continue
+    return removed
 
 
 def own_launch(name: str, source: Path, environments: Path, env: Mapping[str, str]) -> Launch | None:

@@ -125,7 +125,7 @@ class _Tools:
             self._install(list(SDK_REQUIREMENTS))
         # The worker's program starts, so whatever fails later is the bundle's own.
         self._output([self._python, "-P", str(_BOOT), "--help"])
-        stamp = Stamp(interpreter.text, sdk, wants.fingerprint())
+        stamp = Stamp(interpreter.text, sdk, wants.fingerprint(), str(wants.folder))
         stamp.write(self._folder)
         return stamp
 

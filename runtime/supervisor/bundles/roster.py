@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from runtime.clock import Clock
-from runtime.errors import BundleNotFound, EnvironmentUnusable
+from runtime.errors import BundleError, BundleNotFound, EnvironmentUnusable
 from runtime.process.program.command import Alone, Command
 from runtime.session.info import BundleInfo, EndpointInfo
 from runtime.session.limit_layers import DECORATOR, SourcedLimits
@@ -29,7 +29,7 @@ from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.bundles.claims import Claim, settle
 from runtime.supervisor.bundles.code_files import Verdict
 from runtime.supervisor.bundles.discovery import Discovery, Look, is_flat, is_service
-from runtime.supervisor.bundles.environment import own_launch
+from runtime.supervisor.bundles.environment import environment_of, own_launch, remove_unused
 from runtime.supervisor.bundles.file_watch import LOOK_S, FileWatch, Watched, watched
 from runtime.supervisor.bundles.import_turns import ImportTurns
 
@@ -39,6 +39,8 @@ GONE_S: Final = 1.5
 """How long a file may be missing before that counts: a branch is switched, an editor saves."""
 _GONE_LOOK_S: Final = 0.3
 _INSTALLED_S: Final = 1.0
+_FIRST_TIDY_S: Final = 60.0  # after the start, which has other things to do
+_TIDY_S: Final = 86400.0
 
 
 class Roster:
@@ -104,6 +106,7 @@ class Roster:
             self._watch = FileWatch()
             self._tasks.append(asyncio.create_task(self._follow(self._watch), name="supervisor:watch"))
         self._tasks.append(asyncio.create_task(self._watch_installations(), name="supervisor:installations"))
+        self._tasks.append(asyncio.create_task(self._tidy(), name="supervisor:environments"))
 
     async def loaded(self) -> None:
         """Return when no bundle is being loaded: each serves, or is known not to."""
@@ -314,6 +317,31 @@ class Roster:
                 log.error("bundle.refused", bundle=name, error=str(conflict))
             bundle.conflict = conflict
         self._changed()
+
+    async def _tidy(self) -> None:
+        """Remove, after a week, the environments of bundles that are gone; look once a day."""
+        await asyncio.sleep(_FIRST_TIDY_S)
+        while True:
+            sources = {name: bundle.source for name, bundle in self._bundles.items()}
+            try:
+                for name in await asyncio.to_thread(self._remove_unused, sources):
+                    log.info(
+                        "environment.removed",
+                        environment=name,
+                        detail="its bundle has been gone for a week",
+                        cure="If it comes back: bulkhead bundle install.",
+                    )
+            except Exception:
+                log.exception("environment.tidying_failed")
+            await asyncio.sleep(_TIDY_S)
+
+    def _remove_unused(self, sources: Mapping[str, Path]) -> list[str]:
+        used = set[Path]()
+        for name, source in sources.items():
+            with suppress(BundleError):
+                if (environment := environment_of(name, source, self._environments)) is not None:
+                    used.add(environment.folder)
+        return remove_unused(self._environments.resolve(), used, self._clock.wall())
 
     async def _watch_installations(self) -> None:
         """Load a bundle as soon as the environment that it waited for has been made."""

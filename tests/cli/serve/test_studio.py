@@ -76,6 +76,16 @@ def test_the_key_of_the_servers_file_is_sent_to_it(bulkhead: Any, server: Any, t
     assert server.asked[-1][2]["authorization"] == "Bearer k3y"
 
 
+def test_where_this_machine_needs_no_code_it_asks_for_one_all_the_same(bulkhead: Any, server: Any) -> None:
+    server.answer("POST /studio/links", {"url": LINK, "expires_in_s": None})
+    ran = bulkhead("studio", "--room=demo", "--url", server.url)
+    assert (ran.status, ran.out) == (0, f"{LINK}\n")
+    assert [json.loads(asked[3]) for asked in server.asked] == [
+        {"room": "demo"},
+        {"room": "demo", "code": True},
+    ]
+
+
 def test_a_server_without_a_studio_is_an_error_in_words(bulkhead: Any, server: Any) -> None:
     server.answer("POST /studio/links", {"ok": True})
     ran = bulkhead("studio", "--url", server.url)

@@ -16,6 +16,9 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
         ("/studio/", "GET, HEAD, OPTIONS"),
         ("/studio/rooms/demo", "GET, HEAD, OPTIONS"),
         ("/rooms/demo/token", "OPTIONS, POST"),
+        ("/studio/links", "OPTIONS, POST"),
+        ("/studio/leave", "OPTIONS, POST"),
+        ("/studio/me", "GET, HEAD, OPTIONS"),
         ("/chat", "GET, HEAD, OPTIONS, POST"),
     ],
 )
@@ -38,6 +41,13 @@ async def test_where_nothing_is_no_method_is(serving: Any, method: str) -> None:
             answer = await site.ask(method, path)
             assert answer.status == 404, path
             assert "allow" not in answer.headers
+
+
+async def test_what_is_only_posted_to_is_no_page(serving: Any) -> None:
+    async with serving() as site:
+        for path in ("/studio/links", "/studio/leave"):
+            refused = await site.get(path)
+            assert (refused.status, refused.headers["allow"]) == (405, "OPTIONS, POST")
 
 
 async def test_a_post_to_a_path_that_is_only_read_says_so(serving: Any) -> None:

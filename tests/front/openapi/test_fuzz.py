@@ -87,11 +87,6 @@ checks.negative_data_rejection.enabled = false
 include-path = ["/rooms/{room}/v1/responses", "/rooms/{room}/openai/v1/responses", "/openai/v1/responses"]
 checks.missing_required_header.enabled = false
 
-# Any path below /studio is a page.
-[[operations]]
-include-path = ["/studio/links", "/studio/leave"]
-checks.allow_header_conformance.enabled = false
-
 [parameters]
 """
 

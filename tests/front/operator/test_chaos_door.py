@@ -42,6 +42,16 @@ async def test_a_ping_of_an_ended_session_says_that_it_ended(serving: Any) -> No
         assert answer.json["exit"]["reason"] == "signal"
 
 
+async def test_a_ping_of_a_session_without_a_process_is_not_waited_for(serving: Any) -> None:
+    async with serving() as site:
+        site.placement.on_place = "nothing"
+        sid = (await site.post("/chat")).json["session"]
+        del site.placement.running[sid]
+        answer = await site.post(f"/workers/{sid}/ping", b"")
+        assert (answer.status, answer.json["type"]) == (409, "urn:bulkhead:problem:no_process")
+        assert (await site.post("/workers/s_none/ping", b"")).status == 404
+
+
 async def test_faults_are_refused_unless_the_server_was_told_to_allow_them(serving: Any) -> None:
     async with serving() as site:
         sid = await _ready(site)

@@ -126,6 +126,31 @@ async def test_on_this_machine_a_plain_link_is_enough(serving: Any, built: Path)
         assert (refused.status, refused.json["type"]) == (400, "urn:bulkhead:problem:invalid_request")
 
 
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_link_with_a_code_lets_in_whose_browser_it_is_cannot_be_told(
+    serving: Any, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    # As behind ssh -L, where sshd connects; or on a kernel that does not tell whose a socket is.
+    if told:
+        monkeypatch.setattr("runtime.front.access.origin.os.geteuid", lambda: 54321)
+    else:
+        monkeypatch.setattr("runtime.front.access.peer_socket._NETLINK_SOCK_DIAG", 30)
+    async with serving() as site:
+        refused = await site.get("/workers")
+        assert refused.status == 401
+        assert "open the link that `bulkhead studio` prints" in refused.json["detail"]
+        plain = (await site.post("/studio/links", b"{}", key(tmp_path))).json
+        assert (plain["expires_in_s"] is None) == told  # of no use where nobody can be told from anybody
+        body = b'{"room": "demo", "code": true}'
+        link = (await site.post("/studio/links", body, key(tmp_path))).json
+        assert link["expires_in_s"] == CODE_S
+        entered = await site.get(link["url"].removeprefix(site.server.url))
+        assert (entered.status, entered.headers["location"]) == (303, "/studio/rooms/demo")
+        inside = {"Cookie": cookie(entered)}
+        assert (await site.ask("GET", "/workers", headers=inside)).status == 200
+        assert (await site.ask("GET", "/studio/me", headers=inside)).json["access"] == "cookie"
+
+
 async def test_from_elsewhere_a_link_of_the_terminal_lets_one_browser_in(
     serving: Any, built: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import BundleError, EnvironmentUnusable
-from runtime.supervisor.bundles.environment import Environment, Stamp, environment_of, own_launch, wants_of
+from runtime.supervisor.bundles.environment import (
+    UNUSED_S,
+    Environment,
+    Stamp,
+    environment_of,
+    own_launch,
+    remove_unused,
+    wants_of,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -146,3 +154,43 @@ def test_bundles_of_one_name_in_two_folders_have_one_each(bundle: Path, tmp_path
     assert one is not None
     assert two is not None
     assert one.folder != two.folder
+
+
+def test_environments_of_bundles_that_are_gone_are_removed_after_a_while(tmp_path: Path) -> None:
+    environments, bundles = tmp_path / "environments", tmp_path / "agents"
+
+    def make(name: str, bundle: str = "", *, stamped: bool = True) -> Path:
+        folder = environments / name
+        folder.mkdir(parents=True)
+        (folder / "pyvenv.cfg").write_text("")
+        if stamped:
+            Stamp("3.13.0", "", "f", bundle).write(folder)
+        return folder
+
+    for name in ("there", "away", "used"):
+        (bundles / name).mkdir(parents=True)
+    make("there", str(bundles / "there"))
+    away = make("away", str(bundles / "away"))
+    used = make("used", stamped=False)  # by a bundle of this server, as it is being installed anew
+    make("gone", str(bundles / "gone"))
+    make("older")
+    make("cut", stamped=False)
+    (environments / "foreign").mkdir()
+    (environments / "linked").symlink_to(bundles / "there")
+    (bundles / "away").rename(tmp_path / "elsewhere")
+    assert remove_unused(environments, {used}, 1e9) == []
+    assert remove_unused(environments, {used}, 1e9 + UNUSED_S - 1) == []
+    (tmp_path / "elsewhere").rename(bundles / "away")
+    assert remove_unused(environments, {used}, 1e9 + UNUSED_S) == ["cut", "gone", "older"]
+    assert sorted(entry.name for entry in environments.iterdir()) == [
+        "away",
+        "foreign",
+        "linked",
+        "there",
+        "used",
+    ]
+    assert Stamp.read(away).bundle == str(bundles / "away")
+    (bundles / "away").rename(tmp_path / "elsewhere")  # again: it counts from now on
+    assert remove_unused(environments, {used}, 1e9 + 2 * UNUSED_S) == []
+    assert remove_unused(environments, {used}, 1e9 + 3 * UNUSED_S) == ["away"]
+    assert remove_unused(tmp_path / "nothing", set(), 0.0) == []

@@ -25,6 +25,9 @@ class LinkRequest(Shape, frozen=True, kw_only=True):
     """Where the link leads."""
 
     room: str = ""
+    code: Annotated[
+        bool, Meta(description="With a one-time code in it, also where this machine needs none")
+    ] = False
 
 
 class Link(Shape, frozen=True, kw_only=True):
