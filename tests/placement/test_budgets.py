@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -12,6 +13,8 @@ from runtime.session.cures import COPIES
 from runtime.session.events import Exited, Warned
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
+from runtime.settings import ConfinementSettings
+from tests.placement.conftest import Node
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -333,37 +336,39 @@ async def test_memory_that_came_by_reading_what_the_import_made_is_no_leak(
     assert ended.report.cure.startswith("No leak") is is_copied
 
 
-async def test_what_fills_the_disk_is_ended_soon_after_its_limit(node: Any, tmp_path: Any) -> None:
-    folder = tmp_path / "own"
-    folder.mkdir()
-    node.write(
-        "bundle.py",
-        SIBLING
-        + f"""
+FILLS = """
     @service.path("/x", identity="x")
     class X(Base):
         async def start(self, *, room):
+            print("home", os.environ["HOME"], flush=True)
             self.task = asyncio.create_task(self.fill())
         async def fill(self):
-            file = open("{folder}/data.bin", "wb", buffering=0)
-            for _ in range(20):  # 200 MB/s
-                await asyncio.sleep(0.05)
-                file.write(bytes(10_000_000))
-            os.unlink("{folder}/data.bin")
-            while file.tell() < 1_000_000_000:
-                await asyncio.sleep(0.05)
-                file.write(bytes(10_000_000))
-    """,
-    )
+            path = os.path.join(os.environ["HOME"], "data.bin")
+            with open(path, "wb", buffering=0) as file:
+                if {deleted}:
+                    os.unlink(path)
+                while file.tell() < 1_000_000_000:  # 200 MB/s
+                    await asyncio.sleep(0.05)
+                    file.write(bytes(10_000_000))
+"""
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_what_fills_the_disk_is_ended_soon_after_its_limit(
+    make_node: Callable[..., Node], deleted: bool
+) -> None:
+    node = make_node(confinement=ConfinementSettings(level="basic"))
+    node.write("bundle.py", SIBLING + FILLS.format(deleted=deleted))
     await node.start()
-    sibling = await node.ready("/sibling")
-    session_id = await node.ready("/x", limits=Limits(disk="300MiB"))
-    node.placement._supervisor.driver(session_id)._worker.folder = str(folder)
+    sibling = await node.ready("/sibling", limits=Limits(disk="300MiB"))
+    session_id = await node.call("/x", limits=Limits(disk="300MiB"))
+    folder = (await node.printed(session_id, "home ")).split()[1]
     ended = await node.exited(session_id)
     assert ended.exit.reason is ExitReason.DISK
-    assert "of 300 MiB on the disk" in ended.exit.message
-    assert "the largest: 'data.bin (deleted)'" in ended.exit.message
+    assert "of 300 MiB on the disk in 1 file; the largest: 'data.bin" in ended.exit.message
     assert "bundle.py:" in ended.exit.message
     assert 300 * MIB < ended.use.peak_disk_bytes < 600 * MIB
     assert [e.kind for e in node.seen if isinstance(e, Warned)] in ([], ["disk"])
     assert psutil.pid_exists(node.pid(sibling))
+    await node.close()
+    assert not os.path.exists(folder)

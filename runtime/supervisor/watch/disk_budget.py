@@ -2,7 +2,7 @@
 
 To count is dear, the more the more there is: so it is done when the disk has filled since by half of what is
 left to the session, when it would have reached its limit at the pace of the last two counts, and now and
-then.  Far from the limit that is every half a minute, whatever the session does in memory.
+then: soon after the start, so that it can be shown, and every half a minute while it is far from its limit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.supervisor.watch.budget import SOFT, Excess, Finding, NearLimit, in_mib
 from runtime.supervisor.watch.disk_use import DiskUse
 
+_FIRST_S: Final = 3.0
 _CALM_S: Final = 30.0
 _NEAR_S: Final = 2.0
 _SHORTEST_S: Final = 0.05
@@ -39,7 +40,7 @@ class DiskBudget:
         self._bytes = 0
         self._pace = 0.0
         self._filled: int | None = None
-        self._not_before = now
+        self._due, self._not_before = now + _FIRST_S, now
         self._warned = False
         self.next_s = _IDLE_LOOK_S
 
@@ -53,14 +54,10 @@ class DiskBudget:
             self._filled = filled_bytes
         if now < self._not_before:
             return False
-        passed_s = now - self._at
-        if self._most is None:
-            return passed_s >= _CALM_S
+        if now >= self._due or self._most is None:
+            return now >= self._due
         left = self._most - self._bytes
-        is_near = self._bytes >= SOFT * self._most
-        if passed_s >= (_NEAR_S if is_near else _CALM_S):
-            return True
-        if self._pace > 0 and passed_s >= left / (2 * self._pace):
+        if self._pace > 0 and now - self._at >= left / (2 * self._pace):
             return True
         came = 0 if filled_bytes is None or self._filled is None else filled_bytes - self._filled
         return came >= max(_LEAST_BYTES, left / 2)
@@ -76,6 +73,7 @@ class DiskBudget:
         self._at, self._bytes, self._filled = now, use.bytes, filled_bytes
         self._not_before = now + _REST * use.took_s
         self.next_s = _IDLE_LOOK_S
+        self._due = now + _CALM_S
         if self._most is None:
             return []
         if use.bytes > self._most:
@@ -88,7 +86,10 @@ class DiskBudget:
             self.next_s = max(_SHORTEST_S, min(_IDLE_LOOK_S, soon_s))
         if use.bytes < _REARM * self._most:
             self._warned = False
-        if use.bytes < SOFT * self._most or self._warned:
+        if use.bytes < SOFT * self._most:
+            return []
+        self._due = now + _NEAR_S
+        if self._warned:
             return []
         self._warned = True
         message = f"keeps {in_mib(use.bytes)} of {in_mib(self._most)} on the disk{_largest(use)}"
@@ -96,7 +97,8 @@ class DiskBudget:
 
 
 def _largest(use: DiskUse) -> str:
+    what = f" in {use.entries} files and folders" if use.entries > 1 else " in 1 file"
     if not use.largest:
-        return f" in {use.entries} entries"
+        return what
     listed = ", ".join(f"{name!r} {in_mib(size)}" for name, size in use.largest)
-    return f" in {use.entries} entries; the largest: {listed}"
+    return f"{what}; the largest: {listed}"

@@ -25,14 +25,14 @@ def test_it_is_warned_of_once_then_ended_with_the_figures() -> None:
     budget = DiskBudget(100 * MIB, 0.0)
     assert budget.take(use(50), 1.0, 0) == []
     (near,) = budget.take(use(85), 2.0, 0)
-    assert near == NearLimit(ExitReason.DISK, "keeps 85 MiB of 100 MiB on the disk in 3 entries")
+    assert near == NearLimit(ExitReason.DISK, "keeps 85 MiB of 100 MiB on the disk in 3 files and folders")
     assert budget.take(use(90), 3.0, 0) == []
     assert budget.take(use(60), 4.0, 0) == []
     assert len(budget.take(use(85), 5.0, 0)) == 1  # it had gone well below
     (excess,) = budget.take(use(101, largest=(("a.bin", 99 * MIB), ("b", MIB))), 6.0, 0)
     assert excess == Excess(
         ExitReason.DISK,
-        "kept 101 MiB of 100 MiB on the disk in 3 entries; the largest: 'a.bin' 99 MiB, 'b' 1 MiB",
+        "kept 101 MiB of 100 MiB on the disk in 3 files and folders; the largest: 'a.bin' 99 MiB, 'b' 1 MiB",
     )
 
 
@@ -43,14 +43,14 @@ def test_what_nobody_can_count_ends_it() -> None:
     assert DiskBudget(None, 0.0).take(use(1, hidden="a folder that cannot be read"), 1.0, 0) == []
 
 
-def test_far_from_its_limit_it_is_counted_every_half_a_minute() -> None:
+def test_far_from_its_limit_it_is_counted_at_first_and_every_half_a_minute() -> None:
     budget = DiskBudget(GIB, 0.0)
     counted = [second for second in range(100) if budget.wants(second, 5 * GIB)
                and not budget.take(use(7), second, 5 * GIB)]  # fmt: skip
-    assert counted == [30, 60, 90]
+    assert counted == [3, 33, 63, 93]
     unlimited = DiskBudget(None, 0.0)
-    assert not unlimited.wants(29.0, 0)
-    assert unlimited.wants(30.0, 99 * GIB)
+    assert not unlimited.wants(2.9, 99 * GIB)
+    assert unlimited.wants(3.0, 99 * GIB)
 
 
 def test_it_is_counted_as_soon_as_the_disk_has_filled_by_half_of_what_is_left() -> None:
