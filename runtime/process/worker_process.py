@@ -165,6 +165,11 @@ class WorkerProcess:
     def pid(self) -> int:
         return self.process.pid
 
+    @property
+    def user(self) -> int | None:
+        """Number of the user that it runs as; None for ours."""
+        return self._private.user
+
     def copied_bytes(self) -> int:
         """Memory that it was forked with and has alone since it wrote to it, if only counts of references.
 

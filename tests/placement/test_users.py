@@ -25,6 +25,7 @@ from structlog.testing import capture_logs
 from runtime.errors import ConfigError
 from runtime.front.home.state_folder import let_through
 from runtime.process.program.as_user import missing_capabilities
+from runtime.session.events import Started
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from runtime.settings import ConfinementSettings
@@ -146,6 +147,10 @@ async def test_each_bundle_runs_as_somebody_else_and_is_looked_after_all_the_sam
         assert len(line) == 7, "no groups of ours"
         users |= {uid, gid}
         assert uid >= SESSIONS, "its own"
+        started = await node.event(session_id, Started)
+        assert isinstance(started, Started)
+        assert started.confinement["rules"]["uid"] == uid
+        assert started.confinement["missing"] == []
         _, name, home, owner = (await node.printed(session_id, "temporary ")).split()
         assert (os.path.dirname(name), int(owner)) == (home, uid)
         assert stat.S_IMODE(os.stat(home).st_mode) == 0o700
@@ -259,6 +264,10 @@ async def test_a_bundle_that_its_user_cannot_read_keeps_ours_and_is_told_why(nod
     assert (await node.printed(session_id, "user ")).split()[1] == str(os.getuid())
     (told,) = [line["detail"] for line in logs if line["event"] == "bundle.shares_user"]
     assert f"cannot read {node.folder}/closed: chmod -R o+rX" in told
+    started = await node.event(session_id, Started)
+    assert isinstance(started, Started)
+    assert started.confinement["rules"]["uid"] is None
+    assert f"cannot read {node.folder}/closed" in started.confinement["missing"][-1]
 
 
 @as_root

@@ -311,7 +311,9 @@ class Bundle:
         worker, parked = await self._pool.take()
         worker.code = code
         worker.policy, worker.ground = held.of(endpoint), held.ground
-        worker.upheld = {} if self.upheld is None else self.upheld.shown()
+        if self.upheld is not None:
+            missing = (*self.upheld.missing, *((held.no_user,) if held.no_user else ()))
+            worker.upheld = replace(self.upheld, uid=worker.user, missing=missing).shown()
         worker.on_imported = partial(self._imported_later, self.generation)
         return worker, parked
 
