@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field
-
-from runtime.confinement.paths import is_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +15,11 @@ class Reach:
         read: May be read and run.
         write: May be read and written.
         listed: Folders whose names may be listed, and nothing more.
-        own: The session's private folder, which it may write; empty when it has none.
     """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
-    own: str = ""
     _readable: frozenset[str] = field(init=False, repr=False, compare=False)
     _writable: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -34,24 +29,19 @@ class Reach:
 
     def may_read(self, path: str) -> bool:
         """Whether a file or folder may be read."""
-        return _covered(path, self._readable) or self._is_own(path)
+        return _covered(path, self._readable)
 
     def may_write(self, path: str) -> bool:
         """Whether a file may be written; of a folder: whether things may be made and removed in it."""
-        return _covered(path, self._writable) or self._is_own(path)
+        return _covered(path, self._writable)
+
+    def names(self, path: object, writes: object) -> bool:
+        """Whether this very path, such as /dev/null, was granted."""
+        return path in (self._writable if writes else self._readable)
 
     def may_list(self, path: str) -> bool:
         """Whether the names in a folder may be listed."""
         return path in self.listed or self.may_read(path)
-
-    def with_own(self, folder: str) -> Reach:
-        """The same for a session with this private folder; costs no new lists."""
-        made = copy(self)
-        object.__setattr__(made, "own", folder)
-        return made
-
-    def _is_own(self, path: str) -> bool:
-        return self.own != "" and is_below(path, self.own)
 
 
 def _covered(path: str, tops: frozenset[str]) -> bool:

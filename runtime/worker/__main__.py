@@ -71,6 +71,7 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
     if options.once:
         if held is not None:
             causes.know(granted.calls_below(held))
+            causes.install()
             causes.begin(held["private"])
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, program)
@@ -132,6 +133,7 @@ class _Zygote:
             opened = self._import.end() + within.bound_to(outer, self._program.folder)
             if is_forkable(self._fork, opened):  # else it will not fork, and need not be prepared for it
                 main.rehearse(loaded, outer)
+                causes.install()
             zygote.report(self._front, _described(loaded, opened, imported.files(self._misses)))
             sys.stdout.flush()
             sys.stderr.flush()

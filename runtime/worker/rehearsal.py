@@ -31,6 +31,7 @@ from runtime.worker import stage
 from runtime.worker.bundle import LoadedBundle
 from runtime.worker.by_pipe.relay import RelayTransport
 from runtime.worker.program.outer_loop import OuterLoop
+from runtime.worker.refused import causes
 from runtime.worker.session import Session
 
 ROUNDS: Final = 12
@@ -66,7 +67,8 @@ def rehearse_whole(loaded: LoadedBundle, run: RunAny, outer: OuterLoop) -> None:
                 child.rehearse(1)
                 _whole(run, empty, outer)
             packing.fill_gaps()
-            packing.pack(codes | zygote.code_of_forks())
+            packing.pack(codes | zygote.code_of_forks() | causes.code())
+            causes.install()
             child.rehearse(ROUNDS)
             for _ in range(ROUNDS):
                 _whole(run, empty, outer)

@@ -104,8 +104,3 @@ def test_a_reach_covers_what_lies_below_its_grants() -> None:
     assert not reach.may_list("/srv/other")
     assert Reach(read=("/",)).may_read("/x")
     assert not Reach().may_read("/")
-    own = reach.with_own("/srv/.bulkhead/sessions/a/b")
-    assert own.may_write("/srv/.bulkhead/sessions/a/b/x")
-    assert not own.may_read("/srv/.bulkhead/sessions/a")
-    assert own.may_read("/usr/lib/x")
-    assert not reach.may_read("/srv/.bulkhead/sessions/a/b/x")

@@ -37,6 +37,10 @@ class Account:
     def begin(self) -> None:
         """This process is the one that is told of from now on: it was forked from one that was made ready."""
         self._pid = os.getpid()
+        if self._counts:
+            self._latest.clear()
+            self._kinds, self._new, self._counts = set(), [], {}
+        self._is_told = False
 
     def note(self, rule: str, what: str) -> None:
         """It is about to be refused."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from runtime.confinement.paths import is_below
 from runtime.confinement.policy import Policy
 from runtime.confinement.reach import Reach
 from runtime.confinement.refusal import (
@@ -51,62 +52,89 @@ class Calls:
 
     Args:
         reach: All that is granted.
+        holds_signals: The kernel keeps signals within a session.
+        has_filter: There is a filter of system calls.
 
     Attributes:
-        reach: The same.
         policy: What this session may reach.
+        own: Its private folder, which is granted as well; empty when it has none.
         account: What was refused.
         databases: What SQLite may say later that it cannot be written; not told as long as it does not.
         hook: Sees each audited call before it is made; raises nothing.
     """
 
-    def __init__(self, reach: Reach, policy: Policy) -> None:
-        self.reach = reach
+    def __init__(
+        self, reach: Reach, policy: Policy, *, holds_signals: bool = True, has_filter: bool = True
+    ) -> None:
+        self._reach = reach
+        self._holds_signals, self._has_filter = holds_signals, has_filter
         self.policy = policy
+        self.own = ""
         self.account = Account()
         self.databases = Account()
         self._pid = os.getpid()
         self._folders: dict[str, tuple[bool, bool]] = {}
-        self.hook = _hook(
-            {
-                "open": self._opens,
-                "os.listdir": self._lists,
-                "os.scandir": self._lists,
-                "os.mkdir": self._makes,
-                "os.remove": self._removes,
-                "os.rmdir": self._removes,
-                "os.rename": self._renames,
-                "os.link": self._links,
-                "os.symlink": self._links,
-                "os.truncate": self._truncates,
-                "os.chdir": self._moves,
-                "os.fchdir": self._moves,
-                "sqlite3.connect": self._opens_database,
-                "ctypes.dlopen": self._runs,
-                "os.exec": self._runs,
-                "os.posix_spawn": self._runs,
-                "subprocess.Popen": self._runs,
-                "os.kill": self._signals,
-                "os.killpg": self._signals,
+        handlers: dict[str, Callable[..., None]] = {
+            "open": self._opens,
+            "os.listdir": self._lists,
+            "os.scandir": self._lists,
+            "os.mkdir": self._makes,
+            "os.remove": self._removes,
+            "os.rmdir": self._removes,
+            "os.rename": self._renames,
+            "os.link": self._links,
+            "os.symlink": self._links,
+            "os.truncate": self._truncates,
+            "os.chdir": self._moves,
+            "os.fchdir": self._moves,
+            "sqlite3.connect": self._opens_database,
+            "ctypes.dlopen": self._runs,
+            "os.exec": self._runs,
+            "os.posix_spawn": self._runs,
+            "subprocess.Popen": self._runs,
+        }
+        if holds_signals:
+            handlers |= {"os.kill": self._signals, "os.killpg": self._signals}
+        if has_filter:
+            handlers |= {
                 "resource.prlimit": self._limits,
                 "socket.__new__": self._makes_socket,
                 "socket.connect": self._connects,
             }
-        )
+        self.hook = _hook(handlers)
+
+    def again(self) -> Calls:
+        """Another one of the same; what is made anew lies together, where a fork copies few pages."""
+        return Calls(self._reach, self.policy, holds_signals=self._holds_signals, has_filter=self._has_filter)
 
     def begin(self, own: str) -> None:
         """Be the calls of this process, which was forked and has a private folder of its own."""
         self._pid = os.getpid()
+        self.own = own
         self.account.begin()
         self.databases.begin()
-        self.reach = self.reach.with_own(own)
-        self._folders.clear()
+
+    def may_read(self, real: str) -> bool:
+        """Whether a file may be read, whose path has no links in it."""
+        return self._reach.may_read(real) or self._is_private(real)
+
+    def may_write(self, real: str) -> bool:
+        """Whether a file may be written, or something made in a folder."""
+        return self._reach.may_write(real) or self._is_private(real)
+
+    def _may_list(self, real: str) -> bool:
+        return self._reach.may_list(real) or self._is_private(real)
+
+    def _is_private(self, real: str) -> bool:
+        return self.own != "" and is_below(real, self.own)
 
     def _opens(self, path: Any, mode: Any, flags: int) -> None:
         folder = path.rpartition("/")[0] if type(path) is str else None
         known = self._folders.get(folder) if folder is not None else None
         writes = flags & _WRITES
         if known is not None and known[1 if writes else 0]:
+            return
+        if self._reach.names(path, writes):
             return
         text = text_of(path)
         if not text or text.startswith(_SPECIAL):
@@ -127,19 +155,19 @@ class Calls:
         folder = path.rpartition("/")[0]
         real = os.path.realpath(folder or ("/" if path.startswith("/") else "."))
         if not real.startswith("/proc/"):  # there it depends on whose process it is
-            self._folders[folder] = self.reach.may_read(real), self.reach.may_write(real)
+            self._folders[folder] = self.may_read(real), self.may_write(real)
 
     def _wants_to_read(self, real: str) -> None:
         if (look := self.look(real)) is not None:
             self.account.note(look.rule, look.what)
-        elif not self.reach.may_read(real) and os.access(real, os.R_OK):
+        elif not self.may_read(real) and os.access(real, os.R_OK):
             if not os.path.isdir(real):
                 self.account.note(FILES_READ, real)
-            elif not self.reach.may_list(real):
+            elif not self._may_list(real):
                 self.account.note(FILES_LIST, real)
 
     def _wants_to_write(self, real: str, *, makes: bool) -> None:
-        if self.reach.may_write(real):
+        if self.may_write(real):
             return
         if os.path.lexists(real):
             is_refused = os.access(real, os.W_OK) and not os.path.isdir(real)
@@ -158,7 +186,7 @@ class Calls:
         if not text:
             return
         real = os.path.realpath(text)
-        if not self.reach.may_list(real) and os.path.isdir(real) and os.access(real, os.R_OK):
+        if not self._may_list(real) and os.path.isdir(real) and os.access(real, os.R_OK):
             self.account.note(FILES_LIST, real)
 
     def _makes(self, path: Any, mode: Any = None, dir_fd: int = -1) -> None:
@@ -183,7 +211,7 @@ class Calls:
     def _wants_entry(self, real: str) -> None:
         """An entry of a folder is to be made, replaced or removed."""
         above = os.path.dirname(real)
-        if not self.reach.may_write(above) and os.access(above, os.W_OK | os.X_OK):
+        if not self.may_write(above) and os.access(above, os.W_OK | os.X_OK):
             self.account.note(FILES_WRITE, real)
 
     def _truncates(self, path: Any, length: Any) -> None:
@@ -205,7 +233,7 @@ class Calls:
             text = unquote(url.path)
         real = os.path.realpath(text)
         # It writes a journal beside it.
-        if self.reach.may_write(os.path.dirname(real)):
+        if self.may_write(os.path.dirname(real)):
             return
         self.databases.remember(FILES_WRITE, real)
         if not os.path.lexists(real):
@@ -215,7 +243,7 @@ class Calls:
         text = text_of(program)
         if text and "/" in text:
             real = os.path.realpath(text)
-            if not self.reach.may_read(real) and os.access(real, os.R_OK):
+            if not self.may_read(real) and os.access(real, os.R_OK):
                 self.account.note(FILES_READ, real)
 
     def _signals(self, pid: int, number: int) -> None:
@@ -228,8 +256,8 @@ class Calls:
             self.account.note(PROCESSES_LIMIT, f"process {pid}")
 
     def _makes_socket(self, made: Any, family: int, kind: int, protocol: int) -> None:
-        if family == -1:
-            return
+        if family in (-1, 1) or (family in (2, 10) and protocol != 262 and self.policy.network == "all"):
+            return  # the usual ones, before anything else is looked up
         if family not in _FAMILIES:
             self.account.note(NETWORK_SOCKET, f"family {family}")
         elif family in _INET and protocol == _MPTCP:

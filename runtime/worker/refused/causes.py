@@ -8,6 +8,7 @@ from errno import EACCES, EAFNOSUPPORT, EPERM, EPROTONOSUPPORT
 from typing import Final
 
 from runtime.confinement.refusal import FILES_READ, FILES_WRITE, Refusal
+from runtime.process.fork import packing
 from runtime.worker.refused.calls import Calls, text_of
 
 _MOST_CAUSES: Final = 20
@@ -16,25 +17,36 @@ _WORDS: Final = ("permission denied", "operation not permitted")
 _DATABASE_WORDS: Final = ("unable to open database", "readonly database", "read-only database")
 
 _calls: Calls | None = None
+_is_installed = False
 
 
-def know(calls: Calls) -> None:
-    """Ask them what is behind an exception; they see no calls before `begin`."""
+def know(calls: Calls | None) -> None:
+    """Ask them what is behind an exception; they see no calls before `install`."""
     global _calls
     _calls = calls
 
 
-def begin(own: str) -> None:
-    """Have them see every call of this process from now on; nothing where nothing is held back.
+def install() -> None:
+    """Have them see every call of this process from now on, and of those it forks.
 
-    Once a process, and for good: an audit hook cannot be taken out.
-
-    Args:
-        own: The private folder of this process.
+    Once, however often it is asked, and for good: an audit hook cannot be taken out.  In a zygote before it
+    rehearses, so that its sessions find the pages ready.  Nothing is done where nothing is held back.
     """
+    global _calls, _is_installed
+    if _calls is not None and not _is_installed:
+        _calls, _is_installed = _calls.again(), True
+        sys.addaudithook(_calls.hook)
+
+
+def begin(own: str) -> None:
+    """This process is a session now: nothing was refused yet, and it has this private folder."""
     if _calls is not None:
         _calls.begin(own)
-        sys.addaudithook(_calls.hook)
+
+
+def code() -> packing.Codes:
+    """What sees the calls of a session; a profiler does not note it, because hooks are not profiled."""
+    return {} if _calls is None else packing.code_of(sys.modules[Calls.__module__])
 
 
 def calls() -> Calls | None:
@@ -78,9 +90,9 @@ def _of_path(path: str, calls: Calls) -> Refusal | None:
     if (look := calls.look(real)) is not None:
         return look
     exists = os.path.lexists(real)
-    if exists and not calls.reach.may_read(real) and os.access(real, os.R_OK):
+    if exists and not calls.may_read(real) and os.access(real, os.R_OK):
         return Refusal(FILES_READ, real)
-    if not calls.reach.may_write(real) and os.access(real if exists else os.path.dirname(real), os.W_OK):
+    if not calls.may_write(real) and os.access(real if exists else os.path.dirname(real), os.W_OK):
         return Refusal(FILES_WRITE, real)
     return None
 

@@ -165,6 +165,9 @@ reach = Reach(
 (place / "private").mkdir()
 calls = Calls(reach, Policy(Level.BASIC))
 causes.know(calls)
+causes.install()
+causes.install()
+calls = causes.calls()
 causes.begin(str(place / "private"))
 out, app, own = place / "out", place / "app", place / "own"
 answers = {}
