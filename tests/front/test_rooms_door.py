@@ -86,6 +86,26 @@ async def test_a_persons_token_expires_and_grants_what_a_person_does(serving: An
         assert "exp" not in agents, "an agent's session has no end"
 
 
+async def test_nobody_enters_by_the_name_of_an_agent(serving: Any) -> None:
+    """What is said to an agent goes to who has its name."""
+    async with serving() as site:
+        (served, *_) = site.placement.endpoints()
+        taken = await site.post("/rooms/myroom/token", b'{"name":"%s"}' % served.identity.encode())
+        assert (taken.status, taken.json["type"]) == (409, "urn:bulkhead:problem:name_taken")
+        assert served.identity in taken.json["detail"]
+        hub = site.server.front.rooms
+        guest = (
+            f"ws://127.0.0.1:{site.port}/rooms/myroom?token={hub.token('myroom', 'visitor', role='agent')}"
+        )
+        async with connect(guest) as socket:
+            async with asyncio.timeout(10 * PATIENCE):
+                await socket.recv()
+            here = await site.post("/rooms/myroom/token", b'{"name":"visitor"}')
+            assert here.status == 409
+            elsewhere = await site.post("/rooms/other/token", b'{"name":"visitor"}')
+            assert elsewhere.status == 200
+
+
 async def test_what_happens_in_rooms_is_among_the_events(serving: Any) -> None:
     async with serving() as site:
         url = f"ws://127.0.0.1:{site.port}/rooms/myroom?token={await token(site)}"

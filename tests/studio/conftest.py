@@ -231,6 +231,8 @@ class Visits:
         self._contexts.append(context)
         context.set_default_timeout(DEADLINE_S * 1000)
         context.add_init_script(_TELL_VIOLATIONS)
+        if "extra_http_headers" in options:  # those of a context are not sent by the workers of its pages
+            context.add_init_script("delete window.SharedWorker")
         page = context.new_page()
         page.on("console", lambda said: said.type == "error" and self._note(f"console: {said.text}"))
         page.on("pageerror", lambda error: self._note(f"exception: {error}"))

@@ -18,12 +18,14 @@ test("it enters, becomes visible and knows who is here", async () => {
   assert.equal(client.named("chatbot").id, "bot-1");
   server.socket.say("bob-1", "participant.enabled", { id: "bob-1", role: "user", attributes: { name: "bob" } });
   server.socket.say("bob-1", "participant.attributes", { attributes: { mood: "good" } });
-  assert.equal(client.named("bob").attributes.mood, "good");
+  assert.equal(client.participants.get("bob-1").attributes.mood, "good");
+  server.socket.say("eve-1", "participant.enabled", { id: "eve-1", role: "user", attributes: { name: "chatbot" } });
+  assert.equal(client.named("chatbot").id, "bot-1", "somebody who calls himself so is not the agent");
   const left = [];
   client.on("left", (one) => left.push(one.attributes.name));
   server.socket.say("bob-1", "participant.disabled", { id: "bob-1" });
   assert.deepEqual(left, ["bob"]);
-  assert.equal(client.named("bob"), null);
+  assert.equal(client.participants.has("bob-1"), false);
 });
 
 test("a participant that cannot be read is nobody", async () => {

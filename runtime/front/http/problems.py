@@ -38,6 +38,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "method_not_allowed": (405, "The path does not have this method"),
     "model_busy": (429, "Too many model requests"),
     "model_error": (502, "The model did not answer"),
+    "name_taken": (409, "The name is an agent's"),
     "no_answer": (504, "The session did not answer"),
     "no_memory": (503, "Not enough memory for another session"),
     "no_process": (409, "The session has no process"),

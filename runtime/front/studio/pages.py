@@ -148,7 +148,7 @@ def _a_page(description: str, *media_types: str) -> Callable[[Handler[Response]]
 def _me(front: Front, how: str) -> Me:
     known = how != "none"
     return Me(
-        name=_user_name() if known else "",
+        name=_user_name() if how == "local" else "",  # who came by a link is not whom the server runs as
         access=how,
         version=runtime.__version__,
         python=platform.python_version() if known else None,

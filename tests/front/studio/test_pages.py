@@ -173,6 +173,8 @@ async def test_from_elsewhere_a_link_of_the_terminal_lets_one_browser_in(
         inside = {**FAR, "Cookie": cookie(entered)}
         assert (await site.ask("GET", "/workers", headers=inside)).status == 200
         assert (await site.ask("GET", "/studio/me", headers=inside)).json["access"] == "cookie"
+        # Not the account of the server's process, which all who come by a link would share.
+        assert (await site.ask("GET", "/studio/me", headers=inside)).json["name"] == ""
         used = await site.ask("GET", path, headers=FAR)
         assert used.status == 403
         assert "set-cookie" not in used.headers

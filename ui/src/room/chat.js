@@ -11,6 +11,7 @@
  */
 
 import { computed, signal } from "@preact/signals";
+import { isAgentNamed } from "./client.js";
 import { Thread } from "./thread.js";
 
 const LISTEN_MS = 2_000;
@@ -188,7 +189,7 @@ export class Chat {
   }
 
   left(participant) {
-    if (participant.attributes.name !== this.agent) return;
+    if (!isAgentNamed(participant, this.agent)) return;
     this.heardFor = "";
     for (const turn of this.turns.value.values()) {
       // Another of that name, which was not asked, may leave.
@@ -239,7 +240,7 @@ export class Chat {
     if (message.path !== this.path) return;
     const sender = this.room.participants.get(from);
     if (type === "typing") return this.heardTyping(sender?.attributes.name);
-    if (sender?.attributes.name !== this.agent) return;
+    if (!sender || !isAgentNamed(sender, this.agent)) return;
     const id = typeof message.turn_id === "string" ? message.turn_id : "";
     if (type === "listening") {
       this.listening.splice(0).forEach((resolve) => resolve());

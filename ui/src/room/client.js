@@ -123,9 +123,9 @@ export class RoomClient extends Emitter {
 
   // ---- people
 
-  /** The newest visible participant of a name: one that was restarted may be there twice for a moment. */
+  /** The newest visible agent of a name: one that was restarted may be there twice for a moment. */
   named(name) {
-    return [...this.participants.values()].filter((one) => one.attributes.name === name).at(-1) ?? null;
+    return [...this.participants.values()].filter((one) => isAgentNamed(one, name)).at(-1) ?? null;
   }
 
   /** Tell one participant something.  Rejects when it is not here. */
@@ -269,6 +269,9 @@ export class RoomClient extends Emitter {
     this.emit("participants");
   }
 }
+
+/** Whether that is the agent of this name, and not somebody who calls himself so. */
+export const isAgentNamed = (participant, name) => participant.role === "agent" && participant.attributes.name === name;
 
 function participantOf(described) {
   if (typeof described?.id !== "string") return null;

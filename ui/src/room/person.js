@@ -12,10 +12,12 @@ export const personName = signal(stored());
 /** What `/studio/me` says, or null. */
 export const me = signal(null);
 
-/** Ask the server for a name, unless this browser has one. */
+/** Ask the server for a name, unless this browser has one; who came by a link gets a made-up one. */
 export async function findName() {
   me.value ??= await get("/studio/me").catch(() => null);
-  personName.value ??= me.value?.name || "you";
+  if (personName.value !== null) return;
+  if (me.value?.name) personName.value = me.value.name;
+  else rename(`guest-${crypto.randomUUID().slice(0, 4)}`); // one for each browser: chats are kept by name
 }
 
 /** Take another name from now on. */

@@ -169,7 +169,7 @@ async function addressOf(room, name) {
     ({ token } = await post(`/rooms/${seg(room)}/token`, { name }));
   } catch (error) {
     // Asking again would not make it another room, or another reader.
-    error.final = [400, 401, 403, 404, 422, 423].includes(error.status);
+    error.final = [400, 401, 403, 404, 409, 422, 423].includes(error.status);
     throw error;
   }
   const address = new URL(`/rooms/${seg(room)}`, location.href);

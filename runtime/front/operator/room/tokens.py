@@ -11,6 +11,7 @@ from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.rooms import Ticket, TokenRequest
 from runtime.front.state import Front, caller
 from runtime.rooms.token import PERSON
+from runtime.session.info import served
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 
 
@@ -32,6 +33,12 @@ def routes(front: Front) -> Blueprint:
             raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
         if not is_room_name(room):
             raise Refusal("invalid_request", ROOM_NAME_RULE)
+        if _is_agent(front, room, data.name):
+            raise Refusal(
+                "name_taken",
+                f"{data.name} is the name of an agent here: what is said to it would come to you. "
+                "Choose another.",
+            )
         lasts_s = front.settings.token_s
         return Ticket(
             room=room,
@@ -43,3 +50,16 @@ def routes(front: Front) -> Blueprint:
         )
 
     return paths
+
+
+def _is_agent(front: Front, room: str, name: str) -> bool:
+    """Whether an agent has this name: one that is served, or one from elsewhere that is in the room."""
+    if any(endpoint.identity == name for endpoint in served(front.placement.endpoints())):
+        return True
+    rooms = [] if front.rooms is None else front.rooms.rooms()
+    return any(
+        member.name == name and member.role == "agent"
+        for one in rooms
+        if one.name == room
+        for member in one.participants
+    )
