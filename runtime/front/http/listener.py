@@ -9,11 +9,12 @@ import socket
 from typing import Any, Final
 
 from hypercorn.asyncio import serve
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
 from hypercorn.logging import Logger
 
 from runtime.errors import ConfigError
 from runtime.front.http import websocket_guard
+from runtime.front.http.accepting import TELL_S, AcceptingSocket
 from runtime.front.http.socket import MAX_PACKET_BYTES
 from runtime.logs import get_logger
 
@@ -104,8 +105,7 @@ class Listener:
     def start(self, app: Any) -> None:
         """Serve an ASGI application."""
         websocket_guard.install()
-        config = Config()
-        config.bind = [f"fd://{self._socket.detach()}"]
+        config = _Bound(AcceptingSocket(self._socket.detach()))
         config.logger_class = _HypercornLog
         config.backlog = BACKLOG
         config.graceful_timeout = CLOSE_S
@@ -113,7 +113,7 @@ class Listener:
         config.websocket_ping_interval = PING_S
         config.websocket_max_message_size = MAX_PACKET_BYTES
         config.keep_alive_timeout = 30
-        asyncio.get_running_loop().set_exception_handler(_ignore_cancelled)
+        asyncio.get_running_loop().set_exception_handler(_Unhandled())
         self._serving = asyncio.create_task(
             serve(app, config, shutdown_trigger=self._shut.wait), name="hypercorn"
         )
@@ -136,9 +136,33 @@ class Listener:
         await asyncio.gather(self._serving, return_exceptions=True)
 
 
-def _ignore_cancelled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # Python 3.11's streams report a connection that was cancelled at shutdown as a failed callback.
-    if not isinstance(context.get("exception"), asyncio.CancelledError):
+class _Bound(Config):
+    """Hypercorn's settings for a socket that is there already."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._bound = sock
+
+    def create_sockets(self) -> Sockets:
+        return Sockets([], [self._bound], [])
+
+
+class _Unhandled:
+    """What nobody caught, for the log: without what says nothing, and once what comes in thousands."""
+
+    def __init__(self) -> None:
+        self._told_at = -TELL_S
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        # Python 3.11's streams report a connection that was cancelled at shutdown as a failed callback.
+        if isinstance(error, asyncio.CancelledError):
+            return
+        if "accept() out of system resource" in str(context.get("message")):
+            if loop.time() - self._told_at >= TELL_S:
+                self._told_at = loop.time()
+                _log.error("front.accept_failed", error=str(error), cure="Raise the limit of open files.")
+            return
         loop.default_exception_handler(context)
 
 

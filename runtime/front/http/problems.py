@@ -41,6 +41,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "name_taken": (409, "The name is an agent's"),
     "no_answer": (504, "The session did not answer"),
     "no_memory": (503, "Not enough memory for another session"),
+    "no_resources": (503, "The system has no more of something"),
     "no_process": (409, "The session has no process"),
     "not_crashed": (404, "There is no crash report"),
     "not_exited": (409, "The session has not ended"),
@@ -66,7 +67,13 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "zygote_lost": (503, "No process could be started"),
 }
 
-_TRY_AGAIN: Final = ("bundle_import_failed", "journal_unusable", "spawn_failed", "zygote_lost")
+_TRY_AGAIN: Final = (
+    "bundle_import_failed",
+    "journal_unusable",
+    "no_resources",
+    "spawn_failed",
+    "zygote_lost",
+)
 _BY_STATUS: Final = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout"}
 _BY_STATUS_MORE: Final = {413: "body_too_large", 426: "upgrade_required"}
 UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade"}
