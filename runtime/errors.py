@@ -9,14 +9,16 @@ caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are valu
       ProtocolError       LocalProtocolError · RemoteProtocolError
       WebhookRejected     SignatureInvalid · EnvelopeInvalid · Replayed · BodyTooLarge
       BundleError         BundleNotFound · EndpointNotFound · EndpointConflict · BundleImportFailed
-      ProcessError        SpawnFailed (EnvironmentUnusable) · ZygoteLost · ChannelClosed
+      ProcessError        SpawnFailed (EnvironmentUnusable) · SystemShort · ZygoteLost (ZygoteSilent)
+                          ChannelClosed
       SessionError        SessionNotFound · InvalidTransition · JournalUnusable
       RoomError           RoomUnreachable · RoomRefused · RoomLost · RoomFull · ToolNotFound · ToolFailed · …
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
 
 
 class RuntimeServiceError(Exception):
@@ -126,13 +128,18 @@ class EndpointConflict(BundleError):
 
 
 class BundleImportFailed(BundleError):
-    """Running the bundle's program raised; ``detail`` has the traceback."""
+    """Running the bundle's program raised; ``detail`` has the traceback.
+
+    Attributes:
+        kind: The name of the exception's class; empty when its process told of none.
+    """
 
     code = "bundle_import_failed"
 
-    def __init__(self, message: str, *, cure: str = "", detail: str = "") -> None:
+    def __init__(self, message: str, *, cure: str = "", detail: str = "", kind: str = "") -> None:
         super().__init__(message, cure=cure)
         self.detail = detail
+        self.kind = kind
 
 
 # ---- processes
@@ -156,10 +163,66 @@ class EnvironmentUnusable(SpawnFailed):
     code = "environment_unusable"
 
 
+class SystemShort(ProcessError):
+    """The system has no more of something for now: nobody's fault, and waited out.
+
+    Attributes:
+        lacks: What there is no more of: one of `LACKS`.
+    """
+
+    code = "no_resources"
+
+    def __init__(self, lacks: str, message: str) -> None:
+        super().__init__(message, cure=LACKS[lacks])
+        self.lacks = lacks
+
+
+LACKS: Final = {
+    "open files": "Raise the limit of them (ulimit -n, LimitNOFILE=, fs.file-max), or end some sessions.",
+    "processes": "Raise the limit of processes (ulimit -u, TasksMax=, pids.max), or end some.",
+    "memory": "Give the machine or the container more memory, or end some sessions.",
+    "disk space": "Make room on the disk.",
+}
+"""What the system may have no more of, and what to do about it."""
+
+_LACKED: Final = {
+    errno.EMFILE: "open files",
+    errno.ENFILE: "open files",
+    errno.ETOOMANYREFS: "open files",
+    errno.EAGAIN: "processes",
+    errno.ENOMEM: "memory",
+    errno.ENOBUFS: "memory",
+    errno.ENOSPC: "disk space",
+    errno.EDQUOT: "disk space",
+}
+_NO_THREAD: Final = "can't start new thread"
+
+
+def lacking(error: BaseException) -> str:
+    """What the system has no more of, going by an exception: a key of `LACKS`, or empty."""
+    match error:
+        case SystemShort():
+            return error.lacks
+        case OSError():
+            return _LACKED.get(error.errno or 0, "")
+        case MemoryError():
+            return "memory"
+        case RuntimeError() if _NO_THREAD in str(error):
+            return "processes"
+        case _:
+            return ""
+
+
 class ZygoteLost(ProcessError):
     """The zygote that should have forked is gone."""
 
     code = "zygote_lost"
+
+
+class ZygoteSilent(ZygoteLost):
+    """The zygote did not answer in time, and was ended for that."""
+
+    code = "zygote_silent"
 
 
 class ChannelClosed(ProcessError):

@@ -77,8 +77,8 @@ FLOORS = {
         {"host", "task_runner", "otel", "chat"},
     ),
     "supervisor": (
-        {"server_lines"},
-        {"logbook", "model_calls", "pings", "relay", "verdict", "bundles", "reports"},
+        {"failures", "server_lines", "shortages", "start_message"},
+        {"carried", "logbook", "pings", "verdict", "bundles", "reports"},
         {"lifecycle", "watch"},
         {"telling"},
         {"driver"},
@@ -109,7 +109,8 @@ HOMES = {
 }
 
 PURE = ("runtime.wire", "runtime.session", "runtime.confinement", "runtime.rooms.room",
-        "runtime.supervisor.lifecycle", "runtime.supervisor.verdict", "runtime.supervisor.watch.budget",
+        "runtime.supervisor.lifecycle", "runtime.supervisor.verdict", "runtime.supervisor.failures",
+        "runtime.supervisor.watch.budget",
         "runtime.supervisor.watch.disk_budget", "runtime.supervisor.watch.hang_detector")  # fmt: skip
 NOT_PURE = ("runtime.session.journal.journal", "runtime.session.journal.file", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}

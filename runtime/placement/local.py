@@ -12,6 +12,7 @@ from typing import Any
 from runtime.clock import Clock
 from runtime.knob import parse_bytes
 from runtime.placement.contract import Lease
+from runtime.process import descriptors
 from runtime.session.events import Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -148,6 +149,8 @@ class LocalPlacement:
             draining=self._draining,
             headroom_bytes=self._headroom.left_bytes(),
             session_bytes=self._headroom.session_bytes,
+            sessions_left=descriptors.left() // descriptors.PER_SESSION,
+            lacks=self._supervisor.shortages.names(),
         )
 
     def enforcement(self) -> Enforcement:

@@ -7,6 +7,8 @@ import ctypes
 import os
 import select
 import signal
+import subprocess
+from contextlib import suppress
 
 from runtime.errors import RemoteProtocolError
 from runtime.process import procfs
@@ -41,10 +43,31 @@ class ProcessHandle:
         self._has_group = has_group
         self.cpu_s = 0.0
         self._pidfd = pidfd
-        _held.add(pid)
         self._exited = asyncio.Event()
         self._told: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(pidfd, self._ended)
+        _held.add(pid)
+
+    @classmethod
+    def open(cls, popen: subprocess.Popen[bytes]) -> ProcessHandle:
+        """Of a child of ours that leads its group.  One that cannot be held is ended, and reaped.
+
+        Raises:
+            OSError: There is no descriptor for it, or the event loop takes no more.
+        """
+        try:
+            pidfd = os.pidfd_open(popen.pid)
+            try:
+                return cls(popen.pid, pidfd)
+            except BaseException:
+                os.close(pidfd)
+                raise
+        except BaseException:
+            with suppress(OSError):
+                os.killpg(popen.pid, signal.SIGKILL)
+            popen.kill()
+            popen.wait()
+            raise
 
     @classmethod
     def of_child(cls, pid: int, pidfd: int, *, parent: int) -> ProcessHandle:
@@ -55,6 +78,7 @@ class ProcessHandle:
         Raises:
             RemoteProtocolError: The pidfd is of another process, or of one that is not a child of `parent`;
                 it is not closed.
+            OSError: The event loop takes no more; it is not closed.
         """
         named = _process_of(pidfd)
         if named == -1:

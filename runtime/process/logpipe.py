@@ -14,13 +14,17 @@ import os
 from collections.abc import Callable
 
 from runtime.clock import Clock, SystemClock
+from runtime.errors import lacking
 
 _READ_BYTES = 65536
+_AGAIN_S = 1.0
 _DRAIN_BYTES = 2 << 20  # no pipe holds more; whoever still writes into it would keep us for ever
 
 
 class LogPipe:
-    """The reading end of a log pipe.  Owns the descriptor.  Runs in: the front's event loop.
+    """The reading end of a log pipe.  Owns the descriptor, also when it cannot be made.
+
+    Runs in: the front's event loop.
 
     Args:
         on_line: Called with each line that is kept, without its newline.
@@ -57,9 +61,13 @@ class LogPipe:
         self.dropped = 0
         self.paused_count = 0
         self.read_bytes = 0
-        os.set_blocking(fd, False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(fd, self._readable)
+        try:
+            os.set_blocking(fd, False)
+            self._loop.add_reader(fd, self._readable)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def drain(self) -> None:
         """Take what is in the pipe now, an unfinished last line included; call when the process is gone."""
@@ -93,8 +101,11 @@ class LogPipe:
             self._paused = self._loop.call_later(pause_s, self._resume)
 
     def _resume(self) -> None:
-        self._paused = None
-        self._loop.add_reader(self._fd, self._readable)
+        try:
+            self._loop.add_reader(self._fd, self._readable)
+            self._paused = None
+        except OSError:  # the system has no room for it now
+            self._paused = self._loop.call_later(_AGAIN_S, self._resume)
 
     def _read(self) -> int:
         """Read once; 0 when there was nothing or the pipe has ended."""
@@ -102,7 +113,9 @@ class LogPipe:
             data = os.read(self._fd, _READ_BYTES)
         except BlockingIOError:
             return 0
-        except OSError:
+        except OSError as error:
+            if lacking(error):
+                return 0  # what is there stays there
             data = b""
         if not data:
             self.close()

@@ -21,8 +21,11 @@ import os
 import signal
 import socket
 import struct
+from contextlib import ExitStack
 from dataclasses import dataclass
 
+from runtime.errors import SystemShort
+from runtime.process import descriptors
 from runtime.process.message_ring import RING_BYTES, MessageRing
 from runtime.process.recording import RECORDING_BYTES, Recording
 
@@ -85,10 +88,14 @@ class Box:
     @classmethod
     def create(cls) -> Box:
         fd = os.memfd_create("bulkhead-box", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, _TEXT_AT + _TEXT_BYTES)
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-        os.lseek(fd, _TEXT_AT, os.SEEK_SET)
-        return cls(fd)
+        try:
+            os.ftruncate(fd, _TEXT_AT + _TEXT_BYTES)
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+            os.lseek(fd, _TEXT_AT, os.SEEK_SET)
+            return cls(fd)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def beat(self, now_s: float, lag_s: float) -> None:
         """Worker: the loop turned at `now_s` (monotonic seconds)."""
@@ -146,19 +153,30 @@ class Box:
 class Plumbing:
     """Both ends of everything, until the worker has its own; then the front's ends alone.
 
-    `close` is idempotent and closes whatever the front still holds.
+    `close` is idempotent and closes whatever the front still holds.  One that cannot be made leaves nothing.
 
     Args:
         user: Whom the worker runs as; None for ourselves.
+
+    Raises:
+        SystemShort: It would take descriptors that are held back for what is at work already.
+        OSError: The system refused a piece of it.
     """
 
     def __init__(self, user: int | None = None) -> None:
-        self.control, self._child_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.log_fd, child_log = os.pipe2(os.O_CLOEXEC)
-        if user is not None:
-            own_pipe(child_log, user)
-        child_lifeline, self._lifeline_fd = os.pipe2(os.O_CLOEXEC)
-        self.box = Box.create()
+        with ExitStack() as made:  # all of it, or nothing
+            self.control, self._child_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            made.callback(self.control.close)
+            made.callback(self._child_control.close)
+            self.log_fd, child_log = _pipe(made)
+            if user is not None:
+                own_pipe(child_log, user)
+            child_lifeline, self._lifeline_fd = _pipe(made)
+            self.box = Box.create()
+            made.callback(self.box.close)
+            if descriptors.is_last(self.box.fd, for_session=True):
+                raise SystemShort("open files", "the server has no open files left for another session")
+            made.pop_all()
         self._child_fds = [child_log, child_lifeline]
 
     def child_fds(self) -> list[int]:
@@ -190,6 +208,13 @@ class Plumbing:
 def own_pipe(fd: int, user: int) -> None:
     """Let a user open a pipe anew, as a program does that writes to ``/dev/stderr``."""
     os.fchown(fd, user, user)
+
+
+def _pipe(made: ExitStack) -> tuple[int, int]:
+    ends = os.pipe2(os.O_CLOEXEC)
+    for fd in ends:
+        made.callback(os.close, fd)
+    return ends
 
 
 @dataclass(slots=True)

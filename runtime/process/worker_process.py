@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -15,9 +14,10 @@ import msgspec
 from runtime.confinement.ground import Ground
 from runtime.confinement.policy import Policy
 from runtime.errors import ChannelClosed, ProtocolError
+from runtime.logs import get_logger
 from runtime.process import tree
 from runtime.process.channel import Channel
-from runtime.process.confine.hold import Private
+from runtime.process.confine.hold import Hold, Private
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
 from runtime.process.plumbing import INSISTING_SIGNAL, STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
@@ -34,6 +34,7 @@ from runtime.wire import bounds, control
 from runtime.wire.room import Message
 from runtime.wire.trace import TaskTrace, tasks_from_bytes
 
+_log = get_logger("supervisor")
 _STACKS_S = 2.0
 _TASKS_S = 0.5
 _NOBODYS: Final = Private()
@@ -95,8 +96,7 @@ class WorkerProcess:
         cls, zygote: ZygoteClient, settings: SupervisorSettings, *, parked: bool = False
     ) -> WorkerProcess:
         """Fork one from a zygote: for a session, or to be parked.  Raises SpawnFailed or ZygoteLost."""
-        private = Private.of(zygote.hold)
-        plumbing = Plumbing(private.user)
+        private, plumbing = _made(zygote.hold)
         try:
             user = private.user if private.users is not None else None
             process = await zygote.fork(plumbing, parked=parked, private=private.name, user=user)
@@ -111,8 +111,7 @@ class WorkerProcess:
     @classmethod
     async def once(cls, command: Command, settings: SupervisorSettings) -> WorkerProcess:
         """Start one as a fresh interpreter, for a bundle that cannot be forked from.  Raises SpawnFailed."""
-        private = Private.of(command.hold)
-        plumbing = Plumbing(private.user)
+        private, plumbing = _made(command.hold)
         try:
             ends = plumbing.child_fds()
             popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1], private=private)
@@ -121,9 +120,14 @@ class WorkerProcess:
             private.leave()
             raise
         plumbing.release_child_ends()
+        try:
+            process = ProcessHandle.open(popen)
+        except BaseException:
+            plumbing.close()
+            private.leave()
+            raise
         priority.end_first(popen.pid)
-        handle = ProcessHandle(popen.pid, os.pidfd_open(popen.pid))
-        worker = await cls._connected(handle, plumbing, settings, private)
+        worker = await cls._connected(process, plumbing, settings, private)
         worker._popen = popen
         return worker
 
@@ -135,7 +139,14 @@ class WorkerProcess:
         settings: SupervisorSettings,
         private: Private = _NOBODYS,
     ) -> WorkerProcess:
-        worker = cls(process, plumbing, settings)
+        try:
+            worker = cls(process, plumbing, settings)
+        except BaseException:
+            process.send_group(signal.SIGKILL)
+            process.close()
+            plumbing.close()
+            private.leave()
+            raise
         worker._private, worker.folder = private, private.path
         try:
             worker._channel = await Channel.open(
@@ -307,9 +318,12 @@ class WorkerProcess:
         else:
             status = await self.process.status()
         self.process.send_group(signal.SIGKILL)
-        self._logs.drain()
-        if self._channel is not None:
-            await self._channel.read_rest()
+        try:
+            self._logs.drain()
+            if self._channel is not None:
+                await self._channel.read_rest()
+        except Exception:  # noqa: BLE001 - its end is known, whatever becomes of the rest
+            _log.exception("worker.rest_unread", pid=self.pid)
         return status
 
     def close(self) -> None:
@@ -338,3 +352,12 @@ class WorkerProcess:
     def _line(self, line: str) -> None:
         if self._owner is not None:
             self._owner.on_line(line)
+
+
+def _made(hold: Hold | None) -> tuple[Private, Plumbing]:
+    private = Private.of(hold)
+    try:
+        return private, Plumbing(private.user)
+    except BaseException:
+        private.leave()
+        raise

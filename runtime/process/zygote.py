@@ -14,6 +14,7 @@ import array
 import asyncio
 import contextlib
 import ctypes
+import errno
 import gc
 import itertools
 import os
@@ -21,12 +22,13 @@ import select
 import signal
 import socket
 import sys
+import time
 from dataclasses import dataclass
 
 import multiprocess.context
 from multiprocess import popen_fork, process, util
 
-from runtime.errors import RemoteProtocolError
+from runtime.errors import RemoteProtocolError, lacking
 from runtime.process.child import Inherited, prepare
 from runtime.process.confine.inner import Entry, Inner
 from runtime.process.fork import packing
@@ -35,6 +37,7 @@ from runtime.process.procfs import final_cpu_s
 from runtime.wire import control
 
 _MAX_DATAGRAM = 192 << 10
+_AGAIN_S = 0.05
 
 
 class _Forked(BaseException):
@@ -158,20 +161,27 @@ class Zygote:
         """Take every request that waits: False once the front has closed; in a child what it begins with."""
         while True:
             try:
-                data, ancillary, _, _ = self._front.recvmsg(
+                data, ancillary, flags, _ = self._front.recvmsg(
                     _MAX_DATAGRAM,
                     socket.CMSG_SPACE(CHILD_FDS * array.array("i").itemsize),
                     socket.MSG_CMSG_CLOEXEC,
                 )
             except BlockingIOError:
                 return True
-            except OSError:
+            except OSError as error:
+                if lacking(error):  # it waits, and this one may be asked again
+                    time.sleep(_AGAIN_S)
+                    return True
                 return False
             if not data:
                 return False
             fds = _descriptors(ancillary)
             try:
                 request = control.decode(control.to_zygote, data)
+                if flags & socket.MSG_CTRUNC:  # no descriptor was free for what came with it
+                    self._refuse(request, OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+                    _close(fds)
+                    continue
                 ends = WorkerEnds(*fds)
             except (RemoteProtocolError, TypeError) as error:
                 # Only the front can write here, so this is our own bug: end, the front starts another.
@@ -179,8 +189,7 @@ class Zygote:
             entry, is_child = self._fork(request)
             if is_child:
                 return Child(ends, self._inherited, request.parked, entry)
-            for fd in fds:
-                os.close(fd)
+            _close(fds)
             if entry is not None:
                 entry.close()
                 self._prepare()
@@ -199,7 +208,7 @@ class Zygote:
                 entry = self._inner.entry(request.private, request.user)
             except OSError as error:
                 told = f"{error.strerror}: it gets no folder of its own"
-                self._send(control.ForkFailed(request.ticket, told))
+                self._send(control.ForkFailed(request.ticket, told, error.errno or 0))
                 return None, False
         child = _WorkerProcess(name="worker")
         gc.freeze()  # what was made since the last fork: a collection in this child would write to all of it
@@ -208,18 +217,27 @@ class Zygote:
         except _Forked:
             child.begin()
             return entry, True
+        except (OSError, MemoryError) as error:
+            self._refuse(request, error)
+            return entry, False
+        try:
+            pidfd = os.pidfd_open(child.pid)  # ours to reap, so the number cannot be another process's yet
         except OSError as error:
-            self._send(
-                control.ForkFailed(request.ticket, f"{error.strerror}: the system allows no more processes")
-            )
+            os.kill(child.pid, signal.SIGKILL)  # nobody was told of it, and nobody will be of its end
+            self._refuse(request, error)
             return entry, False
         self._children[child.pid] = child
-        pidfd = os.pidfd_open(child.pid)  # ours to reap, so the number cannot be another process's yet
         try:
             self._send(control.Forked(request.ticket, child.pid), pidfd)
         finally:
             os.close(pidfd)
         return entry, False
+
+    def _refuse(self, request: control.Fork, error: OSError | MemoryError) -> None:
+        number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno or 0
+        self._send(
+            control.ForkFailed(request.ticket, f"no process could be forked: {os.strerror(number)}", number)
+        )
 
     def _reap(self) -> None:
         """Reap those that have ended, and nobody else is asked: there may be thousands."""
@@ -255,8 +273,10 @@ class Zygote:
                 poll = select.poll()
                 poll.register(self._front, select.POLLOUT)
                 poll.poll()
-            except OSError:
-                return  # the front is gone; the next read says so
+            except OSError as error:
+                if not lacking(error):
+                    return  # the front is gone; the next read says so
+                time.sleep(_AGAIN_S)
 
 
 def code_of_forks() -> packing.Codes:
@@ -288,6 +308,11 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     return list(fds)
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _woken(*_: object) -> None:

@@ -1,4 +1,8 @@
-"""A zygote as the front sees it: start it, hear what it found, ask it for workers, lose it."""
+"""A zygote as the front sees it: start it, hear what it found, ask it for workers, lose it.
+
+Whatever it is asked for has an end.  An import is waited for by whoever asked for it; a fork is answered, or
+refused, or the zygote has said nothing for `SILENT_S` and is ended, which ends all that it was asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,21 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Final
 
 from runtime.errors import (
     BundleImportFailed,
     EnvironmentUnusable,
     RemoteProtocolError,
     SpawnFailed,
+    SystemShort,
     ZygoteLost,
+    ZygoteSilent,
+    lacking,
 )
 from runtime.logs import get_logger
+from runtime.process import descriptors, procfs
 from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
 from runtime.process.program import priority
@@ -24,6 +34,13 @@ from runtime.process.program.command import Command
 from runtime.process.program.import_error import import_error
 from runtime.wire import bounds, control
 
+SILENT_S: Final = 10.0
+"""A zygote that owes an answer and says nothing for so long hangs: it is ended, and another comes."""
+
+_STARVED: Final = 3.0  # one that is running, or waits for a processor, gets so many times as long
+_LOOK_S: Final = 0.5
+_AGAIN_S: Final = 0.05
+_UNKILLABLE_S: Final = 5.0
 _MAX_DATAGRAM = 192 << 10
 _MAX_AT_ONCE = 64  # datagrams; what is left makes the loop come back, after everybody else had a turn
 _log = get_logger("supervisor")
@@ -66,20 +83,23 @@ class ZygoteClient:
         self.imported: list[str] = []
         self.confined: control.Confined | None = None
         self.described: asyncio.Future[control.Described] = self._loop.create_future()
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.setblocking(False)
         self._sending = asyncio.Lock()
-        with theirs:
-            try:
-                fd = theirs.fileno()
-                self._popen = command.spawn(["--front-fd", str(fd), "--fork", fork], [fd], log_fd)
-                self.pid = self._popen.pid
-                self._process = ProcessHandle(self.pid, os.pidfd_open(self.pid))
-            except BaseException:
-                self._socket.close()  # of which what was started already ends
-                self.described.cancel()
-                raise
-        self._loop.add_reader(self._socket, self._readable)
+        self._heard_at = 0.0
+        self._looking: asyncio.TimerHandle | None = None
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ExitStack() as made, theirs:
+            made.callback(self.described.cancel)
+            made.callback(self._socket.close)
+            self._socket.setblocking(False)
+            self._spare = descriptors.Spare()
+            made.callback(self._spare.close)
+            self._loop.add_reader(self._socket, self._readable)
+            made.callback(self._loop.remove_reader, self._socket)
+            fd = theirs.fileno()
+            self._popen = command.spawn(["--front-fd", str(fd), "--fork", fork], [fd], log_fd)
+            self.pid = self._popen.pid
+            self._process = ProcessHandle.open(self._popen)
+            made.pop_all()
 
     async def fork(
         self, plumbing: Plumbing, *, parked: bool = False, private: str = "", user: int | None = None
@@ -91,12 +111,16 @@ class ZygoteClient:
             user: Whom it is to run as, if not as its zygote.
 
         Raises:
-            SpawnFailed: The system allows no more processes.
-            ZygoteLost: The zygote is, or goes, away.
+            SystemShort: The system has no more processes, or of something else that this takes.
+            SpawnFailed: The zygote could not fork for another reason.
+            ZygoteLost: The zygote is, or goes, away; as `ZygoteSilent` because it did not answer.
         """
         if self.is_gone:
             raise ZygoteLost("the zygote is gone")
         self._has_forked = True
+        if not self._forks:
+            self._heard_at = self._loop.time()
+            self._look_later()
         ticket = next(self._tickets)
         future: asyncio.Future[ProcessHandle] = self._loop.create_future()
         self._forks[ticket] = future
@@ -110,37 +134,54 @@ class ZygoteClient:
             raise
         finally:
             self._forks.pop(ticket, None)
+            if future.done() and not future.cancelled():
+                future.exception()  # told already, where the request was not even sent
 
     async def forked(self, timeout_s: float) -> None:
         """Return when nobody waits for a fork, or after `timeout_s`."""
         if self._forks:
             await asyncio.wait(self._forks.values(), timeout=timeout_s)
 
-    def close(self) -> None:
-        """Let the zygote end; its workers live on, and we become their parent.  Forks under way are lost."""
+    def close(self, why: ZygoteLost | None = None) -> None:
+        """Let the zygote end; its workers live on, and we become their parent.  Forks under way are lost.
+
+        Args:
+            why: What they are told.
+        """
         if not self.is_gone:
             self.is_gone = True
             self._loop.remove_reader(self._socket)
             self._socket.close()
+            self._spare.close()
+        if self._looking is not None:
+            self._looking.cancel()
         if not self.described.done():
             self.described.set_exception(ZygoteLost("the zygote was closed"))
             self.described.exception()
         for future in self._forks.values():
             if not future.done():
-                future.set_exception(ZygoteLost("the zygote is gone"))
+                future.set_exception(why or ZygoteLost("the zygote is gone"))
 
     async def wait(self, timeout_s: float) -> None:
-        """Wait for the zygote to end, kill it after `timeout_s`, reap it.  Call after `close`."""
+        """Wait for the zygote to end, kill it after `timeout_s`, reap it.  Call after `close`.
+
+        One that even that does not end, because it is stuck in the kernel, is left to whoever sweeps up.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 await self._process.wait()
         except TimeoutError:
             self._process.send_group(signal.SIGKILL)
-            await self._process.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_UNKILLABLE_S):
+                    await self._process.wait()
             self._died_early = False  # it lived, and was ended by us
         if not self._has_forked:  # then all in its group is what the program's import left
             self._process.send_group(signal.SIGKILL)
-        self._popen.wait()
+        if self._process.has_exited:
+            self._popen.wait()
+        else:
+            _log.error("zygote.unkillable", bundle=self._command.source.stem, pid=self.pid)
         self._process.close()
         # Its living workers are our children now.
         for worker in self._workers.values():
@@ -169,26 +210,42 @@ class ZygoteClient:
     def _readable(self) -> None:
         for _ in range(_MAX_AT_ONCE):
             try:
-                data, fds, _, _ = socket.recv_fds(self._socket, _MAX_DATAGRAM, 1, socket.MSG_CMSG_CLOEXEC)
+                data, fds, flags, _ = socket.recv_fds(self._socket, _MAX_DATAGRAM, 1, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 return
-            except OSError:
-                data, fds = b"", []
+            except OSError as error:
+                if lacking(error):  # what was said waits
+                    self._loop.remove_reader(self._socket)
+                    self._loop.call_later(_AGAIN_S, self._read_again)
+                    return
+                data, fds, flags = b"", [], 0
             if not data:
-                self._gone()
+                self._gone(ZygoteLost("the zygote is gone"))
                 return
+            self._heard_at = self._loop.time()
             try:
-                self._heard(bounds.told(control.decode(control.from_zygote, data)), fds)
-            except RemoteProtocolError as error:
+                message = bounds.told(control.decode(control.from_zygote, data))
+                if isinstance(message, control.Forked) and not fds and flags & socket.MSG_CTRUNC:
+                    self._forked_unseen(message)
+                    continue
+                self._heard(message, fds)
+            except (RemoteProtocolError, OSError) as error:
                 # The bundle's program runs in the zygote and can write what it likes; then it is of no use.
                 _log.warning(
                     "zygote.refused", bundle=self._command.source.stem, pid=self.pid, error=str(error)
                 )
                 for fd in fds:
                     os.close(fd)
-                self._process.send_group(signal.SIGKILL)
-                self._gone()
+                self._give_up(ZygoteLost(f"the zygote was ended: {error}"))
                 return
+
+    def _read_again(self) -> None:
+        if self.is_gone:
+            return
+        try:
+            self._loop.add_reader(self._socket, self._readable)
+        except OSError:
+            self._loop.call_later(_AGAIN_S, self._read_again)
 
     def _heard(self, message: control.FromZygote, fds: list[int]) -> None:
         match message:
@@ -213,7 +270,9 @@ class ZygoteClient:
             case control.ForkFailed():
                 future = self._forks.get(message.ticket)
                 if future is not None and not future.done():
-                    future.set_exception(SpawnFailed(message.message, cure="Raise the process limit."))
+                    lacks = lacking(OSError(message.errno, message.message))
+                    failed = SystemShort(lacks, message.message) if lacks else SpawnFailed(message.message)
+                    future.set_exception(failed)
             case control.Reaped():
                 if (worker := self._workers.pop(message.pid, None)) is None:
                     raise RemoteProtocolError("the end of a worker that it has not forked")
@@ -231,12 +290,65 @@ class ZygoteClient:
         else:
             future.set_result(worker)
 
+    def _forked_unseen(self, message: control.Forked) -> None:
+        """There is a worker, and no descriptor was free to hold it by: it is ended."""
+        with suppress(OSError), self._spare.lent():
+            pidfd = os.pidfd_open(message.pid)
+            try:
+                worker = ProcessHandle.of_child(message.pid, pidfd, parent=self.pid)
+            except BaseException:
+                os.close(pidfd)
+                raise
+            self._workers[message.pid] = worker
+            self._abandon(worker)
+        if (future := self._forks.get(message.ticket)) is not None and not future.done():
+            told = "the server has no open files left for another session"
+            future.set_exception(SystemShort("open files", told))
+
     def _abandon(self, worker: ProcessHandle) -> None:
         """Whoever asked for it has gone: nobody else would ever end this process."""
         worker.send_group(signal.SIGKILL)  # its end will be told like any other's
         worker.close()
 
-    def _gone(self) -> None:
+    def _look_later(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = self._loop.call_later(_LOOK_S, self._look, self._loop.time() + _LOOK_S)
+
+    def _look(self, due_at: float) -> None:
+        """Whether a zygote that owes an answer still works."""
+        self._looking = None
+        if not self.is_gone:
+            self._readable()  # what it said while this process was kept from running
+        if self.is_gone or not self._forks:
+            return
+        now = self._loop.time()
+        self._heard_at += max(0.0, now - due_at - _LOOK_S)  # nor could it have been heard then
+        silent_s = now - self._heard_at
+        if silent_s >= SILENT_S:
+            found = procfs.member(self.pid)
+            state = "Z" if found is None else found.state
+            if state != "R" or silent_s >= _STARVED * SILENT_S:
+                _log.warning(
+                    "zygote.silent",
+                    bundle=self._command.source.stem,
+                    pid=self.pid,
+                    state=state,
+                    silent_s=round(silent_s, 1),
+                )
+                self._give_up(ZygoteSilent(f"the zygote did not fork within {silent_s:.0f} s"))
+                return
+        self._look_later()
+
+    def _give_up(self, why: ZygoteLost) -> None:
+        """It is gone, or of no use any more, whatever it does."""
+        if not self._process.has_exited:
+            self._process.send_group(signal.SIGKILL)
+        self._gone(why)
+
+    def _gone(self, why: ZygoteLost) -> None:
+        if self.is_gone:
+            return
         if not self.described.done():
             self._died_early = True
             cure = self._own_cure()
@@ -247,7 +359,7 @@ class ZygoteClient:
                 )
             )
             self.described.exception()
-        self.close()
+        self.close(why)
         self._on_lost()
 
     def _own_cure(self) -> str:
@@ -267,7 +379,12 @@ class ZygoteClient:
                 except BlockingIOError:
                     await self._until_writable()
                 except OSError as error:
-                    raise ZygoteLost("the zygote is gone") from error
+                    if lacks := lacking(error):
+                        told = f"the zygote could not be asked to fork: {error.strerror}"
+                        raise SystemShort(lacks, told) from error
+                    lost = ZygoteLost("the zygote is gone")
+                    self._give_up(lost)
+                    raise lost from error
 
     async def _until_writable(self) -> None:
         writable = asyncio.Event()

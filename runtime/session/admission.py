@@ -15,7 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from runtime.errors import LocalProtocolError
+from runtime.errors import LACKS, LocalProtocolError
 from runtime.session.calls.call_ids import CallId, CallIds
 from runtime.session.calls.start_rate import MOST_RETRY_S, Pace, StartRate
 from runtime.session.spec import SessionId
@@ -45,6 +45,16 @@ class Load(Protocol):
     @property
     def session_bytes(self) -> int:
         """What one more session is expected to take."""
+        ...
+
+    @property
+    def sessions_left(self) -> int | None:
+        """Sessions for which the open files suffice; None for no bound."""
+        ...
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What the system has no more of now."""
         ...
 
 
@@ -84,7 +94,7 @@ class Refused:
 
     Attributes:
         code: ``draining``, ``too_many_sessions``, ``endpoint_busy``, ``queue_full``, ``no_memory``,
-            ``too_many_rooms``, ``quarantined`` or ``id_reused``.
+            ``too_many_rooms``, ``no_resources``, ``quarantined`` or ``id_reused``.
         retry_after_s: When asking again makes sense; None when time alone changes nothing.
     """
 
@@ -236,6 +246,8 @@ class Admission:
             )
         if (late := self._too_late(endpoint)) is not None:
             return late
+        if (short := self._short(load, ahead)) is not None:
+            return short
         if load.headroom_bytes is not None and load.headroom_bytes < load.session_bytes * (ahead + 1):
             return Refused(
                 "no_memory",
@@ -243,6 +255,24 @@ class Admission:
                 f"{load.headroom_bytes >> 20} MiB of memory are left above the reserve, and a session takes "
                 f"about {load.session_bytes >> 20} MiB",
                 "End some sessions, give the server more memory, or lower supervisor.reserve_memory.",
+            )
+        return None
+
+    def _short(self, load: Load, ahead: int) -> Refused | None:
+        """Not accepted, what would only wait until the system has more again."""
+        if load.lacks:
+            return Refused(
+                "no_resources",
+                5,
+                f"the system has no more {' and '.join(load.lacks)}",
+                " ".join(LACKS[one] for one in load.lacks),
+            )
+        if load.sessions_left is not None and load.sessions_left <= ahead + len(self._held):
+            return Refused(
+                "no_resources",
+                10,
+                "the open files that the system allows suffice for no more than those that run or start",
+                LACKS["open files"],
             )
         return None
 

@@ -32,6 +32,8 @@ class ExitReason(StrEnum):
     PIDS = "pids"
     FILES = "files"
     DISK = "disk"
+    NOT_STARTED = "not_started"
+    SYSTEM_SHORT = "system_short"
     IMPORT_ERROR = "import_error"
     START_ERROR = "start_error"
     AGENT_ERROR = "agent_error"
@@ -58,12 +60,14 @@ class ReasonRow:
     """What follows from a reason.  Every column is asked for: a default would be an opinion nobody had.
 
     Attributes:
-        whose: Who brought it about.  What the ``server`` did, it did to all its sessions at once.
+        whose: Who brought it about.  What the ``server`` did, it did to all its sessions at once.  What the
+            ``machine`` did, it does to whoever asks it for more.
         is_clean: Nothing went wrong: no report is written, and the input counts as survived.
         restart: Which policies start the session again: none; only ``always``, for a life that was used up;
             all but ``never`` once the server is back, for what ended ``with_server``;
             every one that restarts ``failure``s; the same ``patiently``, without counting, as long as its
-            room is out of reach.
+            room is out of reach; the same for what is ``passing``, for as long as it takes; and every one for
+            a session that is ``owed``, because nothing of it has run.
         is_death: It may have been the input: so many of them park it.
         limit: How a session that passes this limit is ended: ``asked`` like any other stop, killed once its
             stacks were ``looked`` at, or killed ``at_once``.  None: it is no limit.
@@ -81,9 +85,9 @@ class ReasonRow:
         aftermath: What Studio says below a report when it was the session's last end.
     """
 
-    whose: Literal["agent", "limit", "input", "room", "operator", "server"]
+    whose: Literal["agent", "limit", "input", "room", "operator", "server", "machine"]
     is_clean: bool
-    restart: Literal["never", "always", "failure", "patiently", "with_server"]
+    restart: Literal["never", "always", "failure", "patiently", "passing", "owed", "with_server"]
     is_death: bool
     limit: Literal["asked", "looked", "at_once"] | None
     has_line: bool
@@ -235,6 +239,22 @@ EXIT_REASONS: Final[Mapping[ExitReason, ReasonRow]] = {
         word="crashed", tone="bad", aftermath=_CALL_AGAIN,
         sentence="It kept more on the disk than its limit.",
         cure='Remove what is done with, or raise it: Limits(disk="4GiB").',
+    ),
+    ExitReason.NOT_STARTED: ReasonRow(
+        whose="machine", is_clean=False, restart="owed", is_death=False, limit=None,
+        has_line=False, worker_says=False, says_all=True, by_exception=False,
+        by_source=False, message="", brief="no process",
+        word="not started", tone="bad", aftermath=_CALL_AGAIN,
+        sentence="The server could not start it: nothing of it has run.",
+        cure="Look at what the message names; it is tried again until it starts.",
+    ),
+    ExitReason.SYSTEM_SHORT: ReasonRow(
+        whose="machine", is_clean=False, restart="passing", is_death=False, limit=None,
+        has_line=False, worker_says=False, says_all=True, by_exception=False,
+        by_source=False, message="", brief="system short",
+        word="went short", tone="bad", aftermath=_CALL_AGAIN,
+        sentence="The system had no more of what it asked for.",
+        cure="Look at /readyz and the limits of this machine: processes, open files, memory, disk.",
     ),
     ExitReason.IMPORT_ERROR: ReasonRow(
         whose="agent", is_clean=False, restart="failure", is_death=False, limit=None,

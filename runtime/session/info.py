@@ -153,6 +153,8 @@ class Capacity:
     Attributes:
         headroom_bytes: Memory that sessions may still take; None when it cannot be told.
         session_bytes: What one more session is expected to take.
+        sessions_left: Sessions for which the open files suffice that the system allows; None for no bound.
+        lacks: What the system has no more of now: keys of `runtime.errors.LACKS`.
     """
 
     sessions: int
@@ -162,6 +164,8 @@ class Capacity:
     draining: bool = False
     headroom_bytes: int | None = None
     session_bytes: int = 0
+    sessions_left: int | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

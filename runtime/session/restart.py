@@ -6,7 +6,9 @@ wait (a delay that doubles while it keeps failing and begins anew once it has li
 
 The intensity is counted per session, not per endpoint: an input that kills its session must not use up the
 restarts of the sessions beside it.  A room that cannot be reached is not the session's fault, so tries to
-reach it do not count; they are given up once it could not be reached for a long time.
+reach it do not count; they are given up once it could not be reached for a long time.  Nor is what the system
+has no more of: that is waited out, however long it takes, and a session that had no process yet is owed one
+whatever its policy is.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _MAY_MEND = re.compile("Connect|Timeout|Unavailable|RateLimit|gaierror|BrokenPip
 
 def wants(policy: RestartPolicy, exit: Exit) -> bool:
     """Whether the policy starts a session again that ended like this."""
+    if exit.reason.row.restart == "owed":
+        return True
     if policy is RestartPolicy.NEVER:
         return False
     if exit.reason is ExitReason.EXIT and exit.code == 0:
@@ -51,7 +55,7 @@ def wants(policy: RestartPolicy, exit: Exit) -> bool:
             return False
         case "always":
             return policy is RestartPolicy.ALWAYS
-        case "failure" | "patiently":
+        case "failure" | "patiently" | "passing" | "owed":
             return True
 
 
@@ -159,7 +163,7 @@ class Restarts:
                 known.unreachable_since = now
             if now - known.unreachable_since >= rules.room_s:
                 return GivenUp(f"given up: its room was out of reach for {rules.room_s:g} s")
-        else:
+        elif exit.reason.row.restart not in ("passing", "owed"):
             known.unreachable_since = None
             if len(known.times) >= rules.intensity:
                 return GivenUp(f"given up after {rules.intensity} restarts within {rules.period_s:g} s")

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
 
 from runtime.clock import Clock
-from runtime.confinement.level import Level
-from runtime.confinement.policy import Policy
-from runtime.errors import LocalProtocolError, ProtocolError, RuntimeServiceError
+from runtime.errors import LocalProtocolError, ProtocolError
 from runtime.process.procfs import peak_rss_bytes
 from runtime.process.tree import describe
 from runtime.process.worker_process import Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, RoomDoor, Vitals
+from runtime.session.record import Exit
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
+from runtime.supervisor.carried.carriage import Carriage
 from runtime.supervisor.logbook import LogBook
-from runtime.supervisor.model_calls import ModelCalls
 from runtime.supervisor.pings import Pings
-from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.reports.refused import Refused
 from runtime.supervisor.reports.stack_text import fatal_part, stacks_text
 from runtime.supervisor.server_lines import Allowance
+from runtime.supervisor.start_message import start_message
 from runtime.supervisor.telling import Telling
 from runtime.supervisor.watch.cgroups import Cgroups, SessionCgroup
 from runtime.supervisor.watch.disks import Disks, SessionDisk
@@ -35,7 +37,9 @@ from runtime.supervisor.watch.guard import Alarm, Guard
 from runtime.supervisor.watch.hang_detector import Phase
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.supervisor.watch.sampler import Sampler
-from runtime.wire import by_pipe, control
+from runtime.wire import control
+
+log = structlog.get_logger("supervisor")
 
 _INSIST_S = 0.01
 _LAST = (lc.State.DUMPING, lc.State.KILLING)  # what breaks now breaks because it is being looked at
@@ -80,9 +84,7 @@ class Driver:
         self._settings = settings
         self._clock = clock
         self._swept = swept
-        self._relay = Relay(relay) if relay is not None else None
-        self._door = door
-        self._model: ModelCalls | None = None
+        self._carriage = Carriage(spec, relay, door)
         self._lifecycle = lc.WorkerLifecycle(settings)
         self._timer: asyncio.TimerHandle | None = None
         self._pings = Pings(clock)
@@ -92,7 +94,8 @@ class Driver:
         self._cgroups = cgroups
         self._disks = disks
         self._cgroup: SessionCgroup | None = None
-        self._dumped = False
+        self._dumped = self._was_called = False
+        self._having: asyncio.Future[tuple[WorkerProcess, bool]] | None = None
         self._instruments = Instruments(clock)
         self._refused = Refused(spec.identity, lambda text: self._post_mortem.redacted(text))
         self._post_mortem = PostMortem(spec, generation, secrets=secrets, refused=self._refused)
@@ -110,22 +113,25 @@ class Driver:
     # ---- for the supervisor
 
     async def run(self, get_worker: GetWorker) -> None:
-        """Be the session's keeper from now until it is released."""
+        """Be the session's keeper from now until it is released.
+
+        Whatever is raised on the way, the session has an end, its process too, and is released.
+        """
         try:
-            async with asyncio.timeout(self._settings.start_s):
-                worker, parked = await get_worker()
-        except TimeoutError:
-            self._feed(lc.NoFork(f"its zygote did not fork within {self._settings.start_s:g} s"))
-        except RuntimeServiceError as error:
-            self._feed(lc.NoFork(str(error)))
-        else:
-            await self._keep(worker, parked)
-        self._telling.released()
-        self.released.set()
+            if (had := await self._had(get_worker)) is not None:
+                await self._keep(*had)
+        finally:
+            if self.state is not lc.State.EXITED:
+                failed = Exit(reason=ExitReason.NOT_STARTED, message="the server failed at keeping it")
+                self._telling.exited(failed, worker=self._worker, relay=self._carriage.relay)
+            self._telling.released()
+            self.released.set()
 
     def stop(self, reason: ExitReason, grace_s: float | None, finish_s: float | None = None) -> None:
         """Ask the session to end; see `Placement.stop`."""
         self._feed(lc.StopRequested(reason, grace_s, finish_s))
+        if self._having is not None:
+            self._having.cancel()  # nothing of it has begun: no process need come only to be asked to go
 
     @property
     def state(self) -> lc.State:
@@ -176,40 +182,88 @@ class Driver:
 
     # ---- the process
 
+    async def _had(self, get_worker: GetWorker) -> tuple[WorkerProcess, bool] | None:
+        """Its process; None when there is none, which was told then."""
+        self._having = having = asyncio.ensure_future(get_worker())
+        try:
+            return await having
+        except asyncio.CancelledError:
+            self._feed(lc.NoFork("it was stopped before it had a process"))
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+        except Exception as error:  # noqa: BLE001 - whatever it was: the session has an end
+            self._feed(lc.NoFork(str(error) or repr(error)))
+        finally:
+            self._having = None
+        return None
+
     async def _keep(self, worker: WorkerProcess, parked: bool) -> None:
+        """Hand the call over, wait for the end of the process, and clear away all that there was of it."""
         self._worker = worker
+        status, stack = None, ""
+        try:
+            self._watch(worker)
+            self._call(worker, parked)
+            status = await worker.exited()
+        except Exception as error:
+            log.exception("worker.not_kept", session_id=self.spec.session_id, pid=worker.pid)
+            worker.signal_tree(signal.SIGKILL)
+            await worker.process.wait()
+            if self.state is lc.State.FORKING or not self._was_called:
+                self._feed(lc.NoFork(f"the server could not keep its process: {error!r}"))
+        with self._safely("watch"):
+            self._unwatch(worker)
+        with self._safely("stacks"):
+            stack = fatal_part(worker.last_text(), was_asked=self._dumped)
+            self._post_mortem.wrote(stack, worker.last_tasks() or [] if self._dumped else [])
+        with self._safely("sweep"):
+            await self._swept()
+        with self._safely("relay"):
+            await self._carriage.close()
+        with self._safely("end"):
+            if self._cgroup is not None and (told := self._cgroup.ended_by_kernel()):
+                self._feed(lc.LimitExceeded(ExitReason.MEMORY, told))
+        if self.state is not lc.State.EXITED:
+            self._feed(lc.Gone(status, _signal_name(status), stack))
+        if self._cgroup is not None:
+            self._cgroup.leave()
+        self._worker = None
+        worker.close()
+
+    def _watch(self, worker: WorkerProcess) -> None:
+        """All that may fail for want of something comes before its call is handed over."""
+        name = f"{self.spec.session_id}.{self.generation}"
+        self._cgroup = self._cgroups.enclose(name, worker.pid, self.spec.limits)
+        self._guard = self._guarding(worker, self._cgroup)
+        self._sampler.watch(self._guard)
+
+    def _unwatch(self, worker: WorkerProcess) -> None:
+        if self._cgroup is not None:
+            self._cgroup.kill()  # what it left behind
+        self._instruments.meter.cpu(worker.process.cpu_s)
+        if self._guard is not None:
+            self._sampler.forget(self._guard)
+            self._guard.close()
+
+    def _call(self, worker: WorkerProcess, parked: bool) -> None:
         self._post_mortem.began(worker)
         self._feed(lc.Forked(worker.pid, parked))
-        model = self._bring_the_room(worker)
+        carried = self._carriage.bring(worker)
+        self._was_called = True
         try:
-            worker.send(self._start(worker.policy, model))
+            worker.send(start_message(self.spec, self.generation, self._settings, worker.policy, carried))
         except (LocalProtocolError, ValueError, OverflowError) as error:
             self._feed(lc.PipeBroken(f"the call cannot be written to it: {error}"))
         worker.adopt(Owner(self._heard, self._pipe_ended, self._telling.printed))
-        if self._relay is not None:
-            self._relay.connect(worker)
-        name = f"{self.spec.session_id}.{self.generation}"
-        self._cgroup = cgroup = self._cgroups.enclose(name, worker.pid, self.spec.limits)
-        self._guard = self._guarding(worker, cgroup)
-        self._sampler.watch(self._guard)
-        status = await worker.exited()
-        cgroup.kill()  # what it left behind
-        self._instruments.meter.cpu(worker.process.cpu_s)
-        self._sampler.forget(self._guard)
-        self._guard.close()
-        stack = fatal_part(worker.last_text(), was_asked=self._dumped)
-        self._post_mortem.wrote(stack, worker.last_tasks() or [] if self._dumped else [])
-        await self._swept()
-        if self._relay is not None:
-            await self._relay.close()
-        if self._model is not None:
-            await self._model.close()
-        if told := cgroup.ended_by_kernel():
-            self._feed(lc.LimitExceeded(ExitReason.MEMORY, told))
-        self._feed(lc.Gone(status, _signal_name(status), stack))
-        cgroup.leave()
-        self._worker = None
-        worker.close()
+        self._carriage.connect(worker)
+
+    @contextmanager
+    def _safely(self, what: str) -> Iterator[None]:
+        """Whatever fails within is logged: what comes after it is done all the same."""
+        try:
+            yield
+        except Exception:
+            log.exception("worker.step_failed", step=what, session_id=self.spec.session_id)
 
     def _guarding(self, worker: WorkerProcess, cgroup: SessionCgroup) -> Guard:
         most_bytes = self.spec.limits.plain().get("disk_bytes")
@@ -241,44 +295,6 @@ class Driver:
             return Phase.RUNNING
         return Phase.STARTING if self.is_starting else Phase.ENDING
 
-    def _bring_the_room(self, worker: WorkerProcess) -> str:
-        """Have its room and its model reach a process without a network over its pipe; who answers there."""
-        if self._door is None or worker.policy.network == "all":
-            return ""
-        if self._relay is None:
-            self._relay = Relay(self._door.room(self.spec.room_url, self.spec.token), waits=True)
-        model = self._door.model("" if self.spec.relay else self.spec.room_url)
-        self._model = ModelCalls(worker, model)
-        return model.kind
-
-    def _start(self, policy: Policy, model: str) -> control.Start:
-        spec = self.spec
-        return control.Start(
-            session_id=spec.session_id,
-            generation=self.generation,
-            endpoint=spec.endpoint,
-            identity=spec.identity,
-            room=spec.room,
-            room_url=spec.room_url,
-            token=spec.token,
-            relay=self._relay is not None,
-            dial=self._relay is not None and not spec.relay,
-            model=model,
-            arguments=spec.arguments,
-            limits=dict(spec.limits.plain()),
-            env={
-                "BULKHEAD_SESSION": spec.session_id,
-                "MESHAGENT_ROOM": spec.room,
-                "MESHAGENT_TOKEN": spec.token,
-                "MESHAGENT_SESSION_ID": spec.session_id,
-            },
-            join_s=self._settings.join_s,
-            heartbeat_s=self._settings.heartbeat_s,
-            traceparent=spec.traceparent,
-            record=self._settings.record,
-            confinement={} if policy.level is Level.OFF else policy.plain(),
-        )
-
     def _heard(self, message: control.FromWorker) -> None:
         match message:
             case control.ReadyNow():
@@ -300,25 +316,12 @@ class Driver:
                 self._telling.refused(found, self._refused.counts)
             case control.StatusNow():
                 self._telling.status(message.values)
-            case control.Packet():
-                if self._relay is None:
-                    self._feed(lc.PipeBroken("a packet for a room connection that it does not have"))
-                else:
-                    self._relay.from_worker(message.data)
-            case control.RelayClosed():
-                if self._relay is not None:
-                    self._relay.from_worker(None)
-            case by_pipe.Dial():
-                if self._relay is not None:
-                    self._relay.dial()
-            case by_pipe.ModelAsk() | by_pipe.ModelTaken() | by_pipe.ModelGivenUp():
-                if self._model is None:
-                    self._feed(lc.PipeBroken("a question to a model that it does not have"))
-                else:
-                    self._model.heard(message)
             case control.Imported():
                 if self._worker is not None:
                     self._worker.on_imported(control.paths_of(message.files))
+            case _:
+                if wrong := self._carriage.heard(message):
+                    self._feed(lc.PipeBroken(wrong))
 
     def _pipe_ended(self, error: ProtocolError | None) -> None:
         self._feed(lc.PipeClosed() if error is None else lc.PipeBroken(error.message))
@@ -336,7 +339,8 @@ class Driver:
 
     def _perform(self, actions: list[lc.Action]) -> None:
         for action in actions:
-            self._act(action)
+            with self._safely(type(action).__name__):  # the deadline of the next step is set in any case
+                self._act(action)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -353,7 +357,7 @@ class Driver:
             case lc.PublishStopping():
                 self._telling.stopping(action.reason)
             case lc.PublishExited():
-                self._telling.exited(action.exit, worker=self._worker, relay=self._relay)
+                self._telling.exited(action.exit, worker=self._worker, relay=self._carriage.relay)
             case lc.SendStop():
                 if self._worker is not None:
                     self._worker.send(control.Stop(action.reason.value, action.grace_s, action.finish_s))

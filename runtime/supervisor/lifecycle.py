@@ -9,7 +9,7 @@ such as the signal that we sent ourselves, does not change it.
     Input / FORKING  STARTING  READY    ENDING    DUMPING      TERMINATING  KILLING
     ------- -------- --------- -------- --------- ------------ ------------ --------
     Forked  STARTING -         -        *         *            *            *
-    NoFork  EXITED   -         -        EXITED    EXITED       EXITED       EXITED
+    NoFork  EXITED   EXITED    -        EXITED    EXITED       EXITED       EXITED
     Ready   -        READY     ignored  ignored   ignored      ignored      ignored
     Ended   -        ENDING    ENDING   stays     ignored      ignored      ignored
     Stop    ENDING   ENDING    ENDING   sooner    stays        stays        stays
@@ -65,7 +65,7 @@ class Forked:
 
 @dataclass(frozen=True, slots=True)
 class NoFork:
-    """There will be no process."""
+    """There will be no process, or none that was handed its call."""
 
     message: str
 
@@ -233,9 +233,9 @@ class WorkerLifecycle:
             case Forked():
                 return self._forked(event, now)
             case NoFork():
-                if self.state in (State.STARTING, State.READY):
-                    raise LocalProtocolError("NoFork for a worker that was forked")
-                return self._exit(self._cause or Exit(reason=ExitReason.START_ERROR, message=event.message))
+                if self.state is State.READY:
+                    raise LocalProtocolError("NoFork for a worker that was ready")
+                return self._exit(self._cause or Exit(reason=ExitReason.NOT_STARTED, message=event.message))
             case ReadySaid():
                 if self.state is not State.STARTING:
                     return []

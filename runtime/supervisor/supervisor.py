@@ -33,6 +33,7 @@ from runtime.supervisor.bundles.roster import Roster
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook, LogShelf
 from runtime.supervisor.server_lines import ALL_TOGETHER, Allowance
+from runtime.supervisor.shortages import Shortages
 from runtime.supervisor.watch.cgroups import Cgroups
 from runtime.supervisor.watch.disks import Disks
 from runtime.supervisor.watch.sampler import Sampler
@@ -61,6 +62,7 @@ class Supervisor:
 
     Attributes:
         roster: Its bundles.
+        shortages: What the system had no more of lately.
         door: The way into rooms for sessions without a network; whoever has the rooms sets it.
     """
 
@@ -84,12 +86,15 @@ class Supervisor:
         bundle_env = bundle_environment(env, names=settings.pass_env, agents=agents_env)
         self._secrets = secrets_in(bundle_env)
         self._publish = publish
+        self.shortages = Shortages(clock)
         set_limits, default_limits = from_server(limits, limit_origins or {})
         self.roster = Roster(
             settings,
             set_limits=set_limits,
             default_limits=default_limits,
             clock=clock,
+            shortages=self.shortages,
+            swept=self._sweep,
             env=bundle_env,
             environments=environments,
             changed=changed,
@@ -169,6 +174,8 @@ class Supervisor:
     async def _run(self, driver: Driver, bundle: Bundle) -> None:
         try:
             await driver.run(partial(bundle.take, driver.spec.endpoint))
+        except Exception:
+            log.exception("session.keeping_failed", session_id=driver.spec.session_id)
         finally:
             self._drivers.pop(driver.spec.session_id, None)
 

@@ -20,8 +20,8 @@ from runtime.session.record import Exit
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.carried.relay import Relay
 from runtime.supervisor.logbook import LogBook
-from runtime.supervisor.relay import Relay
 from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.server_lines import Allowance, ServerLines
 from runtime.supervisor.watch.instruments import Instruments
@@ -168,7 +168,7 @@ class Telling:
             log_bytes=worker.log_bytes if worker is not None else 0,
             # What a session without a network says to its room is no caller's socket.
             relay_bytes=relay.carried_bytes if relay is not None and self._spec.relay else 0,
-            report=None if how.reason.is_clean else self._report(how, use, worker),
+            report=self._report(how, use, worker),
         )
         tell = self._log.info if how.reason.is_clean else self._log.warning
         tell(
@@ -188,13 +188,20 @@ class Telling:
         self._publish(events.Released(session_id=self._spec.session_id, at=self._clock.wall()))
 
     def _report(self, how: Exit, use: Use, worker: WorkerProcess | None) -> CrashReport | None:
-        return self._post_mortem.report(
-            how,
-            after_s=round(self._clock.now() - self._placed_at, 3),
-            log=self.logbook.after(0),
-            log_lines_dropped=worker.lines_dropped if worker is not None else 0,
-            use=use,
-        )
+        """What is written down of an end that was not well; None of one that was, or when that fails."""
+        if how.reason.is_clean:
+            return None
+        try:
+            return self._post_mortem.report(
+                how,
+                after_s=round(self._clock.now() - self._placed_at, 3),
+                log=self.logbook.after(0),
+                log_lines_dropped=worker.lines_dropped if worker is not None else 0,
+                use=use,
+            )
+        except Exception:  # noqa: BLE001 - its end is told all the same
+            self._log.exception("session.report_failed")
+            return None
 
 
 def _confinement(worker: WorkerProcess) -> dict[str, Any]:

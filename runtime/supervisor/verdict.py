@@ -9,7 +9,7 @@ import runtime
 from runtime.session.exit_reasons import ExitReason, row_of
 from runtime.session.record import Exit, Failure
 from runtime.wire import bounds
-from runtime.wire.control import PIPE_CUT_CODE, Ended, Failed
+from runtime.wire.control import PIPE_CUT_CODE, SYSTEM_SHORT_CODE, Ended, Failed
 
 PIPE_CUT = "its pipe to the server was cut at its end: closed by its own code, or full"
 
@@ -21,6 +21,19 @@ _STAGES = {
     "run": (ExitReason.AGENT_ERROR, "a background task raised"),
     "stop": (ExitReason.AGENT_ERROR, "its stop raised"),
 }
+
+# What the system refuses to everybody, seen from inside.  A session's own limit of processes is kept by a
+# cgroup, which is asked first, or by watching, which refuses nothing.
+_REFUSED = {
+    "[Errno 11]": "processes",
+    "can't start new thread": "threads",
+    "[Errno 23]": "open files",
+    "[Errno 12]": "memory",
+    "[Errno 28]": "disk space",
+}
+# A lock or a socket says the same as a fork, and means something else.
+_AGAIN, _LAST_CALLS = "[Errno 11]", 600
+_SHORT_AT_BIRTH = "the system had no more of what its process takes; what it printed says of what"
 
 # What a limit that the kernel keeps looks like from inside, and in the status of the process.
 _EXHAUSTED = {
@@ -65,6 +78,9 @@ def of_failure(said: Failed) -> Exit:
         for mark, (exhausted, sentence) in _EXHAUSTED.items():
             if said.message.startswith(mark):
                 reason, what = exhausted, sentence
+        for mark, lacked in _REFUSED.items():
+            if said.message.startswith(mark) and (mark != _AGAIN or "fork" in said.traceback[-_LAST_CALLS:]):
+                reason, what = ExitReason.SYSTEM_SHORT, f"the system had no more {lacked} for it"
     at = f" at {said.where}" if said.where else ""
     return Exit(reason=reason, message=f"{what}: {said.kind}: {said.message}{at}", failure=failure)
 
@@ -87,6 +103,8 @@ def of_status(status: int | None, signal_name: str, stack: str) -> Exit:
             reason, what = _LIMIT_SIGNALS[signal_name]
             return Exit(reason=reason, message=f"{what}: signal {named}{at}")
         return Exit(reason=ExitReason.SIGNAL, message=f"ended by signal {named}{at}")
+    if code == SYSTEM_SHORT_CODE:
+        return Exit(reason=ExitReason.SYSTEM_SHORT, message=_SHORT_AT_BIRTH)
     if code == PIPE_CUT_CODE:
         return Exit(reason=ExitReason.PROTOCOL_ERROR, message=PIPE_CUT)
     if code is None:

@@ -313,10 +313,15 @@ class Forked(_Message, frozen=True, tag="forked"):
 
 
 class ForkFailed(_Message, frozen=True, tag="fork_failed"):
-    """The kernel refused another process."""
+    """The kernel refused another process.
+
+    Attributes:
+        errno: Its number for that; 0 when there is none.
+    """
 
     ticket: int
     message: str
+    errno: int = 0
 
 
 class Reaped(_Message, frozen=True, tag="reaped"):
@@ -361,6 +366,7 @@ to_zygote: msgspec.msgpack.Decoder[Fork] = msgspec.msgpack.Decoder(Fork)
 from_zygote: msgspec.msgpack.Decoder[FromZygote] = msgspec.msgpack.Decoder(FromZygote)
 
 PIPE_CUT_CODE: Final = 72
+SYSTEM_SHORT_CODE: Final = 73
 """Exit code of a worker that found its pipe to the front closed, or had to close it because it was full."""
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)

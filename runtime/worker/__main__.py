@@ -21,7 +21,7 @@ from runtime import logs
 from runtime.confinement.level import Level
 from runtime.errors import BundleError
 from runtime.process import zygote
-from runtime.process.child import open_fds, settle
+from runtime.process.child import open_fds
 from runtime.process.confine import landlock, launch, privileges, probe
 from runtime.process.confine.inner import Inner
 from runtime.process.fork import generators
@@ -143,10 +143,9 @@ class _Zygote:
             leaving.at_once(1)
         if child is None:
             leaving.at_once(0)  # it takes nothing with it and waits for nothing
+        main.settle(child.ends, child.inherited, child.entry)
         if child.entry is not None:
-            child.entry.enter()
             causes.begin(child.entry.folder)
-        settle(child.ends, child.inherited)
         return main.live(main.Worker(child.ends, loaded, parked=child.parked), outer)
 
     def live_within(self, loaded: bundle.LoadedBundle) -> None:

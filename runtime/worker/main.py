@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Coroutine
 from contextlib import suppress
 from enum import IntEnum
@@ -19,10 +20,11 @@ import structlog
 from runtime import logs
 from runtime.compat import overlay
 from runtime.confinement.policy import Policy
-from runtime.errors import ChannelClosed, ProtocolError
+from runtime.errors import ChannelClosed, ProtocolError, lacking
 from runtime.process import child
 from runtime.process.channel import Channel
 from runtime.process.child import Inherited
+from runtime.process.confine.inner import Entry
 from runtime.process.plumbing import Box, WorkerEnds
 from runtime.wire import control
 from runtime.wire.frames import encode_frame
@@ -52,6 +54,7 @@ class ExitCode(IntEnum):
     IMPORT_FAILED = 70
     FAILED = 71
     FRONT_LOST = control.PIPE_CUT_CODE
+    SYSTEM_SHORT = control.SYSTEM_SHORT_CODE
 
 
 def preload() -> None:
@@ -139,9 +142,31 @@ class Once:
             self._worker.tell_exit(error)
 
 
+def settle(ends: WorkerEnds, inherited: Inherited, entry: Entry | None = None) -> None:
+    """Be a process of its own; one for which the system has no more of something ends, and says so.
+
+    Args:
+        entry: What it has to put itself below, at once.
+    """
+    try:
+        if entry is not None:
+            entry.enter()
+        child.settle(ends, inherited)
+    except (OSError, MemoryError) as error:
+        _ended_short(error)
+        raise
+
+
+def _ended_short(error: BaseException) -> None:
+    """End the process if it could not begin because the system has no more of something."""
+    if lacking(error):
+        traceback.print_exception(error)
+        leaving.at_once(ExitCode.SYSTEM_SHORT)
+
+
 def run_once(ends: WorkerEnds, program: Program) -> int:
     """Be one worker in a fresh interpreter: settle first, import after."""
-    child.settle(ends, Inherited())
+    settle(ends, Inherited())
     logs.configure_worker(sys.stderr)
     preload()
     pools.lead(program)
@@ -157,6 +182,8 @@ def live(worker: Worker, outer: OuterLoop) -> int:
     try:
         code = outer.run(worker.run())
     except BaseException as error:
+        if not worker.was_called:
+            _ended_short(error)
         worker.tell_exit(error)
         raise
     if not worker.was_called:

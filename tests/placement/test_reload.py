@@ -93,9 +93,9 @@ async def test_a_flood_of_imports_from_a_session_is_taken_in_by_one_task(node: A
         bundle._imported_later(1, [f"/m{number}_{one}.py" for one in range(10)])
     assert len(bundle._tasks) == before + 1
     assert len(bundle._later) == 5000
-    await bundle._adding
+    await bundle._later._adding
     bundle._imported_later(1, [str(node.folder / "x" / "tools.py")])
-    await bundle._adding
+    await bundle._later._adding
     assert {path for path in bundle.files.paths() if path.startswith("/m")} == set()
     assert str(node.folder / "x" / "tools.py") in bundle.files.paths()
 

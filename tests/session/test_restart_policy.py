@@ -30,9 +30,10 @@ CRASH = end(ExitReason.SIGNAL, signal=11)
 def test_every_reason_has_an_answer_for_each_policy(reason: ExitReason) -> None:
     failures = {
         "signal", "exit", "hang", "memory", "agent_error", "start_error", "import_error", "room_lost",
-        "room_unreachable", "protocol_error", "pids", "files", "disk", "node_lost",
+        "room_unreachable", "protocol_error", "pids", "files", "disk", "node_lost", "system_short",
+        "not_started",
     }  # fmt: skip
-    assert wants(NEVER, end(reason)) is False
+    assert wants(NEVER, end(reason)) is (reason is ExitReason.NOT_STARTED)
     assert wants(ON_FAILURE, end(reason, code=1)) is (reason.value in failures)
     assert wants(ALWAYS, end(reason, code=1)) is (reason.value in failures | {"deadline", "cpu"})
 
@@ -61,6 +62,20 @@ def test_a_constructor_that_raises_is_final_unless_the_world_around_may_mend(kin
     later = Failure(stage="start", kind=kind, message="no")
     assert wants(ON_FAILURE, end(ExitReason.START_ERROR, failure=later))
     assert wants(ON_FAILURE, end(ExitReason.MEMORY, failure=failure))
+
+
+@pytest.mark.parametrize(
+    ("reason", "policy"), [(ExitReason.NOT_STARTED, NEVER), (ExitReason.SYSTEM_SHORT, ON_FAILURE)]
+)
+def test_what_the_system_lacks_is_waited_out_and_uses_up_no_restarts(
+    reason: ExitReason, policy: RestartPolicy
+) -> None:
+    restarts = Restarts(RestartRules(intensity=2, period_s=60, room_s=300), chance=lambda: 0.5)
+    for now in range(0, 100_000, 100):
+        again = restarts.ended(SID, end(reason), policy=policy, lived_s=0, now=float(now))
+        assert isinstance(again, Again)
+    for now in (100_001, 100_002):
+        assert isinstance(restarts.ended(SID, CRASH, policy=ON_FAILURE, lived_s=0, now=float(now)), Again)
 
 
 def test_delays_double_with_chance_around_them() -> None:
@@ -139,10 +154,10 @@ class Lives(RuleBasedStateMachine):
         self.now += lived_s
         decision = self.restarts.ended(session_id, end(reason), policy=policy, lived_s=lived_s, now=self.now)
         if isinstance(decision, Again):
-            assert policy is not NEVER
+            assert policy is not NEVER or reason is ExitReason.NOT_STARTED
             assert 0 <= decision.delay_s <= self.rules.most_s * (1 + self.rules.spread)
             self.waits[session_id] = self.now + decision.delay_s
-            if reason is not ExitReason.ROOM_UNREACHABLE:
+            if reason.row.restart not in ("patiently", "passing", "owed"):
                 self.times.setdefault(session_id, []).append(self.now)
         else:
             self.over.add(session_id)

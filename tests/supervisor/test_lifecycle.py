@@ -246,7 +246,7 @@ def test_a_hang_is_killed_and_says_where_unless_it_is_ending_anyway() -> None:
 def test_no_process_is_an_end_too() -> None:
     worker = WorkerLifecycle(SETTINGS)
     exit_ = ended(worker.handle(NoFork("no more processes"), now=1.0)).exit
-    assert (exit_.reason, exit_.code, exit_.signal) == (ExitReason.START_ERROR, None, None)
+    assert (exit_.reason, exit_.code, exit_.signal) == (ExitReason.NOT_STARTED, None, None)
 
 
 def test_a_stop_before_the_fork_is_sent_when_there_is_somebody_to_ask() -> None:

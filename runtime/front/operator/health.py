@@ -155,4 +155,5 @@ def unready(front: Front, *, details: bool = False) -> list[str]:
         reasons += front.readiness.reasons(details=details)
     if front.journal.failing:
         reasons.append("the journal cannot be written")
+    reasons += [f"the system has no more {lacks}" for lacks in front.placement.capacity().lacks]
     return reasons

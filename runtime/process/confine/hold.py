@@ -12,7 +12,7 @@ from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block
-from runtime.errors import SpawnFailed
+from runtime.errors import SpawnFailed, SystemShort, lacking
 from runtime.process.confine import grants, landlock, launch
 from runtime.process.confine.private import IMPORT, PrivateFolders
 
@@ -40,6 +40,7 @@ class Private:
         """Of a session to be started.
 
         Raises:
+            SystemShort: The system has no room for it.
             SpawnFailed: It is to be another user's, and cannot be made.
         """
         if hold is None:
@@ -55,6 +56,8 @@ class Private:
         except OSError as error:
             one.leave()
             told = f"its folder cannot be made: {error.strerror}"
+            if lacks := lacking(error):
+                raise SystemShort(lacks, told) from error
             raise SpawnFailed(told, cure="Make room where the state folder is.") from error
         return one
 

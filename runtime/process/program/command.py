@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runtime.confinement.ground import Ground
 from runtime.confinement.policy import Policy
-from runtime.errors import SpawnFailed
+from runtime.errors import SpawnFailed, SystemShort, lacking
 from runtime.process import descriptors
 from runtime.process.confine.hold import LAUNCH, Hold, Private
 from runtime.settings import SupervisorSettings
@@ -105,6 +105,7 @@ class Command:
             private: Its private folder, if it is a session.
 
         Raises:
+            SystemShort: The system has no more of what a process takes.
             SpawnFailed: The interpreter cannot be started.
             EnvironmentUnusable: The same, of an interpreter of the bundle's own.
         """
@@ -137,6 +138,9 @@ class Command:
             descriptors.give_back(popen.pid)
             return popen
         except OSError as error:
+            if lacks := lacking(error):
+                told = f"no interpreter could be started: {error.strerror}"
+                raise SystemShort(lacks, told) from error
             raise SpawnFailed(
                 f"{python} cannot be started: {error.strerror}",
                 cure="Check the bundle's interpreter." if own is None else own.cure,

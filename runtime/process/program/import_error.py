@@ -29,13 +29,19 @@ def import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFaile
             f"{said.message.rstrip('.') if served else sentence_for_missing(said.missing)}{at}",
             cure=cure_for_missing(said.missing, near=said.near, install=own_cure),
             detail=said.traceback,
+            kind=said.kind,
         )
     if SDK_IN_PLACE in said.message:
         return BundleImportFailed(
-            f"{said.message.rstrip('.')}{at}", cure=cure_by_sdk(own_cure), detail=said.traceback
+            f"{said.message.rstrip('.')}{at}",
+            cure=cure_by_sdk(own_cure),
+            detail=said.traceback,
+            kind=said.kind,
         )
     if said.kind in ("BundleError", "EndpointConflict", "SystemExit"):
-        return BundleImportFailed(said.message, detail=said.traceback)
+        return BundleImportFailed(said.message, detail=said.traceback, kind=said.kind)
     if said.kind == "ConfigError":
-        return BundleImportFailed(f"{said.message.rstrip('.')}{at}", detail=said.traceback)
-    return BundleImportFailed(f"{said.kind}: {said.message}{at}", cure=MEND, detail=said.traceback)
+        return BundleImportFailed(f"{said.message.rstrip('.')}{at}", detail=said.traceback, kind=said.kind)
+    return BundleImportFailed(
+        f"{said.kind}: {said.message}{at}", cure=MEND, detail=said.traceback, kind=said.kind
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,24 +15,32 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.confinement.upheld import Upheld
-from runtime.errors import BundleError, BundleImportFailed, RuntimeServiceError
+from runtime.errors import (
+    BundleError,
+    BundleImportFailed,
+    BundleNotFound,
+    RuntimeServiceError,
+    ZygoteLost,
+)
 from runtime.process.leftovers.forkability import Fork, bounded, is_forkable, sentence_for
 from runtime.process.program.command import Command
 from runtime.process.program.import_error import MEND
 from runtime.process.worker_process import WorkerProcess
-from runtime.session.crash import Code, LoadedCode
+from runtime.session.crash import LoadedCode
 from runtime.session.info import BundleInfo
 from runtime.session.limit_layers import SourcedLimits
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.bundle_confinement import Confinement, Declared, Held, declared_by
+from runtime.supervisor.bundles.bundle_confinement import Confinement, Declared, Held
 from runtime.supervisor.bundles.bundle_file import file_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
-from runtime.supervisor.bundles.code_files import MAX_FILES, CodeFiles
+from runtime.supervisor.bundles.code_files import CodeFiles, LaterFiles
 from runtime.supervisor.bundles.import_turns import ImportTurns, Turn
 from runtime.supervisor.bundles.load_attempt import LoadAttempt
-from runtime.supervisor.bundles.worker_pool import WorkerPool
-from runtime.wire.control import Described, EndpointDecl, Opened
+from runtime.supervisor.bundles.worker_pool import WorkerPool, worker_within
+from runtime.supervisor.failures import Phase, Then, Tries, then
+from runtime.supervisor.shortages import Shortages
+from runtime.wire.control import EndpointDecl, Opened
 
 log = structlog.get_logger("supervisor")
 
@@ -46,6 +54,8 @@ class Bundle:
     While a generation serves, a broken newer one is only reported.  Runs in: the front's event loop.
 
     Args:
+        shortages: Told of what the system had no more of.
+        swept: Awaited when a process of it has ended; kills what that left behind.
         turns: Shared by all bundles: how many are imported at once.
         follows: Whether a save is noticed, so that this may be promised.
         changed: Called after each load, and when the zygote was lost.
@@ -67,6 +77,8 @@ class Bundle:
         settings: SupervisorSettings,
         *,
         clock: Clock,
+        shortages: Shortages,
+        swept: Callable[[], Awaitable[None]],
         turns: ImportTurns,
         follows: bool,
         changed: Callable[[], None],
@@ -98,12 +110,14 @@ class Bundle:
         self._loading = asyncio.Lock()
         self._loaded_at = 0.0
         self._code: LoadedCode | None = None
+        self._shortages = shortages
+        self._swept = swept
         self._backoff = Backoff()
+        self._tries, self._told = Tries(), ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts_ms: deque[float] = deque(maxlen=_STARTS)
         self._load: asyncio.Task[None] | None = None
-        self._later: set[str] = set()
-        self._adding: asyncio.Task[None] | None = None
+        self._later = LaterFiles(self.files, lambda adding: self._spawn(adding, "imported"))
         self.is_due = False
         self._away: BundleError | None = None
         self._closed = False
@@ -168,16 +182,24 @@ class Bundle:
 
     async def _load_now(self, turn: Turn) -> None:
         started, loaded_at = self._clock.now(), self._clock.wall()
-        await asyncio.to_thread(self.files.begin)
-        self.is_due = False
-        attempt = LoadAttempt(self._command, self._settings, lost=self._lost, log=self._log)
+        attempt = LoadAttempt(
+            self._command, self._settings, shortages=self._shortages, lost=self._lost, log=self._log
+        )
+        attempt.declared = self._declared
         try:
+            await asyncio.to_thread(self.files.begin)
+            self.is_due = False
             self.limits = await asyncio.to_thread(limits_of, self.source)
-            pool, described, held = await self._run(attempt, turn)
+            others = list(self._others())
+            pool, described, held = await attempt.run_held(turn, self._confinement, others)
         except Exception as error:  # noqa: BLE001 - no failure may leave it "loading" for ever
+            self.is_due, self._declared = False, attempt.declared
             self._failed(error)
-            await asyncio.to_thread(self.files.told, attempt.imported, serves=False)
+            await self._noted(attempt.imported, serves=False)
+            await self._swept()
             return
+        self._tries.succeeded()
+        self._told, self._declared = "", attempt.declared
         old, self._pool = self._pool, pool
         self.held, self.upheld = held, attempt.upheld
         self._tell_upheld()
@@ -186,7 +208,7 @@ class Bundle:
         self.generation += 1
         self.endpoints = tuple(described.endpoints)
         self.opened = bounded(described.opened)
-        self._code = self._loaded(described, loaded_at, attempt.secrets)
+        self._code = attempt.code(self.name, self.generation, self.files.program, described, loaded_at)
         self._loaded_at = self._clock.now()
         self._serving.set()
         self._log.info(
@@ -199,40 +221,15 @@ class Bundle:
         pool.refill()
         if old is not None:
             self._spawn(old.close(), "close")
-        await asyncio.to_thread(self.files.told, attempt.imported, serves=True)
+        await self._noted(attempt.imported, serves=True)
 
-    async def _run(self, attempt: LoadAttempt, turn: Turn) -> tuple[WorkerPool, Described, Held]:
-        """Run the program, held by what is known; once more, if it declares something else.
-
-        What holds it must hold before its first line, and what it declares is known only after its last.
-        """
-        if self._confinement is None:
-            return *await attempt.run(turn), Held()
-        others = list(self._others())
-        held = await asyncio.to_thread(self._confinement.before_import, self.source, others, self._declared)
-        for is_again in (False, True):
-            held = await asyncio.to_thread(self._confinement.with_user, held, self._command)
-            if held.no_user and not is_again:
-                self._log.warning("bundle.shares_user", detail=f"{held.no_user} It keeps the server's user.")
-            pool, described = await attempt.run(turn, held)
-            try:
-                declared = declared_by(described.endpoints)
-                wanted = await asyncio.to_thread(self._confinement.held, self.source, others, declared)
-                self._declared = declared
-                if held.bundle == wanted.bundle:
-                    return pool, described, replace(wanted, user=held.user, no_user=held.no_user)
-                if is_again:
-                    raise BundleError(
-                        f"{self.source.name} declares another confinement each time it is loaded",
-                        cure=f"Say it in {file_of(self.source).name}, where it is the same each time.",
-                    )
-            except BaseException:
-                await pool.close()
-                raise
-            await pool.close()
-            self._log.info("bundle.loads_again", detail="its decorators ask for another confinement")
-            held = wanted
-        raise AssertionError("it is loaded twice at most")
+    async def _noted(self, imported: list[str], *, serves: bool) -> None:
+        """Have its files followed."""
+        try:
+            await asyncio.to_thread(self.files.told, imported, serves=serves)
+        except RuntimeError as error:  # the system has no thread for that
+            self._shortages.in_the_way(error)
+            self.files.told(imported, serves=serves)
 
     def _tell_upheld(self) -> None:
         """Once for a server, and again where something else is found."""
@@ -252,7 +249,13 @@ class Bundle:
             self._log.info("confinement.enforced", level=level, **rules)
 
     def _failed(self, error: Exception) -> None:
-        """Say why it was not loaded."""
+        """Say why it was not loaded, and see to what follows from that."""
+        phase = Phase.NEWER if self._pool is not None else Phase.LOST if self.generation else Phase.FIRST
+        self._shortages.in_the_way(error)
+        delay_s = None
+        if then(error, phase) is Then.AGAIN:
+            delay_s = self._tries.failed(error)
+            self._spawn(self._again(delay_s), "again")
         foreseen = isinstance(error, RuntimeServiceError)
         if isinstance(error, RuntimeServiceError):
             self.error = error
@@ -263,18 +266,30 @@ class Bundle:
             )
         if self.error.cure == MEND and not self._follows:
             self.error.cure = "Mend that line, and start it again."
+        if (told := str(self.error)) == self._told:  # once is enough for the same mistake
+            self._log.info("bundle.still_failed", again_in_s=delay_s)
+            return
+        self._told = told
         self._log.error(
             "bundle.failed",
-            error=str(self.error),
+            error=told,
             source=str(self.source),
             code_generation=self.generation,  # what serves meanwhile; 0: nothing
+            again_in_s=delay_s,
             **({} if foreseen else {"exc_info": error}),
         )
+
+    async def _again(self, delay_s: float) -> None:
+        """Load it once more, unless somebody else does so first."""
+        failed = self.error
+        await asyncio.sleep(delay_s)
+        if self.error is failed and self.under_way is None:
+            self.load_soon()
 
     def restored(self) -> None:
         """Its files are again those that serve: a mistake in an edit was undone."""
         self.files.restore()
-        self.error = None
+        self.error, self._told = None, ""
         self._log.info("bundle.restored", code_generation=self.generation)
         self._changed()
 
@@ -292,42 +307,46 @@ class Bundle:
             self._log.warning("bundle.program_gone", source=str(program), code_generation=self.generation)
         self._changed()
 
-    def _loaded(self, described: Described, at: float, secrets: Sequence[str]) -> LoadedCode:
-        program = self.files.program
-        code = Code(
-            bundle=self.name,
-            generation=self.generation,
-            file=str(program),
-            sha256=described.sha256,
-            modified_at=described.modified_at,
-        )
-        return LoadedCode(code=code, folder=program.parent, loaded_at=at, secrets=tuple(secrets))
-
     async def take(self, endpoint: str) -> tuple[WorkerProcess, bool]:
-        """A worker of the newest generation; waits while the zygote is being started again."""
+        """A worker of the newest generation.
+
+        Waits while the zygote is being started again, and for what the system lacks, for `start_s` in all.
+
+        Raises:
+            RuntimeServiceError: What was in the way until then.
+        """
+        get = partial(self._taken, endpoint)
+        return await worker_within(self._settings.start_s, get, self._shortages, self._not_served)
+
+    async def _taken(self, endpoint: str) -> tuple[WorkerProcess, bool]:
         await self._serving.wait()
-        assert self._pool is not None
-        code, held = self._code, self.held
-        worker, parked = await self._pool.take()
+        if (pool := self._pool) is None or self._closed:
+            raise BundleNotFound(f"the bundle {self.name} was removed")
+        code, held, upheld, generation = self._code, self.held, self.upheld, self.generation
+        try:
+            worker, parked = await pool.take()
+        except ZygoteLost:
+            self._lost(pool)
+            raise
         worker.code = code
         worker.policy, worker.ground = held.of(endpoint), held.ground
-        if self.upheld is not None:
-            missing = (*self.upheld.missing, *((held.no_user,) if held.no_user else ()))
-            worker.upheld = replace(self.upheld, uid=worker.user, missing=missing).shown()
-        worker.on_imported = partial(self._imported_later, self.generation)
+        if upheld is not None:
+            missing = (*upheld.missing, *((held.no_user,) if held.no_user else ()))
+            worker.upheld = replace(upheld, uid=worker.user, missing=missing).shown()
+        worker.on_imported = partial(self._imported_later, generation)
         return worker, parked
+
+    def _not_served(self) -> RuntimeServiceError | None:
+        """Why there is nobody to fork from; None when there is."""
+        if self._pool is not None:
+            return None
+        told, cure = (f": {self.error.message}", self.error.cure) if self.error is not None else ("", "")
+        return ZygoteLost(f"its program did not come up within {self._settings.start_s:g} s{told}", cure=cure)
 
     def _imported_later(self, generation: int, paths: list[str]) -> None:
         """A session imported more of the code; what one of older code does is of no concern any more."""
         if generation == self.generation and not self._closed:
-            self._later.update(paths[: MAX_FILES - len(self._later)])
-            if self._adding is None or self._adding.done():
-                self._adding = self._spawn(self._add_later(), "imported")
-
-    async def _add_later(self) -> None:
-        while self._later and not self._closed:
-            paths, self._later = self._later, set()
-            await asyncio.to_thread(self.files.add, paths)
+            self._later.take(paths)
 
     def ready_after(self, start_ms: float) -> None:
         """A session of it became ready so long after its call."""
@@ -337,10 +356,11 @@ class Bundle:
         """End the zygote and what is parked; sessions live on."""
         self._closed = True
         for task in self._tasks:
-            if task is self._load or task.get_name().endswith(":restart"):
+            if task is self._load or task.get_name().endswith((":restart", ":again")):
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._loading:
+            self._serving.set()  # for those who wait for a worker that will not come
             if self._pool is not None:
                 await self._pool.close()
 
@@ -360,7 +380,8 @@ class Bundle:
         await asyncio.wait([closing])  # which goes on where this is given up: a process is to be reaped
         await asyncio.sleep(delay_s)
         await self.load()
-        self._log.info("zygote.restarted", code_generation=self.generation)
+        if self._pool is not None:  # else it was said why, and is tried again
+            self._log.info("zygote.restarted", code_generation=self.generation)
 
     def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"bundle:{self.name}:{what}")

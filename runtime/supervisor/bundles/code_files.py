@@ -11,16 +11,17 @@ Everything here blocks on the disk: call it from a thread.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -249,3 +250,33 @@ def _digest(path: str, about: os.stat_result) -> str:
         return f"{about.st_size} {about.st_mtime_ns}"
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class LaterFiles:
+    """Files that sessions import while they run: taken in one after the other, in a thread.
+
+    Args:
+        spawn: Runs the work as a task of the bundle's.
+    """
+
+    def __init__(
+        self, files: CodeFiles, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    ) -> None:
+        self._files = files
+        self._spawn = spawn
+        self._waiting: set[str] = set()
+        self._adding: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self, paths: Sequence[str]) -> None:
+        """Follow these, too, soon."""
+        self._waiting.update(paths[: MAX_FILES - len(self._waiting)])
+        if self._adding is None or self._adding.done():
+            self._adding = self._spawn(self._add())
+
+    async def _add(self) -> None:
+        while self._waiting:
+            paths, self._waiting = self._waiting, set()
+            await asyncio.to_thread(self._files.add, paths)

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from runtime.clock import SystemClock
@@ -21,14 +22,16 @@ from runtime.process.plumbing import own_pipe
 from runtime.process.program import priority
 from runtime.process.program.command import Command
 from runtime.process.zygote_client import ZygoteClient
+from runtime.session.crash import Code, LoadedCode
 from runtime.session.redaction import secrets_in
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.bundle_confinement import Held
+from runtime.supervisor.bundles.bundle_confinement import Confinement, Declared, Held, declared_by
 from runtime.supervisor.bundles.bundle_file import file_of, fork_of
 from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.supervisor.server_lines import ServerLines
+from runtime.supervisor.shortages import Shortages
 from runtime.wire.control import Described, Opened
 
 _REMOVE_S = 2.0
@@ -38,6 +41,7 @@ class LoadAttempt:
     """Runs in: the front's event loop.
 
     Args:
+        shortages: Told of what the system had no more of.
         lost: Called when its zygote is gone although nobody asked it to go; with its pool, if it has one yet.
         log: The bundle's.
 
@@ -46,6 +50,7 @@ class LoadAttempt:
         fork: What the bundle's file says of being forked from.
         upheld: What holds its processes; None where nothing does.
         secrets: Values of its own variables that no report may show.
+        declared: What it declared of what it may reach, when it was loaded last; set it before `run_held`.
     """
 
     def __init__(
@@ -53,17 +58,62 @@ class LoadAttempt:
         command: Command,
         settings: SupervisorSettings,
         *,
+        shortages: Shortages,
         lost: Callable[[WorkerPool | None], None],
         log: Any,
     ) -> None:
         self._command = command
         self._settings = settings
+        self._shortages = shortages
         self._lost = lost
         self._log = log
         self.imported: list[str] = []
         self.upheld: Upheld | None = None
         self.fork = Fork.AUTO
         self.secrets: tuple[str, ...] = ()
+        self.declared: Declared = {}
+
+    async def run_held(
+        self, turn: Turn, confinement: Confinement | None, others: Sequence[Path]
+    ) -> tuple[WorkerPool, Described, Held]:
+        """Run the program, held by what is known; once more, if it declares something else.
+
+        What holds it must hold before its first line, and what it declares is known only after its last.
+
+        Args:
+            confinement: None holds nothing back.
+            others: The files and folders of the other bundles.
+
+        Raises:
+            RuntimeServiceError: What is in the way.
+        """
+        if confinement is None:
+            return *await self.run(turn), Held()
+        source = self._command.source
+        held = await asyncio.to_thread(confinement.before_import, source, others, self.declared)
+        for is_again in (False, True):
+            held = await asyncio.to_thread(confinement.with_user, held, self._command)
+            if held.no_user and not is_again:
+                self._log.warning("bundle.shares_user", detail=f"{held.no_user} It keeps the server's user.")
+            pool, described = await self.run(turn, held)
+            try:
+                declared = declared_by(described.endpoints)
+                wanted = await asyncio.to_thread(confinement.held, source, others, declared)
+                self.declared = declared
+                if held.bundle == wanted.bundle:
+                    return pool, described, replace(wanted, user=held.user, no_user=held.no_user)
+                if is_again:
+                    raise BundleError(
+                        f"{source.name} declares another confinement each time it is loaded",
+                        cure=f"Say it in {file_of(source).name}, where it is the same each time.",
+                    )
+            except BaseException:
+                await pool.close()
+                raise
+            await pool.close()
+            self._log.info("bundle.loads_again", detail="its decorators ask for another confinement")
+            held = wanted
+        raise AssertionError("it is loaded twice at most")
 
     async def run(self, turn: Turn, held: Held | None = None) -> tuple[WorkerPool, Described]:
         """Run the program; what its sessions come from, and what it said of itself.
@@ -89,32 +139,33 @@ class LoadAttempt:
             raise
 
     async def _run(self, turn: Turn, command: Command, fork: Fork) -> tuple[WorkerPool, Described]:
-        read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-        if command.hold is not None and command.hold.user is not None:
-            own_pipe(write_fd, command.hold.user)
-        output = LogPipe(
-            read_fd,
-            ServerLines(self._log, "bundle.printed", self._settings, SystemClock()).write,
-            max_line_bytes=self._settings.log_line_bytes,
-            lines_per_s=self._settings.log_lines_per_s,
-        )
         served: list[WorkerPool] = []  # empty until there is its pool; a loss before that is a failed load
 
         def reaped() -> None:
             output.drain()
             output.close()
 
+        read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         try:
-            zygote = ZygoteClient(
-                command,
-                log_fd=write_fd,
-                fork=fork,
-                on_lost=lambda: self._lost(served[0] if served else None),
-                on_reaped=reaped,
+            if command.hold is not None and command.hold.user is not None:
+                own_pipe(write_fd, command.hold.user)
+            output = LogPipe(
+                read_fd,
+                ServerLines(self._log, "bundle.printed", self._settings, SystemClock()).write,
+                max_line_bytes=self._settings.log_line_bytes,
+                lines_per_s=self._settings.log_lines_per_s,
             )
-        except BaseException:
-            output.close()
-            raise
+            try:
+                zygote = ZygoteClient(
+                    command,
+                    log_fd=write_fd,
+                    fork=fork,
+                    on_lost=lambda: self._lost(served[0] if served else None),
+                    on_reaped=reaped,
+                )
+            except BaseException:
+                output.close()
+                raise
         finally:
             os.close(write_fd)
         priority.give_way(zygote.pid)
@@ -148,15 +199,28 @@ class LoadAttempt:
             self._tell_not_forkable(opened)
             zygote.close()
             await zygote.wait(2.0)
-            return WorkerPool(command, None, self._settings), described
+            return WorkerPool(command, None, self._settings, shortages=self._shortages), described
         if zygote.is_gone:  # nobody was told: there was no pool yet
             await zygote.wait(2.0)
             told = "its interpreter ended as soon as the program was imported"
             raise BundleImportFailed(told, cure="See what it printed, in the log above.")
         self._tell_alike(described.alike)
-        pool = WorkerPool(command, zygote, self._settings)
+        pool = WorkerPool(command, zygote, self._settings, shortages=self._shortages)
         served.append(pool)
         return pool, described
+
+    def code(
+        self, bundle: str, generation: int, program: Path, described: Described, at: float
+    ) -> LoadedCode:
+        """What was loaded, for the reports of its sessions; `at` is in seconds since the epoch."""
+        code = Code(
+            bundle=bundle,
+            generation=generation,
+            file=str(program),
+            sha256=described.sha256,
+            modified_at=described.modified_at,
+        )
+        return LoadedCode(code=code, folder=program.parent, loaded_at=at, secrets=self.secrets)
 
     def _with_own_variables(self) -> Command:
         env, names = with_dotenv(self._command.source, self._command.env)

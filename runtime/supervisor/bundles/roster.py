@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from runtime.supervisor.bundles.discovery import Discovery, Look, is_flat, is_se
 from runtime.supervisor.bundles.environment import environment_of, own_launch, remove_unused
 from runtime.supervisor.bundles.file_watch import LOOK_S, FileWatch, Watched, watched
 from runtime.supervisor.bundles.import_turns import ImportTurns
+from runtime.supervisor.shortages import Shortages
 
 log = structlog.get_logger("supervisor")
 
@@ -49,6 +50,8 @@ class Roster:
     Args:
         set_limits: Limits that somebody set for all endpoints; before a bundle's own file.
         default_limits: Those that nobody set; behind it.
+        shortages: Told of what the system had no more of.
+        swept: Awaited when a process of a bundle has ended; kills what that left behind.
         env: What bundles' programs are started with.
         environments: The folder with the environments that bundles have of their own.
         changed: Called when bundles or endpoints changed.
@@ -63,6 +66,8 @@ class Roster:
         set_limits: SourcedLimits,
         default_limits: SourcedLimits,
         clock: Clock,
+        shortages: Shortages,
+        swept: Callable[[], Awaitable[None]],
         env: Mapping[str, str],
         environments: Path,
         changed: Callable[[], None],
@@ -72,6 +77,7 @@ class Roster:
         self._settings = settings
         self._set_limits, self._default_limits = set_limits, default_limits
         self._clock = clock
+        self._shortages, self._swept = shortages, swept
         self._env = env
         self._environments = environments
         self._changed = changed
@@ -272,6 +278,8 @@ class Roster:
                     ),
                     self._settings,
                     clock=self._clock,
+                    shortages=self._shortages,
+                    swept=self._swept,
                     turns=self._turns,
                     follows=self._follows,
                     changed=self._settle,

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from runtime.errors import ProcessError, ZygoteLost
+from runtime.errors import RuntimeServiceError, ZygoteLost
 from runtime.process.program.command import Command
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import ZygoteClient
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.failures import Phase, Then, Tries, then
+from runtime.supervisor.shortages import Shortages
 
 log = structlog.get_logger("supervisor")
 
@@ -29,11 +32,20 @@ class WorkerPool:
     """The workers of one generation of a bundle.  Runs in: the front's event loop.
 
     Args:
+        shortages: Told of what the system had no more of, and that a process was had.
         zygote: None for a bundle that cannot be forked from; then each worker is a fresh interpreter.
     """
 
-    def __init__(self, command: Command, zygote: ZygoteClient | None, settings: SupervisorSettings) -> None:
+    def __init__(
+        self,
+        command: Command,
+        zygote: ZygoteClient | None,
+        settings: SupervisorSettings,
+        *,
+        shortages: Shortages,
+    ) -> None:
         self._command = command
+        self._shortages = shortages
         self._zygote = zygote
         self._settings = settings
         self._parked: deque[WorkerProcess] = deque()
@@ -53,8 +65,10 @@ class WorkerPool:
         """A worker for one session, and whether it was parked.
 
         Raises:
-            SpawnFailed: The system allows no more processes.
+            SystemShort: The system has no more of what a process takes.
+            SpawnFailed: There is no process for another reason.
             ZygoteLost: The zygote is, or goes, away.
+            OSError: The system refused something else.
         """
         while self._parked:
             worker = self._parked.popleft()
@@ -63,9 +77,11 @@ class WorkerPool:
                 return worker, True
             self._discard(worker)
         if self._zygote is None:
-            return await WorkerProcess.once(self._command, self._settings), False
-        worker = await WorkerProcess.fork(self._zygote, self._settings)
-        self.refill()
+            worker = await WorkerProcess.once(self._command, self._settings)
+        else:
+            worker = await WorkerProcess.fork(self._zygote, self._settings)
+            self.refill()
+        self._shortages.had()
         return worker, False
 
     def refill(self) -> None:
@@ -97,19 +113,59 @@ class WorkerPool:
 
     async def _refill(self, zygote: ZygoteClient) -> None:
         await asyncio.sleep(_REFILL_AFTER_S)
+        tries, told = Tries(), ""
         while not self._closed and len(self._parked) < self._settings.max_parked:
             try:
                 self._parked.append(await WorkerProcess.fork(zygote, self._settings, parked=True))
-            except ZygoteLost:
-                return
-            except ProcessError as error:
-                log.warning("worker_pool.refill_failed", error=str(error))
-                return
+                self._shortages.had()
+                tries.succeeded()
+            except Exception as error:  # noqa: BLE001 - whatever it is: `failures` has what follows
+                if then(error, Phase.PARK) is Then.LEAVE:
+                    return
+                self._shortages.in_the_way(error)
+                if str(error) != told:
+                    log.warning("worker_pool.refill_failed", error=(told := str(error)))
+                await asyncio.sleep(tries.failed(error))
 
     def _discard(self, worker: WorkerProcess) -> None:
         task = asyncio.create_task(_end(worker), name="worker_pool:discard")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+
+async def worker_within(
+    seconds: float,
+    get: Callable[[], Awaitable[tuple[WorkerProcess, bool]]],
+    shortages: Shortages,
+    not_served: Callable[[], RuntimeServiceError | None],
+) -> tuple[WorkerProcess, bool]:
+    """A worker, as soon as nothing is in the way that passes (see `failures`).
+
+    Args:
+        get: Has one from whoever serves now, or waits for that.
+        not_served: Why nobody serves when the time is over; None when somebody does.
+
+    Raises:
+        RuntimeServiceError: What was in the way.
+    """
+    waits: RuntimeServiceError = ZygoteLost(f"no process came within {seconds:g} s")
+    tries = Tries()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    return await get()
+                except Exception as error:
+                    waits = shortages.in_the_way(error)
+                    match then(error, Phase.START):
+                        case Then.AGAIN:
+                            await asyncio.sleep(tries.failed(error))
+                        case Then.NEXT:
+                            await asyncio.sleep(0)
+                        case _:
+                            raise waits from error
+    except TimeoutError:
+        raise (not_served() or waits) from None
 
 
 async def _end(worker: WorkerProcess) -> None:
