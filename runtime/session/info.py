@@ -173,7 +173,8 @@ class Enforcement:
     """What keeps the limits of sessions here.
 
     Attributes:
-        limits: By name of the limit: ``watching``, ``rlimit``, or ``cgroup``, beside which watching goes on.
+        limits: By name of the limit: ``watching``, ``rlimit``, ``cgroup``, beside which watching goes on; or
+            ``nothing``.
         kill: What ends a session with all it started: ``signals``, or ``cgroup``, which is added to them.
         group: The folder of the cgroup that holds those of the sessions; empty without one.
         reason: Why there are no cgroups, or not all limits kept by them; empty when they all are.

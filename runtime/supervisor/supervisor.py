@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from runtime.clock import Clock
+from runtime.confinement.level import Level
 from runtime.errors import EndpointNotFound
 from runtime.process.child import become_subreaper
 from runtime.process.environment import BUNDLE_MARK, bundle_environment
@@ -110,7 +111,11 @@ class Supervisor:
         self._shown = Allowance(ALL_TOGETHER * settings.log_echo_bytes_per_s, clock)
         self._sampler = Sampler(clock=clock)
         self._disks = Disks()
-        self.cgroups = Cgroups(settings.cgroups, may_move=owns_process)
+        self.cgroups = Cgroups(
+            settings.cgroups,
+            may_move=owns_process,
+            counts_disk=confinement is not None and confinement.level is not Level.OFF,
+        )
 
     # ---- life
 

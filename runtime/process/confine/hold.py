@@ -26,7 +26,7 @@ class Private:
     Attributes:
         path: Empty for nobody's.
         user: Whom the session runs as; None for our own user.
-        of_its_own: Whether no other session runs as that user.
+        users: Where that user comes from; None where others run as it, too.
     """
 
     name: str = ""
@@ -48,11 +48,11 @@ class Private:
         name = hold.private.new()
         path = os.path.join(hold.private.path, name)
         user = None if hold.users is None else hold.users.take()
-        if user is None:
-            return cls(name, path, hold.private, hold.user)
-        one = cls(name, path, hold.private, user, hold.users)
+        users = hold.users if user is not None else None
+        one = cls(name, path, hold.private, hold.user if user is None else user, users)
         try:
-            hold.private.make(name, user)
+            if one.user is not None:
+                hold.private.make(name, one.user)
         except OSError as error:
             one.leave()
             told = f"its folder cannot be made: {error.strerror}"
@@ -130,8 +130,8 @@ class Hold:
 
     def for_session(self, env: Mapping[str, str], private: Private) -> int:
         """The same for a session in an interpreter of its own."""
-        if private.users is None:
-            self.private.make(private.name, self.user)
+        if private.user is None:
+            self.private.make(private.name)
         return self._written(private.path, self._at_home(env, private.name), private.user, None)
 
     def _at_home(self, env: Mapping[str, str], name: str) -> dict[str, str]:

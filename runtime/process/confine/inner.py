@@ -10,9 +10,12 @@ import contextlib
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from runtime.process.confine import landlock, privileges, ring
+
+PROBE: Final = "probe"
+"""The folder of who tries whether it holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
+from runtime.process.confine.inner import PROBE
+
 _FOLDER: Final = "sessions"
 IMPORT: Final = "import"
 _AT_ONCE = 1
@@ -54,11 +56,12 @@ class PrivateFolders:
                 break
         self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.mkdir(IMPORT, 0o700, dir_fd=self._fd)
+        # Where they are another's, the folder that they are in stays ours: nobody else makes or moves any.
+        self._own = (IMPORT,) if user is None else (IMPORT, PROBE)
+        for name in self._own:
+            self.make(name, user)
         if user is not None:
-            os.chown(IMPORT, user, user, dir_fd=self._fd)
-            os.fchmod(self._fd, 0o711)  # others may pass, to what is theirs
-            os.fchown(self._fd, user, user)
+            os.fchmod(self._fd, 0o711)
         self._names: set[str] = set()
         self._leaving: set[str] = set()
         self._gone = asyncio.Event()
@@ -88,8 +91,9 @@ class PrivateFolders:
         """No more are made, and the import is over; idempotent."""
         if not self._closed:
             self._closed = True
-            self._names.add(IMPORT)
-            self._in_background(IMPORT)
+            self._names |= {*self._own}
+            for name in self._own:
+                self._in_background(name)
 
     async def gone(self, timeout_s: float) -> None:
         """Call after `close`: return when all of it is removed; at once where sessions live on in it."""

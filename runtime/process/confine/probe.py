@@ -6,6 +6,7 @@ fault of ours.  So what is shown to people is what was tried, with what got thro
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -16,9 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from runtime.process.confine import calls, landlock, privileges
-from runtime.process.confine.inner import Inner
+from runtime.process.confine.inner import PROBE, Inner
 
-_NAME: Final = "probe"
 _PR_SET_PDEATHSIG: Final = 1
 _CLONE_NEWUSER: Final = 0x10000000
 _PTRACE_SEIZE: Final = 0x4206
@@ -40,7 +40,7 @@ def got_through(held: dict[str, Any], inner: Inner) -> list[str]:
     try:
         listener.bind(f"\0bulkhead-{os.getpid()}-{os.urandom(8).hex()}")
         listener.listen()
-        entry = inner.entry(_NAME, inner.stranger)
+        entry = inner.entry(PROBE, inner.stranger)
         pid = os.fork()
         if pid == 0:
             _be_the_child(held, entry.enter, listener.getsockname(), write_fd)
@@ -55,7 +55,8 @@ def got_through(held: dict[str, Any], inner: Inner) -> list[str]:
         os.close(read_fd)
         if write_fd >= 0:
             os.close(write_fd)
-    os.rmdir(entry.folder)
+    with contextlib.suppress(PermissionError):  # the server made it
+        os.rmdir(entry.folder)
     *names, last = said.split("\n")
     if last != "done":
         raise OSError(f"the probe of the confinement ended with status {status}")

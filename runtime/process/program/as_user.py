@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
 import runtime
+from runtime.errors import BundleError
 from runtime.process.program.command import Command
 
 _TRIES: Final = """
 import os, sys
-def first(folder):
-    return next(iter(os.listdir(folder)), None)
-for kind, path in zip(sys.argv[1::2], sys.argv[2::2]):
+uid = int(sys.argv[1])
+os.setgroups([])
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+for kind, path in zip(sys.argv[2::2], sys.argv[3::2]):
     try:
         if kind == "write":
             if not os.access(path, os.W_OK | (os.X_OK if os.path.isdir(path) else 0)):
                 raise PermissionError
+        elif kind == "run":
+            if not os.access(path, os.X_OK):
+                raise PermissionError
         elif os.path.isdir(path):
-            first(path)
+            os.listdir(path)
             os.stat(os.path.join(path, "."))
         else:
             open(path, "rb").close()
@@ -32,7 +39,9 @@ for kind, path in zip(sys.argv[1::2], sys.argv[2::2]):
 """
 _TIMEOUT_S: Final = 10.0
 _PACKAGE: Final = Path(str(runtime.__file__)).parent
-NEEDED: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7, "SYS_PTRACE": 19}
+NEEDED: Final = {
+    "CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7, "SYS_PTRACE": 19, "SYS_NICE": 23
+}  # fmt: skip
 """Capabilities, and their numbers."""
 
 
@@ -40,7 +49,8 @@ def missing_capabilities() -> list[str]:
     """What this process has not and would need, to start others as somebody else and still look after them.
 
     ``SETUID`` and ``SETGID`` to become them, ``CHOWN`` to give them what is theirs, ``DAC_OVERRIDE`` to
-    count and remove it, ``KILL`` to end them, ``SYS_PTRACE`` to measure them.
+    count and remove it, ``KILL`` to end them, ``SYS_PTRACE`` to measure them, ``SYS_NICE`` to have them give
+    way.
     """
     held = 0
     with open("/proc/self/status") as status:
@@ -51,33 +61,36 @@ def missing_capabilities() -> list[str]:
 
 
 def out_of_reach(command: Command, program: Path, uid: int) -> str:
-    """What a program's user has to reach and does not: ``read PATH`` or ``write PATH``; or empty.
+    """What a program's user has to reach and does not: ``read PATH``, ``run PATH``, ``write PATH``; or empty.
 
-    Blocks for as long as an interpreter takes to start.
+    Tried by our own interpreter, which nothing of a bundle is run with.  Blocks for as long as that takes to
+    start.
+
+    Raises:
+        BundleError: It could not be tried.
     """
     own = command.own(command.env)
     python = command.python if own is None else own.python
+    prefix = Path(os.path.realpath(python)).parent.parent
     asked = [
+        ("run", python),
+        *(("read", str(path)) for path in (Path(python).parent.parent / "lib", prefix / "lib")),
         *(("read", str(path)) for path in (_PACKAGE, _PACKAGE.parent, command.folder, program)),
         *(("read", path) for path in command.policy.read),
         *(("write", path) for path in command.policy.write),
     ]
-    arguments = [text for pair in asked for text in pair]
     try:
         done = subprocess.run(
-            [python, "-I", "-S", "-c", _TRIES, *arguments],
+            [sys.executable, "-I", "-S", "-c", _TRIES, str(uid), *(text for pair in asked for text in pair)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            user=uid,
-            group=uid,
-            extra_groups=(),
             env={},
             cwd="/",
             timeout=_TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return f"read {python}"
-    if done.returncode == 3:
-        return os.fsdecode(done.stdout)
-    return f"read {python}" if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BundleError(f"whether user {uid} can run it was not to be found out: {error}") from error
+    if done.returncode not in (0, 3):
+        raise BundleError(f"nothing runs as user {uid}: {os.fsdecode(done.stderr)[-500:]}")
+    return os.fsdecode(done.stdout)

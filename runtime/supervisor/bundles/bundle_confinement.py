@@ -105,6 +105,11 @@ class Confinement:
         self._uids = _uids(settings)
         self._told: Upheld | None = None
 
+    @property
+    def level(self) -> Level:
+        """The server's; a bundle may ask for a stricter one."""
+        return self._servers.confine.level or Level.OFF
+
     def is_news(self, upheld: Upheld) -> bool:
         """Whether something else holds a bundle than the one that was asked about last; not by whose user."""
         is_news = self._told is None or replace(upheld, uid=self._told.uid) != self._told

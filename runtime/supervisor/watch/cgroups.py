@@ -151,13 +151,20 @@ class Cgroups:
     Args:
         mode: ``auto``, or ``off``.
         may_move: Whether this process may be moved into a group of its own.
+        counts_disk: Whether sessions have folders of their own, in which what they keep can be counted.
         find: How a place for groups is found.
     """
 
     def __init__(
-        self, mode: str, *, may_move: bool = True, find: Callable[[], Ground | Unusable] = find
+        self,
+        mode: str,
+        *,
+        may_move: bool = True,
+        counts_disk: bool = True,
+        find: Callable[[], Ground | Unusable] = find,
     ) -> None:
         self._mode, self._may_move, self._find = mode, may_move, find
+        self._counts_disk = counts_disk
         self._ground: Ground | None = None
         self._reason = _OFF
         self._thread: ThreadPoolExecutor | None = None
@@ -199,6 +206,8 @@ class Cgroups:
     def told(self) -> Enforcement:
         """What keeps each limit."""
         by = dict.fromkeys(_WATCHED, "watching") | {"files": "rlimit", "file_size": "rlimit"}
+        if not self._counts_disk:
+            by["disk"] = "nothing"
         ground = self._ground
         if ground is not None:
             by |= dict.fromkeys(ground.controllers, "cgroup")

@@ -232,3 +232,8 @@ async def test_without_a_place_everything_is_done_by_signals(mode: str) -> None:
     expected = {"auto": "it is mounted read-only", "off": "switched off (supervisor.cgroups)"}
     assert told.reason == expected[mode]
     await cgroups.aclose()
+
+
+def test_the_disk_is_counted_only_where_sessions_have_folders() -> None:
+    assert Cgroups("off").told().limits["disk"] == "watching"
+    assert Cgroups("off", counts_disk=False).told().limits["disk"] == "nothing"
