@@ -43,6 +43,7 @@ RULES: Final[Mapping[str, str]] = {
 }
 """Rule → what a session may do there, as the end of a sentence that begins with its name."""
 
+DECORATOR: Final = "@service.path"
 _NO_GRANT: Final = "nothing grants it"
 _OTHERS: Final = f"{_NO_GRANT}: other processes are none of a session's business"
 _DEVICES_OF_GPUS: Final = ("/dev/nvidia", "/dev/dri/")
@@ -79,15 +80,19 @@ class Explained:
     cure: str
 
 
-def explain(refusal: Refusal, who: str, policy: Policy, ground: Ground) -> Explained:
+def explain(
+    refusal: Refusal, who: str, policy: Policy, ground: Ground, *, place: str = DECORATOR
+) -> Explained:
     """Say why, and what would allow it.
 
     Args:
         who: The name of whose session it is.
         policy: What its session may reach.
+        place: Where to write what would allow it.
     """
     rule = refusal.rule if refusal.rule in RULES else KERNEL_CALL
-    return Explained(f"{who or 'it'} {RULES[rule]}", _cure(rule, refusal.what, policy, ground))
+    cure = _cure(rule, refusal.what, policy, ground).replace(f"in {DECORATOR}", f"in {place}")
+    return Explained(f"{who or 'it'} {RULES[rule]}", cure)
 
 
 def line(refusal: Refusal, explained: Explained) -> str:

@@ -31,7 +31,7 @@ from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
 from runtime.process.program import priority
 from runtime.process.program.command import Command
-from runtime.process.program.import_error import import_error
+from runtime.process.program.import_error import cure_of_refusal, import_error
 from runtime.wire import bounds, control
 
 SILENT_S: Final = 10.0
@@ -265,7 +265,8 @@ class ZygoteClient:
                 if isinstance(message, control.Described):
                     self.described.set_result(message)
                 else:
-                    self.described.set_exception(import_error(message, self._own_cure()))
+                    refused = cure_of_refusal(message, self._command)
+                    self.described.set_exception(import_error(message, self._own_cure(), refused))
                     self.described.exception()
             case control.ForkFailed():
                 future = self._forks.get(message.ticket)

@@ -72,7 +72,7 @@ def failed(said: Failed) -> Failed:
 
 def refused(said: Refused) -> Refused:
     """What is kept of what it was refused."""
-    found = [(text(rule, WORD_CHARS), text(what, REFUSED_CHARS)) for rule, what in said.found[:REFUSED_COUNT]]
+    found = [_refusal(rule, what) for rule, what in said.found[:REFUSED_COUNT]]
     counts = {text(rule, WORD_CHARS): said.counts[rule] for rule in list(said.counts)[:REFUSED_COUNT]}
     return Refused(found, counts)
 
@@ -94,6 +94,7 @@ def told(message: FromZygote) -> FromZygote:
                 traceback=text(message.traceback, TRACEBACK_CHARS),
                 missing=text(message.missing, NAME_CHARS),
                 near=text(message.near, NAME_CHARS),
+                refused=None if message.refused is None else _refusal(*message.refused),
             )
         case ForkFailed():
             return structs.replace(message, message=text(message.message, TEXT_CHARS))
@@ -117,6 +118,10 @@ def status(values: Mapping[str, Any]) -> dict[str, Any]:
 def text(said: str, most_chars: int) -> str:
     """A text, or its beginning with a mark where more came; never longer than so many characters."""
     return said if len(said) <= most_chars else said[: most_chars - len(_MARK)] + _MARK
+
+
+def _refusal(rule: str, what: str) -> tuple[str, str]:
+    return text(rule, WORD_CHARS), text(what, REFUSED_CHARS)
 
 
 def _raised(said: Raised) -> Raised:

@@ -293,6 +293,7 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
     Attributes:
         missing: The module that could not be found, when that was the reason.
         near: The file of the program whose name is most like it.
+        refused: What its confinement refused, when that was the reason: a rule, and a path, host or process.
         files: As in `Described`, with the file in which it failed.
     """
 
@@ -303,6 +304,7 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
     missing: str = ""
     files: dict[str, list[str]] = {}
     near: str = ""
+    refused: tuple[str, str] | None = None
 
 
 class Forked(_Message, frozen=True, tag="forked"):

@@ -188,4 +188,6 @@ def _import_failed(
     if isinstance(error, SystemExit):
         message = f"the program called exit({error.code!r}) before it declared an endpoint"
     where = "" if isinstance(error, BundleError) else told.where
-    return control.ImportFailed(told.kind, message, where, told.traceback, missing, files, near)
+    return control.ImportFailed(
+        told.kind, message, where, told.traceback, missing, files, near, told.trace.refused
+    )

@@ -164,3 +164,34 @@ async def test_honest_work_is_not_told_as_refused(make_node: Callable[..., Node]
         assert [one for one in node.seen if isinstance(one, events.Refused)] == []
     finally:
         await node.close()
+
+
+AT_IMPORT = """
+    from pathlib import Path
+    (Path(__file__).parent / "data" / "x").write_text("x")
+
+    @service.path("/imports", confinement={"write": ["data"]})
+    class Imports(Base):
+        pass
+"""
+
+
+async def test_an_import_that_is_refused_something_is_told_what_its_file_may_say(
+    make_node: Callable[..., Node],
+) -> None:
+    node = make_node(confinement=BASIC)
+    node.write("imports/main.py", AT_IMPORT)
+    (node.folder / "imports" / "data").mkdir()
+    try:
+        await node.start()
+        (bundle,) = node.placement.bundles()
+        assert bundle.error.endswith(
+            "a program that is imported may write its own folder and what it was granted (files.write); to "
+            'allow more: write=["data"] in the table [confinement] of bulkhead.toml, or write to $TMPDIR.'
+        )
+        (node.folder / "imports" / "bulkhead.toml").write_text('[confinement]\nwrite = ["data"]\n')
+        await node.placement.reload_changed()
+        await node.placement.loaded()
+        await node.ready("/imports")
+    finally:
+        await node.close()

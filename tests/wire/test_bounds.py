@@ -42,7 +42,8 @@ def test_every_text_of_a_worker_is_cut_once(said: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [control.ImportFailed(MIB, MIB, MIB, MIB, MIB, near=MIB), control.ForkFailed(1, MIB)]
+    "said",
+    [control.ImportFailed(MIB, MIB, MIB, MIB, MIB, near=MIB, refused=(MIB, MIB)), control.ForkFailed(1, MIB)],
 )
 def test_every_text_of_a_zygote_is_cut(said: Any) -> None:
     assert len(control.encode(bounds.told(said))) < 64 << 10

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from runtime.confinement.level import Level
+from runtime.confinement.refusal import Refusal, explain
 from runtime.errors import BundleImportFailed
+from runtime.process.program.command import Command
 from runtime.session.missing_module import (
     SDK_IN_PLACE,
     cure_by_sdk,
@@ -16,11 +19,12 @@ from runtime.wire import control
 MEND: Final = "Mend that line and save; it is loaded again."
 
 
-def import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFailed:
+def import_error(said: control.ImportFailed, own_cure: str, refused: str = "") -> BundleImportFailed:
     """The error of a load.
 
     Args:
         own_cure: How to mend the bundle's own interpreter; empty when it has none.
+        refused: What its confinement refused, and what would allow it; empty when that was not the reason.
     """
     at = f" ({said.where})" if said.where else ""
     if said.missing:
@@ -43,5 +47,24 @@ def import_error(said: control.ImportFailed, own_cure: str) -> BundleImportFaile
     if said.kind == "ConfigError":
         return BundleImportFailed(f"{said.message.rstrip('.')}{at}", detail=said.traceback, kind=said.kind)
     return BundleImportFailed(
-        f"{said.kind}: {said.message}{at}", cure=MEND, detail=said.traceback, kind=said.kind
+        f"{said.kind}: {said.message}{at}", cure=refused or MEND, detail=said.traceback, kind=said.kind
     )
+
+
+def cure_of_refusal(said: control.ImportFailed, command: Command) -> str:
+    """What its confinement refused, and what would allow it; empty when that was not the reason.
+
+    What its decorators ask for is known after its import, so only its file can allow more of that.
+    """
+    if said.refused is None or command.ground is None or command.policy.level is Level.OFF:
+        return ""
+    rule, what = said.refused
+    file = "bulkhead.toml" if command.source.is_dir() else command.source.with_suffix(".toml").name
+    explained = explain(
+        Refusal(rule, what),
+        "a program that is imported",
+        command.policy,
+        command.ground,
+        place=f"the table [confinement] of {file}",
+    )
+    return f"{explained.sentence} ({rule}); to allow more: {explained.cure}."
