@@ -87,6 +87,7 @@ class Launcher:
         self._relays: dict[SessionId, RelayPort] = {}
         self._records: dict[SessionId, SessionRecord] = {}
         self._held: dict[SessionId, SessionRecord] = {}
+        self._waived: set[SessionId] = set()  # of those, the ones that may wait for days, and have no slot
         self._waiting: dict[SessionId, _Waiting] = {}
         self._patient: set[SessionId] = set()
         self._starting: dict[SessionId, str] = {}
@@ -152,8 +153,21 @@ class Launcher:
     def bundles_changed(self) -> None:
         """Give their turns to those whose bundle is loaded now, or is known not to be."""
         held, self._held = self._held, {}
-        for record in held.values():
-            self.enqueue(record)
+        for session_id, record in held.items():
+            if session_id in self._waived and not self._regained(record):
+                self._held[session_id] = record
+            else:
+                self.enqueue(record)
+
+    def _regained(self, record: SessionRecord) -> bool:
+        """Whether one that waits for its bundle to be mended has a slot again, now that it is."""
+        spec = record.spec
+        if self._is_broken(spec.bundle):
+            return False
+        if not self._admission.regain(spec.session_id, self._placement.capacity(), endpoint=spec.endpoint):
+            return False
+        self._waived.discard(spec.session_id)
+        return True
 
     def again(self, record: SessionRecord, delay_s: float) -> None:
         """Start a session once more, `delay_s` from now at the earliest and after its process is released."""
@@ -172,6 +186,7 @@ class Launcher:
         self._records.pop(session_id, None)
         self._relays.pop(session_id, None)
         self._patient.discard(session_id)
+        self._waived.discard(session_id)
         return queued or waiting is not None or held is not None
 
     def drain(self) -> list[SessionId]:
@@ -202,6 +217,8 @@ class Launcher:
         if isinstance(event, Released) and (waiting := self._waiting.get(session_id)) is not None:
             waiting.is_released = True
             self._turn_of(waiting)
+        if self._waived and isinstance(event, Exited):
+            self.bundles_changed()  # there is a slot more
         if self._queue:
             self._wake.set()
 
@@ -273,6 +290,8 @@ class Launcher:
             self._started_at.pop(spec.session_id, None)
             if _is_resumed(record) and self._is_broken(spec.bundle):
                 self._held[spec.session_id] = record  # what ran before waits until that is mended
+                self._waived.add(spec.session_id)
+                self._admission.waive(spec.session_id)
                 return
             message = error.message if isinstance(error, RuntimeServiceError) else "It could not be placed"
             self._registry.end(spec.session_id, ExitReason.IMPORT_ERROR, message)

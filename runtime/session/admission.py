@@ -190,6 +190,17 @@ class Admission:
         if session_id not in self._reserved:
             self._held.add(session_id)
 
+    def waive(self, session_id: SessionId) -> None:
+        """Let the slot go for as long as the session cannot be started: others may have it."""
+        self.ended(session_id)
+
+    def regain(self, session_id: SessionId, load: Load, *, endpoint: str) -> bool:
+        """Have a slot again that was waived; False when there is none now."""
+        if load.sessions + self.reserved >= load.max_sessions:
+            return False
+        self.restore(session_id, endpoint=endpoint)
+        return True
+
     def ended(self, session_id: SessionId) -> None:
         """The session is over; saying so again changes nothing."""
         self._held.discard(session_id)

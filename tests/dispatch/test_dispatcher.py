@@ -538,6 +538,36 @@ async def test_sessions_of_a_bundle_that_is_broken_now_wait_until_it_is_mended(
         await within(5, _ready(parts, sid))
 
 
+@pytest.mark.asyncio
+async def test_what_waits_for_its_bundle_holds_no_slot_and_has_one_again_before_it_starts(
+    tmp_path: Path, within: Within
+) -> None:
+    async with dispatching(tmp_path, returning()) as parts:
+        sid = await parts.call()
+        await within(5, _ready(parts, sid))
+        await parts.dispatcher.drain(1.0)
+        await parts.dispatcher.aclose(settle_s=5.0)
+    broken = returning()
+    broken.max_sessions = 1
+    broken.listed_bundles = [BundleInfo(name="demo", source="demo.py", generation=0, state="failed")]
+    broken.refuse = EndpointNotFound("no agent at /chat")
+    async with dispatching(tmp_path, broken) as parts:
+        launcher = parts.dispatcher.launcher
+        while not launcher._waived:
+            await asyncio.sleep(0)
+        broken.refuse = None
+        other = await parts.call()  # which has the one slot that there is
+        await within(5, _ready(parts, other))
+        broken.listed_bundles = []
+        launcher.bundles_changed()
+        with pytest.raises(AssertionError):
+            await parts.call()
+        assert launcher.queued == 1
+        assert parts.registry.record(sid).exit is None
+        await parts.dispatcher.stop(other)
+        await within(5, _ready(parts, sid))
+
+
 # ---- restarts, turns, parked inputs
 
 
