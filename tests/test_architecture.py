@@ -64,9 +64,9 @@ FLOORS = {
         {"api", "ports", "project", "room_option"},
         {"completion"},
         {"options"},
-        {"config", "entry", "server_process"},
+        {"entry", "server_process"},
         {"source", "crash", "room"},
-        {"serve", "service", "session"},
+        {"serve", "service", "session", "state"},
         {"main"},
     ),
     "sdk": (

@@ -39,6 +39,9 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "init": "bulkhead init myagent",
     "setup": "bulkhead setup --room myroom",
     "config": "bulkhead config -o wide",
+    "doctor": "bulkhead doctor --fix",
+    "backup": "bulkhead backup bulkhead-backup.tar.gz",
+    "restore": "bulkhead restore bulkhead-backup.tar.gz --state-dir restored",
 }
 """Command → a line that can be typed."""
 

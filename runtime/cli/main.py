@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperGroup
 
 from runtime import __version__
-from runtime.cli import config
 from runtime.cli.crash import crash, replay
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
@@ -23,6 +22,7 @@ from runtime.cli.serve import demo, serve, service_run, studio
 from runtime.cli.service import bundle, init, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
+from runtime.cli.state import backup, config, doctor
 from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
 
@@ -73,7 +73,7 @@ def bulkhead(
     """Run AI agents, each session in a supervised process of its own."""
 
 
-_RUN, _LOOK, _TALK, _SET = "Run", "Look and stop", "Talk", "Set up"
+_RUN, _LOOK, _TALK, _SET, _KEEP = "Run", "Look and stop", "Talk", "Set up", "Keep"
 app.command("demo", cls=Command, rich_help_panel=_RUN)(demo.demo)
 app.command("serve", cls=Command, rich_help_panel=_RUN)(serve.serve)
 app.command("studio", cls=Command, rich_help_panel=_RUN)(studio.studio)
@@ -106,6 +106,9 @@ bundle_app.command("list", cls=Command)(bundle.list_bundles)
 app.command("init", cls=Command, rich_help_panel=_SET)(init.init)
 app.command("setup", cls=Command, rich_help_panel=_SET)(setup.setup)
 app.command("config", cls=Command, rich_help_panel=_SET)(config.config)
+app.command("doctor", cls=Command, rich_help_panel=_KEEP)(doctor.doctor)
+app.command("backup", cls=Command, rich_help_panel=_KEEP)(backup.backup)
+app.command("restore", cls=Command, rich_help_panel=_KEEP)(backup.restore)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from runtime.front.operator import (
     events,
     health,
     quarantine,
+    snapshot,
     usage,
     workers,
 )
@@ -124,6 +125,7 @@ def create_app(
     app.register_blueprint(quarantine.routes(front))
     app.register_blueprint(usage.routes(front))
     app.register_blueprint(configuration.routes(front))
+    app.register_blueprint(snapshot.routes(front))
     app.register_blueprint(openapi.routes(app, front))
     app.register_blueprint(webhooks.routes(front))
     app.methods = Methods(app.url_map, front.knows)

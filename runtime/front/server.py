@@ -15,7 +15,6 @@ from runtime.clock import Clock, SystemClock
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleNotFound
-from runtime.front.access.browser_sessions import FILE as BROWSER_SESSIONS_FILE
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
 from runtime.front.access.destinations import Destinations
@@ -25,7 +24,7 @@ from runtime.front.access.rules import Access, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, still_wanted
 from runtime.front.fast_path import FastPath
-from runtime.front.home import server_file, state_folder
+from runtime.front.home import contents, server_file, state_folder
 from runtime.front.http.listener import Listener
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
@@ -53,8 +52,6 @@ from runtime.settings import Settings
 from runtime.supervisor.bundles.bundle_confinement import Confinement
 
 SETTLE_S: Final = 1.0
-JOURNAL_FILE: Final = "journal.sqlite3"
-CRASHES_FILE: Final = "crashes.sqlite3"
 _log = get_logger("server")
 
 
@@ -130,17 +127,17 @@ class Server:
         key = secrets.token_urlsafe(32)
         access = Access(
             server,
-            browser_sessions=BrowserSessions(self._clock, file=server.state_dir / BROWSER_SESSIONS_FILE),
+            browser_sessions=BrowserSessions(self._clock, file=server.state_dir / contents.BROWSER_SESSIONS),
             key=key,
         )
         listener = self._listener = Listener.bind(server.host, server.port)
         self._parts.push_async_callback(listener.aclose)
         self.url = listener.url
         access.cookie = f"bulkhead_{listener.port}"
-        journal = await Journal.open(server.state_dir / JOURNAL_FILE, history_count=server.history_count)
+        journal = await Journal.open(server.state_dir / contents.JOURNAL, history_count=server.history_count)
         self._parts.push_async_callback(journal.aclose)
         crashes = await CrashStore.open(
-            server.state_dir / CRASHES_FILE,
+            server.state_dir / contents.CRASHES,
             keep_count=server.crash_count,
             keep_bytes=server.crash_bytes,
         )
@@ -275,7 +272,7 @@ class Server:
             limit_origins=self.settings.origins,
             clock=self._clock,
             owns_process=self._owns_process,
-            environments=self.settings.server.state_dir / "environments",
+            environments=self.settings.server.state_dir / contents.ENVIRONMENTS,
             agents_env=agents_env.in_force(self.settings.server.agents_env, self._sources, is_told=True),
             confinement=Confinement(
                 self.settings.confinement, state=self.settings.server.state_dir, file=self.settings.file

@@ -27,13 +27,14 @@ import msgspec
 from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
 from runtime.session.crash import CrashReport, from_json, to_json
+from runtime.session.journal.file import copied, unusable
 from runtime.session.journal.table import Row, Table
 
 PER_GROUP_COUNT: Final = 25
 MAX_WAITING: Final = 200
 _BATCH_COUNT: Final = 20
 _RETRY_S: Final = 1.0
-_VERSION: Final = 1
+VERSION: Final = 1
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS reports (
         seq INTEGER PRIMARY KEY,
@@ -183,6 +184,17 @@ class CrashStore:
         if not found:
             return None
         return found[0], await self._ask(REPORTS, "WHERE fingerprint = ?", (fingerprint,))
+
+    async def copy(self, target: Path) -> None:
+        """Copy the file to a new one.
+
+        Raises:
+            JournalUnusable, OSError: There is no copy.
+        """
+        try:
+            await copied(self._db, target)
+        except sqlite3.Error as error:
+            raise unusable(target, error) from error
 
     async def aclose(self) -> None:
         """Write what is left and close the file.  Safe to call twice."""
@@ -338,9 +350,9 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(str(verdict))
         rows = list(await db.execute_fetchall("PRAGMA user_version"))
-        if rows[0][0] not in (0, _VERSION):
+        if rows[0][0] not in (0, VERSION):
             raise sqlite3.DatabaseError(f"written by another version (schema {rows[0][0]})")
-        await db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        await db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
     except BaseException:
         await db.close()
         raise

@@ -29,6 +29,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/readyz": "the readiness probe",
     "/rooms": "the room server",
     "/settings": "the settings in force",
+    "/snapshot": "copies for a backup",
     "/studio": "the dashboard",
     "/usage": "what sessions used",
     "/workers": "the state of sessions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,10 +37,11 @@ def install(
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.service.install_progress import Progress
     from runtime.errors import BundleError
+    from runtime.front.home.state_folder import claim
     from runtime.supervisor.bundles.environment import environment_of
     from runtime.supervisor.bundles.installation import install as install_one
 
-    sources, environments = _found(agents, name, config, state_dir)
+    sources, environments = _found(agents, name, config, state_dir, claim)
     failed = done = 0
     for bundle, source in sources.items():
         progress = Progress(bundle, sys.stderr)
@@ -74,9 +75,10 @@ def list_bundles(
 ) -> None:
     """List bundles, the environment of each, and whether a server that runs here serves it."""
     from runtime.errors import BundleError
+    from runtime.front.home.state_folder import where
     from runtime.supervisor.bundles.environment import environment_of
 
-    sources, environments = _found(agents, None, config, state_dir)
+    sources, environments = _found(agents, None, config, state_dir, where)
     running = _running(environments.parent)
     items: list[dict[str, Any]] = []
     for bundle, source in sources.items():
@@ -131,12 +133,21 @@ def _running(state_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def _found(
-    agents: Path | None, name: str | None, config: Path | None, state_dir: Path | None
+    agents: Path | None,
+    name: str | None,
+    config: Path | None,
+    state_dir: Path | None,
+    place: Callable[[Path], Path],
 ) -> tuple[Mapping[str, Path], Path]:
-    """The bundles asked for, by name, and the folder of environments."""
+    """The bundles asked for, by name, and the folder of environments.
+
+    Args:
+        place: Finds, or makes, this user's part of the state folder that the settings name.
+    """
     import os
 
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.front.home import contents
     from runtime.settings import load_settings
     from runtime.supervisor.bundles.discovery import bundles_in
 
@@ -156,4 +167,5 @@ def _found(
             cure = f"There are: {listed}." if listed else "It has no bundles."
             raise CommandFailed(f"{given} has no bundle {name}", cure=cure, exit_code=ExitCode.USAGE)
         bundles = {name: bundles[name]}
-    return bundles, settings.server.state_dir / "environments"
+    # Where a server of this user has its state: a folder that holds another's files is shared.
+    return bundles, place(settings.server.state_dir) / contents.ENVIRONMENTS

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from runtime.errors import ConfigError
+from runtime.front.home import contents
 from runtime.settings import Settings
 
 USUAL_NAME: Final = ".bulkhead"
 _IGNORE: Final = "# Journal, rooms and keys of a server: nothing to commit.\n*\n"
-_WRITTEN: Final = ("journal.sqlite3", "crashes.sqlite3", "browser_sessions.json", "rooms", "server.json")
-_ROOMS: Final = "rooms"
-_ENVIRONMENTS: Final = "environments"
-_FOLDERS: Final = (_ROOMS, _ENVIRONMENTS, "hosts")
-# With what is beside them: `-wal`, `-shm`, `.new`.
-_STEMS: Final = ("journal.sqlite3", "crashes.sqlite3", "browser_sessions.", "server.")
 MAX_CLOSED: Final = 20_000
 """Files of rooms that are looked at, at a start."""
 
@@ -77,11 +72,17 @@ def let_through(folder: Path) -> None:
     What is to be read by us alone is closed itself.
     """
     top = next((one for one in (folder, *folder.parents) if one.name == USUAL_NAME), folder)
-    for path in (folder / _ENVIRONMENTS, folder, *folder.parents):
+    for path in (folder / contents.ENVIRONMENTS, folder, *folder.parents):
         with suppress(OSError):
             path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o011)
         if path == top:
             break
+
+
+def where(folder: Path) -> Path:
+    """The folder that `claim` would find, as it is now: nothing is made or changed."""
+    own = own_part(folder)
+    return own if folder.is_dir() and not _is_ours(folder) and own.is_dir() else folder
 
 
 def own_part(folder: Path) -> Path:
@@ -113,33 +114,22 @@ def _close(folder: Path, top: Path, *, is_new: bool) -> None:
     if others and not folder.stat().st_mode & stat.S_ISVTX:
         inner = folder
         while True:
-            _shut(inner)
+            shut(inner)
             if inner == top:
                 break
             inner = inner.parent
-    for count, path in enumerate(_kept(folder)):
-        _shut(path)
+    for count, path in enumerate(contents.kept(folder)):
+        shut(path)
         if count > MAX_CLOSED:
             break  # all of it lies behind a folder that is closed
 
 
 def _has_strangers(folder: Path) -> bool:
-    return any(not _is_known(name) for name in os.listdir(folder))
+    return any(not contents.is_known(name) for name in os.listdir(folder))
 
 
-def _is_known(name: str) -> bool:
-    return name in _FOLDERS or name == ".gitignore" or any(name.startswith(one) for one in _STEMS)
-
-
-def _kept(folder: Path) -> Iterator[Path]:
-    for name in sorted(os.listdir(folder)):
-        if name in _FOLDERS or any(name.startswith(one) for one in _STEMS):
-            yield folder / name
-    for above, folders, files in os.walk(folder / _ROOMS):
-        yield from (Path(above, name) for name in (*folders, *files))
-
-
-def _shut(path: Path) -> None:
+def shut(path: Path) -> None:
+    """Take from others what they may do with a file or folder of ours."""
     with suppress(OSError):  # it has just gone, or is another's
         found = path.lstat()
         mode = stat.S_IMODE(found.st_mode)
@@ -149,7 +139,8 @@ def _shut(path: Path) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    present: Iterable[Path] = (folder, *(path for name in _WRITTEN if (path := folder / name).exists()))
+    there = (path for name in contents.WRITTEN if (path := folder / name).exists())
+    present: Iterable[Path] = (folder, *there)
     return all(os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0)) for path in present)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,6 +104,24 @@ async def opened(path: Path) -> aiosqlite.Connection:
             raise unusable(path, error) from error
         raise
     return db
+
+
+async def copied(db: aiosqlite.Connection, target: Path) -> None:
+    """Copy an open database as it is in this moment, by SQLite's online backup, into one new file.
+
+    Raises:
+        sqlite3.Error: There is no copy.
+    """
+    in_thread: Any = db._execute
+    await in_thread(copy, db._conn, target)
+
+
+def copy(db: sqlite3.Connection, target: Path) -> None:
+    """As `copied`, in the thread of the connection."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with closing(sqlite3.connect(target)) as into:
+        db.backup(into)
+        into.execute("PRAGMA journal_mode = DELETE")  # one file alone: a log beside it would be forgotten
 
 
 def unusable(path: Path, error: sqlite3.Error) -> JournalUnusable:

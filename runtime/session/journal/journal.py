@@ -164,6 +164,17 @@ class Journal:
         """Return once everything noted so far was tried to be written."""
         await self._idle.wait()
 
+    async def copy(self, target: Path) -> None:
+        """Copy the file, with all that was accepted so far, to a new one; whoever writes waits meanwhile.
+
+        Raises:
+            JournalUnusable, OSError: There is no copy.
+        """
+        try:
+            await file.copied(self._db, target)
+        except sqlite3.Error as error:
+            raise file.unusable(target, error) from error
+
     async def aclose(self) -> None:
         """Write what is left and close the file.  Safe to call twice."""
         if self._closing:

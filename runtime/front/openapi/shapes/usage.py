@@ -104,3 +104,11 @@ class SettingsInForce(Shape, frozen=True, kw_only=True):
     """Every setting; of secrets no more than that they are set."""
 
     settings: list[Setting]
+
+
+class Snapshot(Shape, frozen=True, kw_only=True):
+    """Copies of a server's databases."""
+
+    folder: Annotated[
+        str, Meta(description="Where they are, on the server's machine; to be removed when read")
+    ]

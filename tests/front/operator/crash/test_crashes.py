@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runtime.front.server import CRASHES_FILE
+from runtime.front.home.contents import CRASHES
 from runtime.session.crash import Code, CrashReport, PipeTraffic
 from runtime.session.events import Exited, Released
 from runtime.session.exit_reasons import ExitReason
@@ -205,4 +205,4 @@ async def test_reports_are_for_operators_and_their_file_for_its_owner(serving: A
     async with serving(api_token="t0ken") as site:
         for path in ("/crashes", "/crashes/x", "/workers/s_x/crash"):
             assert (await site.get(path, X_Forwarded_For="203.0.113.7")).status == 401
-        assert (tmp_path / "state" / CRASHES_FILE).stat().st_mode & 0o077 == 0
+        assert (tmp_path / "state" / CRASHES).stat().st_mode & 0o077 == 0

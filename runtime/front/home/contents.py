@@ -1,0 +1,70 @@
+"""What stands in a state folder, by name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+JOURNAL: Final = "journal.sqlite3"
+CRASHES: Final = "crashes.sqlite3"
+BROWSER_SESSIONS: Final = "browser_sessions.json"
+SERVER: Final = "server.json"
+ROOMS: Final = "rooms"
+ENVIRONMENTS: Final = "environments"
+HOSTS: Final = "hosts"
+SNAPSHOTS: Final = "snapshots"
+RUN: Final = "run"
+
+DATABASES: Final = (JOURNAL, CRASHES)
+WRITTEN: Final = (JOURNAL, CRASHES, BROWSER_SESSIONS, ROOMS, SERVER)
+"""What only the server of this folder writes: whose they are, the folder is."""
+FOLDERS: Final = (ROOMS, ENVIRONMENTS, HOSTS, SNAPSHOTS)
+RESTORING: Final = "restoring-"
+BEFORE: Final = "before-restore-"
+ASIDE: Final = (RESTORING, BEFORE)
+"""What a restore unpacks, and what it found."""
+STEMS: Final = (JOURNAL, "crashes.", "browser_sessions.", "server.", *ASIDE)
+"""Of files, with what is beside them: `-wal`, `-shm`, `.new`, `.damaged`."""
+DAMAGED_ROWS: Final = "damaged-rows.jsonl"
+STAGING: Final = "staging"
+"""In a room's folder: uploads that are not finished."""
+
+
+def is_known(name: str) -> bool:
+    """Whether a server, or a command that looks after its state, made this."""
+    more = (".gitignore", DAMAGED_ROWS)
+    return name in FOLDERS or name in more or any(name.startswith(one) for one in STEMS)
+
+
+def is_state(folder: Path) -> bool:
+    """Whether a server kept its state here."""
+    return any((folder / name).exists() for name in (JOURNAL, CRASHES, ROOMS))
+
+
+def units(folder: Path) -> Iterator[Path]:
+    """The folder and those in it that are state folders themselves: of programs that serve themselves
+    (`hosts`), and of a second server (`run`)."""
+    yield folder
+    inner = [folder / RUN]
+    with suppress(OSError):
+        inner += sorted((folder / HOSTS).iterdir())
+    yield from (one for one in inner if not one.is_symlink() and one.is_dir() and is_state(one))
+
+
+def kept(folder: Path) -> Iterator[Path]:
+    """What is its owner's alone in a state folder; in environments are programs of others."""
+    for name in sorted(os.listdir(folder)):
+        if name in FOLDERS or name == DAMAGED_ROWS or any(name.startswith(one) for one in STEMS):
+            yield folder / name
+    for above, folders, files in os.walk(folder / ROOMS):
+        yield from (Path(above, name) for name in (*folders, *files))
+
+
+def is_open(found: os.stat_result) -> bool:
+    """Whether others than the owner may read or write it; to pass through a folder is no reading."""
+    mode = stat.S_IMODE(found.st_mode)
+    return bool(mode & (0o066 if stat.S_ISDIR(found.st_mode) else 0o077))
