@@ -12,9 +12,10 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from runtime.confinement.addresses import Address
 from runtime.dispatch.dispatcher import Outcome
 from runtime.errors import InvalidRequest, PermissionDenied, RoomError
-from runtime.front.access.destinations import SETTING, Address, Destinations, addresses, is_here
+from runtime.front.access.destinations import SETTING, Destinations, addresses, is_here
 from runtime.session.admission import Refused
 from runtime.wire.signature import meshagent_signature
 from runtime.wire.webhook import RoomCall, encode

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
+from runtime.confinement.addresses import Address, Network, embedded, is_public
 from runtime.errors import ConfigError
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 SETTING: Final = "BULKHEAD_CALL_ALLOW"
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-_NAT64: Final = ip_network("64:ff9b::/96")
-# Some releases of Python take these for public; the second is the host of every virtual machine of Azure.
-_NOT_PUBLIC: Final = tuple(map(ip_network, ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +67,6 @@ def addresses(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(ip_address(str(sockaddr[0])) for *_, sockaddr in found))
 
 
-def is_public(address: Address) -> bool:
-    """Whether it is one of the internet's: not of this machine, a private network, a provider or a group."""
-    if isinstance(address, IPv6Address):
-        if (inner := embedded(address)) is not None:
-            return is_public(inner)
-        if address.is_site_local or address.sixtofour is not None or address.teredo is not None:
-            return False
-    if address.is_multicast or address.is_reserved or any(address in one for one in _NOT_PUBLIC):
-        return False
-    return address.is_global
-
-
 def is_here(address: Address) -> bool:
     """Whether it is one of this machine's own, whose listeners would be reached."""
     if address.is_multicast:
@@ -96,13 +79,6 @@ def is_here(address: Address) -> bool:
     except OSError:
         return False
     return True
-
-
-def embedded(address: Address) -> IPv4Address | None:
-    """The older kind of address that is reached by this one, by mapping or by a translator."""
-    if not isinstance(address, IPv6Address):
-        return None
-    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.ipv4_mapped
 
 
 def _name(host: str) -> str:
