@@ -78,7 +78,7 @@ FLOORS = {
     ),
     "supervisor": (
         {"failures", "server_lines", "shortages", "start_message"},
-        {"carried", "logbook", "pings", "verdict", "bundles", "reports"},
+        {"carried", "logbook", "outward", "pings", "verdict", "bundles", "reports"},
         {"lifecycle", "watch"},
         {"telling"},
         {"driver"},

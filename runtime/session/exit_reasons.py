@@ -34,6 +34,7 @@ class ExitReason(StrEnum):
     DISK = "disk"
     NOT_STARTED = "not_started"
     SYSTEM_SHORT = "system_short"
+    HOSTILE = "hostile"
     IMPORT_ERROR = "import_error"
     START_ERROR = "start_error"
     AGENT_ERROR = "agent_error"
@@ -255,6 +256,14 @@ EXIT_REASONS: Final[Mapping[ExitReason, ReasonRow]] = {
         word="went short", tone="bad", aftermath=_CALL_AGAIN,
         sentence="The system had no more of what it asked for.",
         cure="Look at /readyz and the limits of this machine: processes, open files, memory, disk.",
+    ),
+    ExitReason.HOSTILE: ReasonRow(
+        whose="limit", is_clean=False, restart="never", is_death=True, limit="looked",
+        has_line=True, worker_says=False, says_all=False, by_exception=False,
+        by_source=False, message="", brief="hostile, killed",
+        word="hostile", tone="bad", aftermath=_CALL_AGAIN,
+        sentence="It tried what no agent does by accident.",
+        cure='Look at what it was asked to do, and at the line above; at level="basic" such calls only fail.',
     ),
     ExitReason.IMPORT_ERROR: ReasonRow(
         whose="agent", is_clean=False, restart="failure", is_death=False, limit=None,

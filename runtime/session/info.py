@@ -284,3 +284,7 @@ class RoomDoor(Protocol):
     def model(self, url: str) -> ModelPort:
         """Where agents in that room have their model asked."""
         ...
+
+    def is_ours(self, address: str, port: int) -> bool:
+        """Whether this server listens there: no session is connected to it."""
+        ...

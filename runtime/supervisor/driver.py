@@ -24,6 +24,7 @@ from runtime.settings import SupervisorSettings
 from runtime.supervisor import lifecycle as lc
 from runtime.supervisor.carried.carriage import Carriage
 from runtime.supervisor.logbook import LogBook
+from runtime.supervisor.outward.outlet import Outlet
 from runtime.supervisor.pings import Pings
 from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.reports.refused import Refused
@@ -99,6 +100,7 @@ class Driver:
         self._instruments = Instruments(clock)
         self._refused = Refused(spec.identity, lambda text: self._post_mortem.redacted(text))
         self._post_mortem = PostMortem(spec, generation, secrets=secrets, refused=self._refused)
+        self.outlet = Outlet(self._was_refused, self._hostile)
         self._telling = Telling(
             spec,
             clock=clock,
@@ -249,6 +251,7 @@ class Driver:
         self._post_mortem.began(worker)
         self._feed(lc.Forked(worker.pid, parked))
         carried = self._carriage.bring(worker)
+        self.outlet.began(worker)
         self._was_called = True
         try:
             worker.send(start_message(self.spec, self.generation, self._settings, worker.policy, carried))
@@ -312,8 +315,7 @@ class Driver:
             case control.Pong():
                 self._pings.answered(message)
             case control.Refused():
-                found = self._refused.take(message)
-                self._telling.refused(found, self._refused.counts)
+                self._was_refused(message)
             case control.StatusNow():
                 self._telling.status(message.values)
             case control.Imported():
@@ -322,6 +324,13 @@ class Driver:
             case _:
                 if wrong := self._carriage.heard(message):
                     self._feed(lc.PipeBroken(wrong))
+
+    def _was_refused(self, message: control.Refused) -> None:
+        self._telling.refused(self._refused.take(message), self._refused.counts)
+
+    def _hostile(self, message: str) -> None:
+        if self.state not in _LAST:
+            self._feed(lc.LimitExceeded(ExitReason.HOSTILE, message))
 
     def _pipe_ended(self, error: ProtocolError | None) -> None:
         self._feed(lc.PipeClosed() if error is None else lc.PipeBroken(error.message))

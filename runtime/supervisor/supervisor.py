@@ -7,7 +7,9 @@ drivers it feeds.  What its processes leave behind comes to it as a subreaper, a
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from typing import Any
 import structlog
 
 from runtime.clock import Clock
+from runtime.confinement.addresses import Address
 from runtime.confinement.level import Level
 from runtime.errors import EndpointNotFound
 from runtime.process.child import become_subreaper
+from runtime.process.confine.watch import Asked, Watch
 from runtime.process.environment import BUNDLE_MARK, bundle_environment
 from runtime.process.handle import held
 from runtime.process.orphans import Orphans
@@ -33,6 +37,8 @@ from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.bundles.roster import Roster
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook, LogShelf
+from runtime.supervisor.outward.gate import Gate, Leaves
+from runtime.supervisor.outward.names import Names
 from runtime.supervisor.server_lines import ALL_TOGETHER, Allowance
 from runtime.supervisor.shortages import Shortages
 from runtime.supervisor.watch.cgroups import Cgroups
@@ -101,8 +107,11 @@ class Supervisor:
             changed=changed,
             is_alone=not owns_process,
             confinement=confinement,
+            heard=self._heard,
         )
         self._confinement = confinement
+        self._gate = Gate(Names(clock), is_ours=self._is_ours)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self.door: RoomDoor | None = None
         self._drivers: dict[SessionId, Driver] = {}
@@ -130,6 +139,7 @@ class Supervisor:
             left = await asyncio.to_thread(self._confinement.clear_leftovers)
             if left:
                 log.info("sessions.leftovers_removed", count=left)
+        self._loop = asyncio.get_running_loop()
         await self.cgroups.open()  # first: what is started from here on begins in a group of ours
         await self.roster.start(sources, watch=watch)
 
@@ -220,10 +230,35 @@ class Supervisor:
         """End everything that is left, now."""
         await self.stop_all(ExitReason.DRAINED, 0)
         await asyncio.gather(*self._runs, return_exceptions=True)
+        await self._gate.aclose()
         await self.roster.close()
         await self._sweep()
         self._disks.close()
         await self.cgroups.aclose()
+
+    # ---- calls that wait to be answered for
+
+    def _heard(self, watch: Watch, asked: Asked) -> None:
+        """Runs in: the thread of a watch."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: so are all of its sessions
+                self._loop.call_soon_threadsafe(self._answer, watch, asked)
+
+    def _answer(self, watch: Watch, asked: Asked) -> None:
+        if (listener := watch.listener) is None:
+            return
+        by_pid = {driver.pid: driver for driver in self._drivers.values()}
+        driver = next((by_pid[pid] for pid in asked.pids if pid in by_pid), None)
+        if asked.name == "connect":
+            leaves = Leaves.of(watch.policy) if driver is None else driver.outlet.leaves
+            self._gate.connect(listener, asked, leaves)
+        elif driver is not None:
+            driver.outlet.never_innocent(asked)
+        else:  # a program that is being imported, or the probe before it
+            listener.refuse(asked.notice, errno.EPERM)
+
+    def _is_ours(self, address: Address, port: int) -> bool:
+        return self.door is not None and self.door.is_ours(str(address), port)
 
     async def _sweep(self) -> None:
         """Kill and reap what ended sessions left behind."""

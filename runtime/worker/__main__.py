@@ -100,6 +100,7 @@ class _Zygote:
         self._misses = imported.Misses(program.folder)
         self._import = Import(program.folder)
         self._inner: Inner | None = None
+        self._has_no_network = False
 
     def hold(self, held: dict[str, Any]) -> None:
         """Make sure that what holds this process does, and tell the front; does not return where it must."""
@@ -114,6 +115,7 @@ class _Zygote:
             leaving.at_once(main.ExitCode.IMPORT_FAILED)  # the front says why
         self._inner = inner
         causes.know(granted.calls_below(held))
+        self._has_no_network = held["network"] != "all"
 
     def run(self) -> int:
         """Run the program; returns the exit code, of a session or of a zygote that came to nothing."""
@@ -132,7 +134,7 @@ class _Zygote:
             main.warm_up()
             opened = self._import.end() + within.bound_to(outer, self._program.folder)
             if is_forkable(self._fork, opened):  # else it will not fork, and need not be prepared for it
-                main.rehearse(loaded, outer)
+                main.rehearse(loaded, outer, by_pipe=self._has_no_network)
                 causes.install()
             zygote.report(self._front, _described(loaded, opened, imported.files(self._misses)))
             sys.stdout.flush()

@@ -158,6 +158,10 @@ class Session:
             limit_files(int(files))
         if file_size := start.limits.get("file_size_bytes"):
             limit_file_size(int(file_size))
+        if start.confinement.get("network") == "none":
+            from runtime.process.confine import narrow  # nobody else needs it
+
+            narrow.cut_off()
         joined.prepare(start)
         if self._model is not None:
             joined.use_model(start, self._model)

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from runtime.errors import ChannelClosed, ProtocolError
 from runtime.process.channel import Channel
 from runtime.process.plumbing import Box, WorkerEnds
-from runtime.wire import control
+from runtime.wire import by_pipe, control
 from runtime.wire.room import Message, encode
 
 LONGEST_S: Final = 2.0
@@ -56,11 +56,14 @@ class _Room(asyncio.Protocol):
             b"HTTP/1.1 101 \r\nupgrade: WebSocket\r\nconnection: Upgrade\r\nsec-websocket-accept: %s\r\n\r\n"
             % accept
         )
-        ready = Message(0, "room_ready", {"room_name": "", "room_url": "", "session_id": ""})
-        header = {"type": "init", "participantId": "", "attributes": {"name": ""}}
-        for message in (ready, Message(1, "connected", header)):
-            for packet in encode(message):
-                self._transport.write(bytes((_BINARY, 126)) + len(packet).to_bytes(2, "big") + packet)
+        for packet in _greeting():
+            self._transport.write(bytes((_BINARY, 126)) + len(packet).to_bytes(2, "big") + packet)
+
+
+def _greeting() -> list[bytes]:
+    ready = Message(0, "room_ready", {"room_name": "", "room_url": "", "session_id": ""})
+    header = {"type": "init", "participantId": "", "attributes": {"name": ""}}
+    return [packet for message in (ready, Message(1, "connected", header)) for packet in encode(message)]
 
 
 @asynccontextmanager
@@ -106,6 +109,9 @@ class Front:
             match message:
                 case control.Hello():
                     self._channel.send(self._start)
+                case by_pipe.Dial():
+                    for packet in _greeting():
+                        self._channel.send(control.Packet(packet))
                 case control.ReadyNow():
                     self._channel.send(control.Ping(0))
                 case control.Pong():

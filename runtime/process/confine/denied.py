@@ -9,10 +9,12 @@ administrators and debuggers.  Ordinary programs miss none of it: who asks for a
 
 from __future__ import annotations
 
-from errno import EAFNOSUPPORT, ENOSYS, EOPNOTSUPP, EPERM, EPROTONOSUPPORT
+from errno import EACCES, EAFNOSUPPORT, ENOSYS, EOPNOTSUPP, EPERM, EPROTONOSUPPORT
 
+from runtime.process.confine import calls
 from runtime.process.confine.seccomp import (
     ALLOW,
+    NOTIFY,
     Rule,
     deny,
     differs,
@@ -31,7 +33,17 @@ _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _F_SETOWN, _F_SETOWN_EX = 8, 15
 _PRIO_USER, _IOPRIO_WHO_USER = 2, 3
+_SOCK_DGRAM, _SOCK_RAW, _KIND = 2, 3, 0xF
+_IPPROTO_TCP = 6
 _ASK_PERSONALITY = 0xFFFFFFFF
+
+NEVER_INNOCENT = (
+    "ptrace process_vm_readv process_vm_writev pidfd_getfd bpf perf_event_open userfaultfd add_key keyctl "
+    "mount umount2 pivot_root move_mount open_tree open_tree_attr fsopen fsmount setns open_by_handle_at "
+    "init_module finit_module delete_module kexec_load kexec_file_load iopl ioperm swapon swapoff reboot "
+    "settimeofday clock_settime acct"
+)
+"""Calls that no agent makes by accident: debuggers, administrators and those who break out make them."""
 
 
 def basic() -> list[Rule]:
@@ -63,6 +75,44 @@ def basic() -> list[Rule]:
         Rule("ioctl", deny(EPERM), equals(1, _TIOCSTI, _TIOCLINUX)),
         *_sockets(),
     ]
+
+
+def strict(network: str, *, is_watched: bool = False) -> list[Rule]:
+    """What is denied besides, and before, where a session may reach nothing that it was not granted.
+
+    Args:
+        network: ``all``, ``none``, or ``list``, where whoever holds the listener answers for each connection.
+        is_watched: Calls that are never innocent wait for whoever holds the listener, too.
+    """
+    rules = [Rule(NEVER_INNOCENT, NOTIFY)] if is_watched else []
+    if network != "all":
+        # Nameless pairs that stay connected are all that asyncio, pipes and pools of processes need.
+        rules += [
+            Rule("socket", deny(EACCES), equals(0, _AF_UNIX)),
+            Rule("socketpair", deny(EACCES), masked(1, _KIND, _SOCK_DGRAM)),
+            Rule("socketpair", deny(EACCES), masked(1, _KIND, _SOCK_RAW)),  # of this family the same
+            Rule("bind listen", deny(EACCES)),
+        ]
+    if network == "none":
+        rules += [
+            Rule("socket", deny(EACCES), equals(0, _AF_INET, _AF_INET6)),
+            Rule("connect", deny(EACCES)),
+        ]
+    if network == "list":
+        rules += [
+            Rule("socket", deny(EACCES), equals(0, _AF_INET, _AF_INET6), masked(1, _KIND, _SOCK_DGRAM)),
+            Rule("socket", deny(EACCES), equals(0, _AF_INET, _AF_INET6), masked(1, _KIND, _SOCK_RAW)),
+            Rule("socket", deny(EACCES), equals(0, _AF_INET, _AF_INET6), differs(2, 0, _IPPROTO_TCP)),
+            Rule("connect", NOTIFY),
+        ]
+    return rules
+
+
+def watched() -> dict[int, str]:
+    """The calls that may come to be waited for, by number."""
+    table = calls.of(None)
+    numbers = {table.number(name): name for name in (*NEVER_INNOCENT.split(), "connect")}
+    return {number: name for number, name in numbers.items() if number is not None}
 
 
 def _sockets() -> list[Rule]:

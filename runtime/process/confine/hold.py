@@ -76,6 +76,7 @@ class Hold:
     """Of one generation of a bundle.
 
     Attributes:
+        network: ``all``, ``none`` or ``list``.
         outer: Rules for its zygote, or a session in an interpreter of its own; without private folders.
         inner: Rules for a session that is forked, likewise.
         user: Whom it runs as; None for our own user.
@@ -83,6 +84,7 @@ class Hold:
     """
 
     level: Level
+    network: str
     state: str
     outer: tuple[grants.Rule, ...]
     inner: tuple[grants.Rule, ...]
@@ -109,6 +111,7 @@ class Hold:
         """
         return cls(
             policy.level,
+            policy.network if isinstance(policy.network, str) else "list",
             ground.state,
             tuple(grants.rules(policy, ground, source, python, env)),
             tuple(grants.rules(policy, ground, source, python, env, whole=True)),
@@ -123,29 +126,43 @@ class Hold:
         if self.users is not None:
             self.users.close()
 
-    def for_zygote(self, env: Mapping[str, str]) -> int:
-        """A descriptor for `launch`, with the environment for the import."""
-        users = None if self.users is None else (self.users.first, self.users.last)
-        return self._written(self.private.path, self._at_home(env, IMPORT), self.user, users)
+    def for_zygote(self, env: Mapping[str, str], watch_fd: int = -1) -> int:
+        """A descriptor for `launch`, with the environment for the import.
 
-    def for_session(self, env: Mapping[str, str], private: Private) -> int:
+        Args:
+            watch_fd: Where the listener of its calls is sent; -1: nowhere, and none is listened to.
+        """
+        users = None if self.users is None else (self.users.first, self.users.last)
+        return self._written(self.private.path, self._at_home(env, IMPORT), self.user, users, watch_fd)
+
+    def for_session(self, env: Mapping[str, str], private: Private, watch_fd: int = -1) -> int:
         """The same for a session in an interpreter of its own."""
         if private.user is None:
             self.private.make(private.name)
-        return self._written(private.path, self._at_home(env, private.name), private.user, None)
+        home = self._at_home(env, private.name)
+        return self._written(private.path, home, private.user, None, watch_fd)
 
     def _at_home(self, env: Mapping[str, str], name: str) -> dict[str, str]:
         folder = os.path.join(self.private.path, name)
         kept = {}
         if "PYTHONUSERBASE" not in env and os.path.isdir(os.path.expanduser("~/.local/lib")):
             kept["PYTHONUSERBASE"] = os.path.expanduser("~/.local")  # where HOME would lead
+        if self.network == "list":
+            kept["RES_OPTIONS"] = "use-vc"  # names are asked for over connections, which are answered for it
         return {**env, **kept, "TMPDIR": folder, "HOME": folder}
 
     def _written(
-        self, private: str, env: Mapping[str, str], user: int | None, users: tuple[int, int] | None
+        self,
+        private: str,
+        env: Mapping[str, str],
+        user: int | None,
+        users: tuple[int, int] | None,
+        watch_fd: int,
     ) -> int:
         held: dict[str, Any] = {
             "level": str(self.level),
+            "network": self.network,
+            "watch": watch_fd,
             "state": self.state,
             "front": os.getpid(),
             "kept": [os.getpid(), os.getppid()],

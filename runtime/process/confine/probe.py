@@ -35,15 +35,13 @@ def got_through(held: dict[str, Any], inner: Inner) -> list[str]:
     Raises:
         OSError: It could not be tried.
     """
-    listener = socket.socket(socket.AF_UNIX)
     read_fd, write_fd = os.pipe()
+    listener = _listener()
     try:
-        listener.bind(f"\0bulkhead-{os.getpid()}-{os.urandom(8).hex()}")
-        listener.listen()
         entry = inner.entry(PROBE, inner.stranger)
         pid = os.fork()
         if pid == 0:
-            _be_the_child(held, entry.enter, listener.getsockname(), write_fd)
+            _be_the_child(held, entry.enter, listener and listener.getsockname(), write_fd)
         entry.close()
         os.close(write_fd)
         write_fd = -1
@@ -51,7 +49,8 @@ def got_through(held: dict[str, Any], inner: Inner) -> list[str]:
             said = told.read()
         _, status = os.waitpid(pid, 0)
     finally:
-        listener.close()
+        if listener is not None:
+            listener.close()
         os.close(read_fd)
         if write_fd >= 0:
             os.close(write_fd)
@@ -61,6 +60,17 @@ def got_through(held: dict[str, Any], inner: Inner) -> list[str]:
     if last != "done":
         raise OSError(f"the probe of the confinement ended with status {status}")
     return [name for name in names if name]
+
+
+def _listener() -> socket.socket | None:
+    """A socket without a file, for the child to reach; None where nobody may have one."""
+    try:
+        made = socket.socket(socket.AF_UNIX)
+    except PermissionError:
+        return None
+    made.bind(f"\0bulkhead-{os.getpid()}-{os.urandom(8).hex()}")
+    made.listen()
+    return made
 
 
 def _be_the_child(held: dict[str, Any], enter: Attack, listener: object, write_fd: int) -> None:
@@ -103,6 +113,11 @@ def _attacks(held: dict[str, Any], zygote: int, listener: object) -> Iterator[tu
     )
     yield "make a user namespace", lambda: _call("unshare", _CLONE_NEWUSER)
     yield "open a socket of MPTCP", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, _MPTCP).close()
+    if held["network"] != "all":
+        yield "have a socket with a name", lambda: socket.socket(socket.AF_UNIX).close()
+        yield "send datagrams", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+    if held["network"] == "none":
+        yield "have a socket of the internet", lambda: socket.socket(socket.AF_INET).close()
     yield "reach a socket without a file", lambda: socket.socket(socket.AF_UNIX).connect(listener)  # type: ignore[arg-type]
     yield "change the server's programs", lambda: os.close(_open(landlock.__file__, os.O_WRONLY))
     yield "use a privilege of root", lambda: privileges.held() != 0

@@ -9,6 +9,7 @@ Imports what a bare interpreter has at hand: it runs before every zygote (`runti
 from __future__ import annotations
 
 import os
+import sys
 
 from runtime.process.confine import denied, landlock, privileges, seccomp
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     Rules = Iterable[tuple[str, int, bool]]
     """Path, access, and whether it must be that very file: no link on the way to it is followed."""
+
+_STRICT = "strict"  # as `runtime.confinement.level` has it, which an interpreter this bare has not
 
 
 def enter(held: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +34,10 @@ def enter(held: dict[str, Any]) -> dict[str, Any]:
         OSError: A right could not be given up.
     """
     version = landlock.abi()
-    rules = ruleset(held["outer"], version) if version else None
+    is_strict, network = held["level"] == _STRICT, held["network"]
+    # Whoever is connected by somebody else needs no port, and must not come by one by itself.
+    ports = landlock.ALL_PORTS if network != "all" else 0
+    rules = ruleset(held["outer"], version, ports=ports) if version else None
     if held["user"] is not None:
         privileges.become(held["user"], held["group"], keeping=True)
     users = held["users"]
@@ -44,23 +50,36 @@ def enter(held: dict[str, Any]) -> dict[str, Any]:
     if users and not has_filter:
         privileges.drop()  # nothing else would keep it from being anybody
     if has_filter:
-        kept = [*held["kept"], os.getpid()]
-        seccomp.install(
-            seccomp.program(
-                [
-                    *denied.basic(),
-                    *denied.instead_of_landlock(version, kept),
-                    *(denied.users_but(*users) if users else ()),
-                ]
-            ),
-        )
+        kept, watch_fd = [*held["kept"], os.getpid()], held["watch"]
+        rules_of_calls = [
+            *(denied.strict(network, is_watched=watch_fd >= 0) if is_strict else ()),
+            *denied.basic(),
+            *denied.instead_of_landlock(version, kept),
+            *(denied.users_but(*users) if users else ()),
+        ]
+        listener = seccomp.install(seccomp.program(rules_of_calls), listener=watch_fd >= 0)
+        if listener is not None:
+            hand_over(watch_fd, listener)
     failed = "" if version else landlock.why_not()
     return {"landlock": version, "seccomp": has_filter, "failed": failed}
 
 
-def ruleset(rules: Rules, version: int | None = None) -> landlock.Ruleset:
+def hand_over(watch_fd: int, listener: int) -> None:
+    """Send the listener to the front, and keep nothing of it; see `runtime.process.confine.watch`."""
+    from _socket import SCM_RIGHTS, SOL_SOCKET, socket  # without what `socket` itself imports
+
+    with_fd = [(SOL_SOCKET, SCM_RIGHTS, listener.to_bytes(4, sys.byteorder))]
+    to_front = socket(fileno=watch_fd)
+    to_front.sendmsg([b"."], with_fd)
+    to_front.close()
+    os.close(listener)
+
+
+def ruleset(rules: Rules, version: int | None = None, *, ports: int = 0) -> landlock.Ruleset:
     """Rules for files, with the scopes that keep signals and nameless sockets within."""
-    made = landlock.Ruleset(files=landlock.ALL_FILES, scopes=landlock.ALL_SCOPES, version=version)
+    made = landlock.Ruleset(
+        files=landlock.ALL_FILES, ports=ports, scopes=landlock.ALL_SCOPES, version=version
+    )
     try:
         for path, access, exactly in rules:
             allow(made, path, access, exactly=exactly)

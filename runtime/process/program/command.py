@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.confinement.ground import Ground
+from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.errors import SpawnFailed, SystemShort, lacking
 from runtime.process import descriptors
+from runtime.process.confine import denied, seccomp
 from runtime.process.confine.hold import LAUNCH, Hold, Private
+from runtime.process.confine.watch import Heard, Watch
 from runtime.settings import SupervisorSettings
 
 _BOOT = Path(__file__).resolve().parents[2] / "worker" / "boot.py"
@@ -74,6 +77,7 @@ class Command:
         policy: What the program may reach while it is imported, and all its sessions together.
         ground: What lies where; None where nothing is held back.
         hold: What its processes are held by; None likewise.
+        heard: Called in a thread, for each call of its processes that waits to be answered for.
     """
 
     python: str
@@ -86,6 +90,7 @@ class Command:
     policy: Policy = field(default_factory=Policy)
     ground: Ground | None = None
     hold: Hold | None = None
+    heard: Heard | None = None
 
     @property
     def folder(self) -> Path:
@@ -118,13 +123,17 @@ class Command:
         argv += ["--argv", json.dumps(alone.argv)] if alone else []
         argv += ["--log-line-bytes", str(self.log_line_bytes), *arguments]
         held_fd = -1
+        watch: Watch | None = None
         try:
+            watch = self._watch()
             if self.hold is not None:
-                hold = self.hold
-                held_fd = hold.for_session(env, private) if private else hold.for_zygote(env)
+                hold, watch_fd = self.hold, -1 if watch is None else watch.child_fd
+                held_fd = (
+                    hold.for_session(env, private, watch_fd) if private else hold.for_zygote(env, watch_fd)
+                )
                 env = {}  # it is in there
                 argv = [sys.executable, "-I", "-S", LAUNCH, str(held_fd), *argv, "--held", str(held_fd)]
-                pass_fds = [*pass_fds, held_fd]
+                pass_fds = [*pass_fds, held_fd, *([] if watch is None else [watch_fd])]
             popen = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -135,6 +144,9 @@ class Command:
                 pass_fds=pass_fds,
                 process_group=0,
             )
+            if watch is not None:
+                watch.begin()
+                watch = None
             descriptors.give_back(popen.pid)
             return popen
         except OSError as error:
@@ -148,3 +160,13 @@ class Command:
         finally:
             if held_fd >= 0:
                 os.close(held_fd)
+            if watch is not None:
+                watch.close()
+
+    def _watch(self) -> Watch | None:
+        """What hears of its calls, where there is somebody to answer for them."""
+        if self.hold is None or self.hold.level is not Level.STRICT or self.heard is None:
+            return None
+        if not seccomp.is_there():
+            return None  # then it cannot be held so, and says it
+        return Watch(denied.watched(), self.policy, self.heard)

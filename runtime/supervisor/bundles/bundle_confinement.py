@@ -142,9 +142,12 @@ class Confinement:
             for path, said in declared.items()
             if said
         }
+        each = {path: endpoints.get(path, base) for path in declared}
+        whole = union_of(each.values() or [base])
+        _refuse_lists_in_wider(whole, each)
         return Held(
-            union_of([base, *endpoints.values()]),
-            {path: endpoints.get(path, base) for path in declared},
+            whole,
+            each,
             ground,
         )
 
@@ -225,6 +228,20 @@ class Confinement:
             grantable=self._grantable,
             hidden=() if self._file is None else (_resolved(self._file),),
         )
+
+
+def _refuse_lists_in_wider(whole: Policy, each: Mapping[str, Policy]) -> None:
+    """A list is kept by what holds the whole program; raises BundleError where that is held by less."""
+    if whole.network != "all":
+        return
+    for path, policy in each.items():
+        if isinstance(policy.network, tuple):
+            others = ", ".join(other for other, its in each.items() if its.network == "all")
+            raise BundleError(
+                f"{path} may connect to a list of hosts, and {others} of the same program to all: a list "
+                "holds for a program as a whole",
+                cure='Give the others a list, or network="none", too; or put it into a program of its own.',
+            )
 
 
 def declared_by(endpoints: Iterable[EndpointDecl]) -> dict[str, dict[str, Any]]:

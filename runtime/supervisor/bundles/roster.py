@@ -19,6 +19,7 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import BundleError, BundleNotFound, EnvironmentUnusable
+from runtime.process.confine.watch import Heard
 from runtime.process.program.command import Alone, Command
 from runtime.session.info import BundleInfo, EndpointInfo
 from runtime.session.limit_layers import DECORATOR, SourcedLimits
@@ -57,6 +58,7 @@ class Roster:
         changed: Called when bundles or endpoints changed.
         is_alone: The front runs inside the one program that it serves.
         confinement: Decides what bundles may reach; None holds nothing back.
+        heard: Called in a thread, for each call of their processes that waits to be answered for.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class Roster:
         changed: Callable[[], None],
         is_alone: bool = False,
         confinement: Confinement | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self._settings = settings
+        self._heard = heard
         self._set_limits, self._default_limits = set_limits, default_limits
         self._clock = clock
         self._shortages, self._swept = shortages, swept
@@ -275,6 +279,7 @@ class Roster:
                         self._settings.log_line_bytes,
                         is_flat=is_flat(source, self._discovery.sources, look.bundles.values()),
                         alone=Alone.started(source) if self._is_alone else None,
+                        heard=self._heard,
                     ),
                     self._settings,
                     clock=self._clock,

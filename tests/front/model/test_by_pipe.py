@@ -121,18 +121,20 @@ def confined(tmp_path: Path) -> Confined:
     """``async with confined(**server settings) as server``: its sessions have no network."""
 
     @asynccontextmanager
-    async def run(*, network: str = "none", **knobs: Any) -> AsyncIterator[Server]:
-        agents = tmp_path / "agents"
-        agents.mkdir(exist_ok=True)
-        (agents / "all.py").write_text(AGENTS)
+    async def run(
+        *, network: Any = ("none",), agents: str = AGENTS, level: str = "strict", **knobs: Any
+    ) -> AsyncIterator[Server]:
+        folder = tmp_path / "agents"
+        folder.mkdir(exist_ok=True)
+        (folder / "all.py").write_text(agents)
         flags = {f"server.{name}": value for name, value in knobs.items()}
         flags |= {"server.port": 0, "server.state_dir": tmp_path / "state", "server.watch": False}
         flags |= {
-            "confinement.level": "strict",
+            "confinement.level": level,
             "confinement.network": network,
             "supervisor.restart_first_s": 0.05,
         }
-        server = Server(load_settings(flags=flags), [agents], owns_process=False)
+        server = Server(load_settings(flags=flags), [folder], owns_process=False)
         await server.start()
         await server.loaded()
         try:

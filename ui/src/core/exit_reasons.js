@@ -17,6 +17,7 @@ export const EXIT_REASONS = {
   disk: { whose: "limit", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   not_started: { whose: "machine", isClean: false, word: "not started", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   system_short: { whose: "machine", isClean: false, word: "went short", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
+  hostile: { whose: "limit", isClean: false, word: "hostile", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   import_error: { whose: "agent", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   start_error: { whose: "agent", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   agent_error: { whose: "agent", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },

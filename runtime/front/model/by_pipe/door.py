@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from runtime.errors import NotFound, RuntimeServiceError
+from runtime.front.access.destinations import is_here
 from runtime.front.http.body import MAX_MODEL_BYTES, MODEL_PATH
 from runtime.front.http.problems import MEDIA_TYPE, STATUS, problem_type
 from runtime.front.http.refusal import Refusal
@@ -43,6 +45,9 @@ class Door:
 
     def model(self, url: str) -> _Model | _NoModel:
         return _NoModel() if self._own_room(url) is None else self._own
+
+    def is_ours(self, address: str, port: int) -> bool:
+        return port == self._front.port and is_here(ip_address(address))
 
     def _own_room(self, url: str) -> str | None:
         try:
