@@ -137,6 +137,7 @@ async def test_health_says_what_keeps_the_limits_and_whether_the_descriptors_suf
             "kill": "signals",
             "group": "",
             "reason": "not here",
+            "confinement": {},
         }
         assert verbose["descriptors"]["sessions"] >= 100
         assert "warning" not in verbose["descriptors"]
