@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ import typer
 
 from docs.reference import commands, events, exit_reasons, metrics, routes, settings
 from runtime.cli.main import app
+from runtime.confinement.confine import Confine
+from runtime.confinement.level import Level
+from runtime.confinement.refusal import RULES
 from runtime.session.exit_reasons import ExitReason
 from runtime.settings import knobs
 from tests.docs.fences import PAGES, ROOT
@@ -53,6 +57,14 @@ def test_every_setting_is_in_the_reference() -> None:
     for key, item in knobs():
         assert f"`{key.split('.')[1]}`" in page
         assert item.metadata["help"]
+
+
+@pytest.mark.unit
+def test_every_rule_and_key_of_confinement_is_in_its_guide() -> None:
+    guide = (PAGES / "guides" / "confinement.md").read_text()
+    assert [rule for rule in RULES if f"`{rule}`" not in guide] == []
+    assert [item.name for item in fields(Confine) if f"| `{item.name}` |" not in guide] == []
+    assert [level for level in Level if f"| `{level}` |" not in guide] == []
 
 
 @pytest.mark.unit

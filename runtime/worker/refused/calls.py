@@ -252,7 +252,7 @@ class Calls:
             self.account.note(PROCESSES_SIGNAL, "everybody" if pid == -1 else f"process {target}")
 
     def _limits(self, pid: int, resource: int, limits: Any = None) -> None:
-        if limits is not None and pid not in (0, os.getpid()):
+        if limits is not None and pid != 0:
             self.account.note(PROCESSES_LIMIT, f"process {pid}")
 
     def _makes_socket(self, made: Any, family: int, kind: int, protocol: int) -> None:
