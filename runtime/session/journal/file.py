@@ -69,6 +69,7 @@ _WITH_IDS: Final = 4
 REMEMBER: Final = "INSERT OR REPLACE INTO ids (endpoint, id, session_id, call, at) VALUES (?, ?, ?, ?, ?)"
 TOUCH: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
 """Changes nothing, and is written all the same."""
+_ROOM_BYTES: Final = 1 << 20
 WAL_BYTES: Final = 4 << 20
 """What a burst made of the file beside the journal is given back, down to this."""
 LOST_CURE: Final = (
@@ -143,6 +144,15 @@ def unusable(path: Path, error: sqlite3.Error) -> JournalUnusable:
         f"{path} is damaged: {text}",
         cure=f"Move it away (mv {path} {path}.damaged) to start with an empty one.",
     )
+
+
+def has_room(path: Path) -> bool:
+    """Whether there is room for more than the next page, which a full disk may have by chance."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return True  # nobody can tell; a write will
+    return disk.f_bavail * disk.f_frsize >= _ROOM_BYTES
 
 
 def lost_log(path: Path) -> Path:

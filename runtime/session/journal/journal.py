@@ -82,6 +82,7 @@ class Journal:
         self._idle.set()
         self._closing = False
         self.failing = ""
+        self._was_full = False  # what failed, failed for want of room
         self._writer = asyncio.create_task(self._write_forever(), name="journal")
 
     @classmethod
@@ -256,13 +257,18 @@ class Journal:
             if self.failing != problem.message:
                 _log.error("journal.write_failed", error=problem.message, cure=problem.cure)
             self.failing = problem.message
+            self._was_full = "full" in str(error)
             return False
-        if self.failing:
-            _log.info("journal.write_recovered")
-            self.failing = ""
         for done in waiting.values():
             if not done.done():
                 done.set_result(None)
+        if self._was_full and not file.has_room(self._path):
+            # A row went into what was left by chance; the next call's may not.
+            self._state(("retry",), file.TOUCH, ())
+            return False
+        if self.failing:
+            _log.info("journal.write_recovered")
+            self.failing, self._was_full = "", False
         return True
 
     async def _commit(
