@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket as socketlib
 import time
 from typing import Any
 
@@ -38,6 +40,31 @@ async def test_a_participant_enters_with_either_form_of_token(serving: Any) -> N
             (room,) = (await site.get("/rooms")).json
             assert room["name"] == "myroom"
             assert [one["name"] for one in room["participants"]] == ["ada", "ada"]
+
+
+@pytest.mark.parametrize(
+    ("public_url", "headers", "address"),
+    [
+        ("", {}, "ws://127.0.0.1:{port}/rooms/myroom"),
+        ("", {"X-Forwarded-Proto": "https"}, "wss://127.0.0.1:{port}/rooms/myroom"),
+        ("https://agents.example", {}, "ws://127.0.0.1:{port}/rooms/myroom"),
+        ("https://127.0.0.1:{port}", {}, "wss://127.0.0.1:{port}/rooms/myroom"),
+    ],
+)
+async def test_behind_tls_a_participant_is_told_an_address_with_tls(
+    serving: Any, public_url: str, headers: dict[str, str], address: str
+) -> None:
+    with socketlib.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with serving(port=port, public_url=public_url.format(port=port)) as site:
+        ticket = site.server.front.rooms.token("myroom", "ada")
+        url = f"ws://127.0.0.1:{port}/rooms/myroom?token={ticket}"
+        async with connect(url, additional_headers=headers) as socket, asyncio.timeout(10 * PATIENCE):
+            assert b"room_ready" in await socket.recv()
+            greeting = await socket.recv(decode=False)
+        told = json.loads(greeting[greeting.index(b"{") :])
+        assert told["room_url"] == address.format(port=port)
 
 
 async def test_a_room_asked_for_without_an_upgrade_says_what_it_takes(serving: Any) -> None:

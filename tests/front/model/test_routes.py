@@ -11,10 +11,14 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
+from runtime.front import app as front_app
 from runtime.front.http import body as front_body
+from runtime.front.model import desk as model_desk
 from runtime.front.model.stream import events_of
 from runtime.front.model.turns import MAX_STORED, MAX_STORED_BYTES, Stored, Turns
 from runtime.rooms.token import AGENT_DEFAULT
+from tests.front.conftest import JSON, request
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -235,6 +239,35 @@ async def test_a_websocket_turn_may_refer_to_the_one_before(serving: Any, provid
         await socket.send(json.dumps(ask))
         told = json.loads(await socket.recv())
         assert (told["type"], told["status"], told["message"]) == ("error", 429, "too fast")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_before_its_answer_begins_gives_its_place_back(
+    serving: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    monkeypatch.setattr(model_desk, "MAX_REQUESTS", 1)
+    made, given_up = asyncio.Event(), asyncio.Event()
+
+    async def held_up(*_: object) -> None:  # between the making of an answer and its first byte
+        if not made.is_set():
+            made.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                given_up.set()
+
+    monkeypatch.setattr(front_app, "compress", held_up)
+    async with serving(model_url=provider.url) as site:
+        path = "/openai/v1/responses"
+        _, writer = await site.connect()
+        writer.write(request("POST", path, asking(stream=stream), {**JSON, **bearer(site)}))
+        async with asyncio.timeout(20 * PATIENCE):
+            await made.wait()
+            assert (await site.post(path, asking(), bearer(site))).status == 429
+            writer.close()
+            await given_up.wait()
+            while (await site.post(path, asking(), bearer(site))).status == 429:
+                await asyncio.sleep(0.01)
 
 
 async def test_what_the_provider_refuses_is_told_as_it_said_it(serving: Any, provider: FakeProvider) -> None:
