@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs.reference.table import table
+from docs.reference.table import stacked
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.quarantine import is_death
 from runtime.session.record import Exit
@@ -12,7 +12,7 @@ from runtime.session.restart import RestartPolicy, wants
 def page() -> str:
     """Every reason with what it means and what to do."""
     heads = ("Reason", "What happened, and what to do", "Clean", "Started again by", "Counts")
-    return f"{table(heads, (_row(reason) for reason in ExitReason))}"
+    return stacked(heads, (_row(reason) for reason in ExitReason), also="reasons")
 
 
 def _row(reason: ExitReason) -> tuple[str, ...]:

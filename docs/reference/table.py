@@ -12,9 +12,14 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def stacked(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose rows become paragraphs where the screen is narrow: its last column is what is read."""
-    return f'<div class="stacked" markdown>\n\n{table(heads, rows)}\n</div>\n'
+def stacked(heads: Sequence[str], rows: Iterable[Sequence[str]], *, also: str = "") -> str:
+    """A table whose rows become paragraphs where the screen is narrow: its last column is what is read.
+
+    Args:
+        also: Another class of it, by which the stylesheet names its columns there.
+    """
+    classes = f"stacked {also}".rstrip()
+    return f'<div class="{classes}" markdown>\n\n{table(heads, rows)}\n</div>\n'
 
 
 def cell(text: str) -> str:

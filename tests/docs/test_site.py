@@ -151,3 +151,17 @@ def test_one_can_find_the_way(address: str, browser: Any) -> None:
     page.keyboard.type("hang_kill_s", delay=20)
     expect(page.locator(".md-search-result__item").first).to_be_visible(timeout=20_000 * PATIENCE)
     context.close()
+
+
+@pytest.mark.parametrize("page", ["reference/exit-reasons", "explanation/benchmarks"])
+def test_tables_fit_a_phone_without_scrolling_sideways(address: str, browser: Any, page: str) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, base_url=address)
+    shown = context.new_page()
+    shown.goto(f"/{page}/")
+    right = (
+        "() => [...document.querySelectorAll('.md-typeset table')].map(t => t.getBoundingClientRect().right)"
+    )
+    edges = shown.evaluate(right)
+    assert edges
+    assert max(edges) <= 360
+    context.close()

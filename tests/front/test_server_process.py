@@ -81,8 +81,14 @@ class Process:
 
 
 @asynccontextmanager
-async def running(tmp_path: Path, *arguments: str, file: Path | None = None) -> AsyncIterator[Process]:
-    """Started and ready; killed at the end if it still runs."""
+async def running(
+    tmp_path: Path, *arguments: str, file: Path | None = None, log: Path | None = None
+) -> AsyncIterator[Process]:
+    """Started and ready; killed at the end if it still runs.
+
+    Args:
+        log: Where its log goes; None: nowhere.
+    """
     state = tmp_path / "state"
     about = file or state / "server.json"
     about.unlink(missing_ok=True)
@@ -92,9 +98,10 @@ async def running(tmp_path: Path, *arguments: str, file: Path | None = None) -> 
     }
     argv = arguments or ("-m", "runtime.front", json.dumps(work))
     env = {**os.environ, "PYTHONPATH": str(ROOT), "BULKHEAD_LOG_FORMAT": "json"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *argv, env=env, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
-    )
+    with open(log or os.devnull, "wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *argv, env=env, cwd=tmp_path, stdout=output
+        )
     try:
         async with asyncio.timeout(30 * PATIENCE):
             while not about.exists():
