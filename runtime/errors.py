@@ -8,7 +8,8 @@ caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are valu
       ConfigError
       ProtocolError       LocalProtocolError · RemoteProtocolError
       WebhookRejected     SignatureInvalid · EnvelopeInvalid · Replayed · BodyTooLarge
-      BundleError         BundleNotFound · EndpointNotFound · EndpointConflict · BundleImportFailed
+      BundleError         BundleNotFound · GrantMissing · EndpointNotFound · EndpointConflict
+                          BundleImportFailed
       ProcessError        SpawnFailed (EnvironmentUnusable) · SystemShort · ZygoteLost (ZygoteSilent)
                           ChannelClosed
       SessionError        SessionNotFound · InvalidTransition · JournalUnusable
@@ -107,6 +108,12 @@ class BundleError(RuntimeServiceError):
     """A bundle (a ``main.py`` or a folder with one) cannot serve."""
 
     code = "bundle_error"
+
+
+class GrantMissing(BundleError):
+    """A file or folder that a bundle is to be granted is not there, or cannot be reached."""
+
+    code = "grant_missing"
 
 
 class BundleNotFound(BundleError):

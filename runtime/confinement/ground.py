@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runtime.confinement.paths import absolute, first_above, is_below
-from runtime.errors import BundleError
+from runtime.errors import BundleError, GrantMissing
 
 SYSTEM: Final = (
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys",
@@ -53,19 +53,20 @@ class Ground:
             is_servers: Whoever runs the server asks: `grantable` does not bind them.
 
         Raises:
-            BundleError: It is not there, or reaches what nobody is given; the cure says what to write.
+            GrantMissing: It is not there, or not for our user.
+            BundleError: It reaches what nobody is given; the cure says what to write.
         """
         named = f'{source}: {key} names "{text}"'
         wanted = absolute(text, folder=self.folder, home=self.home)
         try:
             path = self.real(wanted)
         except FileNotFoundError:
-            raise BundleError(
+            raise GrantMissing(
                 f"{named}, and there is no {wanted}",
                 cure=f"Make it, or mend the path; relative ones lie below {self.folder}.",
             ) from None
         except OSError as error:
-            raise BundleError(
+            raise GrantMissing(
                 f"{named}, and {wanted} cannot be reached: {error.strerror or error}",
                 cure="Let the server's user reach it, or name another.",
             ) from None

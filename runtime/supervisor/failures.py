@@ -43,6 +43,7 @@ from runtime.errors import (
     BundleError,
     BundleImportFailed,
     ConfigError,
+    GrantMissing,
     SpawnFailed,
     ZygoteLost,
     lacking,
@@ -103,6 +104,8 @@ def cause_of(error: BaseException) -> Cause:
             return Cause.GONE
         case BundleImportFailed():
             return Cause.EDIT if _needs_edit(error.kind) else Cause.WORLD
+        case GrantMissing():
+            return Cause.WORLD
         case BundleError() | ConfigError() | SpawnFailed():
             return Cause.EDIT
         case _:

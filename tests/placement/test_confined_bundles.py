@@ -67,8 +67,7 @@ async def test_a_bundle_that_asks_for_what_it_may_not_have_is_listed_with_the_cu
         assert f"there is no {node.folder}/w/data. Make it" in states["w"].error
         assert '@service.path("/o"): level = "off" is looser' in states["off"].error
         (node.folder / "w" / "data").mkdir()
-        await node.placement.reload_changed()
-        await node.placement.loaded()
+        await node.bundle_state("w", lambda bundle: bundle.state == "ready")  # though no file was changed
         await node.ready("/w")
     finally:
         await node.close()

@@ -12,6 +12,7 @@ from runtime.errors import (
     BundleImportFailed,
     ConfigError,
     EnvironmentUnusable,
+    GrantMissing,
     SpawnFailed,
     SystemShort,
     ZygoteLost,
@@ -68,6 +69,7 @@ def test_nothing_that_may_pass_is_given_up() -> None:
                          "BundleError", "ConfigError", "EndpointConflict")
         ),
         (BundleError("asks for too much"), Cause.EDIT),
+        (GrantMissing("asks for what is not there yet"), Cause.WORLD),
         (ConfigError("no"), Cause.EDIT),
         (SpawnFailed("no such interpreter"), Cause.EDIT),
         (EnvironmentUnusable("not installed"), Cause.EDIT),
