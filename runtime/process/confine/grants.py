@@ -21,6 +21,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from runtime.confinement.ground import Ground
+from runtime.confinement.level import Level
 from runtime.confinement.paths import first_above, is_below
 from runtime.confinement.policy import Policy
 from runtime.process.confine import landlock
@@ -61,7 +62,8 @@ def rules(
         made += _reading(path, left_out)
     made += _of_bundle(source, [*left_out, *ground.hidden])
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
-    made.append(("/dev/pts", _DEVICE | landlock.READ_DIR, False))
+    if policy.level < Level.STRICT:  # it is as well that of an operator who is the same user
+        made.append(("/dev/pts", _DEVICE | landlock.READ_DIR, False))
     if policy.shm:
         made.append(("/dev/shm", _SHARED, False))
     if policy.gpu:

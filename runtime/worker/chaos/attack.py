@@ -39,7 +39,8 @@ class Targets:
         state_bait: A file in it that the onlooker made.
         outside: A folder of the server's user that is no session's business, with a file ``bait`` in it, and
             sockets ``stream`` and ``datagram`` on which the onlooker listens.
-        folder: The sibling's private folder; empty when it has none.
+        folders: The private folders of all sessions.
+        terminal: Path of a terminal at which the onlooker sits; empty when that cannot be had.
         own_code: The file or folder of the attacker's program.
         other_code: The file or folder of another bundle; empty when there is none.
         metadata: Host and port of the stand-in for a machine's metadata; TCP and UDP.
@@ -63,7 +64,8 @@ class Targets:
     state_dir: str = ""
     state_bait: str = ""
     outside: str = ""
-    folder: str = ""
+    folders: tuple[str, ...] = ()
+    terminal: str = ""
     own_code: str = ""
     other_code: str = ""
     metadata: tuple[str, int] = ("", 0)
@@ -82,6 +84,7 @@ class Targets:
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in told.items() if name in known}
         host, port = values.pop("metadata", ("", 0))
+        values["folders"] = tuple(values.get("folders", ()))
         return cls(**{**values, "metadata": (str(host), int(port)), "room": room})
 
     def plain(self) -> dict[str, Any]:
@@ -109,6 +112,8 @@ class Attack:
             returned something.
         undo: Puts right what it changed, with what `seen` said before.
         proof: What the attempt must have learned; None: anything.
+        silent: By a call that Python does not tell of, so that a refusal is told by nobody below `strict`.
+        as_root: Only a server that is root gives its sessions the right to that.
     """
 
     name: str
@@ -119,6 +124,8 @@ class Attack:
     seen: Look | None = None
     undo: Callable[[Targets, Any], None] | None = None
     proof: Callable[[Targets], str] | None = None
+    silent: bool = False
+    as_root: bool = False
 
     def is_promised(self, level: Level) -> bool:
         """Whether a session at this level is promised to be refused it."""
@@ -142,6 +149,8 @@ class Catalogue:
         seen: Look | None = None,
         undo: Callable[[Targets, Any], None] | None = None,
         proof: Callable[[Targets], str] | None = None,
+        silent: bool = False,
+        as_root: bool = False,
     ) -> Callable[[Attempt], Attempt]:
         """Decorate the attempt of an attack; see `Attack`."""
 
@@ -156,6 +165,8 @@ class Catalogue:
                     seen=seen,
                     undo=undo,
                     proof=proof,
+                    silent=silent,
+                    as_root=as_root,
                 )
             )
             return attempt

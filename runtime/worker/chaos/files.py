@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from runtime.confinement.refusal import FILES_CHANGE, FILES_LIST, FILES_READ, FILES_WRITE
+from runtime.confinement.level import Level
+from runtime.confinement.refusal import FILES_LIST, FILES_READ, FILES_WRITE
 from runtime.worker.chaos import look
 from runtime.worker.chaos.attack import Catalogue, NotHere, Targets
-from runtime.worker.chaos.calls import checked, libc
 
 reading = Catalogue(FILES_READ)
 writing = Catalogue(FILES_WRITE)
-naming = Catalogue(FILES_CHANGE)
 
 _NAME = f"{look.PLANTED}-{os.getpid()}"
 
@@ -49,8 +49,16 @@ def _own_folder(at: Targets) -> str:
     return os.path.dirname(look.program_of(at.own_code))
 
 
-def _sibling_folder(at: Targets) -> str:
-    return _known(at.folder, "sessions have no private folder here")
+def _folders_of_others(at: Targets) -> list[str]:
+    own = os.path.realpath(tempfile.gettempdir())
+    found = [path for path in at.folders if os.path.realpath(path) != own]
+    if not found:
+        raise NotHere("sessions have no private folders")
+    return found
+
+
+def _names_in_folders(at: Targets) -> list[str]:
+    return [path for folder in at.folders for path in glob.glob(f"{folder}/{look.PLANTED}*")]
 
 
 def _plant(folder: str) -> None:
@@ -122,7 +130,7 @@ def hard_link_state(at: Targets) -> str:
         return Path(folder, "link").read_text()
 
 
-@reading.add("open-by-handle", "a file of the state folder by what the kernel calls it")
+@reading.add("open-by-handle", "a file of the state folder by what the kernel calls it", silent=True)
 def open_by_handle(at: Targets) -> str:
     descriptor = os.open(at.state_bait, os.O_PATH | os.O_CLOEXEC)  # asks for no right
     try:
@@ -136,9 +144,9 @@ def read_outside(at: Targets) -> str:
     return Path(at.outside, "bait").read_text()
 
 
-@reading.add("read-folder", "the private folder of a session")
-def read_folder(at: Targets) -> str:
-    return str(len(os.listdir(_sibling_folder(at)))) + " names"
+@reading.add("read-folder", "the private folders of other sessions", rule=FILES_LIST)
+def read_folder(at: Targets) -> str | None:
+    return str(len(_first(os.listdir, _folders_of_others(at)))) + " names"
 
 
 @reading.add("read-other-code", "the program of another bundle")
@@ -156,10 +164,8 @@ def read_other_keys(at: Targets) -> str:
     return found[0].read_text()[:10] or "nothing in it"
 
 
-@reading.add("read-passwords", "/etc/shadow")
+@reading.add("read-passwords", "/etc/shadow", as_root=True)
 def read_passwords(at: Targets) -> str:
-    if os.geteuid():
-        raise NotHere("root alone could")
     return Path("/etc/shadow").read_text()[:8]
 
 
@@ -199,6 +205,7 @@ def create_in_state(at: Targets) -> None:
     "make a socket in the state folder",
     seen=look.names_in(_state),
     undo=look.clear(_state),
+    silent=True,
 )
 def socket_in_state(at: Targets) -> None:
     with socket.socket(socket.AF_UNIX) as made:
@@ -227,12 +234,11 @@ def remove_state(at: Targets) -> None:
 
 @writing.add(
     "write-folder",
-    "make a file in the private folder of a session",
-    seen=look.names_in(lambda at: at.folder),
-    undo=look.clear(lambda at: at.folder),
+    "make a file in the private folders of other sessions",
+    seen=_names_in_folders,
 )
 def write_folder(at: Targets) -> None:
-    _plant(_sibling_folder(at))
+    _first(_plant, _folders_of_others(at))
 
 
 @writing.add("write-own-code", "change the program that siblings run", seen=look.written_at("own_code"))
@@ -268,6 +274,17 @@ def write_interpreter(at: Targets) -> None:
     _plant(folder)
 
 
+@writing.add(
+    "other-terminal",
+    "write to the terminal of the operator",
+    level=Level.STRICT,
+    seen=look.reached("terminal"),
+)
+def other_terminal(at: Targets) -> None:
+    with open(_known(at.terminal, "the onlooker could not have one"), "w") as terminal:
+        terminal.write("?")
+
+
 @writing.add("write-outside", "make a file outside", seen=look.names_in(_outside), undo=look.clear(_outside))
 def write_outside(at: Targets) -> None:
     _plant(at.outside)
@@ -283,19 +300,32 @@ def fill_tmp(at: Targets) -> None:
     _plant("/tmp")
 
 
-@writing.add("write-core-pattern", "have the kernel run a program of ours as root")
+@writing.add("write-core-pattern", "have the kernel run a program of ours as root", as_root=True)
 def write_core_pattern(at: Targets) -> str:
     return _opened("/proc/sys/kernel/core_pattern")
 
 
-@writing.add("leave-group", "leave the control group that limits the session")
+@writing.add("leave-group", "leave the control group that limits the session", as_root=True)
 def leave_group(at: Targets) -> str:
     return _opened("/sys/fs/cgroup/cgroup.procs")
 
 
+T = TypeVar("T")
+
+
+def _first(work: Callable[[str], T], paths: Iterable[str]) -> T:
+    """What came of the first of them that it could be done with; else raises what it raised last."""
+    refused: OSError | None = None
+    for path in paths:
+        try:
+            return work(path)
+        except OSError as error:
+            refused = error
+    assert refused is not None
+    raise refused
+
+
 def _opened(path: str) -> str:
-    if os.geteuid():
-        raise NotHere("root alone could")
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
     except FileNotFoundError as error:
@@ -317,43 +347,3 @@ def _site(at: Targets) -> str:
     return os.path.join(
         sys.prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages"
     )
-
-
-# ---- what Landlock has no word for: it takes a user of its own
-
-
-@naming.add(
-    "chmod-state",
-    "take its owner's rights to a file of the state folder",
-    level=None,
-    seen=look.bait_status,
-    undo=lambda at, before: os.chmod(at.state_bait, 0o600),
-)
-def chmod_state(at: Targets) -> None:
-    os.chmod(at.state_bait, 0o640)
-
-
-@naming.add(
-    "touch-state", "change the times of a file of the state folder", level=None, seen=look.bait_status
-)
-def touch_state(at: Targets) -> None:
-    os.utime(at.state_bait, (1, 1))
-
-
-@naming.add("name-state", "give a file of the state folder an attribute", level=None, seen=look.bait_status)
-def name_state(at: Targets) -> None:
-    try:
-        os.setxattr(at.state_bait, "user.attack", b"1")
-    except OSError as error:
-        if error.errno == 95:
-            raise NotHere("the state folder's file system has no attributes") from error
-        raise
-
-
-@naming.add("watch-state", "be told when the state folder changes", level=None)
-def watch_state(at: Targets) -> str:
-    descriptor = checked(libc.inotify_init1(os.O_CLOEXEC))
-    try:
-        return f"watch {checked(libc.inotify_add_watch(descriptor, at.state_dir.encode(), 0xFFF))}"
-    finally:
-        os.close(descriptor)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import errno
 import inspect
 import json
+import os
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 import structlog
 
-from runtime.worker.chaos import files, kernel, memory, network, processes
+from runtime.worker.chaos import files, inodes, kernel, memory, network, processes
 from runtime.worker.chaos.attack import Attack, NotHere, Refused, Targets
+from runtime.worker.refused import causes
 
 EVENT: Final = "attack.tried"
 NOT_HERE: Final = "not here"
@@ -24,7 +27,7 @@ ATTACKS: Final[Mapping[str, Attack]] = {
     for catalogue in (
         files.reading,
         files.writing,
-        files.naming,
+        inodes.inodes,
         memory.memory,
         network.doors,
         network.sockets,
@@ -42,8 +45,12 @@ log = structlog.get_logger("worker")
 async def attempt(name: str, told: Mapping[str, Any], room: Any) -> None:
     """Try an attack on those that `told` names (`Targets.plain`), and log what came of it."""
     attack = ATTACKS[name]
+    account = None if (calls := causes.calls()) is None else calls.account
+    last = None if account is None else next(account.latest(), None)
     got, error, detail = "", "", ""
     try:
+        if attack.as_root and os.geteuid():
+            raise NotHere("only root could")
         answer = attack.attempt(Targets.of(told, room))
         got = str((await answer if inspect.isawaitable(answer) else answer) or "")
     except NotHere as why:
@@ -55,6 +62,8 @@ async def attempt(name: str, told: Mapping[str, Any], room: Any) -> None:
         detail = str(why)
     except Exception as why:  # noqa: BLE001 - an attack that is itself wrong must be told, not end the session
         error, detail = type(why).__name__, str(why)
+    # Told to the front by itself, at most once a second: too late to know which attack it belongs to.
+    noted = [] if account is None else takewhile(lambda one: one is not last, account.latest())
     answered = {
         "attack": name,
         "turn": told.get("turn", 0),
@@ -62,4 +71,4 @@ async def attempt(name: str, told: Mapping[str, Any], room: Any) -> None:
         "error": error,
         "detail": detail[:200],
     }
-    log.info(EVENT, told=json.dumps(answered))
+    log.info(EVENT, told=json.dumps({**answered, "noted": sorted({one.rule for one in noted})}))

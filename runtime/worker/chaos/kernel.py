@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
+import signal
+import socket
 import struct
 import tempfile
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from typing import Final
 
 from runtime.confinement.level import Level
 from runtime.confinement.refusal import FILES_LIST, KERNEL_CALL, MEMORY_SHARED
+from runtime.process.confine import calls
 from runtime.worker.chaos import look
 from runtime.worker.chaos.attack import Catalogue, NotHere, Targets
 from runtime.worker.chaos.calls import call, checked, in_child, libc
@@ -25,12 +29,17 @@ _SHM_RDONLY: Final = 0o10000
 _ADDR_NO_RANDOMIZE: Final = 0x0040000
 _UFFD_USER_MODE_ONLY: Final = 1
 _MNT_DETACH: Final = 2
+_IOPRIO_IDLE: Final = 3 << 13
+_X32: Final = 0x40000000
+_OLD_IOPRIO_SET: Final = 289
+# push rbx; mov eax, edi; mov ebx, esi; mov r9d, edx; mov edx, ecx; mov ecx, r9d; int 0x80; pop rbx; ret
+_INT80: Final = bytes.fromhex("53 89f8 89f3 4189d1 89ca 4489c9 cd80 5b c3")
 
 shared = Catalogue(MEMORY_SHARED)
 rare = Catalogue(KERNEL_CALL)
 
 
-@shared.add("shm-list", "which memory others share by name", rule=FILES_LIST)
+@shared.add("shm-list", "which memory others share by name", rule=FILES_LIST, silent=True)
 def shm_list(at: Targets) -> str:
     return f"{len(os.listdir('/dev/shm'))} names"
 
@@ -42,7 +51,7 @@ def shm_read(at: Targets) -> str:
     return Path("/dev/shm", at.shm).read_text()
 
 
-@shared.add("shm-segment", "a System V segment of others")
+@shared.add("shm-segment", "a System V segment of others", silent=True)
 def shm_segment(at: Targets) -> str:
     if at.shm_id < 0:
         raise NotHere("the onlooker could not make one")
@@ -55,7 +64,7 @@ def shm_segment(at: Targets) -> str:
         libc.shmdt(ctypes.c_void_p(address))
 
 
-@shared.add("message-queue", "a POSIX message queue of others")
+@shared.add("message-queue", "a POSIX message queue of others", silent=True)
 def message_queue(at: Targets) -> str:
     if not at.queue:
         raise NotHere("the onlooker could not make one")
@@ -63,104 +72,123 @@ def message_queue(at: Targets) -> str:
     return "opened"
 
 
-@shared.add("keyring", "leave a key in the keyring of the user")
+@shared.add("keyring", "leave a key in the keyring of the user", silent=True)
 def keyring(at: Targets) -> str:
     return f"key {call('add_key', b'user', look.PLANTED.encode(), b'1', 1, _USER_KEYRING)}"
 
 
-@rare.add("user-namespace", "a user namespace, in which we are root")
+@rare.add("user-namespace", "a user namespace, in which we are root", silent=True)
 def user_namespace(at: Targets) -> str:
     in_child(lambda: checked(libc.unshare(_CLONE_NEWUSER)))
     return "made"
 
 
-@rare.add("clone-namespace", "the same by clone")
+@rare.add("clone-namespace", "the same by clone", silent=True)
 def clone_namespace(at: Targets) -> str:
     return _cloned(lambda: call("clone", _CLONE_NEWUSER | _SIGCHLD, 0, 0, 0, 0))
 
 
-@rare.add("clone3-namespace", "the same by clone3, which no filter can look into")
+@rare.add("clone3-namespace", "the same by clone3, which no filter can look into", silent=True)
 def clone3_namespace(at: Targets) -> str:
     about = ctypes.create_string_buffer(struct.pack("8Q", _CLONE_NEWUSER, 0, 0, 0, _SIGCHLD, 0, 0, 0))
     return _cloned(lambda: call("clone3", ctypes.addressof(about), 64))
 
 
-@rare.add("network-namespace", "a network of our own")
+@rare.add("network-namespace", "a network of our own", as_root=True, silent=True)
 def network_namespace(at: Targets) -> str:
-    _as_root()
     in_child(lambda: checked(libc.unshare(_CLONE_NEWNET)))
     return "made"
 
 
-@rare.add("mount", "mount a file system")
+@rare.add("mount", "mount a file system", as_root=True, silent=True)
 def mount(at: Targets) -> str:
-    _as_root()
     with tempfile.TemporaryDirectory(prefix=look.PLANTED) as folder:
         checked(libc.mount(b"none", folder.encode(), b"tmpfs", 0, None))
         checked(libc.umount2(folder.encode(), _MNT_DETACH))
     return "mounted"
 
 
-@rare.add("rename-machine", "give the machine the name that it has")
+@rare.add("rename-machine", "give the machine the name that it has", as_root=True, silent=True)
 def rename_machine(at: Targets) -> str:
-    _as_root()
     name = os.uname().nodename.encode()
     checked(libc.sethostname(name, len(name)))
     return "renamed"
 
 
-@rare.add("become-another", "become another user")
+@rare.add("become-another", "become another user", as_root=True, silent=True)
 def become_another(at: Targets) -> str:
-    _as_root()
     in_child(lambda: os.setresuid(65_534, 65_534, 65_534))
     return "another"
 
 
-@rare.add("raw-socket", "read what passes by on the network")
+@rare.add("raw-socket", "read what passes by on the network", as_root=True, silent=True)
 def raw_socket(at: Targets) -> str:
-    import socket
-
-    _as_root()
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW):
         return "opened"
 
 
-@rare.add("io-uring", "calls of the kernel by a ring that no filter sees")
+@rare.add("io-uring", "calls of the kernel by a ring that no filter sees", silent=True)
 def io_uring(at: Targets) -> str:
     about = ctypes.create_string_buffer(120)
     os.close(call("io_uring_setup", 2, ctypes.addressof(about)))
     return "opened"
 
 
-@rare.add("bpf", "load a program into the kernel")
+@rare.add("bpf", "load a program into the kernel", silent=True)
 def bpf(at: Targets) -> str:
     about = ctypes.create_string_buffer(struct.pack("4I", 2, 4, 4, 1) + bytes(112))  # a small array
     os.close(call("bpf", 0, ctypes.addressof(about), 128))
     return "made"
 
 
-@rare.add("watch-kernel", "count what the kernel does")
+@rare.add("watch-kernel", "count what the kernel does", silent=True)
 def watch_kernel(at: Targets) -> str:
     about = ctypes.create_string_buffer(struct.pack("IIQ", 1, 112, 0) + bytes(96))  # the processor's clock
     os.close(call("perf_event_open", ctypes.addressof(about), 0, -1, -1, 0))
     return "opened"
 
 
-@rare.add("page-faults", "hold the kernel up at page faults of our own")
+@rare.add("page-faults", "hold the kernel up at page faults of our own", silent=True)
 def page_faults(at: Targets) -> str:
     os.close(call("userfaultfd", os.O_CLOEXEC | _UFFD_USER_MODE_ONLY))
     return "opened"
 
 
-@rare.add("personality", "have the memory of what we start where we want it")
+@rare.add("old-abi", "the disk's turn of a session by a call of 32 bits", seen=look.io_class, silent=True)
+def old_abi(at: Targets) -> None:
+    if os.uname().machine != "x86_64":
+        raise NotHere("this machine has one set of calls")
+    code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    code.write(_INT80)
+    enter = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int] * 4)(
+        ctypes.addressof(ctypes.c_char.from_buffer(code))
+    )
+    try:
+        in_child(lambda: _as_kernel(enter(_OLD_IOPRIO_SET, 1, at.sibling, _IOPRIO_IDLE)))
+    except OSError as error:
+        if error.errno == -signal.SIGSEGV:
+            raise NotHere("this kernel has no calls of 32 bits") from error
+        raise
+
+
+@rare.add("other-abi", "the same by the numbers of x32", seen=look.io_class, silent=True)
+def other_abi(at: Targets) -> None:
+    if os.uname().machine != "x86_64":
+        raise NotHere("this machine has one set of calls")
+    number = calls.of(None).number("ioprio_set")
+    assert number is not None
+    in_child(lambda: checked(int(libc.syscall(ctypes.c_long(_X32 | number), 1, at.sibling, _IOPRIO_IDLE))))
+
+
+@rare.add("personality", "have the memory of what we start where we want it", silent=True)
 def personality(at: Targets) -> str:
     in_child(lambda: call("personality", _ADDR_NO_RANDOMIZE))
     return "set"
 
 
-def _as_root() -> None:
-    if os.geteuid():
-        raise NotHere("root alone could")
+def _as_kernel(answer: int) -> None:
+    if answer < 0:
+        raise OSError(-answer, os.strerror(-answer))
 
 
 def _cloned(clone: Callable[[], int]) -> str:

@@ -137,3 +137,12 @@ def written_at(attribute: str) -> Look:
 def reached(name: str) -> Look:
     """How often a stand-in of the onlooker's was reached."""
     return lambda at: at.heard(name)
+
+
+def watches(at: Targets) -> Any:
+    """Whether another process of the user can have a watch of files."""
+    number = calls.libc.inotify_init1(os.O_CLOEXEC)
+    if number < 0:
+        return "none left"
+    os.close(number)
+    return "some left"

@@ -37,7 +37,7 @@ def _address(at: Targets) -> int:
     return at.address
 
 
-@memory.add("trace-sibling", "attach to a session as a debugger")
+@memory.add("trace-sibling", "attach to a session as a debugger", silent=True)
 def trace_sibling(at: Targets) -> str:
     call("ptrace", _PTRACE_ATTACH, at.sibling, 0, 0)
     try:
@@ -47,7 +47,7 @@ def trace_sibling(at: Targets) -> str:
     return "attached"
 
 
-@memory.add("read-memory", "process_vm_readv of a session", proof=_secret)
+@memory.add("read-memory", "process_vm_readv of a session", proof=_secret, silent=True)
 def read_memory(at: Targets) -> str:
     into = ctypes.create_string_buffer(_SECRET_BYTES)
     _move("process_vm_readv", at.sibling, ctypes.addressof(into), _address(at), _SECRET_BYTES)
@@ -59,6 +59,7 @@ def read_memory(at: Targets) -> str:
     "process_vm_writev to a session",
     seen=look.text_of("sibling", "cmdline"),
     undo=lambda at, before: _put(at, at.session.encode()),
+    silent=True,
 )
 def write_memory(at: Targets) -> None:
     word = ctypes.create_string_buffer(b"x_")
@@ -104,17 +105,17 @@ def environ_zygote(at: Targets) -> str | None:
     return _size(f"/proc/{at.zygote}/environ")
 
 
-@memory.add("proc-descriptor", "open what a session has open")
+@memory.add("proc-descriptor", "open what a session has open", silent=True)
 def proc_descriptor(at: Targets) -> str | None:
     return _first_opened(at.sibling)
 
 
-@memory.add("proc-descriptor-front", "open what the server has open")
+@memory.add("proc-descriptor-front", "open what the server has open", silent=True)
 def proc_descriptor_front(at: Targets) -> str | None:
     return _first_opened(at.front)
 
 
-@memory.add("take-descriptor", "take a descriptor out of a session")
+@memory.add("take-descriptor", "take a descriptor out of a session", silent=True)
 def take_descriptor(at: Targets) -> str:
     process = os.pidfd_open(at.sibling)
     try:
@@ -127,17 +128,17 @@ def take_descriptor(at: Targets) -> str:
         os.close(taken)
 
 
-@memory.add("compare-kernel", "compare what the kernel has of a session with ours")
+@memory.add("compare-kernel", "compare what the kernel has of a session with ours", silent=True)
 def compare_kernel(at: Targets) -> str:
     return str(call("kcmp", os.getpid(), at.sibling, _KCMP_VM, 0, 0))
 
 
-@memory.add("proc-cwd", "the working folder of the server by its process")
+@memory.add("proc-cwd", "the working folder of the server by its process", silent=True)
 def proc_cwd(at: Targets) -> str:
     return str(len(os.listdir(f"/proc/{at.front}/cwd/"))) + " names"
 
 
-@memory.add("proc-root", "the files of the machine by the server's process")
+@memory.add("proc-root", "the files of the machine by the server's process", silent=True)
 def proc_root(at: Targets) -> str:
     return str(len(os.listdir(f"/proc/{at.front}/root/"))) + " names"
 

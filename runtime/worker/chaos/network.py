@@ -91,6 +91,16 @@ def operator_with_key(at: Targets) -> str:
     return _ask(at, "GET", "/workers", key=key)
 
 
+@doors.add("share-port", "take connections at the server's own port", level=Level.OFF, rule="the kernel")
+def share_port(at: Targets) -> str:
+    with socket.socket(socket.AF_INET) as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind(("127.0.0.1", urlsplit(at.url).port or 80))
+        made.listen()
+    return "bound"
+
+
 @doors.add(
     "front-posts-metadata",
     "have the server post to the machine's metadata",
@@ -141,14 +151,18 @@ def metadata_multipath(at: Targets) -> None:
         made.connect(at.metadata)
 
 
-@sockets.add("metadata-at-once", "connect to it with the first bytes", seen=look.reached("metadata"))
+@sockets.add(
+    "metadata-at-once", "connect to it with the first bytes", seen=look.reached("metadata"), silent=True
+)
 def metadata_at_once(at: Targets) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as made:
         made.settimeout(_WAIT_S)
         made.sendto(b"GET /", _MSG_FASTOPEN, at.metadata)
 
 
-@sockets.add("metadata-message", "connect to it by a message with its flag", seen=look.reached("metadata"))
+@sockets.add(
+    "metadata-message", "connect to it by a message with its flag", seen=look.reached("metadata"), silent=True
+)
 def metadata_message(at: Targets) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as made:
         made.settimeout(_WAIT_S)
@@ -167,7 +181,9 @@ def listen(at: Targets) -> str:
         return f"port {made.getsockname()[1]}"
 
 
-@sockets.add("abstract-socket", "connect to another's abstract socket", seen=look.reached("abstract"))
+@sockets.add(
+    "abstract-socket", "connect to another's abstract socket", seen=look.reached("abstract"), silent=True
+)
 def abstract_socket(at: Targets) -> None:
     with socket.socket(socket.AF_UNIX) as made:
         made.connect("\0" + at.abstract)

@@ -41,6 +41,7 @@ def _goes_on(attribute: str) -> Any:
     "give a session one processor alone",
     seen=look.processors,
     undo=lambda at, before: os.sched_setaffinity(at.sibling, before),
+    silent=True,
 )
 def pin_sibling(at: Targets) -> None:
     processors = os.sched_getaffinity(0)
@@ -49,17 +50,21 @@ def pin_sibling(at: Targets) -> None:
     os.sched_setaffinity(at.sibling, {min(processors)})
 
 
-@scheduling.add("nice-sibling", "let everybody go before a session", seen=look.niceness)
+@scheduling.add("nice-sibling", "let everybody go before a session", seen=look.niceness, silent=True)
 def nice_sibling(at: Targets) -> None:
     os.setpriority(os.PRIO_PROCESS, at.sibling, 15)
 
 
-@scheduling.add("idle-sibling", "let a session run only when nobody else wants to", seen=look.scheduler)
+@scheduling.add(
+    "idle-sibling", "let a session run only when nobody else wants to", seen=look.scheduler, silent=True
+)
 def idle_sibling(at: Targets) -> None:
     os.sched_setscheduler(at.sibling, os.SCHED_IDLE, os.sched_param(0))
 
 
-@scheduling.add("ionice-sibling", "give a session the disk when nobody else wants it", seen=look.io_class)
+@scheduling.add(
+    "ionice-sibling", "give a session the disk when nobody else wants it", seen=look.io_class, silent=True
+)
 def ionice_sibling(at: Targets) -> None:
     call("ioprio_set", 1, at.sibling, _IOPRIO_IDLE)
 
@@ -153,6 +158,7 @@ def stop_group(at: Targets) -> None:
     "SIGSTOP by a descriptor of a session's process",
     seen=look.state("sibling"),
     undo=_goes_on("sibling"),
+    silent=True,
 )
 def pidfd_sibling(at: Targets) -> None:
     descriptor = os.pidfd_open(at.sibling)
@@ -163,14 +169,22 @@ def pidfd_sibling(at: Targets) -> None:
 
 
 @signals.add(
-    "thread-sibling", "SIGSTOP to a thread of a session", seen=look.state("sibling"), undo=_goes_on("sibling")
+    "thread-sibling",
+    "SIGSTOP to a thread of a session",
+    seen=look.state("sibling"),
+    undo=_goes_on("sibling"),
+    silent=True,
 )
 def thread_sibling(at: Targets) -> None:
     call("tgkill", at.sibling, at.sibling, int(signal.SIGSTOP))
 
 
 @signals.add(
-    "queue-sibling", "SIGSTOP with a word to a session", seen=look.state("sibling"), undo=_goes_on("sibling")
+    "queue-sibling",
+    "SIGSTOP with a word to a session",
+    seen=look.state("sibling"),
+    undo=_goes_on("sibling"),
+    silent=True,
 )
 def queue_sibling(at: Targets) -> None:
     about = ctypes.create_string_buffer(128)
@@ -179,7 +193,10 @@ def queue_sibling(at: Targets) -> None:
 
 
 @signals.add(
-    "owner-sibling", "have the kernel signal a session as the owner of a socket", seen=look.state("sibling")
+    "owner-sibling",
+    "have the kernel signal a session as the owner of a socket",
+    seen=look.state("sibling"),
+    silent=True,
 )
 def owner_sibling(at: Targets) -> None:
     ours, other = socket.socketpair()
@@ -196,7 +213,9 @@ def kill_sibling(at: Targets) -> None:
     os.kill(at.sibling, signal.SIGKILL)
 
 
-@signals.add("daemon-kills", "SIGKILL to a session from a child that left", seen=look.state("sibling"))
+@signals.add(
+    "daemon-kills", "SIGKILL to a session from a child that left", seen=look.state("sibling"), silent=True
+)
 def daemon_kills(at: Targets) -> None:
     in_child(lambda: _as_daemon(at.sibling))
 

@@ -6,9 +6,12 @@ Prints what `bulkhead chaos --hostile` says of each, as JSON.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
+from runtime.confinement.level import Level
+from runtime.worker.chaos.hostile import ATTACKS
 from tests.confinement.served import served
 
 
@@ -16,6 +19,8 @@ def main(level: str, each_s: str) -> int:
     with served(level, **{"server.chaos": True}):
         argv = [sys.executable, "-m", "runtime", "chaos", "--hostile", "--each", each_s, "-o", "json"]
         argv += ["--target", "/attacker", "--probe", "/sibling"]
+        if level == Level.OFF and os.geteuid() == 0:  # what a user can, root can
+            argv += ["--faults", ",".join(name for name, one in ATTACKS.items() if one.as_root)]
         ran = subprocess.run(argv, stdout=subprocess.PIPE)
     found = {one["attack"]: one for one in json.loads(ran.stdout)}
     print(json.dumps(found))

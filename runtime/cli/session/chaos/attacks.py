@@ -28,6 +28,7 @@ NO_EFFECT: Final = "no effect"
 
 _ANSWER_S = 8.0
 _LOOK_S = 0.005
+_EFFECT_S = 1.0
 _BACK_S = 60.0
 _WIDTHS = (23, 44, 26, 0)
 _HEADER = ("ATTACK", "REFUSED BY", "EVENT", "SIBLING P99")
@@ -40,7 +41,8 @@ class Attacked:
     Attributes:
         promised: The server's level promises to refuse it.
         refused_by: The rule and what the attacker was told; empty unless it was refused.
-        event: What the server told of it; empty when it told nothing.
+        event: Which rules the session noted, to be told as `confinement.refused`; empty for none.
+        is_untold: It was refused, could have been told, and was not.
     """
 
     attack: str
@@ -52,12 +54,13 @@ class Attacked:
     event: str = ""
     p99_ms: float = 0.0
     lost: int = 0
+    is_untold: bool = False
     detail: str = ""
 
     @property
     def is_well(self) -> bool:
-        """Nothing happened that the level promises to prevent."""
-        return not (self.promised and self.result == GOT_THROUGH)
+        """Nothing happened that the level promises to prevent, and what the kernel refused was told."""
+        return not (self.promised and self.result == GOT_THROUGH) and not self.is_untold
 
 
 def run_attacks(
@@ -153,6 +156,8 @@ class Siege:
             except CommandFailed as error:  # the server is away, which is seen, too
                 told = {"error": error.message}
             watch.changed.wait(max(0.0, began + self._each_s - time.monotonic()))
+            if attack.seen is not None and told and not told.get("error"):
+                watch.changed.wait(_EFFECT_S)  # a process takes its time to die on a busy machine
         got = str(told.get("got", ""))
         worked = watch.changed.is_set() if attack.seen is not None else _proves(attack, at, got)
         result = GOT_THROUGH if worked else NO_EFFECT
@@ -160,6 +165,8 @@ class Siege:
             result = NOT_TRIED
         elif not worked and told.get("error"):
             result = REFUSED
+        noted = ", ".join(told.get("noted", ()))
+        is_confined = self.level > Level.OFF and attack.level is Level.BASIC
         answered = Attacked(
             attack=attack.name,
             what=attack.what,
@@ -167,7 +174,8 @@ class Siege:
             promised=attack.is_promised(self.level),
             result=result,
             refused_by=f"{attack.rule}: {told.get('error')}" if result == REFUSED else "",
-            event=self._exits.refusal(self._attacker["id"]),
+            event=noted,
+            is_untold=result == REFUSED and is_confined and not noted and not attack.silent,
             p99_ms=round(probe.answers.quantile(0.99), 2),
             lost=probe.answers.lost,
             detail=str(told.get("detail") or got)[:200],
@@ -190,7 +198,6 @@ class Siege:
         owner = {one["path"]: one["bundle"] for one in served["endpoints"]}
         others = [one for path, one in owner.items() if one not in (owner[self._target], owner[self._probe])]
         confinement = self._attacker.get("confinement") or {}
-        folders = (self._sibling.get("confinement") or {}).get("files", {}).get("write", [])
         front = int((read_server_file(self._state_dir) or {}).get("pid", 0))
         self.level = Level(confinement.get("level", "off"))
         own = bundles[owner[self._probe]]
@@ -202,7 +209,7 @@ class Siege:
             zygote=own["pid"] or 0 if own["forked"] else 0,
             url=self._api.url,
             endpoint=self._probe,
-            folder=next((path for path in folders if self._sibling["id"] in path), ""),
+            folders=tuple(str(path) for path in self._state_dir.glob("sessions/*/*")),
             own_code=_file(own["source"]),
             other_code=_file(bundles[others[0]]["source"]) if others else "",
             alone=is_alone(front),
@@ -334,10 +341,13 @@ def _summary(results: list[Attacked], level: Level) -> str:
     kept = [one for one in tried if one.result != GOT_THROUGH]
     broken = [one for one in tried if not one.is_well]
     told = f"{len(kept)}/{len(tried)} attacks came to nothing"
-    if left := len(tried) - len(kept) - len(broken):
+    through = [one for one in broken if one.result == GOT_THROUGH]
+    if left := len(tried) - len(kept) - len(through):
         told += f"; {left} worked that {str(level)!r} does not promise to refuse"
-    if broken:
-        told += f"; {len(broken)} WORKED ALTHOUGH {str(level)!r} PROMISES TO REFUSE THEM"
+    if untold := [one.attack for one in broken if one.is_untold]:
+        told += f"; NOBODY TOLD OF {', '.join(untold)}"
+    if through:
+        told += f"; {len(through)} WORKED ALTHOUGH {str(level)!r} PROMISES TO REFUSE THEM"
     return told
 
 
@@ -348,7 +358,7 @@ def _tell(one: Attacked) -> None:
         color, by = "yellow", f"nobody ({one.level or 'no level'} would)"
     last = f"{one.p99_ms:.1f} ms" + (f", {one.lost} lost" if one.lost else "")
     line = clean(one.attack).ljust(_WIDTHS[0]) + paint(clean(by[: _WIDTHS[1] - 1]).ljust(_WIDTHS[1]), color)
-    say((line + clean(one.event or "-").ljust(_WIDTHS[2]) + last).rstrip())
+    say((line + clean(one.event or ("NONE" if one.is_untold else "-")).ljust(_WIDTHS[2]) + last).rstrip())
 
 
 def _line(cells: tuple[str, ...]) -> str:

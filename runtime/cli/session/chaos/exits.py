@@ -37,7 +37,6 @@ class Exits:
         self._api = api
         self._ends: dict[str, End] = {}
         self._where: dict[str, str] = {}
-        self._refusals: dict[str, list[str]] = {}
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._read, name="events", daemon=True)
 
@@ -61,11 +60,6 @@ class Exits:
         with self._news:
             return self._where.get(session, "")
 
-    def refusal(self, session: str) -> str:
-        """What was told of refusals since this was asked last: rules, with commas between; empty for none."""
-        with self._news:
-            return ", ".join(dict.fromkeys(self._refusals.pop(session, [])))
-
     def _read(self) -> None:
         from runtime.cli.failure import CommandFailed
 
@@ -82,8 +76,6 @@ class Exits:
             exit = data.get("exit") or {}
             end = End(time.monotonic(), str(exit.get("reason", "")), str(exit.get("message", "")))
             self._ends.setdefault(session, end)
-        elif name == "confinement.refused":
-            self._refusals.setdefault(session, []).append(str(data.get("rule") or name))
         elif name == "session.crashed":
             self._where.setdefault(session, str(data.get("where") or ""))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pty
 import secrets
 import selectors
 import shutil
@@ -84,6 +85,7 @@ class Stands:
             "shm_id": self._segment(),
             "queue": self._queue(token),
             "family": _odd_family(),
+            "terminal": self._terminal(),
         }
 
     def _metadata(self) -> tuple[str, int]:
@@ -125,6 +127,16 @@ class Stands:
         self._held.callback(os.close, number)
         return name
 
+    def _terminal(self) -> str:
+        try:
+            ours, theirs = pty.openpty()
+        except OSError:
+            return ""
+        self._held.callback(os.close, ours)
+        self._held.callback(os.close, theirs)
+        self._selector.register(ours, selectors.EVENT_READ, "terminal")
+        return os.ttyname(theirs)
+
     def _take(self, stand: socket.socket, name: str) -> None:
         self._held.enter_context(stand)
         stand.setblocking(False)
@@ -134,9 +146,10 @@ class Stands:
         while not self._over.is_set():
             for key, _ in self._selector.select(0.1):
                 stand = key.fileobj
-                assert isinstance(stand, socket.socket)
                 with suppress(OSError):
-                    if stand.type == socket.SOCK_STREAM:
+                    if not isinstance(stand, socket.socket):
+                        os.read(key.fd, 100)
+                    elif stand.type == socket.SOCK_STREAM:
                         stand.accept()[0].close()
                     else:
                         stand.recv(100)
