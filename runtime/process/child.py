@@ -18,7 +18,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -85,6 +85,10 @@ def prepare(own_fds: set[int]) -> Inherited:
     )
 
 
+first_steps: list[Callable[[], None]] = []
+"""What a child does before it settles, to be rehearsed with that; it takes nothing from this process."""
+
+
 def rehearse(rounds: int) -> None:
     """Settle, in a zygote, and undo it, so that its children find the way well worn; see `worker.rehearsal`.
 
@@ -100,6 +104,8 @@ def rehearse(rounds: int) -> None:
                 for number, handler in handlers.items():
                     signal.signal(number, handler)
                 _after_fork()
+                for step in first_steps:
+                    step()
                 lifeline_read, lifeline_write = os.pipe()
                 ends = WorkerEnds(os.dup(0), os.dup(1), lifeline_read, os.memfd_create("rehearsal"))
                 settle(ends, Inherited(frozenset(open_fds()), tuple(handlers), streams=True))

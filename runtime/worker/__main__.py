@@ -20,10 +20,12 @@ from typing import Any, NoReturn
 from runtime import logs
 from runtime.confinement.level import Level
 from runtime.errors import BundleError
+from runtime.process import child as its_child
 from runtime.process import zygote
 from runtime.process.child import open_fds
 from runtime.process.confine import landlock, launch, privileges, probe
 from runtime.process.confine.inner import Inner
+from runtime.process.confine.inner import rehearse as rehearse_entry
 from runtime.process.fork import generators
 from runtime.process.leftovers.forkability import Fork, is_forkable
 from runtime.process.leftovers.opened import Import
@@ -114,6 +116,7 @@ class _Zygote:
         if held["level"] == Level.STRICT and (found or missing):
             leaving.at_once(main.ExitCode.IMPORT_FAILED)  # the front says why
         self._inner = inner
+        its_child.first_steps.append(rehearse_entry)
         causes.know(granted.calls_below(held))
         self._has_no_network = held["network"] != "all"
 

@@ -16,8 +16,7 @@ import os
 from bulkhead import ServiceHost, SingleRoomAgent
 
 service = ServiceHost()
-seen = os.path.join(os.environ["HOME"], "seen")
-with open(seen, "w") as file:
+with open(os.environ["SEEN"], "w") as file:
     file.write(f"{os.environ.get('WEATHER_KEY')} {os.environ.get('BULKHEAD_ROOM')}")
 
 
@@ -32,6 +31,8 @@ def agents(user: Any) -> Path:
     folder: Path = user.folder / "agents"
     folder.mkdir()
     (folder / "one.py").write_text(AGENT)
+    home = user.env["HOME"]
+    user.env |= {"SEEN": f"{home}/seen", "BULKHEAD_CONFINEMENT_WRITE": home}  # by which it tells us
     return folder
 
 
@@ -89,7 +90,7 @@ def test_agents_env_reaches_agents_and_nobody_else(user: Any, agents: Path, comm
     user.env["BULKHEAD_ROOM"] = "r"
     server = user.serve(*command)
     server.read_until(r"/one +one|bundle\.loaded")
-    assert (Path(user.env["HOME"]) / "seen").read_text() == "s3cret None"
+    assert Path(user.env["SEEN"]).read_text() == "s3cret None"
     about = json.loads((user.folder / ".bulkhead" / "server.json").read_text())
     assert b"s3cret" not in Path(f"/proc/{about['pid']}/environ").read_bytes()
 

@@ -54,7 +54,11 @@ class _Socket:
 
 
 class Node:
-    """A placement, its room server, and everything that was reported."""
+    """A placement, its room server, and everything that was reported.
+
+    Attributes:
+        given: A folder that its sessions may write, unless `confinement` says what they may.
+    """
 
     def __init__(
         self,
@@ -66,13 +70,16 @@ class Node:
         **settings: Any,
     ) -> None:
         self.folder = folder
+        self.given = folder.parent / "given"
+        self.given.mkdir(exist_ok=True)
+        held = confinement or ConfinementSettings(level="basic", write=(str(self.given),))
         self.settings = SupervisorSettings(**{"stop_s": 2.0, "term_s": 0.5, "start_s": 15.0, **settings})
         self.placement = LocalPlacement(
             self.settings,
             limits=Limits(),
             clock=SystemClock(),
             environments=environments or state_dir / "environments",
-            confinement=None if confinement is None else Confinement(confinement, state=state_dir),
+            confinement=Confinement(held, state=state_dir),
         )
         self.hub = RoomHub(state_dir=state_dir, clock=SystemClock())
         self.seen: list[SessionEvent] = []

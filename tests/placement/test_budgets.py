@@ -182,21 +182,21 @@ async def test_running_out_of_files_is_called_so(node: Any) -> None:
     assert "bundle.py:" in ended.exit.message
 
 
-async def test_a_file_above_its_size_is_called_so(node: Any, tmp_path: Any) -> None:
+async def test_a_file_above_its_size_is_called_so(node: Any) -> None:
     ended = await _ending(
         node,
         f"""
     @service.path("/x", identity="x")
     class X(Base):
         async def start(self, *, room):
-            with open("{tmp_path}/big", "wb") as file:
+            with open("{node.given}/big", "wb") as file:
                 while True:
                     file.write(b"x" * 100_000)
     """,
         file_size="1MiB",
     )
     assert ended.exit.reason is ExitReason.FILES
-    assert (tmp_path / "big").stat().st_size == MIB
+    assert (node.given / "big").stat().st_size == MIB
 
 
 async def test_processor_time_of_a_life_is_bounded(node: Any) -> None:

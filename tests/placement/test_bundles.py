@@ -341,7 +341,7 @@ async def test_limits_of_the_endpoint_are_listed_over_the_defaults(node: Any) ->
 async def test_a_worker_keeps_what_the_import_opened_and_nothing_of_its_siblings(
     node: Any, tmp_path: Path
 ) -> None:
-    note = tmp_path / "note.txt"
+    note = node.given / "note.txt"
     note.write_text("read at import\n")
     node.write(
         "x.py",

@@ -43,8 +43,8 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 async def test_only_sessions_end_the_program_never_a_parked_worker_nor_a_zygote(
     make_node: Callable[..., Any], tmp_path: Any
 ) -> None:
-    story = tmp_path / "story.txt"
     node = make_node(max_parked=2)
+    story = node.given / "story.txt"
     node.write("x.py", PROGRAM.format(story=str(story)) + AROUND, preamble="")
     try:
         await node.start()
@@ -67,7 +67,7 @@ async def test_only_sessions_end_the_program_never_a_parked_worker_nor_a_zygote(
 async def test_a_teardown_has_a_bound(node: Any, tmp_path: Any, what: str) -> None:
     is_slow = "sleep" in what
     body = f"\n    {what}\n    asyncio.run(service.run())\n"
-    node.write("x.py", PROGRAM.format(story=str(tmp_path / "story.txt")) + body, preamble="")
+    node.write("x.py", PROGRAM.format(story=str(node.given / "story.txt")) + body, preamble="")
     await node.start()
     session_id = await node.ready("/x")
     began = asyncio.get_running_loop().time()
@@ -84,7 +84,7 @@ async def test_a_teardown_has_a_bound(node: Any, tmp_path: Any, what: str) -> No
 async def test_an_agent_may_exit_where_the_program_has_no_last_line(
     node: Any, tmp_path: Any, fork: str
 ) -> None:
-    story = tmp_path / "story.txt"
+    story = node.given / "story.txt"
     exits = """
     X.stop = lambda self: sys.exit(7)
     import sys
@@ -123,7 +123,8 @@ AROUND_A_LOOP = """
 
 
 async def test_what_is_bound_to_the_programs_loop_is_told_with_its_line(node: Any, tmp_path: Any) -> None:
-    path = node.write("x.py", PROGRAM.format(story=str(tmp_path / "story.txt")) + AROUND_A_LOOP, preamble="")
+    program = PROGRAM.format(story=str(node.given / "story.txt")) + AROUND_A_LOOP
+    path = node.write("x.py", program, preamble="")
     with capture_logs() as logs:
         await node.start()
     (told,) = [line for line in logs if line["event"] == "bundle.not_forkable"]

@@ -28,7 +28,7 @@ LINES = """
             print("wrong", wrong, flush=True)
 """
 PLAIN = """
-    out = open("out.txt", "w")
+    out = open("../given/out.txt", "w")
     @service.path("/x", identity="x")
     class X(Base):
         async def start(self, *, room):
@@ -82,9 +82,7 @@ async def test_a_bundle_may_know_better(node: Any, toml: str, forked: bool) -> N
         await node.start()
     (info,) = node.placement.bundles()
     assert (info.state, info.is_forked, info.pid is not None) == ("ready", forked, forked)
-    assert info.opened == (
-        f"the file {node.folder}/out.txt, open for writing (opened at x.py:{_line(node)})",
-    )
+    assert info.opened == (f"the file {node.given}/out.txt, open for writing (opened at x.py:{_line(node)})",)
     warned = [line for line in logs if line["event"] == "bundle.not_forkable"]
     assert len(warned) == ("always" not in toml and "never" not in toml)
     assert await node.printed(await node.ready("/x"), "forked") == f"forked {forked}"

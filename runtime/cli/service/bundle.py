@@ -41,7 +41,7 @@ def install(
     from runtime.supervisor.bundles.environment import environment_of
     from runtime.supervisor.bundles.installation import install as install_one
 
-    sources, environments = _found(agents, name, config, state_dir, claim)
+    sources, environments, level = _found(agents, name, config, state_dir, claim)
     failed = done = 0
     for bundle, source in sources.items():
         progress = Progress(bundle, sys.stderr)
@@ -49,7 +49,7 @@ def install(
             environment = environment_of(bundle, source, environments)
             if environment is None:
                 continue
-            stamp = install_one(environment, os.environ, progress.line)
+            stamp = install_one(environment, os.environ, progress.line, is_held=level != "off")
         except BundleError as error:
             progress.end()
             failed += 1
@@ -78,7 +78,7 @@ def list_bundles(
     from runtime.front.home.state_folder import where
     from runtime.supervisor.bundles.environment import environment_of
 
-    sources, environments = _found(agents, None, config, state_dir, where)
+    sources, environments, _ = _found(agents, None, config, state_dir, where)
     running = _running(environments.parent)
     items: list[dict[str, Any]] = []
     for bundle, source in sources.items():
@@ -138,8 +138,8 @@ def _found(
     config: Path | None,
     state_dir: Path | None,
     place: Callable[[Path], Path],
-) -> tuple[Mapping[str, Path], Path]:
-    """The bundles asked for, by name, and the folder of environments.
+) -> tuple[Mapping[str, Path], Path, str]:
+    """The bundles asked for, by name, the folder of environments, and how tightly bundles are held.
 
     Args:
         place: Finds, or makes, this user's part of the state folder that the settings name.
@@ -168,4 +168,4 @@ def _found(
             raise CommandFailed(f"{given} has no bundle {name}", cure=cure, exit_code=ExitCode.USAGE)
         bundles = {name: bundles[name]}
     # Where a server of this user has its state: a folder that holds another's files is shared.
-    return bundles, place(settings.server.state_dir) / contents.ENVIRONMENTS
+    return bundles, place(settings.server.state_dir) / contents.ENVIRONMENTS, settings.confinement.level

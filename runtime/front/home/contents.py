@@ -18,6 +18,8 @@ ENVIRONMENTS: Final = "environments"
 HOSTS: Final = "hosts"
 SNAPSHOTS: Final = "snapshots"
 RUN: Final = "run"
+OF_SESSIONS: Final = ("sessions", "bytecode")
+"""Made and closed by who starts them (`process.confine`), and got through by their users."""
 
 DATABASES: Final = (JOURNAL, CRASHES)
 WRITTEN: Final = (JOURNAL, CRASHES, BROWSER_SESSIONS, ROOMS, SERVER)
@@ -36,7 +38,7 @@ STAGING: Final = "staging"
 
 def is_known(name: str) -> bool:
     """Whether a server, or a command that looks after its state, made this."""
-    more = (".gitignore", DAMAGED_ROWS)
+    more = (".gitignore", DAMAGED_ROWS, *OF_SESSIONS)
     return name in FOLDERS or name in more or any(name.startswith(one) for one in STEMS)
 
 

@@ -60,6 +60,9 @@ def rules(
     made: list[Rule] = []
     for path in dict.fromkeys((*_SYSTEM, *programs(python, env), *ground.ours)):
         made += _reading(path, left_out)
+    environment = os.path.realpath(os.path.dirname(os.path.dirname(python)))
+    if is_below(environment, os.path.join(ground.state, "environments")):  # one of its own
+        made.append((environment, landlock.READ, True))
     made += _of_bundle(source, [*left_out, *ground.hidden])
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
     if policy.level < Level.STRICT:  # it is as well that of an operator who is the same user
@@ -74,21 +77,50 @@ def rules(
     return made
 
 
+def everyday(env: Mapping[str, str]) -> list[Rule]:
+    """What every program may use of a machine: the system's files, programs and devices."""
+    made: list[Rule] = []
+    for path in dict.fromkeys((*_SYSTEM, *programs(sys.executable, env))):
+        made += _reading(path, _not_for_all("/etc"))
+    made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
+    made += [("/dev/pts", _DEVICE | landlock.READ_DIR, False), ("/dev/shm", _SHARED, False)]
+    return made
+
+
 def programs(python: str, env: Mapping[str, str]) -> list[str]:
     """Folders of an interpreter, its packages, and the programs on its path."""
-    found = [*env.get("PATH", os.defpath).split(os.pathsep), *env.get("PYTHONPATH", "").split(os.pathsep)]
-    if os.path.realpath(python) == os.path.realpath(sys.executable) and python == sys.executable:
+    found = list(_with_what_they_run(env.get("PATH", os.defpath).split(os.pathsep)))
+    found += env.get("PYTHONPATH", "").split(os.pathsep)
+    if python == sys.executable:
         found += [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
-        packages = sysconfig.get_paths()["purelib"]
         if (user := os.path.join(os.path.expanduser("~"), ".local", "lib")) in " ".join(sys.path):
             found.append(user)
     else:
         folder = os.path.dirname(os.path.dirname(python))
-        found += [folder, os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
-        packages = next(iter(glob.glob(f"{folder}/lib/python3*/site-packages")), "")
-    found += _led_to(packages)
+        found += [folder, os.path.dirname(os.path.realpath(os.path.dirname(python)))]
+        found += [os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
+    found += _led_to(packages_of(python))
     home = os.path.expanduser("~")
     return [path for path in found if os.path.isabs(path) and not is_below(home, os.path.normpath(path))]
+
+
+def _with_what_they_run(folders: Iterable[str]) -> Iterator[str]:
+    """Folders of programs, with what lies beside them for these: of pyenv's shims, of node."""
+    for folder in folders:
+        yield folder
+        above, name = os.path.split(os.path.normpath(folder))
+        if name == "shims":
+            yield above
+        elif name == "bin":
+            yield os.path.join(above, "lib")
+
+
+def packages_of(python: str) -> str:
+    """The folder of an interpreter's packages; empty when there is none to be found."""
+    if python == sys.executable:
+        return sysconfig.get_paths()["purelib"]
+    folder = glob.escape(os.path.dirname(os.path.dirname(python)))
+    return next(iter(glob.glob(f"{folder}/lib/python3*/site-packages")), "")
 
 
 def _base_of(environment: str) -> Iterator[str]:

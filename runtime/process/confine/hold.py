@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -14,6 +18,7 @@ from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block
 from runtime.errors import SpawnFailed, SystemShort, lacking
 from runtime.process.confine import grants, landlock, launch
+from runtime.process.confine.bytecode import folder_for
 from runtime.process.confine.private import IMPORT, PrivateFolders
 
 LAUNCH: Final = str(Path(launch.__file__).resolve())
@@ -81,6 +86,7 @@ class Hold:
         inner: Rules for a session that is forked, likewise.
         user: Whom it runs as; None for our own user.
         users: For its sessions; None when they run as that one, too.
+        bytecode: Where its import keeps what it compiled; empty for beside the sources.
     """
 
     level: Level
@@ -91,6 +97,7 @@ class Hold:
     private: PrivateFolders
     user: int | None = None
     users: Block | None = None
+    bytecode: str = ""
 
     @classmethod
     def of(
@@ -109,6 +116,10 @@ class Hold:
         Raises:
             OSError: The state folder cannot be written.
         """
+        packages = grants.packages_of(python)
+        bytecode = folder_for(ground.state, source, python, packages)
+        if bytecode and user is not None:
+            os.chown(bytecode, user, user)
         return cls(
             policy.level,
             policy.network if isinstance(policy.network, str) else "list",
@@ -118,6 +129,7 @@ class Hold:
             PrivateFolders(ground.state, user),
             user,
             users,
+            bytecode,
         )
 
     def close(self) -> None:
@@ -133,7 +145,8 @@ class Hold:
             watch_fd: Where the listener of its calls is sent; -1: nowhere, and none is listened to.
         """
         users = None if self.users is None else (self.users.first, self.users.last)
-        return self._written(self.private.path, self._at_home(env, IMPORT), self.user, users, watch_fd)
+        home = self._at_home(env, IMPORT)
+        return self._written(self.private.path, home, self.user, users, watch_fd, bytecode=landlock.WRITE)
 
     def for_session(self, env: Mapping[str, str], private: Private, watch_fd: int = -1) -> int:
         """The same for a session in an interpreter of its own."""
@@ -149,6 +162,8 @@ class Hold:
             kept["PYTHONUSERBASE"] = os.path.expanduser("~/.local")  # where HOME would lead
         if self.network == "list":
             kept["RES_OPTIONS"] = "use-vc"  # names are asked for over connections, which are answered for it
+        if self.bytecode:
+            kept["PYTHONPYCACHEPREFIX"] = self.bytecode
         return {**env, **kept, "TMPDIR": folder, "HOME": folder}
 
     def _written(
@@ -158,7 +173,10 @@ class Hold:
         user: int | None,
         users: tuple[int, int] | None,
         watch_fd: int,
+        *,
+        bytecode: int = landlock.READ,
     ) -> int:
+        compiled = [(self.bytecode, landlock.READ, True)] if self.bytecode else []
         held: dict[str, Any] = {
             "level": str(self.level),
             "network": self.network,
@@ -166,8 +184,12 @@ class Hold:
             "state": self.state,
             "front": os.getpid(),
             "kept": [os.getpid(), os.getppid()],
-            "outer": [*self.outer, (private, landlock.WRITE, True)],
-            "inner": list(self.inner),
+            "outer": [
+                *self.outer,
+                *((path, bytecode, exactly) for path, _, exactly in compiled),
+                (private, landlock.WRITE, True),
+            ],
+            "inner": [*self.inner, *compiled],
             "private": private,
             "user": user,
             "group": self.user,
@@ -177,3 +199,52 @@ class Hold:
         fd = os.memfd_create("bulkhead-hold", os.MFD_CLOEXEC)
         launch.write(fd, held)
         return fd
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What programs may use that do something for the server with what others wrote.
+
+    Attributes:
+        read: Files and folders they may read, besides those of the system.
+        write: Files and folders they may write; what is not there is left out.
+    """
+
+    read: tuple[str, ...]
+    write: tuple[str, ...]
+
+    @contextmanager
+    def held(self, argv: Sequence[str], env: Mapping[str, str]) -> Iterator[tuple[list[str], int]]:
+        """The command to start instead, and the descriptor that it is to be given.
+
+        It has a folder of its own for temporary files, which is gone afterwards.
+
+        Raises:
+            OSError: There is no such program, or no room.
+        """
+        program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
+        if program is None:
+            raise FileNotFoundError(argv[0])
+        with tempfile.TemporaryDirectory(prefix="bulkhead-", ignore_cleanup_errors=True) as folder:
+            made = [
+                *grants.everyday(env),
+                *((path, landlock.READ, False) for path in self.read),
+                *((path, landlock.WRITE, False) for path in (*self.write, folder)),
+            ]
+            fd = os.memfd_create("bulkhead-errand", os.MFD_CLOEXEC)
+            try:
+                told = {
+                    "level": str(Level.BASIC),
+                    "network": "all",
+                    "watch": -1,
+                    "outer": made,
+                    "kept": [os.getpid(), os.getppid()],
+                    "user": None,
+                    "group": None,
+                    "users": None,
+                    "env": {**env, "TMPDIR": folder},
+                }
+                launch.write(fd, told)
+                yield [sys.executable, "-I", "-S", LAUNCH, str(fd), program, *argv[1:]], fd
+            finally:
+                os.close(fd)

@@ -192,7 +192,7 @@ class Ruleset:
             OSError: E2BIG: it is below sixteen already.
         """
         give_up_new_privileges()
-        _checked(_syscall(ctypes.c_long(_RESTRICT_SELF), ctypes.c_int(self._fd), ctypes.c_uint32(0)))
+        restrict(self._fd)
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1
@@ -215,6 +215,11 @@ class Ruleset:
                 ctypes.c_uint32(0),
             )
         )
+
+
+def restrict(fd: int) -> None:
+    """Put the calling thread below the rules of a descriptor; see `Ruleset.restrict`."""
+    _checked(_syscall(ctypes.c_long(_RESTRICT_SELF), ctypes.c_int(fd), ctypes.c_uint32(0)))
 
 
 def give_up_new_privileges() -> None:

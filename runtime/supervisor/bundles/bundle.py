@@ -240,13 +240,13 @@ class Bundle:
         if self.upheld.missing:
             self._log.warning(
                 "confinement.degraded",
-                level=level,
+                confinement=level,
                 **rules,
                 detail="what is missing is open to every session",
                 cure="Use a newer kernel or container engine, or see the guide of confinement.",
             )
         else:
-            self._log.info("confinement.enforced", level=level, **rules)
+            self._log.info("confinement.enforced", confinement=level, **rules)
 
     def _failed(self, error: Exception) -> None:
         """Say why it was not loaded, and see to what follows from that."""

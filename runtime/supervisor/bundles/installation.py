@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from runtime.errors import BundleError, BundleImportFailed
+from runtime.process.confine.grants import programs
+from runtime.process.confine.hold import Errand
 from runtime.supervisor.bundles.environment import SDK_REQUIREMENTS, WORKER_REQUIREMENTS, Environment, Stamp
 from runtime.supervisor.bundles.interpreter import OLDEST, Interpreter, ask, choose, interpreters
 
@@ -35,17 +38,19 @@ class _ToolFailed(Exception):
     """A command of the installation failed; its last lines are the message."""
 
 
-def install(environment: Environment, env: Mapping[str, str], say: Say) -> Stamp:
+def install(environment: Environment, env: Mapping[str, str], say: Say, *, is_held: bool = False) -> Stamp:
     """Make the environment, or bring it up to date.
 
     Args:
+        is_held: Have the tools, and whatever code of packages they run, write nothing but the environment,
+            their caches and temporary files of their own.
         env: Where interpreters and tools are looked for, and what they are started with.
         say: Takes each line of progress.
 
     Raises:
         BundleError: No interpreter suits, or the packages cannot be installed; the cure says what to do.
     """
-    tools = _Tools(environment, dict(env), say)
+    tools = _Tools(environment, dict(env), say, _errand(environment, env) if is_held else None)
     suitable = _suitable(environment, env)
     for number, interpreter in enumerate(suitable):
         try:
@@ -95,16 +100,44 @@ def _suitable(environment: Environment, env: Mapping[str, str]) -> list[Interpre
     )
 
 
+def _errand(environment: Environment, env: Mapping[str, str]) -> Errand:
+    """What the tools need: the bundle to read, the environment and their own caches to write."""
+    home = Path(env.get("HOME") or os.path.expanduser("~"))
+    data, cache, settings = home / ".local/share", home / ".cache", home / ".config"
+    for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR"):
+        if env.get(name):
+            Path(env[name]).mkdir(parents=True, exist_ok=True)
+    for tool in ("uv", "pip"):
+        (cache / tool).mkdir(parents=True, exist_ok=True)
+    interpreters = (one.path for one in [*_suitable(environment, env)])
+    written = (
+        environment.folder,
+        cache / "uv",
+        cache / "pip",
+        env.get("UV_CACHE_DIR"),
+        env.get("PIP_CACHE_DIR"),
+    )
+    read = (
+        environment.wants.folder, Path(__file__).parents[2], data / "uv", settings / "uv", settings / "pip",
+        home / ".pip", home / ".netrc", home / ".gitconfig",
+        *(grant for path in interpreters for grant in programs(path, env)),
+    )  # fmt: skip
+    return Errand(tuple(map(str, read)), tuple(str(path) for path in written if path))
+
+
 class _Tools:
     """The commands of one installation."""
 
-    def __init__(self, environment: Environment, env: dict[str, str], say: Say) -> None:
+    def __init__(
+        self, environment: Environment, env: dict[str, str], say: Say, errand: Errand | None
+    ) -> None:
         self._environment = environment
         self._folder = environment.folder
         self._python = str(environment.python)
         # A foreign PYTHONPATH would count as installed what the bundle will not see.
         self._env = {key: value for key, value in env.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
         self._say = say
+        self._errand = errand
         self._uv = shutil.which("uv", path=env.get("PATH", os.defpath))
 
     def make(self, interpreter: Interpreter) -> Stamp:
@@ -134,6 +167,8 @@ class _Tools:
         if self._folder.exists():
             shutil.rmtree(self._folder)
         self._folder.parent.mkdir(parents=True, exist_ok=True)
+        if self._errand is not None:  # it may be written, and what is beside it not
+            self._folder.mkdir()
         if self._uv:
             self._run([self._uv, "venv", "--quiet", "--python", interpreter.path, str(self._folder)])
         else:
@@ -141,7 +176,8 @@ class _Tools:
 
     def _install(self, asked: Sequence[str]) -> None:
         if self._uv:
-            self._run([self._uv, "pip", "install", "--python", self._python, *asked])
+            # Compiled now: the processes that run it may not write what they compile.
+            self._run([self._uv, "pip", "install", "--compile-bytecode", "--python", self._python, *asked])
         else:
             pip = ["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off"]
             self._run([self._python, *pip, *asked])
@@ -149,16 +185,20 @@ class _Tools:
     def _run(self, argv: Sequence[str]) -> list[str]:
         """Run a command, telling its lines as they come.  Raises _ToolFailed with the last of them."""
         lines: list[str] = []
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=self._env,
-            cwd=self._environment.wants.folder,
-        ) as process:
+        with (
+            self._held(argv) as (argv, fds, env),
+            subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=env,
+                pass_fds=fds,
+                cwd=self._environment.wants.folder,
+            ) as process,
+        ):
             assert process.stdout is not None
             for line in process.stdout:
                 text = line.rstrip()
@@ -171,10 +211,26 @@ class _Tools:
             raise _ToolFailed("\n".join(lines) or f"{argv[0]} ended with {process.returncode}")
         return lines
 
+    @contextmanager
+    def _held(self, argv: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[int], Mapping[str, str]]]:
+        if self._errand is None:
+            yield argv, (), self._env
+            return
+        with self._errand.held(argv, self._env) as (instead, fd):
+            yield instead, (fd,), {}
+
     def _output(self, argv: Sequence[str]) -> str:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", env=self._env, check=False, timeout=120
-        )
+        with self._held(argv) as (argv, fds, env):
+            done = subprocess.run(
+                argv,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=env,
+                pass_fds=fds,
+                check=False,
+                timeout=120,
+            )
         if done.returncode != 0:
             raise _ToolFailed("\n".join(done.stderr.splitlines()[-_KEPT_LINES:]))
         return done.stdout.strip()

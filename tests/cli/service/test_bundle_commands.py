@@ -71,7 +71,7 @@ def test_install_makes_those_that_are_asked_for(
 ) -> None:
     made = []
 
-    def install(environment: object, env: object, say: object) -> Stamp:
+    def install(environment: object, env: object, say: object, *, is_held: bool) -> Stamp:
         made.append(environment.name)  # type: ignore[attr-defined]
         say("Collecting x")  # type: ignore[operator]
         return Stamp("3.13.0", "0.7.1", "")

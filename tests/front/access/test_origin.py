@@ -97,10 +97,10 @@ asyncio.run(service.run())
 
 async def attacked(tmp_path: Path, one: Process) -> dict[str, int]:
     """What a session that tries everything gets, beside a victim."""
-    seen = tmp_path / "seen.json"
+    seen = tmp_path / "given" / "seen.json"
     victim = await one.call("/victim")
     port = int(one.url.rpartition(":")[2])
-    (tmp_path / "victim.json").write_text(json.dumps({"port": port, "victim": victim}))
+    seen.with_name("victim.json").write_text(json.dumps({"port": port, "victim": victim}))
     await one.call("/attacker")
     async with asyncio.timeout(60 * PATIENCE):
         while not seen.exists():
@@ -110,13 +110,18 @@ async def attacked(tmp_path: Path, one: Process) -> dict[str, int]:
     return found
 
 
-def program(tmp_path: Path) -> None:
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "agents").mkdir()
-    (tmp_path / "agents" / "main.py").write_text(ATTACKER.replace("SEEN", repr(str(tmp_path / "seen.json"))))
+    given = tmp_path / "given"
+    given.mkdir()
+    monkeypatch.setenv("BULKHEAD_CONFINEMENT_WRITE", str(given))  # by which it tells us
+    (tmp_path / "agents" / "main.py").write_text(ATTACKER.replace("SEEN", repr(str(given / "seen.json"))))
 
 
-async def test_a_session_is_no_operator_and_a_shell_is(tmp_path: Path) -> None:
-    program(tmp_path)
+async def test_a_session_is_no_operator_and_a_shell_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, monkeypatch)
     async with running(tmp_path) as one:
         found = await attacked(tmp_path, one)
         flight = found.pop("in flight")
@@ -133,7 +138,7 @@ async def test_neither_where_everybody_who_reaches_the_port_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BULKHEAD_INSECURE", "1")
-    program(tmp_path)
+    program(tmp_path, monkeypatch)
     async with running(tmp_path) as one:
         assert set((await attacked(tmp_path, one)).values()) <= {401, 403}
         assert (await one.ask("GET", "/workers", **{"X-Forwarded-For": "203.0.113.7"})).status == 200

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from runtime.errors import BundleError
+from runtime.process.confine import landlock
+from runtime.process.confine.hold import Errand
 from runtime.supervisor.bundles.environment import (
     SDK_REQUIREMENTS,
     WORKER_REQUIREMENTS,
@@ -75,9 +78,9 @@ def test_uv_makes_it_where_there_is_one(site: Site) -> None:
     venv, first, second = site.asked()
     assert venv.startswith("venv ")
     # One resolution for what the bundle asks for and what the worker needs.
-    assert first.split()[4:] == ["-r", str(site.bundle / "requirements.txt"), *WORKER_REQUIREMENTS]
+    assert first.split()[5:] == ["-r", str(site.bundle / "requirements.txt"), *WORKER_REQUIREMENTS]
     # Without an SDK in it, agents use our classes.
-    assert second.split()[4:] == list(SDK_REQUIREMENTS)
+    assert second.split()[5:] == list(SDK_REQUIREMENTS)
     assert "Installed 3 packages" in site.lines
 
 
@@ -141,3 +144,26 @@ def test_an_environment_whose_worker_does_not_start_is_not_called_ready(site: Si
     with pytest.raises(BundleError):
         install(site.environment(), env, site.lines.append)
     assert site.environment().state() == "broken"
+
+
+@pytest.mark.skipif(landlock.abi() < 6, reason="signals need Linux 6.12")
+def test_what_held_tools_run_of_others_writes_nothing_but_what_is_theirs(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    mine = tmp_path / "environments" / "chat"
+    tool = """#!/bin/sh
+for last; do :; done
+echo made > {mine}/made
+cat {secret} && echo stolen >> {mine}/made
+echo x > {secret} && echo written >> {mine}/made
+kill -0 {pid} && echo signalled >> {mine}/made
+echo x > $TMPDIR/own && echo own >> {mine}/made
+"""
+    program = tmp_path / "tool"
+    program.write_text(tool.format(mine=mine, secret=secret, pid=os.getpid()))
+    program.chmod(0o755)
+    mine.mkdir(parents=True)
+    errand = Errand((str(program),), (str(mine),))
+    with errand.held([str(program)], dict(os.environ)) as (argv, fd):
+        done = subprocess.run(argv, pass_fds=[fd], env={}, capture_output=True, text=True, check=False)
+    assert (mine / "made").read_text().split() == ["made", "own"], done.stderr
