@@ -112,7 +112,9 @@ def _cure(rule: str, what: str, policy: Policy, ground: Ground) -> str:
         return _cure_of_host(what, policy)
     if rule == NETWORK_SOCKET:
         if policy.level is Level.STRICT:
-            return 'network=["host:port"] in @service.path, for a host of the network'
+            if what in ("AF_INET", "AF_INET6"):
+                return 'network=["host:port"] in @service.path, for a host of the network'
+            return 'network="all" in @service.path'
         return f"{_NO_GRANT}: use TCP or UDP"
     if rule == MEMORY_SHARED:
         if policy.shm:

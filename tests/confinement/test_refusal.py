@@ -66,6 +66,8 @@ def test_what_a_list_of_hosts_lacks_is_added_to_it() -> None:
         explain(Refusal("network.connect", "b.example:443"), "helper", STRICT, GROUND).cure
         == 'network=["a.example:443", "b.example:443"] in @service.path'
     )
+    for what, cure in (("AF_INET", 'network=["host:port"]'), ("AF_INET but for TCP", 'network="all"')):
+        assert explain(Refusal("network.socket", what), "helper", STRICT, GROUND).cure.startswith(cure)
     assert '"host:port"' in explain(Refusal("network.connect", "\n"), "helper", STRICT, GROUND).cure
     assert (
         explain(Refusal("memory.shared", "/x"), "helper", STRICT, GROUND).cure == "shm=True in @service.path"

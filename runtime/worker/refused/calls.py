@@ -38,6 +38,7 @@ _MOST_FOLDERS: Final = 4096
 
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _FAMILIES: Final = {1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK"}
+_STREAM: Final = 1
 _MPTCP: Final = 262
 _INET: Final = (2, 10)
 _SPECIAL: Final = ("/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/", "/dev/std")
@@ -99,6 +100,7 @@ class Calls:
             handlers |= {
                 "resource.prlimit": self._limits,
                 "socket.__new__": self._makes_socket,
+                "socket.bind": self._binds,
                 "socket.connect": self._connects,
             }
         self.hook = _hook(handlers)
@@ -264,6 +266,12 @@ class Calls:
             self.account.note(NETWORK_SOCKET, "IPPROTO_MPTCP")
         elif family in _INET and self.policy.network == "none":
             self.account.note(NETWORK_SOCKET, _FAMILIES[family])
+        elif family in _INET and self.policy.network != "all" and kind & 0xF != _STREAM:
+            self.account.note(NETWORK_SOCKET, f"{_FAMILIES[family]} but for TCP")
+
+    def _binds(self, made: Any, address: Any) -> None:
+        if self.policy.network != "all":
+            self.account.note(NETWORK_SOCKET, f"an address of its own ({str(address)[:100]})")
 
     def _connects(self, made: Any, address: Any) -> None:
         if self.policy.network == "none" and isinstance(address, tuple) and len(address) >= 2:

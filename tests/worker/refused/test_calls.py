@@ -148,6 +148,28 @@ def test_a_forked_child_says_nothing(place: Path) -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
+def test_what_a_level_leaves_of_the_network_is_not_told(place: Path) -> None:
+    def sockets(seen: Calls) -> list[str]:
+        for family, kind in ((2, 1), (2, 2), (10, 1), (1, 1), (-1, -1)):
+            seen.hook("socket.__new__", (None, family, kind, 0))
+        seen.hook("socket.bind", (None, ("127.0.0.1", 80)))
+        seen.hook("socket.connect", (None, ("::1", 443, 0, 0)))
+        seen.hook("socket.connect", (None, "/run/x"))
+        return told(seen)
+
+    seen = calls(place)
+    assert sockets(seen) == []
+    seen.policy = Policy(Level.STRICT, network=("a.example:443",))
+    bound = "network.socket an address of its own (('127.0.0.1', 80))"
+    assert sockets(seen) == ["network.socket AF_INET but for TCP", bound], (
+        "whom it may reach is told elsewhere"
+    )
+    seen = calls(place)
+    seen.policy = Policy(Level.STRICT, network="none")
+    none = ["network.socket AF_INET", "network.socket AF_INET6", bound, "network.connect [::1]:443"]
+    assert sockets(seen) == none
+
+
 SCRIPT = """
 import ctypes, json, os, resource, signal, socket, sqlite3, subprocess, sys, tempfile
 from pathlib import Path
