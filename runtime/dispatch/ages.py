@@ -46,9 +46,9 @@ class Ages:
         marks = self._marks.get(record.spec.session_id)
         if marks is not None:
             return self._clock.now() - marks.started
-        if record.lived_s is not None:
-            return record.lived_s
         if record.started_at is None:
             return 0.0
+        if record.exit is not None and record.lived_s is not None:
+            return record.lived_s
         until = self._clock.wall() if record.exit is None else record.exit.at
         return max(0.0, until - record.started_at)
