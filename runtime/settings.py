@@ -72,6 +72,7 @@ class ServerSettings:
     crash_count: int = knob(500, "crash reports that are kept", minimum=1)
     crash_bytes: int = knob(32 << 20, "what kept crash reports may come to together", minimum=1 << 20)
     history_count: int = knob(1000, "ended sessions that stay in the journal", minimum=1)
+    history_bytes: int = knob(64 << 20, "what their arguments may come to together", minimum=1 << 20)
     event_buffer_count: int = knob(2000, "events kept for readers of /events that resume", minimum=10)
     max_subscribers: int = knob(100, "readers of /events at once", minimum=1)
     chaos: bool = knob(False, "let bulkhead chaos make sessions of this server misbehave")

@@ -361,6 +361,7 @@ class SessionRegistry:
     def _forgotten(self, record: SessionRecord) -> None:
         # In one batch with the deletion of the session's own row: nothing is counted twice, or never.
         self._journal.note_usage(self.book.add(usage_row(record, self._clock.wall())))
+        self._journal.forget(record.spec.session_id)
 
     def _publish(self, kind: str, data: dict[str, Any]) -> None:
         self.feed.publish(kind, data)

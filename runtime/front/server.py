@@ -146,7 +146,7 @@ class Server:
         metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
         registry = SessionRegistry(
             journal=journal,
-            ledger=Ledger(history_count=server.history_count),
+            ledger=Ledger(history_count=server.history_count, history_bytes=server.history_bytes),
             feed=Feed(keep_count=server.event_buffer_count, epoch=secrets.token_hex(4)),
             metrics=metrics,
             clock=self._clock,

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
+
+import msgspec
 
 from runtime.errors import InvalidTransition, SessionNotFound
 from runtime.session.events import Exited, Placed, Ready, Refused, SessionEvent, Started, Status, Stopping
@@ -21,13 +24,16 @@ class Ledger:
 
     Args:
         history_count: Ended sessions that are kept; the one that ended first goes first.
+        history_bytes: What their arguments may come to together.
 
     Attributes:
         forgotten: Called with each record that goes.
     """
 
-    def __init__(self, *, history_count: int) -> None:
-        self._history_count = history_count
+    def __init__(self, *, history_count: int, history_bytes: int = 64 << 20) -> None:
+        self._history_count, self._history_bytes = history_count, history_bytes
+        self._sizes: dict[SessionId, int] = {}
+        self._kept_bytes = 0
         self.forgotten: Callable[[SessionRecord], object] = lambda _: None
         self._live: dict[SessionId, SessionRecord] = {}
         self._ended: dict[SessionId, SessionRecord] = {}
@@ -162,12 +168,25 @@ class Ledger:
         record.log_lines_dropped += event.log_lines_dropped
 
     def _keep(self, record: SessionRecord) -> None:
-        self._ended[record.spec.session_id] = record
-        while len(self._ended) > self._history_count:
+        session_id = record.spec.session_id
+        self._ended[session_id] = record
+        self._sizes[session_id] = size = _size_of(record.spec.arguments)
+        self._kept_bytes += size
+        while len(self._ended) > self._history_count or (
+            self._kept_bytes > self._history_bytes and len(self._ended) > 1
+        ):
             over = next((key for key, one in self._ended.items() if not one.is_due), None)
             if over is None:
                 break  # bounded all the same: they are no more than may live at once
+            self._kept_bytes -= self._sizes.pop(over)
             self.forgotten(self._ended.pop(over))
+
+
+def _size_of(arguments: dict[str, Any]) -> int:
+    try:
+        return len(msgspec.json.encode(arguments))
+    except (TypeError, ValueError):
+        return 0  # nothing that a caller can have sent
 
 
 def usage_row(record: SessionRecord, now: float) -> UsageRow:

@@ -95,3 +95,20 @@ def test_refusals_are_counted_anew_in_each_attempt() -> None:
     assert (one.confinement, one.refused) == ({"level": "basic"}, {"files.read": 2})
     ledger.apply(Started(session_id=sid, at=5.0, pid=78))
     assert (one.confinement, one.refused) == ({}, {})
+
+
+def test_what_ended_is_kept_within_a_bound_of_bytes_and_the_newest_always() -> None:
+    ledger, gone = Ledger(history_count=100, history_bytes=10_000), list[str]()
+    ledger.forgotten = lambda one: gone.append(one.spec.session_id)
+    for number in range(20):
+        one = record(f"s_{number}")
+        one.spec.arguments["text"] = "x" * 2_000
+        ledger.open(one)
+        ledger.end(SessionId(f"s_{number}"), exited().exit)
+    assert [one.spec.session_id for one in ledger.ended()] == ["s_19", "s_18", "s_17", "s_16"]
+    assert gone == [f"s_{number}" for number in range(16)]
+    huge = record("s_huge")
+    huge.spec.arguments["text"] = "x" * 20_000
+    ledger.open(huge)
+    ledger.end(SessionId("s_huge"), exited().exit)
+    assert [one.spec.session_id for one in ledger.ended()] == ["s_huge"]

@@ -155,6 +155,10 @@ class Journal:
         if not self._closing:
             self._put(record)
 
+    def forget(self, session_id: SessionId) -> None:
+        """Delete an ended session, soon, and together with whatever else is noted in this moment."""
+        self._state(("session", session_id), "DELETE FROM sessions WHERE session_id = ?", (session_id,))
+
     def free_id(self, spec: SessionSpec) -> None:
         """Forget the id of a call that was written down and came to nothing, soon."""
         if spec.webhook_id:
