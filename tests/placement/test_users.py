@@ -227,6 +227,22 @@ async def test_a_session_does_nothing_to_its_sibling_that_only_users_divide(node
 @here
 @pytest.mark.process
 @pytest.mark.asyncio
+async def test_strict_sessions_are_users_of_their_own_too(node: Node) -> None:
+    said = '"/x", confinement={"level": "strict", "network": ["127.0.0.1"]}'
+    node.write("one.py", SAYS_WHO.replace('"/x"', said))
+    (node.folder / "one.toml").write_text('[confinement]\nlevel = "strict"\nnetwork = ["127.0.0.1"]\n')
+    await node.start()
+    (bundle,) = node.placement.bundles()
+    assert bundle.error == ""
+    users = {(await node.printed(await node.call("/x"), "user ")).split()[1] for _ in range(2)}
+    assert len(users) == 2
+    assert all(SESSIONS <= int(user) <= LAST for user in users)
+
+
+@as_root
+@here
+@pytest.mark.process
+@pytest.mark.asyncio
 async def test_sessions_that_may_write_together_are_one_user(node: Node) -> None:
     node.write("one/main.py", SAYS_WHO.replace('"/x"', '"/x", confinement={"write": ["data"]}'))
     data = node.folder / "one" / "data"
