@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import LocalProtocolError, RemoteProtocolError
+from runtime.wire import frames
 from runtime.wire.frames import HEADER_BYTES, FrameDecoder, encode_frame
 
 pytestmark = pytest.mark.unit
@@ -40,3 +44,26 @@ def test_a_frame_over_the_limit_is_refused_before_it_arrives() -> None:
         FrameDecoder(max_frame_bytes=100).feed(b"\xff\xff\xff\xff")
     with pytest.raises(LocalProtocolError, match="101"):
         encode_frame(b"x" * 101, max_frame_bytes=100)
+
+
+def test_incomplete_frames_of_all_streams_have_one_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "MAX_UNFINISHED_BYTES", 32 << 20)
+    gc.collect()
+    before = FrameDecoder.all_bytes, FrameDecoder.all_count
+    half = encode_frame(b"x" * (8 << 20), max_frame_bytes=8 << 20)[: 7 << 20]
+    small, broken = FrameDecoder(max_frame_bytes=8 << 20), 0
+    decoders = [FrameDecoder(max_frame_bytes=8 << 20) for _ in range(50)]
+    for decoder in decoders:
+        with suppress(RemoteProtocolError):
+            decoder.feed(half)
+        broken += not decoder.pending_bytes
+        assert FrameDecoder.all_bytes <= 32 << 20
+        assert small.feed(encode_frame(b"y" * 1000, max_frame_bytes=2000)) == [b"y" * 1000]
+    assert broken >= 50 - (32 << 20) // len(half)
+    with pytest.raises(RemoteProtocolError, match="all of those together"):
+        decoders[-1].feed(b"more")
+    whole = decoders[0]
+    assert len(whole.feed(b"x" * (1 << 20) + b"x" * 4)) == 1
+    del decoder, decoders, whole
+    gc.collect()
+    assert (FrameDecoder.all_bytes, FrameDecoder.all_count) == before
