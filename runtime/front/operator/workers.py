@@ -19,11 +19,8 @@ from runtime.front.openapi.shapes.crashes import CrashReport
 from runtime.front.openapi.shapes.sessions import (
     Bundle,
     Bundles,
-    ConfinedFiles,
-    Confinement,
     Curve,
     Endpoint,
-    Enforced,
     Exit,
     Logs,
     LogsQuery,
@@ -38,6 +35,7 @@ from runtime.front.openapi.shapes.sessions import (
     WorkersQuery,
 )
 from runtime.front.openapi.shapes.sessions import LogLine as LogLineShown
+from runtime.front.operator.confined import confinement_of
 from runtime.front.operator.crash.crashes import report_of, report_shown
 from runtime.front.operator.events import EVENT_STREAM, sse
 from runtime.front.operator.recent_use import shares
@@ -257,25 +255,9 @@ def worker_as(
         messages=record.messages,
         limits=fixed.limits,
         limit_sources=fixed.limit_sources,
-        confinement=_confinement(record),
+        confinement=confinement_of(record),
         exit=None if exit is None else exit_of(exit),
         **more,
-    )
-
-
-def _confinement(record: SessionRecord) -> Confinement | None:
-    held = record.confinement
-    if not held:
-        return None
-    return Confinement(
-        level=held["level"],
-        files=ConfinedFiles(**held["files"]),
-        network=held["network"],
-        shm=held["shm"],
-        gpu=held["gpu"],
-        rules=Enforced(**held["rules"]) if "rules" in held else UNSET,
-        missing=held.get("missing", UNSET),
-        refused=dict(record.refused),
     )
 
 

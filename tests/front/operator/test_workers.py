@@ -6,11 +6,18 @@ from typing import Any
 
 import pytest
 
+from runtime.confinement.level import Level
+from runtime.confinement.policy import Policy, shown
 from runtime.front.operator import workers
+from runtime.session.event_kinds import fields_of
+from runtime.session.events import Refused, Started
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import BundleInfo, LogLine, MessageSeen, Vitals
+from runtime.session.spec import SessionId
 from runtime.session.use import UsePoint
 from tests.fakes import FakePlacement, endpoint
+from tests.front.operator.test_events import follow
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -236,3 +243,31 @@ async def test_of_many_sessions_only_some_are_measured_for_a_list(
         listed = (await site.get("/workers")).json["workers"]
         assert [one["rss_bytes"] for one in listed] == [7, 9, 7, 9, 9]
         assert measured == [listed[0]["id"], listed[2]["id"]]
+
+
+async def test_what_a_session_may_reach_and_was_refused_is_shown_and_told(serving: Any) -> None:
+    async with serving() as site:
+        free = await called(site)
+        assert (await site.get(f"/workers/{free}")).json["confinement"] is None
+        sid = await called(site)
+        policy = Policy(Level.BASIC, write=("/data",))
+        emit = site.placement.emit
+        emit(Started(session_id=SessionId(sid), at=1.0, pid=7, confinement=shown(policy)))
+        found = {"rule": "files.read", "what": "/x", "message": "refused files.read /x", "cure": "read"}
+        emit(Refused(session_id=SessionId(sid), at=2.0, found=(found,), counts={"files.read": 3}))
+        stream = await follow(site, "/events?since=0")
+        async with asyncio.timeout(5 * PATIENCE):
+            while (event := await stream.next())["event"] != "confinement.refused":
+                pass
+        told = json.loads(event["data"])
+        assert (told["session"], told["rule"], told["cure"]) == (sid, "files.read", "read")
+        assert set(told) == set(fields_of("confinement.refused"))
+        held = (await site.get(f"/workers/{sid}")).json["confinement"]
+        assert held["level"] == "basic"
+        assert held["files"] == {"read": [], "write": ["/data"]}
+        assert held["refused"] == {"files.read": 3}
+        emit(Started(session_id=SessionId(sid), at=3.0, pid=7, confinement={"of": "another version"}))
+        emit(Refused(session_id=SessionId(sid), at=4.0, found=(found,), counts={}))
+        while (await stream.next())["event"] != "confinement.refused":
+            pass
+        assert (await site.get(f"/workers/{sid}")).json["confinement"] is None
