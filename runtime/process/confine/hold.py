@@ -118,7 +118,8 @@ class Hold:
         """
         packages = grants.packages_of(python)
         bytecode = folder_for(ground.state, source, python, packages)
-        if bytecode and user is not None:
+        if bytecode and user is not None and os.stat(bytecode).st_uid != user:
+            os.chmod(bytecode, 0o750)  # its sessions are of its group
             os.chown(bytecode, user, user)
         return cls(
             policy.level,

@@ -3,7 +3,7 @@
 The session owns what is looked at and may change it meanwhile, or mean harm: nothing is followed that is a
 link, no path is put together, nothing is opened but folders.  What cannot be counted is told.
 
-For a thread.  Measured: 25 µs for an empty folder, 2.5 µs more for each file.
+For a thread.  Measured: 11 µs for an empty folder, 6 µs more for each file.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ LEAST_BYTES: Final = 4096
 DEEPEST: Final = 64
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LISTED: Final = 3
+_AT_ONCE: Final = 256
+_REST_S: Final = 0.004
+"""After so many entries the event loop, which shares the interpreter with this thread, has it to itself."""
 _UNREADABLE: Final = "a folder that cannot be read"
 _NO_FOLDER: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """It is gone, or something else by now."""
@@ -36,7 +39,7 @@ class DiskUse:
         entries: Files and folders.
         hidden: What could not be counted, and why; empty where all was.
         largest: Name and bytes of the largest files, the largest first.
-        took_s: How long the reading took.
+        took_s: Processor time that the reading took.
     """
 
     bytes: int
@@ -57,7 +60,7 @@ def measure(folder: str, pids: Iterable[int] = (), *, enough_bytes: float = floa
     Raises:
         OSError: We are short of something, such as descriptors; nothing is known then.
     """
-    began = time.monotonic()
+    began = time.thread_time()
     try:
         fd = os.open(folder, _FOLDER)
     except FileNotFoundError:
@@ -69,7 +72,7 @@ def measure(folder: str, pids: Iterable[int] = (), *, enough_bytes: float = floa
             break
         walk.deleted(folder, pid)
     largest = tuple((name, size) for size, name in sorted(walk.largest, reverse=True))
-    return DiskUse(walk.bytes, walk.entries, walk.hidden, largest, time.monotonic() - began)
+    return DiskUse(walk.bytes, walk.entries, walk.hidden, largest, time.thread_time() - began)
 
 
 class _Walk:
@@ -128,6 +131,8 @@ class _Walk:
         occupied = max(status.st_blocks * 512, LEAST_BYTES)
         self.bytes += occupied
         self.entries += 1
+        if self.entries % _AT_ONCE == 0:
+            time.sleep(_REST_S)
         if occupied > LEAST_BYTES and stat.S_ISREG(status.st_mode):
             heapq.heappush(self.largest, (occupied, name))
             if len(self.largest) > _LISTED:
