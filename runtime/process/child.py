@@ -180,6 +180,8 @@ def lead() -> None:
     Where the kernel groups processes by session (`sched_autogroup_enabled`), each of ours then has one share
     of the processors, however many processes it is.
     """
+    if os.getsid(0) == os.getpid():
+        return
     try:
         os.setsid()
     except PermissionError:  # it leads a group already

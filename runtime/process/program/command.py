@@ -104,7 +104,7 @@ class Command:
         *,
         private: Private | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start the worker's program in its own process group.
+        """Start the worker's program in a session, and a process group, of its own.
 
         Args:
             private: Its private folder, if it is a session.
@@ -142,7 +142,7 @@ class Command:
                 env=dict(env),
                 cwd=alone.folder if alone else self.folder,
                 pass_fds=pass_fds,
-                process_group=0,
+                start_new_session=True,
             )
             if watch is not None:
                 watch.begin()
