@@ -23,6 +23,7 @@ NAMES = (
     "siblings",
     "containment",
     "leak",
+    "faults",
     "upstream",
 )
 
