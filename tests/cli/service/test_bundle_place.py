@@ -41,9 +41,9 @@ def test_where_a_folder_is_shared_they_are_in_the_users_part_of_it(volume: Path)
                 os.setresgid(NOBODY, NOBODY, NOBODY)
                 os.setresuid(NOBODY, NOBODY, NOBODY)
             agents, state = volume / "agents", volume / "state"
-            _, listed = bundle._found(agents, None, None, state, state_folder.where)
-            _, installed = bundle._found(agents, None, None, state, state_folder.claim)
-            _, then = bundle._found(agents, None, None, state, state_folder.where)
+            _, listed, _ = bundle._found(agents, None, None, state, state_folder.where)
+            _, installed, _ = bundle._found(agents, None, None, state, state_folder.claim)
+            _, then, _ = bundle._found(agents, None, None, state, state_folder.where)
             os.write(writing, f"{listed} {installed} {then}".encode())
         except BaseException as error:  # noqa: BLE001 - told by the parent
             os.write(writing, repr(error).encode())
