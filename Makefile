@@ -17,7 +17,7 @@ help:
 	@echo "make test-unit  the pure tests alone, in seconds"
 	@echo "make test-interop  the tests with MeshAgent's real SDK alone (needs a Python 3.13)"
 	@echo "make lint    lint and types alone"
-	@echo "make bench   measure starts and latencies"
+	@echo "make bench   measure starts and latencies;  ARGS=\"kills 20\", ARGS=\"soak 26\" try what must not break"
 	@echo "make docs    build the documentation into docs/site, strict;  make docs-serve shows it while you write"
 	@echo "make ui      build Studio into runtime/front/studio/static (needs Node 20 and npm)"
 	@echo "make ui-check  prove that runtime/front/studio/static is what ui/ builds, run the tests of ui/"

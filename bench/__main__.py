@@ -1,6 +1,7 @@
 """``python -m bench [quick] [NAME …]``: run benchmarks, print tables, keep the numbers as JSON.
 
-``make bench ARGS=quick`` takes two minutes instead of fifteen; ``make bench ARGS=relay`` runs one.
+``make bench ARGS=quick`` takes two minutes instead of fifteen; ``make bench ARGS=relay`` runs one.  Some run
+by name alone, and take a number: ``ARGS="kills 20"`` kills twenty times, ``ARGS="soak 2"`` takes two minutes.
 """
 
 from __future__ import annotations
@@ -26,15 +27,19 @@ NAMES = (
     "faults",
     "upstream",
 )
+BY_NAME = ("kills", "soak")
+"""That are no measurement but a trial, and take long."""
 
 
 def main() -> None:
     words = sys.argv[1:]
-    effort = Effort(quick="quick" in words)
-    chosen = [word for word in words if word != "quick"] or list(NAMES)
-    unknown = [name for name in chosen if name not in NAMES]
+    numbers = [int(word) for word in words if word.isdecimal()]
+    effort = Effort(quick="quick" in words, given=numbers[0] if numbers else 0)
+    chosen = [word for word in words if word != "quick" and not word.isdecimal()] or list(NAMES)
+    known = (*NAMES, *BY_NAME)
+    unknown = [name for name in chosen if name not in known]
     if unknown:
-        raise SystemExit(f"bench: there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
+        raise SystemExit(f"bench: there is no benchmark {unknown[0]!r}; there are {', '.join(known)}")
     reports: list[Report] = []
     started = time.monotonic()
     for name in chosen:
@@ -44,7 +49,8 @@ def main() -> None:
             report.show()
             report.keep()
         reports += found
-        page.write(reports, time.monotonic() - started)
+        if name in NAMES:
+            page.write(reports, time.monotonic() - started)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
     targets = [(report, target) for report in reports for target in report.targets]
     missed = [(report, target) for report, target in targets if target.reached is False]

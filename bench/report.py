@@ -16,9 +16,14 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much time to spend."""
+    """How much time to spend.
+
+    Attributes:
+        given: A number that was named: how often, or how many minutes; 0 when none was.
+    """
 
     quick: bool = False
+    given: int = 0
 
     def count(self, full: int, quick: int) -> int:
         """Rounds of something."""
