@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.dispatch.fate import Takeover, comes_back, never_ran
+from runtime.dispatch.fate import Callers, Takeover, comes_back, never_ran
 from runtime.dispatch.launcher import Launcher, OwnRooms
 from runtime.dispatch.recovery import Recovery
 from runtime.dispatch.session_registry import SessionRegistry
@@ -51,7 +51,7 @@ class Dispatcher:
     Args:
         room_url: The websocket address at which a worker reaches an embedded room.
         settings: Bounds of the queue, restarts and quarantine.
-        is_wanted: Whether whoever called a session of an earlier run still wants it.
+        callers: What whoever called a session of an earlier run wants of it now.
         last_end: How the server before this one ended, if its init knows.
 
     Attributes:
@@ -70,16 +70,11 @@ class Dispatcher:
         room_url: Callable[[str], str],
         settings: SupervisorSettings | None = None,
         room_load: RoomLoad | None = None,
-        is_wanted: Callable[[SessionSpec], bool] = lambda _: True,
+        callers: Callers | None = None,
         last_end: str = "",
     ) -> None:
         settings = settings or SupervisorSettings()
-        self._takeover = Takeover(
-            resumes=settings.resume,
-            most=settings.restart_intensity,
-            stable_s=settings.restart_stable_s,
-            is_wanted=is_wanted,
-        )
+        self._takeover = Takeover.of(settings, callers or Callers())
         self._placement, self._journal, self._registry = placement, journal, registry
         self._clock, self._last_end = clock, last_end
         self._admission = Admission(max_queued=settings.max_queued, queue_s=settings.queue_s, rooms=room_load)

@@ -20,6 +20,7 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import SessionRecord
 from runtime.session.restart import RestartPolicy
 from runtime.session.spec import SessionSpec
+from runtime.settings import SupervisorSettings
 
 MAX_TAKEOVERS: Final = 2
 """Deaths of the server over which a session is tried again that was never ready."""
@@ -32,7 +33,21 @@ class Fate(Enum):
     OWED = "owed"
     RESUMED = "resumed"
     LOST = "lost"
+    CALLED_ANEW = "called_anew"
     GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callers:
+    """What whoever called a session of an earlier run wants of it now.
+
+    Attributes:
+        is_wanted: Whether it is wanted still.
+        is_called_anew: Whether the same call is made again in this run.
+    """
+
+    is_wanted: Callable[[SessionSpec], bool] = lambda _: True
+    is_called_anew: Callable[[SessionSpec], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +58,34 @@ class Takeover:
         resumes: Sessions that were ready come back at all.
         most: Deaths of the server over which a session comes back that was ready before.
         stable_s: A life of this length forgets them.
-        is_wanted: Whether whoever called it still wants it.
+        callers: What whoever called a session wants now.
     """
 
     resumes: bool = True
     most: int = 5
     stable_s: float = 60.0
-    is_wanted: Callable[[SessionSpec], bool] = lambda _: True
+    callers: Callers = Callers()
+
+    @classmethod
+    def of(cls, settings: SupervisorSettings, callers: Callers) -> Takeover:
+        """The rules by the settings."""
+        return cls(
+            resumes=settings.resume,
+            most=settings.restart_intensity,
+            stable_s=settings.restart_stable_s,
+            callers=callers,
+        )
 
     def fate(self, record: SessionRecord, now: float) -> Fate:
         """Judge a record as the journal has it; `now` in seconds since the epoch."""
-        may_return = self.resumes and comes_back(record.spec) and self.is_wanted(record.spec)
+        may_return = self.resumes and comes_back(record.spec) and self.callers.is_wanted(record.spec)
         if record.exit is not None:
             return Fate.RESUMED if record.is_due and may_return else Fate.OVER
         if record.spec.relay:
             return Fate.LOST
         if record.state in ("accepted", "starting"):
+            if self.callers.is_called_anew(record.spec):
+                return Fate.CALLED_ANEW
             if record.started_at is not None and record.takeovers >= self._most(record):
                 return Fate.GIVEN_UP
             if record.last_exit is not None and record.last_exit.reason.row.whose == "server":

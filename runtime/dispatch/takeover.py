@@ -21,6 +21,7 @@ from runtime.session.record import Exit, SessionRecord
 
 _log = get_logger("dispatch")
 _LOST = "The server ended while this session ran"
+_CALLED_ANEW = "The server ended before this session was ready, and the next one was called anew"
 
 
 class TakeoverRun:
@@ -67,7 +68,7 @@ class TakeoverRun:
                     self._resume(record, now)
                     again.append(record)
                     resumed += 1
-                case Fate.LOST | Fate.GIVEN_UP as fate:
+                case Fate.LOST | Fate.GIVEN_UP | Fate.CALLED_ANEW as fate:
                     self._close(record, fate)
                     lost += 1
         if again:
@@ -105,7 +106,9 @@ class TakeoverRun:
 
     def _close(self, record: SessionRecord, fate: Fate) -> None:
         session_id = record.spec.session_id
-        if fate is Fate.GIVEN_UP:
+        if fate is Fate.CALLED_ANEW:
+            self._registry.end(session_id, ExitReason.FRONT_LOST, _CALLED_ANEW)
+        elif fate is Fate.GIVEN_UP:
             message = f"{_LOST}; given up after {record.takeovers} deaths of the server"
             self._registry.end(session_id, ExitReason.FRONT_LOST, message)
         elif record.stopping and record.stopping != ExitReason.DRAINED.value:

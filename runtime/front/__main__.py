@@ -52,8 +52,8 @@ def main(arguments: list[str]) -> int:
         sources = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
         last_end = os.environ.get(LAST_END_VARIABLE, "")
         # A command that calls its agents itself wants those of this run alone.
-        resumes = bool(last_end) or FRESH_VARIABLE not in os.environ
-        server = Server(settings, sources, last_end=last_end, resumes=resumes)
+        fresh = "" if last_end else os.environ.get(FRESH_VARIABLE, "")
+        server = Server(settings, sources, last_end=last_end, resumes=not fresh, calls_into=fresh)
         return asyncio.run(serve(server, pulse))
     except json.JSONDecodeError as error:
         return _failed(ConfigError(f"the server's argument is not JSON: {error}"))

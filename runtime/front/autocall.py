@@ -17,6 +17,8 @@ from runtime.wire.webhook import RoomCall
 _MAX_TRIES: Final = 60
 _REQUEST: Final = "autocall"
 """In the place of a request's id: nobody but the setting asked for it."""
+BY_COMMAND: Final = "service-run"
+"""The same of what `service run` calls."""
 _log = get_logger("autocall")
 
 
@@ -26,6 +28,14 @@ def still_wanted(room: str) -> Callable[[SessionSpec], bool]:
     What was called for the setting goes with it.  Rooms elsewhere are called anew, with a new token.
     """
     return lambda spec: spec.request_id != _REQUEST or (spec.room == room and not spec.room_url)
+
+
+def called_anew(room: str) -> Callable[[SessionSpec], bool]:
+    """Whether a call of an earlier `service run` is made again by this one, which calls into `room`.
+
+    Both would be in the room.
+    """
+    return lambda spec: spec.request_id == BY_COMMAND and bool(room) and spec.room == room
 
 
 class AutoCall:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import runtime
 from runtime.clock import Clock, SystemClock
 from runtime.dispatch.dispatcher import Dispatcher
+from runtime.dispatch.fate import Callers
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleNotFound
 from runtime.front.access.browser_sessions import BrowserSessions
@@ -22,7 +23,7 @@ from runtime.front.access.open_doors import say_open_doors
 from runtime.front.access.origin import Origins
 from runtime.front.access.rules import Access, signing_keys
 from runtime.front.app import create_app
-from runtime.front.autocall import AutoCall, still_wanted
+from runtime.front.autocall import AutoCall, called_anew, still_wanted
 from runtime.front.fast_path import FastPath
 from runtime.front.home import contents, server_file, state_folder
 from runtime.front.http.listener import Listener
@@ -65,6 +66,7 @@ class Server:
         placement: Whatever runs sessions; None makes the local one.  (Tests give their own.)
         last_end: How the server before this one ended; its init knows, where there is one.
         resumes: Sessions of earlier runs may come back.
+        calls_into: The room into which a command calls everything, as it did in its earlier runs.
     """
 
     def __init__(
@@ -78,9 +80,10 @@ class Server:
         clock: Clock | None = None,
         last_end: str = "",
         resumes: bool = True,
+        calls_into: str = "",
     ) -> None:
         self.settings = settings
-        self._last_end, self._resumes = last_end, resumes
+        self._last_end, self._resumes, self._calls_into = last_end, resumes, calls_into
         self._sources, self._name, self._owns_process = list(sources), name, owns_process
         self._given = placement
         self._clock = clock or SystemClock()
@@ -178,7 +181,10 @@ class Server:
             room_url=lambda room: _room_url(self.url, room),
             room_load=hub,
             settings=supervisor,
-            is_wanted=still_wanted(server.room) if self._resumes else lambda _: False,
+            callers=Callers(
+                is_wanted=still_wanted(server.room) if self._resumes else lambda _: False,
+                is_called_anew=called_anew(self._calls_into),
+            ),
             last_end=self._last_end,
         )
         caller.dispatch = dispatcher.call

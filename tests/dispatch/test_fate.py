@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.dispatch.fate import MAX_TAKEOVERS, Fate, Takeover
+from runtime.dispatch.fate import MAX_TAKEOVERS, Callers, Fate, Takeover
+from runtime.front.autocall import BY_COMMAND, called_anew
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import Exit, SessionRecord
 from runtime.session.spec import SessionId, SessionSpec
@@ -56,13 +57,26 @@ def test_each_record_has_one_fate(one: SessionRecord, fate: Fate) -> None:
     assert Takeover().fate(one, NOW) is fate
 
 
-@pytest.mark.parametrize("rules", [Takeover(resumes=False), Takeover(is_wanted=lambda _: False)])
+@pytest.mark.parametrize(
+    "rules", [Takeover(resumes=False), Takeover(callers=Callers(is_wanted=lambda _: False))]
+)
 def test_where_nothing_comes_back_only_what_was_never_ready_is_owed(rules: Takeover) -> None:
     assert rules.fate(record(), NOW) is Fate.LOST
     assert rules.fate(ended(ExitReason.DRAINED, is_due=True), NOW) is Fate.OVER
     assert rules.fate(record("starting"), NOW) is Fate.OWED
     lost = Exit(reason=ExitReason.FRONT_LOST, message="m")
     assert rules.fate(record("starting", last_exit=lost), NOW) is Fate.LOST
+
+
+def test_a_call_that_the_next_run_makes_itself_is_not_owed() -> None:
+    rules = Takeover(resumes=False, callers=Callers(is_called_anew=called_anew("r")))
+    mine = {"request_id": BY_COMMAND}
+    assert rules.fate(record("accepted", spec=mine, started_at=None), NOW) is Fate.CALLED_ANEW
+    assert rules.fate(record("starting", spec=mine), NOW) is Fate.CALLED_ANEW
+    assert rules.fate(record("starting", spec={**mine, "room": "other"}), NOW) is Fate.OWED
+    assert rules.fate(record("starting", spec={"request_id": "a-caller's"}), NOW) is Fate.OWED
+    again = Takeover(callers=Callers(is_called_anew=called_anew("")))
+    assert again.fate(record("starting", spec=mine), NOW) is Fate.OWED, "the same run, whose server died"
 
 
 def test_deaths_of_the_server_are_counted_until_a_session_has_lived_for_a_while() -> None:

@@ -53,8 +53,11 @@ def call(
     say(json.dumps(post_call(api, path, data, wait_s=wait_s), ensure_ascii=False))
 
 
-def post_call(api: Api, path: str, data: dict[str, Any], *, wait_s: float = 0.0) -> Any:
+def post_call(api: Api, path: str, data: dict[str, Any], *, wait_s: float = 0.0, request_id: str = "") -> Any:
     """Send ``room.call``, signed when a webhook secret is set here; returns the JSON of the answer.
+
+    Args:
+        request_id: What the session's record and log have as the id of this request.
 
     Raises:
         CommandFailed: Nobody serves the path, the call was refused, or the agent could not start.
@@ -68,7 +71,7 @@ def post_call(api: Api, path: str, data: dict[str, Any], *, wait_s: float = 0.0)
 
     # MeshAgent's receivers hash Python's own form of the JSON, so that is what is sent.
     body = json.dumps({"event": "room.call", "data": data}).encode()
-    headers: dict[str, str] = {}
+    headers = {"X-Request-Id": request_id} if request_id else {}
     if wait_s:
         headers["Prefer"] = f"wait={wait_s:g}"
     secrets = load_settings(env=os.environ).server.webhook_secret.split()

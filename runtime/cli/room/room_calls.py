@@ -16,6 +16,7 @@ from runtime.cli.api import Api
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.options import Reload
 from runtime.cli.room.call import post_call
+from runtime.front.autocall import BY_COMMAND
 
 if TYPE_CHECKING:
     from runtime.rooms.elsewhere import Elsewhere
@@ -177,7 +178,7 @@ class RoomCalls:
         if self._elsewhere is not None:
             data["room_url"] = self._elsewhere.room_url(self._room)
             data["token"] = self._elsewhere.token(self._room, self._calls[path].identity)
-        answer = post_call(self._api(), path, data)
+        answer = post_call(self._api(), path, data, request_id=BY_COMMAND)
         return str(answer.get("session") or "") if isinstance(answer, dict) else ""
 
     def _post_patiently(self, path: str) -> str:

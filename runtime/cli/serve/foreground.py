@@ -57,7 +57,8 @@ class Foreground:
         keys: What a key does, by character; used on a terminal only.
         footer: The line below the table.
         show_prints: Show what agents print.
-        is_fresh: Sessions of earlier runs are not started again: the command calls what it wants.
+        calls_into: The room into which the command itself calls what it wants: sessions of earlier runs are
+            not started again.
 
     Attributes:
         after_look: Called with the server's answer each time the table was asked for.
@@ -74,9 +75,9 @@ class Foreground:
         keys: Mapping[str, Key] | None = None,
         footer: str = "",
         show_prints: bool = True,
-        is_fresh: bool = False,
+        calls_into: str = "",
     ) -> None:
-        env = {"BULKHEAD_INTERNAL_FRESH": "1"} if is_fresh else {}
+        env = {"BULKHEAD_INTERNAL_FRESH": calls_into} if calls_into else {}
         self.server = ServerProcess(flags, sources, config, self._hear, env=env)
         self.rows: list[Row] = []
         self.server_log = ServerLog(show_prints=show_prints)

@@ -88,7 +88,7 @@ def run(
         "server.room": "",  # called from here, one line each
         "server.state_dir": free_state_dir(settings.server.state_dir),
     }
-    foreground = Foreground(flags, [command], file, is_fresh=True)
+    foreground = Foreground(flags, [command], file, calls_into=room)
     foreground.drain_s = settings.server.drain_s
     # A failed import is told with its traceback; that other machines are refused is what is meant.
     foreground.server_log.muted |= {"bundle.failed", "server.unsigned_webhooks_refused"}
