@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -20,6 +21,11 @@ from tests.patience import PATIENCE
 _PR_SET_CHILD_SUBREAPER = 36
 _NOT_TESTED = pytest.StashKey[list[str]]()
 LEVELS = ("unit", "process", "e2e")
+# How long an example takes says what else this machine does, not what is wrong with what is tested.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -70,7 +70,12 @@ class Tree(Process):
 
 @asynccontextmanager
 async def tree(
-    tmp_path: Path, *, patch: str = "", argv: tuple[str, ...] = (), **flags: Any
+    tmp_path: Path,
+    *,
+    patch: str = "",
+    argv: tuple[str, ...] = (),
+    terminal: tuple[str, ...] = (),
+    **flags: Any,
 ) -> AsyncIterator[Tree]:
     state = tmp_path / "state"
     (state / "server.json").unlink(missing_ok=True)
@@ -85,7 +90,7 @@ async def tree(
         f"sys.exit(Init([sys.executable, '-c', {front!r}, {json.dumps(work)!r}]).run())"
     )
     process = await asyncio.create_subprocess_exec(
-        *(argv or (sys.executable, "-c", program)),
+        *(argv or (sys.executable, "-c", *terminal, program)),
         env={**os.environ, "PYTHONPATH": str(ROOT), "BULKHEAD_LOG_FORMAT": "json"},
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
@@ -187,6 +192,44 @@ async def test_signals_in_the_first_moments_wait_for_a_server_that_can_take_them
     async with tree(tmp_path, patch="import os, signal; os.kill(os.getppid(), signal.SIGHUP)") as one:
         await one.until("server.reloading")
         assert not [line for line in one.log if "killed" in line["event"]]
+
+
+# What a shell does: a session of the terminal, in which `nohup` ignores its end.
+ON_A_TERMINAL = """
+import os, signal, sys
+os.setsid()
+os.open(sys.argv[1], os.O_RDWR)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[2] == "nohup" else signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[3]])
+"""
+
+
+@pytest.mark.parametrize("how", ["nohup", ""])
+async def test_a_server_of_nohup_outlives_its_terminal_and_another_ends_in_order(
+    tmp_path: Path, agents: Path, how: str
+) -> None:
+    ours, theirs = os.openpty()
+    terminal = (ON_A_TERMINAL, os.ttyname(theirs), how)
+    async with tree(tmp_path, terminal=terminal) as one:
+        os.close(theirs)
+        sid = await one.call("/quick", Prefer="wait=20")
+        front, before = one.front.pid, await _states(one)
+        mark = len(one.log)
+        os.close(ours)  # the kernel tells the init, and the init its front
+        if how == "nohup":
+            await one.until("server.reloading", after=mark)
+            one.front.send_signal(signal.SIGHUP)  # as a shell does, which tells all of its jobs
+            mark = len(one.log)
+            assert await _states(one) == before
+            one.front.send_signal(signal.SIGUSR2)
+            await one.until("log.level_changed", after=mark)
+            assert one.front.pid == front
+            assert not [line for line in one.log if line["event"] in ("session.exited", "server.stopping")]
+        else:
+            ended = await one.until("session.exited")
+            assert (ended["session_id"], ended["reason"]) == (sid, "drained")
+            async with asyncio.timeout(20 * PATIENCE):
+                await one.process.wait()
 
 
 async def test_a_log_that_was_moved_away_is_opened_again(tmp_path: Path, agents: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -180,6 +181,25 @@ async def test_the_far_end_is_found_in_every_family(family: int, bound: str, rea
         assert await Origins(is_alone=True).of(scope(ours)) is Origin.SESSION  # what we send ourselves
         theirs.close()
         assert await Origins(is_alone=False).of(scope(ours)) is not Origin.NEAR
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+async def test_who_is_gone_before_it_is_looked_for_is_hidden(how: str) -> None:
+    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (theirs, ours):
+        theirs.sendall(b"DELETE /workers/s_1 HTTP/1.1\r\n\r\n")
+        if how == "reset":
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        where = scope(ours)
+        theirs.close()
+        if how == "reset":
+            found = peer_socket.peer_socket(where["client"], where["server"])
+            assert found is None, "of a reset connection the kernel has nothing"
+        for is_alone in (True, False):
+            origins = Origins(is_alone=is_alone)
+            assert await origins.of(where) is Origin.HIDDEN
+            assert origins.recall(where) is Origin.HIDDEN
+        elsewhere = {**where, "client": ("192.0.2.7", 9)}
+        assert await Origins(is_alone=True).of(elsewhere) is Origin.ELSEWHERE
 
 
 async def test_nobody_else_is_taken_for_the_far_end() -> None:

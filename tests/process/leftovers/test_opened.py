@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from runtime.process.leftovers.openers import Openers
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -220,13 +221,19 @@ def test_the_methods_that_were_exchanged_are_put_back_but_for_what_others_exchan
 def test_a_thread_of_a_native_library_is_named_by_the_library(tmp_path: Path) -> None:
     pytest.importorskip("numpy")
     program = """
-import numpy, os
+import numpy, os, time
 from runtime.process.leftovers import threads
+until = time.monotonic() + PATIENCE * 10
 started = threads.running()
+# One that has just been started still runs, and has no stack that can be read: it waits soon.
+while any(not one.library for one in started) and time.monotonic() < until:
+    time.sleep(0.01)
+    started = threads.running()
 left = threads.put_away()
 numpy.zeros((300, 300)) @ numpy.zeros((300, 300))
 print([one.library for one in started], [one.name for one in left])
 """
+    program = program.replace("PATIENCE", str(PATIENCE))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     started, left = done.stdout.strip().rsplit(" ", 1)
     assert left == "[]"
