@@ -67,8 +67,13 @@ class Held:
         return None if self.user is None or self.uids is None or self.bundle.write else self.uids.block()
 
     def of(self, path: str) -> Policy:
-        """What a session of the endpoint at `path` may reach."""
-        return self.endpoints.get(path, self.bundle)
+        """What a session of the endpoint at `path` may reach.
+
+        Files, shared memory and devices are the bundle's: its zygote is held, and its sessions with it.
+        """
+        whole = self.bundle
+        own = self.endpoints.get(path, whole)
+        return replace(own, read=whole.read, write=whole.write, shm=whole.shm, gpu=whole.gpu)
 
 
 class Confinement:

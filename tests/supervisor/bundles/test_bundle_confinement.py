@@ -38,7 +38,7 @@ def held(source: Path, *, file: Path | None = None, declared: Any = None, **sett
     return confinement.held(source, [one for one in others if one != source], declared or {})
 
 
-def test_a_bundle_gets_what_it_declares_and_each_endpoint_no_more_than_its_own(agents: Path) -> None:
+def test_a_bundle_gets_what_its_endpoints_declare_and_shares_its_files_among_them(agents: Path) -> None:
     (agents / "chat" / "bulkhead.toml").write_text(
         '[confinement]\nread = ["../shared"]\ngrantable = ["/x"]\n'
     )
@@ -46,8 +46,9 @@ def test_a_bundle_gets_what_it_declares_and_each_endpoint_no_more_than_its_own(a
     shared, data = (str(agents / "shared"),), (str(agents / "chat" / "data"),)
     assert found.bundle == Policy(Level.BASIC, read=shared, write=data)
     assert found.of("/w") == found.bundle
-    assert found.of("/") == Policy(Level.BASIC, read=shared)
-    assert found.of("/s") == Policy(Level.STRICT, read=shared, shm=False, network="none")
+    assert found.endpoints["/"] == Policy(Level.BASIC, read=shared)
+    assert found.of("/") == found.bundle
+    assert found.of("/s") == Policy(Level.STRICT, read=shared, write=data, network="none")
     assert all(found.bundle.covers(found.of(path)) for path in found.endpoints)
 
 
