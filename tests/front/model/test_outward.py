@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,11 +236,20 @@ class Twice(Base):
 )
 
 
+@pytest.mark.parametrize("how", ["forked", "fresh", "in a container"])
 async def test_listed_addresses_are_reached_in_every_way_and_nothing_else_is(
     confined: Confined,  # noqa: F811
     echo: tuple[Echo, int],
+    how: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     came, port = echo
+    if how == "fresh":
+        (tmp_path / "agents").mkdir()
+        (tmp_path / "agents" / "all.toml").write_text('fork = "never"\n')
+    elif how == "in a container":  # whose engine lets nobody have a copy of another's socket
+        monkeypatch.setattr("runtime.process.confine.watch.socket_of", lambda pid, number: None)
     async with confined(agents=LISTED, network=(f"127.0.0.1:{port}",)) as server:
         reached = await said(server, "/connects", host="127.0.0.1", port=port)
         assert reached == {

@@ -13,6 +13,9 @@ from typing import Final
 MAX_HELD_BYTES: Final = 256 << 10
 """Of each way; one packet more, if that is larger."""
 
+_KEEPING_BYTES: Final = 64
+"""What a packet takes besides what is in it."""
+
 NORMAL: Final = 1000
 
 
@@ -77,7 +80,7 @@ class _Way:
             await self._change()
         if not self._is_closed:
             self._packets.append(packet)
-            self._held_bytes += len(packet)
+            self._held_bytes += len(packet) + _KEEPING_BYTES
             self._changed.set()
 
     async def get(self) -> bytes | None:
@@ -86,7 +89,7 @@ class _Way:
                 return None
             await self._change()
         packet = self._packets.popleft()
-        self._held_bytes -= len(packet)
+        self._held_bytes -= len(packet) + _KEEPING_BYTES
         self._changed.set()
         return packet
 
