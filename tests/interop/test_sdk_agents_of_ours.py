@@ -88,6 +88,7 @@ def cut_off(sdk: Sdk, tmp_path_factory: pytest.TempPathFactory, model: FakeModel
     bundle = write_bundle(folder / "agents" / "sdk", sdk.version, (HERE / "sdk_agent.py").read_text())
     provide(bundle, sdk.version, folder / "state" / "environments")
     strict = {"BULKHEAD_CONFINEMENT_LEVEL": "strict", "BULKHEAD_CONFINEMENT_NETWORK": "none"}
+    strict["BULKHEAD_CONFINEMENT_READ"] = str(sdk.folder)  # where the links in its environment lead
     yield from serve(folder, model, folder / "agents", **strict)
 
 
