@@ -61,6 +61,13 @@ def _names_in_folders(at: Targets) -> list[str]:
     return [path for folder in at.folders for path in glob.glob(f"{folder}/{look.PLANTED}*")]
 
 
+def _ours(path: str) -> str:
+    """A path that only confinement keeps from being written; modes are seen through it."""
+    if not os.access(path, os.W_OK):
+        raise NotHere("it is read-only, or another user's, anyway")
+    return path
+
+
 def _plant(folder: str) -> None:
     descriptor = os.open(os.path.join(folder, _NAME), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.write(descriptor, b"planted")
@@ -243,7 +250,7 @@ def write_folder(at: Targets) -> None:
 
 @writing.add("write-own-code", "change the program that siblings run", seen=look.written_at("own_code"))
 def write_own_code(at: Targets) -> None:
-    _begin_anew(_known(look.program_of(at.own_code), "its program is not known"))
+    _begin_anew(_ours(_known(look.program_of(at.own_code), "its program is not known")))
 
 
 @writing.add(
@@ -253,12 +260,12 @@ def write_own_code(at: Targets) -> None:
     undo=look.clear(_own_folder),
 )
 def plant_own_code(at: Targets) -> None:
-    _plant(_known(_own_folder(at), "its program is not known"))
+    _plant(_ours(_known(_own_folder(at), "its program is not known")))
 
 
 @writing.add("write-other-code", "change the program of another bundle", seen=look.written_at("other_code"))
 def write_other_code(at: Targets) -> None:
-    _begin_anew(_other(at))
+    _begin_anew(_ours(_other(at)))
 
 
 @writing.add(
@@ -268,10 +275,7 @@ def write_other_code(at: Targets) -> None:
     undo=look.clear(lambda at: _site(at)),
 )
 def write_interpreter(at: Targets) -> None:
-    folder = _site(at)
-    if not os.stat(folder).st_mode & 0o222 or (os.geteuid() and os.stat(folder).st_uid != os.geteuid()):
-        raise NotHere("it is another user's anyway")
-    _plant(folder)
+    _plant(_ours(_site(at)))
 
 
 @writing.add(

@@ -258,7 +258,7 @@ class Siege:
         deadline = time.monotonic() + _BACK_S
         while time.monotonic() < deadline:
             about = read_server_file(self._state_dir)
-            if about is not None and (api := api_of(about, timeout_s=self._api.timeout_s)).is_alive():
+            if about is not None and self._serves(api := api_of(about, timeout_s=self._api.timeout_s)):
                 if api.url != self._api.url or not self._exits.is_following:
                     self._exits = Exits(api)
                     self._exits.follow()
@@ -270,6 +270,16 @@ class Siege:
             cure="What was tried before stands above; its log says what became of it.",
             exit_code=ExitCode.NOT_READY,
         )
+
+    def _serves(self, api: Api) -> bool:
+        """Whether a server is there and has loaded both programs."""
+        from runtime.cli.failure import CommandFailed
+
+        try:
+            ready = {one["path"] for one in api.get("/workers")["endpoints"] if one["state"] == "ready"}
+        except (CommandFailed, TypeError):
+            return False
+        return {self._target, self._probe} <= ready
 
 
 class Watch:
