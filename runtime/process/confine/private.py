@@ -204,8 +204,14 @@ def _opened(parent: int, name: str) -> int:
 
 
 def _open_up(parent: int, name: str) -> None:
-    with contextlib.suppress(PermissionError):  # it is another user's, and modes do not hold us
-        os.chmod(name, 0o700, dir_fd=parent)
+    # By a descriptor of the folder itself: somebody who still lives may put a link in its place, and the mode
+    # of what that leads to is not his to change where we are another user than he.
+    fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        with contextlib.suppress(PermissionError):  # it is another user's, and modes do not hold us
+            os.chmod(f"/proc/self/fd/{fd}", 0o700)
+    finally:
+        os.close(fd)
 
 
 def _is_folder(parent: int, name: str) -> bool:

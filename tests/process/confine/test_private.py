@@ -98,3 +98,19 @@ async def test_what_cannot_be_removed_does_not_stop_the_rest(
     await within(20, folders.gone(20))
     assert path.joinpath("stuck").is_dir()
     assert not path.joinpath("other").exists()
+
+
+async def test_a_link_put_in_place_of_a_folder_leads_to_no_other_mode(tmp_path: Path) -> None:
+    """Between the look at a folder and the change of its mode, somebody who lives may exchange it."""
+    (tmp_path / "victim").mkdir(mode=0o755)
+    (tmp_path / "folder").symlink_to("victim")
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="folder"):
+            private._open_up(here, "folder")
+        os.mkdir("closed", 0, dir_fd=here)
+        private._open_up(here, "closed")
+    finally:
+        os.close(here)
+    assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "closed").stat().st_mode & 0o777 == 0o700
