@@ -21,12 +21,12 @@ from tests.patience import PATIENCE
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
-Results = Callable[[int, str], dict[str, Any]]
+Results = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
 def battle(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Results:
-    """``battle(10001, "basic")``: what came of each attack, by its name."""
+    """``battle(10001, "basic")``: what came of each attack, by its name; a third argument is `uids`."""
     return _ran_once(tmp_path_factory, worker_id, "hostile", "battle", "0.05")
 
 
@@ -45,12 +45,12 @@ def _ran_once(factory: pytest.TempPathFactory, worker_id: str, wing: str, name: 
     base = factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
 
-    def results(uid: int, level: str) -> dict[str, Any]:
-        told = shared / f"{name}-{uid}-{level}.json"
+    def results(uid: int, level: str, *last: str) -> dict[str, Any]:
+        told = shared / f"{'-'.join([name, str(uid), level, *last])}.json"
         with open(told.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of this run may be at it
             if not told.exists():
-                told.write_text(json.dumps(_run(uid, wing, name, level, *more)))
+                told.write_text(json.dumps(_run(uid, wing, name, level, *more, *last)))
         found: dict[str, Any] = json.loads(told.read_text())
         if "" in found:
             pytest.fail(found[""])
@@ -64,6 +64,7 @@ def _run(uid: int, wing: str, name: str, *more: str) -> dict[str, Any]:
     # Not below pytest's folders, which are root's alone.
     with tempfile.TemporaryDirectory(prefix="bulkhead-range-", dir="/var/tmp") as made:
         folder = Path(made)
+        folder.chmod(0o755)  # a session with a user of its own must be able to reach its program
         shutil.copytree(HERE / wing / "agents", folder / "agents")
         for bundle in (folder / "agents").iterdir():
             (bundle / ".env").write_text("A_KEY=secret\n")

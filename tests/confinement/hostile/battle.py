@@ -1,4 +1,4 @@
-"""One server, all attacks: ``battle LEVEL SECONDS``, in a folder with agents/.
+"""One server, all attacks: ``battle LEVEL SECONDS [UIDS]``, in a folder with agents/.
 
 Prints what `bulkhead chaos --hostile` says of each, as JSON.
 """
@@ -15,8 +15,8 @@ from runtime.worker.chaos.hostile import ATTACKS
 from tests.confinement.served import served
 
 
-def main(level: str, each_s: str) -> int:
-    with served(level, **{"server.chaos": True}):
+def main(level: str, each_s: str, uids: str = "") -> int:
+    with served(level, **{"server.chaos": True, "confinement.uids": uids}):
         argv = [sys.executable, "-m", "runtime", "chaos", "--hostile", "--each", each_s, "-o", "json"]
         argv += ["--target", "/attacker", "--probe", "/sibling"]
         if level == Level.OFF and os.geteuid() == 0:  # what a user can, root can

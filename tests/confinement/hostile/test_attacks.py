@@ -12,6 +12,7 @@ import pytest
 from runtime.cli.session.chaos.attacks import GOT_THROUGH, NOT_TRIED, REFUSED
 from runtime.confinement.level import Level
 from runtime.worker.chaos.hostile import ATTACKS
+from runtime.worker.chaos.inodes import inodes
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(200)]
 
@@ -49,3 +50,12 @@ def test_basic_keeps_what_it_promises(battle: Any, uid: int, name: str) -> None:
         assert one["result"] != GOT_THROUGH, one
         assert not one["is_untold"], one
         assert one["lost"] == 0, one  # its sibling answered all the while
+
+
+@pytest.mark.parametrize("name", [name for name, one in ATTACKS.items() if not one.as_root])
+def test_users_of_their_own_keep_more(battle: Any, name: str) -> None:
+    """A server that is root, and gives each session a user: what Landlock has no word for is refused, too."""
+    one = battle(0, Level.BASIC, "200000-265535")[name]
+    if ATTACKS[name].is_promised(Level.BASIC) or ATTACKS[name] in inodes.attacks:
+        assert one["result"] != GOT_THROUGH, one
+        assert one["lost"] == 0, one
