@@ -29,10 +29,10 @@ def hard_to_remove(folder: Path, outside: Path) -> None:
     (folder / "closed").mkdir()
     (folder / "closed" / "file").write_text("x")
     (folder / "closed").chmod(0)
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(folder / "socket"))
     os.mkfifo(folder / "fifo")
     here = os.open(folder, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{here}/socket")  # the folder's own path may be too long for one
     for _ in range(2000):  # deeper than a path may be long, and than Python calls itself
         os.mkdir("deeper", dir_fd=here)
         inner = os.open("deeper", os.O_RDONLY, dir_fd=here)
