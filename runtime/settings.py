@@ -161,7 +161,7 @@ class ConfinementSettings:
     Lists are written as arrays in the file, and with spaces between their entries in the environment.
     """
 
-    level: str = knob("off", "how tightly sessions are held: off, basic or strict")
+    level: str = knob("basic", "how tightly sessions are held: off, basic or strict")
     network: tuple[str, ...] = knob((), "all, none, or hosts such as api.openai.com:443; none but at strict")
     read: tuple[str, ...] = knob((), "files and folders every session may read; relative: of its bundle")
     write: tuple[str, ...] = knob((), "files and folders every session may write; relative: of its bundle")
