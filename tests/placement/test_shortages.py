@@ -7,7 +7,6 @@ import errno
 import os
 import resource
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,8 +60,8 @@ def few_descriptors(more: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-async def test_a_zygote_whose_restart_failed_is_tried_until_it_serves(node: Any, tmp_path: Path) -> None:
-    words = tmp_path / "words.txt"
+async def test_a_zygote_whose_restart_failed_is_tried_until_it_serves(node: Any) -> None:
+    words = node.folder / "words.txt"
     words.write_text("hello")
     node.write("x.py", f"    open({str(words)!r}).read()\n" + SERVES)
     await node.start()
@@ -76,8 +75,8 @@ async def test_a_zygote_whose_restart_failed_is_tried_until_it_serves(node: Any,
     await node.ready("/x")
 
 
-async def test_a_first_load_waits_for_what_its_import_reads(node: Any, tmp_path: Path) -> None:
-    words = tmp_path / "words.txt"
+async def test_a_first_load_waits_for_what_its_import_reads(node: Any) -> None:
+    words = node.folder / "words.txt"
     node.write("x.py", f"    open({str(words)!r}).read()\n" + SERVES)
     node.write("y.py", "    undefined\n")
     with capture_logs() as logs:
@@ -90,21 +89,25 @@ async def test_a_first_load_waits_for_what_its_import_reads(node: Any, tmp_path:
 
 
 async def test_a_zygote_that_hangs_is_replaced_and_whoever_waits_starts(
-    node: Any, monkeypatch: pytest.MonkeyPatch
+    make_node: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zygote_client, "SILENT_S", 0.5 * PATIENCE)
-    node.write("x.py", SERVES)
-    await node.start()
-    (info,) = node.placement.bundles()
-    os.kill(info.pid, signal.SIGSTOP)
-    with capture_logs() as logs:
-        calls = [await node.call("/x", identity=str(number)) for number in range(6)]
-        started = [await node.event(call, Ready, Exited) for call in calls]
-    assert all(isinstance(event, Ready) for event in started)
-    (silent,) = [line for line in logs if line["event"] == "zygote.silent"]
-    assert (silent["pid"], silent["state"]) == (info.pid, "T")
-    (now,) = node.placement.bundles()
-    assert now.pid != info.pid
+    node = make_node(start_s=20.0 * PATIENCE)
+    try:
+        node.write("x.py", SERVES)
+        await node.start()
+        (info,) = node.placement.bundles()
+        os.kill(info.pid, signal.SIGSTOP)
+        with capture_logs() as logs:
+            calls = [await node.call("/x", identity=str(number)) for number in range(6)]
+            started = [await node.event(call, Ready, Exited) for call in calls]
+        assert all(isinstance(event, Ready) for event in started)
+        (silent,) = [line for line in logs if line["event"] == "zygote.silent"]
+        assert (silent["pid"], silent["state"]) == (info.pid, "T")
+        (now,) = node.placement.bundles()
+        assert now.pid != info.pid
+    finally:
+        await node.close()
 
 
 async def test_a_start_is_stopped_although_its_zygote_does_not_answer(make_node: Any) -> None:
@@ -204,32 +207,29 @@ async def test_a_lack_that_nobody_meets_any_more_is_forgotten(
         await node.close()
 
 
-async def test_what_a_failed_import_left_behind_is_ended(node: Any, tmp_path: Path) -> None:
-    told = tmp_path / "pid"
+async def test_what_a_failed_import_left_behind_is_ended(node: Any) -> None:
     node.write(
         "x.py",
-        f"""
+        """
+    told, tells = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            with open({str(told)!r}, "w") as file:
-                file.write(str(os.getpid()))
+            os.write(tells, str(os.getpid()).encode())
             time.sleep(1000)
         os._exit(0)
     os.wait()
-    while not os.path.exists({str(told)!r}) or not os.path.getsize({str(told)!r}):
-        time.sleep(0.01)
+    print("left behind:", os.read(told, 20).decode(), flush=True)
     raise ValueError("no")
 """,
     )
-    await node.start()
+    with capture_logs() as logs:
+        await node.start()
     (info,) = node.placement.bundles()
     assert info.state == "failed"
-    pid = int(told.read_text())
-    deadline = time.monotonic() + 20 * PATIENCE
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
-        await asyncio.sleep(0.01)
-    assert not os.path.exists(f"/proc/{pid}")
+    said = [line["line"] for line in logs if line["event"] == "bundle.printed"]
+    (pid,) = [line.split()[-1] for line in said if line.startswith("left behind:")]
+    await until(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
 async def test_a_worker_that_cannot_begin_for_want_of_something_ends_as_that(node: Any) -> None:
