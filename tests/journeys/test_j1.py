@@ -21,7 +21,7 @@ def test_demo_chat_and_a_crash_beside_siblings(user: Any, free_port: int) -> Non
     # The screen: measured start, where to knock, and a row per agent with a process of its own.
     assert float(demo.told(r"ready in (\d+\.\d\d) s")[1]) < 20
     link = demo.told(rf"Studio +(http://127\.0\.0\.1:{free_port}/studio/rooms/demo)\n")[1]
-    assert user.run("studio", "--room", "demo").stdout == f"{link}\n"
+    assert re.fullmatch(rf"{re.escape(link)}\?t=[\w-]+\n", user.run("studio", "--room", "demo").stdout)
     demo.told(rf"Webhooks +POST http://127\.0\.0\.1:{free_port}/chat")
     demo.told(r"Model +built-in offline model")
     rows = re.findall(r"(/\w+) +\w+ +\w+ +(\d+) +● in room demo  \(joined \d+ ms\)", "\n".join(demo.lines))

@@ -117,7 +117,9 @@ def _links(pid: str) -> list[str]:
     for fd in os.listdir(f"/proc/{pid}/fd"):
         if int(fd) > 2:
             try:
-                found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+                link = os.readlink(f"/proc/{pid}/fd/{fd}")
             except FileNotFoundError:
                 continue
+            if "landlock" not in link:  # what the next session is held by, ready before it is forked
+                found.append(link)
     return found
