@@ -9,7 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +36,19 @@ ALONE = (
 """Those that are also run as their own server, which is slow; its sessions are made like all others."""
 
 
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """Short: the private folder of a session lies in it, and pools of processes make sockets in that."""
+    with tempfile.TemporaryDirectory(prefix="s") as folder:
+        yield Path(folder)
+
+
 def written(folder: Path, shape: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     main = folder / "main.py"
     main.write_text(program(shape))
+    for name in ("bulkhead.toml", "main.toml"):  # of a folder, and of a file: its story is written beside it
+        (folder / name).write_text('[confinement]\nwrite = ["."]\n')
     for name, text in FILES.get(shape, {}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -81,7 +92,7 @@ def of_its_own_server(folder: Path, shape: str) -> tuple[list[str], int | None]:
         **os.environ,
         "BULKHEAD_ROOM": "r",
         "BULKHEAD_LOG_FORMAT": "json",
-        "BULKHEAD_STATE_DIR": str(folder / "s"),
+        "BULKHEAD_STATE_DIR": str(folder.parent / f"{folder.name}-state"),
     }
     server = subprocess.Popen(
         [sys.executable, "main.py"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True
