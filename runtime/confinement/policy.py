@@ -22,7 +22,7 @@ class Policy:
         read: Files and folders it may read.
         write: Files and folders it may read and write.
         shm: Whether it may use /dev/shm by name; nobody may list it.
-        gpu: Whether it may use NVIDIA's devices, and write to /proc as CUDA does.
+        gpu: Whether it may use NVIDIA's devices.
         network: ``"all"``, ``"none"``, or the hosts it may connect to.
         private: The folder in which each session of the bundle gets a folder of its own; empty: none yet.
     """

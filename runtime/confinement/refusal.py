@@ -135,10 +135,10 @@ def _cure_of_file(key: str, path: str, policy: Policy, ground: Ground) -> str:
         )
     if path.startswith("/dev/shm/"):
         return f"shm=True in @service.path{aside}"
-    if path.startswith(("/dev/nvidia", "/dev/dri/")) or (
-        path.startswith("/proc/") and path.endswith("/comm")
-    ):
+    if path.startswith(_DEVICES_OF_GPUS):
         return "gpu=True in @service.path"
+    if path.startswith("/proc/") and path.endswith("/comm"):
+        return f"{_NO_GRANT}: a thread names itself (prctl), or goes without a name"
     if is_below(path, "/proc"):
         return _OTHERS
     if key == "write":

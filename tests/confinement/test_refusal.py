@@ -41,7 +41,7 @@ IN = "in @service.path"
         ("files.write", "/opt/venv/lib/x.py", f"{NO}: the server's processes run what is in /opt/venv"),
         ("files.write", "/srv/.bulkhead/rooms/x", "nothing grants it: that is the server's own"),
         ("files.write", "/dev/shm/x", "shm=True in @service.path"),
-        ("files.write", "/proc/123/task/124/comm", "gpu=True in @service.path"),
+        ("files.write", "/proc/123/task/124/comm", f"{NO}: a thread names itself (prctl)"),
         ("files.write", "/proc/123/oom_score_adj", "nothing grants it: other processes"),
         ("files.read", "/dev/nvidia0", "gpu=True in @service.path"),
         ("files.read", "/srv/agents/helper/.env", f"{NO}: /srv/agents/helper is another bundle's"),

@@ -71,7 +71,6 @@ def rules(
         made.append(("/dev/shm", _SHARED, False))
     if policy.gpu:
         made += [(path, _DEVICE | landlock.READ_DIR, False) for one in _GPU for path in glob.glob(one)]
-        made.append(("/proc", landlock.READ | landlock.WRITE_FILE, False))
     made += [(path, landlock.READ, True) for path in policy.read]
     made += [(path, _DEVICE if _is_device(path) else landlock.WRITE, True) for path in policy.write]
     return made
