@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import structlog
 
+from runtime import plain_file
 from runtime.supervisor.bundles import dotenv
 from runtime.supervisor.bundles.discovery import program_of
 
@@ -32,10 +33,13 @@ log = structlog.get_logger("supervisor")
 
 MAX_FILES: Final = 5000
 _HASHED_BYTES: Final = 16 << 20
+_PIECE_BYTES: Final = 256 << 10
 _AGAIN: Final = 2
 """After so many loads in a row for what changed while the program ran, that is taken as it is."""
 _CUT_OFF: Final = 5
 """So many runs in a row are given up for that, before they are over."""
+_NO_CODE: Final = ("/proc/", "/sys/", "/dev/")
+"""What lies there is made when it is read; but for folders in memory."""
 _SETTINGS: Final = ("bulkhead.toml", "requirements.txt", "pyproject.toml", dotenv.NAME)
 
 
@@ -113,7 +117,7 @@ class CodeFiles:
             serves: The run is what serves now.  Else its files are added to those that are known already: the
                 mistake may be in either.
         """
-        told = {path for path in imported if os.path.isabs(path) and "\0" not in path}
+        told = {path for path in imported if _may_be_code(path)}
         with self._lock:
             kept = told if serves else told | self._imported
             self._imported = frozenset(sorted(kept)[:MAX_FILES])
@@ -243,13 +247,26 @@ class CodeFiles:
             return _Seen()
 
 
+def _may_be_code(path: str) -> bool:
+    """Whether a path that a program tells is to be looked at; it may tell any."""
+    if not os.path.isabs(path) or "\0" in path:
+        return False
+    place = f"/{os.path.normpath(path).lstrip('/')}"
+    return not place.startswith(_NO_CODE) or place.startswith("/dev/shm/")
+
+
 def _digest(path: str, about: os.stat_result) -> str:
+    """Of no more than its size: what a link into /proc leads to says 0, and may never end."""
     if not stat.S_ISREG(about.st_mode):  # a folder where a module was missing; a pipe would never end
         return "no file"
     if about.st_size > _HASHED_BYTES:
         return f"{about.st_size} {about.st_mtime_ns}"
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    found, left = hashlib.sha256(), about.st_size
+    with os.fdopen(plain_file.opened(path), "rb") as file:
+        while left > 0 and (piece := file.read(min(left, _PIECE_BYTES))):
+            found.update(piece)
+            left -= len(piece)
+    return found.hexdigest()
 
 
 class LaterFiles:

@@ -205,3 +205,17 @@ def test_runs_are_not_given_up_for_ever_for_what_they_write(folder: Path) -> Non
     assert verdicts[5] is Verdict.SAME
     (folder / "main.py").write_text("2\n")
     assert files.verdict() is Verdict.CHANGED
+
+
+def test_what_never_ends_is_not_read_to_its_end(folder: Path, tmp_path: Path) -> None:
+    """A program tells what it imported, and may tell anything."""
+    (folder / "endless.py").symlink_to("/proc/self/pagemap")
+    os.mkfifo(folder / "pipe.py")
+    files = loaded(folder, "endless.py", "pipe.py")
+    files.told(
+        ["/proc/self/pagemap", "//proc/self/mem", "/dev/zero", "/sys/x/../y", "/dev/shm/tools.py"],
+        serves=True,
+    )
+    told = {path for path in files.paths() if path.startswith(("/", "//")) and str(tmp_path) not in path}
+    assert told == {"/dev/shm/tools.py"}
+    assert loaded(folder, "endless.py", "pipe.py").verdict() is Verdict.SAME

@@ -1,0 +1,44 @@
+"""A file that somebody else may have put there: read only if it is a file, and never more than is bearable.
+
+Whoever may write to a folder can put a pipe into it, which nobody ever writes to, or a link to a device that
+never ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+def opened(path: Path | str) -> int:
+    """A descriptor of a regular file, open for reading; of what a link leads to.  Never waits.
+
+    Raises:
+        OSError: It is none, or cannot be opened.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def read(path: Path | str, *, most_bytes: int) -> bytes:
+    """All that is in a regular file.
+
+    Raises:
+        OSError: It is none, cannot be read, or is larger than `most_bytes`.
+    """
+    with os.fdopen(opened(path), "rb") as file:
+        raw: bytes = file.read(most_bytes + 1) or b""  # None where there is nothing yet, and it would wait
+    if len(raw) > most_bytes:
+        raise OSError(errno.EFBIG, f"Larger than {most_bytes >> 10} KiB", str(path))
+    return raw
