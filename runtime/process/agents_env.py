@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from runtime import plain_file
 from runtime.errors import ConfigError
 from runtime.logs import get_logger
 
@@ -73,8 +74,11 @@ def read(path: Path, *, is_shared: bool = False) -> dict[str, str]:
         ConfigError: It cannot be read, or a line of it is none; says which.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        if is_shared:  # a bundle's own, whose sessions may have put something else there
+            raw = plain_file.read(path, most_bytes=MAX_BYTES)
+        else:
+            with path.open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         cure = f"It must be a file that user {os.geteuid()} can read"
         cure += ", or not be there." if is_shared else "; server.agents_env names another."

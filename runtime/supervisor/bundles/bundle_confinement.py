@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import runtime
+from runtime import plain_file
 from runtime.confinement.confine import Confine
 from runtime.confinement.ground import SYSTEM, Ground
 from runtime.confinement.layers import Asked, policy_of, union_of
@@ -27,7 +28,7 @@ from runtime.process.confine.private import clear_leftovers
 from runtime.process.program.as_user import missing_capabilities, out_of_reach
 from runtime.process.program.command import Command
 from runtime.settings import ConfinementSettings
-from runtime.supervisor.bundles.bundle_file import file_of, tables_of
+from runtime.supervisor.bundles.bundle_file import MAX_BYTES, file_of, tables_of
 from runtime.supervisor.bundles.discovery import program_of
 from runtime.supervisor.bundles.dotenv import NAME as DOTENV
 from runtime.wire.control import EndpointDecl
@@ -298,7 +299,7 @@ def _declared(path: str, said: Mapping[str, Any]) -> Confine:
 
 def _may_say_something(file: Path) -> bool:
     try:
-        return b"confinement" in file.read_bytes()
+        return b"confinement" in plain_file.read(file, most_bytes=MAX_BYTES)
     except FileNotFoundError:
         return False
     except OSError:

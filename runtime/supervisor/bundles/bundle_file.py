@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
+from runtime import plain_file
 from runtime.process.leftovers.forkability import Fork
 
 log = structlog.get_logger("supervisor")
 
-_MAX_BYTES = 64 << 10
+MAX_BYTES: Final = 64 << 10
 
 
 def file_of(source: Path) -> Path:
@@ -31,8 +32,7 @@ def tables_of(source: Path) -> dict[str, Any]:
         OSError, UnicodeDecodeError, tomllib.TOMLDecodeError: It cannot be read.
     """
     try:
-        with file_of(source).open("rb") as opened:
-            return tomllib.loads(opened.read(_MAX_BYTES).decode())
+        return tomllib.loads(plain_file.read(file_of(source), most_bytes=MAX_BYTES).decode())
     except FileNotFoundError:
         return {}
 

@@ -12,8 +12,12 @@ import pytest
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.errors import BundleError, ConfigError
+from runtime.process.leftovers.forkability import Fork
+from runtime.session.limit_layers import SourcedLimits
 from runtime.settings import ConfinementSettings
 from runtime.supervisor.bundles.bundle_confinement import Confinement, Held, what_runs
+from runtime.supervisor.bundles.bundle_file import fork_of
+from runtime.supervisor.bundles.bundle_limits import limits_of
 
 pytestmark = pytest.mark.unit
 
@@ -115,6 +119,16 @@ def test_a_table_that_cannot_be_used_is_an_error_of_the_bundle(agents: Path, tex
 def test_a_file_that_says_nothing_of_it_is_told_of_elsewhere(agents: Path) -> None:
     (agents / "flat.toml").write_text("[limits\n")
     assert held(agents / "flat.py").bundle == Policy(Level.BASIC)
+
+
+@pytest.mark.parametrize("leads_to", ["", "/dev/zero", "/proc/self/pagemap"])
+def test_a_file_that_never_ends_is_an_error_too(agents: Path, leads_to: str) -> None:
+    file = agents / "chat" / "bulkhead.toml"
+    file.symlink_to(leads_to) if leads_to else os.mkfifo(file)
+    with pytest.raises(BundleError, match=r"bulkhead\.toml cannot be read: .*(Not a regular|Larger)"):
+        held(agents / "chat")
+    assert fork_of(agents / "chat") is Fork.AUTO
+    assert limits_of(agents / "chat") == SourcedLimits()
 
 
 def test_what_was_declared_before_is_given_only_as_long_as_it_may(agents: Path) -> None:
