@@ -9,10 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
+Judge = Callable[[str], object]
+"""Told where a file really lies, once it is open; raises what there is against it."""
 
-def opened(path: Path | str) -> int:
+
+def opened(path: Path | str, judge: Judge | None = None) -> int:
     """A descriptor of a regular file, open for reading; of what a link leads to.  Never waits.
 
     Raises:
@@ -25,19 +29,21 @@ def opened(path: Path | str) -> int:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        if judge is not None:
+            judge(os.readlink(f"/proc/self/fd/{fd}"))
     except BaseException:
         os.close(fd)
         raise
     return fd
 
 
-def read(path: Path | str, *, most_bytes: int) -> bytes:
+def read(path: Path | str, *, most_bytes: int, judge: Judge | None = None) -> bytes:
     """All that is in a regular file.
 
     Raises:
         OSError: It is none, cannot be read, or is larger than `most_bytes`.
     """
-    with os.fdopen(opened(path), "rb") as file:
+    with os.fdopen(opened(path, judge), "rb") as file:
         raw: bytes = file.read(most_bytes + 1) or b""  # None where there is nothing yet, and it would wait
     if len(raw) > most_bytes:
         raise OSError(errno.EFBIG, f"Larger than {most_bytes >> 10} KiB", str(path))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import posixpath
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,10 @@ SYSTEM: Final = (
 _SHARED_DEVICES: Final = ("/dev/shm", "/dev/pts", "/dev/mqueue")
 
 
+def _no_links(_: str) -> Iterable[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """Facts of the disk, for one bundle; every path absolute and without links.
@@ -29,8 +34,10 @@ class Ground:
         others: Programs, folders and files of variables of the other bundles.
         ours: What processes of the server run: the interpreter, its packages, environments, our package.
         grantable: Where somebody who runs the server allows grants; empty: everywhere but for the rest.
-        hidden: Files of the server among the bundle's; not given, though what contains them may be.
+        hidden: Files of the server, perhaps among the bundle's: never granted, nor what contains them.
+        written: What sessions of the bundle may write: links in there are theirs, not their author's.
         real: Follows the links of a path that exists; raises OSError otherwise.
+        links: Where the links lie that are followed on the way.
     """
 
     folder: str
@@ -41,6 +48,8 @@ class Ground:
     ours: tuple[str, ...] = ()
     grantable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    links: Callable[[str], Iterable[str]] = _no_links
 
     def checked(self, text: str, *, key: str, source: str, is_servers: bool = False) -> str:
         """The path that `text` means, if it may be granted.
@@ -77,6 +86,8 @@ class Ground:
                     f"{named}, which would give it another bundle's {other}",
                     cure="Name a folder that is this bundle's own, or one beside the bundles, to share.",
                 )
+        self._refuse_hidden(path, named)
+        self._refuse_led_out(wanted, path, named)
         if key == "write":
             self._refuse_what_runs(path, named)
         if self.grantable and not is_servers and first_above(path, self.grantable) is None:
@@ -85,6 +96,29 @@ class Ground:
                 cure="Name one below, or have whoever runs the server add it to confinement.grantable.",
             )
         return path
+
+    def refuse_foreign(self, wanted: str, path: str, *, named: str) -> None:
+        """Refuse a file of the bundle that the server reads for it, with its own rights.
+
+        Args:
+            wanted: Where the bundle has it.
+            path: Where it really lies.
+            named: What it is, for the error.
+
+        Raises:
+            BundleError: A link leads to what is another's, or out of what sessions may write.
+        """
+        if path == posixpath.join(self.real(posixpath.dirname(wanted)), posixpath.basename(wanted)):
+            return  # no link
+        named = f"{named} is a link to {path}"
+        self._refuse_state(path, named)
+        if (other := first_above(path, self.others)) is not None:
+            raise BundleError(
+                f"{named}, which is another bundle's ({other})",
+                cure="Write the file itself, or keep what they share in a folder beside the bundles.",
+            )
+        self._refuse_hidden(path, named)
+        self._refuse_led_out(wanted, path, named)
 
     def may_use_devices(self) -> bool:
         """Whether a bundle may ask for devices at all (`gpu`)."""
@@ -101,6 +135,26 @@ class Ground:
                 f"{named}, which contains the server's state folder {self.state}",
                 cure="Name the folders in it that are needed, or move the state folder (BULKHEAD_STATE_DIR).",
             )
+
+    def _refuse_hidden(self, path: str, named: str) -> None:
+        for one in self.hidden:
+            if is_below(path, one) or is_below(one, path):
+                how = "is" if path == one else "contains"
+                raise BundleError(
+                    f"{named}, which {how} the server's own file {one}",
+                    cure="Name folders beside it, or keep that file elsewhere (--config).",
+                )
+
+    def _refuse_led_out(self, wanted: str, path: str, named: str) -> None:
+        """What lies where sessions may write is what they made of it, also a link to where they may not."""
+        last = posixpath.join(self.real(posixpath.dirname(wanted)), posixpath.basename(wanted))
+        for place in (*self.links(wanted), last):
+            for top in self.written:
+                if place != top and is_below(place, top) and not is_below(path, top):
+                    raise BundleError(
+                        f"{named}, and the link {place}, which its sessions may write, leads out of {top}",
+                        cure="Remove the link; what lies elsewhere is named by its own path.",
+                    )
 
     def _refuse_what_runs(self, path: str, named: str) -> None:
         is_device = path.startswith("/dev/") and first_above(path, _SHARED_DEVICES) is None

@@ -127,7 +127,7 @@ def _cure(rule: str, what: str, policy: Policy, ground: Ground) -> str:
 
 def _cure_of_file(key: str, path: str, policy: Policy, ground: Ground) -> str:
     aside = ", or write to $TMPDIR" if key == "write" else ""
-    if is_below(path, ground.state):
+    if is_below(path, ground.state) or path in ground.hidden:
         return f"{_NO_GRANT}: that is the server's own{aside}"
     if (other := first_above(path, ground.others)) is not None:
         return (

@@ -64,18 +64,19 @@ def in_force(named: str, sources: Sequence[Path], *, is_told: bool = False) -> d
     return variables
 
 
-def read(path: Path, *, is_shared: bool = False) -> dict[str, str]:
+def read(path: Path, *, is_shared: bool = False, judge: plain_file.Judge | None = None) -> dict[str, str]:
     """The variables in a file.
 
     Args:
         is_shared: As `parse` has it.
+        judge: Of a shared one: what there may be against where it really lies.
 
     Raises:
         ConfigError: It cannot be read, or a line of it is none; says which.
     """
     try:
         if is_shared:  # a bundle's own, whose sessions may have put something else there
-            raw = plain_file.read(path, most_bytes=MAX_BYTES)
+            raw = plain_file.read(path, most_bytes=MAX_BYTES, judge=judge)
         else:
             with path.open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)

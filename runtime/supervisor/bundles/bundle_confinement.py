@@ -6,7 +6,8 @@ import os
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from runtime.confinement.confine import Confine
 from runtime.confinement.ground import SYSTEM, Ground
 from runtime.confinement.layers import Asked, policy_of, union_of
 from runtime.confinement.level import Level
-from runtime.confinement.paths import first_above, is_below
+from runtime.confinement.paths import absolute, first_above, is_below
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block, Uids
 from runtime.confinement.upheld import Upheld
@@ -35,6 +36,8 @@ from runtime.wire.control import EndpointDecl
 
 _SERVERS_OWN: Final = ("grantable",)
 """Keys of the table that are the server's alone; its file may be the bundle's, too."""
+
+_MAX_LINKS: Final = 40  # more than that the kernel does not follow
 
 Declared = Mapping[str, Mapping[str, Any]]
 """By path, what its decorator says: `Confine.plain`."""
@@ -142,12 +145,14 @@ class Confinement:
         """
         ground = self._ground(source, others)
         layers = [self._servers, *self._of_file(source)]
-        base = policy_of(layers, ground)
-        endpoints = {
-            path: policy_of([*layers, Asked(_declared(path, said), f'@service.path("{path}")')], ground)
+        own = {
+            path: Asked(_declared(path, said), f'@service.path("{path}")')
             for path, said in declared.items()
             if said
         }
+        ground = replace(ground, written=_written([*layers, *own.values()], ground))
+        base = policy_of(layers, ground)
+        endpoints = {path: policy_of([*layers, asked], ground) for path, asked in own.items()}
         each = {path: endpoints.get(path, base) for path in declared}
         whole = union_of(each.values() or [base])
         _refuse_lists_in_wider(whole, each)
@@ -229,6 +234,7 @@ class Confinement:
             home=_resolved("~"),
             state=_resolved(self._state),
             real=lambda path: os.path.realpath(path, strict=True),
+            links=links_of,
             others=tuple(dict.fromkeys(found)),
             ours=what_runs(),
             grantable=self._grantable,
@@ -290,6 +296,16 @@ def _uids(settings: ConfinementSettings) -> Uids | None:
     return Uids(*parse_uids(settings.uids))
 
 
+def _written(layers: Iterable[Asked], ground: Ground) -> tuple[str, ...]:
+    """What sessions may write, as far as it is there."""
+    found = []
+    for asked in layers:
+        for text in asked.confine.write:
+            with suppress(OSError):
+                found.append(ground.real(absolute(text, folder=ground.folder, home=ground.home)))
+    return tuple(dict.fromkeys(found))
+
+
 def _declared(path: str, said: Mapping[str, Any]) -> Confine:
     try:
         return Confine.of(said)
@@ -304,6 +320,26 @@ def _may_say_something(file: Path) -> bool:
         return False
     except OSError:
         return True
+
+
+def links_of(path: str) -> Iterator[str]:
+    """Where the links lie that lead on the way to a path."""
+    at, rest, left = "/", path.split("/")[::-1], _MAX_LINKS
+    while rest and left:
+        part = rest.pop()
+        if part in ("", ".", ".."):
+            at = os.path.dirname(at) if part == ".." else at
+            continue
+        place = os.path.join(at, part)
+        try:
+            target = os.readlink(place)
+        except OSError:
+            at = place
+            continue
+        yield place
+        left -= 1
+        at = "/" if target.startswith("/") else at
+        rest += target.split("/")[::-1]
 
 
 def _resolved(path: Path | str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from runtime.confinement.ground import Ground
 from runtime.process import agents_env
 from runtime.process.environment import is_for_agents
 from runtime.supervisor.bundles.discovery import program_of
@@ -23,7 +24,9 @@ def dotenv_of(source: Path) -> Path:
     return program_of(source).parent / NAME
 
 
-def with_dotenv(source: Path, env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def with_dotenv(
+    source: Path, env: Mapping[str, str], ground: Ground | None = None
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """Add a bundle's own variables to an environment.  Blocks on the disk.
 
     Our settings and secrets in the file, which may be the server's as well, are left out.
@@ -31,16 +34,23 @@ def with_dotenv(source: Path, env: Mapping[str, str]) -> tuple[dict[str, str], t
     Args:
         source: The bundle's file or folder.
         env: What agents see; wins.
+        ground: What is whose, where the bundle is held: a link may lead to its own.
 
     Returns:
         The environment, and the names that were added.
 
     Raises:
         ConfigError: The file cannot be read, or a line of it is no variable.
+        BundleError: It is a link to what is not the bundle's.
     """
     file = dotenv_of(source)
     if not os.path.isfile(file):  # an environment of packages may be called so, and a pipe would never end
         return dict(env), ()
-    found = agents_env.read(file, is_shared=True)
+
+    def judge(path: str) -> None:
+        if ground is not None:
+            ground.refuse_foreign(os.path.abspath(file), path, named=f"{file}")
+
+    found = agents_env.read(file, is_shared=True, judge=judge)
     added = {name: value for name, value in found.items() if is_for_agents(name) and name not in env}
     return {**added, **env}, tuple(sorted(added))

@@ -125,7 +125,7 @@ class LoadAttempt:
             RuntimeServiceError: What is in the way.
         """
         fork = await asyncio.to_thread(fork_of, self._command.source)
-        command = await asyncio.to_thread(self._with_own_variables)
+        command = await asyncio.to_thread(self._with_own_variables, held)
         if held is not None:
             command = replace(command, policy=held.bundle, ground=held.ground)
         if held is not None and held.ground is not None and held.bundle.level is not Level.OFF:
@@ -222,8 +222,9 @@ class LoadAttempt:
         )
         return LoadedCode(code=code, folder=program.parent, loaded_at=at, secrets=self.secrets)
 
-    def _with_own_variables(self) -> Command:
-        env, names = with_dotenv(self._command.source, self._command.env)
+    def _with_own_variables(self, held: Held | None) -> Command:
+        ground = None if held is None or held.bundle.level is Level.OFF else held.ground
+        env, names = with_dotenv(self._command.source, self._command.env, ground)
         self.secrets = tuple(secrets_in({name: env[name] for name in names}))
         if names:
             self._log.info(

@@ -18,6 +18,7 @@ from runtime.settings import ConfinementSettings
 from runtime.supervisor.bundles.bundle_confinement import Confinement, Held, what_runs
 from runtime.supervisor.bundles.bundle_file import fork_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
+from runtime.supervisor.bundles.dotenv import with_dotenv
 
 pytestmark = pytest.mark.unit
 
@@ -81,6 +82,54 @@ def test_a_link_is_judged_by_where_it_leads(agents: Path) -> None:
     for name, told in (("link", "lies in the server's state folder"), ("dead", "there is no")):
         with pytest.raises(BundleError, match=told):
             held(agents / "chat", declared={"/x": {"read": [name]}})
+
+
+def test_a_link_that_sessions_may_have_made_leads_nowhere_else(agents: Path) -> None:
+    chat, elsewhere = agents / "chat", agents.parent / "secrets"
+    (elsewhere / "models").mkdir(parents=True)
+    (chat / "data" / "models").symlink_to(elsewhere)
+    (chat / "models").symlink_to("data/models")
+    (chat / "own").symlink_to(elsewhere)
+    for path in ("data/models", "models", "data/models/models"):
+        with pytest.raises(BundleError, match="its sessions may write, leads out of"):
+            held(chat, declared={"/w": {"write": ["data"]}, "/r": {"read": [path]}})
+        assert held(chat, declared={"/r": {"read": [path]}}), "nobody but its author made it"
+    with pytest.raises(BundleError, match="leads out of"):
+        held(chat, declared={"/w": {"write": ["data", "data/models"]}})
+    assert held(chat, declared={"/w": {"write": ["data"], "read": ["own"]}}).bundle.read == (str(elsewhere),)
+    (chat / "data" / "models").unlink()
+    (chat / "data" / "models").symlink_to("real")
+    (chat / "data" / "real").mkdir()
+    assert held(chat, declared={"/w": {"write": ["data"], "read": ["models"]}})
+
+
+@pytest.mark.parametrize("key", ["read", "write"])
+@pytest.mark.parametrize("path", [".", "bulkhead.toml", "../chat/bulkhead.toml"])
+def test_the_servers_own_file_is_not_granted(agents: Path, key: str, path: str) -> None:
+    file = agents / "chat" / "bulkhead.toml"
+    file.touch()
+    with pytest.raises(BundleError, match=r"the server's own file .*bulkhead\.toml"):
+        held(agents / "chat", file=file, declared={"/x": {key: [path]}})
+    assert held(agents / "chat", declared={"/x": {key: [path]}}), "its own, where it is not the server's"
+
+
+def test_variables_are_read_from_nothing_that_is_anothers(agents: Path) -> None:
+    chat, aside = agents / "chat", agents.parent / "aside.env"
+    for place in (agents / "helper" / ".env", agents.parent / ".bulkhead" / "rooms" / "x", aside):
+        place.write_text("KEY=secret\n")
+    for leads_to, told in (
+        (agents / "helper" / ".env", "is another bundle's"),
+        (agents.parent / ".bulkhead" / "rooms" / "x", "lies in the server's state folder"),
+    ):
+        (chat / ".env").symlink_to(leads_to)
+        with pytest.raises(BundleError, match=told):
+            with_dotenv(chat, {}, held(chat).ground)
+        assert with_dotenv(chat, {})[1] == ("KEY",), "where nobody is held"
+        (chat / ".env").unlink()
+    (chat / ".env").symlink_to(aside)
+    assert with_dotenv(chat, {}, held(chat).ground)[0] == {"KEY": "secret"}
+    with pytest.raises(BundleError, match="leads out of"):
+        with_dotenv(chat, {}, held(chat, declared={"/w": {"write": ["."]}}).ground)
 
 
 def test_what_the_server_runs_is_not_writable_and_needs_no_grant(agents: Path) -> None:
