@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Iterator
@@ -131,8 +132,10 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def state_dir(tmp_path: Path) -> Path:
-    """A fresh folder for the journal, rooms and threads of one server."""
-    folder = tmp_path / "state"
-    folder.mkdir()
-    return folder
+def state_dir() -> Iterator[Path]:
+    """A fresh folder for the journal, rooms and threads of one server.
+
+    Its path is short: private folders of sessions are in it, and pools of processes make sockets in those.
+    """
+    with tempfile.TemporaryDirectory(prefix="s", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

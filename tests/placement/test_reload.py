@@ -55,7 +55,8 @@ async def test_a_module_outside_of_the_bundle_counts_too(node: Any, tmp_path: Pa
     shared.parent.mkdir()
     shared.write_text("word = 'old'\n")
     path = f"import sys\nsys.path.append({str(shared.parent)!r})\n"
-    node.write("x.py", path + USES.format("shared").lstrip())
+    main = node.write("x.py", path + USES.format("shared").lstrip())
+    main.with_suffix(".toml").write_text(f"[confinement]\nread = [{str(shared.parent)!r}]\n")
     await node.start(watch=True)
     shared.write_text("word = 'new'\n")
     await generation(node, 2)
@@ -116,6 +117,7 @@ async def test_a_program_that_writes_what_it_imports_is_not_loaded_for_ever(node
             pass
         """,
     )
+    (node.folder / "x" / "bulkhead.toml").write_text('[confinement]\nwrite = ["."]\n')
     with capture_logs() as logs:
         await node.start(watch=True)
         async with asyncio.timeout(60):

@@ -69,6 +69,9 @@ class Front:
 
     async def call(self, path: str, *, room: str = "r", **arguments: Any) -> str:
         status, _, answer = await self.post(path, room=room, **arguments)
+        async with asyncio.timeout(30 * PATIENCE):
+            while status == 503 and answer["type"].endswith("bundle_loading"):  # "call again in a moment"
+                status, _, answer = await self.post(path, room=room, **arguments)
         assert status == 200, answer
         return str(answer["session"])
 

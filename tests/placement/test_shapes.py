@@ -9,9 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +32,6 @@ ALONE = (
     "uvloop, run",
 )
 """Those that are also run as their own server, which is slow; its sessions are made like all others."""
-
-
-@pytest.fixture
-def state_dir() -> Iterator[Path]:
-    """Short: the private folder of a session lies in it, and pools of processes make sockets in that."""
-    with tempfile.TemporaryDirectory(prefix="s") as folder:
-        yield Path(folder)
 
 
 def written(folder: Path, shape: str) -> Path:
