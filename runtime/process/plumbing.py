@@ -143,6 +143,10 @@ class Box:
         raw = os.pread(self.fd, _TEXT_BYTES, _TEXT_AT)
         return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
 
+    def unmap(self) -> None:
+        """Share no memory any more; the descriptor is another's to close."""
+        self._map.close()
+
     def close(self) -> None:
         if self.fd >= 0:
             self._map.close()

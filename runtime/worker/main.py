@@ -92,13 +92,19 @@ def rehearse(loaded: LoadedBundle, outer: OuterLoop, *, by_pipe: bool = False) -
         if overlay.is_active():
             child.rehearse(rehearsal.ROUNDS)  # the rest would be the SDK's, which may start threads
         else:
-            rehearsal.rehearse_whole(
-                loaded, lambda ends, empty: Worker(ends, empty).run(), outer, by_pipe=by_pipe
-            )
+            rehearsal.rehearse_whole(loaded, _rehearsed, outer, by_pipe=by_pipe)
     except Exception as error:  # noqa: BLE001 - whatever a bundle did to this process: it can be forked from
         log.warning("zygote.rehearsal_failed", error=repr(error))
     finally:
         setproctitle.setproctitle(title)
+
+
+async def _rehearsed(ends: WorkerEnds, empty: LoadedBundle) -> int:
+    worker = Worker(ends, empty)
+    try:
+        return await worker.run()
+    finally:
+        worker.forget_box()
 
 
 def declarations(loaded: LoadedBundle) -> list[control.EndpointDecl]:
@@ -221,6 +227,7 @@ class Worker:
         self._folder = loaded.folder if isinstance(loaded, LoadedBundle) else (folder or Path())
         self._start: asyncio.Future[control.Start | None] | None = None
         self._session: Session | None = None
+        self._box: Box | None = None
         # What came with the Start, in the one turn of the loop until there is a session to take it.
         self._early: list[control.ToWorker] = []
         self._channel: Channel[control.ToWorker] | None = None
@@ -277,6 +284,11 @@ class Worker:
         await self._closed.wait()
         self.has_ended = True
         return code
+
+    def forget_box(self) -> None:
+        """Let go of its shared memory: after a rehearsal, whose process becomes many."""
+        if self._box is not None:
+            self._box.unmap()
 
     def tell_exit(self, error: BaseException) -> None:
         """Say where the program left its event loop.  The loop is closed: this writes to the pipe itself."""

@@ -40,6 +40,8 @@ class Role:
         before, fds = state(), set(os.listdir("/proc/self/fd"))
         main.rehearse(loaded, outer)
         assert state() == before, (before, state())
+        maps = Path("/proc/self/maps").read_text()
+        assert "bulkhead-box" not in maps, "its sessions would share it"
         import gc; gc.collect()
         assert set(os.listdir("/proc/self/fd")) <= fds
         names = {each.opname for each in dis.get_instructions(Session.run, adaptive=True)}
