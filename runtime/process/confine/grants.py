@@ -58,10 +58,11 @@ def rules(
     """
     left_out = [ground.state] if whole else [ground.state, *ground.others, *_not_for_all("/etc")]
     made: list[Rule] = []
-    for path in dict.fromkeys((*_SYSTEM, *programs(python, env), *ground.ours)):
-        made += _reading(path, left_out)
     environment = os.path.realpath(os.path.dirname(os.path.dirname(python)))
-    if is_below(environment, os.path.join(ground.state, "environments")):  # one of its own
+    is_own = is_below(environment, os.path.join(ground.state, "environments"))
+    for path in dict.fromkeys((*_SYSTEM, *programs(python, env, of_others=is_own), *ground.ours)):
+        made += _reading(path, left_out)
+    if is_own:
         made.append((environment, landlock.READ, True))
     made += _of_bundle(source, [*left_out, *ground.hidden])
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
@@ -86,8 +87,13 @@ def everyday(env: Mapping[str, str]) -> list[Rule]:
     return made
 
 
-def programs(python: str, env: Mapping[str, str]) -> list[str]:
-    """Folders of an interpreter, its packages, and the programs on its path."""
+def programs(python: str, env: Mapping[str, str], *, of_others: bool = False) -> list[str]:
+    """Folders of an interpreter, its packages, and the programs on its path.
+
+    Args:
+        of_others: Code that is to be held may have written what lies around it, and leads to nothing by that
+            but to installations of Python.
+    """
     found = list(_with_what_they_run(env.get("PATH", os.defpath).split(os.pathsep)))
     found += env.get("PYTHONPATH", "").split(os.pathsep)
     if python == sys.executable:
@@ -96,9 +102,11 @@ def programs(python: str, env: Mapping[str, str]) -> list[str]:
             found.append(user)
     else:
         folder = os.path.dirname(os.path.dirname(python))
-        found += [folder, os.path.dirname(os.path.realpath(os.path.dirname(python)))]
-        found += [os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
-    found += _led_to(packages_of(python))
+        near = [folder, os.path.dirname(os.path.realpath(os.path.dirname(python)))]
+        near += [os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
+        found += filter(_is_python, near) if of_others else near
+    if not of_others:
+        found += _led_to(packages_of(python))
     home = os.path.expanduser("~")
     return [path for path in found if os.path.isabs(path) and not is_below(home, os.path.normpath(path))]
 
@@ -132,6 +140,13 @@ def _base_of(environment: str) -> Iterator[str]:
                     yield os.path.dirname(os.path.realpath(value.strip()))
     except OSError:
         return
+
+
+def _is_python(folder: str) -> bool:
+    """Whether it is an installation of Python, or an environment."""
+    return os.path.isfile(os.path.join(folder, "pyvenv.cfg")) or bool(
+        glob.glob(f"{glob.escape(folder)}/lib*/python3*/os.py")
+    )
 
 
 def _led_to(packages: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,11 +125,7 @@ class LoadAttempt:
             RuntimeServiceError: What is in the way.
         """
         fork = await asyncio.to_thread(fork_of, self._command.source)
-        command = await asyncio.to_thread(self._with_own_variables, held)
-        if held is not None:
-            command = replace(command, policy=held.bundle, ground=held.ground)
-        if held is not None and held.ground is not None and held.bundle.level is not Level.OFF:
-            command = await asyncio.to_thread(_held, command, held, held.ground)
+        command = await self.as_held(held)
         try:
             return await self._run(turn, command, fork)
         except BaseException:
@@ -137,6 +133,15 @@ class LoadAttempt:
                 command.hold.close()
                 await command.hold.private.gone(_REMOVE_S)
             raise
+
+    async def as_held(self, held: Held | None) -> Command:
+        """How the program is started, with the bundle's own variables; close its `hold`, if it has one."""
+        command = await asyncio.to_thread(self._with_own_variables, held)
+        if held is not None:
+            command = replace(command, policy=held.bundle, ground=held.ground)
+        if held is not None and held.ground is not None and held.bundle.level is not Level.OFF:
+            command = await asyncio.to_thread(_held, command, held, held.ground, self._command.env)
+        return command
 
     async def _run(self, turn: Turn, command: Command, fork: Fork) -> tuple[WorkerPool, Described]:
         served: list[WorkerPool] = []  # empty until there is its pool; a loss before that is a failed load
@@ -255,10 +260,11 @@ class LoadAttempt:
             )
 
 
-def _held(command: Command, held: Held, ground: Ground) -> Command:
-    policy, own = held.bundle, command.own(command.env)
+def _held(command: Command, held: Held, ground: Ground, env: Mapping[str, str]) -> Command:
+    """The command, held; `env` without the bundle's own variables, which give it nothing to read."""
+    policy, own = held.bundle, command.own(env)
     users = held.users() if seccomp.is_there() else None  # which keeps a zygote from being anybody
-    python, env = (command.python, command.env) if own is None else (own.python, own.env)
+    python, env = (command.python, env) if own is None else (own.python, own.env)
     try:
         hold = Hold.of(policy, ground, command.source, python, env, user=held.user, users=users)
     except OSError as error:

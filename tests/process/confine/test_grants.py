@@ -40,3 +40,33 @@ def test_whoever_computes_on_a_gpu_writes_no_settings_of_other_processes(tmp_pat
     rules = given(tmp_path, ground(tmp_path), gpu=True)
     assert [path for path in rules if path == "/proc"], "it may be read"
     assert not [path for path in rules if path.startswith("/proc") and rules[path] & landlock.WRITE_FILE]
+
+
+def environment(folder: Path, base: Path, private: Path) -> str:
+    """One whose packages lead to `private` in each of the ways there are; its interpreter."""
+    packages = folder / "lib" / "python3.13" / "site-packages"
+    (packages / "x.dist-info").mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").symlink_to(base / "bin" / "python3")
+    (folder / "pyvenv.cfg").write_text(f"home = {private}/bin\n")
+    (packages / "x.pth").write_text(f"{private}\n")
+    url = f'{{"url": "file://{private}", "dir_info": {{"editable": true}}}}'
+    (packages / "x.dist-info" / "direct_url.json").write_text(url)
+    return str(folder / "bin" / "python")
+
+
+def test_packages_of_an_environment_of_ours_lead_only_to_an_installation_of_python(tmp_path: Path) -> None:
+    state, base, private = tmp_path / "state", tmp_path / "base", tmp_path / "private"
+    bundle = tmp_path / "agents" / "a"
+    for made in (base / "bin", base / "lib" / "python3.13", private / "bin", bundle):
+        made.mkdir(parents=True)
+    (base / "bin" / "python3").touch()
+    (base / "lib" / "python3.13" / "os.py").touch()
+    python = environment(state / "environments" / "a", base, private)
+    on = ground(bundle, state=str(state))
+    found = {path for path, *_ in grants.rules(Policy(), on, bundle, python, {"PATH": "/usr/bin"})}
+    assert str(private) not in found
+    assert {str(base), str(state / "environments" / "a"), str(bundle)} <= found
+    # One that whoever runs the server made leads where they want it to.
+    operators = environment(tmp_path / "venv", base, private)
+    assert str(private) in grants.programs(operators, {})
