@@ -222,7 +222,7 @@ def rooms(data: Path) -> Iterator[Finding]:
 def environments(folder: Path, wanted: Callable[[], set[str]]) -> Iterator[Finding]:
     """Environments of bundles that are gone."""
     try:
-        names = {entry.name for entry in folder.iterdir() if entry.is_dir()}
+        names = {one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")}
     except OSError:
         return
     if left := sorted(names - wanted()):

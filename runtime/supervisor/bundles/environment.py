@@ -157,6 +157,11 @@ class Environment:
         return Launch(str(self.python), seen, self.cure)
 
 
+def cache_of(folder: Path) -> Path:
+    """Where the tools keep what they fetched for the environment in `folder`: for it alone."""
+    return folder.parent / ".cache" / folder.name
+
+
 def environment_of(name: str, source: Path, environments: Path) -> Environment | None:
     """The environment that a bundle asks for; None when it runs in the front's.
 
@@ -201,6 +206,7 @@ def remove_unused(environments: Path, used: Collection[Path], now: float) -> lis
                 gone.write_text(f"{now:.0f}\n")
             elif now - float(gone.read_text()) >= UNUSED_S:
                 shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(cache_of(folder), ignore_errors=True)
                 removed.append(folder.name)
         except (OSError, ValueError):
             continue

@@ -17,7 +17,13 @@ from typing import Final
 from runtime.errors import BundleError, BundleImportFailed
 from runtime.process.confine.grants import programs
 from runtime.process.confine.hold import Errand
-from runtime.supervisor.bundles.environment import SDK_REQUIREMENTS, WORKER_REQUIREMENTS, Environment, Stamp
+from runtime.supervisor.bundles.environment import (
+    SDK_REQUIREMENTS,
+    WORKER_REQUIREMENTS,
+    Environment,
+    Stamp,
+    cache_of,
+)
 from runtime.supervisor.bundles.interpreter import OLDEST, Interpreter, ask, choose, interpreters
 
 Say = Callable[[str], None]
@@ -43,15 +49,22 @@ def install(environment: Environment, env: Mapping[str, str], say: Say, *, is_he
 
     Args:
         is_held: Have the tools, and whatever code of packages they run, write nothing but the environment,
-            their caches and temporary files of their own.
+            a cache of its own and temporary files of their own.
         env: Where interpreters and tools are looked for, and what they are started with.
         say: Takes each line of progress.
 
     Raises:
         BundleError: No interpreter suits, or the packages cannot be installed; the cure says what to do.
     """
-    tools = _Tools(environment, dict(env), say, _errand(environment, env) if is_held else None)
-    suitable = _suitable(environment, env)
+    suitable = _suitable(environment, env, is_held=is_held)
+    errand = None
+    if is_held:
+        # Tools link what they install from their caches: code that writes one changes whatever came from it.
+        cache = cache_of(environment.folder)
+        cache.mkdir(parents=True, exist_ok=True)
+        env = {**env, "UV_CACHE_DIR": str(cache / "uv"), "PIP_CACHE_DIR": str(cache / "pip")}
+        errand = _errand(environment, env, suitable, cache)
+    tools = _Tools(environment, dict(env), say, errand)
     for number, interpreter in enumerate(suitable):
         try:
             return tools.make(interpreter)
@@ -74,11 +87,11 @@ def _cure(environment: Environment, said: str) -> str:
     return f"Mend {environment.wants.says}, then: {environment.cure.removeprefix('Run: ')}"
 
 
-def _suitable(environment: Environment, env: Mapping[str, str]) -> list[Interpreter]:
+def _suitable(environment: Environment, env: Mapping[str, str], *, is_held: bool) -> list[Interpreter]:
     """The interpreter to use; with a second to try where the bundle does not say which it wants."""
     wanted = environment.wants.python
     if "/" in wanted:
-        named = ask(wanted)
+        named = ask(wanted, _to_ask(environment, env) if is_held else None, env)
         if named is None or named.version < OLDEST:
             oldest = ".".join(map(str, OLDEST))
             raise BundleError(
@@ -100,29 +113,25 @@ def _suitable(environment: Environment, env: Mapping[str, str]) -> list[Interpre
     )
 
 
-def _errand(environment: Environment, env: Mapping[str, str]) -> Errand:
-    """What the tools need: the bundle to read, the environment and their own caches to write."""
+def _errand(
+    environment: Environment, env: Mapping[str, str], suitable: Sequence[Interpreter], cache: Path
+) -> Errand:
+    """What the tools need: the bundle to read, the environment and its own cache to write."""
     home = Path(env.get("HOME") or os.path.expanduser("~"))
-    data, cache, settings = home / ".local/share", home / ".cache", home / ".config"
-    for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR"):
-        if env.get(name):
-            Path(env[name]).mkdir(parents=True, exist_ok=True)
-    for tool in ("uv", "pip"):
-        (cache / tool).mkdir(parents=True, exist_ok=True)
-    interpreters = (one.path for one in [*_suitable(environment, env)])
-    written = (
-        environment.folder,
-        cache / "uv",
-        cache / "pip",
-        env.get("UV_CACHE_DIR"),
-        env.get("PIP_CACHE_DIR"),
-    )
+    data, settings = home / ".local/share", home / ".config"
+    of_bundle = "/" in environment.wants.python
     read = (
         environment.wants.folder, Path(__file__).parents[2], data / "uv", settings / "uv", settings / "pip",
-        home / ".pip", home / ".netrc", home / ".gitconfig",
-        *(grant for path in interpreters for grant in programs(path, env)),
+        home / ".pip", home / ".netrc", home / ".gitconfig", *(one.path for one in suitable),
+        *(grant for one in suitable for grant in programs(one.path, env, of_others=of_bundle)),
     )  # fmt: skip
-    return Errand(tuple(map(str, read)), tuple(str(path) for path in written if path))
+    return Errand(tuple(map(str, read)), (str(environment.folder), str(cache)))
+
+
+def _to_ask(environment: Environment, env: Mapping[str, str]) -> Errand:
+    """What an interpreter needs that the bundle names, and may have written, to say its version."""
+    wants = environment.wants
+    return Errand((str(wants.folder), wants.python, *programs(wants.python, env, of_others=True)), ())
 
 
 class _Tools:
@@ -142,7 +151,7 @@ class _Tools:
 
     def make(self, interpreter: Interpreter) -> Stamp:
         before = self._environment.stamp()
-        is_usable = before is not None and before.python == interpreter.text and ask(self._python) is not None
+        is_usable = before is not None and before.python == interpreter.text and self._starts()
         if is_usable:
             (self._folder / "bulkhead-environment.json").unlink()  # until it is complete again
         else:
@@ -161,6 +170,9 @@ class _Tools:
         stamp = Stamp(interpreter.text, sdk, wants.fingerprint(), str(wants.folder))
         stamp.write(self._folder)
         return stamp
+
+    def _starts(self) -> bool:
+        return ask(self._python, self._errand, self._env) is not None
 
     def _create(self, interpreter: Interpreter) -> None:
         self._say(f"making an environment with Python {interpreter.text} ({interpreter.path})")

@@ -10,12 +10,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from runtime.errors import BundleError
+from runtime.process.confine.hold import Errand
 
 OLDEST: Final = (3, 11)
 """The worker's program needs it."""
@@ -105,16 +106,30 @@ def interpreters(env: Mapping[str, str]) -> list[Interpreter]:
     return [own, *others]
 
 
-def ask(path: str) -> Interpreter | None:
-    """Start a candidate and have it say its version; None when it cannot, or is no CPython."""
+def ask(path: str, errand: Errand | None = None, env: Mapping[str, str] = os.environ) -> Interpreter | None:
+    """Start a candidate and have it say its version; None when it cannot, or is no CPython.
+
+    Args:
+        errand: What it may use, when others may have written it.
+        env: What it is started with.
+    """
+    argv = [path, "-I", "-S", "-c", _ASK]
     try:
-        done = subprocess.run(
-            [path, "-I", "-S", "-c", _ASK], capture_output=True, text=True, timeout=_ASK_S, check=True
-        )
-        *version, implementation = done.stdout.split()
+        if errand is None:
+            said = _said(argv, env)
+        else:
+            with errand.held(argv, env) as (instead, fd):
+                said = _said(instead, {}, fd)
+        *version, implementation = said.split()
         return Interpreter(path, tuple(map(int, version))) if implementation == "cpython" else None
     except (OSError, ValueError, subprocess.SubprocessError):
         return None  # such as a shim of pyenv whose version is not selected
+
+
+def _said(argv: Sequence[str], env: Mapping[str, str], *fds: int) -> str:
+    return subprocess.run(
+        argv, capture_output=True, text=True, timeout=_ASK_S, check=True, env=env, pass_fds=fds
+    ).stdout
 
 
 def _own_path() -> str:

@@ -16,9 +16,11 @@ from runtime.supervisor.bundles.environment import (
     SDK_REQUIREMENTS,
     WORKER_REQUIREMENTS,
     Environment,
+    cache_of,
     environment_of,
 )
-from runtime.supervisor.bundles.installation import install
+from runtime.supervisor.bundles.installation import _to_ask, install
+from runtime.supervisor.bundles.interpreter import ask
 
 pytestmark = pytest.mark.process
 
@@ -167,3 +169,39 @@ echo x > $TMPDIR/own && echo own >> {mine}/made
     with errand.held([str(program)], dict(os.environ)) as (argv, fd):
         done = subprocess.run(argv, pass_fds=[fd], env={}, capture_output=True, text=True, check=False)
     assert (mine / "made").read_text().split() == ["made", "own"], done.stderr
+
+
+@pytest.mark.skipif(landlock.abi() < 1, reason="held by Landlock")
+def test_held_tools_have_a_cache_for_each_environment_and_write_no_other(site: Site) -> None:
+    (site.bundle / "requirements.txt").write_text("x\n")
+    shared = site.bundle.parents[1] / ".cache" / "uv"
+    shared.mkdir(parents=True)
+    env = site.uv('mkdir -p "$UV_CACHE_DIR"; echo x > "$UV_CACHE_DIR/own"; echo x > "$TOLD/stolen"; true')
+    other = {**env, "UV_CACHE_DIR": str(shared), "TOLD": str(shared)}
+    folder = site.environment().folder
+    script = site.bundle.parents[1] / "bin" / "uv"
+    script.write_text(script.read_text().replace(f'echo "$@" >> {site.log}\n', ""))
+    install(site.environment(), other, site.lines.append, is_held=True)
+    assert (cache_of(folder) / "uv" / "own").exists()
+    assert os.listdir(shared) == []
+
+
+@pytest.mark.skipif(landlock.abi() < 1, reason="held by Landlock")
+def test_an_interpreter_that_a_bundle_brings_is_asked_while_it_is_held(site: Site) -> None:
+    secret = site.bundle.parents[1] / "secret"
+    secret.write_text("x")
+    (site.bundle / "bulkhead.toml").write_text('python = "./py"\n')
+    py = site.bundle / "py"
+    py.write_text(f'#!/bin/sh\necho y > {secret}\ncat {secret} >&2 || exec {sys.executable} "$@"\n')
+    py.chmod(0o755)
+    env = site.uv()
+    wanted = site.environment().wants.python
+    assert ask(wanted, _to_ask(site.environment(), env), env) is not None, "it could read the secret"
+    with pytest.raises(BundleError, match="no Python"):  # as it does not go on where nothing holds it
+        install(site.environment(), env, site.lines.append)
+    assert secret.read_text() == "y\n"
+    secret.write_text("x")
+    (site.bundle.parents[1] / "bin" / "uv").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(BundleError):
+        install(site.environment(), env, site.lines.append, is_held=True)
+    assert secret.read_text() == "x"
