@@ -31,10 +31,17 @@ Rule = tuple[str, int, bool]
 
 _SYSTEM: Final = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc", "/nix/store",
-    "/run/systemd/resolve", "/run/resolvconf", "/run/nscd", "/var/lib/ca-certificates",
+    "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/nscd", "/var/lib/ca-certificates",
     "/var/cache/fontconfig", "/var/lib/dpkg", "/proc", "/sys/devices", "/sys/fs/cgroup", "/sys/class",
     "/sys/bus", "/sys/block", "/sys/kernel/mm", "/sys/module",
 )  # fmt: skip
+_LINKED: Final = (
+    "resolv.conf", "hosts", "localtime", "nsswitch.conf", "ssl/cert.pem", "ssl/certs",
+    "ssl/certs/ca-certificates.crt", "pki/tls/certs/ca-bundle.crt", "pki/tls/cert.pem",
+)  # fmt: skip
+"""Files below /etc that names, times and certificates are looked up in: often links to elsewhere."""
+_KEPT_CLOSED: Final = ("/etc", "/run/NetworkManager")
+"""Folders with keys and passwords among what everybody reads."""
 _DEVICE: Final = landlock.READ_FILE | landlock.WRITE_FILE | landlock.TRUNCATE | landlock.IOCTL_DEV
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "ptmx")
 _SHARED: Final = (
@@ -56,11 +63,11 @@ def rules(
         env: What that is started with.
         whole: Leave out nothing but the private folders: for who is held by the others already.
     """
-    left_out = [ground.state] if whole else [ground.state, *ground.others, *_not_for_all("/etc")]
+    left_out = [ground.state] if whole else [ground.state, *ground.others, *_closed()]
     made: list[Rule] = []
     environment = os.path.realpath(os.path.dirname(os.path.dirname(python)))
     is_own = is_below(environment, os.path.join(ground.state, "environments"))
-    for path in dict.fromkeys((*_SYSTEM, *programs(python, env, of_others=is_own), *ground.ours)):
+    for path in dict.fromkeys((*_SYSTEM, *linked(), *programs(python, env, of_others=is_own), *ground.ours)):
         made += _reading(path, left_out)
     if is_own:
         made.append((environment, landlock.READ, True))
@@ -80,11 +87,17 @@ def rules(
 def everyday(env: Mapping[str, str]) -> list[Rule]:
     """What every program may use of a machine: the system's files, programs and devices."""
     made: list[Rule] = []
-    for path in dict.fromkeys((*_SYSTEM, *programs(sys.executable, env))):
-        made += _reading(path, _not_for_all("/etc"))
+    for path in dict.fromkeys((*_SYSTEM, *linked(), *programs(sys.executable, env))):
+        made += _reading(path, _closed())
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
     made += [("/dev/pts", _DEVICE | landlock.READ_DIR, False), ("/dev/shm", _SHARED, False)]
     return made
+
+
+def linked(etc: str = "/etc") -> list[str]:
+    """What links in `etc` that every program needs lead to, outside of it: on WSL2 it is below /mnt."""
+    found = (os.path.realpath(os.path.join(etc, name)) for name in _LINKED)
+    return [path for path in dict.fromkeys(found) if not is_below(path, os.path.realpath(etc))]
 
 
 def programs(python: str, env: Mapping[str, str], *, of_others: bool = False) -> list[str]:
@@ -206,6 +219,10 @@ def _is_device(path: str) -> bool:
         return stat.S_ISCHR(os.stat(path).st_mode)
     except OSError:
         return False
+
+
+def _closed() -> list[str]:
+    return [path for top in _KEPT_CLOSED for path in _not_for_all(top)]
 
 
 @cache

@@ -70,3 +70,18 @@ def test_packages_of_an_environment_of_ours_lead_only_to_an_installation_of_pyth
     # One that whoever runs the server made leads where they want it to.
     operators = environment(tmp_path / "venv", base, private)
     assert str(private) in grants.programs(operators, {})
+
+
+def test_what_links_for_names_and_times_lead_to_may_be_read_wherever_it_is(tmp_path: Path) -> None:
+    etc, elsewhere = tmp_path / "etc", tmp_path / "mnt" / "wsl"
+    etc.mkdir()
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "resolv.conf").touch()
+    (etc / "resolv.conf").symlink_to(elsewhere / "resolv.conf")
+    (etc / "hosts").touch()
+    assert grants.linked(str(etc)) == [str(elsewhere / "resolv.conf")]
+    (tmp_path / "main.py").touch()
+    rules = given(tmp_path, ground(tmp_path))
+    everybodys = {path for path, *_ in grants.everyday({})}
+    for path in grants.linked():
+        assert not os.path.exists(path) or (path in rules and path in everybodys)
