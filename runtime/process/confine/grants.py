@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import pwd
 import stat
 import sys
 import sysconfig
@@ -49,6 +50,7 @@ _SHARED: Final = (
 )
 """Not to be listed: a name that somebody knows is all that leads to it."""
 _GPU: Final = ("/dev/nvidia*", "/dev/dri", "/dev/kfd")
+_HOMES: Final = "/home"
 _MAX_ENTRIES: Final = 5000
 
 
@@ -71,7 +73,7 @@ def rules(
         made += _reading(path, left_out)
     if is_own:
         made.append((environment, landlock.READ, True))
-    made += _of_bundle(source, [*left_out, *ground.hidden])
+    made += _of_bundle(source, ground, [*left_out, *ground.hidden], whole=whole)
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
     if policy.level < Level.STRICT:  # it is as well that of an operator who is the same user
         made.append(("/dev/pts", _DEVICE | landlock.READ_DIR, False))
@@ -182,13 +184,19 @@ def _led_to(packages: str) -> list[str]:
     return found
 
 
-def _of_bundle(source: Path, left_out: Sequence[str]) -> Iterator[Rule]:
+def holds_home(folder: str, ground: Ground) -> bool:
+    """Whether the server's home lies in a bundle's folder, or is it: not all there is the bundle's then."""
+    return is_below(ground.home, folder) and os.path.isdir(ground.home)
+
+
+def _of_bundle(source: Path, ground: Ground, left_out: Sequence[str], *, whole: bool) -> Iterator[Rule]:
     """Its folder and program; what links lead to elsewhere is not its own."""
     program = os.path.realpath(source)
     folder = program if os.path.isdir(program) else os.path.dirname(os.path.abspath(source))
-    yield from _reading(
-        os.path.realpath(folder), [path for path in left_out if path != program], exactly=True
-    )
+    real = os.path.realpath(folder)
+    if holds_home(real, ground) and not whole:
+        left_out = [*left_out, *_of_people(real, ground.home)]
+    yield from _reading(real, [path for path in left_out if path != program], exactly=True)
     if folder != program:
         yield program, landlock.READ, True
 
@@ -212,6 +220,30 @@ def _reading(path: str, left_out: Sequence[str], *, exactly: bool = False) -> It
             yield from _reading(entry, inside, exactly=True)
         elif not exactly:  # of the system: it leads where its owner wants it to
             yield from _reading(os.path.realpath(entry), left_out)
+
+
+def _of_people(folder: str, home: str) -> Iterator[str]:
+    """What lies in a bundle's folder because it is somebody's home: keys and settings, and others' homes."""
+    at = home
+    while is_below(at, folder):
+        for name in _names(at):
+            if name.startswith(".") and (at != folder or name != ".env"):
+                yield os.path.join(at, name)
+        if at == folder:
+            break
+        at = os.path.dirname(at)
+    known = [one.pw_dir for one in pwd.getpwall() if one.pw_uid != os.geteuid()]
+    for place in (*known, *(os.path.join(_HOMES, name) for name in _names(_HOMES))):
+        real = os.path.realpath(place)
+        if real != folder and is_below(real, folder) and not is_below(home, real):
+            yield real
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _is_device(path: str) -> bool:

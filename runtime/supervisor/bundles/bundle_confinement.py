@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 import runtime
 from runtime import plain_file
 from runtime.confinement.confine import Confine
@@ -25,6 +27,7 @@ from runtime.confinement.uids import Block, Uids
 from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, ConfigError
 from runtime.knob import parse_uids
+from runtime.process.confine.grants import holds_home
 from runtime.process.confine.private import clear_leftovers
 from runtime.process.program.as_user import missing_capabilities, out_of_reach
 from runtime.process.program.command import Command
@@ -33,6 +36,8 @@ from runtime.supervisor.bundles.bundle_file import MAX_BYTES, file_of, tables_of
 from runtime.supervisor.bundles.discovery import program_of
 from runtime.supervisor.bundles.dotenv import NAME as DOTENV
 from runtime.wire.control import EndpointDecl
+
+log = structlog.get_logger("supervisor")
 
 _SERVERS_OWN: Final = ("grantable",)
 """Keys of the table that are the server's alone; its file may be the bundle's, too."""
@@ -113,6 +118,7 @@ class Confinement:
         self._file = file
         self._uids = _uids(settings)
         self._told: Upheld | None = None
+        self._told_home: set[Path] = set()
 
     @property
     def level(self) -> Level:
@@ -156,10 +162,21 @@ class Confinement:
         each = {path: endpoints.get(path, base) for path in declared}
         whole = union_of(each.values() or [base])
         _refuse_lists_in_wider(whole, each)
-        return Held(
-            whole,
-            each,
-            ground,
+        if whole.level is not Level.OFF and holds_home(ground.folder, ground):
+            self._tell_home(source, ground.folder)
+        return Held(whole, each, ground)
+
+    def _tell_home(self, source: Path, folder: str) -> None:
+        """Once: what lies in somebody's home is not all the bundle's."""
+        if source in self._told_home:
+            return
+        self._told_home.add(source)
+        log.warning(
+            "bundle.lives_at_home",
+            source=str(source),
+            detail=f"{folder} holds the server's home: files whose names begin with a dot, and folders of "
+            "other users, are not given to it; its own .env is",
+            cure="Keep it in a folder of its own.",
         )
 
     def before_import(self, source: Path, others: Iterable[Path], last: Declared) -> Held:

@@ -85,3 +85,25 @@ def test_what_links_for_names_and_times_lead_to_may_be_read_wherever_it_is(tmp_p
     everybodys = {path for path, *_ in grants.everyday({})}
     for path in grants.linked():
         assert not os.path.exists(path) or (path in rules and path in everybodys)
+
+
+def reached(rules: dict[str, int], path: Path) -> bool:
+    """Whether a file may be read: by a rule for it, or for a folder above."""
+    places = (path, *path.parents)
+    return any(rules.get(str(one), 0) & landlock.READ_FILE for one in places)
+
+
+@pytest.mark.parametrize("place", ["home", "."])
+def test_a_program_in_somebodys_home_is_not_given_what_is_theirs(tmp_path: Path, place: str) -> None:
+    names = (".env", ".ssh/id", ".netrc", "tools.py", "notes/.hidden", "one.py")
+    home, folder = tmp_path / "home", tmp_path / place
+    for name in (*(home / name for name in names), *(folder / name for name in names)):
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.touch()
+    rules = given(folder / "one.py", ground(folder, home=str(home), state=str(tmp_path / ".bulkhead")))
+    given_of = {name for name in names if reached(rules, folder / name)}
+    assert given_of == {".env", "tools.py", "notes/.hidden", "one.py"}
+    assert not reached(rules, home / ".ssh" / "id")
+    assert not reached(rules, folder / "new"), "what comes later may be anything"
+    alone = given(folder / "one.py", ground(folder, home="/nowhere", state=str(tmp_path / ".bulkhead")))
+    assert reached(alone, folder / ".ssh" / "id"), "where it is nobody's home, it is the bundle's"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
@@ -193,3 +194,13 @@ def test_settings_of_the_server_become_its_layer() -> None:
     with pytest.raises(ConfigError, match="no host"):
         Confinement(ConfinementSettings(level="strict", network=("https://x",)))
     assert Confinement(ConfinementSettings(level="strict", network=("none",)))
+
+
+def test_a_bundle_that_lives_in_a_home_is_told_of_once(agents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(agents))
+    confinement = Confinement(ConfinementSettings(level="basic"), state=agents.parent / ".bulkhead")
+    with capture_logs() as logs:
+        for _ in range(2):
+            confinement.held(agents / "flat.py", [], {})
+        confinement.held(agents / "chat", [], {})
+    assert [one["event"] for one in logs] == ["bundle.lives_at_home"]
