@@ -11,6 +11,7 @@ from runtime.supervisor.bundles.environment import (
     UNUSED_S,
     Environment,
     Stamp,
+    cache_of,
     environment_of,
     own_launch,
     remove_unused,
@@ -192,5 +193,8 @@ def test_environments_of_bundles_that_are_gone_are_removed_after_a_while(tmp_pat
     assert Stamp.read(away).bundle == str(bundles / "away")
     (bundles / "away").rename(tmp_path / "elsewhere")  # again: it counts from now on
     assert remove_unused(environments, {used}, 1e9 + 2 * UNUSED_S) == []
+    for folder in (away, used):
+        cache_of(folder).mkdir(parents=True)
     assert remove_unused(environments, {used}, 1e9 + 3 * UNUSED_S) == ["away"]
+    assert [entry.name for entry in (environments / ".cache").iterdir()] == [used.name]
     assert remove_unused(tmp_path / "nothing", set(), 0.0) == []
