@@ -12,7 +12,7 @@ from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.server_process import ServerProcess
 
 LOAD_S = 60.0
-SLOW_S = 5.0
+SLOW_S = 15.0
 
 
 def check_source(source: Path) -> None:
