@@ -30,7 +30,7 @@ KNOWN = {
 @pytest.mark.timeout(600)
 async def test_a_sample_of_the_walk(tmp_path: Path) -> None:
     """All of it is ``make bench ARGS=faults``; here what is known, and others while there is time."""
-    seed = int(os.environ.get(SEED, random.randrange(1 << 32)))
+    seed = int(os.environ.get(SEED, 2))  # the same each time; the bench takes all
     print(f"{SEED}={seed}")
     injector, chance = Injector(), random.Random(seed)
     with injector.installed():

@@ -7,6 +7,7 @@ to be lacking any more, the bundle serves, and no descriptor and no process is l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -98,11 +99,12 @@ async def park(site: Site) -> None:
 async def look(site: Site) -> None:
     session = await site.call()
     placement = site.node.placement
-    placement.vitals(session)
-    placement.messages(session)
-    await placement.stacks(session)
-    await placement.processes(session)
-    await placement.ping(session, 5.0 * PATIENCE)
+    with contextlib.suppress(OSError):  # whoever looks is told that; the session is as it was
+        placement.vitals(session)
+        placement.messages(session)
+        await placement.stacks(session)
+        await placement.processes(session)
+        await placement.ping(session, 5.0 * PATIENCE)
 
 
 async def stop(site: Site) -> None:

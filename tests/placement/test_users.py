@@ -92,7 +92,7 @@ def test_all_of_it_where_anybody_can_run_the_interpreter(tmp_path: Path) -> None
     home = pwd.getpwuid(os.geteuid()).pw_dir  # not HOME, which may be any folder
     base, mine = Path(sys.base_prefix), (Path(sys.prefix), Path(__file__))
     if not base.is_relative_to(home) or any(one.resolve().is_relative_to(home) for one in mine):
-        pytest.skip("the interpreter lies in a closed folder that cannot be opened without hiding these tests")
+        pytest.skip("the interpreter is not in a closed folder that can be opened for these tests")
     below = base.relative_to(home).parts[0]
     again = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-rs", __file__]
     done = subprocess.run(
