@@ -59,6 +59,7 @@ def of_plain_python(folder: Path, shape: str) -> tuple[list[str], int]:
     (stub.parent / "__init__.py").write_text("")
     (stub / "services.py").write_text(STUB)
     written(folder, shape)
+    (folder / "bulkhead.toml").unlink()  # here it would be the server's own, which no session may write
     env = {**os.environ, "PYTHONPATH": str(stub.parents[1])}
     done = subprocess.run([sys.executable, "main.py"], cwd=folder, env=env, capture_output=True, check=False)
     return story(folder), done.returncode
