@@ -83,6 +83,7 @@ def of_its_own_server(folder: Path, shape: str) -> tuple[list[str], int | None]:
     env = {
         **os.environ,
         "BULKHEAD_ROOM": "r",
+        "BULKHEAD_CONFINEMENT_LEVEL": "off",  # its story is written beside it
         "BULKHEAD_LOG_FORMAT": "json",
         "BULKHEAD_STATE_DIR": str(folder.parent / f"{folder.name}-state"),
     }
