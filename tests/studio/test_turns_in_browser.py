@@ -67,8 +67,14 @@ def test_a_crash_in_mid_answer_is_told_in_place(studio: Studio, visit: Any, expe
 def test_a_file_goes_along_with_a_message(studio: Studio, visit: Any, expect: Any, tmp_path: Path) -> None:
     file = tmp_path / "recipe é.txt"
     file.write_text("flour")
-    page = chat(visit, studio, "files")
+    page = visit(studio)
+    held: list[Any] = []
+    page.route("**/token", lambda route: held.append(route))
+    page.goto(f"/studio/rooms/{ROOM}?to=halting&thread=.threads/halting/files.thread")
+    # Attached before we are in the room, it waits for that.
     page.locator(".composer input[type=file]").set_input_files(file)
+    expect(page.get_by_role("list", name="Files to send")).to_contain_text("waits")
+    held[0].continue_()
     expect(page.get_by_role("list", name="Files to send")).to_contain_text("5 B")
     say(page, "about this")
     expect(page.get_by_text(BEGINNING)).to_be_visible()

@@ -68,16 +68,39 @@ export class RoomClient extends Emitter {
     this.socket = null;
     this.run = 0;
     this.checking = 0;
+    this.isLeft = false;
   }
 
   /** Connect, and stay connected until `close`. */
   connect() {
+    this.isLeft = false;
     if (this.state === "closed" || this.state === "refused") this.attempt();
   }
 
   /** Try now instead of waiting out the pause; for "Retry now" and for a network that is back. */
   retry() {
     if (this.state === "waiting") this.attempt();
+  }
+
+  /**
+   * Resolves once we are in the room, at once where we are; rejects when we are refused, leave, or give it up.
+   * @param {AbortSignal} [signal]
+   */
+  async opened(signal) {
+    while (this.state !== "open") {
+      signal?.throwIfAborted();
+      if (this.state === "refused") throw new RoomError(sentence(this.reason));
+      if (this.isLeft) throw new RoomError("The room was left.");
+      await new Promise((resolve) => {
+        const stop = this.on("state", done);
+        function done() {
+          stop();
+          signal?.removeEventListener("abort", done);
+          resolve();
+        }
+        signal?.addEventListener("abort", done);
+      });
+    }
   }
 
   /** Ask whether the room is still there: a machine that slept does not hear that its connection is gone. */
@@ -90,6 +113,7 @@ export class RoomClient extends Emitter {
   }
 
   close() {
+    this.isLeft = true;
     this.run++;
     this.drop("the room was left");
     this.enter("closed");

@@ -4,6 +4,8 @@ import { get } from "../core/api.js";
 import { signal } from "../core/html.js";
 
 const KEY = "studio.name";
+/** What everybody without a name was once called: whoever comes by a link and still is gets one of his own. */
+const EVERYBODY = ["user", "you"];
 export const MAX_NAME_CHARS = 64;
 
 /** The name to enter rooms with; null until it is known. */
@@ -15,7 +17,8 @@ export const me = signal(null);
 /** Ask the server for a name, unless this browser has one; who came by a link gets a made-up one. */
 export async function findName() {
   me.value ??= await get("/studio/me").catch(() => null);
-  if (personName.value !== null) return;
+  const isGuest = me.value !== null && !me.value.name;
+  if (personName.value !== null && !(isGuest && EVERYBODY.includes(personName.value))) return;
   if (me.value?.name) personName.value = me.value.name;
   else rename(`guest-${crypto.randomUUID().slice(0, 4)}`); // one for each browser: chats are kept by name
 }

@@ -3,6 +3,7 @@
 import { CODE_NOT_FOUND } from "./client.js";
 
 const PIECE_BYTES = 256 * 1024;
+const MAX_ATTEMPTS = 10;
 export const MAX_UPLOAD_BYTES = 200 * 1024 * 1024;
 
 /**
@@ -51,6 +52,27 @@ export async function upload(room, path, file, { overwrite = false, onProgress, 
     onProgress?.(Math.min(1, (at + piece.length) / file.size));
   }
   await room.request("storage.close", { handle });
+}
+
+/**
+ * Put a file beside those that are there, as soon as we are in the room; begun anew where the connection was lost.
+ * @param {import("./client.js").RoomClient} room
+ * @param {Blob} file
+ * @param {{onProgress?: (share: number) => void, signal?: AbortSignal}} [given]
+ * @returns {Promise<string>} its path
+ */
+export async function uploadBeside(room, path, file, given = {}) {
+  for (let attempt = 1; ; attempt++) {
+    await room.opened(given.signal);
+    try {
+      const free = await freePath(room, path);
+      await upload(room, free, file, given);
+      return free;
+    } catch (error) {
+      // Without a code it was the connection.  What was half there is unseen, and forgotten by the room.
+      if (error.code !== null || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** A path near the wanted one that is not taken: `report.pdf`, `report (2).pdf`, … */

@@ -5,7 +5,7 @@ import { bytes } from "../../core/format.js";
 import { useKeys } from "../../core/keys.js";
 import { Icon } from "../../parts/icon.js";
 import { toast, toastError } from "../../parts/toast.js";
-import { freePath, upload } from "../../room/storage.js";
+import { uploadBeside } from "../../room/storage.js";
 
 const MAX_CHARS = 32_000;
 const MAX_FILES = 20;
@@ -86,7 +86,8 @@ export function Composer({ view, chat, isBusy }) {
     for (const file of fresh) {
       const one = { id: crypto.randomUUID(), name: file.name, size: file.size, share: 0, path: "", error: "", abort: new AbortController() };
       setFiles((old) => [...old, one]);
-      put(view, file, one.abort.signal, (share) => change(one.id, { share })).then(
+      const onProgress = (share) => change(one.id, { share });
+      uploadBeside(view.client, `${FOLDER}/${file.name || "file"}`, file, { signal: one.abort.signal, onProgress }).then(
         (path) => change(one.id, { path, share: 1 }),
         (error) => one.abort.signal.aborted || change(one.id, { error: error.message }),
       );
@@ -117,14 +118,14 @@ export function Composer({ view, chat, isBusy }) {
       ${files.map(
         (one) => html`<li key=${one.id} class=${cx("chip", one.error && "tone-bad")} title=${one.error || one.path || one.name}>
           <${Icon} name=${one.error ? "crashes" : "file"} size=${14} /><span class="cut" dir="auto">${one.name}</span>
-          <span class="muted">${one.error ? "failed" : one.path ? bytes(one.size) : `${Math.round(one.share * 100)} %`}</span>
+          <span class="muted">${one.error ? "failed" : one.path ? bytes(one.size) : view.state.value === "open" ? `${Math.round(one.share * 100)} %` : "waits"}</span>
           ${!one.path && !one.error && html`<progress value=${one.share} max="1" aria-label=${`Uploading ${one.name}`}></progress>`}
           <button type="button" class="chip-remove" aria-label=${`Remove ${one.name}`} onClick=${() => drop(one.id)}><${Icon} name="close" size=${12} /></button>
         </li>`,
       )}
     </ul>`}
     <div class="composer-row">
-      <button type="button" class="button icon-only quiet" title="Attach files" aria-label="Attach files" disabled=${!isOpen} onClick=${() => picker.current.click()}><${Icon} name="attach" /></button>
+      <button type="button" class="button icon-only quiet" title="Attach files" aria-label="Attach files" onClick=${() => picker.current.click()}><${Icon} name="attach" /></button>
       <input type="file" multiple hidden ref=${picker} onChange=${(event) => {
         attach(event.currentTarget.files);
         event.currentTarget.value = "";
@@ -145,10 +146,4 @@ export function Composer({ view, chat, isBusy }) {
     ${isWaiting && !canSend && html`<p class="hint" role="status">It is sent as soon as ${isOpen ? "the files are there" : "you are in the room"}.</p>`}
     ${tooLong && html`<p class="field-error" role="alert">A message has at most ${MAX_CHARS.toLocaleString("en-US")} characters; this one has ${text.length.toLocaleString("en-US")}. Attach it as a file.</p>`}
   </div>`;
-}
-
-async function put(view, file, signal, onProgress) {
-  const path = await freePath(view.client, `${FOLDER}/${file.name || "file"}`);
-  await upload(view.client, path, file, { signal, onProgress });
-  return path;
 }
