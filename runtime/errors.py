@@ -6,6 +6,7 @@ caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are valu
 
     RuntimeServiceError
       ConfigError
+      SealBroken
       ProtocolError       LocalProtocolError · RemoteProtocolError
       WebhookRejected     SignatureInvalid · EnvelopeInvalid · Replayed · BodyTooLarge
       BundleError         BundleNotFound · GrantMissing · EndpointNotFound · EndpointConflict
@@ -45,6 +46,12 @@ class ConfigError(RuntimeServiceError):
     """A setting, a flag or a file of settings cannot be used as it stands."""
 
     code = "config_invalid"
+
+
+class SealBroken(RuntimeServiceError):
+    """A sealed secret cannot be opened: another key, another place, or changed bytes."""
+
+    code = "seal_broken"
 
 
 # ---- protocols

@@ -92,6 +92,7 @@ GROWN = {"runtime": 24, "runtime.cli": 20, "runtime.process": 26, "runtime.rooms
          "runtime.worker": 20}  # fmt: skip
 
 HOMES = {
+    "cryptography": ("runtime.wire.sealed",),
     "quart": ("runtime.front",),
     "quart_schema": ("runtime.front.http.contract", "runtime.front.openapi"),
     "hypercorn": ("runtime.front",),

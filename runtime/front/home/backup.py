@@ -135,9 +135,9 @@ def _copies(
 
 
 def _pack_rest(unit: Path, inner: str, packing: _Packing) -> None:
-    sessions = unit / contents.BROWSER_SESSIONS
-    if sessions.is_file():
-        packing.file(inner + sessions.name, sessions)
+    for name in contents.SINGLE:
+        if (unit / name).is_file():
+            packing.file(inner + name, unit / name)
     for path in _in_rooms(unit / contents.ROOMS):
         name = inner + str(path.relative_to(unit))
         mode = path.lstat().st_mode if os.path.lexists(path) else 0

@@ -12,6 +12,7 @@ from typing import Final
 JOURNAL: Final = "journal.sqlite3"
 CRASHES: Final = "crashes.sqlite3"
 BROWSER_SESSIONS: Final = "browser_sessions.json"
+SEAL_KEY: Final = "seal.key"
 SERVER: Final = "server.json"
 ROOMS: Final = "rooms"
 ENVIRONMENTS: Final = "environments"
@@ -22,14 +23,16 @@ OF_SESSIONS: Final = ("sessions", "bytecode")
 """Made and closed by who starts them (`process.confine`), and got through by their users."""
 
 DATABASES: Final = (JOURNAL, CRASHES)
-WRITTEN: Final = (JOURNAL, CRASHES, BROWSER_SESSIONS, ROOMS, SERVER)
+WRITTEN: Final = (JOURNAL, CRASHES, BROWSER_SESSIONS, SEAL_KEY, ROOMS, SERVER)
 """What only the server of this folder writes: whose they are, the folder is."""
 FOLDERS: Final = (ROOMS, ENVIRONMENTS, HOSTS, SNAPSHOTS)
 RESTORING: Final = "restoring-"
 BEFORE: Final = "before-restore-"
 ASIDE: Final = (RESTORING, BEFORE)
 """What a restore unpacks, and what it found."""
-STEMS: Final = (JOURNAL, "crashes.", "browser_sessions.", "server.", *ASIDE)
+SINGLE: Final = (BROWSER_SESSIONS, SEAL_KEY)
+"""Small files that a backup has as they are."""
+STEMS: Final = (JOURNAL, "crashes.", "browser_sessions.", SEAL_KEY, "server.", *ASIDE)
 """Of files, with what is beside them: `-wal`, `-shm`, `.new`, `.damaged`."""
 DAMAGED_ROWS: Final = "damaged-rows.jsonl"
 STAGING: Final = "staging"

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from runtime.errors import ConfigError
 from runtime.front.home import contents, databases
 from runtime.front.home.finding import Finding, note, ok, wrong
+from runtime.front.home.sealing_key import read_seal
 from runtime.front.home.state_folder import shut, whose
 from runtime.kept_file import ASIDE
 from runtime.rooms.signing.kept_secret import read_secret
@@ -47,6 +48,7 @@ def examine(folder: Path, *, has_own_secret: bool, wanted: Callable[[], set[str]
             yield from database(folder / name)
     if not has_own_secret:
         yield from secret(folder / contents.ROOMS / "secret", has_rooms=_has_rooms(folder))
+    yield from seal_key(folder / contents.SEAL_KEY)
     yield from browser_sessions(folder / contents.BROWSER_SESSIONS)
     yield from rooms(folder / contents.ROOMS / "data")
     yield from environments(folder / contents.ENVIRONMENTS, wanted)
@@ -183,6 +185,19 @@ def secret(path: Path, *, has_rooms: bool) -> Iterator[Finding]:
             yield note("secret", f"there are rooms and no {path}", cure)
         else:
             yield ok("secret", "there is no secret yet")
+    except ConfigError as error:
+        yield wrong("secret", error.message, error.cure)
+    except OSError as error:
+        yield wrong("secret", f"{path} cannot be read: {error.strerror}", f"Give it to {whose()}.")
+
+
+def seal_key(path: Path) -> Iterator[Finding]:
+    """What seals the secrets that are kept here."""
+    try:
+        read_seal(path)
+        yield ok("secret", "the key that seals secrets is there")
+    except FileNotFoundError:
+        return  # made with the first secret
     except ConfigError as error:
         yield wrong("secret", error.message, error.cure)
     except OSError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.front.home.sealing_key import seal_of
 from runtime.rooms.hub import RoomHub
 from runtime.session.crash import Code, CrashReport
 from runtime.session.crash_store import CrashStore
@@ -96,6 +97,7 @@ def home(tmp_path: Path) -> Home:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
     asyncio.run(_filled(folder))
+    seal_of(folder)
     token = RoomHub(state_dir=folder).token("lab", "ada")
     files = folder / "rooms" / "data" / "lab" / "files"
     files.mkdir(parents=True, mode=0o700)

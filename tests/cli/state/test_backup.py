@@ -50,6 +50,7 @@ def test_all_comes_back_private_and_only_what_belongs_in_it(
     new = tmp_path / "new"
     assert sessions_of(new) == ALL
     assert home.accepts(new)
+    assert (new / "seal.key").read_bytes() == (home.folder / "seal.key").read_bytes()
     assert (new / "rooms/data/lab/files/diary ☂.txt").read_text() == "what people said"
     assert (new / "rooms/data/empty").is_dir()
     assert not (new / "rooms/data/lab/staging").exists()

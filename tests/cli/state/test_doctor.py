@@ -160,6 +160,15 @@ def test_a_damaged_secret_is_made_anew_when_it_is_asked_for_and_not_by_fix(
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
 
 
+def test_a_key_that_is_none_is_told_and_left(bulkhead: Any, home: Home) -> None:
+    (home.folder / "seal.key").write_text("gone")
+    status, items = looked(bulkhead, home, "--fix")
+    (found,) = wrong(items)
+    assert (status, found["check"]) == (1, "secret")
+    assert "holds no key" in found["about"]
+    assert (home.folder / "seal.key").read_text() == "gone"
+
+
 def test_a_secret_that_is_a_setting_is_not_looked_for(
     bulkhead: Any, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
