@@ -92,7 +92,7 @@ class Spare:
 
     def __init__(self) -> None:
         self._fd = -1
-        self._hold()
+        self.hold()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -101,13 +101,15 @@ class Spare:
         try:
             yield
         finally:
-            self._hold()
+            self.hold()
+
+    def hold(self) -> None:
+        """Hold one, unless there is none, or it does already."""
+        if self._fd < 0:
+            with suppress(OSError):  # somebody was quicker; it is tried again the next time
+                self._fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
-
-    def _hold(self) -> None:
-        with suppress(OSError):  # somebody was quicker; it is tried again the next time
-            self._fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)

@@ -31,7 +31,7 @@ from runtime.process.handle import ProcessHandle
 from runtime.process.plumbing import Plumbing
 from runtime.process.program import priority
 from runtime.process.program.command import Command
-from runtime.process.program.import_error import cure_of_refusal, import_error
+from runtime.process.program.import_error import cure_of_refusal, died_early, import_error
 from runtime.wire import bounds, control
 
 SILENT_S: Final = 10.0
@@ -44,8 +44,6 @@ _UNKILLABLE_S: Final = 5.0
 _MAX_DATAGRAM = 192 << 10
 _MAX_AT_ONCE = 64  # datagrams; what is left makes the loop come back, after everybody else had a turn
 _log = get_logger("supervisor")
-
-_SIGNAL_NAMES = {one.value: one.name for one in signal.Signals}
 
 
 class ZygoteClient:
@@ -118,6 +116,7 @@ class ZygoteClient:
         if self.is_gone:
             raise ZygoteLost("the zygote is gone")
         self._has_forked = True
+        self._spare.hold()
         if not self._forks:
             self._heard_at = self._loop.time()
             self._look_later()
@@ -171,7 +170,7 @@ class ZygoteClient:
             async with asyncio.timeout(timeout_s):
                 await self._process.wait()
         except TimeoutError:
-            self._process.send_group(signal.SIGKILL)
+            self._kill()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_UNKILLABLE_S):
                     await self._process.wait()
@@ -192,18 +191,7 @@ class ZygoteClient:
     def early_death(self) -> BundleImportFailed | None:
         """How it ended, if that was before it said how the import went; known after `wait`."""
         status = self._popen.returncode
-        if not self._died_early or status is None:
-            return None
-        how, cure = f"with exit code {status}", "Do not end the process while the program is imported."
-        if status < 0:
-            how = f"by signal {-status} ({_SIGNAL_NAMES.get(-status, 'unknown')})"
-            cure = "A native package that it imports is broken, or built for another machine."
-        if status == -signal.SIGKILL:
-            cure = "If nobody killed it, the kernel ran out of memory."
-        return BundleImportFailed(
-            f"its interpreter ended before the program was imported, {how}",
-            cure=f"{self._own_cure() or cure} See what it printed, in the log above.",
-        )
+        return None if not self._died_early or status is None else died_early(status, self._own_cure())
 
     # ---- what the zygote says
 
@@ -343,9 +331,17 @@ class ZygoteClient:
 
     def _give_up(self, why: ZygoteLost) -> None:
         """It is gone, or of no use any more, whatever it does."""
-        if not self._process.has_exited:
-            self._process.send_group(signal.SIGKILL)
+        self._kill()
         self._gone(why)
+
+    def _kill(self) -> None:
+        # A child that was forked this moment is in its group yet, and may be somebody's session.
+        if self._process.has_exited:
+            return
+        if self._has_forked:
+            self._process.send(signal.SIGKILL)
+        else:
+            self._process.send_group(signal.SIGKILL)
 
     def _gone(self, why: ZygoteLost) -> None:
         if self.is_gone:

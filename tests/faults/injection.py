@@ -30,6 +30,7 @@ WHAT_MAY_FAIL: Final[dict[str, tuple[str, ...]]] = {
     "mmap.mmap": ("ENOMEM",),
     "os.ftruncate": ("ENOSPC", "EIO"),
     "os.listdir": (*NO_FILES, "ENOMEM"),
+    "os.lseek": ("EIO",),
     "os.memfd_create": (*NO_FILES, "ENOMEM"),
     "os.open": (*NO_FILES, "ENOMEM", "EIO"),
     "os.pidfd_open": (*NO_FILES, "ENOMEM"),

@@ -197,9 +197,7 @@ class Hold:
             "users": users,
             "env": dict(env),
         }
-        fd = os.memfd_create("bulkhead-hold", os.MFD_CLOEXEC)
-        launch.write(fd, held)
-        return fd
+        return _descriptor(held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,20 +230,30 @@ class Errand:
                 *((path, landlock.READ, False) for path in self.read),
                 *((path, landlock.WRITE, False) for path in (*self.write, folder)),
             ]
-            fd = os.memfd_create("bulkhead-errand", os.MFD_CLOEXEC)
+            told = {
+                "level": str(Level.BASIC),
+                "network": "all",
+                "watch": -1,
+                "outer": made,
+                "kept": [os.getpid(), os.getppid()],
+                "user": None,
+                "group": None,
+                "users": None,
+                "env": {**env, "TMPDIR": folder},
+            }
+            fd = _descriptor(told)
             try:
-                told = {
-                    "level": str(Level.BASIC),
-                    "network": "all",
-                    "watch": -1,
-                    "outer": made,
-                    "kept": [os.getpid(), os.getppid()],
-                    "user": None,
-                    "group": None,
-                    "users": None,
-                    "env": {**env, "TMPDIR": folder},
-                }
-                launch.write(fd, told)
                 yield [sys.executable, "-I", "-S", LAUNCH, str(fd), program, *argv[1:]], fd
             finally:
                 os.close(fd)
+
+
+def _descriptor(held: Mapping[str, Any]) -> int:
+    """What `launch` reads, in a file that only who is given it has."""
+    fd = os.memfd_create("bulkhead-hold", os.MFD_CLOEXEC)
+    try:
+        launch.write(fd, held)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

@@ -113,6 +113,7 @@ class Command:
             SystemShort: The system has no more of what a process takes.
             SpawnFailed: The interpreter cannot be started.
             EnvironmentUnusable: The same, of an interpreter of the bundle's own.
+            OSError: What is to hold it could not be prepared.
         """
         own = self.own(self.env)
         python, env = (self.python, self.env) if own is None else (own.python, own.env)
@@ -134,16 +135,24 @@ class Command:
                 env = {}  # it is in there
                 argv = [sys.executable, "-I", "-S", LAUNCH, str(held_fd), *argv, "--held", str(held_fd)]
                 pass_fds = [*pass_fds, held_fd, *([] if watch is None else [watch_fd])]
-            popen = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(env),
-                cwd=alone.folder if alone else self.folder,
-                pass_fds=pass_fds,
-                start_new_session=True,
-            )
+            try:
+                popen = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=dict(env),
+                    cwd=alone.folder if alone else self.folder,
+                    pass_fds=pass_fds,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                if lacking(error):
+                    raise
+                raise SpawnFailed(
+                    f"{python} cannot be started: {error.strerror}",
+                    cure="Check the bundle's interpreter." if own is None else own.cure,
+                ) from error
             if watch is not None:
                 watch.begin()
                 watch = None
@@ -153,10 +162,7 @@ class Command:
             if lacks := lacking(error):
                 told = f"no interpreter could be started: {error.strerror}"
                 raise SystemShort(lacks, told) from error
-            raise SpawnFailed(
-                f"{python} cannot be started: {error.strerror}",
-                cure="Check the bundle's interpreter." if own is None else own.cure,
-            ) from error
+            raise
         finally:
             if held_fd >= 0:
                 os.close(held_fd)

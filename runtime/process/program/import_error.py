@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Final
 
 from runtime.confinement.level import Level
@@ -17,6 +18,7 @@ from runtime.session.missing_module import (
 from runtime.wire import control
 
 MEND: Final = "Mend that line and save; it is loaded again."
+_SIGNAL_NAMES: Final = {one.value: one.name for one in signal.Signals}
 
 
 def import_error(said: control.ImportFailed, own_cure: str, refused: str = "") -> BundleImportFailed:
@@ -48,6 +50,25 @@ def import_error(said: control.ImportFailed, own_cure: str, refused: str = "") -
         return BundleImportFailed(f"{said.message.rstrip('.')}{at}", detail=said.traceback, kind=said.kind)
     return BundleImportFailed(
         f"{said.kind}: {said.message}{at}", cure=refused or MEND, detail=said.traceback, kind=said.kind
+    )
+
+
+def died_early(status: int, own_cure: str) -> BundleImportFailed:
+    """The error of a load whose process ended before it said how the import went.
+
+    Args:
+        status: Its exit code; below zero, the signal that ended it.
+        own_cure: As in `import_error`.
+    """
+    how, cure = f"with exit code {status}", "Do not end the process while the program is imported."
+    if status < 0:
+        how = f"by signal {-status} ({_SIGNAL_NAMES.get(-status, 'unknown')})"
+        cure = "A native package that it imports is broken, or built for another machine."
+    if status == -signal.SIGKILL:
+        cure = "If nobody killed it, the kernel ran out of memory."
+    return BundleImportFailed(
+        f"its interpreter ended before the program was imported, {how}",
+        cure=f"{own_cure or cure} See what it printed, in the log above.",
     )
 
 

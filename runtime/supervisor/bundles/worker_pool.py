@@ -86,9 +86,10 @@ class WorkerPool:
 
     def refill(self) -> None:
         """Park more children in the background, one at a time."""
-        if self._refilling is None and not self._closed and self._zygote is not None:
+        if self._closed or self._zygote is None:
+            return
+        if self._refilling is None or self._refilling.done():
             self._refilling = asyncio.create_task(self._refill(self._zygote), name="worker_pool:refill")
-            self._refilling.add_done_callback(lambda _: setattr(self, "_refilling", None))
 
     async def close(self) -> None:
         """End the zygote and the parked children; sessions live on."""
