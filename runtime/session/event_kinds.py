@@ -23,29 +23,20 @@ class EventKind:
     fields: tuple[str, ...] = ()
 
 
+_OF_A_SESSION: Final = (
+    "type",
+    "at",
+    "session",
+    "endpoint",
+    "identity",
+    "room",
+    "attempt",
+    "code_generation",
+    "generation",
+)
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
-    "session": (
-        "type",
-        "at",
-        "session",
-        "endpoint",
-        "identity",
-        "room",
-        "attempt",
-        "code_generation",
-        "generation",
-    ),
-    "confinement": (
-        "type",
-        "at",
-        "session",
-        "endpoint",
-        "identity",
-        "room",
-        "attempt",
-        "code_generation",
-        "generation",
-    ),
+    "session": _OF_A_SESSION,
+    "confinement": _OF_A_SESSION,
     "room": ("type", "at", "room", "participant", "role", "detail"),
     "": ("type", "at"),
 }

@@ -517,15 +517,21 @@ async def test_a_session_that_takes_the_server_down_each_time_is_given_up(
         assert "given up after 2 deaths of the server" in exit.message
 
 
-@pytest.mark.asyncio
-async def test_sessions_of_a_bundle_that_is_broken_now_wait_until_it_is_mended(
-    tmp_path: Path, within: Within
-) -> None:
+async def _left_ready(tmp_path: Path, within: Within) -> SessionId:
+    """A session that was ready when its server was ended in order."""
     async with dispatching(tmp_path, returning()) as parts:
         sid = await parts.call()
         await within(5, _ready(parts, sid))
         await parts.dispatcher.drain(1.0)
         await parts.dispatcher.aclose(settle_s=5.0)
+    return sid
+
+
+@pytest.mark.asyncio
+async def test_sessions_of_a_bundle_that_is_broken_now_wait_until_it_is_mended(
+    tmp_path: Path, within: Within
+) -> None:
+    sid = await _left_ready(tmp_path, within)
     broken = returning()
     broken.listed_bundles = [BundleInfo(name="demo", source="demo.py", generation=0, state="failed")]
     broken.refuse = EndpointNotFound("no agent at /chat")
@@ -542,11 +548,7 @@ async def test_sessions_of_a_bundle_that_is_broken_now_wait_until_it_is_mended(
 async def test_what_waits_for_its_bundle_holds_no_slot_and_has_one_again_before_it_starts(
     tmp_path: Path, within: Within
 ) -> None:
-    async with dispatching(tmp_path, returning()) as parts:
-        sid = await parts.call()
-        await within(5, _ready(parts, sid))
-        await parts.dispatcher.drain(1.0)
-        await parts.dispatcher.aclose(settle_s=5.0)
+    sid = await _left_ready(tmp_path, within)
     broken = returning()
     broken.max_sessions = 1
     broken.listed_bundles = [BundleInfo(name="demo", source="demo.py", generation=0, state="failed")]

@@ -166,6 +166,34 @@ async def test_honest_work_is_not_told_as_refused(make_node: Callable[..., Node]
         await node.close()
 
 
+async def test_a_module_that_is_there_and_may_not_be_read_is_told_with_what_allows_it(
+    make_node: Callable[..., Node],
+) -> None:
+    node = make_node(confinement=BASIC)
+    shared = node.folder.parent / "shared"
+    shared.mkdir()
+    (shared / "common.py").write_text("x = 1\n")
+    node.write(
+        "uses/main.py",
+        f"""
+        import sys
+        sys.path.append({str(shared)!r})
+        import common
+
+        @service.path("/uses")
+        class Uses(Base):
+            pass
+        """,
+    )
+    try:
+        await node.start()
+        (bundle,) = node.placement.bundles()
+        assert "there is no module 'common' that may be read (" in bundle.error
+        assert f'(files.read); to allow more: read=["{shared}"]' in bundle.error
+    finally:
+        await node.close()
+
+
 AT_IMPORT = """
     from pathlib import Path
     (Path(__file__).parent / "data" / "x").write_text("x")

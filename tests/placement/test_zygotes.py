@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from runtime.errors import ZygoteLost
 from runtime.process.zygote_client import ZygoteClient
 from runtime.wire import control
 from tests.patience import PATIENCE
@@ -95,3 +96,32 @@ async def test_one_that_ends_as_soon_as_it_has_described_itself_is_a_failed_load
     (info,) = node.placement.bundles()
     assert (info.state, info.pid) == ("failed", None)
     assert "ended as soon as the program was imported" in info.error
+
+
+FORKS_SLOWLY = """
+    import time
+
+    os.register_at_fork(after_in_child=lambda: time.sleep(1))
+"""
+
+
+async def test_one_that_is_given_up_takes_no_session_along_that_it_just_forked(make_node: Any) -> None:
+    node = make_node(max_parked=0)
+    node.write("x.py", FORKS_SLOWLY + SERVES)
+    given_up = []
+
+    def forked(self: ZygoteClient, message: control.Forked, pidfd: int) -> None:
+        hear(self, message, pidfd)
+        if not given_up:
+            given_up.append(self.pid)
+            self._give_up(ZygoteLost("it was given up"))  # while its child is in its group yet
+
+    hear = ZygoteClient._forked
+    try:
+        await node.start()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(ZygoteClient, "_forked", forked)
+            await node.ready("/x")
+        assert given_up
+    finally:
+        await node.close()

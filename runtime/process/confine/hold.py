@@ -248,7 +248,7 @@ class Errand:
                 os.close(fd)
 
 
-def _descriptor(held: Mapping[str, Any]) -> int:
+def _descriptor(held: dict[str, Any]) -> int:
     """What `launch` reads, in a file that only who is given it has."""
     fd = os.memfd_create("bulkhead-hold", os.MFD_CLOEXEC)
     try:

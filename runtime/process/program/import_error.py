@@ -29,6 +29,13 @@ def import_error(said: control.ImportFailed, own_cure: str, refused: str = "") -
         refused: What its confinement refused, and what would allow it; empty when that was not the reason.
     """
     at = f" ({said.where})" if said.where else ""
+    if said.missing and refused:
+        return BundleImportFailed(
+            f"there is no module '{said.missing}' that may be read{at}",
+            cure=refused,
+            detail=said.traceback,
+            kind=said.kind,
+        )
     if said.missing:
         served = SDK_IN_PLACE in said.message  # then it says what there is
         return BundleImportFailed(

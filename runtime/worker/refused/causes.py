@@ -75,6 +75,8 @@ def _behind(error: BaseException, calls: Calls) -> Refusal | None:
             if path and (found := _of_path(path, calls)) is not None:
                 return found
         return calls.account.lately()
+    if isinstance(error, ModuleNotFoundError):
+        return _of_module(error.name or "", calls)
     text = _message(error)
     if type(error).__module__.startswith("sqlite3") and any(word in text for word in _DATABASE_WORDS):
         return next(calls.databases.latest(), None)
@@ -94,6 +96,17 @@ def _of_path(path: str, calls: Calls) -> Refusal | None:
         return Refusal(FILES_READ, real)
     if not calls.may_write(real) and os.access(real if exists else os.path.dirname(real), os.W_OK):
         return Refusal(FILES_WRITE, real)
+    return None
+
+
+def _of_module(name: str, calls: Calls) -> Refusal | None:
+    """The file or folder of a module that is there, and may not be read: to an import it is not there."""
+    top = name.partition(".")[0]
+    for folder in sys.path if top else ():
+        for path in (os.path.join(folder, top), os.path.join(folder, f"{top}.py")):
+            real = os.path.realpath(path)
+            if os.path.lexists(real) and not calls.may_read(real):
+                return Refusal(FILES_READ, real)
     return None
 
 
