@@ -14,7 +14,7 @@ class Reach:
     Attributes:
         read: May be read and run.
         write: May be read and written.
-        listed: Folders whose names may be listed, and nothing more.
+        listed: Folders whose names may be listed, with those of all folders below, and nothing more.
     """
 
     read: tuple[str, ...] = ()
@@ -22,9 +22,11 @@ class Reach:
     listed: tuple[str, ...] = ()
     _readable: frozenset[str] = field(init=False, repr=False, compare=False)
     _writable: frozenset[str] = field(init=False, repr=False, compare=False)
+    _listable: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_writable", frozenset(self.write))
+        object.__setattr__(self, "_listable", frozenset(self.listed))
         object.__setattr__(self, "_readable", frozenset((*self.read, *self.write)))
 
     def may_read(self, path: str) -> bool:
@@ -41,7 +43,7 @@ class Reach:
 
     def may_list(self, path: str) -> bool:
         """Whether the names in a folder may be listed."""
-        return path in self.listed or self.may_read(path)
+        return _covered(path, self._listable) or self.may_read(path)
 
 
 def _covered(path: str, tops: frozenset[str]) -> bool:

@@ -9,23 +9,19 @@ interpreter that may not list a folder finds no module in it.
 from __future__ import annotations
 
 import glob
-import json
 import os
 import pwd
 import stat
 import sys
-import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.paths import first_above, is_below
 from runtime.confinement.policy import Policy
-from runtime.process.confine import landlock
+from runtime.process.confine import closed, installed, landlock
 
 Rule = tuple[str, int, bool]
 """A path, what may be done, and whether it must be that very file: see `ring.allow`."""
@@ -41,8 +37,6 @@ _LINKED: Final = (
     "ssl/certs/ca-certificates.crt", "pki/tls/certs/ca-bundle.crt", "pki/tls/cert.pem",
 )  # fmt: skip
 """Files below /etc that names, times and certificates are looked up in: often links to elsewhere."""
-_KEPT_CLOSED: Final = ("/etc", "/run/NetworkManager")
-"""Folders with keys and passwords among what everybody reads."""
 _DEVICE: Final = landlock.READ_FILE | landlock.WRITE_FILE | landlock.TRUNCATE | landlock.IOCTL_DEV
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "ptmx")
 _SHARED: Final = (
@@ -55,7 +49,14 @@ _MAX_ENTRIES: Final = 5000
 
 
 def rules(
-    policy: Policy, ground: Ground, source: Path, python: str, env: Mapping[str, str], *, whole: bool = False
+    policy: Policy,
+    ground: Ground,
+    source: Path,
+    python: str,
+    env: Mapping[str, str],
+    *,
+    whole: bool = False,
+    is_other_user: bool = False,
 ) -> list[Rule]:
     """What a bundle may use of the files of this machine; without its private folders.  Blocks.
 
@@ -64,16 +65,22 @@ def rules(
         python: The interpreter that runs it.
         env: What that is started with.
         whole: Leave out nothing but the private folders: for who is held by the others already.
+        is_other_user: It runs as one who can read no more than everybody.
     """
-    left_out = [ground.state] if whole else [ground.state, *ground.others, *_closed()]
+    left_out = [ground.state] if whole else [ground.state, *ground.others]
+    shut = [] if whole or is_other_user else closed.to_others()
     made: list[Rule] = []
     environment = os.path.realpath(os.path.dirname(os.path.dirname(python)))
     is_own = is_below(environment, os.path.join(ground.state, "environments"))
-    for path in dict.fromkeys((*_SYSTEM, *linked(), *programs(python, env, of_others=is_own), *ground.ours)):
+    for path in dict.fromkeys((*_SYSTEM, *linked(), *installed.programs(python, env, of_others=is_own))):
+        made += _reading(path, left_out if installed.is_all_of_one(path) else [*left_out, *shut])
+    for path in ground.ours:
         made += _reading(path, left_out)
     if is_own:
         made.append((environment, landlock.READ, True))
-    made += _of_bundle(source, ground, [*left_out, *ground.hidden], whole=whole)
+    else:
+        made += _of_edited(python, left_out)
+    made += _of_bundle(source, ground, [*left_out, *ground.hidden], shut, whole=whole)
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
     if policy.level < Level.STRICT:  # it is as well that of an operator who is the same user
         made.append(("/dev/pts", _DEVICE | landlock.READ_DIR, False))
@@ -89,8 +96,10 @@ def rules(
 def everyday(env: Mapping[str, str]) -> list[Rule]:
     """What every program may use of a machine: the system's files, programs and devices."""
     made: list[Rule] = []
-    for path in dict.fromkeys((*_SYSTEM, *linked(), *programs(sys.executable, env))):
-        made += _reading(path, _closed())
+    shut = closed.to_others()
+    for path in dict.fromkeys((*_SYSTEM, *linked(), *installed.programs(sys.executable, env))):
+        made += _reading(path, () if installed.is_all_of_one(path) else shut)
+    made += _of_edited(sys.executable, ())
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
     made += [("/dev/pts", _DEVICE | landlock.READ_DIR, False), ("/dev/shm", _SHARED, False)]
     return made
@@ -102,98 +111,30 @@ def linked(etc: str = "/etc") -> list[str]:
     return [path for path in dict.fromkeys(found) if not is_below(path, os.path.realpath(etc))]
 
 
-def programs(python: str, env: Mapping[str, str], *, of_others: bool = False) -> list[str]:
-    """Folders of an interpreter, its packages, and the programs on its path.
-
-    Args:
-        of_others: Code that is to be held may have written what lies around it, and leads to nothing by that
-            but to installations of Python.
-    """
-    found = list(_with_what_they_run(env.get("PATH", os.defpath).split(os.pathsep)))
-    found += env.get("PYTHONPATH", "").split(os.pathsep)
-    if python == sys.executable:
-        found += [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
-        if (user := os.path.join(os.path.expanduser("~"), ".local", "lib")) in " ".join(sys.path):
-            found.append(user)
-    else:
-        folder = os.path.dirname(os.path.dirname(python))
-        near = [folder, os.path.dirname(os.path.realpath(os.path.dirname(python)))]
-        near += [os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
-        found += filter(_is_python, near) if of_others else near
-    if not of_others:
-        found += _led_to(packages_of(python))
-    home = os.path.expanduser("~")
-    return [path for path in found if os.path.isabs(path) and not is_below(home, os.path.normpath(path))]
-
-
-def _with_what_they_run(folders: Iterable[str]) -> Iterator[str]:
-    """Folders of programs, with what lies beside them for these: of pyenv's shims, of node."""
-    for folder in folders:
-        yield folder
-        above, name = os.path.split(os.path.normpath(folder))
-        if name == "shims":
-            yield above
-        elif name == "bin":
-            yield os.path.join(above, "lib")
-
-
-def packages_of(python: str) -> str:
-    """The folder of an interpreter's packages; empty when there is none to be found."""
-    if python == sys.executable:
-        return sysconfig.get_paths()["purelib"]
-    folder = glob.escape(os.path.dirname(os.path.dirname(python)))
-    return next(iter(glob.glob(f"{folder}/lib/python3*/site-packages")), "")
-
-
-def _base_of(environment: str) -> Iterator[str]:
-    """The installation that a virtual environment was made from."""
-    try:
-        with open(os.path.join(environment, "pyvenv.cfg"), encoding="utf-8") as file:
-            for line in file:
-                key, _, value = line.partition("=")
-                if key.strip() == "home":
-                    yield os.path.dirname(os.path.realpath(value.strip()))
-    except OSError:
-        return
-
-
-def _is_python(folder: str) -> bool:
-    """Whether it is an installation of Python, or an environment."""
-    return os.path.isfile(os.path.join(folder, "pyvenv.cfg")) or bool(
-        glob.glob(f"{glob.escape(folder)}/lib*/python3*/os.py")
-    )
-
-
-def _led_to(packages: str) -> list[str]:
-    """Folders elsewhere that an environment's packages are in: those installed to be edited."""
-    found: list[str] = []
-    for file in glob.glob(f"{glob.escape(packages)}/*.pth") if packages else ():
-        try:
-            with open(file, encoding="utf-8", errors="replace") as lines:
-                found += [line for text in lines if os.path.isdir(line := text.strip())]
-        except OSError:
-            continue
-    for file in glob.glob(f"{glob.escape(packages)}/*.dist-info/direct_url.json") if packages else ():
-        try:
-            with open(file, encoding="utf-8") as told:
-                url = json.load(told)
-            if url.get("dir_info", {}).get("editable") and url["url"].startswith("file:"):
-                found.append(unquote(urlsplit(url["url"]).path))
-        except (OSError, ValueError, KeyError, AttributeError):
-            continue
-    return found
-
-
 def holds_home(folder: str, ground: Ground) -> bool:
     """Whether the server's home lies in a bundle's folder, or is it: not all there is the bundle's then."""
     return is_below(ground.home, folder) and os.path.isdir(ground.home)
 
 
-def _of_bundle(source: Path, ground: Ground, left_out: Sequence[str], *, whole: bool) -> Iterator[Rule]:
+def _of_edited(python: str, left_out: Sequence[str]) -> Iterator[Rule]:
+    """Packages that are imported from where they are worked on."""
+    for folder in installed.led_to(python):
+        real = os.path.realpath(folder)
+        if first_above(real, left_out) is None:
+            yield real, landlock.READ_DIR, True
+            for entry in installed.importable(real):
+                yield from _reading(entry, left_out)
+
+
+def _of_bundle(
+    source: Path, ground: Ground, left_out: Sequence[str], shut: Sequence[str], *, whole: bool
+) -> Iterator[Rule]:
     """Its folder and program; what links lead to elsewhere is not its own."""
     program = os.path.realpath(source)
     folder = program if os.path.isdir(program) else os.path.dirname(os.path.abspath(source))
     real = os.path.realpath(folder)
+    if not closed.is_own(real):
+        left_out = [*left_out, *shut]
     if holds_home(real, ground) and not whole:
         left_out = [*left_out, *_of_people(real, ground.home)]
     yield from _reading(real, [path for path in left_out if path != program], exactly=True)
@@ -251,33 +192,3 @@ def _is_device(path: str) -> bool:
         return stat.S_ISCHR(os.stat(path).st_mode)
     except OSError:
         return False
-
-
-def _closed() -> list[str]:
-    return [path for top in _KEPT_CLOSED for path in _not_for_all(top)]
-
-
-@cache
-def _not_for_all(top: str) -> tuple[str, ...]:
-    """Files and folders that we may read and not everybody: keys and passwords, for a server that is root."""
-    return tuple(_closed_to_others(top))
-
-
-def _closed_to_others(folder: str) -> Iterable[str]:
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        try:
-            mode = entry.stat(follow_symlinks=False).st_mode
-            if stat.S_ISLNK(mode):
-                continue
-            is_folder = stat.S_ISDIR(mode)
-            if mode & (stat.S_IROTH | (stat.S_IXOTH if is_folder else 0)) == 0 or not mode & stat.S_IROTH:
-                if os.access(entry.path, os.R_OK):
-                    yield entry.path
-            elif is_folder:
-                yield from _closed_to_others(entry.path)
-        except OSError:
-            continue

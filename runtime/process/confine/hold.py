@@ -17,7 +17,7 @@ from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block
 from runtime.errors import SpawnFailed, SystemShort, lacking
-from runtime.process.confine import grants, landlock, launch
+from runtime.process.confine import grants, installed, landlock, launch
 from runtime.process.confine.bytecode import folder_for
 from runtime.process.confine.private import IMPORT, PrivateFolders
 
@@ -116,7 +116,7 @@ class Hold:
         Raises:
             OSError: The state folder cannot be written.
         """
-        packages = grants.packages_of(python)
+        packages = installed.packages_of(python)
         bytecode = folder_for(ground.state, source, python, packages)
         if bytecode and user is not None and os.stat(bytecode).st_uid != user:
             os.chmod(bytecode, 0o750)  # its sessions are of its group
@@ -125,7 +125,7 @@ class Hold:
             policy.level,
             policy.network if isinstance(policy.network, str) else "list",
             ground.state,
-            tuple(grants.rules(policy, ground, source, python, env)),
+            tuple(grants.rules(policy, ground, source, python, env, is_other_user=user is not None)),
             tuple(grants.rules(policy, ground, source, python, env, whole=True)),
             PrivateFolders(ground.state, user),
             user,

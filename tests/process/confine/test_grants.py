@@ -12,7 +12,7 @@ import pytest
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
-from runtime.process.confine import grants, landlock
+from runtime.process.confine import closed, grants, installed, landlock
 
 pytestmark = pytest.mark.unit
 
@@ -69,7 +69,7 @@ def test_packages_of_an_environment_of_ours_lead_only_to_an_installation_of_pyth
     assert {str(base), str(state / "environments" / "a"), str(bundle)} <= found
     # One that whoever runs the server made leads where they want it to.
     operators = environment(tmp_path / "venv", base, private)
-    assert str(private) in grants.programs(operators, {})
+    assert str(private) in installed.led_to(operators)
 
 
 def test_what_links_for_names_and_times_lead_to_may_be_read_wherever_it_is(tmp_path: Path) -> None:
@@ -107,3 +107,70 @@ def test_a_program_in_somebodys_home_is_not_given_what_is_theirs(tmp_path: Path,
     assert not reached(rules, folder / "new"), "what comes later may be anything"
     alone = given(folder / "one.py", ground(folder, home="/nowhere", state=str(tmp_path / ".bulkhead")))
     assert reached(alone, folder / ".ssh" / "id"), "where it is nobody's home, it is the bundle's"
+
+
+def test_of_packages_that_are_worked_on_only_what_can_be_imported_is_given(tmp_path: Path) -> None:
+    checkout, base, bundle = tmp_path / "checkout", tmp_path / "base", tmp_path / "agents" / "a"
+    names = ("tool/__init__.py", "src/inner/__init__.py", "one.py", "loose/x.py", "x.dist-info/METADATA")
+    others = (".git/config", ".env", "notes.txt", "data/x.db", "docs/reference/page.md")
+    for name in (*names, *others):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).touch()
+    for made in (base / "bin", base / "lib" / "python3.13", bundle):
+        made.mkdir(parents=True)
+    (base / "lib" / "python3.13" / "os.py").touch()
+    python = environment(tmp_path / "venv", base, checkout)
+    (tmp_path / "venv" / "pyvenv.cfg").write_text(f"home = {base}/bin\n")
+    made: dict[str, int] = {}
+    for path, rights, _ in grants.rules(Policy(), ground(bundle), bundle, python, {"PATH": "/usr/bin"}):
+        made[path] = made.get(path, 0) | rights
+    assert [name for name in names if not reached(made, checkout / name)] == []
+    assert [name for name in others if reached(made, checkout / name)] == []
+    assert made[str(checkout)] == landlock.READ_DIR
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What everybody reads is ``opt``, in which not all is for everybody."""
+    opt = tmp_path / "opt"
+    for name, mode in (("tool/bin/run", 0o755), ("tool/key", 0o600), ("vault/deep/key", 0o644)):
+        (opt / name).parent.mkdir(parents=True, exist_ok=True)
+        (opt / name).touch()
+        (opt / name).chmod(mode)
+    (opt / "vault").chmod(0o700)
+    monkeypatch.setattr(grants, "_SYSTEM", (str(opt),))
+    monkeypatch.setattr(closed, "_ALWAYS", (str(opt),))
+    return opt
+
+
+def test_what_root_keeps_from_others_is_kept_from_its_sessions(machine: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "agents" / "a"
+    bundle.mkdir(parents=True)
+    rules = given(bundle, ground(bundle))
+    assert reached(rules, machine / "tool" / "bin" / "run")
+    assert not reached(rules, machine / "tool" / "key")
+    assert not reached(rules, machine / "vault" / "deep" / "key")
+    errand: dict[str, int] = {}
+    for path, rights, _ in grants.everyday({}):
+        errand[path] = errand.get(path, 0) | rights
+    assert reached(errand, machine / "tool" / "bin" / "run")
+    assert not reached(errand, machine / "tool" / "key")
+
+
+def test_a_bundle_has_what_is_in_its_folder_though_nobody_else_may_read_it(
+    machine: Path, tmp_path: Path
+) -> None:
+    rules = given(machine / "vault", ground(machine / "vault"))
+    assert reached(rules, machine / "vault" / "deep" / "key")
+    assert not reached(rules, machine / "tool" / "key")
+    (machine / "one.py").touch()
+    beside = given(machine / "one.py", ground(machine))
+    assert reached(beside, machine / "one.py")
+    assert not reached(beside, machine / "tool" / "key"), "the folder itself is the system's"
+
+
+def test_who_runs_as_another_user_is_given_folders_as_a_whole(machine: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "agents" / "a"
+    bundle.mkdir(parents=True)
+    made = grants.rules(Policy(Level.BASIC), ground(bundle), bundle, sys.executable, {}, is_other_user=True)
+    assert (str(machine), landlock.READ, False) in made, "so that what is renamed into it can be read"

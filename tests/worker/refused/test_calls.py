@@ -183,7 +183,7 @@ place, other = Path(sys.argv[1]), int(sys.argv[2])
 reach = Reach(
     read=("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", sys.prefix, sys.base_prefix, sys.argv[3],
           str(place / "app")),
-    write=("/dev/null", str(place / "own")), listed=(str(place),))
+    write=("/dev/null", str(place / "own")))
 (place / "private").mkdir()
 calls = Calls(reach, Policy(Level.BASIC))
 causes.know(calls)
@@ -237,6 +237,14 @@ attempt("private", lambda: (place / "private" / "x").write_text("x"))
 attempt("import", lambda: __import__("colorsys"))
 print(json.dumps(answers))
 """
+
+
+def test_names_are_listed_below_a_folder_whose_names_may_be_listed(place: Path) -> None:
+    seen = calls(place)
+    seen.hook("os.listdir", (str(place / "out"),))
+    assert told(seen) == [], "the kernel lists the names of all folders in it"
+    assert opens(seen, str(place / "out"), os.O_DIRECTORY, None) == []
+    assert opens(seen, str(place / "out" / "x")) == [f"files.read {place}/out/x"]
 
 
 def test_the_interpreters_own_events_are_understood(place: Path) -> None:
