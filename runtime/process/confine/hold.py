@@ -17,9 +17,10 @@ from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block
 from runtime.errors import SpawnFailed, SystemShort, lacking
-from runtime.process.confine import grants, installed, landlock, launch
-from runtime.process.confine.bytecode import folder_for
-from runtime.process.confine.private import IMPORT, PrivateFolders
+from runtime.process.confine import landlock, launch
+from runtime.process.confine.files import grants, installed
+from runtime.process.confine.files.bytecode import folder_for
+from runtime.process.confine.home.private import IMPORT, PrivateFolders
 
 LAUNCH: Final = str(Path(launch.__file__).resolve())
 
@@ -121,12 +122,14 @@ class Hold:
         if bytecode and user is not None and os.stat(bytecode).st_uid != user:
             os.chmod(bytecode, 0o750)  # its sessions are of its group
             os.chown(bytecode, user, user)
+        of_session = grants.rules(policy, ground, source, python, env, whole=True)
+        is_strict = policy.level is Level.STRICT
         return cls(
             policy.level,
             policy.network if isinstance(policy.network, str) else "list",
             ground.state,
             tuple(grants.rules(policy, ground, source, python, env, is_other_user=user is not None)),
-            tuple(grants.rules(policy, ground, source, python, env, whole=True)),
+            tuple(grants.of_no_process(of_session) if is_strict else of_session),
             PrivateFolders(ground.state, user),
             user,
             users,
@@ -154,10 +157,13 @@ class Hold:
         if private.user is None:
             self.private.make(private.name)
         home = self._at_home(env, private.name)
-        return self._written(private.path, home, private.user, None, watch_fd)
+        outer = self.outer
+        if self.level is Level.STRICT:
+            outer = (*grants.of_no_process(outer), ("/proc/self", landlock.READ, False))
+        return self._written(private.path, home, private.user, None, watch_fd, outer=outer)
 
     def _at_home(self, env: Mapping[str, str], name: str) -> dict[str, str]:
-        folder = os.path.join(self.private.path, name)
+        folder, short = os.path.join(self.private.path, name), os.path.join(self.private.short, name)
         kept = {}
         if "PYTHONUSERBASE" not in env and os.path.isdir(os.path.expanduser("~/.local/lib")):
             kept["PYTHONUSERBASE"] = os.path.expanduser("~/.local")  # where HOME would lead
@@ -165,7 +171,7 @@ class Hold:
             kept["RES_OPTIONS"] = "use-vc"  # names are asked for over connections, which are answered for it
         if self.bytecode:
             kept["PYTHONPYCACHEPREFIX"] = self.bytecode
-        return {**env, **kept, "TMPDIR": folder, "HOME": folder}
+        return {**env, **kept, "TMPDIR": short, "HOME": folder}
 
     def _written(
         self,
@@ -176,6 +182,7 @@ class Hold:
         watch_fd: int,
         *,
         bytecode: int = landlock.READ,
+        outer: tuple[grants.Rule, ...] | None = None,
     ) -> int:
         compiled = [(self.bytecode, landlock.READ, True)] if self.bytecode else []
         held: dict[str, Any] = {
@@ -186,12 +193,13 @@ class Hold:
             "front": os.getpid(),
             "kept": [os.getpid(), os.getppid()],
             "outer": [
-                *self.outer,
+                *(self.outer if outer is None else outer),
                 *((path, bytecode, exactly) for path, _, exactly in compiled),
                 (private, landlock.WRITE, True),
             ],
             "inner": [*self.inner, *compiled],
             "private": private,
+            "short": self.private.short,
             "user": user,
             "group": self.user,
             "users": users,

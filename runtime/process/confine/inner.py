@@ -25,20 +25,26 @@ class Entry:
     Attributes:
         folder: Its private folder; empty when it has none.
         user: Whom it is to run as; 0 for the user that it has.
+        short: The same folder by a short path.
+        adds_itself: Of processes it sees itself alone, which it can say only when it is one.
     """
 
     folder: str
     rules: landlock.Ruleset | None
     user: int = 0
+    short: str = ""
+    adds_itself: bool = False
 
     def enter(self) -> None:
         """Be held, from here on.  Runs in: the child, before anything of the agent's."""
         if self.user:
             privileges.become(self.user)
         if self.rules is not None:
+            if self.adds_itself:
+                ring.allow(self.rules, "/proc/self", landlock.READ, exactly=False)
             landlock.restrict(self.rules.fileno())  # what exec may not give was given up by its zygote
             self.close()
-        be_at_home(self.folder)
+        be_at_home(self.folder, self.short)
 
     def close(self) -> None:
         if self.rules is not None:
@@ -57,8 +63,9 @@ class Inner:
 
     def __init__(self, held: dict[str, Any]) -> None:
         self._rules = held["inner"]
-        self._private = held["private"]
+        self._private, self._short = held["private"], held["short"]
         self._version = landlock.abi()
+        self._is_strict = held["level"] == "strict"
         self.stranger = held["users"][0] if held["users"] else 0
         self._spare: landlock.Ruleset | None = None
 
@@ -80,7 +87,7 @@ class Inner:
         rules, self._spare = self._spare, None
         if rules is not None:
             ring.allow(rules, folder, landlock.WRITE, exactly=True)
-        return Entry(folder, rules, user)
+        return Entry(folder, rules, user, os.path.join(self._short, name), self._is_strict)
 
     def fds(self) -> set[int]:
         return {self._spare.fileno()} if self._spare is not None else set()
@@ -90,13 +97,13 @@ def rehearse() -> None:
     """Take the steps of `Entry.enter` in a zygote, which they leave as it is; see `worker.rehearsal`."""
     with contextlib.suppress(OSError):
         landlock.restrict(-1)
-    be_at_home(os.environ["TMPDIR"])
+    be_at_home(os.environ["HOME"], os.environ["TMPDIR"])
 
 
-def be_at_home(folder: str) -> None:
+def be_at_home(folder: str, short: str) -> None:
     """Have temporary files, caches and settings of this process in its private folder."""
     if not folder:
         return
-    os.environ["TMPDIR"] = os.environ["HOME"] = folder
+    os.environ["TMPDIR"], os.environ["HOME"] = short or folder, folder
     if (tempfile := sys.modules.get("tempfile")) is not None:
         vars(tempfile)["tempdir"] = None  # what it found for the import

@@ -27,8 +27,8 @@ from runtime.confinement.uids import Block, Uids
 from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, ConfigError
 from runtime.knob import parse_uids
-from runtime.process.confine.grants import holds_home
-from runtime.process.confine.private import clear_leftovers
+from runtime.process.confine.files.grants import holds_home
+from runtime.process.confine.home.private import clear_leftovers
 from runtime.process.program.as_user import missing_capabilities, out_of_reach
 from runtime.process.program.command import Command
 from runtime.settings import ConfinementSettings

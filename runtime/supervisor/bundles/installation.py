@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from runtime.errors import BundleError, BundleImportFailed
+from runtime.process.confine.files.installed import programs
 from runtime.process.confine.hold import Errand
-from runtime.process.confine.installed import programs
 from runtime.supervisor.bundles.environment import (
     SDK_REQUIREMENTS,
     WORKER_REQUIREMENTS,

@@ -42,6 +42,7 @@ _STREAM: Final = 1
 _MPTCP: Final = 262
 _INET: Final = (2, 10)
 _SPECIAL: Final = ("/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/", "/dev/std")
+_OF_PROCESS: Final = re.compile(r"/proc/([0-9]+)(?:/.*)?")
 _PRIVATE_OF_PROCESS: Final = re.compile(
     r"/proc/([0-9]+)/(?:task/[0-9]+/)?(?:environ|mem|maps|smaps|smaps_rollup|auxv|stack|syscall|pagemap|io|"
     r"fd|fdinfo|map_files|ns|cwd|root|exe|personality|timers|numa_maps|clear_refs)(?:/.*)?"
@@ -55,6 +56,7 @@ class Calls:
         reach: All that is granted.
         holds_signals: The kernel keeps signals within a session.
         has_filter: There is a filter of system calls.
+        sees_others: What /proc says of other processes may be read, as far as it is for everybody.
 
     Attributes:
         policy: What this session may reach.
@@ -65,11 +67,18 @@ class Calls:
     """
 
     def __init__(
-        self, reach: Reach, policy: Policy, *, holds_signals: bool = True, has_filter: bool = True
+        self,
+        reach: Reach,
+        policy: Policy,
+        *,
+        holds_signals: bool = True,
+        has_filter: bool = True,
+        sees_others: bool = True,
     ) -> None:
         self._reach = reach
         self._holds_signals, self._has_filter = holds_signals, has_filter
         self.policy = policy
+        self._sees_others = sees_others
         self.own = ""
         self.account = Account()
         self.databases = Account()
@@ -107,7 +116,13 @@ class Calls:
 
     def again(self) -> Calls:
         """Another one of the same; what is made anew lies together, where a fork copies few pages."""
-        return Calls(self._reach, self.policy, holds_signals=self._holds_signals, has_filter=self._has_filter)
+        return Calls(
+            self._reach,
+            self.policy,
+            holds_signals=self._holds_signals,
+            has_filter=self._has_filter,
+            sees_others=self._sees_others,
+        )
 
     def begin(self, own: str) -> None:
         """Be the calls of this process, which was forked and has a private folder of its own."""
@@ -180,7 +195,11 @@ class Calls:
 
     def look(self, real: str) -> Refusal | None:
         """What belongs to another process, and its user alone."""
-        found = _PRIVATE_OF_PROCESS.fullmatch(real) if real.startswith("/proc/") else None
+        if not real.startswith("/proc"):
+            return None
+        if not self._sees_others and real == "/proc":
+            return Refusal(PROCESSES_LOOK, real)
+        found = (_PRIVATE_OF_PROCESS if self._sees_others else _OF_PROCESS).fullmatch(real)
         return Refusal(PROCESSES_LOOK, real) if found and self._is_anothers(int(found[1])) else None
 
     def _lists(self, path: Any) -> None:
@@ -188,7 +207,9 @@ class Calls:
         if not text:
             return
         real = os.path.realpath(text)
-        if not self._may_list(real) and os.path.isdir(real) and os.access(real, os.R_OK):
+        if (look := self.look(real)) is not None:
+            self.account.note(look.rule, look.what)
+        elif not self._may_list(real) and os.path.isdir(real) and os.access(real, os.R_OK):
             self.account.note(FILES_LIST, real)
 
     def _makes(self, path: Any, mode: Any = None, dir_fd: int = -1) -> None:
@@ -288,6 +309,8 @@ class Calls:
 
     def _is_own(self, pid: int) -> bool:
         """This process, or one that came of it; it takes in its orphans."""
+        if not self._sees_others:  # it cannot look up whose child a process is
+            return pid == self._pid or _is_near(pid)
         for _ in range(64):
             if pid == self._pid:
                 return True
@@ -299,6 +322,17 @@ class Calls:
             except (OSError, ValueError, IndexError):
                 return False
         return False
+
+
+def _is_near(pid: int) -> bool:
+    """Whether a process is a child of this one, or shares its session of the kernel."""
+    try:
+        if os.getsid(pid) == os.getsid(0):
+            return True
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except OSError:
+        return False
+    return True
 
 
 def _hook(handlers: dict[str, Callable[..., None]]) -> Callable[[str, tuple[Any, ...]], None]:

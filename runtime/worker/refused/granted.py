@@ -47,4 +47,5 @@ def calls_below(held: Mapping[str, Any]) -> Calls | None:
         Policy(Level(held["level"])),
         holds_signals=version >= _SIGNALS_SINCE,
         has_filter=bool(held["seccomp"]),
+        sees_others=held["level"] != Level.STRICT,
     )

@@ -53,6 +53,19 @@ def test_basic_keeps_what_it_promises(battle: Any, uid: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, one in ATTACKS.items() if not one.as_root])
+def test_strict_keeps_what_it_promises(battle: Any, name: str) -> None:
+    one = battle(10_001, Level.STRICT)[name]
+    if one["result"] == NOT_TRIED:
+        pytest.skip(f"{name}: {one['detail']}")
+    assert not one["is_unheard"], one
+    if ATTACKS[name].is_promised(Level.STRICT):
+        assert one["promised"], "sessions are less confined than they were to be"
+        assert one["result"] != GOT_THROUGH, one
+        assert not one["is_untold"], one
+        assert one["lost"] == 0, one
+
+
+@pytest.mark.parametrize("name", [name for name, one in ATTACKS.items() if not one.as_root])
 def test_users_of_their_own_keep_more(battle: Any, name: str) -> None:
     """A server that is root, and gives each session a user: what Landlock has no word for is refused, too."""
     one = battle(0, Level.BASIC, "200000-265535")[name]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.process.confine.bytecode import folder_for
+from runtime.process.confine.files.bytecode import folder_for
 
 pytestmark = pytest.mark.unit
 

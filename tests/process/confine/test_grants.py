@@ -12,7 +12,8 @@ import pytest
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
-from runtime.process.confine import closed, grants, installed, landlock
+from runtime.process.confine import landlock
+from runtime.process.confine.files import closed, grants, installed
 
 pytestmark = pytest.mark.unit
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtime.process.confine import private
-from runtime.process.confine.private import IMPORT, PrivateFolders, clear_leftovers
+from runtime.process.confine.home import private, short
+from runtime.process.confine.home.private import IMPORT, PrivateFolders, clear_leftovers
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -114,3 +117,70 @@ async def test_a_link_put_in_place_of_a_folder_leads_to_no_other_mode(tmp_path: 
         os.close(here)
     assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "closed").stat().st_mode & 0o777 == 0o700
+
+
+FORKSERVER = """
+    import multiprocessing, os, sys
+    from runtime.process.confine import landlock, ring
+
+    def work():
+        pass
+
+    if __name__ == "__main__":
+        own, way = sys.argv[1:]
+        os.environ["TMPDIR"] = way
+        rules = [("/", landlock.READ, False), (own, landlock.WRITE, True), ("/dev", landlock.WRITE, False)]
+        if landlock.abi():
+            ring.ruleset(rules).restrict()
+        process = multiprocessing.get_context("forkserver").Process(target=work)
+        process.start()
+        process.join()
+        sys.exit(process.exitcode)
+"""
+
+
+async def test_sockets_can_be_made_in_a_folder_however_deep_the_state_lies(
+    tmp_path: Path, within: Within
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(FORKSERVER))
+    folders = PrivateFolders(str(tmp_path / ("deep" * 20)))
+    name = folders.new()
+    own, way = folders.make(name), os.path.join(folders.short, name)
+    assert len(way) <= short.LONGEST < len(own)
+    root = str(Path(__file__).resolve().parents[3])
+    env = {**os.environ, "PYTHONPATH": root}
+
+    def run(to: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, str(script), own, to]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    ran = await asyncio.to_thread(run, way)
+    assert ran.returncode == 0, ran.stderr
+    assert (await asyncio.to_thread(run, own)).returncode != 0, "by the long path it cannot be had"
+    folders.leave(name)
+    folders.close()
+    await within(20, gone(folders.path))
+    await within(20, gone(os.path.dirname(folders.short)))
+
+
+async def test_the_short_way_of_a_server_that_died_is_taken_away(tmp_path: Path) -> None:
+    state = tmp_path / ("deep" * 20)
+    lives, dead = PrivateFolders(str(state)), short.ShortWay(str(state / "sessions" / "gone"))
+    others = short.ShortWay(str(tmp_path / "elsewhere" / "sessions" / "gone"))
+    for way in (dead, others):
+        os.close(way._fd)
+        way._fd = -1
+    try:
+        clear_leftovers(str(state))
+        assert not os.path.lexists(os.path.dirname(dead.path))
+        assert os.path.lexists(others.path), "of another server"
+        assert os.path.lexists(lives.short), "of one that lives"
+    finally:
+        short.clear_leftovers(str(tmp_path / "elsewhere" / "sessions"))
+        lives.close()
+        await lives.gone(20)
+
+
+async def test_a_path_that_is_short_anyway_needs_no_other(tmp_path: Path) -> None:
+    assert short.ShortWay.where_needed("/srv/state/sessions/3f2a9c", 6) is None

@@ -247,6 +247,34 @@ def test_names_are_listed_below_a_folder_whose_names_may_be_listed(place: Path) 
     assert opens(seen, str(place / "out" / "x")) == [f"files.read {place}/out/x"]
 
 
+LEAVES = """
+import subprocess
+print(subprocess.Popen(["sleep", "60"], start_new_session=True, stdout=subprocess.DEVNULL).pid)
+"""
+
+
+def test_who_sees_no_other_process_is_told_so_and_knows_its_own_children(place: Path) -> None:
+    with (
+        subprocess.Popen(["sleep", "60"], start_new_session=True) as child,
+        subprocess.Popen([sys.executable, "-c", LEAVES], stdout=subprocess.PIPE) as gone,
+    ):
+        assert gone.stdout is not None
+        other = int(gone.stdout.readline())
+        gone.wait()  # what it left is another's child now
+        try:
+            seen = Calls(Reach(read=("/proc",)), Policy(Level.STRICT), sees_others=False).again()
+            seen.begin("")
+            assert opens(seen, f"/proc/{other}/cmdline") == [f"processes.look /proc/{other}/cmdline"]
+            seen.hook("os.listdir", ("/proc",))
+            seen.hook("os.kill", (child.pid, 0))
+            seen.hook("os.kill", (other, 0))
+            assert told(seen) == ["processes.look /proc", f"processes.signal process {other}"]
+            assert opens(seen, "/proc/self/status") == opens(seen, "/proc/meminfo") == []
+        finally:
+            os.kill(other, 9)
+            child.kill()
+
+
 def test_the_interpreters_own_events_are_understood(place: Path) -> None:
     (place / "out" / "tool").write_text("#!/bin/true\n")
     (place / "out" / "tool").chmod(0o755)

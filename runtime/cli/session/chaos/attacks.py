@@ -30,6 +30,7 @@ _ANSWER_S = 8.0
 _LOOK_S = 0.005
 _EFFECT_S = 1.0
 _BACK_S = 60.0
+_TRIES = 3
 _WIDTHS = (23, 44, 26, 0)
 _HEADER = ("ATTACK", "REFUSED BY", "EVENT", "SIBLING P99")
 
@@ -43,6 +44,7 @@ class Attacked:
         refused_by: The rule and what the attacker was told; empty unless it was refused.
         event: Which rules the session noted, to be told as `confinement.refused`; empty for none.
         is_untold: It was refused, could have been told, and was not.
+        is_unheard: Its session had ended for the attack before, so that nobody tried it.
     """
 
     attack: str
@@ -56,6 +58,7 @@ class Attacked:
     lost: int = 0
     is_untold: bool = False
     detail: str = ""
+    is_unheard: bool = False
 
     @property
     def is_well(self) -> bool:
@@ -135,16 +138,23 @@ class Siege:
 
     def attack(self, attack: Attack) -> Attacked:
         """Have the attacker try it, and look at its victim meanwhile."""
+        for _ in range(_TRIES):
+            if self._last is not None:
+                self._mend(*self._last)  # now, because after the last one there may be nothing left to mend
+            if not (found := self._attacked(attack)).is_unheard:
+                break
+        return found
+
+    def _attacked(self, attack: Attack) -> Attacked:
         from runtime.cli.failure import CommandFailed
         from runtime.cli.session.chaos.probe import Probe
         from runtime.worker.chaos.hostile import NOT_HERE
 
-        if self._last is not None:
-            self._mend(*self._last)  # now, because after the last one there may be nothing left to mend
         at = self._targets
         assert at is not None
         self._turn += 1
         told: dict[str, Any] = {}
+        is_heard = True
         with Probe(self._api, self._sibling["id"]) as probe, Watch(attack, at) as watch:
             began = time.monotonic()
             try:
@@ -156,6 +166,7 @@ class Siege:
                         break
             except CommandFailed as error:  # the server is away, which is seen, too
                 told = {"error": error.message}
+                is_heard = not self._has_ended(_EFFECT_S)
             watch.changed.wait(max(0.0, began + self._each_s - time.monotonic()))
             if attack.seen is not None and told and not told.get("error"):
                 watch.changed.wait(_EFFECT_S)  # a process takes its time to die on a busy machine
@@ -181,6 +192,7 @@ class Siege:
             p99_ms=round(probe.answers.quantile(0.99), 2),
             lost=probe.answers.lost,
             detail=str(told.get("detail") or got)[:200],
+            is_unheard=not is_heard and not worked,
         )
         self._last = (attack, watch.before)
         return answered
@@ -235,8 +247,8 @@ class Siege:
                     return told
         return {}
 
-    def _has_ended(self) -> bool:
-        return self._exits.wait(self._attacker["id"], 0.0) is not None
+    def _has_ended(self, within_s: float = 0.0) -> bool:
+        return self._exits.wait(self._attacker["id"], within_s) is not None
 
     def _mend(self, attack: Attack, before: Any) -> None:
         """Where an attack left something that the next one needs otherwise: begin anew."""

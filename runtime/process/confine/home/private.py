@@ -22,11 +22,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
+from runtime.process.confine.home import short
 from runtime.process.confine.inner import PROBE
 
 _FOLDER: Final = "sessions"
 IMPORT: Final = "import"
 _AT_ONCE = 1
+_NAME_BYTES: Final = 6
 
 
 class PrivateFolders:
@@ -39,6 +41,7 @@ class PrivateFolders:
 
     Attributes:
         path: The folder in which they are.
+        short: The same by a path that leaves room for that of a socket (`ShortWay`).
 
     Raises:
         OSError: The state folder cannot be written.
@@ -54,6 +57,8 @@ class PrivateFolders:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.path, 0o700)
                 break
+        self._way = short.ShortWay.where_needed(self.path, _NAME_BYTES, is_for_others=user is not None)
+        self.short = self.path if self._way is None else self._way.path
         self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Where they are another's, the folder that they are in stays ours: nobody else makes or moves any.
@@ -118,6 +123,8 @@ class PrivateFolders:
         self._leaving.discard(name)
         if self._closed and not self._names and self._fd >= 0:
             fd, self._fd = self._fd, -1
+            if self._way is not None:
+                self._way.close()
             with contextlib.suppress(OSError):  # somebody wrote to it in its last moment
                 os.rmdir(self.path)
             os.close(fd)
@@ -127,6 +134,7 @@ class PrivateFolders:
 def clear_leftovers(state: str) -> int:
     """Remove what a server that died has left in the state folder; how many generations.  Blocks."""
     top, count = os.path.join(state, _FOLDER), 0
+    short.clear_leftovers(top)
     try:
         names = os.listdir(top)
         top_fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

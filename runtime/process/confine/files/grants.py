@@ -13,7 +13,7 @@ import os
 import pwd
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,8 @@ from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.paths import first_above, is_below
 from runtime.confinement.policy import Policy
-from runtime.process.confine import closed, installed, landlock
+from runtime.process.confine import landlock
+from runtime.process.confine.files import closed, installed
 
 Rule = tuple[str, int, bool]
 """A path, what may be done, and whether it must be that very file: see `ring.allow`."""
@@ -43,6 +44,14 @@ _SHARED: Final = (
     landlock.READ_FILE | landlock.WRITE_FILE | landlock.MAKE_REG | landlock.REMOVE_FILE | landlock.TRUNCATE
 )
 """Not to be listed: a name that somebody knows is all that leads to it."""
+_FIGURES: Final = tuple(
+    f"/proc/{name}"
+    for name in (
+        "cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems", "vmstat", "cgroups",
+        "devices", "partitions", "diskstats", "swaps", "pressure", "sys",
+    )
+)  # fmt: skip
+"""What /proc says of the machine, and of no process."""
 _GPU: Final = ("/dev/nvidia*", "/dev/dri", "/dev/kfd")
 _HOMES: Final = "/home"
 _MAX_ENTRIES: Final = 5000
@@ -91,6 +100,14 @@ def rules(
     made += [(path, landlock.READ, True) for path in policy.read]
     made += [(path, _DEVICE if _is_device(path) else landlock.WRITE, True) for path in policy.write]
     return made
+
+
+def of_no_process(made: Iterable[Rule]) -> Iterator[Rule]:
+    """The same, but for what /proc tells of processes; whoever is held by it adds its own folder there."""
+    for rule in made:
+        if rule[0] != "/proc":
+            yield rule
+    yield from ((path, landlock.READ, False) for path in _FIGURES)
 
 
 def everyday(env: Mapping[str, str]) -> list[Rule]:

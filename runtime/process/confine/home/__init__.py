@@ -1,0 +1,1 @@
+"""The folders that sessions have for themselves."""
