@@ -154,6 +154,10 @@ def _cure_of_file(key: str, path: str, policy: Policy, ground: Ground) -> str:
             f'keep it in a folder of its own and allow that: write=["data"] in @service.path{aside} '
             '(write=["."] would let it change its own program)'
         )
+    if key == "read" and path.startswith(f"{ground.home}/.") and not is_below(path, ground.folder):
+        if first_above(path, (*policy.read, *policy.write)) is not None:
+            return f"open {path} itself, which is granted: $HOME is the session's own"
+        return f"{_in_code(key, path, ground)}, and name it by its path: $HOME is the session's own"
     return f"{_in_code(key, path, ground)}{aside}"
 
 

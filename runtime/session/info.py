@@ -194,7 +194,8 @@ class LogLine:
 
     Attributes:
         seq: 1, 2, 3 … per session; a gap is lines that were dropped.
-        stream: ``log`` for a structured line, ``output`` for anything else the process printed.
+        stream: ``log`` for a structured line, ``output`` for anything else the process printed, ``server``
+            for one that the server wrote about it.
         level: ``info``, ``warning``, …; empty when the line was plain.
     """
 

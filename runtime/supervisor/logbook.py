@@ -33,17 +33,25 @@ class LogBook:
 
     def write(self, text: str, at: float) -> LogLine:
         """Keep a line of the worker's output; a structured one is taken apart."""
-        self._seq += 1
-        line = structured(text, self._seq, at) or LogLine(seq=self._seq, at=at, stream="output", text=text)
-        self._lines.append(line)
-        self._grow(_size_of(line))
-        if len(self._lines) > self._max_lines:
-            self._drop_oldest()
+        seq = self._seq + 1
+        line = structured(text, seq, at) or LogLine(seq=seq, at=at, stream="output", text=text)
+        self._keep(line)
         return line
+
+    def tell(self, text: str, at: float) -> None:
+        """Keep a line that is the server's, about the session."""
+        self._keep(LogLine(seq=self._seq + 1, at=at, stream="server", text=text, level="warning"))
 
     def after(self, seq: int) -> list[LogLine]:
         """The kept lines numbered above `seq`, oldest first."""
         return [line for line in self._lines if line.seq > seq]
+
+    def _keep(self, line: LogLine) -> None:
+        self._seq = line.seq
+        self._lines.append(line)
+        self._grow(_size_of(line))
+        if len(self._lines) > self._max_lines:
+            self._drop_oldest()
 
     def halve(self) -> None:
         """Let the older lines go until half is left; the last one stays."""

@@ -119,6 +119,7 @@ class Telling:
     def refused(self, found: Sequence[tuple[Refusal, Explained]], counts: Mapping[str, int]) -> None:
         """Its confinement refused something, for which it is not ended."""
         for refusal, explained in found:
+            self.logbook.tell(line(refusal, explained), self._clock.wall())
             self._log.warning(
                 "confinement.refused",
                 rule=refusal.rule,

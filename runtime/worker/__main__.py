@@ -118,6 +118,7 @@ class _Zygote:
         self._inner = inner
         its_child.first_steps.append(rehearse_entry)
         causes.know(granted.calls_below(held))
+        causes.attend()
         self._has_no_network = held["network"] != "all"
 
     def run(self) -> int:

@@ -45,7 +45,11 @@ IN = "in @service.path"
         ("files.write", "/proc/123/oom_score_adj", "nothing grants it: other processes"),
         ("files.read", "/dev/nvidia0", "gpu=True in @service.path"),
         ("files.read", "/srv/agents/helper/.env", f"{NO}: /srv/agents/helper is another bundle's"),
-        ("files.read", "/home/bulkhead/.ssh/id_ed25519", 'read=["~/.ssh/id_ed25519"] in @service.path'),
+        (
+            "files.read",
+            "/home/bulkhead/.ssh/id_ed25519",
+            'read=["~/.ssh/id_ed25519"] in @service.path, and name it by its path: $HOME is',
+        ),
         ("files.read", "/mnt/models/llama/weights.bin", 'read=["/mnt/models/llama"] in @service.path'),
         ("files.list", "/mnt/models", 'read=["/mnt/models"] in @service.path'),
         ("processes.signal", "process 7", "nothing grants it: other processes"),

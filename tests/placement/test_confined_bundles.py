@@ -83,3 +83,25 @@ async def test_where_nothing_is_held_back_a_program_runs_once(make_node: Callabl
         assert [line for line in logs if line["event"] == "bundle.loads_again"] == []
     finally:
         await node.close()
+
+
+OPENS = """
+    import sqlite3
+    from pathlib import Path
+    sqlite3.connect(Path(__file__).parent / "data" / "x.db").execute("create table t (x)")
+"""
+
+
+async def test_a_database_that_may_not_be_made_at_import_is_told_with_what_allows_it(
+    make_node: Callable[..., Node],
+) -> None:
+    node = make_node(confinement=ConfinementSettings(level="basic"))
+    node.write("w/main.py", OPENS + PLAIN)
+    (node.folder / "w" / "data").mkdir()
+    try:
+        await node.start()
+        (bundle,) = node.placement.bundles()
+        assert "unable to open database file" in bundle.error
+        assert 'to allow more: write=["data"] in the table [confinement] of bulkhead.toml' in bundle.error
+    finally:
+        await node.close()

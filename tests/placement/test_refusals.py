@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,7 @@ async def test_a_refusal_that_is_swallowed_is_told_and_counted(make_node: Callab
         print(told, node.lines(session))
         assert (one["rule"], one["what"]) == ("files.write", f"{node.folder}/swallows/data/x")
         assert one["cure"] == 'write=["data"] in @service.path, or write to $TMPDIR'
+        assert one["message"] in node.lines(session), "so that who reads its log reads it there"
         assert node.lines(session).count("refused: 13") == 3
     finally:
         await node.close()
@@ -63,6 +65,11 @@ ENDS = """
         async def start(self, *, room):
             sqlite3.connect(Path(__file__).parent / "data" / "x.db").execute("create table t (x)")
 
+    @service.path("/dotted")
+    class Dotted(Base):
+        async def start(self, *, room):
+            (Path.home() / ".aws" / "credentials").read_text()
+
     @service.path("/signals")
     class Signals(Base):
         async def start(self, *, room):
@@ -75,12 +82,16 @@ ENDS = """
     [
         ("/reads", "its own folder and what it was granted (files.read); to allow more: read="),
         ("/database", 'write=["data"] in @service.path, or write to $TMPDIR.'),
+        ("/dotted", "and name it by its path: $HOME is the session's own."),
         ("/signals", "nothing grants it: other processes are none of a session's business"),
     ],
 )  # fmt: skip
 async def test_what_ended_a_session_is_in_its_report_with_what_would_allow_it(
-    make_node: Callable[..., Node], path: str, cure: str
+    make_node: Callable[..., Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, cure: str
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / ".aws").mkdir(parents=True)
+    (tmp_path / "home" / ".aws" / "credentials").touch()
     node = make_node(confinement=BASIC)
     other = node.folder.parent / "elsewhere"
     other.write_text("x")

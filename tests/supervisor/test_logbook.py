@@ -26,6 +26,17 @@ def test_a_structured_line_is_taken_apart() -> None:
     assert (line.stream, line.level, line.text) == ("log", "warning", "agent.started size=3")
 
 
+def test_what_the_server_says_of_a_session_is_a_line_of_its_own() -> None:
+    book = LogBook(max_lines=2)
+    book.write("one", at=0.0)
+    book.tell("refused", at=1.0)
+    book.write("two", at=2.0)
+    assert [(line.seq, line.stream, line.text) for line in book.after(0)] == [
+        (2, "server", "refused"),
+        (3, "output", "two"),
+    ]
+
+
 @pytest.mark.parametrize("text", ["{", "{}", '{"a": 1}', '{"event": 3}', "[" * 5000, "{" * 5000, "\x00 junk"])
 def test_anything_else_is_output(text: str) -> None:
     line = LogBook(max_lines=3).write(text, at=0.0)

@@ -74,7 +74,7 @@ def ask(
     async def work(client: RoomClient) -> Any:
         return (await client.agents.ask(agent=agent, arguments=arguments)).json
 
-    say(json.dumps(_in_room(url, room, name, work), ensure_ascii=False))
+    say(json.dumps(_in_room(url, room, name, work, asked=agent), ensure_ascii=False))
 
 
 def invoke_tool(
@@ -128,21 +128,28 @@ def _json(text: str, option: str) -> dict[str, Any]:
     return value
 
 
-def _in_room(url: str | None, room: str, name: str | None, work: Any) -> Any:
+def _in_room(url: str | None, room: str, name: str | None, work: Any, *, asked: str = "") -> Any:
     from runtime.cli.api import find_server
     from runtime.cli.entry import client, person, run
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.room.why import Asked
     from runtime.errors import NotFound, RoomError
     from runtime.sdk.room.room_exception import LoadedAgain, RoomException
     from runtime.wire.content import CODE_NOT_FOUND
 
+    api = find_server(url)
+
     async def enter() -> Any:
-        async with client(find_server(url), room, name or person()) as entered:
+        async with client(api, room, name or person()) as entered:
             return await work(entered)
 
+    question = Asked(api, room, asked) if asked else None
     try:
         return run(enter())
     except RoomError as error:
+        told = question.why(error.message) if question is not None else None
+        if told is not None:
+            raise CommandFailed(told[0], cure=told[1], exit_code=ExitCode.FAILED) from error
         code = error.error_code if isinstance(error, RoomException) else None
         is_absent = isinstance(error, NotFound) or code == CODE_NOT_FOUND
         hint = f"`bulkhead agents list --room {room}` shows what is there." if is_absent else ""

@@ -88,6 +88,7 @@ class Hold:
         user: Whom it runs as; None for our own user.
         users: For its sessions; None when they run as that one, too.
         bytecode: Where its import keeps what it compiled; empty for beside the sources.
+        home: The server's, in whose place its sessions have their own folders.
     """
 
     level: Level
@@ -99,6 +100,7 @@ class Hold:
     user: int | None = None
     users: Block | None = None
     bytecode: str = ""
+    home: str = ""
 
     @classmethod
     def of(
@@ -134,6 +136,7 @@ class Hold:
             user,
             users,
             bytecode,
+            ground.home,
         )
 
     def close(self) -> None:
@@ -200,6 +203,7 @@ class Hold:
             "inner": [*self.inner, *compiled],
             "private": private,
             "short": self.private.short,
+            "home": self.home,
             "user": user,
             "group": self.user,
             "users": users,

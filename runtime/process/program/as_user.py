@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,32 @@ def out_of_reach(command: Command, program: Path, uid: int) -> str:
     if done.returncode not in (0, 3):
         raise BundleError(f"nothing runs as user {uid}: {os.fsdecode(done.stderr)[-500:]}")
     return os.fsdecode(done.stdout)
+
+
+def cure_of(found: str, uid: int) -> str:
+    """What to do about what `out_of_reach` has found."""
+    what, _, path = found.partition(" ")
+    real = os.path.realpath(path)
+    if shut := shut_above(path, uid) or shut_above(real, uid):
+        return f"chmod o+x {shut}, on the way to {real}; or keep that elsewhere."
+    if what == "write":
+        return f"chown -R {uid}:{uid} {real}, or take it out of what it may write."
+    return f"chmod -R o+rX {real}."
+
+
+def shut_above(path: str, uid: int) -> str:
+    """The first folder on the way to a path that a user may not go through; empty when there is none."""
+    at = "/"
+    for part in path.split("/")[1:]:
+        try:
+            found = os.stat(at)
+        except OSError:
+            return ""
+        if stat.S_ISDIR(found.st_mode):
+            asked = (
+                stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid == uid else stat.S_IXOTH
+            )
+            if not found.st_mode & asked:
+                return at
+        at = os.path.join(at, part)
+    return ""

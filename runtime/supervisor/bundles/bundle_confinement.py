@@ -29,7 +29,7 @@ from runtime.errors import BundleError, ConfigError
 from runtime.knob import parse_uids
 from runtime.process.confine.files.grants import holds_home
 from runtime.process.confine.home.private import clear_leftovers
-from runtime.process.program.as_user import missing_capabilities, out_of_reach
+from runtime.process.program.as_user import cure_of, missing_capabilities, out_of_reach
 from runtime.process.program.command import Command
 from runtime.settings import ConfinementSettings
 from runtime.supervisor.bundles.bundle_file import MAX_BYTES, file_of, tables_of
@@ -209,7 +209,7 @@ class Confinement:
         found = out_of_reach(replace(command, policy=held.bundle), program_of(source), uid)
         if not found:
             return replace(held, user=uid, no_user="", uids=self._uids)
-        cure = _cure_of(found, uid)
+        cure = cure_of(found, uid)
         told = f"{source.name} would run as user {uid}, who cannot {found}"
         if Level.STRICT in (held.bundle.level, *(one.level for one in held.endpoints.values())):
             raise BundleError(told, cure=cure)
@@ -292,14 +292,6 @@ def what_runs() -> tuple[str, ...]:
         *(prefix for prefix in (sys.prefix, sys.base_prefix) if first_above(prefix, SYSTEM) is None),
     ]
     return tuple(dict.fromkeys(map(_resolved, found)))
-
-
-def _cure_of(found: str, uid: int) -> str:
-    """What to do about what `out_of_reach` has found."""
-    what, _, path = found.partition(" ")
-    if what == "write":
-        return f"chown -R {uid}:{uid} {path}, or take it out of what it may write."
-    return f"chmod -R o+rX {path}, and o+x for the folders above it."
 
 
 def _uids(settings: ConfinementSettings) -> Uids | None:

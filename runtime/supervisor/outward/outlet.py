@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from runtime.confinement.policy import Policy
 from runtime.confinement.refusal import NETWORK_CONNECT
@@ -10,6 +11,9 @@ from runtime.process.confine.watch import Asked
 from runtime.process.worker_process import WorkerProcess
 from runtime.supervisor.outward.gate import Leaves
 from runtime.wire import control
+
+MOST_TOLD: Final = 20
+"""So many hosts are told of one attempt of a session; the others are counted."""
 
 
 class Outlet:
@@ -27,6 +31,7 @@ class Outlet:
         self._refused, self._hostile = refused, hostile
         self._pid = 0
         self._count = 0
+        self._told: set[str] = set()
         self.leaves = Leaves.of(Policy())
 
     def began(self, worker: WorkerProcess) -> None:
@@ -44,4 +49,8 @@ class Outlet:
 
     def _connection_refused(self, what: str) -> None:
         self._count += 1
-        self._refused(control.Refused([(NETWORK_CONNECT, what)], {NETWORK_CONNECT: self._count}))
+        # A name is asked for once for each kind of address, and once more with each domain of a search list.
+        known = what in self._told or any(what.startswith(f"{name}.") for name in self._told)
+        found = [] if known or len(self._told) >= MOST_TOLD else [(NETWORK_CONNECT, what)]
+        self._told.update(what for _, what in found)
+        self._refused(control.Refused(found, {NETWORK_CONNECT: self._count}))

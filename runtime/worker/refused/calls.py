@@ -33,8 +33,10 @@ from runtime.confinement.refusal import (
     Refusal,
 )
 from runtime.worker.refused.account import Account
+from runtime.worker.refused.kin import Kin
 
 _MOST_FOLDERS: Final = 4096
+_NOWHERE: Final = "\0"
 
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _FAMILIES: Final = {1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK"}
@@ -57,12 +59,14 @@ class Calls:
         holds_signals: The kernel keeps signals within a session.
         has_filter: There is a filter of system calls.
         sees_others: What /proc says of other processes may be read, as far as it is for everybody.
+        home: The server's, in whose place a session has its own folder; empty: it is not told of.
 
     Attributes:
         policy: What this session may reach.
         own: Its private folder, which is granted as well; empty when it has none.
         account: What was refused.
         databases: What SQLite may say later that it cannot be written; not told as long as it does not.
+        handlers: By event, what sees it.
         hook: Sees each audited call before it is made; raises nothing.
     """
 
@@ -74,6 +78,7 @@ class Calls:
         holds_signals: bool = True,
         has_filter: bool = True,
         sees_others: bool = True,
+        home: str = "",
     ) -> None:
         self._reach = reach
         self._holds_signals, self._has_filter = holds_signals, has_filter
@@ -82,7 +87,8 @@ class Calls:
         self.own = ""
         self.account = Account()
         self.databases = Account()
-        self._pid = os.getpid()
+        self._kin = Kin(sees_others=sees_others)
+        self._home, self._dotted = home, _NOWHERE
         self._folders: dict[str, tuple[bool, bool]] = {}
         handlers: dict[str, Callable[..., None]] = {
             "open": self._opens,
@@ -112,7 +118,8 @@ class Calls:
                 "socket.bind": self._binds,
                 "socket.connect": self._connects,
             }
-        self.hook = _hook(handlers)
+        self.handlers = handlers
+        self.hook = hook_of(handlers)
 
     def again(self) -> Calls:
         """Another one of the same; what is made anew lies together, where a fork copies few pages."""
@@ -122,12 +129,14 @@ class Calls:
             holds_signals=self._holds_signals,
             has_filter=self._has_filter,
             sees_others=self._sees_others,
+            home=self._home,
         )
 
     def begin(self, own: str) -> None:
         """Be the calls of this process, which was forked and has a private folder of its own."""
-        self._pid = os.getpid()
+        self._kin.begin()
         self.own = own
+        self._dotted = f"{own}/." if own and self._home else _NOWHERE
         self.account.begin()
         self.databases.begin()
 
@@ -150,6 +159,8 @@ class Calls:
         known = self._folders.get(folder) if folder is not None else None
         writes = flags & _WRITES
         if known is not None and known[1 if writes else 0]:
+            if path.startswith(self._dotted) and not writes and (missed := self.left_at_home(path)):
+                self.account.note(missed.rule, missed.what)
             return
         if self._reach.names(path, writes):
             return
@@ -162,8 +173,17 @@ class Calls:
         self._know(text)
         if writes:
             self._wants_to_write(real, makes=bool(flags & os.O_CREAT))
+        elif (missed := self.left_at_home(real)) is not None:
+            self.account.note(missed.rule, missed.what)
         elif not flags & os.O_PATH:
             self._wants_to_read(real)
+
+    def left_at_home(self, path: str) -> Refusal | None:
+        """What a program looks for in its own folder, which is its home, and the server's home has."""
+        if not path.startswith(self._dotted) or os.path.lexists(path):
+            return None
+        theirs = f"{self._home}{path[len(self.own) :]}"
+        return Refusal(FILES_READ, theirs) if os.path.lexists(theirs) else None
 
     def _know(self, path: str) -> None:
         """Note whether what is in this path's folder may be read, and written."""
@@ -200,7 +220,7 @@ class Calls:
         if not self._sees_others and real == "/proc":
             return Refusal(PROCESSES_LOOK, real)
         found = (_PRIVATE_OF_PROCESS if self._sees_others else _OF_PROCESS).fullmatch(real)
-        return Refusal(PROCESSES_LOOK, real) if found and self._is_anothers(int(found[1])) else None
+        return Refusal(PROCESSES_LOOK, real) if found and self._kin.has_another(int(found[1])) else None
 
     def _lists(self, path: Any) -> None:
         text = "." if path is None else text_of(path)
@@ -271,7 +291,7 @@ class Calls:
 
     def _signals(self, pid: int, number: int) -> None:
         target = abs(pid)
-        if pid == -1 or (target and self._is_anothers(target)):
+        if pid == -1 or (target and self._kin.has_another(target)):
             self.account.note(PROCESSES_SIGNAL, "everybody" if pid == -1 else f"process {target}")
 
     def _limits(self, pid: int, resource: int, limits: Any = None) -> None:
@@ -299,43 +319,9 @@ class Calls:
             host = f"[{address[0]}]" if ":" in str(address[0]) else str(address[0])
             self.account.note(NETWORK_CONNECT, f"{host}:{address[1]}")
 
-    def _is_anothers(self, pid: int) -> bool:
-        """Whether a process is there, our user might reach it, and it is none of this session's."""
-        try:
-            owner = os.stat(f"/proc/{pid}").st_uid
-        except OSError:
-            return False
-        return os.geteuid() in (0, owner) and not self._is_own(pid)
 
-    def _is_own(self, pid: int) -> bool:
-        """This process, or one that came of it; it takes in its orphans."""
-        if not self._sees_others:  # it cannot look up whose child a process is
-            return pid == self._pid or _is_near(pid)
-        for _ in range(64):
-            if pid == self._pid:
-                return True
-            if pid <= 1:
-                return False
-            try:
-                with open(f"/proc/{pid}/stat", "rb") as opened:
-                    pid = int(opened.read(4096).rpartition(b")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
-                return False
-        return False
-
-
-def _is_near(pid: int) -> bool:
-    """Whether a process is a child of this one, or shares its session of the kernel."""
-    try:
-        if os.getsid(pid) == os.getsid(0):
-            return True
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except OSError:
-        return False
-    return True
-
-
-def _hook(handlers: dict[str, Callable[..., None]]) -> Callable[[str, tuple[Any, ...]], None]:
+def hook_of(handlers: dict[str, Callable[..., None]]) -> Callable[[str, tuple[Any, ...]], None]:
+    """What asks the handler of an event, of those that are there at that moment; raises nothing."""
     handler_of = handlers.get
 
     # A function: at each audited call of a process, a method takes a microsecond longer.

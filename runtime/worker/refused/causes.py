@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from errno import EACCES, EAFNOSUPPORT, EPERM, EPROTONOSUPPORT
 from typing import Final
 
 from runtime.confinement.refusal import FILES_READ, FILES_WRITE, Refusal
 from runtime.process.fork import packing
-from runtime.worker.refused.calls import Calls, text_of
+from runtime.worker.refused.calls import Calls, hook_of, text_of
 
 _MOST_CAUSES: Final = 20
+_NAMELESS: Final = ("sqlite3.connect",)
 _REFUSED: Final = (EACCES, EPERM, EAFNOSUPPORT, EPROTONOSUPPORT)
 _WORDS: Final = ("permission denied", "operation not permitted")
 _DATABASE_WORDS: Final = ("unable to open database", "readonly database", "read-only database")
 
 _calls: Calls | None = None
 _is_installed = False
+_handlers: dict[str, Callable[..., None]] = {}
+"""Of the one hook that this process has; there are more of them once it is prepared to be forked from."""
 
 
 def know(calls: Calls | None) -> None:
     """Ask them what is behind an exception; they see no calls before `install`."""
     global _calls
     _calls = calls
+
+
+def attend() -> None:
+    """See which databases are opened while a program is imported, for their exceptions do not say it."""
+    if _calls is not None:
+        _see({name: _calls.handlers[name] for name in _NAMELESS})
 
 
 def install() -> None:
@@ -35,7 +45,13 @@ def install() -> None:
     global _calls, _is_installed
     if _calls is not None and not _is_installed:
         _calls, _is_installed = _calls.again(), True
-        sys.addaudithook(_calls.hook)
+        _see(_calls.handlers)
+
+
+def _see(handlers: Mapping[str, Callable[..., None]]) -> None:
+    if not _handlers:
+        sys.addaudithook(hook_of(_handlers))
+    _handlers.update(handlers)
 
 
 def begin(own: str) -> None:
@@ -75,6 +91,8 @@ def _behind(error: BaseException, calls: Calls) -> Refusal | None:
             if path and (found := _of_path(path, calls)) is not None:
                 return found
         return calls.account.lately()
+    if isinstance(error, FileNotFoundError):
+        return calls.left_at_home(text_of(error.filename))
     if isinstance(error, ModuleNotFoundError):
         return _of_module(error.name or "", calls)
     text = _message(error)

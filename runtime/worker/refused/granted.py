@@ -48,4 +48,5 @@ def calls_below(held: Mapping[str, Any]) -> Calls | None:
         holds_signals=version >= _SIGNALS_SINCE,
         has_filter=bool(held["seccomp"]),
         sees_others=held["level"] != Level.STRICT,
+        home=str(held["home"]),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.errors import BundleError, ConfigError
 from runtime.process.leftovers.forkability import Fork
+from runtime.process.program.as_user import cure_of
 from runtime.session.limit_layers import SourcedLimits
 from runtime.settings import ConfinementSettings
 from runtime.supervisor.bundles.bundle_confinement import Confinement, Held, what_runs
@@ -204,3 +206,21 @@ def test_a_bundle_that_lives_in_a_home_is_told_of_once(agents: Path, monkeypatch
             confinement.held(agents / "flat.py", [], {})
         confinement.held(agents / "chat", [], {})
     assert [one["event"] for one in logs] == ["bundle.lives_at_home"]
+
+
+def test_of_what_a_user_cannot_reach_the_folder_is_named_that_is_shut() -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as made:  # pytest's own folders are shut, too
+        top = Path(made)
+        home, agents = top / "home", top / "agents"
+        (home / "pythons" / "bin").mkdir(parents=True)
+        agents.mkdir()
+        (home / "pythons" / "bin" / "python").touch()
+        (agents / "python").symlink_to(home / "pythons" / "bin" / "python")
+        for folder in (top, home, home / "pythons", home / "pythons" / "bin", agents):
+            folder.chmod(0o755)
+        home.chmod(0o700)
+        cure = cure_of(f"run {agents}/python", 12345)
+        assert cure == f"chmod o+x {home}, on the way to {home}/pythons/bin/python; or keep that elsewhere."
+        home.chmod(0o711)
+        assert cure_of(f"run {agents}/python", 12345) == f"chmod -R o+rX {home}/pythons/bin/python."
+        assert cure_of(f"write {agents}", 12345).startswith(f"chown -R 12345:12345 {agents}, or")

@@ -239,6 +239,23 @@ print(json.dumps(answers))
 """
 
 
+def test_what_is_looked_for_at_home_and_was_left_in_the_servers_is_told(place: Path) -> None:
+    home, own = place / "out", place / "own"
+    (home / ".aws").mkdir()
+    (home / ".aws" / "credentials").touch()
+    seen = Calls(Reach(write=(str(place / "own"),)), Policy(Level.BASIC), home=str(home)).again()
+    seen.begin(str(own))
+    (own / ".cache").mkdir()
+    (own / ".cache" / "x").touch()
+    for _ in range(2):  # the folder is known the second time
+        assert opens(seen, str(own / ".cache" / "x")) == []
+        assert opens(seen, str(own / ".cache" / "missing")) == [], "it is nowhere"
+    seen.account.begin()
+    assert opens(seen, str(own / ".aws" / "credentials")) == [f"files.read {home}/.aws/credentials"]
+    assert opens(seen, str(own / ".aws" / "credentials"), NEW, "w") == [], "it makes one of its own"
+    assert opens(seen, str(own / "x")) == []
+
+
 def test_names_are_listed_below_a_folder_whose_names_may_be_listed(place: Path) -> None:
     seen = calls(place)
     seen.hook("os.listdir", (str(place / "out"),))
