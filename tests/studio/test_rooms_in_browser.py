@@ -101,6 +101,40 @@ def test_what_a_hostile_model_says_is_text(studio: Any, visit: Any, expect: Any)
     expect(log).to_contain_text("<img src=x onerror=")
 
 
+def test_who_says_something_sees_it(studio: Any, visit: Any, expect: Any) -> None:
+    page = chat(visit, studio, thread=".threads/chatbot/long.thread", viewport={"width": 900, "height": 500})
+    say(page, "\n".join(f"line {number}" for number in range(60)))
+    expect(page.get_by_role("article", name="chatbot said").last).to_contain_text("Fun fact:")
+    page.get_by_role("log").evaluate("(log) => { log.scrollTop = 0; }")
+    expect(page.get_by_text("line 0", exact=False).first).to_be_in_viewport()
+    say(page, "the newest of all")
+    expect(page.get_by_text("the newest of all", exact=True)).to_be_in_viewport()
+
+
+def test_who_crashed_keeps_its_place_among_the_participants(studio: Any, visit: Any, expect: Any) -> None:
+    fragile = studio.ready("fragile")
+    page = visit(studio, f"/studio/rooms/{ROOM}")
+    agents = page.get_by_role("complementary", name="Participants").locator(".agent .name")
+    expect(agents.filter(has_text="fragile")).to_be_visible()
+    expect(agents.filter(has_text="chatbot")).to_be_visible()
+    before = agents.all_inner_texts()
+    page.evaluate(
+        """() => {
+          const people = document.querySelector("#people");
+          const names = () => [...people.querySelectorAll(".agent .name")].map((one) => one.innerText);
+          window.orders = [];
+          new MutationObserver(() => window.orders.push(names().join()))
+            .observe(people, { childList: true, subtree: true });
+        }"""
+    )
+    studio.crash(fragile)
+    item = page.locator(".agent").filter(has_text="fragile")
+    expect(item).not_to_contain_text(f"pid {fragile['pid']}")
+    expect(item).to_contain_text("pid ")
+    expect(item).to_contain_text("ready")
+    assert set(page.evaluate("window.orders")) == {",".join(before)}
+
+
 def test_a_chat_outlives_the_server(studio: Any, visit: Any, expect: Any) -> None:
     page = chat(visit, studio, thread=".threads/kettle.thread")
     say(page, "remember the blue kettle")
@@ -109,11 +143,14 @@ def test_a_chat_outlives_the_server(studio: Any, visit: Any, expect: Any) -> Non
     studio.stop()
     expect(page.get_by_text("Reconnecting…").first).to_be_visible()
     expect(page.get_by_text("remember the blue kettle").first).to_be_visible()
+    # What is written while nobody is there is asked once the agent is.
+    page.get_by_role("textbox", name="Message chatbot").fill("and now?")
+    page.get_by_role("textbox", name="Message chatbot").press("Enter")
+    expect(page.get_by_text("It is sent as soon as you are in the room.")).to_be_visible()
     studio.start()
     studio.ready("chatbot")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     expect(page.get_by_text("In the room", exact=True)).to_be_visible()
     expect(page.get_by_text("remember the blue kettle").first).to_be_visible()
-    say(page, "and now?")
     expect(page.get_by_text("and now?", exact=True)).to_be_visible()
     expect(page.get_by_role("article", name="chatbot said").last).to_contain_text("“and now?”")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,29 @@ def test_a_thousand_rows_cost_no_more_than_those_in_sight(studio: Any, visit: An
     page.get_by_role("columnheader", name="Session").get_by_role("button").click()
     page.locator(".table-box").evaluate("(box) => { box.scrollTop = 0; }")
     expect(page.locator("tr.row").first).to_contain_text(re.compile(r"agent 0\b"))
+
+
+def test_a_storm_of_crashes_is_red_and_first(studio: Any, visit: Any, expect: Any) -> None:
+    known = studio.join("/adder", "storm")
+    now = datetime.now(UTC).isoformat()
+    exit = {"reason": "signal", "message": "crashed with SIGSEGV in call_me", "at": now, "signal": "SIGSEGV"}
+    healthy = [known | {"id": f"s_OK{number:06d}", "accepted_at": stamp(9000)} for number in range(40)]
+    dead = [known | {"id": f"s_DEAD{number:04d}", "state": "exited", "exit": exit} for number in range(30)]
+    told = {"type": "session.crashed", "reason": "signal", "sentence": exit["message"], "at": now}
+    hello = {"epoch": "x", "version": "0", "now_ms": time.time() * 1000, "started_at": stamp(0)}
+    happened = [event("happened", told | {"session": row["id"], "identity": "adder"}) for row in dead]
+    rows = event("sessions", {"rows": healthy + dead})
+    body = f"retry: 600000\n\n{event('hello', hello)}{rows}{''.join(happened)}"
+    page = visit(studio, "/studio/settings")
+    page.add_init_script("delete window.SharedWorker")
+    page.route("**/studio/live", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+    page.goto("/studio/sessions")
+    note = page.locator(".toast.tone-bad")
+    expect(note).to_have_count(1)
+    expect(note).to_contain_text("30 sessions crashed: SIGSEGV.")
+    expect(page.locator("tr.row").first).to_contain_text("crashed with SIGSEGV", ignore_case=True)
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("alert")).to_contain_text("30 sessions crashed within a minute: SIGSEGV.")
 
 
 def test_what_is_shown_stays_while_the_server_is_away(tmp_path: Path, visit: Any, expect: Any) -> None:

@@ -51,6 +51,43 @@ def test_escape_stops_an_answer(studio: Studio, visit: Any, expect: Any) -> None
     expect(page.get_by_text(BEGINNING)).to_have_count(0)
 
 
+def test_stop_ends_the_answer_that_comes_and_not_the_one_that_waits(
+    studio: Studio, visit: Any, expect: Any
+) -> None:
+    page = chat(visit, studio, "two")
+    say(page, "first")
+    expect(page.get_by_text(BEGINNING)).to_have_count(1)
+    say(page, "second")
+    expect(page.get_by_text("Its turn comes when the answer above is over.")).to_be_visible()
+    expect(page.locator(".caret")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_text(BEGINNING)).to_have_count(2)
+    log = page.get_by_role("log").inner_text()
+    first, stopped, second = (log.index(text) for text in ("first", "You stopped the answer", "second"))
+    assert first < stopped < log.rindex(BEGINNING), log
+    assert second < log.rindex(BEGINNING)
+    expect(page.get_by_text("You stopped the answer")).to_have_count(1)
+
+
+def test_an_answer_that_was_cut_off_says_so_for_whoever_opens_the_thread(
+    studio: Studio, visit: Any, expect: Any
+) -> None:
+    page = chat(visit, studio, "cut")
+    say(page, "a long one")
+    expect(page.get_by_text(BEGINNING)).to_be_visible()
+    was = studio.ready("halting")["id"]
+    studio.ask("DELETE", f"/workers/{was}")
+    expect(page.get_by_text("halting was stopped in the middle of the answer.")).to_be_visible()
+    # Said while nobody is there, it is heard once the agent is.
+    say(page, "and now?")
+    expect(page.get_by_text("halting hears this as soon as it is in the room.")).to_be_visible()
+    studio.join("/halting", ROOM)
+    expect(page.get_by_text(BEGINNING)).to_have_count(2)
+    page.reload()
+    expect(page.get_by_text("halting left in the middle of this answer.")).to_have_count(1)
+    page.keyboard.press("Escape")
+
+
 def test_a_crash_in_mid_answer_is_told_in_place(studio: Studio, visit: Any, expect: Any) -> None:
     page = chat(visit, studio, "crashed")
     say(page, "a sad one")

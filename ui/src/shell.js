@@ -5,6 +5,7 @@ import { meaning } from "./core/ends.js";
 import { plural } from "./core/format.js";
 import { GO, helpOpen, layers } from "./core/keys.js";
 import { connection, crashes, lastNews, now, onHappened, overview, reconnect, rooms, serverNow } from "./core/live.js";
+import { Storm } from "./core/storm.js";
 import { route, setScroller, url } from "./core/router.js";
 import { setTheme, theme } from "./core/theme.js";
 import { Copy } from "./parts/copy.js";
@@ -24,6 +25,9 @@ const PAGES = [
   ["v", "services", () => null],
   ["t", "settings", () => null],
 ];
+
+/** As many crashes at once have a note each. */
+const FEW = 3;
 
 export function Shell() {
   const main = useRef(null);
@@ -117,14 +121,21 @@ function Lost() {
   </div>`;
 }
 
+const storm = new Storm();
+
 function tell(event) {
   const type = event.type ?? event.kind;
   // What a server that ended took with it is told by the next one, all at once: the table says it, notes would be too many.
   if (type !== "session.crashed" || meaning(event.reason).whose === "server") return;
+  const { count: many, text } = storm.add(event, Date.now());
+  if (many > FEW) {
+    toast({ tone: "bad", key: "crash|", text, link: `${url("/sessions")}?show=crashed`, linkText: "Which" });
+    return;
+  }
   const where = url("/sessions", event.session, "crash");
   if (location.pathname.startsWith(url("/sessions", event.session))) return;
   const siblings = event.siblings ? ` ${plural(event.siblings, "other session")} untouched.` : "";
-  toast({ tone: "bad", key: `${event.identity}|${event.fingerprint}`, text: `${event.identity || event.endpoint} in ${event.room || "no room"}: ${event.sentence}${siblings}`, link: where, linkText: "Why" });
+  toast({ tone: "bad", key: `crash|${event.identity}|${event.fingerprint}`, text: `${event.identity || event.endpoint} in ${event.room || "no room"}: ${event.sentence}${siblings}`, link: where, linkText: "Why" });
 }
 
 /** Keeps the error of one page from taking the shell with it. */

@@ -9,7 +9,7 @@ import { FakeServer, agent, until } from "./fake_room.js";
 const PATH = ".threads/chatbot/ada.thread";
 
 /** A chat with an agent that says `listening` and otherwise what the test makes it say. */
-async function chatting(t, { present = true } = {}) {
+async function chatting(t, { present = true, holdMs } = {}) {
   const documents = new FakeDocuments();
   const told = [];
   const server = new FakeServer((socket, message) => {
@@ -22,7 +22,7 @@ async function chatting(t, { present = true } = {}) {
   });
   if (present) server.others = [agent()];
   const room = new RoomClient(server.options());
-  const chat = new Chat(room, { agent: "chatbot", path: PATH });
+  const chat = new Chat(room, { agent: "chatbot", path: PATH, holdMs });
   room.connect();
   await until(() => chat.isReady.value, "the thread");
   t.after(async () => {
@@ -34,7 +34,7 @@ async function chatting(t, { present = true } = {}) {
     write: (attributes) => documents.write(PATH, { author_name: "chatbot", role: "agent", ...attributes }),
   };
   const asked = () => told.filter((one) => one.type === "chat").at(-1)?.message;
-  return { chat, room, server, documents, told, bot, asked, turn: () => chat.turns.value.get(asked().id) };
+  return { chat, room, server, documents, told, bot, asked, turn: () => chat.turns.get(asked().id) };
 }
 
 test("an answer streams into the thread, and its turn is over", async (t) => {
@@ -157,14 +157,66 @@ test("another of the agent's name may leave", async (t) => {
   assert.equal(chat.isPresent.value, true);
 });
 
-test("with the agent away, a message is kept and can be asked later", async (t) => {
-  const { chat, documents, turn } = await chatting(t, { present: false });
+test("what is said while the agent is away is held until it is there", async (t) => {
+  const { chat, server, told, documents, turn, asked } = await chatting(t, { present: false });
   await chat.say("anybody?");
-  const [lost] = [...chat.turns.value.values()];
-  assert.equal(lost.state, "lost");
-  assert.equal(lost.cause, "absent");
+  const [waits] = chat.turns.values();
+  assert.equal(waits.state, "waiting");
   assert.equal(documents.messages(PATH).length, 1);
-  assert.ok(turn);
+  await chat.say("hello?");
+  await chat.cancel();
+  assert.equal(chat.turns.get(waits.id).state, "cancelled", "the first of them is taken back");
+  assert.deepEqual(told, []);
+  server.socket.say("bot-1", "participant.enabled", agent());
+  await until(() => told.some((one) => one.type === "chat"), "the question");
+  assert.equal(asked().text, "hello?");
+  await until(() => turn().state === "thinking");
+  assert.equal(told.filter((one) => one.type === "chat").length, 1);
+});
+
+test("it is not held for ever", async (t) => {
+  const { chat } = await chatting(t, { present: false, holdMs: 1 });
+  await chat.say("anybody?");
+  await until(() => chat.turns.values()[0].state === "lost");
+  assert.equal(chat.turns.values()[0].cause, "absent");
+});
+
+test("stop names the turn that is worked on, and the others keep their state", async (t) => {
+  const { chat, told, bot } = await chatting(t);
+  await chat.say("count");
+  const first = chat.current.value.id;
+  bot.say("thinking", { thinking: true, turn_id: first });
+  bot.write({ id: "a1", text: "1, 2", turn_id: first });
+  await chat.say("say: second");
+  assert.equal(chat.current.value.id, first, "what waits is not worked on");
+  await chat.cancel();
+  assert.deepEqual(told.at(-1).message, { path: PATH, turn_id: first });
+  assert.deepEqual(chat.turns.values().map((one) => one.state), ["cancelled", "thinking"]);
+});
+
+test("an answer that was cut off says so, also in the thread", async (t) => {
+  const { chat, server, bot, asked, turn } = await chatting(t);
+  await chat.say("count");
+  bot.write({ id: "a1", text: "1, 2", turn_id: asked().id, written_by: "bot-1" });
+  const cut = () => chat.isCut(chat.entries.value.at(-1));
+  assert.equal(cut(), "", "it is still being written");
+  bot.say("thinking", { thinking: false, turn_id: asked().id, ended: "cut" });
+  assert.deepEqual([turn().state, turn().cause], ["lost", "stopped"]);
+  server.socket.say("bot-1", "participant.disabled", { id: "bot-1" });
+  assert.equal(cut(), "cut", "who wrote it has gone, and never said that it is whole");
+  for (const [ended, shown] of [["done", ""], ["cancelled", "cancelled"], ["cut", "cut"]]) {
+    bot.write({ id: `a-${ended}`, text: "1", written_by: "bot-1", ended });
+    assert.equal(cut(), shown);
+  }
+  bot.write({ id: "a5", text: "of another maker" });
+  assert.equal(cut(), "");
+});
+
+test("who stopped an answer is told", async (t) => {
+  const { chat, bot, asked, turn } = await chatting(t);
+  await chat.say("count");
+  bot.say("thinking", { thinking: false, turn_id: asked().id, ended: "cancelled" });
+  assert.deepEqual([turn().state, turn().byOther], ["cancelled", true]);
 });
 
 test("after a lost connection the thread is whole again, with what was said meanwhile", async (t) => {
@@ -191,7 +243,7 @@ test("an answer that went on while we were away is no lost one", async (t) => {
   answer.setAttribute("text", "Hi there");
   server.later.at(-1).run();
   await until(() => chat.isReady.value);
-  assert.equal(chat.turns.value.get(id).state, "done");
+  assert.equal(chat.turns.get(id).state, "done");
 });
 
 test("a thread that is left and opened again at once is open", async (t) => {

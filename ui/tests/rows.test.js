@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { now } from "../src/core/live.js";
-import { arranged, budgets, fits, tone, uptime, why } from "../src/pages/session/rows.js";
+import { arranged, budgets, crashed, fits, tone, uptime, why } from "../src/pages/session/rows.js";
 
 const NOW = Date.parse("2026-11-22T10:00:00Z");
 now.value = NOW;
@@ -62,4 +62,21 @@ test("the fullest budget comes first, and shared pages count in part", () => {
 test("time goes on between two reports of a session, until it ends", () => {
   assert.equal(uptime(row({ uptime_s: 5, pid: 1, seen_at: NOW - 3000 })), 8);
   assert.equal(uptime(row({ uptime_s: 5, pid: 1, seen_at: NOW - 3000, exit: ended("stopped") })), 5);
+});
+
+test("a session that crashed and was stopped then has crashed", () => {
+  const stopped = row({ state: "exited", exit: ended("stopped"), restart: { policy: "on_failure", at: null, last_exit: ended("signal") } });
+  assert.ok(crashed(stopped));
+  assert.ok(crashed(row({ exit: ended("agent_error") })));
+  assert.ok(!crashed(row({ exit: ended("stopped") })));
+  assert.ok(!crashed(row()));
+});
+
+test("in a storm those that crashed stand first, for a minute", () => {
+  const healthy = [1, 2, 3].map((n) => row({ id: `ok${n}`, accepted_at: "2026-11-22T09:59:59Z" }));
+  const dead = (at, count) => Array.from({ length: count }, (_, n) => row({ id: `x${n}`, exit: ended("signal", at) }));
+  const first = (rows) => arranged(rows).slice(0, 5).every((one) => one.exit);
+  assert.ok(first([...healthy, ...dead("2026-11-22T09:59:30Z", 5)]));
+  assert.ok(!first([...healthy, ...dead("2026-11-22T09:59:30Z", 4)]), "a few are no storm");
+  assert.ok(!first([...healthy, ...dead("2026-11-22T09:58:30Z", 5)]), "an hour later they are old");
 });

@@ -20,6 +20,7 @@ class AnswerWriter:
     Args:
         thread: None for an answer that goes into no document.
         flush: Returns once the room has what was written.
+        written_by: Participant id of the agent.
         interval_s: The shortest pause between two updates.
     """
 
@@ -30,6 +31,7 @@ class AnswerWriter:
         author_name: str,
         turn_id: str,
         flush: Callable[[], Awaitable[None]],
+        written_by: str = "",
         interval_s: float = INTERVAL_S,
     ) -> None:
         self.text = ""
@@ -37,6 +39,7 @@ class AnswerWriter:
         self._author_name = author_name
         self._turn_id = turn_id
         self._flush = flush
+        self._written_by = written_by
         self._interval_s = interval_s
         self._element: MessageElement | None = None
         self._changed = asyncio.Event()
@@ -62,9 +65,20 @@ class AnswerWriter:
         Raises:
             RoomError: The room did not take it; the answer is then in this object alone.
         """
+        await self._end("done")
+
+    async def leave(self, how: str) -> None:
+        """Leave the answer as it is, and say in the thread why: ``cancelled``, or ``cut`` off.
+
+        Raises:
+            RoomError: The room did not take it.
+        """
+        await self._end(how)
+
+    async def _end(self, how: str) -> None:
         await self.stop()
         if self._thread is not None and self.text.strip():
-            self._write(self._thread)
+            self._write(self._thread).end(how)
             await self._flush()
 
     async def stop(self) -> None:
@@ -83,10 +97,15 @@ class AnswerWriter:
                 await self._flush()
             await asyncio.sleep(max(self._interval_s, len(self.text) / CHARS_PER_S))
 
-    def _write(self, thread: Thread) -> None:
+    def _write(self, thread: Thread) -> MessageElement:
         if self._element is None:
             self._element = thread.append_message(
-                author_name=self._author_name, text=self.text, role="agent", turn_id=self._turn_id
+                author_name=self._author_name,
+                text=self.text,
+                role="agent",
+                turn_id=self._turn_id,
+                written_by=self._written_by,
             )
         else:
             self._element.set_text(self.text)
+        return self._element

@@ -50,6 +50,8 @@ class ChatThread:
         self._waiting: asyncio.Queue[Said] = asyncio.Queue(MAX_WAITING)
         self._context = ChatThreadContext(chat=AgentChatContext(), path=path)
         self._turn: asyncio.Task[None] | None = None
+        self._answered: Said | None = None
+        self._ended = ""  # what became of the turn
         self._ready = asyncio.Event()
         self._task = asyncio.create_task(self._serve(), name=f"chat:{path or 'direct'}")
 
@@ -76,16 +78,17 @@ class ChatThread:
             return False
         return True
 
-    def cancel(self) -> None:
-        """End the turn that runs; with none running, drop what waits."""
-        if self._turn is not None:
+    def cancel(self, turn_id: str = "") -> None:
+        """End the turn that runs, with none running drop what waits; or only the turn that is named."""
+        if self._turn is not None and (not turn_id or (self._answered and self._answered.id == turn_id)):
+            self._ended = "cancelled"
             self._turn.cancel()
-        else:
-            self._drop_waiting()
+        elif turn_id or self._turn is None:
+            self._drop_waiting("cancelled", turn_id)
 
     async def clear(self) -> None:
         """Forget the chat: end the turn, drop what waits, empty the document."""
-        self._drop_waiting()
+        self._drop_waiting("cancelled")
         self.cancel()
         await self._ready.wait()
         if self._turn is not None:
@@ -113,21 +116,22 @@ class ChatThread:
                 await self._opened(Thread(document))
             self._listen()
             while True:
-                said = await self._waiting.get()
+                said = self._answered = await self._waiting.get()
+                self._ended = "cut"
                 self._turn = asyncio.create_task(self._answer(said), name=f"turn:{self.path or 'direct'}")
                 try:
                     await asyncio.wait([self._turn])
                 finally:
                     turn, self._turn = self._turn, None
                     await _ended(turn)
-                    self._tell_over(said)
+                    self._tell_over(said, self._ended)
         except Exception as error:  # noqa: BLE001 - the edge of a task: an agent's own hooks run in it
             text = f"I cannot open this chat. {self._apology(error, after='')}"
             for opener in self._openers:
                 self._tell(opener, "chat", {"path": self.path, "text": text})
         finally:
             self._ready.set()
-            self._drop_waiting()
+            self._drop_waiting("cut")
             if opened and not self._room.is_closed:
                 try:
                     await self._room.sync.close(self.path)
@@ -139,15 +143,18 @@ class ChatThread:
         told = [message for message in self._context.chat.messages if is_rules(message)]
         self._standing_rules = [rule for message in told for rule in rules_of(message["content"])]
 
-    def _drop_waiting(self) -> None:
-        while not self._waiting.empty():
-            self._tell_over(self._waiting.get_nowait())
+    def _drop_waiting(self, ended: str, turn_id: str = "") -> None:
+        for _ in range(self._waiting.qsize()):
+            said = self._waiting.get_nowait()
+            if turn_id and said.id != turn_id:
+                self._waiting.put_nowait(said)
+            else:
+                self._tell_over(said, ended)
 
-    def _tell_over(self, said: Said) -> None:
-        """Say that nobody works on a message any more, whatever became of it."""
-        self._tell_all(
-            "thinking", {"path": self.path, "thinking": False, "turn_id": said.id}, asker=said.sender
-        )
+    def _tell_over(self, said: Said, ended: str) -> None:
+        """Say that nobody works on a message any more, and what became of it: done, cancelled or cut off."""
+        over = {"path": self.path, "thinking": False, "turn_id": said.id, "ended": ended}
+        self._tell_all("thinking", over, asker=said.sender)
 
     async def _opened(self, thread: Thread) -> None:
         self._context.thread = thread
@@ -220,25 +227,31 @@ class ChatThread:
         self._hear_earlier(said, named=bool(people))
         chat.append_user_message(said.for_model(), name=author if people else None)
         writer = AnswerWriter(
-            context.thread, author_name=self._bot.participant_name, turn_id=said.id, flush=self._flush
+            context.thread,
+            author_name=self._bot.participant_name,
+            turn_id=said.id,
+            flush=self._flush,
+            written_by=self._room.local_participant.id,
         )
         thinking = {"path": self.path, "thinking": True, "turn_id": said.id}
         failed = False
         try:
             if not await self._bot.should_reply(thread_context=context, question=question):
+                self._ended = "done"
                 return
             self._tell_all("thinking", thinking, asker=said.sender)
             answer = await self._run_model(said, writer)
             if answer.strip() and not writer.text.endswith(answer):
                 writer.replace(answer)
         except asyncio.CancelledError:
-            await writer.stop()
+            await self._leave(writer)
             if writer.text.strip():
                 chat.append_assistant_message(writer.text)
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a turn: an agent's own code runs in it
             writer.add(self._apology(error, after=writer.text))
             failed = True
+        self._ended = "done"
         await self._finish(said, writer, failed=failed)
 
     async def _run_model(self, said: Said, writer: AnswerWriter) -> str:
@@ -285,6 +298,12 @@ class ChatThread:
         """Show it in the room's developer log: what the model was told, and what it did."""
         if not self._room.is_closed:
             self._room.developer.log_nowait(type=f"llm.{what}", data={"path": self.path, **data})
+
+    async def _leave(self, writer: AnswerWriter) -> None:
+        try:
+            await writer.leave(self._ended)
+        except (RoomError, ProtocolError) as error:
+            _log.warning("the thread %s does not say that its answer was cut: %s", self.path, error)
 
     async def _finish(self, said: Said, writer: AnswerWriter, *, failed: bool) -> None:
         meter.add(turns=1)

@@ -210,7 +210,8 @@ class ChatBot(SingleRoomAgent):
             case "cancel":
                 thread = self._threads.get(self._key(path, sender))
                 if thread is not None:
-                    thread.cancel()
+                    named = message.message.get("turn_id")
+                    thread.cancel(named if isinstance(named, str) else "")
             case "clear":
                 thread = self._thread(path, sender)
                 if thread is not None:

@@ -59,6 +59,11 @@ class MessageElement:
         if self.is_there() and text != self.text:
             self._element.set_attribute("text", text)
 
+    def end(self, how: str) -> None:
+        """Say what became of it: ``done``, ``cancelled`` by somebody, or ``cut`` off."""
+        if self.is_there():
+            self._element.set_attribute("ended", how)
+
     def is_there(self) -> bool:
         """False once somebody has deleted it."""
         return self._element.is_attached()
@@ -101,7 +106,14 @@ class Thread:
         return [message for message in found if message.text]
 
     def append_message(
-        self, *, author_name: str, text: str, role: str = "user", turn_id: str = "", id: str = ""
+        self,
+        *,
+        author_name: str,
+        text: str,
+        role: str = "user",
+        turn_id: str = "",
+        id: str = "",
+        written_by: str = "",
     ) -> MessageElement:
         """Say something.
 
@@ -109,6 +121,8 @@ class Thread:
             role: ``user`` or ``agent``.
             turn_id: Names the exchange that a message and its answer belong to.
             id: The message's id; a fresh one when empty.
+            written_by: Participant id of who is still writing it.  When that one has left and `end` was
+                never called, whoever reads it knows that it was cut off.
         """
         attributes = {
             "id": id or str(uuid.uuid4()),
@@ -119,6 +133,8 @@ class Thread:
         }
         if turn_id:
             attributes["turn_id"] = turn_id
+        if written_by:
+            attributes["written_by"] = written_by
         return MessageElement(self._container(MESSAGES).append_child(MESSAGE, attributes))
 
     def clear(self) -> None:

@@ -11,6 +11,8 @@ import { Empty, Loading } from "../parts/empty.js";
 import { Card, Page } from "../parts/page.js";
 import { Meter, Sparkline } from "../parts/sparkline.js";
 import { Ago } from "../parts/time.js";
+import { whys } from "../core/storm.js";
+import { crashedNow, STORM } from "./session/rows.js";
 
 const EVENTS = 12;
 /** How long the last crash is news, and how long it is told at all. */
@@ -40,9 +42,15 @@ function Wrong() {
   const last = useMemo(() => (crashes.value ?? []).reduce((a, b) => (!a || b.last_at > a.last_at ? b : a), null), [crashes.value]);
   const age_ms = last ? now.value - instant(last.last_at) : Infinity;
   const shown = age_ms < DAY_MS;
-  if (!alerts.length && !shown) return null;
+  const storm = crashedNow(sessions.value ?? []);
+  if (!alerts.length && !shown && storm.length < STORM) return null;
   const told = (level) => alerts.filter((alert) => (alert.level in TONES ? alert.level : "warn") === level).map((alert) => html`<${Alert} key=${alert.text} ...${alert} />`);
   return html`<div class="wrong">
+    ${storm.length >= STORM && html`<div class="notice tone-bad" role="alert">
+      <${Dot} tone="bad" />
+      <p><strong>${plural(storm.length, "session")} crashed within a minute: </strong>${whys(storm.map((row) => ((end) => ({ reason: end?.reason, sentence: end?.message }))(row.exit ?? row.restart?.last_exit)))}</p>
+      <a href=${`${url("/sessions")}?show=crashed`}>Which</a>
+    </div>`}
     ${told("error")}
     ${shown &&
     html`<div class=${cx("notice", age_ms < FRESH_MS ? "tone-bad" : "tone-idle")}>

@@ -11,13 +11,13 @@ import { Page } from "../parts/page.js";
 import { Meter, Sparkline } from "../parts/sparkline.js";
 import { Table } from "../parts/table.js";
 import { Ago } from "../parts/time.js";
-import { arranged, budgets, fits, tone, uptime, why } from "./session/rows.js";
+import { arranged, budgets, crashed, fits, tone, uptime, why } from "./session/rows.js";
 
 /** What the buttons above the table show. */
 const SHOWN = {
   all: ["All", () => true],
   running: ["Running", (row) => !row.exit],
-  crashed: ["Crashed", (row) => (row.exit ?? row.restart?.last_exit) && !isClean((row.exit ?? row.restart.last_exit).reason)],
+  crashed: ["Crashed", crashed],
   ended: ["Ended", (row) => Boolean(row.exit) && isClean(row.exit.reason)],
 };
 

@@ -10,11 +10,11 @@ let last = 0;
 /**
  * Say something: `toast({text, tone, link, linkText})`; `tone` is `ok`, `warn` or `bad`.
  *
- * A bad one stays until it is closed or pushed out.  `key` replaces an earlier one with that key.
+ * A bad one stays until it is closed or pushed out.  `key` replaces an earlier one with that key, and those that begin with `instead`.
  */
-export function toast({ text, tone = "", link = "", linkText = "Show", key = "" }) {
+export function toast({ text, tone = "", link = "", linkText = "Show", key = "", instead = key }) {
   const id = (last += 1);
-  toasts.value = [...toasts.value.filter((one) => !key || one.key !== key), { id, text, tone, link, linkText, key }].slice(-MOST);
+  toasts.value = [...toasts.value.filter((one) => !key || (one.key !== key && !one.key.startsWith(instead))), { id, text, tone, link, linkText, key }].slice(-MOST);
   if (tone !== "bad") setTimeout(() => dismiss(id), KEEP_MS);
   else setTimeout(() => dismiss(id), KEEP_MS * 3);
 }

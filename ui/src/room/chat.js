@@ -10,46 +10,30 @@
  * nothing, but send each text once it is complete: such a turn is over when nothing has changed for a moment.
  */
 
-import { computed, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import { isAgentNamed } from "./client.js";
 import { Thread } from "./thread.js";
+import { RUNNING, Turns } from "./turns.js";
+import { Typists } from "./typists.js";
 
 const LISTEN_MS = 2_000;
 const SETTLE_MS = 400;
 const QUIET_MS = 1_200;
-const TYPING_SHOWN_MS = 4_000;
 const TYPING_TOLD_MS = 2_000;
-const KEPT_TURNS = 200;
+/** How long what was said while the agent was away is held back for it. */
+const HOLD_MS = 120_000;
 const MAX_ASIDE_CHARS = 2_000;
-
-/**
- * @typedef {object} Turn
- * @property {string} id
- * @property {"sending"|"thinking"|"answering"|"done"|"cancelled"|"lost"|"unanswered"|"failed"} state
- * @property {boolean} mine
- * @property {boolean} [isNamed]   the agent said that it works on it, so it will say when it is done
- * @property {number} startedAt     ms since the epoch
- * @property {number|null} firstMs  until its first text
- * @property {number|null} tookMs
- * @property {string} [to]         the participant that was asked
- * @property {"absent"|"left"|"connection"} [cause]   why it was lost: the agent was not there, it left, or we did
- * @property {number} [seenChars]  how much of the answer was there when the connection was lost
- * @property {string} [error]
- * @property {string} [status]     what the agent says it is doing
- * @property {object[]} facts       what the developer log said about it: {type, data, at}
- */
-
-export const RUNNING = new Set(["sending", "thinking", "answering"]);
 
 export class Chat {
   /**
    * @param {import("./client.js").RoomClient} room
-   * @param {{agent: string, path: string}} given
+   * @param {{agent: string, path: string, holdMs?: number}} given
    */
-  constructor(room, { agent, path }) {
+  constructor(room, { agent, path, holdMs = HOLD_MS }) {
     this.room = room;
     this.agent = agent;
     this.path = path;
+    this.holdMs = holdMs;
     this.thread = new Thread(room, path);
     /** @type {import("@preact/signals").Signal<import("./thread.js").Entry[]>} */
     this.entries = signal([]);
@@ -59,17 +43,17 @@ export class Chat {
     this.notice = signal("");
     /** What the agent said to us alone, until we say something again. */
     this.aside = signal("");
-    /** @type {import("@preact/signals").Signal<Map<string, Turn>>} */
-    this.turns = signal(new Map());
-    this.current = computed(() => [...this.turns.value.values()].findLast((turn) => RUNNING.has(turn.state)) ?? null);
-    /** @type {import("@preact/signals").Signal<string[]>} people who are typing */
-    this.typing = signal([]);
+    this.turns = new Turns();
+    this.current = this.turns.current;
+    this.typists = new Typists();
     this.isPresent = signal(false);
-    this.typists = new Map();
+    /** Goes up with everything that we say. */
+    this.saidCount = signal(0);
     this.status = "";
     this.toldTypingAt = 0;
     this.heardFor = "";
     this.listening = [];
+    this.held = new Map();
     this.stops = [
       this.thread.on("change", () => this.read()),
       this.thread.on("ready", () => this.opened()),
@@ -87,19 +71,20 @@ export class Chat {
   async say(text, files = []) {
     const id = crypto.randomUUID();
     this.aside.value = "";
-    this.put({ id, state: "sending", mine: true, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+    this.turns.begin(id);
     // Not before: an agent answers everything that one person says, of several what is meant for it.
     this.thread.join(this.room.name, this.agent);
     this.thread.say({ id, author: this.room.name, text, files });
+    this.saidCount.value += 1;
     await this.send(id, text, files);
   }
 
   /** Ask again for the answer to a message that stands in the thread; an agent that kept silent is called by name. */
   async retry(id) {
-    const wasSilent = this.turns.value.get(id)?.state === "unanswered";
+    const wasSilent = this.turns.get(id)?.state === "unanswered";
     const said = this.thread.entries.find((entry) => entry.id === id);
     if (!said) return;
-    this.put({ id, state: "sending", mine: true, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+    this.turns.begin(id);
     await this.send(id, wasSilent ? `${this.agent}, ${said.text}` : said.text, said.files);
   }
 
@@ -108,8 +93,8 @@ export class Chat {
     const turn = this.current.value;
     const agent = this.room.named(this.agent);
     if (!turn) return;
-    this.update(turn.id, { state: "cancelled", tookMs: Date.now() - turn.startedAt });
-    if (agent) await this.room.tell(agent, "cancel", { path: this.path }).catch(() => {});
+    this.turns.end(turn.id, { state: "cancelled" });
+    if (agent && turn.state !== "waiting") await this.room.tell(agent, "cancel", { path: this.path, turn_id: turn.id }).catch(() => {});
   }
 
   /** Forget the chat, on both sides. */
@@ -117,7 +102,13 @@ export class Chat {
     const agent = this.room.named(this.agent);
     if (agent) await this.room.tell(agent, "clear", { path: this.path });
     else this.thread.clear();
-    this.turns.value = new Map();
+    this.turns.clear();
+  }
+
+  /** Whether an answer was left unfinished: by its own words, or because who wrote it has gone.  Agents of others never say. */
+  isCut(entry) {
+    const { ended, written_by: writer } = entry.values;
+    return ended === "cut" || ended === "cancelled" ? ended : !ended && Boolean(writer) && this.room.state === "open" && !this.room.participants.has(writer) ? "cut" : "";
   }
 
   /** Tell the others that we are writing; not too often. */
@@ -130,8 +121,9 @@ export class Chat {
 
   async close() {
     this.stops.forEach((stop) => stop());
-    clearInterval(this.typingTimer);
+    this.typists.close();
     clearTimeout(this.quietTimer);
+    for (const { timer } of this.held.values()) clearTimeout(timer);
     await this.thread.close();
   }
 
@@ -142,17 +134,36 @@ export class Chat {
       // The agent must find the message in the thread, and messages overtake the document.
       await this.thread.flush();
       const agent = this.room.named(this.agent);
-      if (!agent) {
-        this.end(id, { state: "lost", cause: "absent" });
-        return;
-      }
-      this.update(id, { to: agent.id });
+      if (!agent) return this.hold(id, text, files);
+      this.turns.update(id, { state: "sending", to: agent.id });
       await this.greet(agent);
       const attachments = files.map((path) => ({ path }));
       await this.room.tell(agent, "chat", { path: this.path, text, id, ...(files.length && { attachments }) });
-      if (this.turns.value.get(id)?.state === "sending") this.update(id, { state: "thinking" });
+      if (this.turns.get(id)?.state === "sending") this.turns.update(id, { state: "thinking" });
     } catch (error) {
-      this.end(id, { state: "failed", error: error.message });
+      this.turns.end(id, { state: "failed", error: error.message });
+    }
+  }
+
+  /** Keep what was said until the agent is there, for a while. */
+  hold(id, text, files) {
+    if (this.turns.get(id)?.state === "cancelled") return;
+    this.turns.update(id, { state: "waiting" });
+    const timer = setTimeout(() => this.giveUp(id), this.holdMs);
+    this.held.set(id, { text, files, timer });
+  }
+
+  giveUp(id) {
+    this.held.delete(id);
+    if (this.turns.get(id)?.state === "waiting") this.turns.end(id, { state: "lost", cause: "absent" });
+  }
+
+  /** The agent is here: it hears what was said meanwhile, in that order. */
+  async release() {
+    for (const [id, { text, files, timer }] of [...this.held]) {
+      clearTimeout(timer);
+      this.held.delete(id);
+      if (this.turns.get(id)?.state === "waiting") await this.send(id, text, files);
     }
   }
 
@@ -186,14 +197,15 @@ export class Chat {
     this.isPresent.value = agent !== null;
     if (agent) this.see(agent.attributes[`thread.status.${this.path}`]);
     if (agent && this.thread.isReady && this.heardFor !== agent.id) this.greet(agent).catch(() => {});
+    if (agent && this.thread.isReady && this.held.size) this.release();
   }
 
   left(participant) {
     if (!isAgentNamed(participant, this.agent)) return;
     this.heardFor = "";
-    for (const turn of this.turns.value.values()) {
-      // Another of that name, which was not asked, may leave.
-      if (RUNNING.has(turn.state) && (!turn.to || turn.to === participant.id)) this.end(turn.id, { state: "lost", cause: "left" });
+    for (const turn of this.turns.running()) {
+      // Another of that name, which was not asked, may leave; who waits for the agent is not lost with it.
+      if (turn.state !== "waiting" && (!turn.to || turn.to === participant.id)) this.turns.end(turn.id, { state: "lost", cause: "left" });
     }
   }
 
@@ -201,8 +213,8 @@ export class Chat {
     this.heardFor = "";
     this.isReady.value = false;
     this.isPresent.value = false;
-    for (const turn of this.turns.value.values()) {
-      if (RUNNING.has(turn.state)) this.end(turn.id, { state: "lost", cause: "connection", seenChars: this.answerOf(turn.id)?.text.length ?? 0 });
+    for (const turn of this.turns.running()) {
+      if (turn.state !== "waiting") this.turns.end(turn.id, { state: "lost", cause: "connection", seenChars: this.answerOf(turn.id)?.text.length ?? 0 });
     }
   }
 
@@ -210,18 +222,18 @@ export class Chat {
     const entries = this.thread.entries;
     this.entries.value = entries;
     this.members.value = this.thread.members;
-    if (this.typists.delete(entries.at(-1)?.author)) this.showTyping();
+    this.typists.forget(entries.at(-1)?.author);
     if (this.quietTimer) this.waitForQuiet();
-    for (const turn of this.turns.value.values()) {
+    for (const turn of this.turns.values()) {
       // We lost the connection, the agent went on.
       if (turn.cause === "connection" && (this.answerOf(turn.id)?.text.length ?? 0) > turn.seenChars) {
-        this.update(turn.id, { state: "done", cause: undefined, tookMs: null });
+        this.turns.update(turn.id, { state: "done", cause: undefined, tookMs: null });
       }
     }
-    for (const turn of this.turns.value.values()) {
+    for (const turn of this.turns.values()) {
       if (turn.state !== "thinking" && turn.state !== "sending") continue;
       const answer = this.answerOf(turn.id);
-      if (answer) this.update(turn.id, { state: "answering", firstMs: Date.now() - turn.startedAt });
+      if (answer) this.turns.update(turn.id, { state: "answering", firstMs: Date.now() - turn.startedAt });
     }
   }
 
@@ -233,13 +245,17 @@ export class Chat {
     // Agents of other makers do not name the turn: what they say after the question is its answer.
     const asked = entries.findLastIndex((entry) => entry.id === id);
     if (asked < 0) return null;
-    return entries.slice(asked + 1).findLast((entry) => entry.author === this.agent && !this.turns.value.has(entry.turnId) && isText(entry)) ?? null;
+    return entries.slice(asked + 1).findLast((entry) => entry.author === this.agent && !this.turns.get(entry.turnId) && isText(entry)) ?? null;
   }
 
   heard({ from, type, message }) {
     if (message.path !== this.path) return;
     const sender = this.room.participants.get(from);
-    if (type === "typing") return this.heardTyping(sender?.attributes.name);
+    if (type === "typing") {
+      const name = sender?.attributes.name;
+      if (name && name !== this.agent) this.typists.heard(name);
+      return;
+    }
     if (!sender || !isAgentNamed(sender, this.agent)) return;
     const id = typeof message.turn_id === "string" ? message.turn_id : "";
     if (type === "listening") {
@@ -247,7 +263,7 @@ export class Chat {
     } else if (type === "thinking" && message.thinking === true) {
       this.begin(id);
     } else if (type === "thinking") {
-      this.finish(id);
+      this.finish(id, message.ended);
     } else if (type === "chat" && typeof message.text === "string") {
       this.listening.splice(0).forEach((resolve) => resolve());
       if (!id && this.current.value && !this.current.value.isNamed) this.waitForQuiet();
@@ -269,7 +285,7 @@ export class Chat {
     if (!text) return this.finish("");
     this.begin("");
     const turn = this.current.value;
-    if (turn) this.update(turn.id, { status: text.slice(0, 100) });
+    if (turn) this.turns.update(turn.id, { status: text.slice(0, 100) });
   }
 
   /** A complete text came, and maybe more will: the turn is over when nothing changes for a while. */
@@ -285,65 +301,28 @@ export class Chat {
 
   /** The agent works on a turn; one that somebody else asked for is shown too. */
   begin(id) {
-    const turn = id ? this.turns.value.get(id) : this.current.value;
-    if (turn) return this.update(turn.id, { isNamed: true, ...(turn.state === "sending" && { state: "thinking" }) });
-    this.put({ id: id || crypto.randomUUID(), state: "thinking", isNamed: true, mine: false, startedAt: Date.now(), firstMs: null, tookMs: null, facts: [] });
+    const turn = id ? this.turns.get(id) : this.current.value;
+    if (turn) return this.turns.update(turn.id, { isNamed: true, ...(turn.state === "sending" && { state: "thinking" }) });
+    this.turns.begin(id || crypto.randomUUID(), { state: "thinking", isNamed: true, mine: false });
   }
 
-  finish(id) {
-    const turn = this.turns.value.get(id) ?? (id ? null : this.current.value);
+  /** @param {unknown} ended  what our agents say became of it: done, cancelled, cut */
+  finish(id, ended = "done") {
+    const turn = this.turns.get(id) ?? (id ? null : this.current.value);
     if (!turn || !RUNNING.has(turn.state)) return;
+    if (ended === "cancelled") return this.turns.end(turn.id, { state: "cancelled", byOther: true });
+    if (ended === "cut") return this.turns.end(turn.id, { state: "lost", cause: "stopped" });
     const tookMs = Date.now() - turn.startedAt;
-    if (this.answerOf(turn.id)) return this.end(turn.id, { state: "done", tookMs });
+    if (this.answerOf(turn.id)) return this.turns.end(turn.id, { state: "done", tookMs });
     // Messages overtake the document: the answer may be a moment behind.
     setTimeout(() => {
-      if (!RUNNING.has(this.turns.value.get(turn.id)?.state)) return;
-      this.end(turn.id, { state: this.answerOf(turn.id) ? "done" : "unanswered", tookMs });
+      if (!RUNNING.has(this.turns.get(turn.id)?.state)) return;
+      this.turns.end(turn.id, { state: this.answerOf(turn.id) ? "done" : "unanswered", tookMs });
     }, SETTLE_MS);
-  }
-
-  heardTyping(name) {
-    if (!name || name === this.agent) return;
-    this.typists.set(name, Date.now());
-    this.showTyping();
-    this.typingTimer ??= setInterval(() => this.showTyping(), 1_000);
-  }
-
-  showTyping() {
-    const now = Date.now();
-    for (const [name, at] of this.typists) if (now - at > TYPING_SHOWN_MS) this.typists.delete(name);
-    const names = [...this.typists.keys()];
-    if (names.join() !== this.typing.value.join()) this.typing.value = names;
-    if (!names.length) {
-      clearInterval(this.typingTimer);
-      this.typingTimer = null;
-    }
   }
 
   logged({ type, data }) {
     if (typeof type !== "string" || !data || typeof data !== "object" || data.path !== this.path) return;
-    const turn = this.turns.value.get(data.turn_id) ?? this.current.value;
-    if (turn && turn.facts.length < 100) this.update(turn.id, { facts: [...turn.facts, { type, data, at: Date.now() }] });
-  }
-
-  end(id, changes) {
-    const turn = this.turns.value.get(id);
-    if (turn) this.update(id, { tookMs: Date.now() - turn.startedAt, ...changes });
-  }
-
-  update(id, changes) {
-    const turn = this.turns.value.get(id);
-    if (turn) this.put({ ...turn, ...changes });
-  }
-
-  put(turn) {
-    const turns = new Map(this.turns.value);
-    turns.delete(turn.id);
-    turns.set(turn.id, turn);
-    for (const id of turns.keys()) {
-      if (turns.size <= KEPT_TURNS) break;
-      turns.delete(id);
-    }
-    this.turns.value = turns;
+    this.turns.note(data.turn_id, type, data);
   }
 }

@@ -46,7 +46,7 @@ var w,Ht,ut,K,lt,We,zt,Fe,Ft,ft,ct,ro,ye=Symbol.for("pv"),Be={},Ve=[],so=/^m(i|n
       <button type="button" class=${s==="bad"?"button danger solid":"button primary"} autofocus onClick=${()=>r(!0)}>${o}</button>`}
   >
     <p>${n}</p>
-  <//>`}var eo=6e3,or=3,He=g([]),rr=0;function Lt({text:e,tone:t="",link:n="",linkText:o="Show",key:s=""}){let r=rr+=1;He.value=[...He.value.filter(a=>!s||a.key!==s),{id:r,text:e,tone:t,link:n,linkText:o,key:s}].slice(-or),t!=="bad"?setTimeout(()=>at(r),eo):setTimeout(()=>at(r),eo*3)}var to=e=>Lt({text:e.message,tone:"bad"}),at=e=>He.value=He.value.filter(t=>t.id!==e),qs=()=>_`<div class="toasts" role="status" aria-live="polite">
+  <//>`}var eo=6e3,or=3,He=g([]),rr=0;function Lt({text:e,tone:t="",link:n="",linkText:o="Show",key:s="",instead:r=s}){let a=rr+=1;He.value=[...He.value.filter(i=>!s||i.key!==s&&!i.key.startsWith(r)),{id:a,text:e,tone:t,link:n,linkText:o,key:s}].slice(-or),t!=="bad"?setTimeout(()=>at(a),eo):setTimeout(()=>at(a),eo*3)}var to=e=>Lt({text:e.message,tone:"bad"}),at=e=>He.value=He.value.filter(t=>t.id!==e),qs=()=>_`<div class="toasts" role="status" aria-live="polite">
   ${He.value.map(({id:e,text:t,tone:n,link:o,linkText:s})=>_`<div key=${e} class=${D("toast",n&&`tone-${n}`)}>
       <p>${t}</p>
       ${o&&_`<a href=${o} onClick=${()=>at(e)}>${s}</a>`}

@@ -2,26 +2,27 @@
 
 import { bytes, duration, ms, percent } from "../../core/format.js";
 import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
-import { now, serverNow, sessions } from "../../core/live.js";
+import { sessions } from "../../core/live.js";
 import { setQuery, url } from "../../core/router.js";
 import { Dot } from "../../parts/badge.js";
 import { confirm } from "../../parts/dialog.js";
 import { Empty, Failed, Loading } from "../../parts/empty.js";
 import { Icon } from "../../parts/icon.js";
 import { toastError } from "../../parts/toast.js";
-import { RUNNING } from "../../room/chat.js";
 import { ownThread } from "../../room/thread.js";
+import { RUNNING } from "../../room/turns.js";
 import { Composer } from "./composer.js";
 import { crashSentence } from "./crash_words.js";
 import { MessageRow } from "./message.js";
 import { lastRowOf, rowOf } from "./people.js";
 import { Threads } from "./threads.js";
+import { AskAgain, TurnState, Typing } from "./turn_state.js";
 
 const SHOWN_FIRST = 80;
 const SHOWN_MORE = 200;
 const AT_END_PX = 48;
-const UNANSWERED_MS = 20_000;
-const LONG_S = 4;
+/** States of a turn that say themselves that its answer is not whole. */
+const TOLD = new Set(["lost", "cancelled"]);
 
 export function ChatTab({ view, room, asked, onCallIn }) {
   const [last, setLast] = useState("");
@@ -109,7 +110,7 @@ function Log({ view, room, chat }) {
   const atEnd = useRef(true);
   const [isAway, setAway] = useState(false);
   const entries = chat.entries.value;
-  const turns = chat.turns.value;
+  const turns = chat.turns.all.value;
   const first = Math.max(0, entries.length - shown);
   const visible = entries.slice(first);
 
@@ -117,6 +118,8 @@ function Log({ view, room, chat }) {
     if (atEnd.current) box.current.scrollTop = box.current.scrollHeight;
     else setAway(true);
   }, [entries, turns]);
+  // Who says something wants to see it.
+  useEffect(() => (chat.saidCount.value ? toEnd() : undefined), [chat.saidCount.value]);
   useEffect(() => {
     const content = box.current.firstElementChild;
     const watch = new ResizeObserver(() => box.current && atEnd.current && (box.current.scrollTop = box.current.scrollHeight));
@@ -142,9 +145,8 @@ function Log({ view, room, chat }) {
   };
 
   const places = lastPlaces(visible, turns);
-  const running = chat.current.value;
   return html`<div class="chat-frame">
-    <div class="chat-log" ref=${box} onScroll=${scrolled} role="log" aria-label=${`Chat with ${chat.agent}`} aria-live="polite" aria-busy=${String(running !== null)} tabindex="0">
+    <div class="chat-log" ref=${box} onScroll=${scrolled} role="log" aria-label=${`Chat with ${chat.agent}`} aria-live="polite" aria-busy=${String(chat.current.value !== null)} tabindex="0">
       <div class="chat-content">
         ${chat.notice.value && html`<${Failed} error=${{ title: `The chat with ${chat.agent} cannot be opened`, detail: chat.notice.value }} />`}
         ${!chat.isReady.value && !entries.length && !chat.notice.value && html`<${Loading} rows=${3} label="Loading what was said" />`}
@@ -153,7 +155,7 @@ function Log({ view, room, chat }) {
         ${visible.map((entry, index) => {
           const turn = turns.get(entry.turnId || entry.id);
           const state = places.get(index);
-          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} turn=${turn} isRunning=${turn !== undefined && turn === running} />
+          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} turn=${turn} isRunning=${turn !== undefined && RUNNING.has(turn.state)} isCut=${state && TOLD.has(state.state) ? "" : chat.isCut(entry)} />
             ${state && html`<${TurnState} key=${`turn ${state.id}`} view=${view} room=${room} chat=${chat} turn=${state} />`}`;
         })}
         ${[...turns.values()].filter((turn) => RUNNING.has(turn.state) && !hasPlace(turn, places)).map((turn) => html`<${TurnState} key=${`turn ${turn.id}`} view=${view} room=${room} chat=${chat} turn=${turn} />`)}
@@ -187,81 +189,12 @@ function Welcome({ view, chat }) {
     <p class="muted">Say something to <strong dir="auto">${chat.agent}</strong>. It answers here, and everybody who opens this thread sees it.</p></div>`;
 }
 
-/** What became of a turn, where it is not plain from the answer. */
-function TurnState({ view, room, chat, turn }) {
-  const again = () => chat.retry(turn.id);
-  const retry = chat.isPresent.value
-    ? html`<button type="button" class="button small" onClick=${again}>Ask again</button>`
-    : html`<span class="muted">You can ask again when it is back.</span>`;
-  switch (turn.state) {
-    case "sending":
-    case "thinking":
-      return html`<p class="turn-state thinking"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>${turn.state === "sending" ? "Sending…" : turn.status ? `${chat.agent}: ${turn.status}` : `${chat.agent} is thinking…`}</span><${Elapsed} since=${turn.startedAt} /></p>`;
-    case "cancelled":
-      return html`<p class="turn-state muted">You stopped the answer${turn.tookMs ? ` after ${duration(turn.tookMs / 1000)}` : ""}.</p>`;
-    case "unanswered":
-      return html`<p class="turn-state muted">${chat.agent} did not answer${chat.members.value.length > 2 ? `: with several people in a thread it answers what is meant for it. Name it: “${chat.agent}, …”` : "."} <button type="button" class="button small" onClick=${again}>Ask ${chat.agent}</button></p>`;
-    case "failed":
-      return html`<div class="notice tone-bad turn-state" role="alert"><${Dot} tone="bad" /><p>Not sent: ${turn.error}</p><button type="button" class="button small" onClick=${again}>Try again</button></div>`;
-    case "lost":
-      return html`<${Lost} room=${room} chat=${chat} turn=${turn} retry=${retry} />`;
-    default:
-      return null;
-  }
-}
-
-/** How long it has been going on, once that is worth telling. */
-function Elapsed({ since }) {
-  const seconds = (now.value - (serverNow() - Date.now()) - since) / 1000;
-  return seconds < LONG_S ? null : html`<span class="muted">${duration(Math.floor(seconds))}</span>`;
-}
-
-/** An answer that will not come any more: the agent ended in its middle, or one of us lost the room. */
-function Lost({ room, chat, turn, retry }) {
-  const row = lastRowOf(sessions.value, room, chat.agent);
-  const crashed = turn.cause === "left" && row?.crashed;
-  const what = {
-    absent: `${chat.agent} was not in the room. Your message stands in the thread.`,
-    connection: "The connection to the room was lost in the middle of the answer.",
-    left: `${chat.agent} ${crashed ? "crashed" : "left the room"} in the middle of the answer.`,
-  }[turn.cause];
-  return html`<div class=${cx("notice", "turn-state", crashed ? "tone-bad" : "tone-warn")} role="alert">
-    <${Dot} tone=${crashed ? "bad" : "warn"} />
-    <div class="lost-text">
-      <p><strong>${what}</strong>${crashed && ` ${crashSentence(row)}`}</p>
-      <p class="lost-ways">${crashed && html`<a href=${url("/sessions", row.id, "crash")}>Read the crash report</a>`}${retry}</p>
-    </div>
-  </div>`;
-}
-
-/** A question that nobody works on: asked before this page was opened, or while the agent was away. */
-function AskAgain({ view, chat }) {
-  const [, look] = useState(0);
-  const last = chat.entries.value.at(-1);
-  const waits = last?.kind === "message" && last.author !== chat.agent && last.role !== "agent" && !chat.turns.value.has(last.id) && chat.current.value === null;
-  const age = waits ? Date.now() - (Date.parse(last.at) || 0) : 0;
-  useEffect(() => {
-    if (!waits || age > UNANSWERED_MS) return undefined;
-    const timer = setTimeout(() => look((n) => n + 1), UNANSWERED_MS - age + 50);
-    return () => clearTimeout(timer);
-  }, [last?.id, waits]);
-  if (!waits || age < UNANSWERED_MS || last.author !== view.person || !chat.isPresent.value) return null;
-  return html`<p class="turn-state muted">There is no answer to this. <button type="button" class="button small" onClick=${() => chat.retry(last.id)}>Ask again</button></p>`;
-}
-
-function Typing({ chat }) {
-  const names = chat.typing.value;
-  if (!names.length) return null;
-  const who = names.length > 2 ? `${names.length} people are` : `${names.join(" and ")} ${names.length > 1 ? "are" : "is"}`;
-  return html`<p class="turn-state muted"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>${who} writing…</span></p>`;
-}
-
 /** Why the agent is not here, and what can be done. */
 function Absence({ view, room, chat, onCallIn }) {
   if (view.state.value !== "open" || chat.isPresent.value || view.agents.value === null) return null;
   const row = lastRowOf(sessions.value, room, chat.agent);
   const isBack = row && !row.exit;
-  const newest = [...chat.turns.value.values()].at(-1);
+  const newest = chat.turns.values().at(-1);
   if (isBack && newest?.cause === "left") return null; // said there, with the way on
   return html`<div class=${cx("notice", isBack ? "tone-warn" : "tone-bad")} role="status">
     <${Dot} tone=${isBack ? "warn" : "bad"} />
@@ -274,7 +207,7 @@ function Absence({ view, room, chat, onCallIn }) {
 /** The process under the agent, in one line. */
 function Strip({ room, chat }) {
   const row = rowOf(sessions.value, room, chat.agent);
-  const took = [...chat.turns.value.values()].findLast((turn) => turn.tookMs !== null && turn.state === "done");
+  const took = chat.turns.values().findLast((turn) => turn.tookMs !== null && turn.state === "done");
   const facts = [];
   if (row?.pid) facts.push(`pid ${row.pid}`, bytes(row.rss_bytes), `${percent(row.cpu_share)} cpu`);
   if (took) facts.push(`turn ${took.tookMs < 1000 ? ms(took.tookMs) : duration(took.tookMs / 1000)}`);

@@ -24,3 +24,9 @@ export function crashSentence(row) {
   const text = (last?.message ?? "").replace(PLACE, " at $1 in $2");
   return text && `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
+
+/** How a session ended that was not to blame; empty while it runs. */
+export function endSentence(row) {
+  const text = row?.exit && !row.crashed ? row.exit.message ?? "" : "";
+  return text && `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/[.;]$/, "")}.`;
+}

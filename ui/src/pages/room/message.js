@@ -13,10 +13,10 @@ import { Json } from "./result.js";
 /** Drawn again only when its entry or turn is another: a long thread must not be drawn with every token. */
 export class MessageRow extends Component {
   shouldComponentUpdate(next) {
-    return ["entry", "turn", "isRunning", "agent", "person"].some((name) => next[name] !== this.props[name]);
+    return ["entry", "turn", "isRunning", "isCut", "agent", "person"].some((name) => next[name] !== this.props[name]);
   }
 
-  render({ view, entry, turn, isRunning, agent, person }) {
+  render({ view, entry, turn, isRunning, isCut, agent, person }) {
     if (entry.kind !== "message") return html`<${Event} entry=${entry} />`;
     if (!entry.text && !entry.files.length) return null;
     const isAgent = entry.role === "agent" || entry.author === agent;
@@ -30,6 +30,7 @@ export class MessageRow extends Component {
       ${isAgent ? html`<${Markdown} text=${entry.text} />` : entry.text && html`<p class="said" dir="auto">${entry.text}</p>`}
       ${isRunning && isAgent && html`<span class="caret" aria-hidden="true"></span>`}
       ${entry.files.length > 0 && html`<ul class="chips">${entry.files.map((path) => html`<${FileChip} key=${path} view=${view} path=${path} />`)}</ul>`}
+      ${isAgent && isCut && html`<p class="muted cut-off"><${Icon} name="stop" size=${12} />${isCut === "cancelled" ? "The answer was stopped here." : `${entry.author || "The agent"} left in the middle of this answer.`}</p>`}
       ${isAgent && turn && !isRunning && html`<${TurnFacts} turn=${turn} />`}
     </article>`;
   }

@@ -1,12 +1,13 @@
 /** Who is in the room: agents with their processes, tools, people; and agents that should be here and are not. */
 
 import { bytes, percent } from "../../core/format.js";
-import { cx, html } from "../../core/html.js";
+import { cx, html, useRef } from "../../core/html.js";
 import { sessions } from "../../core/live.js";
 import { url } from "../../core/router.js";
 import { Dot, condition } from "../../parts/badge.js";
 import { Icon } from "../../parts/icon.js";
 import { crashSentence } from "./crash_words.js";
+import { placed } from "./places.js";
 
 const ICONS = { agent: "agent", tool: "tool", human: "person" };
 
@@ -18,16 +19,20 @@ export function People({ view, room, to, onPick, onCallIn }) {
   const absent = missing(rows, room, agents);
   const several = countBy(people);
   const used = new Set();
+  const places = useRef([]);
+  const shown = agents.map((one) => {
+    const row = rowOf(rows, room, one.name, used);
+    if (row) used.add(row.id);
+    return { name: one.name, id: one.id, one, row };
+  });
+  // Who crashed keeps its place: that is where one looks for it.
+  const all = placed([...shown, ...absent.map((row) => ({ name: row.identity, id: row.id, row }))], places.current);
+  places.current = all.map((each) => each.name);
   return html`
     <h2>Agents and tools <span class="count">${agents.length}</span></h2>
     ${agents.length === 0 && absent.length === 0 && html`<p class="muted people-none">None yet. <button type="button" class="link" onClick=${onCallIn}>Call one in</button></p>`}
     <ul class="people-list">
-      ${agents.map((one) => {
-        const row = rowOf(rows, room, one.name, used);
-        if (row) used.add(row.id);
-        return html`<${Agent} key=${one.id} one=${one} row=${row} current=${one.name === to && one.canChat} onPick=${onPick} />`;
-      })}
-      ${absent.map((row) => html`<${Absent} key=${row.id} row=${row} />`)}
+      ${all.map(({ id, one, row }) => (one ? html`<${Agent} key=${id} one=${one} row=${row} current=${one.name === to && one.canChat} onPick=${onPick} />` : html`<${Absent} key=${id} row=${row} />`))}
     </ul>
     <h2>People <span class="count">${humans.length}</span></h2>
     <ul class="people-list">

@@ -8,10 +8,23 @@ const FRESH_MS = 15 * 60_000;
 /** How long a row stays red after its session crashed and was started again. */
 const RED_MS = 60_000;
 
+/** When many crash at once, those stand before all others for a minute. */
+export const STORM = 5;
+
+/** Whether a session crashed, in this attempt or one before, whatever ended it at last. */
+export function crashed(row) {
+  return [row.exit, row.restart?.last_exit].some((exit) => exit && !isClean(exit.reason));
+}
+
+/** Those that crashed within the last minute. */
+export const crashedNow = (rows) => rows.filter((row) => row.exit ? !isClean(row.exit.reason) && instant(row.exit.at) > now.peek() - RED_MS : crashedLately(row));
+
 /** Running first, and with them what crashed a moment ago, so that its row stays where it was; newest first. */
 export function arranged(rows) {
   const since = now.peek() - FRESH_MS;
-  const late = (row) => (row.exit && (isClean(row.exit.reason) || instant(row.exit.at) < since) ? 1 : 0);
+  const lately = new Set(crashedNow(rows));
+  const isStorm = lately.size >= STORM;
+  const late = (row) => (isStorm && lately.has(row) ? -1 : row.exit && (isClean(row.exit.reason) || instant(row.exit.at) < since) ? 1 : 0);
   return rows.sort((a, b) => late(a) - late(b) || (a.accepted_at < b.accepted_at ? 1 : a.accepted_at > b.accepted_at ? -1 : a.id < b.id ? -1 : 1));
 }
 
