@@ -25,7 +25,7 @@ from typing import TextIO
 from runtime.process import lifeline
 from runtime.process.fork.generators import Reseed, reseeds
 from runtime.process.fork.loops import Renew, renewals
-from runtime.process.plumbing import STACKS_SIGNAL, WorkerEnds
+from runtime.process.plumbing import LAST_STACKS_SIGNAL, STACKS_SIGNAL, WorkerEnds
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -109,7 +109,8 @@ def rehearse(rounds: int) -> None:
                 lifeline_read, lifeline_write = os.pipe()
                 ends = WorkerEnds(os.dup(0), os.dup(1), lifeline_read, os.memfd_create("rehearsal"))
                 settle(ends, Inherited(frozenset(open_fds()), tuple(handlers), streams=True))
-                faulthandler.unregister(signal.SIGUSR1)
+                for number in (STACKS_SIGNAL, LAST_STACKS_SIGNAL):
+                    faulthandler.unregister(number)
                 faulthandler.disable()
                 for fd in (ends.control_fd, lifeline_read, lifeline_write, ends.box_fd):
                     os.close(fd)
@@ -132,6 +133,13 @@ def signals_kept() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
+
+
+def write_stacks_to(fd: int) -> None:
+    """Have the fault handler write there: when the process dies of a fault, and when it is asked to."""
+    faulthandler.enable(file=fd, all_threads=True)
+    faulthandler.register(STACKS_SIGNAL, file=fd, all_threads=False, chain=False)
+    faulthandler.register(LAST_STACKS_SIGNAL, file=fd, all_threads=True, chain=False)
 
 
 def _no_matter(*_: object) -> None:
@@ -167,8 +175,7 @@ def settle(ends: WorkerEnds, inherited: Inherited) -> None:
     if not inherited.streams:
         own_streams()
     os.close(ends.log_fd)
-    faulthandler.enable(file=ends.box_fd, all_threads=True)
-    faulthandler.register(STACKS_SIGNAL, file=ends.box_fd, all_threads=True, chain=False)
+    write_stacks_to(ends.box_fd)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     gc.enable()

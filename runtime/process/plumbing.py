@@ -45,9 +45,15 @@ _TOLD = struct.Struct("<QI")  # number of the question that is answered, bytes o
 CHILD_FDS = 4
 MAX_TASKS_BYTES = _TASKS_BYTES - _TOLD.size
 STACKS_SIGNAL = signal.SIGUSR1
-"""Has every thread's stack written down, in C, at once."""
+"""Has the stack of the thread that gets it written down, in C, at once.
+
+Only for a thread that stands still: what faulthandler reads while it moves may be gone, and that ends the
+process.  Of the stacks of all threads this is so almost always, hence `LAST_STACKS_SIGNAL`.
+"""
+LAST_STACKS_SIGNAL = signal.SIGRTMAX
+"""Has every thread's stack written down, in C, at once: for a process that is to end anyway."""
 TASKS_SIGNAL = signal.SIGURG
-"""Has the asyncio tasks written down, by Python code between two instructions of the main thread.
+"""Has stacks and asyncio tasks written down, by Python code between two instructions of the main thread.
 
 Of the signals that do nothing where nobody handles them the one that nobody uses: a worker whose agent took
 it, or that has not come to install its handler, is not hurt by it.  A call that it interrupts is restarted.
@@ -114,6 +120,12 @@ class Box:
         """Front: monotonic seconds of the last message; None before the first."""
         (at_ns,) = _ACTIVE.unpack_from(self._map, _ACTIVE_AT)
         return at_ns / 1e9 if at_ns else None
+
+    def write_text(self, text: str) -> None:
+        """Worker: the stacks, as the fault handler would write them; nothing where it has done so already."""
+        if os.pread(self.fd, 1, _TEXT_AT) == b"\0":
+            # Not at a place: what the fault handler writes next follows it.
+            os.write(self.fd, text.encode("utf-8", "replace")[: _TEXT_BYTES // 2])
 
     def ask_for_tasks(self) -> None:
         """Front: what was told before is no answer any more; `TASKS_SIGNAL` is to follow."""

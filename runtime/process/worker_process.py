@@ -20,8 +20,15 @@ from runtime.process.channel import Channel
 from runtime.process.confine.hold import Hold, Private
 from runtime.process.handle import ProcessHandle
 from runtime.process.logpipe import LogPipe
-from runtime.process.plumbing import INSISTING_SIGNAL, STACKS_SIGNAL, TASKS_SIGNAL, Heartbeat, Plumbing
-from runtime.process.procfs import copied, final_cpu_s
+from runtime.process.plumbing import (
+    INSISTING_SIGNAL,
+    LAST_STACKS_SIGNAL,
+    STACKS_SIGNAL,
+    TASKS_SIGNAL,
+    Heartbeat,
+    Plumbing,
+)
+from runtime.process.procfs import copied, final_cpu_s, member
 from runtime.process.program import priority
 from runtime.process.program.command import Command
 from runtime.process.traffic import Traffic
@@ -37,6 +44,9 @@ from runtime.wire.trace import TaskTrace, tasks_from_bytes
 _log = get_logger("supervisor")
 _STACKS_S = 2.0
 _TASKS_S = 0.5
+_WAITS = ("S", "D")
+PRESS_S: Final = (0.1, 0.5)
+"""What a process gets to write its stacks itself: one that waits in a call, and one that computes."""
 _NOBODYS: Final = Private()
 
 
@@ -247,16 +257,34 @@ class WorkerProcess:
         """
         self.process.send_group(number)
 
-    def ask_for_stacks(self) -> None:
+    def ask_for_stacks(self, *, at_last: bool = False) -> None:
         """Have every thread's stack and the asyncio tasks written to the box.
 
-        The stacks come while the interpreter is stuck in C, too; the tasks come while its main thread runs
-        Python code, sleeps, or waits on several things.
+        They come while its main thread runs Python code, sleeps, or waits on several things; where it is
+        elsewhere, `press_for_stacks` is to follow.
+
+        Args:
+            at_last: It is to be killed.  The stacks come at once, also while the interpreter is stuck in C;
+                one look in twenty at threads that are busy ends the process instead.
         """
         self._plumbing.box.clear_text()
         self._plumbing.box.ask_for_tasks()
-        self.process.send_main(STACKS_SIGNAL)
+        if at_last:
+            self.process.send_main(LAST_STACKS_SIGNAL)
         self.process.send_main(TASKS_SIGNAL)
+
+    def press_for_stacks(self, waited_s: float) -> None:
+        """Have the main thread's stack written from outside, where it did not write them itself.
+
+        Args:
+            waited_s: Seconds since `ask_for_stacks`.  One that waits in a call is pressed at once; one that
+                computes may be about to answer, and must not be read while it moves.
+        """
+        if self._plumbing.box.fd < 0 or self.last_text():
+            return
+        main = member(self.pid)
+        if main is not None and (main.state in _WAITS or waited_s >= PRESS_S[1]):
+            self.process.send_main(STACKS_SIGNAL)
 
     def insist_on_tasks(self) -> None:
         """Have them written also where its main thread waits in a call that a signal has to end.
@@ -280,6 +308,8 @@ class WorkerProcess:
             if self._plumbing.box.fd < 0:
                 return "", None  # it ended meanwhile, and all of it was closed
             text = self.last_text()
+            if waited_s >= PRESS_S[0] and not text:
+                self.press_for_stacks(waited_s)
             if text and text == before:
                 if not told_s and waits_in_python(text):
                     self.insist_on_tasks()

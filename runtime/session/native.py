@@ -10,7 +10,8 @@ from typing import Final
 _FRAME: Final = re.compile(
     r'^\s*File "(?P<file>[^"]{1,500})", line (?P<line>[0-9]{1,9}) in (?P<name>.{1,200})$'
 )
-_CURRENT: Final = "Current thread"
+_CURRENT: Final = ("Current thread", "Stack (most recent")
+"""How the stack of the thread that failed, or was asked, begins; the latter where no other is told."""
 _STDLIB: Final = re.compile(r"/lib/python3\.[0-9]+/(?P<rest>.+)$")
 
 _WAITING: Final = frozenset({"threading.py", "queue.py", "socket.py", "ssl.py", "subprocess.py"})
@@ -69,13 +70,13 @@ def own_frame(stack: str, folder: str) -> NativeFrame | None:
 
 def was_waiting(stack: str) -> bool:
     """Whether the failing thread stood where an event loop waits for something to do."""
-    frames = threads_in(stack)[0] if _CURRENT in stack else []
+    frames = _asked(stack)
     return bool(frames) and frames[0].file.endswith("/selectors.py") and frames[0].function == "select"
 
 
 def waits_in_python(stack: str) -> bool:
     """Whether the thread that was asked waits in a module of Python's own that bears to be interrupted."""
-    frames = threads_in(stack)[0] if _CURRENT in stack else []
+    frames = _asked(stack)
     standard = _STDLIB.search(frames[0].file) if frames else None
     return standard is not None and standard["rest"] in _WAITING
 
@@ -85,12 +86,13 @@ def library_in(stack: str, folder: str) -> str:
 
     Empty also when no Python thread failed, but one that a native library keeps for itself.
     """
-    if _CURRENT not in stack:
-        return ""
-    for frames in threads_in(stack)[:1]:
-        for frame in frames[:1]:
-            return next(_packages(frame.file, folder), "")
+    for frame in _asked(stack)[:1]:
+        return next(_packages(frame.file, folder), "")
     return ""
+
+
+def _asked(stack: str) -> list[NativeFrame]:
+    return threads_in(stack)[0] if any(begin in stack for begin in _CURRENT) else []
 
 
 def _packages(file: str, folder: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from runtime.clock import Clock
 from runtime.errors import LocalProtocolError, ProtocolError
 from runtime.process.procfs import peak_rss_bytes
 from runtime.process.tree import describe
-from runtime.process.worker_process import Owner, WorkerProcess
+from runtime.process.worker_process import PRESS_S, Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, RoomDoor, Vitals
@@ -373,9 +373,12 @@ class Driver:
             case lc.DumpStacks():
                 self._dumped = True
                 if (worker := self._worker) is not None:
-                    worker.ask_for_stacks()
-                    if self.state in _LAST:
+                    at_last = self.state in _LAST
+                    worker.ask_for_stacks(at_last=at_last)
+                    if at_last:
                         asyncio.get_running_loop().call_later(_INSIST_S, worker.insist_on_tasks)
+                    for wait_s in () if at_last else PRESS_S:
+                        asyncio.get_running_loop().call_later(wait_s, worker.press_for_stacks, wait_s)
             case lc.SendSignal():
                 if self._worker is not None:
                     if action.force is lc.Force.KILL:

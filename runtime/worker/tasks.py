@@ -13,6 +13,7 @@ from typing import Any, Final
 from runtime.process.plumbing import INSISTING_SIGNAL, MAX_TASKS_BYTES, TASKS_SIGNAL, Box
 from runtime.wire.text import utf8_text
 from runtime.wire.trace import TaskTrace, tasks_to_bytes
+from runtime.worker.program.stacks import stacks_now
 
 OURS: Final = "bulkhead:"
 """Names of our own tasks begin so where their frames do not show it."""
@@ -42,7 +43,7 @@ def tasks_now(folder: Path, at: FrameType | None = None) -> list[TaskTrace]:
 
 
 def answer_in(box: Box, folder: Path) -> None:
-    """Leave the tasks in the box whenever the front asks by `TASKS_SIGNAL`, also while the loop is blocked.
+    """Leave stacks and tasks in the box whenever `TASKS_SIGNAL` asks, also while the loop is blocked.
 
     The handler runs in the main thread between two instructions, within ``time.sleep`` and waiting on
     several things (``select``), and, where the front insists, within any call of Python's that can be
@@ -52,6 +53,8 @@ def answer_in(box: Box, folder: Path) -> None:
 
     def asked(_: int, frame: FrameType | None) -> None:
         # What is raised here is raised in the agent, wherever it stands: so nothing is.
+        with suppress(Exception):
+            box.write_text(stacks_now(frame))
         try:
             told = tasks_to_bytes(tasks_now(folder, frame), most_bytes=MAX_TASKS_BYTES)
         except Exception:  # noqa: BLE001 - no loop runs, or the agent's tasks are of a kind of their own

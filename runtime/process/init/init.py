@@ -28,7 +28,9 @@ from runtime.process.init.front_watch import TICK_S, FrontWatch, Sight, Verdict
 from runtime.process.init.output_files import OutputFiles
 from runtime.process.init.pulse import PULSE_VARIABLE, PulseReader
 from runtime.process.orphans import sweep
+from runtime.process.plumbing import LAST_STACKS_SIGNAL
 
+_STACKS_S = 0.2
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _ASKS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 PARENT_VARIABLE = "BULKHEAD_INTERNAL_INIT"
@@ -208,6 +210,9 @@ class Init:
                 self._send(signal.SIGUSR1)
             _say(f"the server has not answered for {self._watch.silent_s:.0f} s: {how}")
             return
+        if self._watch.listens and not self._watch.stopped and not pulse.stacks():
+            self._send(LAST_STACKS_SIGNAL)
+            time.sleep(_STACKS_S)
         if stacks := pulse.stacks():
             _say(f"where the server stands still:\n{stacks}")
         self._kill(f"stood still for {self._watch.silent_s:.0f} s ({how}) and was killed")

@@ -246,6 +246,7 @@ class Guard:
         if sign is None:
             return
         if tasks is None and not at_once and self._clock.now() - self._late_at < _TASKS_S:
+            self._worker.press_for_stacks(self._clock.now() - self._late_at)
             if waits_in_python(self._worker.last_text()):
                 self._worker.insist_on_tasks()
             self._after(_STACKS_S, self._tell_late)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ from runtime.front.operator.by_signal.stacks import Stacks
 from runtime.logs import configure, get_logger
 from runtime.process.init.controlling_terminal import ControllingTerminal
 from runtime.process.init.output_files import OutputFiles
+from runtime.process.init.pulse import MAX_STACK_BYTES
+from runtime.process.plumbing import LAST_STACKS_SIGNAL
 from runtime.settings import LogSettings
 
 ENDS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -36,7 +39,8 @@ class Signals:
         log: The settings that a level goes back to.
         minds_terminal: End when our terminal is gone; whoever is below an init leaves that to it.
         only_free: Leave a signal alone for which the program has a handler of its own.
-        stacks_fd: A file that gets the bare stacks too, even while the interpreter is stuck; None for none.
+        stacks_fd: A file that gets the bare stacks too; from `LAST_STACKS_SIGNAL`, which is for a process
+            that is to end anyway, also while the interpreter is stuck.  None for none.
     """
 
     def __init__(
@@ -74,14 +78,14 @@ class Signals:
             # Not by the loop, which may be what is asked after.
             signal.signal(signal.SIGUSR1, self._tell_stacks)
             if self._stacks_fd is not None:
-                faulthandler.register(signal.SIGUSR1, file=self._stacks_fd, all_threads=True, chain=True)
+                faulthandler.register(LAST_STACKS_SIGNAL, file=self._stacks_fd, all_threads=True, chain=False)
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._loop is not None
         for number, before in self._before.items():
             if number is signal.SIGUSR1:
-                faulthandler.unregister(number)
+                faulthandler.unregister(LAST_STACKS_SIGNAL)
             else:
                 self._loop.remove_signal_handler(number)
             signal.signal(number, before)
@@ -126,6 +130,8 @@ class Signals:
         assert self._loop is not None
         try:
             stacks = Stacks(self._loop, frame)
+            if self._stacks_fd is not None:
+                os.write(self._stacks_fd, stacks.text().encode("utf-8", "replace")[:MAX_STACK_BYTES])
         except Exception:  # noqa: BLE001
             return
         threading.Thread(target=stacks.tell, name="stacks", daemon=True).start()

@@ -39,6 +39,10 @@ class Stacks:
             mark = "running" if task is running else "\n".join(_awaits(task.get_coro()))
             self._tasks[(_kind(task), mark)] += 1
 
+    def text(self) -> str:
+        """The threads alone."""
+        return "".join(f"{name}:\n{stack}\n\n" for name, stack in self._threads)
+
     def tell(self) -> None:
         """One line of the log for each thread, and one for each kind of task."""
         for name, stack in self._threads:
