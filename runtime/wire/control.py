@@ -241,6 +241,8 @@ class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
         where: The line of the program that opened it, such as ``main.py:12``; empty when it is not known.
         library: The package that opened it; empty when it is not known, or the program itself did.
         name: Of a thread.
+        through: The package that the program imports and that imports `library`; empty where it is the same.
+        is_native: A thread that Python does not know.
     """
 
     kind: str
@@ -248,6 +250,8 @@ class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
     where: str = ""
     library: str = ""
     name: str = ""
+    through: str = ""
+    is_native: bool = False
 
 
 class Confined(_Message, frozen=True, tag="confined"):

@@ -47,7 +47,6 @@ _VERBS: Final = {
 _OF_LIBRARY: Final = {
     "grpc": "Make the channel in the agent's start: grpc's threads do not survive a fork",
     "numpy": "Set OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1 in the environment",
-    "onnxruntime": "Make the InferenceSession in the agent's start: its threads do not survive a fork",
     "opentelemetry": "Set telemetry up in the agent's start, or with otel_config() alone",
     "pyarrow": "Set ARROW_DEFAULT_MEMORY_POOL=system in the environment, and read in the agent's start",
     "torch": "Set OMP_NUM_THREADS=1 in the environment, and compute in the agent's start",
@@ -65,7 +64,13 @@ def bounded(opened: Sequence[Opened]) -> tuple[Opened, ...]:
     """What a bundle's process said, within bounds: its program could have written anything."""
     return tuple(
         Opened(
-            one.kind[:30], one.what[:_MOST_CHARS], one.where[:_MOST_CHARS], one.library[:100], one.name[:100]
+            one.kind[:30],
+            one.what[:_MOST_CHARS],
+            one.where[:_MOST_CHARS],
+            one.library[:100],
+            one.name[:100],
+            one.through[:100],
+            one.is_native,
         )
         for one in opened[:MOST_FINDINGS]
     )
@@ -76,6 +81,7 @@ def sentence_for(opened: Opened) -> str:
     verb = _VERBS.get(opened.kind, "opened")
     at = f"at {opened.where}" if opened.where else ""
     by = f"by {opened.library}" if opened.library and opened.library not in opened.what else ""
+    by = f"by importing {opened.through}" if opened.through else by
     told = ", ".join(filter(None, (at, by)))
     return f"{opened.what} ({verb} {told})" if told else opened.what
 
@@ -86,10 +92,19 @@ def cure_for(opened: Sequence[Opened], file: str) -> str:
     Args:
         file: Where its settings are, or would be.
     """
-    cures = dict.fromkeys(
-        (_OF_LIBRARY.get(one.library) if one.kind == "thread" else None)
-        or _INSTEAD.get(one.kind, "Open it in the agent's start")
-        for one in opened
-    )
+    cures = dict.fromkeys(map(_cure_of, opened))
     first = ". ".join(list(cures)[:3])
     return f'{first}. If it may be shared by sessions: fork = "always" in {file}.'
+
+
+def _cure_of(opened: Opened) -> str:
+    if opened.kind == "thread" and opened.library in _OF_LIBRARY:
+        return _OF_LIBRARY[opened.library]
+    is_theirs = bool(opened.library) and opened.library in opened.what  # such as a database in its cache
+    if opened.is_native or opened.through or is_theirs:
+        # Many start them when they are imported, so that nothing less than that can be put off.
+        package = opened.through or opened.library or "the library"
+        why = "its threads do" if package == opened.library else f"the threads of {opened.library} do"
+        why = why if opened.library else "its threads do"
+        return f"Import {package} in the agent's start, within the function: {why} not survive a fork"
+    return _INSTEAD.get(opened.kind, "Open it in the agent's start")

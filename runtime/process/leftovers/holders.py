@@ -51,18 +51,47 @@ def holder_of(wanted: Callable[[Any], bool], folder: Path) -> str:
     return ""
 
 
-def import_of(package: str, folder: Path) -> str:
-    """Where the program in `folder` imports a package; empty when it is not the program that does."""
-    for file in {file for file, _, _ in _variables(folder)}:
-        lines = [
-            node.lineno
-            for node in ast.walk(_tree(file))
-            if (isinstance(node, ast.Import) and any(one.name.split(".")[0] == package for one in node.names))
-            or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == package)
-        ]
-        if lines:
-            return f"{file.removeprefix(f'{folder}/')}:{min(lines)}"
-    return ""
+def import_of(package: str, folder: Path) -> tuple[str, str]:
+    """Where the program in `folder` imports a package, and by way of which other one.
+
+    Returns:
+        ``main.py:12`` and ``magika``, which imports the package; the latter is empty where the program does
+        so itself, and both are when neither is known.
+    """
+    found = sorted({one for file in {file for file, _, _ in _variables(folder)} for one in _imports(file)})
+    direct = [one for one in found if one[2] == package]
+    for file, line, imported in direct or [one for one in found if package in _imported_by(one[2])]:
+        return f"{file.removeprefix(f'{folder}/')}:{line}", "" if direct else imported
+    return "", ""
+
+
+def _imports(file: str) -> Iterator[tuple[str, int, str]]:
+    """File, line and package, of each import statement."""
+    for node in ast.walk(_tree(file)):
+        match node:
+            case ast.Import():
+                yield from ((file, node.lineno, one.name.split(".")[0]) for one in node.names)
+            case ast.ImportFrom(level=0):
+                yield file, node.lineno, (node.module or "").split(".")[0]
+
+
+def _imported_by(package: str) -> set[str]:
+    """The packages that its modules lead to, by the names that they have."""
+    found, waiting = {package}, [package]
+    modules: dict[str, list[Any]] = {}
+    for name, module in list(sys.modules.items()):
+        modules.setdefault(name.split(".")[0], []).append(module)
+    while waiting:
+        for module in modules.get(waiting.pop(), ()):
+            for value in list(getattr(module, "__dict__", {}).values()):
+                named = value.__name__ if type(value) is types.ModuleType else None
+                if type(value) in (type, types.FunctionType):
+                    named = value.__module__
+                top = named.split(".")[0] if isinstance(named, str) else ""
+                if top and top not in found:
+                    found.add(top)
+                    waiting.append(top)
+    return found - {package}
 
 
 def is_on_descriptor(fd: int) -> Callable[[Any], bool]:

@@ -52,6 +52,8 @@ _ANONYMOUS: Final = {
     "userfaultfd": ("memory", "a userfaultfd"),
 }
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, getattr(socket, "AF_VSOCK", -1))
+_ONCE: Final = ("database", "thread")
+"""What a library has several alike of is told once."""
 _OF_LOOPS: Final = frozenset({"poller", "event", "pipe", "pair"})
 
 
@@ -90,7 +92,8 @@ class Import:
         if not self._look():
             return []
         gc.collect()  # what nobody refers to any more is closed by that
-        return [_bounded(one) for one in self._look(with_lines=True)[:MOST]]
+        told = list(map(_bounded, self._look(with_lines=True)))
+        return [one for at, one in enumerate(told) if one.kind not in _ONCE or one not in told[:at]][:MOST]
 
     def _look(self, *, with_lines: bool = False) -> list[Opened]:
         processes = _processes(self._before.children)
@@ -101,6 +104,8 @@ class Import:
             Found("thread", _thread_named(one), of=one.thread, library=one.library, name=one.name)
             for one in threads.put_away()
         ]
+        for one in found:  # a library's own, such as a database in its cache
+            one.library = next((each.library for each in running if each.library in one.what), "")
         told = [*processes.values(), *found, *running]
         return [self._with_line(one) if with_lines else one.told() for one in told]
 
@@ -111,9 +116,10 @@ class Import:
                 where, library = line or where, library or by
         if not where and found.holds is not None:
             where = holders.holder_of(found.holds, self._folder)
+        through = ""
         if not where and library:
-            where = holders.import_of(library, self._folder)
-        return found.told(where, library)
+            where, through = holders.import_of(library, self._folder)
+        return found.told(where, library, through)
 
 
 @dataclass(slots=True)
@@ -144,13 +150,15 @@ class Found:
             return getattr(opened, "pid", None) == self.pid
         return self.fd >= 0 and isinstance(opened, socket.socket) and opened.fileno() == self.fd
 
-    def told(self, where: str = "", library: str = "") -> Opened:
-        return Opened(self.kind, self.what, where, library or self.library, self.name)
+    def told(self, where: str = "", library: str = "", through: str = "") -> Opened:
+        is_native = self.kind == "thread" and self.of is None
+        return Opened(self.kind, self.what, where, library or self.library, self.name, through, is_native)
 
 
 def _bounded(opened: Opened) -> Opened:
-    texts = (opened.what, opened.where, opened.library, opened.name)
-    return Opened(opened.kind, *(text.encode("utf-8", "replace").decode()[:_TEXT_CHARS] for text in texts))
+    texts = (opened.what, opened.where, opened.library, opened.name, opened.through)
+    cut = (text.encode("utf-8", "replace").decode()[:_TEXT_CHARS] for text in texts)
+    return Opened(opened.kind, *cut, opened.is_native)
 
 
 def _thread_named(thread: threads.Running) -> str:

@@ -17,6 +17,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from runtime.process.procfs import read
 
 _TRIAL_S: Final = 2.0
 _STACK_BYTES: Final = 64 << 10
+_LOOKS, _LOOK_S = 5, 0.01
+_START_THREADS: Final = ("grpc", "onnxruntime", "polars", "pyarrow", "tensorflow", "torch")
+"""Native libraries that start threads by themselves."""
 _NO_LIBRARY: Final = (
     *(
         "libc.",
@@ -84,7 +88,7 @@ def running() -> list[Running]:
         if thread is not None:
             found.append(Running(task, thread.name, _library_of_target(thread), thread))
         elif comm:  # else it has ended meanwhile
-            found.append(Running(task, comm, _library_of_stack(task, mapped)))
+            found.append(Running(task, comm, _library_of_native(task, mapped)))
     return found
 
 
@@ -127,6 +131,16 @@ def _library_of_target(thread: threading.Thread) -> str:
     target = getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread)
     module = sys.modules.get(getattr(target, "__module__", None) or "")
     return package_of(getattr(module, "__file__", None) or "")
+
+
+def _library_of_native(task: int, mapped: Sequence[Mapping]) -> str:
+    """Of a thread that runs just now nothing can be read, so it is asked again; then who is known counts."""
+    for _ in range(_LOOKS):
+        if library := _library_of_stack(task, mapped):
+            return library
+        time.sleep(_LOOK_S)
+    known = [name for name in _START_THREADS if name in sys.modules]
+    return known[0] if len(known) == 1 else ""
 
 
 def _library_of_stack(task: int, mapped: Sequence[Mapping]) -> str:

@@ -50,7 +50,22 @@ def test_the_cure_fits_the_library_and_names_the_switch() -> None:
     assert "start" in cure_for([Opened("something new", "x")], "x.toml")
 
 
+def test_what_a_native_library_started_at_its_import_is_cured_by_importing_it_later() -> None:
+    thread = Opened("thread", "a thread of onnxruntime", "main.py:1", "onnxruntime", "python", "magika", True)
+    kept = Opened(
+        "database", "the SQLite database /c/onnxruntime.db", "main.py:1", "onnxruntime", "", "magika"
+    )
+    assert sentence_for(thread) == "a thread of onnxruntime (started at main.py:1, by importing magika)"
+    cure = cure_for([kept, thread], "bulkhead.toml")
+    assert cure.startswith(
+        "Import magika in the agent's start, within the function: the threads of onnxruntime do"
+    )
+    assert cure.count(". ") == 1
+    alone = Opened("thread", "thread 'python'", library="", name="python", is_native=True)
+    assert cure_for([alone], "x.toml").startswith("Import the library in the agent's start")
+
+
 def test_what_a_bundle_says_of_itself_is_bounded() -> None:
-    many = bounded([Opened("k" * 999, "w" * 9999, "l" * 9999, "b" * 999, "n" * 999)] * 1000)
+    many = bounded([Opened("k" * 999, "w" * 9999, "l" * 9999, "b" * 999, "n" * 999, "t" * 9999)] * 1000)
     assert len(many) == MOST_FINDINGS
     assert len(sentence_for(many[0])) < 1000

@@ -247,3 +247,23 @@ def test_nothing_of_ours_is_found_beside_a_program_that_opens_nothing() -> None:
     program += "watch = Import(Path('/nowhere')); watch.begin(); print(watch.end())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_library_is_found_behind_the_one_that_the_program_imports(tmp_path: Path) -> None:
+    installed, folder = tmp_path / "site-packages", tmp_path / "bundle"
+    installed.mkdir()
+    folder.mkdir()
+    (installed / "nativelike.py").write_text("class Session: ...\n")
+    (installed / "frontlike.py").write_text("from nativelike import Session\n")
+    (folder / "main.py").write_text("import json\n\nimport frontlike\nDONE = 1\n")
+    program = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:]
+import main
+from runtime.process.leftovers.holders import import_of
+print([import_of(name, Path(sys.argv[2])) for name in ("nativelike", "frontlike", "elsewhere")])
+"""
+    argv = [sys.executable, "-c", program, str(installed), str(folder)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "[('main.py:3', 'frontlike'), ('main.py:3', ''), ('', '')]\n"
