@@ -25,6 +25,7 @@ class Case:
         was_waiting: The thread that got the signal only waited for something to do.
         missing: The module that could not be imported.
         near: The file of the author's whose name is most like it.
+        shared: The module's package is one whose parts come from several distributions.
         variable: The environment variable that was not set.
         source: The line of the agent that was running.
         refused: What its confinement refused, and how to allow it, when the exception came of that.
@@ -43,6 +44,7 @@ class Case:
     was_waiting: bool = False
     missing: str = ""
     near: str = ""
+    shared: bool = False
     variable: str = ""
     source: str = ""
     refused: str = ""
@@ -184,6 +186,7 @@ def cure_for(case: Case) -> str:
             stage=case.stage,
             missing=case.missing,
             near=case.near,
+            shared=case.shared,
             variable=case.variable,
         )
         if known:

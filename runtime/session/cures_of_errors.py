@@ -127,6 +127,7 @@ def cure_of_error(
     stage: str = "",
     missing: str = "",
     near: str = "",
+    shared: bool = False,
     variable: str = "",
 ) -> str:
     """The likely cure of an exception; empty when no rule fits.
@@ -136,10 +137,11 @@ def cure_of_error(
         bases: Full names of its class and their bases; may be empty.
         missing: The module that was not found.
         near: The file of the author's whose name is most like it.
+        shared: The module's package is one whose parts come from several distributions.
         variable: The environment variable that was not set.
     """
     if missing:
-        return cure_for_missing(missing, near=near)
+        return cure_for_missing(missing, near=near, shared=shared)
     if variable:
         return f"Set {variable} where the server starts (environment, compose file), or give it a default."
     text = message.lower()

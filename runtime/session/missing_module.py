@@ -26,6 +26,29 @@ _DISTRIBUTIONS: Final = {
     "docx": "python-docx",
     "google": "google-genai",
 }
+# The same of parts of a package that distributions share.
+_PARTS: Final = {
+    "google.auth": "google-auth",
+    "google.genai": "google-genai",
+    "google.protobuf": "protobuf",
+    **{
+        f"meshagent.{part}": f"meshagent-{part}"
+        for part in (
+            "agents",
+            "anthropic",
+            "api",
+            "cli",
+            "codex",
+            "computers",
+            "livekit",
+            "markitdown",
+            "mcp",
+            "openai",
+            "otel",
+            "tools",
+        )
+    },
+}
 
 
 def sentence_for_missing(name: str) -> str:
@@ -34,15 +57,22 @@ def sentence_for_missing(name: str) -> str:
     return f"{package!r} has no module {name!r}" if dot else f"there is no module {name!r}"
 
 
-def cure_for_missing(name: str, *, near: str = "", install: str = "") -> str:
+def cure_for_missing(name: str, *, near: str = "", install: str = "", shared: bool = False) -> str:
     """What to do about it.
 
     Args:
         name: The module, with its packages.
         near: The file of the author's whose name is most like it; empty when none is.
         install: The command that installs the bundle's requirements, when it has any.
+        shared: Its package is one whose parts come from several distributions.
     """
     top, dot, _ = name.partition(".")
+    if dot and shared:
+        part = _PARTS.get(name, "the package that has it")
+        return (
+            f"Several packages share {name.rpartition('.')[0]}, and the one with this part is not installed: "
+            f"write {part} into requirements.txt {_in_folder(install)}"
+        )
     if top == "meshagent":
         return cure_by_sdk(install)
     own = f"Is it a file of yours? The nearest is {near}." if near else ""

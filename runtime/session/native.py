@@ -17,6 +17,15 @@ _STDLIB: Final = re.compile(r"/lib/python3\.[0-9]+/(?P<rest>.+)$")
 _WAITING: Final = frozenset({"threading.py", "queue.py", "socket.py", "ssl.py", "subprocess.py"})
 """Modules whose calls are made again after a signal, as Python promises of all its own."""
 
+_LOOPS: Final = (
+    ("/selectors.py", ("select",)),
+    # A loop of native code has no frames of its own: what it calls would stand above these.
+    ("/asyncio/runners.py", ("run",)),
+    ("/asyncio/base_events.py", ("run_forever", "run_until_complete")),
+    ("/uvloop/__init__.py", ("run",)),
+)
+"""Where an event loop waits for something to do."""
+
 _SERVES: Final = ("/sdk/loading.py", "reached")
 """Where a program comes to `service.run()`: what called it waits there, whatever the session does."""
 
@@ -32,6 +41,11 @@ class NativeFrame:
     @property
     def where(self) -> str:
         return f"{self.file}:{self.line} in {self.function}"
+
+    @property
+    def serves(self) -> bool:
+        """What called this waits in `service.run()`, whatever the session does."""
+        return self.file.endswith(_SERVES[0]) and self.function == _SERVES[1]
 
 
 def threads_in(stack: str) -> list[list[NativeFrame]]:
@@ -61,7 +75,7 @@ def own_frame(stack: str, folder: str) -> NativeFrame | None:
         if [frame.function for frame in frames[:2]] == ["select", "_run_once"]:
             continue
         for frame in frames:
-            if frame.file.endswith(_SERVES[0]) and frame.function == _SERVES[1]:
+            if frame.serves:
                 break
             if folder and frame.file.startswith(f"{folder}/") and "/site-packages/" not in frame.file:
                 return frame
@@ -71,7 +85,9 @@ def own_frame(stack: str, folder: str) -> NativeFrame | None:
 def was_waiting(stack: str) -> bool:
     """Whether the failing thread stood where an event loop waits for something to do."""
     frames = _asked(stack)
-    return bool(frames) and frames[0].file.endswith("/selectors.py") and frames[0].function == "select"
+    return bool(frames) and any(
+        frames[0].file.endswith(file) and frames[0].function in functions for file, functions in _LOOPS
+    )
 
 
 def waits_in_python(stack: str) -> bool:
@@ -92,7 +108,9 @@ def library_in(stack: str, folder: str) -> str:
 
 
 def _asked(stack: str) -> list[NativeFrame]:
-    return threads_in(stack)[0] if any(begin in stack for begin in _CURRENT) else []
+    """The frames of the thread that failed, or was asked; none where nothing tells which that is."""
+    threads = threads_in(stack) if any(begin in stack for begin in _CURRENT) else []
+    return threads[0] if threads else []
 
 
 def _packages(file: str, folder: str) -> Iterator[str]:

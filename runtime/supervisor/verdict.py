@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import runtime
 from runtime.session.exit_reasons import ExitReason, row_of
+from runtime.session.native import threads_in, was_waiting
 from runtime.session.record import Exit, Failure
 from runtime.wire import bounds
 from runtime.wire.control import PIPE_CUT_CODE, SYSTEM_SHORT_CODE, Ended, Failed
@@ -96,7 +97,7 @@ def of_status(status: int | None, signal_name: str, stack: str) -> Exit:
     if number is not None:
         # Only what was written because of this signal; older stacks were asked for by somebody.
         _, fatal, last = stack.rpartition("Fatal Python error")
-        line = innermost_line(last) if fatal else ""
+        line = innermost_line(last) if fatal and not was_waiting(last) else ""
         at = f" at {line}" if line else ""
         named = f"{number} ({signal_name})" if signal_name else str(number)
         if signal_name in _LIMIT_SIGNALS:
@@ -132,12 +133,12 @@ def innermost_line(stack: str) -> str:
 
     Of the thread that was asked, which is the one with the event loop, before any other's.
     """
-    blocks = sorted(stack.split("\n\n"), key=lambda block: not block.lstrip().startswith("Current thread"))
-    for line in (line.strip() for block in blocks for line in block.splitlines()):
-        if line.startswith("File ") and not any(part in line for part in _NOT_THEIRS):
-            path, _, rest = line[5:].partition(", line ")
-            number, _, function = rest.partition(" in ")
-            return f"{path.strip(chr(34))}:{number} in {function}"
+    for frames in threads_in(stack):
+        for frame in frames:
+            if frame.serves:
+                break
+            if not any(part in frame.file for part in _NOT_THEIRS):
+                return frame.where
     return ""
 
 

@@ -297,6 +297,7 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
     Attributes:
         missing: The module that could not be found, when that was the reason.
         near: The file of the program whose name is most like it.
+        shared: Its package is one whose parts come from several distributions.
         refused: What its confinement refused, when that was the reason: a rule, and a path, host or process.
         files: As in `Described`, with the file in which it failed.
     """
@@ -309,6 +310,7 @@ class ImportFailed(_Message, frozen=True, tag="import_failed"):
     files: dict[str, list[str]] = {}
     near: str = ""
     refused: tuple[str, str] | None = None
+    shared: bool = False
 
 
 class Forked(_Message, frozen=True, tag="forked"):

@@ -102,6 +102,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         bases: Full names of the exception's class and its bases, most special first.
         missing: The module that could not be found, when that was the reason.
         near: The file of the program whose name is most like it.
+        shared: Its package is one whose parts come from several distributions.
         variable: The environment variable that was not set, when that was the reason.
         refused: What its confinement refused, when that was the reason: a rule, and a path, host or process.
         hide: Values that must not be shown; for redacting what else is known of the session, never kept.
@@ -114,6 +115,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
     bases: list[str] = []
     missing: str = ""
     near: str = ""
+    shared: bool = False
     variable: str = ""
     refused: tuple[str, str] | None = None
     hide: list[str] = []

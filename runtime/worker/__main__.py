@@ -195,5 +195,13 @@ def _import_failed(
         message = f"the program called exit({error.code!r}) before it declared an endpoint"
     where = "" if isinstance(error, BundleError) else told.where
     return control.ImportFailed(
-        told.kind, message, where, told.traceback, missing, files, near, told.trace.refused
+        told.kind,
+        message,
+        where,
+        told.traceback,
+        missing,
+        files,
+        near,
+        told.trace.refused,
+        told.trace.shared,
     )

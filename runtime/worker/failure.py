@@ -26,7 +26,7 @@ from runtime.wire import control
 from runtime.wire.text import utf8_text
 from runtime.wire.trace import Excerpt, Frame, TaskTrace, Trace
 from runtime.worker.locals import locals_of, secrets_of
-from runtime.worker.program.imported import near_module
+from runtime.worker.program.imported import missing_module, near_module
 from runtime.worker.refused import causes
 
 MAX_MESSAGE_BYTES: Final = 56 << 10
@@ -90,7 +90,7 @@ def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None =
         chosen = next((frame for frame in reversed(frames) if frame.own), frames[-1] if frames else None)
         file, line = (chosen.file, chosen.line) if chosen else ("", 0)
         where = f"{file}:{line} in {chosen.function}" if chosen else ""
-    missing = utf8_text((error.name or "")[:200]) if isinstance(error, ModuleNotFoundError) else ""
+    missing, shared = missing_module(error, folder) if isinstance(error, ImportError) else ("", False)
     return Described(
         kind=utf8_text(type(error).__name__),
         message=utf8_text(redactor.text(_text(error)[: 2 * _MAX_MESSAGE_CHARS])[:_MAX_MESSAGE_CHARS]),
@@ -106,6 +106,7 @@ def describe(error: BaseException, folder: Path, tasks: list[TaskTrace] | None =
                 bases=[f"{cls.__module__}.{cls.__qualname__}"[:200] for cls in type(error).__mro__[:8]],
                 missing=missing,
                 near=near_module(missing, folder)[:200] if missing else "",
+                shared=shared,
                 variable=_variable(error),
                 refused=_refused(error),
                 hide=_hidden(redactor),

@@ -92,6 +92,7 @@ async def test_uv_makes_the_environment_where_it_is_installed(
     (bundle / "main.py").write_text(f"import yaml\n{PROGRAM}")
     environment = provide_by_uv(bundle, tmp_path / "environments")
     assert "uv = " in (environment.folder / "pyvenv.cfg").read_text()
+    assert list(environment.folder.glob("lib/python3*/site-packages/yaml/__pycache__/*.pyc"))
     await node.start()
     session_id = await node.ready("/version", identity="version")
     assert await node.printed(session_id, "python") == "python 3 13 runtime.sdk.task_runner"

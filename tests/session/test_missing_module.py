@@ -28,6 +28,13 @@ RUN = "Run: bulkhead bundle install agents/chat"
         ),
         ("numpy.linalgg", {}, ["The version of numpy that is installed does not have it"]),
         ("pkg.mdo", {"near": "pkg/mod.py"}, ["The nearest is pkg/mod.py."]),
+        ("google.genai", {"shared": True}, ["Several packages share google,", "write google-genai into"]),
+        (
+            "acme.tools",
+            {"shared": True},
+            ["Several packages share acme,", "write the package that has it into"],
+        ),
+        ("meshagent.anthropic", {"shared": True}, ["share meshagent,", "write meshagent-anthropic into"]),
         ("meshagent.mcp", {}, ["Or bring the SDK", "requirements.txt", "bulkhead bundle install"]),
         ("meshagent", {"install": RUN}, ["Or bring the SDK", "agents/chat"]),
     ],

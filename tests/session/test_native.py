@@ -101,3 +101,18 @@ def test_anything_else_is_survived() -> None:
     ):
         assert own_frame(text, "/srv") is None
         assert library_in(text, "/srv") == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "function", "waited"),
+    [
+        ("/usr/lib/python3.12/asyncio/runners.py", "run", True),
+        ("/usr/lib/python3.12/asyncio/base_events.py", "run_until_complete", True),
+        ("/srv/.venv/lib/python3.12/site-packages/uvloop/__init__.py", "run", True),
+        ("/usr/lib/python3.12/asyncio/base_events.py", "_run_once", False),
+        ("/srv/agents/main.py", "run", False),
+    ],
+)
+def test_a_loop_of_native_code_waits_below_what_runs_it(file: str, function: str, waited: bool) -> None:
+    stack = f'Current thread 0x1 (most recent call first):\n  File "{file}", line 3 in {function}\n'
+    assert was_waiting(stack) is waited

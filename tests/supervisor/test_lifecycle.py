@@ -172,7 +172,10 @@ def test_the_first_cause_stays_the_reason() -> None:
 
 def test_a_signal_nobody_of_us_sent_is_named_with_its_line() -> None:
     worker = ready()
-    stack = 'Fatal Python error\n\nCurrent thread:\n  File "/a/agents/x.py", line 41 in on_chat\n'
+    stack = (
+        "Fatal Python error\n\nCurrent thread 0x1 (most recent call first):\n"
+        '  File "/a/agents/x.py", line 41 in on_chat\n'
+    )
     exit_ = ended(worker.handle(Gone(-11, "SIGSEGV", stack), now=2.0)).exit
     assert (exit_.reason, exit_.signal) == (ExitReason.SIGNAL, 11)
     assert exit_.message == "ended by signal 11 (SIGSEGV) at /a/agents/x.py:41 in on_chat"
@@ -201,7 +204,7 @@ def test_a_limit_kills_after_one_look_at_where_it_was() -> None:
     assert worker.handle(LimitExceeded(ExitReason.MEMORY, "used too much"), now=2.0) == [DumpStacks()]
     assert worker.tick(now=2.03) == [SendSignal(Force.KILL)]
     assert worker.handle(LimitExceeded(ExitReason.MEMORY, "still"), now=2.06) == []
-    stack = 'Current thread 0x1:\n  File "/a/agents/x.py", line 41 in grow\n'
+    stack = 'Current thread 0x1 (most recent call first):\n  File "/a/agents/x.py", line 41 in grow\n'
     exit_ = ended(worker.handle(Gone(-9, "SIGKILL", stack), now=2.1)).exit
     assert exit_.reason is ExitReason.MEMORY
     assert exit_.message == "used too much; at /a/agents/x.py:41 in grow"
@@ -362,3 +365,15 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+
+
+@pytest.mark.parametrize("line", ["468 in select", "??? in run"])
+def test_a_signal_that_came_while_it_waited_is_placed_nowhere(line: str) -> None:
+    stack = (
+        "Fatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n"
+        f'  File "/usr/lib/python3.13/selectors.py", line {line}\n'
+        '  File "/opt/lib/python3.13/site-packages/runtime/sdk/loading.py", line 103 in reached\n'
+        '  File "/a/agents/main.py", line 11 in <module>\n'
+    )
+    exit_ = ended(ready().handle(Gone(-11, "SIGSEGV", stack), now=2.0)).exit
+    assert exit_.message == "ended by signal 11 (SIGSEGV)"

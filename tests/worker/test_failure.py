@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import CodeType
 
@@ -114,6 +115,37 @@ def test_a_missing_package_and_a_missing_variable_are_named(tmp_path: Path) -> N
     assert told.trace.variable == "NO_SUCH_VARIABLE"
     told = describe(raised_in(tmp_path, "{}['x']\n"), tmp_path)
     assert told.trace.variable == ""
+
+
+@pytest.mark.parametrize("statement", ["import {}", "from {} import {}"])
+def test_a_missing_part_of_a_package_is_named_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    elsewhere, folder = tmp_path / "site-packages", tmp_path / "bundle"
+    (elsewhere / "shared_ground" / "one").mkdir(parents=True)
+    (elsewhere / "whole").mkdir()
+    (elsewhere / "whole" / "__init__.py").touch()
+    (folder / "own_parts").mkdir(parents=True)
+    (folder / "own_parts" / "__init__.py").touch()
+    (folder / "own_parts" / "reader.py").touch()
+    monkeypatch.syspath_prepend(elsewhere)
+    monkeypatch.syspath_prepend(folder)
+    for name in ("shared_ground", "own_parts", "whole"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    def told(package: str, part: str) -> tuple[str, bool, str]:
+        line = (
+            statement.format(f"{package}.{part}")
+            if statement == "import {}"
+            else statement.format(package, part)
+        )
+        trace = describe(raised_in(folder, f"import {package}\n{line}\n"), folder).trace
+        return trace.missing, trace.shared, trace.near
+
+    assert told("shared_ground", "two") == ("shared_ground.two", True, "")
+    assert told("own_parts", "raeder") == ("own_parts.raeder", False, "own_parts/reader.py")
+    # A package with code of its own may lack a name as well as a module.
+    assert told("whole", "part") == ("whole.part" if statement == "import {}" else "", False, "")
 
 
 def test_a_report_fits_into_the_smallest_frame_that_a_front_takes(tmp_path: Path) -> None:

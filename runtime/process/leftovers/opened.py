@@ -156,9 +156,18 @@ class Found:
 
 
 def _bounded(opened: Opened) -> Opened:
-    texts = (opened.what, opened.where, opened.library, opened.name, opened.through)
-    cut = (text.encode("utf-8", "replace").decode()[:_TEXT_CHARS] for text in texts)
-    return Opened(opened.kind, *cut, opened.is_native)
+    def cut(text: str) -> str:
+        return text.encode("utf-8", "replace").decode()[:_TEXT_CHARS]
+
+    return Opened(
+        opened.kind,
+        cut(opened.what),
+        cut(opened.where),
+        cut(opened.library),
+        cut(opened.name),
+        cut(opened.through),
+        opened.is_native,
+    )
 
 
 def _thread_named(thread: threads.Running) -> str:

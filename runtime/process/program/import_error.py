@@ -40,7 +40,7 @@ def import_error(said: control.ImportFailed, own_cure: str, refused: str = "") -
         served = SDK_IN_PLACE in said.message  # then it says what there is
         return BundleImportFailed(
             f"{said.message.rstrip('.') if served else sentence_for_missing(said.missing)}{at}",
-            cure=cure_for_missing(said.missing, near=said.near, install=own_cure),
+            cure=cure_for_missing(said.missing, near=said.near, install=own_cure, shared=said.shared),
             detail=said.traceback,
             kind=said.kind,
         )

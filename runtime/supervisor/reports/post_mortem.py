@@ -166,6 +166,7 @@ class PostMortem:
             bases=tuple(trace.bases[:8]),
             missing=trace.missing[:100],
             near=trace.near[:100],
+            shared=trace.shared,
             variable=trace.variable[:100],
             refused=redactor.text(self._cure_of_refusal(trace)),
             library=library_in(fatal, self._folder),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import re
 import site
 import sys
 import sysconfig
@@ -17,10 +18,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, NamespaceLoader
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Final
+from typing import Any, Final
+
+from runtime.wire.text import utf8_text
 
 MAX_BYTES: Final = 64 << 10
 """All of it travels in one message."""
@@ -163,6 +166,34 @@ def _libraries() -> tuple[str, ...]:
 
 
 _LIBRARIES: Final = _libraries()
+
+
+_NO_NAME: Final = re.compile(r"cannot import name '(?P<name>\w{1,100})' from")
+
+
+def missing_module(error: ImportError, folder: Path) -> tuple[str, bool]:
+    """The module that an import did not find, and whether its package is one that distributions share.
+
+    ``from package import name`` says only that there is no such name.  Of a package that has no code of its
+    own, and of one of the program's in `folder`, it is a module that is missing.
+    """
+    name = error.name or ""
+    package = sys.modules.get(name.rpartition(".")[0])
+    if not isinstance(error, ModuleNotFoundError):
+        asked = _NO_NAME.match(str(error.msg))
+        package = sys.modules.get(name)
+        file = getattr(package, "__file__", None) or ""
+        is_own = os.path.basename(file) == "__init__.py" and file.startswith(f"{folder}/")
+        if asked is None or "partially initialized" in str(error.msg) or not (is_own or _is_shared(package)):
+            return "", False
+        name = f"{name}.{asked['name']}"
+    places = [str(place) for place in getattr(package, "__path__", ())]
+    is_theirs = not any(place.startswith(f"{folder}/") for place in places)
+    return utf8_text(name[:200]), _is_shared(package) and is_theirs
+
+
+def _is_shared(package: Any) -> bool:
+    return isinstance(getattr(getattr(package, "__spec__", None), "loader", None), NamespaceLoader)
 
 
 def near_module(name: str, folder: Path) -> str:

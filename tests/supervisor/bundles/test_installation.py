@@ -81,6 +81,8 @@ def test_uv_makes_it_where_there_is_one(site: Site) -> None:
     assert venv.startswith("venv ")
     # One resolution for what the bundle asks for and what the worker needs.
     assert first.split()[5:] == ["-r", str(site.bundle / "requirements.txt"), *WORKER_REQUIREMENTS]
+    # uv leaves that out unless it is asked, and those who run it may not write.
+    assert all("--compile-bytecode" in one.split() for one in (first, second))
     # Without an SDK in it, agents use our classes.
     assert second.split()[5:] == list(SDK_REQUIREMENTS)
     assert "Installed 3 packages" in site.lines
