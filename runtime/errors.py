@@ -335,6 +335,18 @@ class Conflict(RoomError):
     code = "conflict"
 
 
+class Exists(Conflict):
+    """There is something of that name already."""
+
+    code = "exists"
+
+
+class TookTooLong(RoomError):
+    """A request of the room took longer than one may, and was given up."""
+
+    code = "took_too_long"
+
+
 class NotSupported(RoomError):
     """The room protocol has this request, this server does not."""
 

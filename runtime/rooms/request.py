@@ -8,11 +8,13 @@ from typing import Any, Final, TypeAlias
 
 from runtime.errors import (
     Conflict,
+    Exists,
     InvalidRequest,
     NotFound,
     PermissionDenied,
     RoomError,
     RuntimeServiceError,
+    TookTooLong,
     ToolNotFound,
 )
 from runtime.rooms.connection import Peer
@@ -24,7 +26,9 @@ _CODES: Final[tuple[tuple[type[RuntimeServiceError], int], ...]] = (
     (InvalidRequest, wire.CODE_INVALID),
     (NotFound, wire.CODE_NOT_FOUND),
     (ToolNotFound, wire.CODE_NOT_FOUND),
+    (Exists, wire.CODE_EXISTS),
     (Conflict, wire.CODE_CONFLICT),
+    (TookTooLong, wire.CODE_TIMEOUT),
 )
 
 

@@ -1,0 +1,243 @@
+"""The one file of a room's tables: who may read and write it when, for how long, and how much.
+
+Everything runs in threads of its own.  One request at a time writes and one reads, each on a connection; what
+a request reads is of one moment.  One that takes too long, or whose asker has gone, is interrupted and leaves
+nothing half done.  SQLite lets go of the interpreter's lock while it works, so the front goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from runtime.errors import Conflict, InvalidRequest, RoomError, RoomFull, TookTooLong
+from runtime.rooms.built_in.tables import catalog
+from runtime.rooms.built_in.tables.bounds import TableBounds
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+FOLDER: Final = "tables"
+_NAME: Final = "tables.sqlite3"
+_PAGE_BYTES: Final = 4096
+_CACHE_KIB: Final = 16_384
+_MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
+_MAX_PATTERN_BYTES: Final = 1000
+_AGAIN_S: Final = 0.05
+_THREADS: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="room-tables")
+
+
+class TableFile:
+    """The tables of one room on disk; the file is made when something is first written.
+
+    Args:
+        folder: Where it is; made with it.
+    """
+
+    def __init__(self, folder: Path, bounds: TableBounds) -> None:
+        self._path = folder / _NAME
+        self._bounds = bounds
+        self._reading = _Side(self._path, bounds, writes=False)
+        self._writing = _Side(self._path, bounds, writes=True)
+
+    @property
+    def bounds(self) -> TableBounds:
+        """How much it may hold."""
+        return self._bounds
+
+    async def read(self, work: Work[T], otherwise: Callable[[], T]) -> T:
+        """Run something that only reads.
+
+        Args:
+            otherwise: What the answer is where nothing was ever written.
+
+        Raises:
+            TookTooLong: It did, and was interrupted.
+            InvalidRequest: The file would not do it.
+        """
+        if not self._path.exists():
+            return otherwise()
+        return await self._reading.run(work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run something that changes tables: all of it or nothing is done.
+
+        Raises:
+            RoomFull: The tables may hold no more.
+            TookTooLong: It did, and was taken back.
+            InvalidRequest: The file would not do it.
+        """
+        return await self._writing.run(work)
+
+    async def close(self) -> None:
+        """Let go of the file; delete it when no table is in it."""
+        await self._reading.close()
+        if await self._writing.close():
+            await asyncio.get_running_loop().run_in_executor(_THREADS, _remove_empty, self._path)
+
+
+class _Side:
+    """One connection to the file, and whose turn it is."""
+
+    def __init__(self, path: Path, bounds: TableBounds, *, writes: bool) -> None:
+        self._path, self._bounds, self._writes = path, bounds, writes
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Work[T]) -> T:
+        if self._waiting >= self._bounds.max_waiting:
+            raise RoomFull(f"{self._waiting} requests wait for the room's tables already")
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting -= 1
+        # The turn ends with the thread's work, not with whoever waits for it.
+        try:
+            done = asyncio.get_running_loop().run_in_executor(_THREADS, self._work, work)
+        except BaseException:
+            self._turn.release()
+            raise
+        done.add_done_callback(lambda _: self._turn.release())
+        clock = _Interrupting(lambda: self._connection, done, self._bounds.query_s)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            clock.now()
+            done.add_done_callback(_look)
+            raise
+        except sqlite3.Error as error:
+            raise self._told(error, late=clock.fired) from error
+
+    async def close(self) -> bool:
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await asyncio.get_running_loop().run_in_executor(_THREADS, connection.close)
+            return connection is not None
+
+    def _work(self, work: Work[T]) -> T:
+        if self._connection is None:
+            self._connection = _connect(self._path, self._bounds, writes=self._writes)
+        try:
+            return self._once(self._connection, work)
+        except sqlite3.Error as error:
+            if not self._writes or error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+        # What tables were is less than what they are: old versions give way, then it is tried once more.
+        self._once(self._connection, catalog.forget_versions)
+        return self._once(self._connection, work)
+
+    def _once(self, connection: sqlite3.Connection, work: Work[T]) -> T:
+        connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
+        try:
+            result = work(connection)
+            if self._writes:
+                connection.execute("COMMIT")
+            return result
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _told(self, error: sqlite3.Error, *, late: bool) -> RoomError:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # without what it says more exactly
+        if code == sqlite3.SQLITE_INTERRUPT:
+            if late:
+                return TookTooLong(
+                    f"the request kept the room's tables busy for {self._bounds.query_s:g} s",
+                    cure="Ask for less, make an index of the column, or raise rooms.table_query_s.",
+                )
+            return Conflict("the request was given up")
+        if code == sqlite3.SQLITE_FULL:
+            return RoomFull(
+                f"the room's tables may have {self._bounds.max_bytes} bytes",
+                cure="Delete rows or tables, or raise rooms.max_tables_bytes.",
+            )
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return RoomError(
+                f"the file {self._path} is damaged", cure="Restore it from a copy, or move it away."
+            )
+        if code in (
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_BUSY,
+        ):
+            return RoomError(f"the file {self._path} cannot be used: {error}")
+        return InvalidRequest(f"the tables would not do it: {error}")
+
+
+class _Interrupting:
+    """Interrupts what a connection does when it has taken too long, until it has ended."""
+
+    def __init__(
+        self, connection: Callable[[], sqlite3.Connection | None], done: asyncio.Future[T], after_s: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connection, self._done = connection, done
+        self._timer = self._loop.call_later(after_s, self._late)
+        done.add_done_callback(lambda _: self._timer.cancel())
+        self.fired = False
+
+    def now(self) -> None:
+        """Do so at once, and again: between two statements there is nothing to interrupt."""
+        if self._done.done():
+            return
+        connection = self._connection()
+        if connection is not None:
+            connection.interrupt()
+        self._timer.cancel()
+        self._timer = self._loop.call_later(_AGAIN_S, self.now)
+
+    def _late(self) -> None:
+        self.fired = True
+        self.now()
+
+
+def _look(done: asyncio.Future[T]) -> None:
+    """Take the error that nobody waits for any more."""
+    if not done.cancelled():
+        done.exception()
+
+
+def _connect(path: Path, bounds: TableBounds, *, writes: bool) -> sqlite3.Connection:
+    if writes:
+        path.parent.mkdir(exist_ok=True, parents=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=bounds.query_s)
+    try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN_BYTES)
+        for setting in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"max_page_count = {max(bounds.max_bytes // _PAGE_BYTES, 64)}",
+            f"cache_size = -{_CACHE_KIB}",
+            f"journal_size_limit = {bounds.max_bytes // 4}",
+            "case_sensitive_like = ON",
+        ):
+            connection.execute(f"PRAGMA {setting}")
+        catalog.prepare(connection)  # by whoever comes first: the file may be there, and nothing in it
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _remove_empty(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        is_used = catalog.count(connection) > 0
+    finally:
+        connection.close()
+    if not is_used:
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        path.parent.rmdir()

@@ -1,0 +1,160 @@
+"""Whole queries: SQL as SQLite has it, over the tables that the request names and nothing else.
+
+The tables are put before it as views by their names there; what it may read and call is asked of us by SQLite
+while it is prepared.  It runs on the connection that only reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runtime.errors import InvalidRequest
+from runtime.rooms.built_in.tables import catalog
+from runtime.rooms.built_in.tables.catalog import Table, TableName
+from runtime.rooms.built_in.tables.cell import given, read_bytes
+from runtime.rooms.built_in.tables.column import ColumnType, read_name
+
+MAX_QUERY_CHARS: Final = 65_536
+_EACH: Final = frozenset({"json_each", "json_tree"})
+_FUNCTIONS: Final = frozenset(
+    """
+    abs avg ceil ceiling char coalesce concat concat_ws count cume_dist date datetime dense_rank exp
+    first_value floor format group_concat glob hex ifnull iif instr json json_array json_array_length
+    json_extract json_group_array json_group_object json_object json_type json_valid julianday lag
+    last_value lead length like ln log log10 log2 lower ltrim max min mod nth_value ntile nullif
+    percent_rank pow power printf rank replace round row_number rtrim sign sqrt strftime string_agg
+    substr substring sum time total trim trunc typeof unicode unixepoch upper -> ->>
+    """.split()  # noqa: SIM905 - a list of them would be a page
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that a query names.
+
+    Attributes:
+        alias: What the query calls it; without, its name.
+    """
+
+    name: TableName
+    alias: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gives: names of columns, their types where they are known, and the rows."""
+
+    names: Sequence[str]
+    types: Sequence[ColumnType | None]
+    rows: Iterator[list[Any]]
+
+
+@contextmanager
+def answered(
+    connection: sqlite3.Connection, query: str, sources: Sequence[Source], values: Mapping[str, Any] | None
+) -> Iterator[Answer]:
+    """Ask a query; its rows are read within the context.
+
+    Args:
+        values: For ``$name`` in the query, by name.
+
+    Raises:
+        NotFound: It names a table that is not there.
+        InvalidRequest: It is no query, or wants what it may not.
+    """
+    if len(query) > MAX_QUERY_CHARS:
+        raise InvalidRequest(f"a query has at most {MAX_QUERY_CHARS} characters")
+    tables = {
+        read_name(source.alias or source.name.name, "table"): catalog.get(
+            connection, source.name, version=source.version
+        )
+        for source in sources
+    }
+    for alias, table in tables.items():
+        chosen = ", ".join(f"{column.sql} AS {_quoted(column.name)}" for column in table.columns.values())
+        connection.execute(
+            f"CREATE TEMP VIEW {_quoted(alias)} AS SELECT {chosen} FROM main.{table.sql} WHERE {table.alive}"
+        )
+    allowed = _Allowed(tables)
+    connection.set_authorizer(allowed)
+    try:
+        cursor = connection.execute(query, {key: _value(value) for key, value in (values or {}).items()})
+        if cursor.description is None:
+            raise InvalidRequest(
+                "that is no query", cure="Rows are changed by insert, update, merge and delete."
+            )
+        names = [entry[0] for entry in cursor.description]
+        types = [_type(name, tables.values()) for name in names]
+        yield Answer(names, types, (_row(row, types) for row in cursor))
+    except sqlite3.DatabaseError as error:
+        cure = f"It has the tables {', '.join(tables)}."
+        if allowed.refused:
+            raise InvalidRequest(f"a query may not use {allowed.refused}", cure=cure) from error
+        if getattr(error, "sqlite_errorcode", None) in (None, sqlite3.SQLITE_ERROR):
+            raise InvalidRequest(f"the query cannot be run: {error}", cure=cure) from error
+        raise
+    finally:
+        connection.set_authorizer(None)
+
+
+class _Allowed:
+    """Answers SQLite's questions about what a query may do."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._views = set(tables)
+        self._tables = {table.sql for table in tables.values()}
+        self.refused = ""
+
+    def __call__(
+        self, action: int, one: str | None, two: str | None, database: str | None, source: str | None
+    ) -> int:
+        match action:
+            case sqlite3.SQLITE_SELECT | sqlite3.SQLITE_RECURSIVE:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_READ if database is None or one in _EACH:  # something the query made itself
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_READ if database == "temp" and one in self._views:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_READ if source in self._views and one in self._tables:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_FUNCTION if two is not None and two.lower() in _FUNCTIONS:
+                return sqlite3.SQLITE_OK
+        self.refused = self.refused or f"{two if action == sqlite3.SQLITE_FUNCTION else one or 'that'}"
+        return sqlite3.SQLITE_DENY
+
+
+def _type(name: str, tables: Collection[Table]) -> ColumnType | None:
+    """A result's column is of the type that all columns of that name have; SQLite does not tell."""
+    found = [table.columns[name].type for table in tables if name in table.columns]
+    return found[0] if found and all(type == found[0] for type in found) else None
+
+
+def _row(row: Sequence[Any], types: Sequence[ColumnType | None]) -> list[Any]:
+    values = []
+    for value, type in zip(row, types, strict=True):
+        try:
+            values.append(value if type is None else given(value, type))
+        except (TypeError, ValueError, AttributeError, struct.error):
+            values.append(value)  # it has no more than the name of that column
+    return values
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case bool():
+            return int(value)
+        case None | int() | float() | str() | bytes():
+            return value
+        case {"encoding": "base64"}:
+            return read_bytes(value)
+    raise InvalidRequest(f"{value!r:.80} cannot be a query's value")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,678 @@
+"""The tables of a room, without anybody who asks for them: against SQLite's own, and at their bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from runtime.errors import Conflict, InvalidRequest, NotFound, RoomError, RoomFull, TookTooLong
+from runtime.rooms.built_in.tables import catalog, columns, indexes, query, rows, search, versions
+from runtime.rooms.built_in.tables.bounds import TableBounds
+from runtime.rooms.built_in.tables.catalog import TableName
+from runtime.rooms.built_in.tables.cell import given as shown
+from runtime.rooms.built_in.tables.cell import keep
+from runtime.rooms.built_in.tables.column import Column, read_schema, read_type
+from runtime.rooms.built_in.tables.expression import MAX_CHAINED, MAX_DEPTH, read_expression
+from runtime.rooms.built_in.tables.file import TableFile
+from runtime.rooms.built_in.tables.query import Source
+from runtime.rooms.built_in.tables.search import Search
+
+pytestmark = pytest.mark.process
+
+T = TableName("t")
+BOUNDS = TableBounds()
+SCHEMA = read_schema(
+    {
+        "id": {"type": "int"},
+        "name": {"type": "text"},
+        "score": {"type": "float"},
+        "ok": {"type": "bool"},
+        "day": {"type": "date"},
+        "at": {"type": "timestamp"},
+        "raw": {"type": "binary"},
+        "vec": {"type": "vector", "size": 2, "element_type": {"type": "float"}},
+        "tags": {"type": "list", "element_type": {"type": "text"}},
+        "who": {"type": "struct", "fields": {"name": {"type": "text"}, "age": {"type": "int"}}},
+    }
+)
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA case_sensitive_like = ON")
+    catalog.prepare(connection)
+    yield connection
+    connection.close()
+
+
+def table(db: sqlite3.Connection, given: list[dict[str, Any]], bounds: TableBounds = BOUNDS) -> None:
+    rows.create(db, T, SCHEMA, given, "create", bounds)
+
+
+def found(db: sqlite3.Connection, **asked: Any) -> list[Any]:
+    """Values of one column, or whole rows."""
+    begun = search.begin(db, Search(T, **asked))
+    return [row[0] if len(row) == 1 else row for row in search.pages(db, begun)]
+
+
+def ids(db: sqlite3.Connection, where: str | None = None, **more: Any) -> list[int]:
+    return found(db, where=where, select=["id"], **more)
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "back"),
+    [
+        ("int", 7.0, 7),
+        ("float", 7, 7.0),
+        ("bool", True, True),
+        ("date", "2026-01-02 03:04:05", "2026-01-02"),
+        ("timestamp", "2026-01-02 03:04:05+02:00", "2026-01-02T01:04:05Z"),
+        ("timestamp", "2026-01-02T03:04:05.25Z", "2026-01-02T03:04:05.250000Z"),
+        ("timestamp", "0044-03-15", "0044-03-15T00:00:00Z"),
+        ("binary", {"encoding": "base64", "data": "AQI="}, b"\x01\x02"),
+        ("binary", "b'\\x01\\x02'", b"\x01\x02"),
+        ("text", "\ud800", "\ufffd"),
+        ({"type": "vector", "size": 2}, [1, 0.5], [1.0, 0.5]),
+        ({"type": "vector", "size": 2, "element_type": {"type": "int"}}, [1, 2], [1, 2]),
+        ({"type": "list", "element_type": {"type": "date"}}, ["2026-01-02", None], ["2026-01-02", None]),
+        (
+            {"type": "struct", "fields": [{"name": "a", "data_type": {"type": "binary"}}]},
+            {"a": b"x"},
+            {"a": {"encoding": "base64", "data": "eA=="}},
+        ),
+    ],
+)
+def test_values_are_kept_by_their_columns_type(form: Any, value: Any, back: Any) -> None:
+    type = read_type({"type": form} if isinstance(form, str) else form)
+    column = Column("c", type, 0)
+    assert shown(keep(value, column), type) == back
+    assert shown(keep(shown(keep(value, column), type), column), type) == back
+    assert shown(keep(None, column), type) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("int", 1.5),
+        ("int", True),
+        ("int", 2**63),
+        ("int", float("inf")),
+        ("float", "1"),
+        ("bool", 1),
+        ("date", "tomorrow"),
+        ("timestamp", 5),
+        ("binary", "plain"),
+        ("binary", "b'" + "(" * 50),
+        ("text", 1),
+        ({"type": "vector", "size": 2}, [1]),
+        ({"type": "vector", "size": 2}, [1, None]),
+        ({"type": "vector", "size": 1}, [1e300]),
+        ({"type": "list", "element_type": {"type": "int"}}, {"a": 1}),
+        ({"type": "struct", "fields": {"a": {"type": "int"}}}, {"b": 1}),
+        ({"type": "text", "nullable": False}, None),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_its_column(form: Any, value: Any) -> None:
+    type = read_type({"type": form} if isinstance(form, str) else form)
+    with pytest.raises(InvalidRequest, match="column 'c' takes"):
+        keep(value, Column("c", type, 0))
+
+
+def test_a_schema_is_told_from_rows(db: sqlite3.Connection) -> None:
+    given = [
+        {"i": 1, "f": 1, "b": True, "v": [1, 2], "l": ["a"], "s": {"x": 1}, "raw": b""},
+        {"i": None, "f": 1.5, "v": [3.5, 4], "l": [], "t": "x"},
+    ]  # fmt: skip
+    rows.create(db, T, None, given, "create", BOUNDS)
+    kinds = {name: column.type.kind for name, column in catalog.get(db, T).columns.items()}
+    assert " ".join(f"{name}:{kind}" for name, kind in kinds.items()) == (
+        "i:int f:float b:bool v:vector l:list s:struct raw:binary t:text"
+    )
+    with pytest.raises(InvalidRequest, match="different types"):
+        rows.create(db, TableName("u"), None, [{"a": 1}, {"a": "x"}], "create", BOUNDS)
+    with pytest.raises(InvalidRequest, match="a schema, or rows"):
+        rows.create(db, TableName("u"), None, [], "create", BOUNDS)
+
+
+# ---- filters
+
+
+@pytest.mark.parametrize(
+    ("where", "wanted"),
+    [
+        ('name = "O\'B\\u00e9"', [1]),
+        ("name = 'O''B\u00e9'", [1]),
+        ("`name` like '%\\_%'", [2]),
+        ("name LIKE 'a%'", [2]),
+        ("name ilike 'A%'", [2]),
+        ("name not like 'a%' AND name is not null", [1]),
+        ("name IS NULL", [3]),
+        ("name = null", []),
+        ("ok = true", [1]),
+        ("ok is false", [2]),
+        ("NOT (id = 1 OR id = 2)", [3]),
+        ("id in (1, 3)", [1, 3]),
+        ("id not in (1, 3)", [2]),
+        ("id between 2 and 3", [2, 3]),
+        ("score * 2 >= 3 and score < 1e3", [1]),
+        ("-id = -2", [2]),
+        ("day = '2026-01-02'", [1]),
+        ("day > date '2026-01-02'", [2]),
+        ("day between '2026-01-01' and '2026-01-31 00:00:00'", [1]),
+        ("at = '2026-01-02 03:04:05+00:00'", [1]),
+        ("at > '2026-01-02T04:04:05+01:00'", [2]),
+        ("at >= timestamp '2026-01-02'", [1, 2]),
+        ("cast(id as string) = '2'", [2]),
+        ("cast(at as date) = '2026-01-02'", [1]),
+        ("raw = X'01'", [1]),
+        ("array_has(tags, 'a')", [1]),
+        ("array_has_any(tags, ['b', 'x'])", [1, 2]),
+        ("array_has_all(tags, ['a', 'b'])", [1]),
+        ("array_length(tags) = 1", [2]),
+        ("who.name = 'ada'", [1]),
+        ("who['age'] > 30", [1]),
+        ("starts_with(name, 'a') or ends_with(name, '\u00e9')", [1, 2]),
+        ("lower(name) = 'o''b\u00e9' and length(name) = 4", [1]),
+        ("case when id = 3 then 1 else 0 end = 1", [3]),
+        ("coalesce(name, 'none') = 'none'", [3]),
+        ("concat(name, '!') = '!'", [3]),
+    ],
+)
+def test_filters(db: sqlite3.Connection, where: str, wanted: list[int]) -> None:
+    table(
+        db,
+        [
+            {"id": 1, "name": "O'B\u00e9", "score": 1.5, "ok": True, "day": "2026-01-02", "raw": b"\x01",
+             "at": "2026-01-02T03:04:05Z", "tags": ["a", "b"], "who": {"name": "ada", "age": 36}},
+            {"id": 2, "name": "a_b", "ok": False, "day": "2026-02-03", "at": "2026-02-03", "tags": ["x"],
+             "score": 1},
+            {"id": 3},
+        ],
+    )  # fmt: skip
+    assert ids(db, where) == wanted
+    assert search.count(db, Search(T, where=where)) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "nothing = 1",
+        "id = ",
+        "id = 1; drop table t",
+        "id = 1 -- so",
+        "id = (select 1)",
+        "id = 1) or (1 = 1",
+        "load_extension('x')",
+        "id in ()",
+        "day = 'soon'",
+        "vec = vec",
+        "who.nothing = 1",
+        "cast(id as blob) = 1",
+        "name like 'a' escape 'ab'",
+        "'open",
+        "X'0'",
+        "(" * (MAX_DEPTH + 1) + "1" + ")" * (MAX_DEPTH + 1),
+        "1" + "+1" * (MAX_CHAINED + 1),
+        "id" + "=1" * (MAX_CHAINED + 2),
+        "id in (" + ",".join(["1"] * 20_001) + ")",
+    ],
+)
+def test_what_is_no_filter_is_refused_with_words(db: sqlite3.Connection, where: str) -> None:
+    table(db, [{"id": 1}])
+    with pytest.raises(InvalidRequest):
+        ids(db, where)
+
+
+def test_many_alternatives_are_no_deep_tree(db: sqlite3.Connection) -> None:
+    table(db, [{"id": number} for number in range(3)])
+    assert ids(db, " or ".join(f"id = {number}" for number in range(1, 4000))) == [1, 2]
+
+
+def test_double_quotes_name_a_column_where_newer_releases_ask(db: sqlite3.Connection) -> None:
+    table(db, [{"id": 1, "name": "x"}])
+    assert ids(db, "\"name\" = 'x'", quotes_are_text=False) == [1]
+
+
+_COLUMNS = {name: Column(name, type, number) for number, (name, type) in enumerate(SCHEMA.items())}
+
+
+@given(st.text(alphabet="id name'\"`()=<>+-*/.,[]%1eExX'andornotinlikecast \\", max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_no_text_breaks_the_reader_or_reaches_the_file_unread(text: str) -> None:
+    try:
+        made = read_expression(text, _COLUMNS)
+    except InvalidRequest:
+        return
+    connection = sqlite3.connect(":memory:")
+    names = ", ".join(f"{column.sql} TEXT" for column in _COLUMNS.values())
+    connection.execute(f"CREATE TABLE t({names})")
+    try:  # it may complain of a pattern or a number, but what it is given is an expression over columns
+        connection.execute(f"EXPLAIN SELECT 1 FROM t WHERE {made.sql}", made.values)
+    finally:
+        connection.close()
+
+
+# ---- tables against SQLite's own
+
+_VALUES = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.none() | st.integers(-3, 3),
+        "name": st.none() | st.sampled_from(["a", "b", "A", "", "a b", "\u00e9", "it's"]),
+        "score": st.none() | st.sampled_from([0.0, 0.5, -2.25, 1e9]),
+    },
+)
+_FILTERS = st.recursive(
+    st.sampled_from(
+        [
+            "id = 1", "id <> 2", "id < 0", "id >= 1", "id in (0, 1, 2)", "id between -1 and 1", "id is null",
+            "name = 'a'", "name = 'it''s'", "name like 'a%'", "name is not null", "score > 0",
+            "score + id > 1",
+            "lower(name) = 'a'", "id % 2 = 0", "length(name) > 1", "id = score",
+        ]
+    ),
+    lambda inner: st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(" ".join).map("({})".format)
+    | st.builds(lambda a: f"not {a}", inner),
+    max_leaves=4,
+)  # fmt: skip
+_NAMES = ("id", "name", "score")
+
+
+class TablesAgainstSqlite(RuleBasedStateMachine):
+    """The same is asked of both; SQLite's table is one of rows that change in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ours = sqlite3.connect(":memory:", isolation_level=None)
+        self.theirs = sqlite3.connect(":memory:", isolation_level=None)
+        for connection in (self.ours, self.theirs):
+            connection.execute("PRAGMA case_sensitive_like = ON")
+        catalog.prepare(self.ours)
+        schema = {name: SCHEMA[name] for name in _NAMES}
+        rows.create(self.ours, T, schema, [], "create", TableBounds(max_versions=4))
+        self.theirs.execute("CREATE TABLE t(id INTEGER, name TEXT, score REAL)")
+        self.bounds = TableBounds(max_versions=4)
+        self.before: dict[int, list[Any]] = {}
+
+    def teardown(self) -> None:
+        self.ours.close()
+        self.theirs.close()
+
+    def _expected(self) -> list[Any]:
+        return sorted(self.theirs.execute("SELECT id, name, score FROM t").fetchall(), key=repr)
+
+    def _add(self, given: list[dict[str, Any]]) -> None:
+        values = [[row.get(name) for name in _NAMES] for row in given]
+        self.theirs.executemany("INSERT INTO t VALUES(?, ?, ?)", values)
+
+    def _noted(self) -> None:
+        self.before[catalog.get(self.ours, T).version] = self._expected()
+
+    @rule(given=st.lists(_VALUES, max_size=4))
+    def insert(self, given: list[dict[str, Any]]) -> None:
+        rows.insert(self.ours, T, given, self.bounds)
+        self._add(given)
+        self._noted()
+
+    @rule(where=_FILTERS, values=_VALUES, add=st.none() | st.sampled_from(["id + 1", "length(name)"]))
+    def update(self, where: str, values: dict[str, Any], add: str | None) -> None:
+        expressions = {} if add is None else {"id": add}
+        values = {name: value for name, value in values.items() if name not in expressions}
+        if not values and not expressions:
+            return
+        sets = ", ".join(
+            [f"{name} = ?" for name in values] + [f"{name} = {to}" for name, to in expressions.items()]
+        )
+        count = self.theirs.execute(f"UPDATE t SET {sets} WHERE {where}", list(values.values())).rowcount
+        assert rows.update(self.ours, T, where, values, expressions, self.bounds) == count
+        self._noted()
+
+    @rule(where=_FILTERS)
+    def delete(self, where: str) -> None:
+        count = self.theirs.execute(f"DELETE FROM t WHERE {where}").rowcount
+        assert rows.delete(self.ours, T, where, self.bounds) == count
+        self._noted()
+
+    @rule(given=st.lists(_VALUES, max_size=4), on=st.sampled_from(["id", "name"]))
+    def merge(self, given: list[dict[str, Any]], on: str) -> None:
+        rows.merge(self.ours, T, on, given, self.bounds)
+        last = {row[on]: row for row in given if row.get(on) is not None}
+        there = {
+            key: self.theirs.execute(f"SELECT 1 FROM t WHERE {on} = ?", (key,)).fetchone() for key in last
+        }
+        new = [row for row in given if row.get(on) is None]
+        for key, row in last.items():
+            if there[key]:
+                sets = ", ".join(f"{name} = ?" for name in row)
+                self.theirs.execute(f"UPDATE t SET {sets} WHERE {on} = ?", (*row.values(), key))
+            else:
+                new.append(row)
+        self._add(new)
+        self._noted()
+
+    @rule(kind=st.sampled_from(["BTREE", "FTS"]), column=st.sampled_from(_NAMES))
+    def index(self, kind: str, column: str) -> None:
+        indexes.create(self.ours, T, [column], kind)
+
+    @rule(data=st.data())
+    def restore(self, data: st.DataObject) -> None:
+        kept = [one.number for one in versions.listed(self.ours, T) if one.number in self.before]
+        if kept:
+            version = data.draw(st.sampled_from(kept))
+            versions.restore(self.ours, T, version, self.bounds)
+            self.theirs.execute("DELETE FROM t")
+            self.theirs.executemany("INSERT INTO t VALUES(?, ?, ?)", self.before[version])
+            self._noted()
+
+    @rule(where=_FILTERS)
+    def ask(self, where: str) -> None:
+        wanted = sorted(
+            self.theirs.execute(f"SELECT id, name, score FROM t WHERE {where}").fetchall(), key=repr
+        )
+        assert sorted(map(tuple, found(self.ours, where=where)), key=repr) == wanted
+        assert search.count(self.ours, Search(T, where=where)) == len(wanted)
+
+    @rule(word=st.sampled_from(["a", "b", "it"]))
+    def words(self, word: str) -> None:
+        everything = catalog.get(self.ours, T)
+        if "name" in everything.text_columns:
+            wanted = self.theirs.execute("SELECT name FROM t WHERE name IS NOT NULL").fetchall()
+            wanted = [name for (name,) in wanted if word in name.lower().replace("'", " ").split()]
+            assert sorted(found(self.ours, text=word, select=["name"], limit=1000)) == sorted(wanted)
+
+    @invariant()
+    def same(self) -> None:
+        assert sorted(map(tuple, found(self.ours)), key=repr) == self._expected()
+        assert catalog.get(self.ours, T).rows == len(self._expected())
+
+    @invariant()
+    def versions_are_what_they_were(self) -> None:
+        kept = [one.number for one in versions.listed(self.ours, T)]
+        assert len(kept) <= self.bounds.max_versions
+        for number in kept:
+            if number in self.before:
+                assert sorted(map(tuple, found(self.ours, version=number)), key=repr) == self.before[number]
+
+
+TestTablesAgainstSqlite = TablesAgainstSqlite.TestCase
+TestTablesAgainstSqlite.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+
+
+# ---- words and vectors
+
+
+def _library(db: sqlite3.Connection) -> None:
+    texts = ["the cat sat", "the cat and the dog", "a dog barked", "nothing", "cats, cats, cats"]
+    table(db, [{"id": n, "name": text, "vec": [n, 0]} for n, text in enumerate(texts)])
+
+
+def test_words_are_found_with_and_without_an_index(db: sqlite3.Connection) -> None:
+    _library(db)
+    assert set(ids(db, text="cat DOG")) == {0, 1, 2, 4}
+    assert ids(db, text="cat DOG")[0] == 1
+    indexes.create(db, T, ["name"], indexes.WORDS)
+    assert set(ids(db, text="cat DOG")) == {0, 1, 2, 4}  # "cats" too: words are stemmed
+    assert ids(db, "id > 1", text="dog") == [2]
+    assert ids(db, text='"') == []
+    assert set(ids(db, text='sat" OR "nothing')) == {0, 3}
+    assert ids(db, text="NEAR(sat)") == [0]
+    assert search.count(db, Search(T, text="dog")) == 2
+    indexes.drop(db, T, "name_idx")
+    assert set(ids(db, text="dog")) == {1, 2}
+
+
+def test_an_index_of_words_is_kept_up(db: sqlite3.Connection) -> None:
+    _library(db)
+    indexes.create(db, T, ["name"], indexes.WORDS)
+    rows.update(db, T, "id = 3", {"name": "a whale"}, {}, BOUNDS)
+    assert (ids(db, text="whale"), ids(db, text="nothing")) == ([3], [])
+    rows.delete(db, T, "id = 3", BOUNDS)
+    assert ids(db, text="whale") == []
+    assert ids(db, text="whale", version=2) == [3]
+    versions.restore(db, T, 1, BOUNDS)
+    assert (ids(db, text="whale"), ids(db, text="nothing")) == ([], [3])
+
+
+def test_vectors_nearest_first_and_both_together(db: sqlite3.Connection) -> None:
+    _library(db)
+    indexes.create(db, T, ["vec"], indexes.VECTOR)  # accepted, though it changes nothing
+    assert ids(db, vector=[2.2, 0], limit=3) == [2, 3, 1]
+    assert ids(db, vector=[2.2, 0], limit=2, offset=1) == [3, 1]
+    assert ids(db, "id <> 2", vector=[2.2, 0], limit=1) == [3]
+    assert ids(db, vector=[1, 0], text="dog", limit=2) == [1, 2]
+    with pytest.raises(InvalidRequest, match="vectors of 3 numbers"):
+        ids(db, vector=[1, 2, 3])
+    with pytest.raises(InvalidRequest, match="at most"):
+        ids(db, vector=[1, 2], limit=1_000_000)
+    table_of_many = [{"id": n, "vec": [n, 1]} for n in range(20)]
+    rows.insert(db, T, table_of_many, BOUNDS)
+    assert len(ids(db, vector=[0, 0])) == search.BEST
+
+
+# ---- columns, indexes, versions, namespaces
+
+
+def test_columns_come_change_and_go(db: sqlite3.Connection) -> None:
+    table(db, [{"id": 1, "name": "a"}, {"id": 2}])
+    columns.add(db, T, {"twice": "id * 2", "note": read_type({"type": "text"}), "big": "'x'"}, BOUNDS)
+    assert found(db, select=["twice", "note", "big"]) == [[2, None, "x"], [4, None, "x"]]
+    columns.alter(db, T, {"twice": read_type({"type": "text"})}, BOUNDS)
+    assert found(db, where="twice = '4'", select=["twice"]) == ["4"]
+    indexes.create(db, T, ["twice"], indexes.SCALAR)
+    columns.drop(db, T, ["twice", "vec"], BOUNDS)
+    assert indexes.listed(db, T) == []
+    with pytest.raises(InvalidRequest, match="no column 'twice'"):
+        found(db, select=["twice"])
+    assert found(db, select=["twice"], version=2) == [2, 4]
+    with pytest.raises(InvalidRequest, match="has nulls"):
+        columns.alter(db, T, {"name": read_type({"type": "text", "nullable": False})}, BOUNDS)
+    with pytest.raises(RoomError, match="already"):
+        columns.add(db, T, {"id": "1"}, BOUNDS)
+
+
+def test_a_version_that_is_checked_out_is_read_and_not_written(db: sqlite3.Connection) -> None:
+    table(db, [{"id": 1}])
+    rows.insert(db, T, [{"id": 2}], BOUNDS)
+    versions.check_out(db, T, 1)
+    assert ids(db) == [1]
+    with pytest.raises(Conflict, match="checked out at version 1"):
+        rows.insert(db, T, [{"id": 3}], BOUNDS)
+    versions.check_out(db, T, 2)
+    assert ids(db) == [1, 2]
+    versions.check_out(db, T, 1)
+    versions.restore(db, T, 1, BOUNDS)
+    rows.insert(db, T, [{"id": 3}], BOUNDS)
+    assert ids(db) == [1, 3]
+    assert [one.number for one in versions.listed(db, T)] == [1, 2, 3, 4]
+    with pytest.raises(NotFound, match="no version 9"):
+        ids(db, version=9)
+
+
+def test_a_search_reads_one_version_page_by_page(db: sqlite3.Connection) -> None:
+    table(db, [{"id": n, "name": "x" * 100} for n in range(10)])
+    begun = search.begin(db, Search(T, select=["id", "name"], offset=1))
+    first = search.page(db, begun, 4)
+    rows.delete(db, T, "id > 3", BOUNDS)
+    rows.insert(db, T, [{"id": 99}], BOUNDS)
+    rest = [*search.page(db, begun, 100, max_bytes=250), *search.pages(db, begun)]
+    assert [row[0] for row in (*first, *rest)] == list(range(1, 10))
+
+
+def test_namespaces_have_tables_of_their_own(db: sqlite3.Connection) -> None:
+    table(db, [{"id": 1}])
+    other = TableName("t", ("a", "b"))
+    rows.create(db, other, SCHEMA, [], "create", BOUNDS)
+    assert catalog.listed(db) == [T]
+    assert catalog.listed(db, ("a", "b")) == [other]
+    assert catalog.listed(db, None) == [other, T] or set(catalog.listed(db, None)) == {other, T}
+    catalog.drop(db, catalog.get(db, other))
+    assert catalog.listed(db, ("a", "b")) == []
+    for wrong in ("a", [1], [""], ["x"] * 9):
+        with pytest.raises(InvalidRequest):
+            TableName.read("t", wrong)
+
+
+# ---- queries
+
+
+def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connection) -> None:
+    table(db, [{"id": n, "name": "ab"[n % 2], "ok": n > 1} for n in range(4)])
+    other = TableName("secret")
+    rows.create(db, other, None, [{"word": "hush"}], "create", BOUNDS)
+
+    def ask(text: str, values: Any = None, *more: Source) -> list[Any]:
+        db.execute("BEGIN")
+        try:
+            with query.answered(db, text, [Source(T), *more], values) as answer:
+                return list(answer.rows)
+        finally:
+            db.execute("ROLLBACK")
+
+    assert ask("SELECT name, count(*) FROM t WHERE id >= $least GROUP BY name", {"least": 1}) == [
+        ["a", 1],
+        ["b", 2],
+    ]
+    assert ask("SELECT ok FROM t WHERE id = 3") == [[True]]
+    assert ask("WITH a AS (SELECT id FROM t WHERE id > 1) SELECT count(*) FROM a") == [[2]]
+    joined = ask("SELECT s.word FROM t JOIN s ON t.id = 0", None, Source(other, "s"))
+    assert joined == [["hush"]]
+    for wrong in (
+        "SELECT * FROM secret",
+        "SELECT * FROM main.rows_2",
+        "WITH t2 AS (SELECT * FROM main.tables) SELECT * FROM t2",
+        "SELECT * FROM sqlite_master",
+        "DELETE FROM t",
+        "PRAGMA table_info(t)",
+        "ATTACH 'x' AS y",
+        "SELECT load_extension('x')",
+        "SELECT randomblob(10)",
+        "SELECT * FROM pragma_table_info('t')",
+        "SELECT count(*) FROM main.tables",
+        "SELECT count(*) FROM temp.sqlite_schema",
+        "SELECT 1; SELECT 2",
+    ):
+        with pytest.raises((InvalidRequest, sqlite3.Error)):
+            ask(wrong)
+    assert ask("SELECT count(*) FROM t") == [[4]]
+
+
+# ---- the file
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "tables"
+
+
+Open = Callable[..., Awaitable[TableFile]]
+
+
+@pytest_asyncio.fixture
+async def opened(folder: Path) -> AsyncIterator[Open]:
+    """A file with a table of so many rows, of a kilobyte each; closed behind the test."""
+    files: list[TableFile] = []
+
+    async def begin(bounds: TableBounds = BOUNDS, count: int = 0) -> TableFile:
+        files.append(TableFile(folder, bounds))
+        given = [{"id": n, "name": "x" * 1000} for n in range(count)]
+        await files[-1].write(lambda db: table(db, given, bounds))
+        return files[-1]
+
+    yield begin
+    for file in files:
+        await file.close()
+
+
+@pytest.mark.asyncio
+async def test_tables_are_there_after_the_file_was_closed_and_none_leaves_none(
+    folder: Path, opened: Open
+) -> None:
+    file = await opened(BOUNDS, 3)
+    assert (folder.stat().st_mode & 0o777, (folder / "tables.sqlite3").stat().st_mode & 0o777) == (
+        0o700,
+        0o600,
+    )
+    await file.close()
+    assert [one.name for one in folder.iterdir()] == ["tables.sqlite3"]
+    again = TableFile(folder, BOUNDS)
+    assert await again.read(ids, list) == [0, 1, 2]
+    await again.write(lambda db: catalog.drop(db, catalog.get(db, T)))
+    await again.close()
+    assert not folder.exists()
+    assert await TableFile(folder, BOUNDS).read(ids, list) == []
+
+
+@pytest.mark.asyncio
+async def test_a_change_that_fails_leaves_nothing(opened: Open) -> None:
+    file = await opened(BOUNDS, 1)
+    with pytest.raises(InvalidRequest, match="column 'id'"):
+        await file.write(lambda db: rows.insert(db, T, [{"id": 1}, {"id": "x"}], BOUNDS))
+    assert await file.read(ids, list) == [0]
+
+
+@pytest.mark.asyncio
+async def test_rows_and_bytes_are_bounded_and_old_versions_give_way(folder: Path, opened: Open) -> None:
+    bounds = TableBounds(max_bytes=1024 * 1024, max_rows=400)
+    file = await opened(bounds, 300)
+    with pytest.raises(RoomFull, match="would have 401 rows"):
+        await file.write(lambda db: rows.insert(db, T, [{"id": n} for n in range(101)], bounds))
+    for turn in range(4):  # each leaves 400 kB that are no more of the table
+        text = str(turn) * 1000
+        await file.write(lambda db, text=text: rows.update(db, T, "id >= 0", {"name": text}, {}, bounds))
+    assert (folder / "tables.sqlite3").stat().st_size <= 1024 * 1024
+    with pytest.raises(RoomFull, match="may have 1048576 bytes"):
+        big = [{"name": "y" * 10_000} for _ in range(99)]
+        await file.write(lambda db: rows.insert(db, T, big, bounds))
+    assert await file.read(lambda db: found(db, select=["name"], limit=1), list) == ["3" * 1000]
+
+
+_SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.mark.asyncio
+async def test_what_takes_too_long_is_interrupted_and_the_next_is_served(opened: Open) -> None:
+    file = await opened(TableBounds(query_s=0.1), 1)
+    with pytest.raises(TookTooLong, match="table_query_s"):
+        await file.read(lambda db: db.execute(_SLOW).fetchall(), list)
+    assert await file.read(ids, list) == [0]
+
+
+@pytest.mark.asyncio
+async def test_who_goes_away_takes_what_was_asked_along(opened: Open) -> None:
+    file = await opened(BOUNDS, 1)
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+    def slow(db: sqlite3.Connection) -> None:
+        rows.insert(db, T, [{"id": 9}], BOUNDS)
+        loop.call_soon_threadsafe(begun.set)
+        db.execute(_SLOW).fetchall()
+
+    asked = asyncio.create_task(file.write(slow))
+    await begun.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert await file.write(ids) == [0]  # the turn is free again, and nothing half done
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_file_is_told(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "tables.sqlite3").write_bytes(b"no database at all" * 1000)
+    file = TableFile(folder, BOUNDS)
+    with pytest.raises(RoomError, match="is damaged"):
+        await file.read(ids, list)
+    await file.close()
