@@ -17,7 +17,7 @@ import stat
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -35,6 +35,8 @@ from runtime.session.journal.file import copy
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 BLOCK_BYTES: Final = 1 << 20
+BUSY_S: Final = 10.0
+"""As long as a room may be writing its tables."""
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +102,7 @@ def make(
             for name, copied in copies.items():
                 packing.schema(name, copied)
                 packing.file(inner + name, copied)
-            _pack_rest(unit, inner, packing)
+            _pack_rest(unit, inner, packing, scratch / str(number))
         return packing.end()
 
 
@@ -134,7 +136,7 @@ def _copies(
     return found
 
 
-def _pack_rest(unit: Path, inner: str, packing: _Packing) -> None:
+def _pack_rest(unit: Path, inner: str, packing: _Packing, scratch: Path) -> None:
     for name in contents.SINGLE:
         if (unit / name).is_file():
             packing.file(inner + name, unit / name)
@@ -143,11 +145,28 @@ def _pack_rest(unit: Path, inner: str, packing: _Packing) -> None:
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISDIR(mode):
             packing.folder(name)
+        elif stat.S_ISREG(mode) and path.parent == _tables_of(path, unit):
+            if path.suffix == ".sqlite3":  # not what is beside it, which the copy has in it
+                _pack_tables(path, name, packing, scratch / path.name)
         elif stat.S_ISREG(mode):
             with suppress(FileNotFoundError):  # somebody in the room has just deleted it
                 packing.file(name, path)
         elif mode:
             packing.skip(name)
+
+
+def _tables_of(path: Path, unit: Path) -> Path | None:
+    """The folder of tables of the room whose file this is."""
+    parts = path.relative_to(unit / contents.ROOMS).parts
+    return unit / contents.ROOMS / Path(*parts[:2]) / contents.TABLES if len(parts) == 4 else None
+
+
+def _pack_tables(path: Path, name: str, packing: _Packing, copied: Path) -> None:
+    """As they are in this moment, whether a server uses them or not."""
+    with closing(sqlite3.connect(path, timeout=BUSY_S)) as db:
+        copy(db, copied)
+    packing.file(name, copied)
+    copied.unlink()
 
 
 def _in_rooms(rooms: Path) -> Iterator[Path]:

@@ -37,6 +37,8 @@ STEMS: Final = (JOURNAL, "crashes.", "browser_sessions.", SEAL_KEY, "server.", *
 DAMAGED_ROWS: Final = "damaged-rows.jsonl"
 STAGING: Final = "staging"
 """In a room's folder: uploads that are not finished."""
+TABLES: Final = "tables"
+"""In a room's folder: its tables, a database that a server may be using."""
 
 
 def is_known(name: str) -> bool:

@@ -9,10 +9,12 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import stat
 import tarfile
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,25 @@ def test_all_comes_back_private_and_only_what_belongs_in_it(
     assert [path for path in (new, *new.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
     looked = bulkhead("doctor", "--state-dir", str(new))
     assert (looked.status, looked.err.strip()) == (0, "nothing is wrong"), looked.out
+
+
+def test_tables_of_a_room_are_copied_with_what_is_not_in_their_file_yet(
+    bulkhead: Any, home: Home, tmp_path: Path
+) -> None:
+    path = home.folder / "rooms/data/lab/tables/tables.sqlite3"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:  # somebody has it open, as a server would
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE t(a)")
+        db.execute("INSERT INTO t VALUES('written')")
+        db.commit()
+        file = str(tmp_path / "b.tgz")
+        assert bulkhead("backup", file, "--state-dir", str(home.folder)).status == 0
+    assert bulkhead("restore", file, "--state-dir", str(tmp_path / "new")).status == 0
+    copied = tmp_path / "new/rooms/data/lab/tables"
+    assert [one.name for one in copied.iterdir()] == ["tables.sqlite3"]
+    with closing(sqlite3.connect(copied / "tables.sqlite3")) as db:
+        assert db.execute("SELECT a FROM t").fetchall() == [("written",)]
 
 
 def test_a_file_that_is_there_is_kept_unless_it_is_forced(bulkhead: Any, home: Home, saved: Path) -> None:
