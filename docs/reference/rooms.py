@@ -16,6 +16,7 @@ from runtime.rooms.limits import RoomLimits
 
 _ABOUT = {
     "agent": "toolkits and tasks, in the words of older releases",
+    "database": "tables (0.6 to 0.35)",
     "developer": "the developer log",
     "messaging": "who is there, and messages between participants",
     "queues": "queues",
@@ -26,7 +27,6 @@ _ABOUT = {
 }
 _LACK = {
     "containers": "containers beside the room",
-    "database": "tables (0.6 to 0.35)",
     "dataset": "tables (from 0.37)",
     "livekit": "voice and video",
     "llm": "the model as a toolkit; it is reached over the room's address instead",

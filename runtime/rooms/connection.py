@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from runtime.rooms.holdings import Held, Holdings
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.room import Participant, ParticipantId
-from runtime.wire.content import Content
+from runtime.wire.content import Content, JsonContent
 from runtime.wire.room import Message, encode
 
 
@@ -149,7 +149,8 @@ class Peer:
 
     def respond(self, request_id: int, content: Content) -> None:
         """Answer a request of this participant."""
-        self.outbox.put(Message(request_id, "__response__", content.to_header(), content.data))
+        written = content.written if isinstance(content, JsonContent) else b""
+        self.outbox.put(Message(request_id, "__response__", content.to_header(), content.data, written))
 
     def respond_raw(self, request_id: int, header: dict[str, Any], data: bytes) -> None:
         """Answer a request with a content that somebody else wrote, unchanged."""

@@ -23,6 +23,8 @@ from runtime.errors import (
     ToolNotFound,
 )
 from runtime.rooms.agents import Agents
+from runtime.rooms.built_in.database.database import Database
+from runtime.rooms.built_in.database.streamed import StreamedDatabase
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
 from runtime.rooms.developer import DeveloperLog
@@ -48,11 +50,10 @@ log = structlog.get_logger(__name__)
 
 StreamHandler: TypeAlias = Callable[[ServerStream], Awaitable[None]]
 
-BUILT_IN_TOOLKITS: Final = frozenset({"messaging", "storage", "queues", "sync", "developer"})
+BUILT_IN_TOOLKITS: Final = frozenset({"database", "messaging", "storage", "queues", "sync", "developer"})
 REFUSED_TOOLKITS: Final = frozenset(
     {
         "containers",
-        "database",
         "dataset",
         "livekit",
         "llm",
@@ -100,6 +101,7 @@ class Services:
     documents: Documents
     storage: Storage
     storage_toolkit: StorageToolkit
+    database: Database
     queues: Queues
     developer: DeveloperLog
 
@@ -116,6 +118,7 @@ class Dispatcher:
             **services.agents.requests(),
             **services.documents.requests(),
             **services.storage.requests(),
+            **services.database.requests(),
             **services.queues.requests(),
             **services.developer.requests(),
         }
@@ -123,6 +126,7 @@ class Dispatcher:
             **services.messaging.tools(),
             **services.documents.tools(),
             **services.storage.tools(),
+            **services.database.tools(),
             **services.queues.requests(),
             **services.developer.tools(),
         }
@@ -133,6 +137,7 @@ class Dispatcher:
             "storage.download": services.storage.download,
             "sync.open": services.documents.open,
             "developer.logs": services.developer.logs,
+            **StreamedDatabase(services.database, max_bytes=live.limits.max_message_bytes).streams(),
         }
         self._running: dict[tuple[str, str], ServerStream] = {}
 

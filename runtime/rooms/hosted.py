@@ -12,8 +12,10 @@ import structlog
 from runtime.clock import Clock
 from runtime.errors import RemoteProtocolError
 from runtime.rooms.agents import Agents, Caller
+from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit, listing
+from runtime.rooms.built_in.tables.file import FOLDER, TableFile
 from runtime.rooms.connection import Connection, Peer
 from runtime.rooms.developer import DeveloperLog
 from runtime.rooms.dispatcher import Dispatcher, Served, Services
@@ -87,6 +89,7 @@ class HostedRoom:
             documents=documents,
             storage=storage,
             storage_toolkit=StorageToolkit(storage, documents),
+            database=Database(TableFile(folder / FOLDER, limits.tables)),
             queues=Queues(limits, contents),
             developer=DeveloperLog(),
         )
@@ -175,6 +178,7 @@ class HostedRoom:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
         await self._services.documents.flush()
+        await self._services.database.file.close()
         self._live.contents.close()
         self._live.emit("room_closed")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.settings import RoomsSettings
 from runtime.wire.room import MAX_SENT_BYTES
 
@@ -34,6 +35,7 @@ class RoomLimits:
         max_documents: Documents open in one room.
         max_document_bytes: One document's whole state.
         max_storage_bytes: Files of one room on disk.
+        tables: Tables of one room.
         max_open_files: Uploads and downloads in progress of one participant.
         flush_s: Seconds between a document's change and its writing to disk.
         idle_close_s: Seconds that a room stays open with nobody in it.
@@ -58,6 +60,7 @@ class RoomLimits:
     max_documents: int = 256
     max_document_bytes: int = 8 * MIB
     max_storage_bytes: int = 1024 * MIB
+    tables: TableBounds = TableBounds()  # noqa: RUF009 - frozen
     max_open_files: int = 32
     flush_s: float = 0.5
     idle_close_s: float = 300.0
@@ -73,4 +76,10 @@ class RoomLimits:
             max_held_bytes=settings.max_held_bytes,
             max_contents_bytes=settings.max_contents_bytes,
             max_storage_bytes=settings.max_storage_bytes,
+            tables=TableBounds(
+                max_bytes=settings.max_tables_bytes,
+                max_rows=settings.max_table_rows,
+                max_result_bytes=settings.max_result_bytes,
+                query_s=settings.table_query_s,
+            ),
         )

@@ -15,6 +15,7 @@ from runtime.wire.content import (
     BinaryContent,
     Content,
     ControlContent,
+    JsonContent,
 )
 
 
@@ -38,6 +39,7 @@ class ServerStream:
         self._input_ended = False
         self._overflowed = False
         self._finished = False
+        self.held_bytes = 0
 
     @property
     def peer(self) -> Peer:
@@ -109,11 +111,30 @@ class ServerStream:
             raise InvalidRequest(f"{self.name} was closed before it began")
         return Request(self.peer, self._request.id, self.name, chunk.headers, is_tool=True)
 
+    async def start_json(self) -> Request:
+        """The first chunk of a stream of JSON, of kind ``start``, as a request with what it says.
+
+        Raises:
+            InvalidRequest: The caller closed at once or sent something else.
+        """
+        chunk = await self.receive()
+        if not isinstance(chunk, JsonContent) or not isinstance(chunk.json, dict):
+            raise InvalidRequest(f"{self.name} begins with a chunk of JSON")
+        if chunk.json.get("kind") != "start":
+            raise InvalidRequest(f"{self.name} begins with a chunk of kind 'start'")
+        return Request(self.peer, self._request.id, self.name, chunk.json, is_tool=True)
+
+    def hold(self, count_bytes: int) -> None:
+        """Account for what is kept of the caller's chunks until the stream is over."""
+        self.held_bytes += count_bytes
+        self.peer.held.grow(count_bytes)
+
     def let_go(self) -> None:
         """Nobody reads it any more."""
         self._chunks.clear()
         self._input_ended = True
         self._wait(-self._waiting_bytes)
+        self.hold(-self.held_bytes)
 
     def _wait(self, count_bytes: int) -> None:
         self._waiting_bytes += count_bytes
@@ -122,6 +143,10 @@ class ServerStream:
     def send(self, headers: dict[str, Any], data: bytes = b"") -> None:
         """Send a binary chunk."""
         self._send(BinaryContent(headers, data))
+
+    def send_json(self, value: dict[str, Any]) -> None:
+        """Send a chunk of JSON."""
+        self._send(JsonContent(value))
 
     def finish(self) -> None:
         """End the stream; ending twice is harmless."""

@@ -38,9 +38,14 @@ class EmptyContent:
 
 @dataclass(frozen=True, slots=True)
 class JsonContent:
-    """A JSON value, nearly always an object."""
+    """A JSON value, nearly always an object.
+
+    Attributes:
+        written: Its header as JSON already: a large one is written by a thread, and ``json`` is empty.
+    """
 
     json: Any
+    written: bytes = field(default=b"", repr=False)
     data: ClassVar[bytes] = b""
 
     def to_header(self) -> dict[str, Any]:

@@ -51,12 +51,14 @@ class Message:
         type: What kind of message, for example ``messaging.send`` or ``__response__``.
         header: A JSON object.
         data: Raw bytes that come with it (an attachment, a file, a document update).
+        written: The header as JSON already, where it was written elsewhere; then ``header`` is not sent.
     """
 
     id: int
     type: str
     header: dict[str, Any] = field(default_factory=dict)
     data: bytes = b""
+    written: bytes = b""
 
 
 def encode(message: Message, *, slice_bytes: int = SLICE_BYTES) -> list[bytes]:
@@ -77,7 +79,9 @@ def encode(message: Message, *, slice_bytes: int = SLICE_BYTES) -> list[bytes]:
         raise LocalProtocolError(f"message type is longer than {MAX_TYPE_BYTES} bytes")
     try:
         # ASCII escapes: a lone surrogate in somebody's text must not make a message unsendable.
-        header = json.dumps(message.header, separators=(",", ":"), allow_nan=False).encode("ascii")
+        header = message.written or json.dumps(message.header, separators=(",", ":"), allow_nan=False).encode(
+            "ascii"
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise LocalProtocolError(f"header of {message.type!r} is not JSON: {error}") from error
     payload = b"".join((_LENGTH.pack(len(header)), header, message.data))

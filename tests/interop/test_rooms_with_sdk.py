@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Bulkhead, Drive, Sdk
+from tests.interop.environments import installed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -28,3 +29,9 @@ def people(server: Bulkhead, room: str, *names: str) -> dict[str, Any]:
 )
 def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str) -> None:
     drive(sdk, server, driver, **people(server, f"{driver}-{sdk.version}", "ada", other))
+
+
+@pytest.mark.parametrize("version", ["0.7.1", "0.35.8"])
+def test_tables(version: str, server: Bulkhead, drive: Drive) -> None:
+    """Two of the ways in which releases ask for tables; later ones ask for Arrow."""
+    drive(installed(version), server, "tables", **people(server, f"tables-{version}", "ada", "keeper"))
