@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from runtime.clock import SystemClock
@@ -21,6 +22,7 @@ from runtime.session.info import (
     MessageSeen,
     ProcessInfo,
     RelayPort,
+    RoomDoor,
     Vitals,
 )
 from runtime.session.record import Exit, Failure
@@ -67,6 +69,18 @@ class FakePlacement:
 
     # ---- the contract
 
+    async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
+        self.sources = list(sources)
+
+    async def loaded(self) -> None:
+        pass
+
+    async def reload_changed(self) -> list[str]:
+        return []
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
     async def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None = None) -> Lease:
         if self.refuse is not None:
             raise self.refuse
@@ -78,7 +92,7 @@ class FakePlacement:
             self.relays[spec.session_id] = relay
         self.emit(Placed(session_id=spec.session_id, at=self.clock.wall(), generation=generation))
         if self.on_place in ("ready", "started"):
-            self.start(spec.session_id)
+            self.started(spec.session_id)
         if self.on_place == "ready":
             self.ready(spec.session_id)
         if self.on_place == "fail":
@@ -139,22 +153,22 @@ class FakePlacement:
     def awaits(self, path: str) -> bool:
         return not self.serves(path) and any(one.state == "loading" for one in self.listed_bundles)
 
-    def vitals(self, session_id: SessionId) -> Vitals | None:
-        return Vitals(rss_bytes=7, pss_bytes=5, fds=3, threads=1) if session_id in self.running else None
+    async def vitals(self, session_id: SessionId) -> Vitals | None:
+        return self.glance(session_id)
 
     def glance(self, session_id: SessionId) -> Vitals | None:
-        return self.vitals(session_id)
+        return Vitals(rss_bytes=7, pss_bytes=5, fds=3, threads=1) if session_id in self.running else None
 
-    def use(self, session_id: SessionId) -> Use | None:
+    async def use(self, session_id: SessionId) -> Use | None:
         return Use(curve=self.curves.get(session_id, ())) if session_id in self.running else None
 
-    def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
+    async def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
         return [line for line in self.lines.get(session_id, []) if line.seq > after]
 
     async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
         return []
 
-    def messages(self, session_id: SessionId) -> list[MessageSeen]:
+    async def messages(self, session_id: SessionId) -> list[MessageSeen]:
         return self.seen_messages.get(session_id, [])
 
     async def stacks(self, session_id: SessionId) -> str | None:
@@ -163,7 +177,7 @@ class FakePlacement:
     async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
         return 0.001 if session_id in self.running else None
 
-    def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
+    async def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
         self.faults.append((session_id, fault))
         return session_id in self.running
 
@@ -172,7 +186,7 @@ class FakePlacement:
     def emit(self, event: SessionEvent) -> None:
         self.queue.put_nowait(event)
 
-    def start(self, session_id: SessionId, pid: int = 4242) -> None:
+    def started(self, session_id: SessionId, pid: int = 4242) -> None:
         self.emit(Started(session_id=session_id, at=self.clock.wall(), pid=pid))
 
     def ready(self, session_id: SessionId) -> None:

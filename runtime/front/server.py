@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -229,11 +229,10 @@ class Server:
         self._parts.callback(
             server_file.write(server.state_dir, url=self.url, at=self._clock.wall(), key=key)
         )
-        if isinstance(placement, LocalPlacement):
-            placement.open_door(Door(front, desk, is_ours=caller.is_ours))
-            self._parts.push_async_callback(placement.aclose)
-            await placement.start(self._sources, watch=server.watch)
-        changed: list[Callable[[], None]] = getattr(placement, "changed", [])
+        self._parts.push_async_callback(placement.aclose)
+        door = Door(front, desk, is_ours=caller.is_ours)
+        await placement.start(self._sources, watch=server.watch, door=door)
+        changed = placement.changed
         changed += [dispatcher.launcher.bundles_changed, front.readiness.changed]
         await dispatcher.start()
         front.is_ready = True  # from here on each bundle takes calls as soon as it is loaded
@@ -263,9 +262,7 @@ class Server:
 
     async def loaded(self) -> None:
         """Return when every bundle serves, or is known not to; serving does not wait for it."""
-        placement = self.front.placement
-        if isinstance(placement, LocalPlacement):
-            await placement.loaded()
+        await self.front.placement.loaded()
 
     async def _tell_loaded(self) -> None:
         await self.loaded()
@@ -289,7 +286,7 @@ class Server:
 
     async def reload_changed(self) -> None:
         """Load bundles whose files changed, also where nobody watches them.  Sessions stay as they are."""
-        if self._front is not None and isinstance(self._front.placement, LocalPlacement):
+        if self._front is not None:
             await self._front.placement.reload_changed()
 
     async def wait(self) -> None:

@@ -6,8 +6,9 @@ the order of `runtime.session.events`; events of different sessions may interlea
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from runtime.session.events import SessionEvent
@@ -21,6 +22,7 @@ from runtime.session.info import (
     MessageSeen,
     ProcessInfo,
     RelayPort,
+    RoomDoor,
     Vitals,
 )
 from runtime.session.spec import SessionId, SessionSpec
@@ -37,6 +39,7 @@ __all__ = [
     "Placement",
     "ProcessInfo",
     "RelayPort",
+    "RoomDoor",
     "Vitals",
 ]
 
@@ -51,7 +54,43 @@ class Lease:
 
 
 class Placement(Protocol):
-    """Whatever runs sessions: this machine today, several later."""
+    """Whatever runs sessions: this machine, or several.
+
+    What a route reads of one session may have to come from another machine, and is awaited.  What is asked
+    for every call, or of all sessions at once, is answered from what is known here, and costs nothing.
+
+    Attributes:
+        changed: Called, in order, whenever bundles or endpoints changed.
+    """
+
+    changed: list[Callable[[], None]]
+
+    async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
+        """Begin to load the bundles found in `sources`, each by itself; with `watch`, follow their changes.
+
+        Args:
+            door: The way into rooms for sessions without a network.
+
+        Raises:
+            BundleNotFound: A source does not exist.
+        """
+        ...
+
+    async def loaded(self) -> None:
+        """Return when no bundle is being loaded: each serves, or is listed with what keeps it from that."""
+        ...
+
+    async def reload_changed(self) -> list[str]:
+        """Load the bundles whose code changed, or failed to load, since they were looked at; their names.
+
+        They are loaded in the background, and what serves goes on until they are.  New ones are taken in, and
+        those that are gone dropped, whether or not changes are followed.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """End what still runs, at once."""
+        ...
 
     async def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None = None) -> Lease:
         """Start a session.  Returns as soon as a process is being had; what becomes of it are events.
@@ -105,7 +144,7 @@ class Placement(Protocol):
         """Whether nobody serves a path, but a bundle that is being loaded may come to."""
         ...
 
-    def vitals(self, session_id: SessionId) -> Vitals | None:
+    async def vitals(self, session_id: SessionId) -> Vitals | None:
         """None when the session has no process."""
         ...
 
@@ -113,11 +152,11 @@ class Placement(Protocol):
         """What was measured last, a second ago or so; costs nothing.  None when it has no process."""
         ...
 
-    def use(self, session_id: SessionId) -> Use | None:
+    async def use(self, session_id: SessionId) -> Use | None:
         """What a running session used so far, and its curve; None when it has no process."""
         ...
 
-    def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
+    async def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
         """The kept log lines numbered above `after`, oldest first; of ended sessions too, while kept."""
         ...
 
@@ -125,7 +164,7 @@ class Placement(Protocol):
         """The processes of a running session, parents before children; empty when it has none."""
         ...
 
-    def messages(self, session_id: SessionId) -> list[MessageSeen]:
+    async def messages(self, session_id: SessionId) -> list[MessageSeen]:
         """The last messages between a running session and its room, oldest first; without what was in them.
 
         Several of a kind in a row are one entry.  Empty when the session has no process: the report of one
@@ -141,6 +180,6 @@ class Placement(Protocol):
         """Seconds of one round trip to the session's event loop; None when it did not answer in time."""
         ...
 
-    def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
+    async def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
         """Have a session commit a fault, or attack those in `at`; False when it has no process."""
         ...

@@ -324,8 +324,8 @@ async def test_after_a_restart_unready_calls_run_and_ready_sessions_are_lost(
         ready = await parts.call(webhook_id="w3")
         over = await parts.call(webhook_id="w4")
         relayed = await parts.call(relay=object())
-        placement.start(started)  # type: ignore[arg-type]
-        placement.start(ready)  # type: ignore[arg-type]
+        placement.started(started)  # type: ignore[arg-type]
+        placement.started(ready)  # type: ignore[arg-type]
         placement.ready(ready)  # type: ignore[arg-type]
         placement.exit(over, ExitReason.FINISHED)  # type: ignore[arg-type]
         await within(5, parts.registry.wait(over, until="exited", timeout_s=None))

@@ -89,7 +89,7 @@ async def start(site: Site) -> None:
 
 
 async def park(site: Site) -> None:
-    pool = site.node.placement._supervisor.roster._bundles["x"]._pool
+    pool = site.node.placement.supervisor.roster._bundles["x"]._pool
     assert pool is not None
     pool._discard(pool._parked.popleft())
     pool.refill()
@@ -100,8 +100,8 @@ async def look(site: Site) -> None:
     session = await site.call()
     placement = site.node.placement
     with contextlib.suppress(OSError):  # whoever looks is told that; the session is as it was
-        placement.vitals(session)
-        placement.messages(session)
+        await placement.vitals(session)
+        await placement.messages(session)
         await placement.stacks(session)
         await placement.processes(session)
         await placement.ping(session, 5.0 * PATIENCE)
@@ -114,7 +114,7 @@ async def stop(site: Site) -> None:
 
 async def crash(site: Site) -> None:
     session = await site.call()
-    site.node.placement.inject(session, "exit")
+    await site.node.placement.inject(session, "exit")
     await until(lambda: site.has(session, Released))
 
 
@@ -154,7 +154,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
     made.save()
     try:
         await node.start()
-        node.placement._supervisor.roster._bundles["x"]._backoff = failures.delays(failures.Cause.GONE)
+        node.placement.supervisor.roster._bundles["x"]._backoff = failures.delays(failures.Cause.GONE)
         for phase in PHASES.values():  # what is made once, on first use, is there then
             await phase(made)
             await rest(made)

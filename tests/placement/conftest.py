@@ -185,7 +185,8 @@ class Node:
                 changed.clear()
 
     def lines(self, session_id: SessionId) -> list[str]:
-        return [line.text for line in self.placement.log_lines(session_id)]
+        logbook = self.placement.supervisor.logbook(session_id)
+        return [] if logbook is None else [line.text for line in logbook.after(0)]
 
     async def _read(self) -> None:
         async for event in self.placement.events():

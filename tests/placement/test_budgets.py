@@ -34,7 +34,7 @@ async def _ending(node: Any, body: str, **limits: Any) -> Exited:
     session_id = await node.call("/x", limits=Limits(**limits))
     ended: Exited = await node.exited(session_id)
     assert psutil.pid_exists(node.pid(sibling))
-    assert node.placement.vitals(sibling) is not None
+    assert await node.placement.vitals(sibling) is not None
     assert not [e for e in node.seen if e.session_id == sibling and isinstance(e, Exited | Warned)]
     return ended
 
@@ -103,7 +103,7 @@ async def test_memory_shared_with_children_counts_once(node: Any) -> None:
     await node.start()
     session_id = await node.call("/x", limits=Limits(memory="150MiB"))
     await node.printed(session_id, "still here")  # 300 MiB resident, 80 MiB of them its own
-    assert node.placement.vitals(session_id).rss_bytes > 250 * MIB
+    assert (await node.placement.vitals(session_id)).rss_bytes > 250 * MIB
     await node.placement.stop(session_id, ExitReason.STOPPED, 0)
 
 
@@ -230,7 +230,7 @@ async def test_a_share_of_processors_is_kept(node: Any) -> None:
     await node.start()
     session_id = await node.call("/x", limits=Limits(cpu=0.2))
     await node.printed(session_id, "done")
-    used_s = node.placement.vitals(session_id).cpu_s
+    used_s = (await node.placement.vitals(session_id)).cpu_s
     assert used_s < 2.0  # 3 s and more have passed; half a second may be used at once, then a fifth of a core
     await node.placement.stop(session_id, ExitReason.STOPPED, 0)
 

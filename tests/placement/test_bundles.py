@@ -183,7 +183,7 @@ async def test_a_file_dropped_in_is_served_and_a_removed_one_is_not(node: Any) -
             await asyncio.sleep(0.02)
     with pytest.raises(EndpointNotFound):
         await node.call("/late")
-    assert node.placement.vitals(session_id) is not None  # a removed program takes no session with it
+    assert await node.placement.vitals(session_id) is not None  # a removed program takes no session with it
 
 
 async def test_an_edit_serves_new_sessions_and_leaves_the_old_ones(node: Any) -> None:
@@ -216,7 +216,7 @@ async def test_a_zygote_that_dies_takes_no_session_with_it_and_is_started_again(
     (info,) = node.placement.bundles()
     os.kill(info.pid, signal.SIGKILL)
     info = await node.bundle_state("x", lambda now: now.state == "ready" and now.pid not in (None, info.pid))
-    assert node.placement.vitals(session_id) is not None
+    assert await node.placement.vitals(session_id) is not None
     await node.ready("/x", identity="two")
     os.kill(node.pid(session_id), signal.SIGSEGV)  # its zygote is gone; its status is known all the same
     ended = await node.exited(session_id)
@@ -425,7 +425,7 @@ async def test_vitals_tell_of_the_whole_tree(node: Any) -> None:
     )
     await node.start()
     session_id = await node.ready("/x")
-    vitals = node.placement.vitals(session_id)
+    vitals = await node.placement.vitals(session_id)
     assert vitals is not None
     assert vitals.children == 1
     assert 0 < vitals.pss_bytes < vitals.rss_bytes
@@ -446,7 +446,7 @@ async def _parked(node: Any, count: int) -> None:
 async def test_closing_while_a_worker_is_being_forked_leaves_nobody_behind(node: Any) -> None:
     node.write("x.py", PLAIN.format("x"))
     await node.start()
-    bundle = node.placement._supervisor.roster._bundles["x"]
+    bundle = node.placement.supervisor.roster._bundles["x"]
     async with asyncio.timeout(20 * PATIENCE):
         while not bundle._pool.parked or bundle._pool._refilling is not None:
             await asyncio.sleep(0.01)
@@ -469,7 +469,7 @@ async def test_a_session_that_is_being_forked_when_its_code_is_replaced_starts(
     try:
         path = node.write("x.py", PLAIN.format("x"))
         await node.start()
-        bundle = node.placement._supervisor.roster._bundles["x"]
+        bundle = node.placement.supervisor.roster._bundles["x"]
         old = bundle._pool
         os.kill(old.pid, signal.SIGSTOP)
         called = asyncio.create_task(node.ready("/x"))
@@ -483,7 +483,7 @@ async def test_a_session_that_is_being_forked_when_its_code_is_replaced_starts(
                 await asyncio.sleep(0.01)
             os.kill(old.pid, signal.SIGCONT)
             session = await called
-            while node.placement.vitals(session) is None:
+            while await node.placement.vitals(session) is None:
                 await asyncio.sleep(0.01)
         assert bundle.generation == 2
     finally:

@@ -31,7 +31,7 @@ async def _ending(node: Any, body: str, path: str = "/x") -> Exited:
     session_id = await node.call(path)
     ended = await node.exited(session_id)
     assert psutil.pid_exists(node.pid(sibling))
-    assert node.placement.vitals(sibling) is not None
+    assert await node.placement.vitals(sibling) is not None
     assert not [e for e in node.seen if e.session_id == sibling and isinstance(e, Exited)]
     return ended
 
@@ -426,8 +426,8 @@ async def test_one_that_makes_way_for_new_code_finishes_what_it_does_for_others(
     session_id = await node.ready("/x")
     async with asyncio.timeout(20 * PATIENCE):
         await node.placement.stop(session_id, ExitReason.STOPPED, finish_s=30.0)
-        await node.until(lambda: len(node.placement.log_lines(session_id)) >= 3)
-    lines = [line.text for line in node.placement.log_lines(session_id)]
+        await node.until(lambda: len(node.lines(session_id)) >= 3)
+    lines = [line.text for line in await node.placement.log_lines(session_id)]
     assert lines == ["finishes within 30.0", "has finished", "stops"]
 
 
@@ -473,4 +473,4 @@ async def test_one_that_is_asked_to_end_does_not_finish_first(node: Any) -> None
     await node.start()
     session_id = await node.ready("/x")
     await node.placement.stop(session_id, ExitReason.STOPPED)
-    assert not node.placement.log_lines(session_id)
+    assert not await node.placement.log_lines(session_id)

@@ -28,11 +28,11 @@ async def test_a_fault_ends_its_session_and_the_neighbour_answers(
     node.write("bundle.py", AGENT)
     await node.start()
     victim, sibling = await node.ready("/x"), await node.ready("/x", identity="second")
-    assert node.placement.inject(victim, fault)
+    assert await node.placement.inject(victim, fault)
     ended = await node.exited(victim)
     assert ended.exit.reason is reason
     if fault in ("raise", "segfault"):
         assert "<chaos>:" in ended.exit.message  # shown as a line of an agent is
     assert await node.placement.ping(sibling, 20) is not None
     assert await node.placement.ping(victim, 20) is None
-    assert not node.placement.inject(victim, fault)
+    assert not await node.placement.inject(victim, fault)

@@ -93,7 +93,7 @@ async def test_a_session_that_is_frozen_for_its_share_is_not_taken_for_one_that_
     await node.start()
     session_id = await node.ready("/x", limits=Limits(cpu=0.1))
     await asyncio.sleep(2.5)  # in which it has used up its share and stood still for most of the time
-    vitals = node.placement.vitals(session_id)
+    vitals = await node.placement.vitals(session_id)
     assert vitals is not None
     assert vitals.cpu_s < 2.0
     assert not [one for one in node.seen if getattr(one, "kind", "") == "hang"]
@@ -156,7 +156,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
 async def test_what_the_kernel_ends_for_want_of_memory_is_called_so(
     node: Any, told: Told, at_once: bool
 ) -> None:
-    node.placement._supervisor.cgroups = Cgroups("auto", find=told.ground)
+    node.placement.supervisor.cgroups = Cgroups("auto", find=told.ground)
     node.write("bundle.py", SCATTERING)
     await node.start()
     session_id = await node.ready("/x", limits=Limits(memory="512MiB", pids=64))
@@ -170,7 +170,7 @@ async def test_what_the_kernel_ends_for_want_of_memory_is_called_so(
 
 
 async def test_what_the_kernel_refuses_to_fork_is_an_end_too(node: Any, told: Told) -> None:
-    node.placement._supervisor.cgroups = Cgroups("auto", find=told.ground)
+    node.placement.supervisor.cgroups = Cgroups("auto", find=told.ground)
     node.write("bundle.py", SCATTERING)
     await node.start()
     session_id = await node.ready("/x", limits=Limits(pids=64))
@@ -181,7 +181,7 @@ async def test_what_the_kernel_refuses_to_fork_is_an_end_too(node: Any, told: To
 
 
 async def test_an_exception_for_want_of_processes_is_that_end(node: Any, told: Told) -> None:
-    node.placement._supervisor.cgroups = Cgroups("auto", find=told.ground)
+    node.placement.supervisor.cgroups = Cgroups("auto", find=told.ground)
     node.write(
         "bundle.py",
         """

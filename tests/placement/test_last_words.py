@@ -40,7 +40,7 @@ def _busy(node: Any, sessions: list[Any], each_s: float) -> Iterator[None]:
         if is_on:
             time.sleep(each_s)
             for session_id in sessions:
-                node.placement.vitals(session_id)
+                node.placement.supervisor.driver(session_id).vitals()
             loop.call_soon(turn)
 
     loop.call_soon(turn)

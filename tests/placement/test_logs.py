@@ -106,7 +106,7 @@ async def test_a_long_log_call_keeps_its_level_whatever_the_bound(
         await node.start()
         session = await node.ready("/long")
         await node.printed(session, "after it")
-        seen = [(line.stream, line.level) for line in node.placement.log_lines(session)]
+        seen = [(line.stream, line.level) for line in await node.placement.log_lines(session)]
         assert seen == [("log", "warning"), ("log", "error")]
         assert "more characters" in node.lines(session)[0]
         assert len(node.lines(session)[0].encode()) <= line_bytes

@@ -75,7 +75,7 @@ async def test_a_module_that_a_session_imports_while_it_runs_counts_from_then_on
     change(node, "x/tools.py", "word = 'older'\n")
     assert await node.placement.reload_changed() == []  # nobody has read it
     assert await word(node, "one") == "older"
-    files = node.placement._supervisor.roster._bundles["x"].files
+    files = node.placement.supervisor.roster._bundles["x"].files
     async with asyncio.timeout(20):
         while str(node.folder / "x" / "tools.py") not in files.paths():
             await asyncio.sleep(0.05)
@@ -88,7 +88,7 @@ async def test_a_flood_of_imports_from_a_session_is_taken_in_by_one_task(node: A
     change(node, "x/tools.py", "word = 'old'\n")
     node.write("x/main.py", USES.format("sys"))
     await node.start()
-    bundle = node.placement._supervisor.roster._bundles["x"]
+    bundle = node.placement.supervisor.roster._bundles["x"]
     before = len(bundle._tasks)
     for number in range(1000):
         bundle._imported_later(1, [f"/m{number}_{one}.py" for one in range(10)])
@@ -123,7 +123,7 @@ async def test_a_program_that_writes_what_it_imports_is_not_loaded_for_ever(node
         async with asyncio.timeout(60):
             while not any(one["event"] == "bundle.writes_its_code" for one in logs):
                 await asyncio.sleep(0.05)
-            while node.placement._supervisor.roster._bundles["x"].under_way:
+            while node.placement.supervisor.roster._bundles["x"].under_way:
                 await asyncio.sleep(0.05)
     assert await node.placement.reload_changed() == []
     assert node.placement.bundles()[0].state == "ready"
@@ -409,7 +409,7 @@ async def test_many_saves_of_code_and_data_in_turn_are_as_many_generations_and_d
             await generation(node, expected)
     assert await node.placement.reload_changed() == []
     assert node.placement.bundles()[0].generation == expected == 21
-    assert all(node.placement.vitals(session) is not None for session in sessions)
+    assert all([await node.placement.vitals(session) is not None for session in sessions])
     assert await word(node, "new") == "50"
     for session in sessions:
         await node.placement.stop(session, ExitReason.STOPPED)

@@ -248,7 +248,7 @@ async def test_exit_says_where_also_from_a_callback_and_os_exit_cannot(crashing:
 
 async def test_a_kill_from_outside_has_what_can_be_known(crashing: Any) -> None:
     session_id = await crashing.ready("/plain")
-    live = [(one.direction, one.kind) for one in crashing.placement.messages(session_id)]
+    live = [(one.direction, one.kind) for one in await crashing.placement.messages(session_id)]
     assert ("in", "connected") in live
     os.kill(crashing.pid(session_id), signal.SIGKILL)
     report = await report_of(crashing, session_id)
@@ -256,7 +256,7 @@ async def test_a_kill_from_outside_has_what_can_be_known(crashing: Any) -> None:
     assert {"frames", "native", "excerpt"} <= set(report.unknown)
     assert "ready" in [message.kind for message in report.messages]
     assert [(one.direction, one.kind) for one in report.room_messages] == live
-    assert crashing.placement.messages(session_id) == []
+    assert await crashing.placement.messages(session_id) == []
     assert report.recorded == (), "nothing is kept of what was said, unless somebody wants it"
 
 
@@ -424,7 +424,7 @@ async def test_two_crashes_at_one_line_are_one_kind_also_after_an_edit_above_it(
     assert first.fingerprint == second.fingerprint != other.fingerprint
     crashing.write("bundle.py", "\n    # a line more\n    # and another\n" + BUNDLE)
     node = crashing
-    bundle = node.placement._supervisor.roster._bundles["bundle"]
+    bundle = node.placement.supervisor.roster._bundles["bundle"]
     await bundle.load()
     edited = await crash(crashing, "/start")
     assert edited.code.generation == 2

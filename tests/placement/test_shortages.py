@@ -118,7 +118,7 @@ async def test_a_start_is_stopped_although_its_zygote_does_not_answer(make_node:
         (info,) = node.placement.bundles()
         os.kill(info.pid, signal.SIGSTOP)
         session = await node.call("/x")
-        driver = node.placement._supervisor.driver(session)
+        driver = node.placement.supervisor.driver(session)
         await until(lambda: driver._having is not None)
         async with asyncio.timeout(zygote_client.SILENT_S / 2 * PATIENCE):
             await node.placement.stop(session, ExitReason.STOPPED)

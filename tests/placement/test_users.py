@@ -161,7 +161,7 @@ async def test_each_bundle_runs_as_somebody_else_and_is_looked_after_all_the_sam
         assert set((await node.printed(session_id, "capabilities ")).split()[1:]) == {"0" * 16}
         await node.printed(session_id, "by its path")
         child = int((await node.printed(session_id, "child ")).split()[1])
-        vitals = node.placement.vitals(session_id)
+        vitals = await node.placement.vitals(session_id)
         assert vitals is not None
         assert 0 < vitals.pss_bytes < vitals.rss_bytes, "its memory may be read"
         assert vitals.fds > 3

@@ -35,7 +35,7 @@ async def main():
                        room_url="ws://127.0.0.1:9/", token="t")
     await placement.place(spec, 1)
     while True:
-        for line in placement.log_lines(spec.session_id):
+        for line in await placement.log_lines(spec.session_id):
             if line.text.startswith("family"):
                 print(line.text, flush=True)
                 await asyncio.sleep(1000)

@@ -56,7 +56,7 @@ def routes(front: Front) -> Blueprint:
                 "minds what happens to the sessions that are chosen as victims.",
             )
         record = front.registry.record(session_id)
-        if not front.placement.inject(record.spec.session_id, data.fault, data.at):
+        if not await front.placement.inject(record.spec.session_id, data.fault, data.at):
             return problem("no_process", f"Session {session_id} has no process.", session=session_id)
         return Injected(session=session_id, fault=data.fault)
 

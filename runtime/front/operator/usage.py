@@ -41,7 +41,7 @@ def routes(front: Front) -> Blueprint:
         rows: list[UsageRow] = []
         for count, record in enumerate([*front.registry.live(), *front.registry.ended()], 1):
             if record.exit is None or record.exit.at >= since:
-                rows.append(_measured(front, record, now))
+                rows.append(await _measured(front, record, now))
             if count % _YIELD_EVERY_COUNT == 0:
                 await asyncio.sleep(0)  # measuring many process trees must not stop the loop for long
         rows += front.registry.book.rows(since)
@@ -55,9 +55,11 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-def _measured(front: Front, record: SessionRecord, now: float) -> UsageRow:
+async def _measured(front: Front, record: SessionRecord, now: float) -> UsageRow:
     row = usage_row(record, now)
-    vitals = front.placement.vitals(record.spec.session_id) if record.exit is None else None
+    if record.exit is not None:
+        return row
+    vitals = await front.placement.vitals(record.spec.session_id)
     if vitals is None:
         return row
     used = row.usage

@@ -98,10 +98,13 @@ def routes(front: Front) -> Blueprint:
             last = None
             if record.exit is None and not is_short:
                 last = front.placement.glance(record.spec.session_id)
-                if (last is None or not last.pss_bytes) and exact > 0 and clock.now() < until:
-                    exact -= 1
-                    last = front.placement.vitals(record.spec.session_id)
-            shown.append(worker_as(Worker, front, record, measured=is_short, last=last))
+            is_exact = is_short or (
+                (last is None or not last.pss_bytes) and exact > 0 and clock.now() < until
+            )
+            if record.exit is None and is_exact:
+                exact -= 1
+                last = await front.placement.vitals(record.spec.session_id)
+            shown.append(worker_as(Worker, front, record, last=last))
             if clock.now() >= rest_at:
                 await asyncio.sleep(0)
                 rest_at = clock.now() + _STEP_S
@@ -118,15 +121,15 @@ def routes(front: Front) -> Blueprint:
             _process(one, hidden.text(one.command))
             for one in await front.placement.processes(record.spec.session_id)
         ]
-        curve = curve_of(await _curve(front, record))
-        return worker_as(WorkerDetail, front, record, processes=tree, curve=curve)
+        curve, last = curve_of(await _curve(front, record)), await _measured(front, record)
+        return worker_as(WorkerDetail, front, record, last=last, processes=tree, curve=curve)
 
     @paths.get("/workers/<session_id>/messages")
     @gives(Messages)
     async def messages(session_id: str) -> Messages:
         """Which messages a session exchanged with its room last; not what is in them"""
         record = front.registry.record(session_id)
-        seen = front.placement.messages(record.spec.session_id)
+        seen = await front.placement.messages(record.spec.session_id)
         if not seen and record.exit is not None and front.crashes is not None:
             report = await front.crashes.report(session_id)
             seen = list(report.room_messages) if report is not None else []
@@ -142,7 +145,8 @@ def routes(front: Front) -> Blueprint:
         grace_s = None if query_args.grace_s is UNSET else query_args.grace_s
         finish_s = front.configuration.supervisor.reload_s if query_args.reload else None
         await front.dispatcher.stop(session_id, grace_s=grace_s, finish_s=finish_s)
-        return worker_of(front, front.registry.record(session_id))
+        record = front.registry.record(session_id)
+        return worker_as(Worker, front, record, last=await _measured(front, record))
 
     @paths.get("/workers/<session_id>/logs")
     @asks(LogsQuery)
@@ -153,7 +157,7 @@ def routes(front: Front) -> Blueprint:
         record = front.registry.record(session_id)
         after = query_args.after
         if not query_args.follow:
-            lines = front.placement.log_lines(record.spec.session_id, after=after)
+            lines = await front.placement.log_lines(record.spec.session_id, after=after)
             return Logs(
                 session=record.spec.session_id,
                 lines=[_line(line) for line in lines],
@@ -197,29 +201,21 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-def worker_of(front: Front, record: SessionRecord) -> Worker:
-    """A session as the API shows it."""
-    return worker_as(Worker, front, record)
-
-
 def worker_as(
     kind: type[W],
     front: Front,
     record: SessionRecord,
     *,
-    measured: bool = True,
     last: Vitals | None = None,
     **more: Any,
 ) -> W:
-    """The same as a shape that has more fields, which `more` gives.
+    """A session as the API shows it, in a shape that may have more fields, which `more` gives.
 
     Args:
-        measured: Measure it now when it has a process; not so, it is shown as it was measured last.
-        last: What was measured, by who did so already.
+        last: What was measured just now; without, it is shown as it was measured last.
     """
     spec, exit, fixed = record.spec, record.exit, _unchanging.of(record.spec)
-    look = front.placement.vitals if measured else front.placement.glance
-    vitals = last or (look(spec.session_id) if exit is None else None)
+    vitals = last or (front.placement.glance(spec.session_id) if exit is None else None)
     if vitals is None:
         vitals = Vitals(cpu_s=record.cpu_s, rss_bytes=record.peak_rss_bytes if exit else 0)
     return kind(
@@ -261,6 +257,10 @@ def worker_as(
     )
 
 
+async def _measured(front: Front, record: SessionRecord) -> Vitals | None:
+    return None if record.exit is not None else await front.placement.vitals(record.spec.session_id)
+
+
 def exit_of(exit: records.Exit) -> Exit:
     """An end as the API shows it."""
     return Exit(**exit_json(exit))
@@ -284,7 +284,7 @@ def _passes(record: SessionRecord, wanted: WorkersQuery) -> bool:
 async def _curve(front: Front, record: SessionRecord) -> Sequence[UsePoint]:
     """What a session's processes used over time: while it runs, and after an end that has a report."""
     session_id = record.spec.session_id
-    use = front.placement.use(session_id)
+    use = await front.placement.use(session_id)
     if use is None and record.exit is not None and front.crashes is not None:
         report = await front.crashes.report(session_id)
         use = report.use if report is not None else None
@@ -367,7 +367,7 @@ def _line(line: LogLine) -> LogLineShown:
 async def _follow(front: Front, record: SessionRecord, after: int) -> AsyncIterator[LogLine]:
     while True:
         over = record.exit is not None or front.closing.is_set()
-        lines = front.placement.log_lines(record.spec.session_id, after=after)
+        lines = await front.placement.log_lines(record.spec.session_id, after=after)
         for line in lines:
             yield line
             after = line.seq

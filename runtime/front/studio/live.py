@@ -276,7 +276,7 @@ class Live:
             vitals = self._front.placement.glance(session)
             if vitals is None:
                 continue
-            share = self._spark(session).take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
+            share = (await self._spark(session)).take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
             lag_ms = None if vitals.lag_ms is None else round(vitals.lag_ms, 1)
             samples[session] = [
                 share,
@@ -308,23 +308,23 @@ class Live:
         rows = []
         for count, record in enumerate([*live, *islice(registry.ended(), MAX_ENDED)], 1):
             session = record.spec.session_id
-            spark = UseCurve() if record.exit is not None else self._spark(session)
+            spark = UseCurve() if record.exit is not None else await self._spark(session)
             rows.append(encoded(self._row(record, spark=spark.shown(points))))
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
         return self._framed("sessions", b'{"rows":[' + b",".join(rows) + b"]}", self.event_id)
 
-    def _spark(self, session: SessionId) -> UseCurve:
+    async def _spark(self, session: SessionId) -> UseCurve:
         known = self._recent_use.of(session)
         if known is not None:
             return known
-        use = self._front.placement.use(session)
+        use = await self._front.placement.use(session)
         return UseCurve() if use is None else self._recent_use.meet(session, use.curve)
 
     def _row(self, record: SessionRecord, **more: Any) -> shapes.LiveWorker:
         failed = record.exit if record.exit is not None else record.last_exit
         crashed = failed is not None and not failed.reason.is_clean
-        return worker_as(shapes.LiveWorker, self._front, record, measured=False, crashed=crashed, **more)
+        return worker_as(shapes.LiveWorker, self._front, record, crashed=crashed, **more)
 
     def _record(self, session: str) -> SessionRecord | None:
         registry = self._front.registry

@@ -167,7 +167,7 @@ class Overview:
         turns = shared.unread or shared.read[self._turn % max(1, len(shared.read)) :][:1]
         self._turn += 1
         for session in turns[:READ_AT_ONCE]:
-            self._front.placement.vitals(session)
+            await self._front.placement.vitals(session)
             await asyncio.sleep(0)
 
     def now(self) -> dict[str, Any]:

@@ -154,7 +154,7 @@ async def called(server: Server, path: str, room: str = "r", **more: Any) -> Ses
 async def printed(server: Server, record: SessionRecord, word: str) -> str:
     async with asyncio.timeout(20 * PATIENCE):
         while True:
-            lines = server.front.placement.log_lines(record.spec.session_id)
+            lines = await server.front.placement.log_lines(record.spec.session_id)
             for line in lines:
                 if line.text.startswith(word):
                     return line.text
@@ -196,7 +196,7 @@ async def test_a_session_is_in_its_room_without_a_socket_to_it(confined: Confine
             assert await say(room, "hi", text="there") == {"text": "there"}
         (info,) = server.front.rooms.rooms()
         assert [one.name for one in info.participants] == ["plain"]
-        seen = server.front.placement.messages(record.spec.session_id)
+        seen = await server.front.placement.messages(record.spec.session_id)
         assert {one.direction for one in seen} == {"in", "out"}
         await server.front.dispatcher.stop(record.spec.session_id)
         assert record.exit is not None

@@ -300,7 +300,7 @@ async def test_the_server_itself_is_never_reached_though_its_address_is_listed(c
 
 async def test_names_of_the_list_are_found_and_others_are_not(confined: Confined) -> None:  # noqa: F811
     async with confined(agents=LISTED, network=("listed.test:80",)) as server:
-        names = server.front.placement._supervisor._gate._names
+        names = server.front.placement.supervisor._gate._names
 
         async def ask(name: str) -> Any:
             from ipaddress import ip_address

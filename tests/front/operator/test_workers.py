@@ -235,8 +235,13 @@ async def test_of_many_sessions_only_some_are_measured_for_a_list(
             sid = (await site.post("/chat", body.encode())).json["session"]
             await site.server.front.registry.wait(sid, until="settled", timeout_s=5)
         measured: list[str] = []
-        take, weighed = site.placement.vitals, Vitals(rss_bytes=9, pss_bytes=4, fds=2)
-        monkeypatch.setattr(site.placement, "vitals", lambda one: measured.append(one) or take(one))
+        taken, weighed = Vitals(rss_bytes=7), Vitals(rss_bytes=9, pss_bytes=4, fds=2)
+
+        async def take(one: str) -> Vitals:
+            measured.append(one)
+            return taken
+
+        monkeypatch.setattr(site.placement, "vitals", take)
         glances = [None, weighed, Vitals(rss_bytes=9), Vitals(rss_bytes=9), weighed]
         by_session = dict(zip(site.placement.running, glances, strict=True))
         monkeypatch.setattr(site.placement, "glance", by_session.__getitem__)
