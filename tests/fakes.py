@@ -46,6 +46,7 @@ class FakePlacement:
     on_place: str = "ready"
     max_sessions: int = 100
     max_starting: int = 100
+    fresh: int = 1000
     refuse: RuntimeServiceError | None = None
     placed: list[tuple[SessionSpec, int]] = field(default_factory=list)
     stopped: list[tuple[str, ExitReason, float | None]] = field(default_factory=list)
@@ -136,6 +137,7 @@ class FakePlacement:
             starting=sum(state == "starting" for state in self.running.values()),
             max_sessions=self.max_sessions,
             max_starting=self.max_starting,
+            fresh=self.fresh,
         )
 
     def enforcement(self) -> Enforcement:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,9 +28,6 @@ from runtime.session.spec import SessionId, SessionSpec
 
 FRESH_S: Final = 1.0
 """A start younger than this is taken to be computing; an older one that is not ready waits for somebody."""
-
-FRESH_PER_CPU: Final = 8
-"""Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
 
 _log = get_logger("launcher")
 
@@ -92,7 +88,6 @@ class Launcher:
         self._patient: set[SessionId] = set()
         self._starting: dict[SessionId, str] = {}
         self._started_at: dict[SessionId, float] = {}  # of those that start, in the order of their starts
-        self._max_fresh = FRESH_PER_CPU * len(os.sched_getaffinity(0))
         self._wake = asyncio.Event()
         self._draining = False
 
@@ -123,7 +118,7 @@ class Launcher:
         load = self._placement.capacity()
         starting = sum(1 for other in self._starting.values() if other == endpoint)
         has_room = load.starting < load.max_starting and starting < share_of(load.max_starting)
-        if not self._queue and has_room and self._rest_s() <= 0:
+        if not self._queue and has_room and self._rest_s(load) <= 0:
             await self._start(record, relay)
         else:
             self.enqueue(record, relay)
@@ -238,7 +233,7 @@ class Launcher:
                 continue
             expiry = None if self._draining else self._queue.next_expiry()
             timeout_s = None if expiry is None else max(0.0, expiry - self._clock.now())
-            if timeout_s is not None and (rest_s := self._rest_s()) > 0:
+            if timeout_s is not None and (rest_s := self._rest_s(self._placement.capacity())) > 0:
                 timeout_s = min(timeout_s, rest_s)
             try:
                 async with asyncio.timeout(timeout_s):
@@ -260,20 +255,22 @@ class Launcher:
         return True
 
     def _next(self) -> SessionRecord | None:
-        if self._draining or not self._queue or self._rest_s() > 0:
+        if self._draining or not self._queue:
             return None
-        load: Capacity = self._placement.capacity()
+        load = self._placement.capacity()
+        if self._rest_s(load) > 0:
+            return None
         turn = self._queue.pop(
             starting=Counter(self._starting.values()), total=load.starting, max_starting=load.max_starting
         )
         return None if turn is None else self._records.pop(turn.session_id)
 
-    def _rest_s(self) -> float:
+    def _rest_s(self, load: Capacity) -> float:
         """Seconds until one more start does not make too many fresh ones; 0 when it would not now."""
-        times = list(self._started_at.values())
-        if len(times) < self._max_fresh:
+        if len(self._started_at) < load.fresh:
             return 0.0
-        return max(0.0, times[-self._max_fresh] + FRESH_S - self._clock.now())
+        times = list(self._started_at.values())
+        return max(0.0, times[-max(1, load.fresh)] + FRESH_S - self._clock.now())
 
     async def _start(self, record: SessionRecord, relay: RelayPort | None) -> None:
         spec = record.spec

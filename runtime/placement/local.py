@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from runtime.clock import Clock
 from runtime.knob import parse_bytes
@@ -34,6 +34,9 @@ from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
 from runtime.wire import control
+
+FRESH_PER_CPU: Final = 8
+"""Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
 
 
 class LocalPlacement:
@@ -65,6 +68,7 @@ class LocalPlacement:
         # exist for each of the sessions, which are bounded.
         self._events: asyncio.Queue[SessionEvent] = asyncio.Queue()
         self._draining = False
+        self._fresh = FRESH_PER_CPU * len(os.sched_getaffinity(0))
         self._measured = 0
         self._headroom = Headroom(
             self._measure_one, reserve_bytes=parse_bytes(settings.reserve_memory), clock=clock
@@ -136,6 +140,7 @@ class LocalPlacement:
             session_bytes=self._headroom.session_bytes,
             sessions_left=descriptors.left() // descriptors.PER_SESSION,
             lacks=self.supervisor.shortages.names(),
+            fresh=self._fresh,
         )
 
     def enforcement(self) -> Enforcement:

@@ -155,6 +155,7 @@ class Capacity:
         session_bytes: What one more session is expected to take.
         sessions_left: Sessions for which the open files suffice that the system allows; None for no bound.
         lacks: What the system has no more of now: keys of `runtime.errors.LACKS`.
+        fresh: Starts younger than a moment that make sense at once; more make none of them faster.
     """
 
     sessions: int
@@ -166,6 +167,7 @@ class Capacity:
     session_bytes: int = 0
     sessions_left: int | None = None
     lacks: tuple[str, ...] = ()
+    fresh: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -719,9 +719,7 @@ async def test_turns_are_kept_over_a_drain_but_not_those_of_a_socket(tmp_path: P
 async def test_a_storm_starts_as_many_at_once_as_the_processors_can_take(
     tmp_path: Path, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.dispatch.launcher.FRESH_PER_CPU", 1)
-    monkeypatch.setattr("runtime.dispatch.launcher.os.sched_getaffinity", lambda _: {0, 1})
-    placement = FakePlacement(on_place="nothing")
+    placement = FakePlacement(on_place="nothing", fresh=2)
     async with dispatching(tmp_path, placement) as parts:
         monkeypatch.setattr("runtime.dispatch.launcher.FRESH_S", 600.0)
         calls = await within(5, asyncio.gather(*(parts.call() for _ in range(5))))
