@@ -28,6 +28,7 @@ class ServerSettings:
     host: str = knob("127.0.0.1", "address to listen on", env=("MESHAGENT_HOST",))
     port: int = knob(8080, "port to listen on; 0 takes a free one", env=("MESHAGENT_PORT",), minimum=0)
     public_url: str = knob("", "base URL under which others reach this server; default: the bound address")
+    advertise_url: str = knob("", "base URL under which sessions reach its rooms; default: the bound address")
     agents_dir: Path = knob(Path("agents"), "folder whose *.py files and folders are the bundles")
     agents_env: str = knob("", "file of variables for agents alone; default: agents.env, where there is one")
     state_dir: Path = knob(Path(".bulkhead"), "folder for the journal, rooms, threads and keys")

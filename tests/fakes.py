@@ -47,6 +47,7 @@ class FakePlacement:
     max_sessions: int = 100
     max_starting: int = 100
     fresh: int = 1000
+    node_id: str = "fake"
     refuse: RuntimeServiceError | None = None
     placed: list[tuple[SessionSpec, int]] = field(default_factory=list)
     stopped: list[tuple[str, ExitReason, float | None]] = field(default_factory=list)
@@ -91,7 +92,14 @@ class FakePlacement:
         self.running[spec.session_id] = "starting"
         if relay is not None:
             self.relays[spec.session_id] = relay
-        self.emit(Placed(session_id=spec.session_id, at=self.clock.wall(), generation=generation))
+        placed = Placed(
+            session_id=spec.session_id,
+            at=self.clock.wall(),
+            generation=generation,
+            node_id=self.node_id,
+            boot="b1",
+        )
+        self.emit(placed)
         if self.on_place in ("ready", "started"):
             self.started(spec.session_id)
         if self.on_place == "ready":
@@ -105,7 +113,7 @@ class FakePlacement:
                 traceback="Traceback",
             )
             self.exit(spec.session_id, ExitReason.START_ERROR, failure=failure, code=12)
-        return Lease(spec.session_id, generation, "fake")
+        return Lease(spec.session_id, generation, self.node_id)
 
     async def stop(
         self,

@@ -66,6 +66,8 @@ class Recovery:
         spec, exit = record.spec, event.exit
         parked = self._judge(record, event)
         policy = RestartPolicy(spec.restart)
+        if exit.reason is ExitReason.MOVED and not record.was_ready:
+            policy = RestartPolicy.ALWAYS  # a call that is owed its session, whatever may follow that
         if spec.relay or not may_restart:
             return event, None
         lived_s = self._registry.ages.since_ready_s(spec.session_id)

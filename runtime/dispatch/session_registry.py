@@ -160,10 +160,14 @@ class SessionRegistry:
         self.ages.ended(event.session_id)
         if not event.exit.reason.is_clean:
             self._crashed(record, event.report or bare(record, event.exit))
-        self._metrics.session_restarted(record.spec.endpoint)
-        _log.warning(
+        is_moved = event.exit.reason.row.restart == "moved"
+        if not is_moved:
+            self._metrics.session_restarted(record.spec.endpoint)
+        tell = _log.info if is_moved else _log.warning
+        tell(
             "session.restarting",
             session_id=event.session_id,
+            node_id=record.node_id,
             endpoint=record.spec.endpoint,
             reason=str(event.exit.reason),
             delay_s=round(again.delay_s, 3),
@@ -326,6 +330,7 @@ class SessionRegistry:
         _log.warning(
             "session.crashed",
             session_id=spec.session_id,
+            node_id=record.node_id,
             endpoint=spec.endpoint,
             identity=spec.identity,
             room=spec.room,
@@ -346,6 +351,8 @@ class SessionRegistry:
             "attempt": record.generation,
             "code_generation": record.code_generation,
             "generation": record.generation,  # as the attempt was called before
+            "node": record.node_id,
+            "boot": record.boot,
         }
         self._publish(kind, data | more)
 

@@ -157,7 +157,9 @@ class Server:
         )
         caller = RoomCaller(
             port=listener.port,
-            own_hosts=tuple(filter(None, (server.host, urlsplit(server.public_url).hostname))),
+            own_hosts=tuple(
+                filter(None, (server.host, *map(_host, (server.public_url, server.advertise_url))))
+            ),
             room_url=lambda room: _room_url(server.public_url or self.url, room),
             secret=access.secrets[0] if access.secrets else "",
             destinations=Destinations(server.call_allow),
@@ -178,7 +180,7 @@ class Server:
             registry=registry,
             clock=self._clock,
             rooms=hub,
-            room_url=lambda room: _room_url(self.url, room),
+            room_url=lambda room: _room_url(server.advertise_url or self.url, room),
             room_load=hub,
             settings=supervisor,
             callers=Callers(
@@ -338,6 +340,10 @@ class Server:
 def _room_url(base: str, room: str) -> str:
     scheme, _, rest = base.rstrip("/").partition("://")
     return f"{'wss' if scheme in ('https', 'wss') else 'ws'}://{rest}/rooms/{quote(room, safe='')}"
+
+
+def _host(url: str) -> str | None:
+    return urlsplit(url).hostname
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

@@ -65,8 +65,8 @@ def routes(front: Front) -> Blueprint:
     @proven_by({}, {"meshagent": []}, {"standardWebhooks": []}, {"browserSession": []})
     @heeds(CallHeaders)
     @sends(Webhook, example=EXAMPLE)
-    @gives(Called, 202, example=Called(session="s_7Q4M2XKB", state="starting"))
-    @gives(Called, example=Called(session="s_7Q4M2XKB"))
+    @gives(Called, 202, example=Called(session="s_7Q4M2XKB9TEV", state="starting"))
+    @gives(Called, example=Called(session="s_7Q4M2XKB9TEV"))
     async def webhook(endpoint: str) -> Response:
         """Call an agent into a room"""
         return await taken(f"/{endpoint}")

@@ -38,11 +38,15 @@ from runtime.wire import control
 FRESH_PER_CPU: Final = 8
 """Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
 
+LOCAL: Final = "local"
+"""The name of the only machine."""
+
 
 class LocalPlacement:
     """A `runtime.placement.contract.Placement` whose sessions run here.
 
     Attributes:
+        node_id: The name of this machine.
         supervisor: What runs them, for whoever is on this machine as well.
     """
 
@@ -53,7 +57,7 @@ class LocalPlacement:
         limits: Limits,
         limit_origins: Mapping[str, str] | None = None,
         clock: Clock,
-        node_id: str = "local",
+        node_id: str = LOCAL,
         env: Mapping[str, str] | None = None,
         owns_process: bool = True,
         environments: Path = Path(".bulkhead/environments"),
@@ -62,7 +66,7 @@ class LocalPlacement:
     ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._settings = settings
-        self._node_id = node_id
+        self.node_id = node_id
         self._leases: dict[SessionId, Lease] = {}
         # Not bounded by a size: dispatch reads it in the same loop, and at most a handful of events
         # exist for each of the sessions, which are bounded.
@@ -80,6 +84,7 @@ class LocalPlacement:
             clock=clock,
             env=os.environ if env is None else env,
             publish=self._events.put_nowait,
+            node_id=node_id,
             changed=self._tell_changed,
             owns_process=owns_process,
             environments=environments,
@@ -104,7 +109,7 @@ class LocalPlacement:
         lease = self._leases.get(spec.session_id)
         if lease is None or lease.generation != generation:
             self.supervisor.place(spec, generation, relay)
-            lease = self._leases[spec.session_id] = Lease(spec.session_id, generation, self._node_id)
+            lease = self._leases[spec.session_id] = Lease(spec.session_id, generation, self.node_id)
         return lease
 
     async def stop(

@@ -33,6 +33,8 @@ _OF_A_SESSION: Final = (
     "attempt",
     "code_generation",
     "generation",
+    "node",
+    "boot",
 )
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "session": _OF_A_SESSION,

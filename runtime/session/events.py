@@ -30,9 +30,16 @@ class SessionEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed(SessionEvent):
-    """A lease was given; a process is being had."""
+    """A lease was given; a process is being had.
+
+    Attributes:
+        node_id: Which machine runs it; ``local`` where there is but one.
+        boot: Which life of that machine's supervisor.
+    """
 
     generation: int
+    node_id: str = ""
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class ExitReason(StrEnum):
     DEADLINE = "deadline"
     IDLE = "idle"
     DRAINED = "drained"
+    MOVED = "moved"
     HANG = "hang"
     MEMORY = "memory"
     CPU = "cpu"
@@ -65,7 +66,8 @@ class ReasonRow:
             ``machine`` did, it does to whoever asks it for more.
         is_clean: Nothing went wrong: no report is written, and the input counts as survived.
         restart: Which policies start the session again: none; only ``always``, for a life that was used up;
-            all but ``never`` once the server is back, for what ended ``with_server``;
+            all but ``never`` once the server is back, for what ended ``with_server``; the same at once, and
+            without counting, for what was ``moved``;
             every one that restarts ``failure``s; the same ``patiently``, without counting, as long as its
             room is out of reach; the same for what is ``passing``, for as long as it takes; and every one for
             a session that is ``owed``, because nothing of it has run.
@@ -88,7 +90,7 @@ class ReasonRow:
 
     whose: Literal["agent", "limit", "input", "room", "operator", "server", "machine"]
     is_clean: bool
-    restart: Literal["never", "always", "failure", "patiently", "passing", "owed", "with_server"]
+    restart: Literal["never", "always", "failure", "patiently", "passing", "owed", "with_server", "moved"]
     is_death: bool
     limit: Literal["asked", "looked", "at_once"] | None
     has_line: bool
@@ -192,6 +194,14 @@ EXIT_REASONS: Final[Mapping[ExitReason, ReasonRow]] = {
         word="drained", tone="idle", aftermath=_CALL_AGAIN,
         sentence="The server was shut down.",
         cure=_NOTHING,
+    ),
+    ExitReason.MOVED: ReasonRow(
+        whose="server", is_clean=True, restart="moved", is_death=False, limit=None,
+        has_line=False, worker_says=False, says_all=False, by_exception=False,
+        by_source=False, message="ended because its machine is being emptied", brief="moved",
+        word="moved", tone="idle", aftermath=_CALL_AGAIN,
+        sentence="Its machine was emptied.",
+        cure="Nothing to do: it goes on at another machine, unless its restart policy is never.",
     ),
     ExitReason.HANG: ReasonRow(
         whose="agent", is_clean=False, restart="failure", is_death=True, limit=None,

@@ -91,7 +91,8 @@ class Ledger:
         match event:
             case Placed():
                 record.generation, record.state, record.restart_at = event.generation, "starting", None
-                record.restarts = max(0, event.generation - 1)
+                record.restarts = max(0, event.generation - 1 - record.moves)
+                record.node_id, record.boot = event.node_id, event.boot
             case Started():
                 record.state, record.pid, record.started_at = "starting", event.pid, event.at
                 record.code_generation = event.code_generation
@@ -134,6 +135,7 @@ class Ledger:
         self._add_up(record, event)
         record.state, record.pid, record.started_at, record.ready_at = "starting", None, None, None
         record.last_exit, record.restart_at, record.stopping = event.exit.recorded(), restart_at, ""
+        record.moves += 1 if event.exit.reason.row.restart == "moved" else 0
         return record
 
     def unstarted(self, event: Exited) -> SessionRecord | None:

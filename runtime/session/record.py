@@ -79,6 +79,9 @@ class SessionRecord:
     Attributes:
         generation: Which attempt this is, from 1; 0 before the first one was placed.
         code_generation: Which load of its bundle's code its process runs; 0 before it had one.
+        node_id: Which machine runs it, or did; empty before it was placed.
+        boot: Which life of that machine's supervisor.
+        moves: How often it went on at another machine because its own was emptied; those are no restarts.
         lived_s: Seconds that its last process lived, whatever was done to the clock; known once it ended.
         cpu_s: Processor time of the whole process tree; known once it ended.
         restart_at: When the next attempt begins; None unless it waits for one.
@@ -117,3 +120,6 @@ class SessionRecord:
     confinement: dict[str, Any] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     lived_s: float | None = None
+    node_id: str = ""
+    boot: str = ""
+    moves: int = 0

@@ -55,7 +55,7 @@ def wants(policy: RestartPolicy, exit: Exit) -> bool:
             return False
         case "always":
             return policy is RestartPolicy.ALWAYS
-        case "failure" | "patiently" | "passing" | "owed":
+        case "failure" | "patiently" | "passing" | "owed" | "moved":
             return True
 
 
@@ -152,6 +152,8 @@ class Restarts:
         if not wants(policy, exit):
             return None
         rules = self._rules
+        if exit.reason.row.restart == "moved":  # nothing failed, and nobody has to recover first
+            return Again(0.0, 0, rules.intensity)
         known = self._known.get(session_id)
         if known is None:
             known = _Attempts(Backoff(rules.first_s, rules.most_s, rules.stable_s))

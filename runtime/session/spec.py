@@ -18,8 +18,8 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_session_id() -> SessionId:
-    """A fresh id such as ``s_7Q4M2XKB``: 40 random bits."""
-    return SessionId("s_" + "".join(secrets.choice(_ALPHABET) for _ in range(8)))
+    """A fresh id such as ``s_7Q4M2XKB9TEV``: 60 random bits, so that no two of many servers meet."""
+    return SessionId("s_" + "".join(secrets.choice(_ALPHABET) for _ in range(12)))
 
 
 UNLIMITED = "unlimited"

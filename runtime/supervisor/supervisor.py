@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -63,11 +64,13 @@ class Supervisor:
         environments: The folder with the environments that bundles have of their own.
         publish: Takes each session event; may not block.
         changed: Called when bundles or endpoints changed.
+        node_id: The name of this machine, for what is told of its sessions.
         owns_process: Whether every child of this process is ours; False where the front runs inside
             somebody's own program, whose children are then left alone.
         confinement: Decides what bundles may reach; None holds nothing back.
 
     Attributes:
+        boot: A name of this life of it, which no other has.
         roster: Its bundles.
         shortages: What the system had no more of lately.
         door: The way into rooms for sessions without a network; whoever has the rooms sets it.
@@ -83,6 +86,7 @@ class Supervisor:
         env: Mapping[str, str],
         publish: Callable[[SessionEvent], None],
         changed: Callable[[], None],
+        node_id: str = "",
         owns_process: bool = True,
         environments: Path = Path(".bulkhead/environments"),
         agents_env: Mapping[str, str] | None = None,
@@ -90,6 +94,7 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._node_id, self.boot = node_id, secrets.token_hex(6)
         bundle_env = bundle_environment(env, names=settings.pass_env, agents=agents_env)
         self._secrets = secrets_in(bundle_env)
         self._publish = publish
@@ -176,7 +181,15 @@ class Supervisor:
             secrets=self._secrets,
         )
         self._drivers[spec.session_id] = driver
-        self._publish(Placed(session_id=spec.session_id, at=self._clock.wall(), generation=generation))
+        self._publish(
+            Placed(
+                session_id=spec.session_id,
+                at=self._clock.wall(),
+                generation=generation,
+                node_id=self._node_id,
+                boot=self.boot,
+            )
+        )
         run = asyncio.create_task(self._run(driver, bundle), name=f"session:{spec.session_id}")
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)

@@ -31,7 +31,7 @@ def test_every_reason_has_an_answer_for_each_policy(reason: ExitReason) -> None:
     failures = {
         "signal", "exit", "hang", "memory", "agent_error", "start_error", "import_error", "room_lost",
         "room_unreachable", "protocol_error", "pids", "files", "disk", "node_lost", "system_short",
-        "not_started",
+        "not_started", "moved",
     }  # fmt: skip
     assert wants(NEVER, end(reason)) is (reason is ExitReason.NOT_STARTED)
     assert wants(ON_FAILURE, end(reason, code=1)) is (reason.value in failures)

@@ -27,7 +27,7 @@ PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "path": ("Path of the file in the room", "notes.txt"),
     "project": ("Id of the project", "00000000-0000-4000-8000-000000000000"),
     "room": ("Name of the room", "myroom"),
-    "session_id": ("Id of a session", "s_7Q4M2XKB"),
+    "session_id": ("Id of a session", "s_7Q4M2XKB9TEV"),
 }
 """By name: what a part of a path is, and an example."""
 

@@ -65,6 +65,7 @@ How a process shares its memory takes a millisecond to read: for a thousand, tha
 """
 MEASURE_S: Final = 0.05
 _FILTERS: Final = ("room", "identity", "endpoint")
+"""Of a call; the node is the record's."""
 _STEP_S: Final = 0.005
 """A list of a thousand sessions must not stop the loop for longer."""
 W = TypeVar("W", bound=Worker)
@@ -222,6 +223,8 @@ def worker_as(
         id=spec.session_id,
         state=record.state,
         pid=record.pid,
+        node=record.node_id,
+        boot=record.boot,
         endpoint=spec.endpoint,
         identity=spec.identity,
         room=spec.room,
@@ -276,8 +279,10 @@ def _check(front: Front, wanted: WorkersQuery) -> None:
 
 
 def _passes(record: SessionRecord, wanted: WorkersQuery) -> bool:
-    return wanted.state in (UNSET, record.state) and all(
-        getattr(wanted, name) in ("", getattr(record.spec, name)) for name in _FILTERS
+    return (
+        wanted.state in (UNSET, record.state)
+        and wanted.node in ("", record.node_id)
+        and all(getattr(wanted, name) in ("", getattr(record.spec, name)) for name in _FILTERS)
     )
 
 

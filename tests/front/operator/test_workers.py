@@ -58,6 +58,9 @@ async def test_the_list_shows_endpoints_bundles_and_sessions(serving: Any) -> No
         assert found["bundles"][0]["detail"] == "Trace"
         (worker,) = found["workers"]
         assert set(worker) >= WORKER_KEYS
+        assert (worker["node"], worker["boot"]) == ("fake", "b1")
+        assert len((await site.get("/workers?node=fake")).json["workers"]) == 1
+        assert (await site.get("/workers?node=other")).json["workers"] == []
         assert (worker["id"], worker["state"], worker["pid"], worker["rss_bytes"]) == (sid, "ready", 4242, 7)
         assert worker["exit"] is None
 

@@ -9,6 +9,7 @@ export const EXIT_REASONS = {
   deadline: { whose: "limit", isClean: false, word: "timed out", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   idle: { whose: "limit", isClean: true, word: "idle", tone: "idle", aftermath: "It was not started again; a new call starts another session." },
   drained: { whose: "server", isClean: true, word: "drained", tone: "idle", aftermath: "It was not started again; a new call starts another session." },
+  moved: { whose: "server", isClean: true, word: "moved", tone: "idle", aftermath: "It was not started again; a new call starts another session." },
   hang: { whose: "agent", isClean: false, word: "hung", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   memory: { whose: "limit", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },
   cpu: { whose: "limit", isClean: false, word: "crashed", tone: "bad", aftermath: "It was not started again; a new call starts another session." },

@@ -69,6 +69,8 @@ class Worker(Shape, frozen=True, kw_only=True):
     id: SessionName
     state: SessionState
     pid: int | None
+    node: Annotated[str, Meta(description="The machine that runs it; empty before it was placed")]
+    boot: Annotated[str, Meta(description="Which life of that machine's supervisor")]
     endpoint: str
     identity: str
     room: str
@@ -199,6 +201,7 @@ class WorkersQuery(Shape, frozen=True, kw_only=True):
     room: Annotated[str, Meta(description="Only those of this room")] = ""
     identity: Annotated[str, Meta(description="Only those of this identity")] = ""
     endpoint: Annotated[str, Meta(description="Only those of this path", examples=["/chat"])] = ""
+    node: Annotated[str, Meta(description="Only those of this machine")] = ""
 
 
 class StopQuery(Shape, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ Time = Annotated[
         extra_json_schema={"format": "date-time"},
     ),
 ]
-SessionName = Annotated[str, Meta(description="Id of a session", examples=["s_7Q4M2XKB"])]
+SessionName = Annotated[str, Meta(description="Id of a session", examples=["s_7Q4M2XKB9TEV"])]
 
 
 def words(*known: str) -> Meta:
