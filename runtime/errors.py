@@ -5,8 +5,7 @@ instance carries a ``cure``: the sentence that tells the reader what to do about
 caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are values, not exceptions.
 
     RuntimeServiceError
-      ConfigError
-      SealBroken
+      ConfigError · SealBroken · ManifestInvalid
       ProtocolError       LocalProtocolError · RemoteProtocolError
       WebhookRejected     SignatureInvalid · EnvelopeInvalid · Replayed · BodyTooLarge
       BundleError         BundleNotFound · GrantMissing · EndpointNotFound · EndpointConflict
@@ -20,7 +19,7 @@ caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are valu
 from __future__ import annotations
 
 import errno
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 
 class RuntimeServiceError(Exception):
@@ -52,6 +51,20 @@ class SealBroken(RuntimeServiceError):
     """A sealed secret cannot be opened: another key, another place, or changed bytes."""
 
     code = "seal_broken"
+
+
+class ManifestInvalid(RuntimeServiceError):
+    """A manifest cannot be used as it stands.
+
+    Attributes:
+        problems: What is wrong with it and where, in its order (`runtime.wire.manifest.problem.Problem`).
+    """
+
+    code = "manifest_invalid"
+
+    def __init__(self, message: str, *, cure: str = "", problems: tuple[Any, ...] = ()) -> None:
+        super().__init__(message, cure=cure)
+        self.problems = problems
 
 
 # ---- protocols

@@ -38,7 +38,7 @@ from runtime.front.studio import pages as studio
 from runtime.front.studio.live import Live
 from runtime.front.studio.overview import Overview
 from runtime.session.info import not_served
-from runtime.wire.manifest import reserved_by
+from runtime.wire.manifest.own import reserved_by
 
 _NOBODYS: Final = (None, "rooms.enter", "rooms.file", "health.live")
 """Endpoints that never ask who operates, as none of those of `model` do; one too few only costs time."""

@@ -23,7 +23,7 @@ from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import SessionRecord
-from runtime.wire.manifest import reserved_by
+from runtime.wire.manifest.own import reserved_by
 from runtime.wire.webhook import (
     RoomCall,
     RoomEnded,

@@ -37,7 +37,7 @@ from runtime.sdk.endpoint import (
 from runtime.sdk.program.shadows import own_modules_aside
 from runtime.sdk.stop_signals import StopSignals
 from runtime.session.spec import Limits
-from runtime.wire.manifest import EndpointSpec, service_spec
+from runtime.wire.manifest.own import EndpointSpec, service_spec
 
 __all__ = [
     "Endpoint",

@@ -9,7 +9,7 @@ import typer
 
 from runtime.cli.options import config_file
 from runtime.cli.terminal import Output, say, to_yaml
-from runtime.wire.manifest import ANY_PORT, UNNAMED
+from runtime.wire.manifest.own import ANY_PORT, UNNAMED
 
 
 def spec(

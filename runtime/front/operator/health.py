@@ -22,7 +22,7 @@ from runtime.front.state import Front, caller
 from runtime.metrics import CONTENT_TYPE
 from runtime.process import descriptors as open_files
 from runtime.session.info import served
-from runtime.wire.manifest import WELL_KNOWN, EndpointSpec, service_spec
+from runtime.wire.manifest.own import WELL_KNOWN, EndpointSpec, service_spec
 
 
 def routes(front: Front) -> Blueprint:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtime.errors import EndpointConflict
-from runtime.wire.manifest import RESERVED, reserved_by
+from runtime.wire.manifest.own import RESERVED, reserved_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from runtime.front.app import create_app
 from runtime.front.openapi.shapes.shape import Shape
 from runtime.front.operator.events import Readers
-from runtime.wire.manifest import RESERVED, reserved_by
+from runtime.wire.manifest.own import RESERVED, reserved_by
 from tests.front.conftest import Answer
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.wire.manifest import RESERVED, EndpointSpec, reserved_by, service_spec
+from runtime.wire.manifest.own import RESERVED, EndpointSpec, reserved_by, service_spec
 
 pytestmark = pytest.mark.unit
 

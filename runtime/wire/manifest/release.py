@@ -1,0 +1,98 @@
+"""What a client of a release is given of a manifest: only the keys that its strict reader knows.
+
+One key too many makes such a reader refuse a whole list of services, so what is answered depends on who asks.
+Nothing is lost by the reduced form: those clients read names, ids and images of it, and send files, not
+answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from runtime.wire.manifest.flat import ROLE
+from runtime.wire.manifest.manifest import OWN_API_KEY, Spec
+from runtime.wire.manifest.shape import OWN, Families, ListOf, Record, Shape, release
+from runtime.wire.manifest.vocabulary.whole import MANIFEST
+
+OLDEST: Final = "0.6"
+"""What every release can read that reads the structured form."""
+NEWEST: Final = "999"
+_API_KEY_GONE: Final = "0.36"
+_PULL_SECRET_IS_MAP: Final = "0.45"
+_VALUE_MAY_BE_MISSING: Final = "0.21"
+_SECRET_HAS_NO_IDENTITY: Final = "0.44.13"
+
+
+def known_to(spec: Spec, version: str) -> Spec:
+    """The part of a normal form that a release knows, without anything of ours.
+
+    Args:
+        version: Such as ``0.24.6``; see `OLDEST` and `NEWEST`.
+    """
+    at = release(version)
+    made: Spec = _cut(spec, MANIFEST, at)
+    for port in made.get("ports", ()):
+        for endpoint in port.get("endpoints", ()):
+            if endpoint.get("annotations", {}).keys() == {ROLE}:
+                del endpoint["annotations"]
+            elif "annotations" in endpoint:
+                endpoint["annotations"] = {k: v for k, v in endpoint["annotations"].items() if k != ROLE}
+    container = made.get("container")
+    if container is not None:
+        kept = spec["container"]
+        if OWN_API_KEY in kept and at < release(_API_KEY_GONE):
+            container["api_key"] = kept[OWN_API_KEY]
+        if "pull_secret" in container and at < release(_PULL_SECRET_IS_MAP):
+            container["pull_secret"] = container["pull_secret"]["id"]
+        for variable in container.get("environment", ()):
+            if at < release(_SECRET_HAS_NO_IDENTITY) and "identity" not in variable.get(
+                "secret", {"identity"}
+            ):
+                del variable["secret"]
+            if at < release(_VALUE_MAY_BE_MISSING):
+                variable.setdefault("value", "")
+    return made
+
+
+def lost_for(spec: Spec, version: str) -> list[str]:
+    """The paths of what `known_to` leaves out, but for what is ours alone."""
+    kept = _paths(known_to(spec, version))
+    lost = (path for path in _paths(spec) - kept if OWN not in path)
+    return sorted(path for path in lost if path.removesuffix(".id") not in kept)
+
+
+def _cut(value: Any, shape: Shape, at: tuple[int, ...]) -> Any:
+    match shape:
+        case Record() if isinstance(value, dict):
+            known = {one.name: one for one in shape.fields if not one.name.startswith(OWN)}
+            return {
+                name: _cut(inner, known[name].shape, at)
+                for name, inner in value.items()
+                if name in known and _has(known[name].since, known[name].gone, at)
+            }
+        case ListOf() if isinstance(value, list):
+            return [_cut(one, shape.item, at) for one in value]
+        case Families():
+            return dict(value) if isinstance(value, dict) else value
+        case _:
+            return value
+
+
+def _has(since: str, gone: str, at: tuple[int, ...]) -> bool:
+    return release(since) <= at and not (gone and at >= release(gone))
+
+
+def _paths(value: Any, path: str = "") -> set[str]:
+    return set(_leaves(value, path))
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{number}]")
+    else:
+        yield path

@@ -1,0 +1,136 @@
+"""What a manifest's vocabulary is written in: the shapes that values can have, and the fields of records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text.
+
+    Attributes:
+        words: All it may be; empty for any text.
+        is_filled: It must have a character that is no blank.
+        is_folded: Blanks around it are dropped, and it is written in small letters.
+        is_path: It begins with a slash.
+        form: What it must match as a whole (a regular expression), and what to say of it otherwise.
+    """
+
+    words: tuple[str, ...] = ()
+    is_filled: bool = False
+    is_folded: bool = False
+    is_path: bool = False
+    form: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """True or false."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A whole number."""
+
+    least: int
+    most: int
+    what: str = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class PortNumber:
+    """``"*"``, or a port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number, or a text with a unit; for what belongs to this server alone."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Whatever JSON can say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list; nothing in its place is an empty one.
+
+    Attributes:
+        pairs: The fields of an item that name and value of an entry become, where a map was written instead.
+        is_filled: It has an item at least.
+    """
+
+    item: Shape
+    pairs: tuple[str, str] | None = None
+    is_filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A map whose names are its author's."""
+
+    value: Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of a record.
+
+    Attributes:
+        since, gone: The first release of MeshAgent's SDK that knows it, and the first that does not any more.
+        default: What it means to leave it out; None when that means nothing in particular.
+        is_written: The normal form has it even if it was left out.
+        only: The kind that may have it; empty for both.
+        required_of: The kind that must have it.
+    """
+
+    name: str
+    shape: Shape
+    doc: str
+    since: str = "0.6"
+    gone: str = ""
+    is_required: bool = False
+    default: Any = None
+    is_written: bool = False
+    only: str = ""
+    required_of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A map with fields of its own; no others, but for those beginning with ``x-`` where it `takes_own`.
+
+    Attributes:
+        short: The field that a bare text in its place is.
+    """
+
+    name: str
+    doc: str
+    fields: tuple[Field, ...]
+    takes_own: bool = False
+    short: str = ""
+
+    def field(self, name: str) -> Field | None:
+        return next((one for one in self.fields if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Families:
+    """A participant token's ``api``: families of requests, of which `known` lists the rights of each."""
+
+    known: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+Shape = Text | Truth | Whole | PortNumber | Quantity | Free | ListOf | MapOf | Record | Families
+OWN: Final = "x-"
+"""How the names of fields begin that are this server's own, and that no client is ever given."""
+
+
+def release(text: str) -> tuple[int, ...]:
+    """``0.44.13`` as something that can be compared."""
+    return tuple(int(part) for part in text.split(".") if part.isdecimal())
