@@ -16,7 +16,18 @@ if str(ROOT) not in sys.path:
 
 from mkdocs.structure.files import File, Files  # noqa: E402  # the checkout must be importable first
 
-from docs.reference import commands, events, exit_reasons, metrics, names, rooms, routes, sdk, settings  # noqa: E402
+from docs.reference import (  # noqa: E402
+    commands,
+    events,
+    exit_reasons,
+    manifests,
+    metrics,
+    names,
+    rooms,
+    routes,
+    sdk,
+    settings,
+)
 
 GENERATED = {
     "reference/settings.md": settings.page,
@@ -28,9 +39,13 @@ GENERATED = {
     "reference/sdk.md": sdk.authors_page,
     "reference/room.md": sdk.room_page,
     "reference/rooms.md": rooms.page,
+    "reference/manifests.md": manifests.page,
     "reference/meshagent-names.md": names.page,
 }
 """Path of a page below pages/ → what writes the part of it that is made of the code."""
+
+WRITTEN = {"manifest.schema.json": manifests.json_schema}
+"""Path of a file of the site → what writes it."""
 
 MARK = "<!-- generated -->"
 COPIED = {"reference/changelog.md": "CHANGELOG.md", "explanation/architecture.md": "ARCHITECTURE.md"}
@@ -43,6 +58,8 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are files of the checkout."""
     for path, source in COPIED.items():
         files.append(File.generated(config, path, content=copied((ROOT / source).read_text())))
+    for path, write in WRITTEN.items():
+        files.append(File.generated(config, path, content=write()))
     return files
 
 

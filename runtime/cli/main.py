@@ -19,7 +19,7 @@ from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, serve, service_run, studio
-from runtime.cli.service import bundle, init, service_spec, setup
+from runtime.cli.service import bundle, init, manifest, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.state import backup, config, doctor
@@ -77,9 +77,12 @@ _RUN, _LOOK, _TALK, _SET, _KEEP = "Run", "Look and stop", "Talk", "Set up", "Kee
 app.command("demo", cls=Command, rich_help_panel=_RUN)(demo.demo)
 app.command("serve", cls=Command, rich_help_panel=_RUN)(serve.serve)
 app.command("studio", cls=Command, rich_help_panel=_RUN)(studio.studio)
-app.add_typer(service_app, rich_help_panel=_RUN, help="Run or describe one service, such as main.py.")
+app.add_typer(service_app, rich_help_panel=_RUN, help="Run or describe one service; its manifest.")
 service_app.command("run", cls=Command)(service_run.run)
 service_app.command("spec", cls=Command)(service_spec.spec)
+service_app.command("validate", cls=Command)(manifest.validate)
+service_app.command("render", cls=Command)(manifest.render)
+service_app.command("convert", cls=Command)(manifest.convert)
 app.command("ps", cls=Command, rich_help_panel=_LOOK)(workers.workers)
 app.command("workers", cls=Command, hidden=True)(workers.workers)
 app.command("logs", cls=Command, rich_help_panel=_LOOK)(session_logs.logs)

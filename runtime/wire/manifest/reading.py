@@ -61,13 +61,15 @@ class Reading:
             return found if found is MISSING else {record.short: found}
         if not isinstance(node, Mapping):
             return self._no(node, f"{kind_of(node)}. A map is wanted: {self._names(record)}.")
-        self._unknown(node, record)
+        meant = self._unknown(node, record)
         read: dict[str, Any] = {}
         for field in record.fields:
             key, inner_node = node.key(field.name), node.get(field.name)
             is_there = inner_node is not None and not _is_nothing(inner_node)
             if not is_there and isinstance(field.shape, ListOf) and inner_node is not None:
                 read[field.name] = []
+            elif not is_there and field.name in meant:
+                continue  # it is there by another name, which was told
             elif not is_there:
                 self._absent(node, field, key or at or node, read)
             elif field.only and field.only != self.kind:
@@ -225,7 +227,9 @@ class Reading:
             case Scalar():
                 return node.value
 
-    def _unknown(self, node: Mapping, record: Record) -> None:
+    def _unknown(self, node: Mapping, record: Record) -> set[str]:
+        """Tell of keys that no field has; the names that they probably stand for."""
+        meant = set[str]()
         known = [one.name for one in record.fields]
         for key, _ in node.items:
             own = record.takes_own and key.text.startswith(OWN)
@@ -234,6 +238,8 @@ class Reading:
                 cure = "" if self.problems.is_full else instead(key.text, known)
                 edit = None if self.problems.is_full else _renamed(key.text, known)
                 self.problems.error(key, key.path, f"no such key. {cure}", edit)
+                meant |= {edit.new} if edit else set()
+        return meant
 
     def _absent(self, node: Mapping, field: Field, at: Any, read: dict[str, Any]) -> None:
         if field.is_required or field.required_of == self.kind:
