@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
@@ -26,6 +27,7 @@ from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, called_anew, still_wanted
 from runtime.front.fast_path import FastPath
 from runtime.front.home import contents, server_file, state_folder
+from runtime.front.home.sealing_key import seal_of
 from runtime.front.http.listener import Listener
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
@@ -173,6 +175,7 @@ class Server:
             listener=lambda event: tell_room(registry, event),
             secret=server.room_secret or None,
             keys=signing_keys(server.api_key),
+            seal=functools.cache(lambda: seal_of(server.state_dir)),
         )
         dispatcher = Dispatcher(
             placement=placement,

@@ -25,6 +25,7 @@ from runtime.errors import (
 from runtime.rooms.agents import Agents
 from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.database.streamed import StreamedDatabase
+from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
 from runtime.rooms.developer import DeveloperLog
@@ -38,6 +39,7 @@ from runtime.rooms.streams import ServerStream
 from runtime.rooms.tools import Tools
 from runtime.wire.content import (
     CODE_FAILED,
+    BinaryContent,
     ControlContent,
     EmptyContent,
     ErrorContent,
@@ -50,7 +52,9 @@ log = structlog.get_logger(__name__)
 
 StreamHandler: TypeAlias = Callable[[ServerStream], Awaitable[None]]
 
-BUILT_IN_TOOLKITS: Final = frozenset({"database", "messaging", "storage", "queues", "sync", "developer"})
+BUILT_IN_TOOLKITS: Final = frozenset(
+    {"database", "developer", "messaging", "queues", "secrets", "storage", "sync"}
+)
 REFUSED_TOOLKITS: Final = frozenset(
     {
         "containers",
@@ -59,7 +63,6 @@ REFUSED_TOOLKITS: Final = frozenset(
         "llm",
         "memory",
         "mounts",
-        "secrets",
         "services",
         "sqlite",
         "tunnels",
@@ -103,6 +106,7 @@ class Services:
     storage_toolkit: StorageToolkit
     database: Database
     queues: Queues
+    secrets: Secrets
     developer: DeveloperLog
 
 
@@ -120,6 +124,7 @@ class Dispatcher:
             **services.storage.requests(),
             **services.database.requests(),
             **services.queues.requests(),
+            **services.secrets.requests(),
             **services.developer.requests(),
         }
         self._tools: dict[str, Handler] = {
@@ -128,6 +133,7 @@ class Dispatcher:
             **services.storage.tools(),
             **services.database.tools(),
             **services.queues.requests(),
+            **services.secrets.tools(),
             **services.developer.tools(),
         }
         self._offered: dict[str, Handler] = {**services.storage_toolkit.tools()}
@@ -249,6 +255,10 @@ class Dispatcher:
         if request.name == "agent.invoke_tool" and request.optional_text("tool_call_id") is None:
             arguments = {"type": "json", "json": arguments or {}}  # older clients send them bare
         content = EmptyContent() if arguments is None else from_header(arguments, request.data)
+        if isinstance(content, BinaryContent) and name in TAKE_BYTES:
+            taken = Request(request.peer, request.id, name, content.headers, content.data, is_tool=True)
+            self._guard(taken, handler)
+            return
         given = content.json if isinstance(content, JsonContent) else {}
         if not isinstance(content, JsonContent | EmptyContent) or not isinstance(given, dict):
             raise InvalidRequest(f"{name} takes a JSON object")

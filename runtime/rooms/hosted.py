@@ -14,6 +14,8 @@ from runtime.errors import RemoteProtocolError
 from runtime.rooms.agents import Agents, Caller
 from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.schemas import BUILT_IN_FILES
+from runtime.rooms.built_in.secrets.requests import Secrets
+from runtime.rooms.built_in.secrets.vault import Vault
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit, listing
 from runtime.rooms.built_in.tables.file import FOLDER, TableFile
 from runtime.rooms.connection import Connection, Peer
@@ -31,6 +33,7 @@ from runtime.rooms.storage import Storage
 from runtime.rooms.token import Claims, Scope
 from runtime.rooms.tools import Tools
 from runtime.wire.room import Assembler
+from runtime.wire.sealed import Seal
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +50,7 @@ class HostedRoom:
         link: Makes the address of a file, from the room's address and the file's path.
         holdings: What the connections of all rooms hold.
         contents: What this room keeps in memory.
+        seal: What seals its secrets; None keeps none.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class HostedRoom:
         listener: Callable[[RoomEvent], None] | None,
         holdings: Holdings,
         contents: Contents,
+        seal: Callable[[], Seal] | None = None,
     ) -> None:
         self._limits = limits
         self._live = LiveRoom(
@@ -91,6 +96,7 @@ class HostedRoom:
             storage_toolkit=StorageToolkit(storage, documents),
             database=Database(TableFile(folder / FOLDER, limits.tables)),
             queues=Queues(limits, contents),
+            secrets=Secrets(self._live, Vault(name, folder, seal)),
             developer=DeveloperLog(),
         )
         self._dispatcher = Dispatcher(self._live, self._services)
@@ -268,6 +274,7 @@ class HostedRoom:
         services.tools.leave(peer)
         services.agents.leave(peer)
         services.queues.leave(peer)
+        services.secrets.leave(peer)
         services.developer.leave(peer)
         self._live.deliver(gone)
         self._live.emit("participant_left", peer)

@@ -30,6 +30,7 @@ from runtime.rooms.signing.kept_secret import kept_secret
 from runtime.rooms.signing.links import FileLinks
 from runtime.rooms.token import Claims, Keys, Scope, mint, verify
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_name
+from runtime.wire.sealed import Seal
 
 MAX_KNOWN_ROOMS = 10_000
 
@@ -44,6 +45,7 @@ class RoomHub:
         listener: Is told what happens, synchronously; must not raise or wait.
         secret: Signs and verifies tokens without a key id; None uses one made once and kept (0600).
         keys: Secrets of API keys by key id, accepted besides.
+        seal: What seals the secrets of rooms; asked for when there is one to be kept.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class RoomHub:
         listener: Callable[[RoomEvent], None] | None = None,
         secret: str | None = None,
         keys: Mapping[str, str] | None = None,
+        seal: Callable[[], Seal] | None = None,
     ) -> None:
         self._limits = limits or RoomLimits()
         self._folder = state_dir / "rooms"
@@ -63,6 +66,7 @@ class RoomHub:
         self._clock = clock or SystemClock()
         self._caller = caller
         self._listener = listener
+        self._seal = seal
         self._secret = secret or kept_secret(self._folder / "secret")
         self._keys = Keys(shared=(self._secret,), by_id=dict(keys or {}))
         self._links = FileLinks(self._secret, self._clock)
@@ -276,6 +280,7 @@ class RoomHub:
                 listener=self._listener,
                 holdings=self._holdings,
                 contents=self._contents.of_room(),
+                seal=self._seal,
             )
         return hosted
 

@@ -1,0 +1,1 @@
+"""Secrets of a room: kept sealed, and asked of a participant by another."""
