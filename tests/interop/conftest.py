@@ -55,9 +55,10 @@ class Bulkhead:
     def room_url(self, room: str) -> str:
         return f"{self.url.replace('http', 'ws', 1)}/rooms/{room}"
 
-    def token(self, room: str, name: str, role: str = "agent") -> str:
+    def token(self, room: str, name: str, role: str = "agent", scope: dict[str, Any] | None = None) -> str:
         """Signed by the project's API key, as MeshAgent's own tools sign."""
-        return mint(name, room=room, role=role, secret=KEY.secret, kid=KEY.id, project=KEY.project)
+        key = {"secret": KEY.secret, "kid": KEY.id, "project": KEY.project}
+        return mint(name, room=room, role=role, scope=scope, **key)
 
 
 @dataclass

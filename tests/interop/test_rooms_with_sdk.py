@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runtime.rooms.token import FULL
 from tests.interop.conftest import Bulkhead, Drive, Sdk
 from tests.interop.environments import installed
 
@@ -35,3 +36,11 @@ def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str)
 def test_tables(version: str, server: Bulkhead, drive: Drive) -> None:
     """Two of the ways in which releases ask for tables; later ones ask for Arrow."""
     drive(installed(version), server, "tables", **people(server, f"tables-{version}", "ada", "keeper"))
+
+
+def test_secrets(server: Bulkhead, drive: Drive) -> None:
+    """A release that keeps secrets in rooms, with tokens that may."""
+    room = "secrets"
+    may = {name: server.token(room, name, scope=dict(FULL)) for name in ("ada", "keeper")}
+    work = {"url": server.room_url(room), **may, "agent": server.token(room, "agent")}
+    drive(installed("0.35.8"), server, "confide", **work)
