@@ -52,7 +52,7 @@ from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.spec import Limits
 from runtime.settings import Settings
-from runtime.supervisor.bundles.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 
 SETTLE_S: Final = 1.0
 _log = get_logger("server")

@@ -30,7 +30,7 @@ from runtime.session.info import (
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
 from runtime.wire import control

@@ -119,12 +119,19 @@ class WorkerProcess:
         return worker
 
     @classmethod
-    async def once(cls, command: Command, settings: SupervisorSettings) -> WorkerProcess:
-        """Start one as a fresh interpreter, for a bundle that cannot be forked from.  Raises SpawnFailed."""
+    async def once(
+        cls, command: Command, settings: SupervisorSettings, *, endpoint: str = ""
+    ) -> WorkerProcess:
+        """Start one as a fresh interpreter, for a bundle that cannot be forked from.  Raises SpawnFailed.
+
+        Args:
+            endpoint: What it is to serve, by which it is held.
+        """
         private, plumbing = _made(command.hold)
         try:
             ends = plumbing.child_fds()
-            popen = command.spawn(["--once", ",".join(map(str, ends))], ends, ends[1], private=private)
+            argv = ["--once", ",".join(map(str, ends))]
+            popen = command.spawn(argv, ends, ends[1], private=private, endpoint=endpoint)
         except BaseException:
             plumbing.close()
             private.leave()

@@ -34,7 +34,7 @@ from runtime.session.redaction import secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
-from runtime.supervisor.bundles.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.bundles.roster import Roster
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook, LogShelf

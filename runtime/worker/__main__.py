@@ -23,7 +23,7 @@ from runtime.errors import BundleError
 from runtime.process import child as its_child
 from runtime.process import zygote
 from runtime.process.child import open_fds
-from runtime.process.confine import landlock, launch, privileges, probe
+from runtime.process.confine import landlock, launch, narrow, privileges, probe
 from runtime.process.confine.inner import Inner
 from runtime.process.confine.inner import rehearse as rehearse_entry
 from runtime.process.fork import generators
@@ -102,6 +102,7 @@ class _Zygote:
         self._misses = imported.Misses(program.folder)
         self._import = Import(program.folder)
         self._inner: Inner | None = None
+        self._held: dict[str, Any] | None = None
         self._has_no_network = False
 
     def hold(self, held: dict[str, Any]) -> None:
@@ -115,7 +116,7 @@ class _Zygote:
         zygote.report(self._front, control.Confined(landlock_version, bool(held["seccomp"]), missing, found))
         if held["level"] == Level.STRICT and (found or missing):
             leaving.at_once(main.ExitCode.IMPORT_FAILED)  # the front says why
-        self._inner = inner
+        self._inner, self._held = inner, held
         its_child.first_steps.append(rehearse_entry)
         causes.know(granted.calls_below(held))
         causes.attend()
@@ -140,6 +141,7 @@ class _Zygote:
             if is_forkable(self._fork, opened):  # else it will not fork, and need not be prepared for it
                 main.rehearse(loaded, outer, by_pipe=self._has_no_network)
                 causes.install()
+                self._prepare_endpoints()
             zygote.report(self._front, _described(loaded, opened, imported.files(self._misses)))
             sys.stdout.flush()
             sys.stderr.flush()
@@ -153,6 +155,13 @@ class _Zygote:
         if child.entry is not None:
             causes.begin(child.entry.folder)
         return main.live(main.Worker(child.ends, loaded, parked=child.parked), outer)
+
+    def _prepare_endpoints(self) -> None:
+        """For those whose sessions may use less; the program has run, and can change nothing of it."""
+        if self._held is not None:
+            private = self._held["private"]
+            for path, rules in narrow.prepare(self._held).items():
+                causes.narrower[path] = granted.reach_of(rule for rule in rules if rule[0] != private)
 
     def live_within(self, loaded: bundle.LoadedBundle) -> None:
         return None

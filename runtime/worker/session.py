@@ -26,6 +26,7 @@ from runtime.worker.by_pipe.model import PipedModel
 from runtime.worker.by_pipe.relay import RelayTransport
 from runtime.worker.chaos.fault import commit
 from runtime.worker.failure import describe, fitting
+from runtime.worker.refused import causes
 from runtime.worker.report import Reporter
 from runtime.worker.tasks import tasks_now
 
@@ -158,10 +159,13 @@ class Session:
             limit_files(int(files))
         if file_size := start.limits.get("file_size_bytes"):
             limit_file_size(int(file_size))
-        if start.confinement.get("network") == "none":
+        if start.confinement:
             from runtime.process.confine import narrow  # nobody else needs it
 
-            narrow.cut_off()
+            if narrow.to(start.endpoint):
+                causes.narrow(start.endpoint)
+            if start.confinement["network"] == "none":
+                narrow.cut_off()
         joined.prepare(start)
         if self._model is not None:
             joined.use_model(start, self._model)

@@ -20,7 +20,7 @@ from runtime.rooms.hub import RoomHub
 from runtime.session.events import Exited, Ready, Released, SessionEvent, Started
 from runtime.session.spec import Limits, SessionId, SessionSpec, new_session_id
 from runtime.settings import ConfinementSettings, SupervisorSettings
-from runtime.supervisor.bundles.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from tests.patience import PATIENCE
 
 AGENT = """

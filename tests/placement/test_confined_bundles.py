@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from runtime.session import events
 from runtime.settings import ConfinementSettings
 from tests.placement.conftest import Node
 
@@ -103,5 +104,89 @@ async def test_a_database_that_may_not_be_made_at_import_is_told_with_what_allow
         (bundle,) = node.placement.bundles()
         assert "unable to open database file" in bundle.error
         assert 'to allow more: write=["data"] in the table [confinement] of bulkhead.toml' in bundle.error
+    finally:
+        await node.close()
+
+
+async def test_a_server_that_is_started_again_knows_what_was_declared(make_node: Callable[..., Node]) -> None:
+    first = make_node(confinement=ConfinementSettings(level="basic"))
+    first.write("w/main.py", WRITES)
+    (first.folder / "w" / "data").mkdir()
+    for is_first in (True, False):
+        node = first if is_first else make_node(confinement=ConfinementSettings(level="basic"))
+        try:
+            with capture_logs() as logs:
+                await node.start()
+                await node.ready("/w")
+            assert [line["event"] for line in logs].count("bundle.loads_again") == (1 if is_first else 0)
+        finally:
+            await node.close()
+
+
+EACH = """
+    import tempfile
+
+    def tried(path, text=None):
+        try:
+            return open(path, "w").write(text) if text else open(path).read()
+        except OSError as error:
+            return type(error).__name__
+
+    class Tries(Base):
+        async def start(self, *, room):
+            await super().start(room=room)
+            with tempfile.NamedTemporaryFile() as own:
+                print("read", tried(OUTSIDE), "wrote", tried(DATA, "x"), "own", tried(own.name, "x"))
+
+    @service.path("/much", confinement=MUCH)
+    class Much(Tries):
+        pass
+
+    @service.path("/little", confinement=LITTLE)
+    class Little(Tries):
+        pass
+"""
+ALL, NOTHING = "read bait wrote 1 own 1", "read PermissionError wrote PermissionError own 1"
+
+
+def two_endpoints(node: Node, much: object, little: object) -> None:
+    """One that asks for much, one for little; both try to read a file outside, and to write data."""
+    (node.folder / "e" / "data").mkdir(parents=True)
+    outside = node.folder.parent / "outside"
+    outside.write_text("bait")
+    known = {"OUTSIDE": str(outside), "DATA": f"{node.folder}/e/data/x", "MUCH": much, "LITTLE": little}
+    said = "".join(f"\n    {name} = {value!r}" for name, value in known.items())
+    node.write("e/main.py", f"{said}\n{EACH}")
+
+
+@pytest.mark.parametrize("fork", ["auto", "never"])
+async def test_of_two_endpoints_each_may_what_it_asked_for(make_node: Callable[..., Node], fork: str) -> None:
+    node = make_node(confinement=ConfinementSettings(level="basic"))
+    two_endpoints(node, {"read": [str(node.folder.parent / "outside")], "write": ["data"]}, None)
+    (node.folder / "e" / "bulkhead.toml").write_text(f'fork = "{fork}"\n')
+    try:
+        await node.start()
+        much, little = await node.ready("/much"), await node.ready("/little")
+        assert await node.printed(much, "read") == ALL
+        assert await node.printed(little, "read") == NOTHING
+        told = await node.event(little, events.Refused)
+        assert isinstance(told, events.Refused)
+        assert told.found[0]["what"] == str(node.folder.parent / "outside")
+        assert "read=[" in told.found[0]["cure"]
+    finally:
+        await node.close()
+
+
+@pytest.mark.parametrize("level", ["basic", "strict"])
+async def test_where_nothing_is_held_back_an_endpoint_is_that_asks_for_it(
+    make_node: Callable[..., Node], level: str
+) -> None:
+    node = make_node(confinement=ConfinementSettings(level="off"))
+    two_endpoints(node, None, {"level": level, "network": "all"})
+    try:
+        await node.start()
+        much, little = await node.ready("/much"), await node.ready("/little")
+        assert await node.printed(much, "read") == ALL
+        assert await node.printed(little, "read") == NOTHING
     finally:
         await node.close()

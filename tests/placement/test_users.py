@@ -30,7 +30,7 @@ from runtime.session.events import Started
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from runtime.settings import ConfinementSettings
-from runtime.supervisor.bundles.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from tests.patience import PATIENCE
 from tests.placement.conftest import Node
 
@@ -324,7 +324,7 @@ def test_a_server_that_cannot_be_others_does_not_start() -> None:
 @pytest.mark.process
 def test_a_server_without_the_capabilities_says_which() -> None:
     code = (
-        "from runtime.supervisor.bundles.bundle_confinement import Confinement\n"
+        "from runtime.supervisor.bundles.confined.bundle_confinement import Confinement\n"
         "from runtime.settings import ConfinementSettings\n"
         f"Confinement(ConfinementSettings(uids='{UIDS}'))"
     )

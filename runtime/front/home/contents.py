@@ -14,6 +14,8 @@ CRASHES: Final = "crashes.sqlite3"
 BROWSER_SESSIONS: Final = "browser_sessions.json"
 SEAL_KEY: Final = "seal.key"
 SERVER: Final = "server.json"
+DECLARED: Final = "declared.json"
+"""What bundles declared of what they may reach; made anew where it is gone."""
 ROOMS: Final = "rooms"
 ENVIRONMENTS: Final = "environments"
 HOSTS: Final = "hosts"
@@ -23,7 +25,7 @@ OF_SESSIONS: Final = ("sessions", "bytecode")
 """Made and closed by who starts them (`process.confine`), and got through by their users."""
 
 DATABASES: Final = (JOURNAL, CRASHES)
-WRITTEN: Final = (JOURNAL, CRASHES, BROWSER_SESSIONS, SEAL_KEY, ROOMS, SERVER)
+WRITTEN: Final = (JOURNAL, CRASHES, BROWSER_SESSIONS, SEAL_KEY, ROOMS, SERVER, DECLARED)
 """What only the server of this folder writes: whose they are, the folder is."""
 FOLDERS: Final = (ROOMS, ENVIRONMENTS, HOSTS, SNAPSHOTS)
 RESTORING: Final = "restoring-"
@@ -32,7 +34,7 @@ ASIDE: Final = (RESTORING, BEFORE)
 """What a restore unpacks, and what it found."""
 SINGLE: Final = (BROWSER_SESSIONS, SEAL_KEY)
 """Small files that a backup has as they are."""
-STEMS: Final = (JOURNAL, "crashes.", "browser_sessions.", SEAL_KEY, "server.", *ASIDE)
+STEMS: Final = (JOURNAL, "crashes.", "browser_sessions.", SEAL_KEY, "server.", "declared.", *ASIDE)
 """Of files, with what is beside them: `-wal`, `-shm`, `.new`, `.damaged`."""
 DAMAGED_ROWS: Final = "damaged-rows.jsonl"
 STAGING: Final = "staging"

@@ -83,8 +83,10 @@ class Hold:
 
     Attributes:
         network: ``all``, ``none`` or ``list``.
-        outer: Rules for its zygote, or a session in an interpreter of its own; without private folders.
-        inner: Rules for a session that is forked, likewise.
+        common: Rules for its zygote, or a session in an interpreter of its own; without private folders.
+        granted: What it was granted besides.
+        inner: Rules for a session that is forked, without private folders as well.
+        narrower: By path of an endpoint what that was granted, if it is less, and whether that is strict.
         user: Whom it runs as; None for our own user.
         users: For its sessions; None when they run as that one, too.
         bytecode: Where its import keeps what it compiled; empty for beside the sources.
@@ -94,8 +96,10 @@ class Hold:
     level: Level
     network: str
     state: str
-    outer: tuple[grants.Rule, ...]
+    common: tuple[grants.Rule, ...]
+    granted: tuple[grants.Rule, ...]
     inner: tuple[grants.Rule, ...]
+    narrower: Mapping[str, tuple[tuple[grants.Rule, ...], bool]]
     private: PrivateFolders
     user: int | None = None
     users: Block | None = None
@@ -111,10 +115,14 @@ class Hold:
         python: str,
         env: Mapping[str, str],
         *,
+        narrower: Mapping[str, Policy],
         user: int | None = None,
         users: Block | None = None,
     ) -> Hold:
         """Look at the disk, and make its private folders.  Blocks.
+
+        Args:
+            narrower: Of those of its endpoints that may use less than the bundle.
 
         Raises:
             OSError: The state folder cannot be written.
@@ -130,8 +138,10 @@ class Hold:
             policy.level,
             policy.network if isinstance(policy.network, str) else "list",
             ground.state,
-            tuple(grants.rules(policy, ground, source, python, env, is_other_user=user is not None)),
+            tuple(grants.common(ground, source, python, env, is_other_user=user is not None)),
+            tuple(grants.granted(policy)),
             tuple(grants.of_no_process(of_session) if is_strict else of_session),
+            {path: (tuple(grants.granted(own)), own.level is Level.STRICT) for path, own in narrower.items()},
             PrivateFolders(ground.state, user),
             user,
             users,
@@ -155,15 +165,18 @@ class Hold:
         home = self._at_home(env, IMPORT)
         return self._written(self.private.path, home, self.user, users, watch_fd, bytecode=landlock.WRITE)
 
-    def for_session(self, env: Mapping[str, str], private: Private, watch_fd: int = -1) -> int:
+    def for_session(
+        self, env: Mapping[str, str], private: Private, watch_fd: int = -1, *, endpoint: str = ""
+    ) -> int:
         """The same for a session in an interpreter of its own."""
         if private.user is None:
             self.private.make(private.name)
         home = self._at_home(env, private.name)
-        outer = self.outer
-        if self.level is Level.STRICT:
-            outer = (*grants.of_no_process(outer), ("/proc/self", landlock.READ, False))
-        return self._written(private.path, home, private.user, None, watch_fd, outer=outer)
+        own, is_strict = self.narrower.get(endpoint, (self.granted, self.level is Level.STRICT))
+        rules = (*self.common, *own)
+        if is_strict:
+            rules = (*grants.of_no_process(rules), ("/proc/self", landlock.READ, False))
+        return self._written(private.path, home, private.user, None, watch_fd, of_session=rules)
 
     def _at_home(self, env: Mapping[str, str], name: str) -> dict[str, str]:
         folder, short = os.path.join(self.private.path, name), os.path.join(self.private.short, name)
@@ -185,9 +198,15 @@ class Hold:
         watch_fd: int,
         *,
         bytecode: int = landlock.READ,
-        outer: tuple[grants.Rule, ...] | None = None,
+        of_session: tuple[grants.Rule, ...] | None = None,
     ) -> int:
         compiled = [(self.bytecode, landlock.READ, True)] if self.bytecode else []
+        common = [
+            *(self.common if of_session is None else of_session),
+            *((path, bytecode, exactly) for path, _, exactly in compiled),
+            (private, landlock.WRITE, True),
+        ]
+        granted = self.granted if of_session is None else ()
         held: dict[str, Any] = {
             "level": str(self.level),
             "network": self.network,
@@ -195,12 +214,16 @@ class Hold:
             "state": self.state,
             "front": os.getpid(),
             "kept": [os.getpid(), os.getppid()],
-            "outer": [
-                *(self.outer if outer is None else outer),
-                *((path, bytecode, exactly) for path, _, exactly in compiled),
-                (private, landlock.WRITE, True),
-            ],
+            "outer": [*common, *granted],
             "inner": [*self.inner, *compiled],
+            "narrower": {
+                path: {
+                    "rules": [*(grants.of_no_process(common) if is_strict else common), *own],
+                    "strict": is_strict,
+                }
+                for path, (own, is_strict) in self.narrower.items()
+                if of_session is None
+            },
             "private": private,
             "short": self.private.short,
             "home": self.home,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    Rules = Iterable[tuple[str, int, bool]]
+    Rule = tuple[str, int, bool]
+    Rules = Iterable[Rule]
     """Path, access, and whether it must be that very file: no link on the way to it is followed."""
 
 _STRICT = "strict"  # as `runtime.confinement.level` has it, which an interpreter this bare has not

@@ -103,11 +103,13 @@ class Command:
         output: int,
         *,
         private: Private | None = None,
+        endpoint: str = "",
     ) -> subprocess.Popen[bytes]:
         """Start the worker's program in a session, and a process group, of its own.
 
         Args:
             private: Its private folder, if it is a session.
+            endpoint: The path that it serves then.
 
         Raises:
             SystemShort: The system has no more of what a process takes.
@@ -130,7 +132,9 @@ class Command:
             if self.hold is not None:
                 hold, watch_fd = self.hold, -1 if watch is None else watch.child_fd
                 held_fd = (
-                    hold.for_session(env, private, watch_fd) if private else hold.for_zygote(env, watch_fd)
+                    hold.for_session(env, private, watch_fd, endpoint=endpoint)
+                    if private
+                    else hold.for_zygote(env, watch_fd)
                 )
                 env = {}  # it is in there
                 argv = [sys.executable, "-I", "-S", LAUNCH, str(held_fd), *argv, "--held", str(held_fd)]

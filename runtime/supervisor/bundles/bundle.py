@@ -31,10 +31,12 @@ from runtime.session.info import BundleInfo
 from runtime.session.limit_layers import SourcedLimits
 from runtime.session.restart import Backoff
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.bundle_confinement import Confinement, Declared, Held
 from runtime.supervisor.bundles.bundle_file import file_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
 from runtime.supervisor.bundles.code_files import CodeFiles, LaterFiles
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.declared import Declared
+from runtime.supervisor.bundles.confined.held import Held
 from runtime.supervisor.bundles.import_turns import ImportTurns, Turn
 from runtime.supervisor.bundles.load_attempt import LoadAttempt
 from runtime.supervisor.bundles.worker_pool import WorkerPool, worker_within
@@ -324,7 +326,7 @@ class Bundle:
             raise BundleNotFound(f"the bundle {self.name} was removed")
         code, held, upheld, generation = self._code, self.held, self.upheld, self.generation
         try:
-            worker, parked = await pool.take()
+            worker, parked = await pool.take(endpoint)
         except ZygoteLost:
             self._lost(pool)
             raise

@@ -14,7 +14,7 @@ from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, BundleImportFailed
-from runtime.process.confine import seccomp
+from runtime.process.confine import landlock, seccomp
 from runtime.process.confine.hold import Hold
 from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
 from runtime.process.logpipe import LogPipe
@@ -25,8 +25,10 @@ from runtime.process.zygote_client import ZygoteClient
 from runtime.session.crash import Code, LoadedCode
 from runtime.session.redaction import secrets_in
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.bundle_confinement import Confinement, Declared, Held, declared_by
 from runtime.supervisor.bundles.bundle_file import file_of, fork_of
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.declared import Declared, declared_by
+from runtime.supervisor.bundles.confined.held import Held
 from runtime.supervisor.bundles.dotenv import dotenv_of, with_dotenv
 from runtime.supervisor.bundles.import_turns import Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
@@ -100,7 +102,9 @@ class LoadAttempt:
                 declared = declared_by(described.endpoints)
                 wanted = await asyncio.to_thread(confinement.held, source, others, declared)
                 self.declared = declared
-                if held.bundle == wanted.bundle:
+                if held.bundle == wanted.bundle and held.narrower == wanted.narrower:
+                    await asyncio.to_thread(confinement.note, source, declared)
+                    pool.apart = await self._apart(wanted, confinement)
                     return pool, described, replace(wanted, user=held.user, no_user=held.no_user)
                 if is_again:
                     raise BundleError(
@@ -114,6 +118,30 @@ class LoadAttempt:
             self._log.info("bundle.loads_again", detail="its decorators ask for another confinement")
             held = wanted
         raise AssertionError("it is loaded twice at most")
+
+    async def _apart(self, held: Held, confinement: Confinement) -> dict[str, Command]:
+        """How those of its sessions are started that are held although the bundle is not.
+
+        Raises:
+            BundleError: One cannot be held as it asks to be.
+        """
+        made: dict[str, Command] = {}
+        try:
+            for path, own in held.apart.items():
+                if own.level is Level.STRICT and not (landlock.abi() and seccomp.is_there()):
+                    raise BundleError(
+                        f"{path} cannot be held at level strict",
+                        cure='Use a newer kernel, or level = "basic".',
+                    )
+                alone = replace(held, bundle=own, endpoints={path: own})
+                alone = await asyncio.to_thread(confinement.with_user, alone, self._command)
+                made[path] = await self.as_held(alone)
+        except BaseException:
+            for command in made.values():
+                if command.hold is not None:
+                    command.hold.close()
+            raise
+        return made
 
     async def run(self, turn: Turn, held: Held | None = None) -> tuple[WorkerPool, Described]:
         """Run the program; what its sessions come from, and what it said of itself.
@@ -266,7 +294,16 @@ def _held(command: Command, held: Held, ground: Ground, env: Mapping[str, str]) 
     users = held.users() if seccomp.is_there() else None  # which keeps a zygote from being anybody
     python, env = (command.python, env) if own is None else (own.python, own.env)
     try:
-        hold = Hold.of(policy, ground, command.source, python, env, user=held.user, users=users)
+        hold = Hold.of(
+            policy,
+            ground,
+            command.source,
+            python,
+            env,
+            narrower=held.narrower,
+            user=held.user,
+            users=users,
+        )
     except OSError as error:
         if users is not None:
             users.close()

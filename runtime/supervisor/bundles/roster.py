@@ -26,9 +26,9 @@ from runtime.session.limit_layers import DECORATOR, SourcedLimits
 from runtime.session.spec import Limits
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
-from runtime.supervisor.bundles.bundle_confinement import Confinement
 from runtime.supervisor.bundles.claims import Claim, settle
 from runtime.supervisor.bundles.code_files import Verdict
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.bundles.discovery import Discovery, Look, is_flat, is_service
 from runtime.supervisor.bundles.environment import environment_of, own_launch, remove_unused
 from runtime.supervisor.bundles.file_watch import LOOK_S, FileWatch, Watched, watched

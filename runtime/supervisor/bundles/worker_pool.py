@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from runtime.confinement.upheld import Upheld
 from runtime.errors import RuntimeServiceError, ZygoteLost
+from runtime.process.confine import landlock, seccomp
 from runtime.process.program.command import Command
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import ZygoteClient
@@ -34,6 +36,10 @@ class WorkerPool:
     Args:
         shortages: Told of what the system had no more of, and that a process was had.
         zygote: None for a bundle that cannot be forked from; then each worker is a fresh interpreter.
+
+    Attributes:
+        apart: By path, how workers are started that are held although their bundle is not: each is a fresh
+            interpreter, too.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class WorkerPool:
         self._refilling: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
+        self.apart: Mapping[str, Command] = {}
 
     @property
     def pid(self) -> int | None:
@@ -61,8 +68,8 @@ class WorkerPool:
     def parked(self) -> int:
         return len(self._parked)
 
-    async def take(self) -> tuple[WorkerProcess, bool]:
-        """A worker for one session, and whether it was parked.
+    async def take(self, endpoint: str) -> tuple[WorkerProcess, bool]:
+        """A worker for one session of an endpoint, and whether it was parked.
 
         Raises:
             SystemShort: The system has no more of what a process takes.
@@ -70,6 +77,13 @@ class WorkerPool:
             ZygoteLost: The zygote is, or goes, away.
             OSError: The system refused something else.
         """
+        if (command := self.apart.get(endpoint)) is not None:
+            worker = await WorkerProcess.once(command, self._settings, endpoint=endpoint)
+            version = landlock.abi()
+            upheld = Upheld(version, seccomp.is_there(), worker.user, tuple(landlock.missing(version)))
+            worker.upheld = upheld.shown()
+            self._shortages.had()
+            return worker, False
         while self._parked:
             worker = self._parked.popleft()
             if not worker.process.has_exited and not worker.pipe_ended:
@@ -77,7 +91,7 @@ class WorkerPool:
                 return worker, True
             self._discard(worker)
         if self._zygote is None:
-            worker = await WorkerProcess.once(self._command, self._settings)
+            worker = await WorkerProcess.once(self._command, self._settings, endpoint=endpoint)
         else:
             worker = await WorkerProcess.fork(self._zygote, self._settings)
             self.refill()
@@ -108,9 +122,10 @@ class WorkerPool:
             self._zygote.close()
             await self._zygote.wait(_CLOSE_S)
         await asyncio.gather(*self._ending, return_exceptions=True)
-        if self._command.hold is not None:
-            self._command.hold.close()
-            await self._command.hold.private.gone(_CLOSE_S)
+        for command in (self._command, *self.apart.values()):
+            if command.hold is not None:
+                command.hold.close()
+                await command.hold.private.gone(_CLOSE_S)
 
     async def _refill(self, zygote: ZygoteClient) -> None:
         await asyncio.sleep(_REFILL_AFTER_S)

@@ -132,6 +132,11 @@ class Calls:
             home=self._home,
         )
 
+    def narrow(self, reach: Reach) -> None:
+        """Be those of a process that may use no more than this from now on."""
+        self._reach = reach
+        self._folders.clear()
+
     def begin(self, own: str) -> None:
         """Be the calls of this process, which was forked and has a private folder of its own."""
         self._kin.begin()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from errno import EACCES, EAFNOSUPPORT, EPERM, EPROTONOSUPPORT
 from typing import Final
 
+from runtime.confinement.reach import Reach
 from runtime.confinement.refusal import FILES_READ, FILES_WRITE, Refusal
 from runtime.process.fork import packing
 from runtime.worker.refused.calls import Calls, hook_of, text_of
@@ -20,6 +21,8 @@ _DATABASE_WORDS: Final = ("unable to open database", "readonly database", "read-
 
 _calls: Calls | None = None
 _is_installed = False
+narrower: dict[str, Reach] = {}
+"""By path, what endpoints may use whose sessions are held more tightly than this process."""
 _handlers: dict[str, Callable[..., None]] = {}
 """Of the one hook that this process has; there are more of them once it is prepared to be forked from."""
 
@@ -52,6 +55,12 @@ def _see(handlers: Mapping[str, Callable[..., None]]) -> None:
     if not _handlers:
         sys.addaudithook(hook_of(_handlers))
     _handlers.update(handlers)
+
+
+def narrow(endpoint: str) -> None:
+    """This session may use what its endpoint may, from now on."""
+    if _calls is not None and endpoint in narrower:
+        _calls.narrow(narrower[endpoint])
 
 
 def begin(own: str) -> None:

@@ -18,9 +18,10 @@ from runtime.process.leftovers.forkability import Fork
 from runtime.process.program.as_user import cure_of
 from runtime.session.limit_layers import SourcedLimits
 from runtime.settings import ConfinementSettings
-from runtime.supervisor.bundles.bundle_confinement import Confinement, Held, what_runs
 from runtime.supervisor.bundles.bundle_file import fork_of
 from runtime.supervisor.bundles.bundle_limits import limits_of
+from runtime.supervisor.bundles.confined.bundle_confinement import Confinement, what_runs
+from runtime.supervisor.bundles.confined.held import Held
 from runtime.supervisor.bundles.dotenv import with_dotenv
 
 pytestmark = pytest.mark.unit
@@ -46,17 +47,18 @@ def held(source: Path, *, file: Path | None = None, declared: Any = None, **sett
     return confinement.held(source, [one for one in others if one != source], declared or {})
 
 
-def test_a_bundle_gets_what_its_endpoints_declare_and_shares_its_files_among_them(agents: Path) -> None:
+def test_a_bundle_gets_what_its_endpoints_declare_and_each_of_them_its_own(agents: Path) -> None:
     (agents / "chat" / "bulkhead.toml").write_text(
         '[confinement]\nread = ["../shared"]\ngrantable = ["/x"]\n'
     )
     found = held(agents / "chat", declared={"/w": {"write": ["data"]}, "/s": {"level": "strict"}, "/": {}})
     shared, data = (str(agents / "shared"),), (str(agents / "chat" / "data"),)
     assert found.bundle == Policy(Level.BASIC, read=shared, write=data)
-    assert found.of("/w") == found.bundle
-    assert found.endpoints["/"] == Policy(Level.BASIC, read=shared)
-    assert found.of("/") == found.bundle
-    assert found.of("/s") == Policy(Level.STRICT, read=shared, write=data, network="none")
+    assert found.of("/w") == found.of("/unknown") == found.bundle
+    assert found.of("/") == Policy(Level.BASIC, read=shared)
+    assert found.of("/s") == Policy(Level.STRICT, read=shared, network="none", shm=False)
+    assert set(found.narrower) == {"/", "/s"}
+    assert found.apart == {}
     assert all(found.bundle.covers(found.of(path)) for path in found.endpoints)
 
 

@@ -16,7 +16,7 @@ from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.process.program.command import Command
 from runtime.settings import SupervisorSettings
-from runtime.supervisor.bundles.bundle_confinement import Held
+from runtime.supervisor.bundles.confined.held import Held
 from runtime.supervisor.bundles.load_attempt import LoadAttempt
 from runtime.supervisor.shortages import Shortages
 from tests.patience import PATIENCE
@@ -52,6 +52,6 @@ def test_variables_of_a_bundle_reach_its_program_and_give_it_nothing_to_read(tmp
         assert command.hold is not None
         command.hold.close()
         assert command.env["PATH"] == str(private)
-        paths = {path for path, *_ in command.hold.outer}
+        paths = {path for path, *_ in command.hold.common}
         assert str(private) not in paths
         assert (str(servers) in paths) is given

@@ -67,7 +67,20 @@ def rules(
     whole: bool = False,
     is_other_user: bool = False,
 ) -> list[Rule]:
-    """What a bundle may use of the files of this machine; without its private folders.  Blocks.
+    """What a bundle may use of the files of this machine; see `common` and `granted`.  Blocks."""
+    return [*common(ground, source, python, env, whole=whole, is_other_user=is_other_user), *granted(policy)]
+
+
+def common(
+    ground: Ground,
+    source: Path,
+    python: str,
+    env: Mapping[str, str],
+    *,
+    whole: bool = False,
+    is_other_user: bool = False,
+) -> list[Rule]:
+    """What any bundle may use that lies there, whatever it asks for; without its private folders.  Blocks.
 
     Args:
         source: Its file or folder.
@@ -90,7 +103,12 @@ def rules(
     else:
         made += _of_edited(python, left_out)
     made += _of_bundle(source, ground, [*left_out, *ground.hidden], shut, whole=whole)
-    made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
+    return made + [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
+
+
+def granted(policy: Policy) -> list[Rule]:
+    """What a policy allows besides."""
+    made: list[Rule] = []
     if policy.level < Level.STRICT:  # it is as well that of an operator who is the same user
         made.append(("/dev/pts", _DEVICE | landlock.READ_DIR, False))
     if policy.shm:

@@ -8,7 +8,7 @@ import sysconfig
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from runtime.confinement.layers import Asked, policy_of, union_of
 from runtime.confinement.level import Level
 from runtime.confinement.paths import absolute, first_above, is_below
 from runtime.confinement.policy import Policy
-from runtime.confinement.uids import Block, Uids
+from runtime.confinement.uids import Uids
 from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, ConfigError
 from runtime.knob import parse_uids
@@ -33,9 +33,10 @@ from runtime.process.program.as_user import cure_of, missing_capabilities, out_o
 from runtime.process.program.command import Command
 from runtime.settings import ConfinementSettings
 from runtime.supervisor.bundles.bundle_file import MAX_BYTES, file_of, tables_of
+from runtime.supervisor.bundles.confined.declared import Declared, DeclaredBefore, confine_of
+from runtime.supervisor.bundles.confined.held import Held
 from runtime.supervisor.bundles.discovery import program_of
 from runtime.supervisor.bundles.dotenv import NAME as DOTENV
-from runtime.wire.control import EndpointDecl
 
 log = structlog.get_logger("supervisor")
 
@@ -43,46 +44,6 @@ _SERVERS_OWN: Final = ("grantable",)
 """Keys of the table that are the server's alone; its file may be the bundle's, too."""
 
 _MAX_LINKS: Final = 40  # more than that the kernel does not follow
-
-Declared = Mapping[str, Mapping[str, Any]]
-"""By path, what its decorator says: `Confine.plain`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What one generation of a bundle may reach.
-
-    Attributes:
-        bundle: The least that covers its program while it is imported and all of its sessions.
-        endpoints: By path, what sessions of that endpoint may reach; never wider.
-        ground: What lies where; None where nothing is held.
-        user: Number of the user it runs as; None for ours.
-        no_user: What keeps it from having a user of its own, where it was to have one.
-        uids: Where users for its sessions come from, when it has one.
-    """
-
-    bundle: Policy = field(default_factory=Policy)
-    endpoints: Mapping[str, Policy] = field(default_factory=dict)
-    ground: Ground | None = None
-    user: int | None = None
-    no_user: str = ""
-    uids: Uids | None = None
-
-    def users(self) -> Block | None:
-        """Users for its sessions; close them.  None when all run as the bundle's.
-
-        What they may write together they have to be one user for: a database belongs to who made it.
-        """
-        return None if self.user is None or self.uids is None or self.bundle.write else self.uids.block()
-
-    def of(self, path: str) -> Policy:
-        """What a session of the endpoint at `path` may reach.
-
-        Files, shared memory and devices are the bundle's: its zygote is held, and its sessions with it.
-        """
-        whole = self.bundle
-        own = self.endpoints.get(path, whole)
-        return replace(own, read=whole.read, write=whole.write, shm=whole.shm, gpu=whole.gpu)
 
 
 class Confinement:
@@ -94,6 +55,9 @@ class Confinement:
 
     Raises:
         ConfigError: A setting cannot be used.
+
+    Attributes:
+        declared: What its bundles declared before.
     """
 
     def __init__(
@@ -117,6 +81,7 @@ class Confinement:
         self._state = state
         self._file = file
         self._uids = _uids(settings)
+        self.declared = DeclaredBefore(state)
         self._told: Upheld | None = None
         self._told_home: set[Path] = set()
 
@@ -152,7 +117,7 @@ class Confinement:
         ground = self._ground(source, others)
         layers = [self._servers, *self._of_file(source)]
         own = {
-            path: Asked(_declared(path, said), f'@service.path("{path}")')
+            path: Asked(confine_of(path, said), f'@service.path("{path}")')
             for path, said in declared.items()
             if said
         }
@@ -182,16 +147,23 @@ class Confinement:
     def before_import(self, source: Path, others: Iterable[Path], last: Declared) -> Held:
         """What it may reach while it is not known what it declares: what it declared `last`, if it still may.
 
+        Args:
+            last: Empty when it was not loaded yet; then what it declared to a server before this one counts.
+
         Raises:
             BundleError: As `held`.
         """
         others = list(others)
-        if last:
+        if last := last or self.declared.last(_resolved(source)):
             try:
                 return self.held(source, others, last)
             except BundleError:
                 pass  # it may have been mended since; what it declares now is judged after its import
         return self.held(source, others, {})
+
+    def note(self, source: Path, declared: Declared) -> None:
+        """It was loaded, and declares this: the next server is to know it.  Blocks."""
+        self.declared.note(_resolved(source), declared)
 
     def with_user(self, held: Held, command: Command) -> Held:
         """With the user that it is to run as.  One that is held by nothing has none of its own.
@@ -261,7 +233,7 @@ class Confinement:
 
 def _refuse_lists_in_wider(whole: Policy, each: Mapping[str, Policy]) -> None:
     """A list is kept by what holds the whole program; raises BundleError where that is held by less."""
-    if whole.network != "all":
+    if whole.network != "all" or whole.level is Level.OFF:
         return
     for path, policy in each.items():
         if isinstance(policy.network, tuple):
@@ -271,11 +243,6 @@ def _refuse_lists_in_wider(whole: Policy, each: Mapping[str, Policy]) -> None:
                 "holds for a program as a whole",
                 cure='Give the others a list, or network="none", too; or put it into a program of its own.',
             )
-
-
-def declared_by(endpoints: Iterable[EndpointDecl]) -> dict[str, dict[str, Any]]:
-    """What the endpoints of a bundle declare, by their path."""
-    return {endpoint.path: endpoint.confinement for endpoint in endpoints}
 
 
 @cache
@@ -313,13 +280,6 @@ def _written(layers: Iterable[Asked], ground: Ground) -> tuple[str, ...]:
             with suppress(OSError):
                 found.append(ground.real(absolute(text, folder=ground.folder, home=ground.home)))
     return tuple(dict.fromkeys(found))
-
-
-def _declared(path: str, said: Mapping[str, Any]) -> Confine:
-    try:
-        return Confine.of(said)
-    except ConfigError as error:  # our own SDK would have said so; this came over a pipe
-        raise BundleError(f"{path}: {error.message}", cure=error.cure) from None
 
 
 def _may_say_something(file: Path) -> bool:

@@ -1,0 +1,1 @@
+"""What the bundles of a server may reach."""
