@@ -65,16 +65,16 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
         logs.bound_lines(options.log_line_bytes)
     held = _held(options.held) if options.held is not None else None
     program = Program(options.source, is_flat=options.flat, bare=bare, arguments=json.loads(options.argv))
+    if held is not None and (options.replay or options.once):
+        causes.know(granted.calls_below(held))
+        causes.install()
+        causes.begin(held["private"])
     if options.replay:
         from runtime.worker import replay  # nobody else needs a debugger
 
         return replay.run(program)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if options.once:
-        if held is not None:
-            causes.know(granted.calls_below(held))
-            causes.install()
-            causes.begin(held["private"])
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, program)
     front = socket.socket(fileno=options.front_fd)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import json
 import os
 import pdb
 import signal
@@ -27,12 +28,16 @@ from runtime.worker import bundle, failure
 from runtime.worker.program import leaving
 from runtime.worker.program.main_program import Program
 from runtime.worker.program.outer_loop import OuterLoop
+from runtime.worker.refused import causes
 from runtime.worker.session import Session
 
 CALL_VARIABLE: Final = "BULKHEAD_REPLAY"
 """Carries the call; in the environment, for the arguments of a process are there for everybody to read."""
 
 FAILED: Final = 71
+OTHERWISE: Final = 75
+"""Its endpoint declares something else of what it may reach: that lies in its own folder (`DECLARES`)."""
+DECLARES: Final = "declares.json"
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -42,11 +47,13 @@ class Call(msgspec.Struct, frozen=True):
         start: As a worker gets it.
         debug: Stop in the debugger where it fails.
         for_s: Seconds after which one that did not fail is stopped; 0 for as long as nobody stops it.
+        declared: What its endpoint declares of what it may reach, as far as whoever holds it knows.
     """
 
     start: control.Start
     debug: bool = False
     for_s: float = 0.0
+    declared: dict[str, Any] = {}
 
 
 def run(program: Program) -> int:
@@ -71,6 +78,8 @@ class _Replay:
         self._was_asked = False
 
     def live(self, loaded: bundle.LoadedBundle, outer: OuterLoop) -> int:
+        if self._is_held_otherwise(loaded):
+            return OTHERWISE
         signal.signal(signal.SIGINT, self._interrupted)
         try:
             outer.run(self._run(loaded))
@@ -91,9 +100,22 @@ class _Replay:
     def told(self, error: BaseException) -> int:
         """Show it, and stop there if that was asked for; returns the exit code."""
         _say(failure.describe(error, self._program.folder).traceback.rstrip())
+        if (refused := causes.behind(error)) is not None:
+            _say(f"refused {refused.rule} {refused.what}: its confinement does not allow that")
         if self._call.debug:
             _debug(error, self._program.folder)
         return FAILED
+
+    def _is_held_otherwise(self, loaded: bundle.LoadedBundle) -> bool:
+        """Tell what its endpoint declares, if it is held by something else."""
+        endpoint = loaded.endpoints.get(self._call.start.endpoint)
+        if endpoint is None:
+            return False
+        said = {} if endpoint.confinement is None else endpoint.confinement.plain()
+        if said == self._call.declared:
+            return False
+        Path(os.environ["HOME"], DECLARES).write_text(json.dumps(said))
+        return True
 
     async def _run(self, loaded: bundle.LoadedBundle) -> None:
         self._loop = asyncio.get_running_loop()

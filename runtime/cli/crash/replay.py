@@ -17,6 +17,7 @@ from runtime.cli.terminal import clean, note
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api
+    from runtime.cli.crash.replay_hold import ReplayHold, Started
 
 _WAIT_S = 30.0
 _DRAIN_S = 5.0
@@ -47,6 +48,7 @@ def replay(
     """Run the call of a crashed session again, in the foreground, with the code as it is now.
 
     It gets a room of its own that is thrown away. Models and tools are asked anew, limits are not in force.
+    It is held as its session is, but for the network.
     What others sent to it is sent again where the server kept it (BULKHEAD_RECORD=1), without secrets.
     Hidden arguments come from -a, from REPLAY_<NAME>, or you are asked for them.
     Exit status 1: it failed again."""
@@ -65,13 +67,22 @@ def replay(
             cure=f"If it is what you want to run: --source {bundle}",
             exit_code=ExitCode.USAGE,
         )
-    argv, env = _launch(bundle, report["code"]["bundle"], config, state_dir)
+    argv, env, hold = _launch(bundle, report, config, state_dir)
     _tell_what(report, bundle)
+    note(f"  held: {hold.told}", "dim")
+    cwd = bundle if bundle.is_dir() else bundle.parent
     with _private_room(report["room"], report["identity"]) as room:
         note(f"  from another terminal: {room.to_chat(report['identity'])}", "dim")
-        env |= {"BULKHEAD_REPLAY": _call(report, room, arguments, debug=pdb, for_s=for_s)}
-        with resending(room.api, room.name, report["identity"], report.get("recorded") or []):
-            status = _foreground(argv, env, cwd=bundle if bundle.is_dir() else bundle.parent)
+        for is_again in (False, True):
+            call = _call(report, room, arguments, debug=pdb, for_s=for_s, declared=hold.declared)
+            with (
+                resending(room.api, room.name, report["identity"], report.get("recorded") or []),
+                hold.held(argv, env | {"BULKHEAD_REPLAY": call}, room.folder) as started,
+            ):
+                status = _foreground(started, cwd=cwd)
+                if status != _otherwise() or is_again:
+                    break
+                hold.learn(started.folder)
     if status == 0:
         note("it did not fail this time", "green")
         return ExitCode.OK
@@ -88,6 +99,7 @@ class _Room(NamedTuple):
     api: Api
     name: str
     token: str
+    folder: Path
 
     def to_chat(self, identity: str) -> str:
         import shlex
@@ -139,7 +151,13 @@ def _tell_what(report: Mapping[str, Any], bundle: Path) -> None:
 
 
 def _call(
-    report: Mapping[str, Any], room: _Room, arguments: dict[str, Any], *, debug: bool, for_s: float
+    report: Mapping[str, Any],
+    room: _Room,
+    arguments: dict[str, Any],
+    *,
+    debug: bool,
+    for_s: float,
+    declared: Mapping[str, Any],
 ) -> str:
     import msgspec
 
@@ -162,7 +180,7 @@ def _call(
             "MESHAGENT_SESSION_ID": report["session"],
         },
     )
-    return msgspec.json.encode(Call(start, debug=debug, for_s=for_s)).decode()
+    return msgspec.json.encode(Call(start, debug=debug, for_s=for_s, declared=dict(declared))).decode()
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -233,10 +251,11 @@ def _bundle(report: Mapping[str, Any], named: Path | None) -> Path:
 
 
 def _launch(
-    bundle: Path, name: str, config: Path | None, state_dir: Path | None
-) -> tuple[list[str], dict[str, str]]:
-    """The command line and the environment of the bundle's own interpreter, or of ours."""
+    bundle: Path, report: Mapping[str, Any], config: Path | None, state_dir: Path | None
+) -> tuple[list[str], dict[str, str], ReplayHold]:
+    """The command line and the environment of the bundle's own interpreter, or of ours; and what holds it."""
     import runtime
+    from runtime.cli.crash.replay_hold import ReplayHold
     from runtime.process import agents_env
     from runtime.process.environment import bundle_environment
     from runtime.settings import load_settings
@@ -248,19 +267,23 @@ def _launch(
     # Those in the folder of the bundle's program, or in the folder of agents that it is in.
     variables = agents_env.in_force(settings.server.agents_env, [bundle, bundle.parent])
     env = bundle_environment(os.environ, names=settings.supervisor.pass_env, agents=variables)
+    servers = env
     env, _ = with_dotenv(bundle, env)
-    own = own_launch(name or bundle.stem, bundle, settings.server.state_dir / "environments", env)
+    name = report["code"]["bundle"] or bundle.stem
+    own = own_launch(name, bundle, settings.server.state_dir / "environments", env)
     boot = Path(runtime.__file__).resolve().parent / "worker" / "boot.py"
     more = [str(boot), "--source", str(bundle), "--replay"]
-    return ([sys.executable, *more], dict(env)) if own is None else ([own.python, *more], dict(own.env))
+    python, found = (sys.executable, env) if own is None else (own.python, own.env)
+    hold = ReplayHold(settings, bundle, report["endpoint"], python, servers)
+    return [python, *more], dict(found), hold
 
 
-def _foreground(argv: list[str], env: Mapping[str, str], *, cwd: Path) -> int:
+def _foreground(started: Started, *, cwd: Path) -> int:
     """Run it on this terminal; Ctrl-C is its business."""
     import signal
     import subprocess
 
-    process = subprocess.Popen(argv, env=dict(env), cwd=cwd)
+    process = subprocess.Popen(started.argv, env=started.env, cwd=cwd, pass_fds=started.pass_fds)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return process.wait()
@@ -275,6 +298,12 @@ def _failed_code() -> int:
     from runtime.worker.replay import FAILED
 
     return FAILED
+
+
+def _otherwise() -> int:
+    from runtime.worker.replay import OTHERWISE
+
+    return OTHERWISE
 
 
 def _signal_name(number: int) -> str:
@@ -308,7 +337,7 @@ def _private_room(name: str, identity: str) -> Iterator[_Room]:
         server.start()
         try:
             api = server.wait_listening(_WAIT_S)
-            yield _Room(api, name, mint(identity, room=name, secret=secret))
+            yield _Room(api, name, mint(identity, room=name, secret=secret), Path(folder))
         finally:
             server.stop()
             if not server.wait(_DRAIN_S):

@@ -118,17 +118,19 @@ class Hold:
         narrower: Mapping[str, Policy],
         user: int | None = None,
         users: Block | None = None,
+        folders: PrivateFolders | None = None,
     ) -> Hold:
         """Look at the disk, and make its private folders.  Blocks.
 
         Args:
             narrower: Of those of its endpoints that may use less than the bundle.
+            folders: Private ones that lie elsewhere than in the state folder, in which nothing is kept then.
 
         Raises:
             OSError: The state folder cannot be written.
         """
         packages = installed.packages_of(python)
-        bytecode = folder_for(ground.state, source, python, packages)
+        bytecode = "" if folders is not None else folder_for(ground.state, source, python, packages)
         if bytecode and user is not None and os.stat(bytecode).st_uid != user:
             os.chmod(bytecode, 0o750)  # its sessions are of its group
             os.chown(bytecode, user, user)
@@ -142,7 +144,7 @@ class Hold:
             tuple(grants.granted(policy)),
             tuple(grants.of_no_process(of_session) if is_strict else of_session),
             {path: (tuple(grants.granted(own)), own.level is Level.STRICT) for path, own in narrower.items()},
-            PrivateFolders(ground.state, user),
+            folders or PrivateFolders(ground.state, user),
             user,
             users,
             bytecode,

@@ -100,6 +100,12 @@ class PrivateFolders:
             for name in self._own:
                 self._in_background(name)
 
+    def remove(self) -> None:
+        """Remove all of them, where there is no event loop.  Blocks."""
+        for name in os.listdir(self._fd):
+            _remove(self._fd, name)
+        self._end()
+
     async def gone(self, timeout_s: float) -> None:
         """Call after `close`: return when all of it is removed; at once where sessions live on in it."""
         if self._names <= self._leaving:
@@ -122,13 +128,16 @@ class PrivateFolders:
         self._names.discard(name)
         self._leaving.discard(name)
         if self._closed and not self._names and self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            if self._way is not None:
-                self._way.close()
-            with contextlib.suppress(OSError):  # somebody wrote to it in its last moment
-                os.rmdir(self.path)
-            os.close(fd)
+            self._end()
             self._gone.set()
+
+    def _end(self) -> None:
+        fd, self._fd = self._fd, -1
+        if self._way is not None:
+            self._way.close()
+        with contextlib.suppress(OSError):  # somebody wrote to it in its last moment
+            os.rmdir(self.path)
+        os.close(fd)
 
 
 def clear_leftovers(state: str) -> int:
