@@ -22,6 +22,7 @@ NAMES = (
     "webhooks",
     "memory",
     "siblings",
+    "tables",
     "containment",
     "leak",
     "faults",
