@@ -6,7 +6,7 @@ from typing import Any
 
 from docs.reference.table import table
 
-_FAMILIES = ("messaging", "storage", "queues", "agents", "sync", "developer")
+_FAMILIES = ("messaging", "storage", "queues", "database", "agents", "sync", "developer")
 _GROUPS = {
     "Serving": ("ServiceHost", "Limits", "Confine", "otel_config"),
     "Agents": ("Agent", "SingleRoomAgent", "ChatBot", "TaskRunner", "TaskContext"),
@@ -15,7 +15,11 @@ _GROUPS = {
     "What a tool may return": (
         "JsonResponse", "TextResponse", "FileResponse", "LinkResponse", "EmptyResponse", "ErrorResponse",
     ),
-    "What an agent needs": ("RequiredToolkit", "RequiredSchema"),
+    "What an agent needs": ("RequiredToolkit", "RequiredSchema", "RequiredTable"),
+    "Columns of a table": (
+        "TextDataType", "IntDataType", "FloatDataType", "BoolDataType", "DateDataType", "TimestampDataType",
+        "BinaryDataType", "VectorDataType", "ListDataType", "StructDataType", "DataType",
+    ),
 }  # fmt: skip
 _OF_THE_ROOM = (
     "RoomClient",
@@ -63,10 +67,11 @@ def _family(name: str) -> type[Any]:
     from typing import get_type_hints
 
     from runtime.sdk.room import client, developer, messaging, queues, room_agents, storage, sync
+    from runtime.sdk.room.tables import database
 
     known = {
         name: kind
-        for module in (developer, messaging, queues, room_agents, storage, sync)
+        for module in (database, developer, messaging, queues, room_agents, storage, sync)
         for name, kind in vars(module).items()
     }
     kind = get_type_hints(getattr(client.RoomClient, name).fget, {**vars(client), **known})["return"]

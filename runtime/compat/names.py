@@ -32,14 +32,33 @@ _PARTICIPANTS = {
 }
 _REQUIREMENTS = {
     "RequiredSchema": "sdk.room.requirements:RequiredSchema",
+    "RequiredTable": "sdk.room.requirements:RequiredTable",
     "RequiredToolkit": "sdk.room.requirements:RequiredToolkit",
     "Requirement": "sdk.room.requirements:Requirement",
+}
+_DATA_TYPES = {
+    f"{name}DataType": f"sdk.room.tables.data_type:{name}DataType"
+    for name in (
+        "Binary",
+        "Bool",
+        "Date",
+        "Float",
+        "Int",
+        "List",
+        "Struct",
+        "Text",
+        "Timestamp",
+        "Vector",
+        "",
+    )
 }
 _ROOM = {
     **_PARTICIPANTS,
     **_REQUIREMENTS,
+    **_DATA_TYPES,
     "AgentDescription": "sdk.room.room_agents:AgentDescription",
     "AgentsClient": "sdk.room.room_agents:AgentsClient",
+    "DatabaseClient": "sdk.room.tables.database:DatabaseClient",
     "DeveloperClient": "sdk.room.developer:DeveloperClient",
     "FileHandle": "sdk.room.storage:FileHandle",
     "MeshDocument": "sdk.room.document:Document",
@@ -52,6 +71,8 @@ _ROOM = {
     "StorageClient": "sdk.room.storage:StorageClient",
     "StorageEntry": "sdk.room.storage:StorageEntry",
     "SyncClient": "sdk.room.sync:SyncClient",
+    "TableIndex": "sdk.room.tables.database:TableIndex",
+    "TableVersion": "sdk.room.tables.database:TableVersion",
     "ToolDescription": "sdk.room.room_agents:ToolDescription",
     "ToolkitDescription": "sdk.room.room_agents:ToolkitDescription",
 }

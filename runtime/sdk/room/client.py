@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.sdk.room.room_agents import AgentsClient
     from runtime.sdk.room.storage import StorageClient
     from runtime.sdk.room.sync import SyncClient
+    from runtime.sdk.room.tables.database import DatabaseClient
 
 __all__ = ["ClientProtocol", "RoomClient", "RoomException", "Transport", "WebSocketClientProtocol"]
 
@@ -259,6 +260,13 @@ class RoomClient:
         from runtime.sdk.room.queues import QueuesClient
 
         return self._family("queues", QueuesClient)
+
+    @property
+    def database(self) -> DatabaseClient:
+        """The room's tables."""
+        from runtime.sdk.room.tables.database import DatabaseClient
+
+        return self._family("database", DatabaseClient)
 
     @property
     def developer(self) -> DeveloperClient:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runtime.sdk.room.room_exception import RoomException
+from runtime.sdk.room.tables.data_type import DataType
 
 if TYPE_CHECKING:
     from runtime.sdk.room.client import RoomClient
@@ -67,6 +68,8 @@ class Requirement:
             return RequiredToolkit(name=r["toolkit"], tools=r.get("tools"), callable=callable)
         if isinstance(r.get("schema"), str):
             return RequiredSchema(name=r["schema"], callable=callable)
+        if isinstance(r.get("table"), str):
+            return RequiredTable.from_json(r)
         raise ValueError(f"not a requirement: {r!r}")
 
     def __repr__(self) -> str:
@@ -107,6 +110,80 @@ class RequiredSchema(Requirement):
     async def is_in(self, room: RoomClient, participant_id: str | None = None) -> bool:
         """Whether the room has the file."""
         return await room.storage.exists(path=f".schemas/{self.short_name}.json")
+
+
+class RequiredTable(Requirement):
+    """A table of the room, made when it is not there.
+
+    Args:
+        schema: Its columns.
+        scalar_indexes: Columns that filters compare.
+        full_text_search_indexes: Columns whose words are looked up.
+        vector_indexes: Columns of vectors.
+    """
+
+    kind = "table"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        schema: Mapping[str, DataType],
+        namespace: list[str] | None = None,
+        scalar_indexes: Sequence[str] | None = None,
+        full_text_search_indexes: Sequence[str] | None = None,
+        vector_indexes: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(name=name, callable=False)
+        self.schema = dict(schema)
+        self.namespace = namespace
+        self.scalar_indexes = list(scalar_indexes or ())
+        self.full_text_search_indexes = list(full_text_search_indexes or ())
+        self.vector_indexes = list(vector_indexes or ())
+
+    @property
+    def url(self) -> str | None:
+        """None: a table is no service."""
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The form in which it travels."""
+        return {
+            "table": self.name,
+            "schema": {name: type.to_json() for name, type in self.schema.items()},
+            "namespace": self.namespace,
+            "scalar_indexes": self.scalar_indexes,
+            "full_text_search_indexes": self.full_text_search_indexes,
+            "vector_indexes": self.vector_indexes,
+        }
+
+    @staticmethod
+    def from_json(r: dict[str, Any]) -> RequiredTable:
+        """Read what ``to_json`` wrote."""
+        schema = {name: DataType.from_json(form) for name, form in (r.get("schema") or {}).items()}
+        names = ("namespace", "scalar_indexes", "full_text_search_indexes", "vector_indexes")
+        return RequiredTable(name=r["table"], schema=schema, **{name: r.get(name) for name in names})
+
+    async def is_in(self, room: RoomClient, participant_id: str | None = None) -> bool:
+        """Make the table and its indexes where they are missing, so that it is."""
+        tables, space = room.database, self.namespace
+        await tables.create_table_with_schema(
+            name=self.name, schema=self.schema, mode="create_if_not_exists", namespace=space
+        )
+        indexed = {
+            name
+            for index in await tables.list_indexes(table=self.name, namespace=space)
+            for name in index.columns
+        }
+        for columns, create in (
+            (self.scalar_indexes, tables.create_scalar_index),
+            (self.full_text_search_indexes, tables.create_full_text_search_index),
+            (self.vector_indexes, tables.create_vector_index),
+        ):
+            for column in columns:
+                if column not in indexed:
+                    await create(table=self.name, column=column, replace=True, namespace=space)
+        return True
 
 
 async def install(requirement: Requirement, room: RoomClient, participant_id: str | None = None) -> None:

@@ -4,6 +4,7 @@ from runtime.sdk.agent import SingleRoomAgent as SingleRoomAgent
 from runtime.sdk.context import AgentChatContext as AgentChatContext
 from runtime.sdk.context import AgentChatContext as AgentSessionContext
 from runtime.sdk.room.requirements import RequiredSchema as RequiredSchema
+from runtime.sdk.room.requirements import RequiredTable as RequiredTable
 from runtime.sdk.room.requirements import RequiredToolkit as RequiredToolkit
 from runtime.sdk.room.requirements import Requirement as Requirement
 from runtime.sdk.task_context import TaskContext as AgentCallContext

@@ -10,6 +10,7 @@ from runtime.sdk.room.participant import RemoteParticipant as RemoteParticipant
 from runtime.sdk.room.queues import Queue as Queue
 from runtime.sdk.room.queues import QueuesClient as QueuesClient
 from runtime.sdk.room.requirements import RequiredSchema as RequiredSchema
+from runtime.sdk.room.requirements import RequiredTable as RequiredTable
 from runtime.sdk.room.requirements import RequiredToolkit as RequiredToolkit
 from runtime.sdk.room.requirements import Requirement as Requirement
 from runtime.sdk.room.room_agents import AgentDescription as AgentDescription
@@ -21,3 +22,17 @@ from runtime.sdk.room.storage import FileHandle as FileHandle
 from runtime.sdk.room.storage import StorageClient as StorageClient
 from runtime.sdk.room.storage import StorageEntry as StorageEntry
 from runtime.sdk.room.sync import SyncClient as SyncClient
+from runtime.sdk.room.tables.data_type import BinaryDataType as BinaryDataType
+from runtime.sdk.room.tables.data_type import BoolDataType as BoolDataType
+from runtime.sdk.room.tables.data_type import DataType as DataType
+from runtime.sdk.room.tables.data_type import DateDataType as DateDataType
+from runtime.sdk.room.tables.data_type import FloatDataType as FloatDataType
+from runtime.sdk.room.tables.data_type import IntDataType as IntDataType
+from runtime.sdk.room.tables.data_type import ListDataType as ListDataType
+from runtime.sdk.room.tables.data_type import StructDataType as StructDataType
+from runtime.sdk.room.tables.data_type import TextDataType as TextDataType
+from runtime.sdk.room.tables.data_type import TimestampDataType as TimestampDataType
+from runtime.sdk.room.tables.data_type import VectorDataType as VectorDataType
+from runtime.sdk.room.tables.database import DatabaseClient as DatabaseClient
+from runtime.sdk.room.tables.database import TableIndex as TableIndex
+from runtime.sdk.room.tables.database import TableVersion as TableVersion
