@@ -16,8 +16,8 @@ class Client:
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
         return await self.request("POST", path, body, headers)
 
-    async def delete(self, path: str) -> tuple[int, Any]:
-        return await self.request("DELETE", path)
+    async def delete(self, path: str, headers: dict[str, str]) -> tuple[int, Any]:
+        return await self.request("DELETE", path, headers=headers)
 
     async def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None

@@ -47,7 +47,7 @@ async def _run(server: RunningServer, count: int, kind: str) -> None:
             body, headers = signed_call(f"leak-{number % 10}", {"n": f"{kind}{number}"})
             status, answer = await client.post("/bench", body, headers | {"prefer": "wait=60"})
             if status == 200:
-                await client.delete(f"/workers/{answer['session']}")
+                await client.delete(f"/workers/{answer['session']}", server.operator)
 
     await asyncio.gather(*(one(number) for number in range(count)))
 

@@ -62,7 +62,11 @@ class RunningServer:
         argv = [sys.executable, "-m", "runtime.front", json.dumps(given)]
         self.process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL)
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        self.operator: dict[str, str] = {}
         self._until_ready()
+        # As a command of this machine's operator: with a secret set, being local is not enough.
+        key = json.loads((folder / "state" / "server.json").read_text())["key"]
+        self.operator = {"authorization": f"Bearer {key}"}
 
     @property
     def pid(self) -> int:
@@ -82,13 +86,15 @@ class RunningServer:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
+        """Status and decoded body; without headers it is sent as the operator."""
+        headers = self.operator if headers is None else headers
         try:
-            self.connection.request(method, path, body or None, headers or {})
+            self.connection.request(method, path, body or None, headers)
             answer = self.connection.getresponse()
         except (http.client.RemoteDisconnected, BrokenPipeError):
             # Kept too long without a word; nothing of this request was answered, so it is asked again.
             self.connection.close()
-            self.connection.request(method, path, body or None, headers or {})
+            self.connection.request(method, path, body or None, headers)
             answer = self.connection.getresponse()
         raw = answer.read()
         return answer.status, json.loads(raw) if raw.startswith(b"{") else raw

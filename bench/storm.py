@@ -66,6 +66,7 @@ async def _called(effort: Effort) -> Report:
             bad = [status for status, _ in answers if status != 200]
             if bad:
                 report.notes.append(f"{len(bad)} of {COUNT} were answered {sorted(set(bad))}")
-            await asyncio.gather(*(client.delete(f"/workers/{a['session']}") for s, a in answers if s == 200))
+            called = [answer["session"] for status, answer in answers if status == 200]
+            await asyncio.gather(*(client.delete(f"/workers/{one}", server.operator) for one in called))
     report.times("bulkhead, webhook to ready", took)
     return report

@@ -101,6 +101,7 @@ class SupervisorSettings:
     quarantine_deaths: int = knob(3, "deaths by one input that park it; 0 parks nothing", minimum=0)
     quarantine_period_s: float = knob(3600.0, "time in which these deaths must happen", minimum=1)
     max_parked: int = knob(2, "children of a zygote that wait for a session; 0 forks on demand", minimum=0)
+    immortal: bool = knob(True, "count no references to what sessions share, which halves their memory")
     import_s: float = knob(60.0, "time a bundle may take to import", minimum=0.1)
     start_s: float = knob(60.0, "time from fork to Ready", minimum=0.1)
     join_s: float = knob(10.0, "time to reach and enter the room", minimum=0.1)

@@ -24,17 +24,21 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import multiprocess.context
 from multiprocess import popen_fork, process, util
 
 from runtime.errors import RemoteProtocolError, lacking
+from runtime.logs import get_logger
 from runtime.process.child import Inherited, prepare
 from runtime.process.confine.inner import Entry, Inner
-from runtime.process.fork import packing
+from runtime.process.fork import immortal, packing
 from runtime.process.plumbing import CHILD_FDS, WorkerEnds
 from runtime.process.procfs import final_cpu_s
 from runtime.wire import control
+
+log = get_logger("zygote")
 
 _MAX_DATAGRAM = 192 << 10
 _AGAIN_S = 0.05
@@ -114,23 +118,32 @@ class Zygote:
     Args:
         front: Datagram socket to the front.
         inner: Makes what keeps sessions from each other; None where nothing does.
+        uncounted: Leave references to what sessions share uncounted, for the program of this folder; None
+            for all of them counted.
     """
 
-    def __init__(self, front: socket.socket, inner: Inner | None = None) -> None:
+    def __init__(
+        self, front: socket.socket, inner: Inner | None = None, uncounted: Path | None = None
+    ) -> None:
         self._front = front
         self._inner = inner
+        self._uncounted = uncounted
         self._children: dict[int, _WorkerProcess] = {}
         self._inherited = Inherited()
 
+    def settle(self) -> None:
+        """Make ready what all children share.  To be called once, while nobody waits for a fork."""
+        gc.collect()  # what nobody refers to any more may hold descriptors
+        self._inherited = prepare({0, 1, 2, self._front.fileno()})
+        settle_memory(self._uncounted)
+
     def serve(self) -> Child | None:
-        """Freeze, then fork on request.
+        """Fork on request.
 
         Returns:
             In each child what it begins with; in the zygote None, when the front is gone or done with this
             generation.
         """
-        gc.collect()  # what nobody refers to any more may hold descriptors
-        self._inherited = prepare({0, 1, 2, self._front.fileno()})
         wake_read, wake_write = socket.socketpair()
         for end in (wake_read, wake_write):
             end.setblocking(False)
@@ -138,7 +151,6 @@ class Zygote:
         signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
         self._front.setblocking(False)
         self._prepare()
-        settle_memory()
         poll = select.poll()
         poll.register(self._front, select.POLLIN)
         poll.register(wake_read, select.POLLIN)
@@ -284,7 +296,7 @@ def code_of_forks() -> packing.Codes:
     return packing.code_of(sys.modules[__name__], process, popen_fork)
 
 
-def settle_memory() -> None:
+def settle_memory(uncounted: Path | None = None) -> None:
     """Make what a worker would touch anyway exist once, then keep the collector off all of it.
 
     The first event loop of a process imports and builds a good deal; done here, no worker pays for it.
@@ -299,6 +311,13 @@ def settle_memory() -> None:
         pass  # a C library without it
     with contextlib.suppress(Exception):  # without it a session costs more, and that is all
         packing.fill_gaps()
+    if uncounted is not None:
+        try:
+            why_not = immortal.settle(uncounted)
+        except OSError as error:
+            why_not = str(error)
+        if why_not:
+            log.warning("zygote.counts_kept", reason=why_not)
     gc.freeze()
 
 

@@ -55,6 +55,7 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
     parser.add_argument("--flat", action="store_true", help="it is one of several programs of its folder")
     parser.add_argument("--front-fd", type=int, help="datagram socket to the front")
     parser.add_argument("--fork", default="auto", help="what the bundle says of being forked from")
+    parser.add_argument("--counted", action="store_true", help="count references to what sessions share")
     parser.add_argument("--once", help="control,log,lifeline,box descriptors of a single worker")
     parser.add_argument("--replay", action="store_true", help="one call in the foreground; see replay.py")
     parser.add_argument("--log-line-bytes", type=int, help="how long a line the front reads of a worker")
@@ -78,7 +79,7 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
         ends = WorkerEnds(*(int(fd) for fd in options.once.split(",")))
         return main.run_once(ends, program)
     front = socket.socket(fileno=options.front_fd)
-    zygote_of_it = _Zygote(front, program, Fork(options.fork))
+    zygote_of_it = _Zygote(front, program, Fork(options.fork), is_counted=options.counted)
     if held is not None:
         zygote_of_it.hold(held)
     return zygote_of_it.run()
@@ -95,8 +96,9 @@ def _held(fd: int) -> dict[str, Any]:
 class _Zygote:
     """Describe the program to the front, then fork sessions on request, from within the program."""
 
-    def __init__(self, front: socket.socket, program: Program, fork: Fork) -> None:
+    def __init__(self, front: socket.socket, program: Program, fork: Fork, *, is_counted: bool) -> None:
         self._front = front
+        self._uncounted = None if is_counted else program.folder
         self._program = program
         self._fork = fork
         self._misses = imported.Misses(program.folder)
@@ -138,14 +140,16 @@ class _Zygote:
         try:
             main.warm_up()
             opened = self._import.end() + within.bound_to(outer, self._program.folder)
+            forks = zygote.Zygote(self._front, self._inner, self._uncounted)
             if is_forkable(self._fork, opened):  # else it will not fork, and need not be prepared for it
                 main.rehearse(loaded, outer, by_pipe=self._has_no_network)
                 causes.install()
                 self._prepare_endpoints()
+                forks.settle()
             zygote.report(self._front, _described(loaded, opened, imported.files(self._misses)))
             sys.stdout.flush()
             sys.stderr.flush()
-            child = zygote.Zygote(self._front, self._inner).serve()
+            child = forks.serve()
         except BaseException:  # noqa: BLE001 - a zygote does not unwind the program, whatever happens
             traceback.print_exc()
             leaving.at_once(1)

@@ -325,11 +325,13 @@ READS = """
     ids=["read", "leak"],
 )
 async def test_memory_that_came_by_reading_what_the_import_made_is_no_leak(
-    node: Any, what: str, is_copied: bool
+    make_node: Any, what: str, is_copied: bool
 ) -> None:
+    node = make_node(immortal=False)  # else it is not copied for being read
     node.write("x.py", READS.format(what=what))
     await node.start()
     ended = await node.exited(await node.call("/x", limits=Limits(memory="40MiB")))
+    await node.close()
     assert ended.exit.reason is ExitReason.MEMORY
     assert (COPIES in ended.exit.message) is is_copied, ended.exit.message
     assert ended.report is not None

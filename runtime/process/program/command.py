@@ -72,6 +72,7 @@ class Command:
         own: Asked at every start, with `env`: the bundle's own interpreter, None when it has none.  Raises
             EnvironmentUnusable when it should have one and that cannot be used.
         log_line_bytes: How long a line is read of what it writes.
+        immortal: What its sessions share is not counted, where the interpreter can do without.
         is_flat: It is one of several programs of its folder, which are no modules to it.
         alone: How its program was started, when it is its own server.
         policy: What the program may reach while it is imported, and all its sessions together.
@@ -85,6 +86,7 @@ class Command:
     env: Mapping[str, str]
     own: Callable[[Mapping[str, str]], Launch | None] = lambda _: None
     log_line_bytes: int = SupervisorSettings().log_line_bytes
+    immortal: bool = True
     is_flat: bool = False
     alone: Alone | None = None
     policy: Policy = field(default_factory=Policy)
@@ -123,6 +125,7 @@ class Command:
         argv = [python, *(alone.flags if alone else ()), str(_BOOT)]
         argv += ["--source", alone.file if alone else str(self.source)]
         argv += ["--flat"] if self.is_flat else []
+        argv += [] if self.immortal else ["--counted"]
         argv += ["--argv", json.dumps(alone.argv)] if alone else []
         argv += ["--log-line-bytes", str(self.log_line_bytes), *arguments]
         held_fd = -1

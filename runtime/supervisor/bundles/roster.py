@@ -277,6 +277,7 @@ class Roster:
                         self._env,
                         launch,
                         self._settings.log_line_bytes,
+                        self._settings.immortal,
                         is_flat=is_flat(source, self._discovery.sources, look.bundles.values()),
                         alone=Alone.started(source) if self._is_alone else None,
                         heard=self._heard,
