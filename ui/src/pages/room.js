@@ -17,10 +17,11 @@ import { LogTab } from "./room/log.js";
 import { PersonName } from "./room/name.js";
 import { People } from "./room/people.js";
 import { QueuesTab } from "./room/queues.js";
+import { TablesTab } from "./room/tables.js";
 import { TasksTab, allTasks } from "./room/tasks.js";
 import { ToolsTab, allTools } from "./room/tools.js";
 
-const TABS = { chat: ChatTab, tasks: TasksTab, tools: ToolsTab, files: FilesTab, queues: QueuesTab, log: LogTab };
+const TABS = { chat: ChatTab, tasks: TasksTab, tools: ToolsTab, files: FilesTab, tables: TablesTab, queues: QueuesTab, log: LogTab };
 
 export function Room({ room }) {
   useEffect(() => {
@@ -66,6 +67,7 @@ function Entered({ room, person }) {
     { id: "tasks", label: "Tasks", count: allTasks(view).length },
     { id: "tools", label: "Tools", count: allTools(view).length },
     { id: "files", label: "Files" },
+    { id: "tables", label: "Tables" },
     { id: "queues", label: "Queues" },
     { id: "log", label: "Log" },
   ];
