@@ -54,7 +54,7 @@ def test_it_reads_and_writes_what_its_session_might(tmp_path: Path) -> None:
         archive.addfile(about, io.BytesIO(raw))
     env = {name: value for name, value in os.environ.items() if not name.startswith("BULKHEAD_")}
     ran = subprocess.run(
-        [sys.executable, "-m", "runtime", "replay", "crash.tar.gz", "--for", "0.1"],
+        [sys.executable, "-m", "runtime", "replay", "crash.tar.gz", "--for", "60"],
         cwd=tmp_path,
         env={**env, "PYTHONPATH": str(ROOT)},
         capture_output=True,
