@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from runtime.errors import NotFound, NotSupported, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
+from runtime.rooms.developer.runs import Runs
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request, error_content
 from runtime.rooms.room import ParticipantId
@@ -38,6 +39,7 @@ class _Ask:
     request: Request
     agent: Peer
     agent_name: str
+    run: str
     is_cancellable: bool = False  # its host asked to be told when nobody waits any more
 
 
@@ -53,6 +55,7 @@ class Agents:
     def __init__(
         self,
         live: LiveRoom,
+        runs: Runs,
         *,
         mint: Callable[[str, Scope], str],
         has_schema: Callable[[str], bool],
@@ -60,6 +63,7 @@ class Agents:
         caller: Caller | None,
     ) -> None:
         self._live = live
+        self._runs = runs
         self._mint = mint
         self._has_schema = has_schema
         self._built_in_toolkits = built_in_toolkits
@@ -85,8 +89,11 @@ class Agents:
         del self._asks[str(message.header.get("task_id"))]
         error, code = message.header.get("error"), message.header.get("error_code")
         if error is not None:
+            self._runs.end(ask.run, ask.request.peer, error=str(error))
             ask.request.answer(ErrorContent(str(error), code if type(code) is int else CODE_FAILED))
         else:
+            answer = {"type": "json", "json": message.header.get("answer")}
+            self._runs.end(ask.run, ask.request.peer, result=answer)
             ask.request.answer(JsonContent({"answer": message.header.get("answer")}))
 
     def leave(self, peer: Peer) -> None:
@@ -94,7 +101,9 @@ class Agents:
         for task_id, ask in list(self._asks.items()):
             if ask.agent is peer:
                 del self._asks[task_id]
-                ask.request.answer(error_content(NotFound(f"agent {ask.agent_name!r} has left the room")))
+                gone = NotFound(f"agent {ask.agent_name!r} has left the room")
+                self._runs.end(ask.run, ask.request.peer, error=str(gone))
+                ask.request.answer(error_content(gone))
             elif ask.request.peer is peer:
                 self._cancel(task_id, "whoever asked has left the room")
 
@@ -106,6 +115,7 @@ class Agents:
 
     def _cancel(self, task_id: str, why: str) -> None:
         ask = self._asks.pop(task_id)
+        self._runs.end(ask.run, ask.request.peer, error=why)
         if ask.is_cancellable:
             ask.agent.push("agent.cancel_task", {"task_id": task_id, "reason": why})
 
@@ -145,7 +155,8 @@ class Agents:
         if on_behalf_of is not None:
             header["on_behalf_of_id"] = on_behalf_of
         is_cancellable = agent.description.get("cancellable") is True
-        self._asks[task_id] = _Ask(request, host, agent.name, is_cancellable)
+        run = self._runs.begin("task", asker, host, name=agent.name, input=header["arguments"])
+        self._asks[task_id] = _Ask(request, host, agent.name, run, is_cancellable)
         host.push("agent.ask", header, request.data)
         request.remembered()
         return None

@@ -28,7 +28,7 @@ from runtime.rooms.built_in.database.streamed import StreamedDatabase
 from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
-from runtime.rooms.developer import DeveloperLog
+from runtime.rooms.developer.log import DeveloperLog
 from runtime.rooms.documents import Documents
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.messaging import Messaging

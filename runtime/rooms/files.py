@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,10 @@ MAX_PATH_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
 FILES: Final = "files"
 STAGING: Final = "staging"
+JOURNALS: Final = ("journal.jsonl", "journal.older.jsonl")
+"""What a room remembers of its turns and runs, the newer first; see `developer/journal.py`."""
+
+REMEMBER_S: Final = 7 * 86_400.0
 
 # Threads of their own: participants who keep the disk busy must not use up those that others wait for.
 _THREADS: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="room-files")
@@ -58,8 +63,10 @@ def clean_path(path: str) -> str:
     return "/".join(parts)
 
 
-def remove_unused(folder: Path) -> bool:
+def remove_unused(folder: Path, *, remember_s: float = REMEMBER_S) -> bool:
     """Remove the folder of a room that is not open, and in which nobody saved anything.
+
+    What it remembers of runs keeps it for `remember_s` after the last of them.
 
     Only folders are removed, and only empty ones, so what somebody saves meanwhile stays.  A room that was
     made by name has its notes there, and stays as well.
@@ -68,6 +75,11 @@ def remove_unused(folder: Path) -> bool:
         return False
     if any(names for _, _, names in os.walk(folder / FILES)) or not _are_unfinished(folder):
         return False
+    journals = [folder / name for name in JOURNALS if (folder / name).exists()]
+    if any(time.time() - journal.stat().st_mtime < remember_s for journal in journals):
+        return False
+    for journal in journals:
+        journal.unlink()
     shutil.rmtree(folder / STAGING, ignore_errors=True)
     try:
         for above, _, _ in os.walk(folder, topdown=False):
@@ -79,7 +91,7 @@ def remove_unused(folder: Path) -> bool:
 
 def _are_unfinished(folder: Path) -> bool:
     """Whether a room's folder has nothing but its files and uploads that were never finished."""
-    return {entry.name for entry in folder.iterdir()} <= {FILES, STAGING}
+    return {entry.name for entry in folder.iterdir()} <= {FILES, STAGING, *JOURNALS}
 
 
 @dataclass(frozen=True, slots=True)

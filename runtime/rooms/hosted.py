@@ -19,7 +19,9 @@ from runtime.rooms.built_in.secrets.vault import Vault
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit, listing
 from runtime.rooms.built_in.tables.file import FOLDER, TableFile
 from runtime.rooms.connection import Connection, Peer
-from runtime.rooms.developer import DeveloperLog
+from runtime.rooms.developer.journal import Journal
+from runtime.rooms.developer.log import DeveloperLog
+from runtime.rooms.developer.runs import Runs
 from runtime.rooms.dispatcher import Dispatcher, Served, Services
 from runtime.rooms.documents import Documents
 from runtime.rooms.files import FILES, STAGING, Files, on_disk
@@ -81,11 +83,15 @@ class HostedRoom:
         documents = Documents(limits, self._files, contents)
         built_in = listing()
         storage = Storage(self._live, self._files, documents, link=link)
+        self._journal = Journal(folder, clock=clock)
+        developer = DeveloperLog(self._journal)
+        runs = Runs(developer)
         self._services = Services(
             messaging=Messaging(self._live),
-            tools=Tools(self._live, built_in=built_in),
+            tools=Tools(self._live, runs, built_in=built_in),
             agents=Agents(
                 self._live,
+                runs,
                 mint=mint,
                 has_schema=documents.has_schema,
                 built_in_toolkits=built_in,
@@ -97,11 +103,11 @@ class HostedRoom:
             database=Database(TableFile(folder / FOLDER, limits.tables)),
             queues=Queues(limits, contents),
             secrets=Secrets(self._live, Vault(name, folder, seal)),
-            developer=DeveloperLog(),
+            developer=developer,
         )
         self._dispatcher = Dispatcher(self._live, self._services)
         self._starting = asyncio.Lock()
-        self._flusher: asyncio.Task[None] | None = None
+        self._flushers: list[asyncio.Task[None]] = []
         self._connections: set[asyncio.Task[object]] = set()
         self._closing = False
 
@@ -180,19 +186,24 @@ class HostedRoom:
             peer.outbox.close()
         if self._connections:
             await asyncio.wait(set(self._connections), timeout=2 * self._limits.close_timeout_s)
-        if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
+        for flusher in self._flushers:
+            flusher.cancel()
+        await asyncio.gather(*self._flushers, return_exceptions=True)
         await self._services.documents.flush()
         await self._services.database.file.close()
+        await self._journal.flush()
         self._live.contents.close()
         self._live.emit("room_closed")
 
     async def _start(self) -> None:
         async with self._starting:
-            if self._flusher is None:
+            if not self._flushers:
                 await on_disk(self._files.prepare)
-                self._flusher = asyncio.create_task(self._services.documents.keep_flushed())
+                for flushing in (
+                    self._services.documents.keep_flushed(),
+                    self._journal.keep_flushed(self._limits.flush_s),
+                ):
+                    self._flushers.append(asyncio.create_task(flushing))
                 self._live.emit("room_opened")
 
     async def _serve(self, claims: Claims, connection: Connection, room_url: str) -> None:

@@ -21,7 +21,7 @@ from runtime.rooms import about as about_room
 from runtime.rooms.about import About
 from runtime.rooms.agents import Caller
 from runtime.rooms.connection import Connection
-from runtime.rooms.files import on_disk, remove_unused
+from runtime.rooms.files import REMEMBER_S, on_disk, remove_unused
 from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.hosted import HostedRoom
 from runtime.rooms.limits import RoomLimits
@@ -33,6 +33,8 @@ from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_nam
 from runtime.wire.sealed import Seal
 
 MAX_KNOWN_ROOMS = 10_000
+MAX_REMEMBERED_ROOMS = 1_000
+"""With more, rooms that have nothing but what they remember of runs are removed when they close."""
 
 
 class RoomHub:
@@ -323,7 +325,9 @@ class RoomHub:
 
     async def _close_unused(self, hosted: HostedRoom) -> None:
         await hosted.close()
-        await on_disk(remove_unused, self._room_folder(hosted.name))
+        rooms = len(await on_disk(_entries, self._folder / "data"))
+        remember_s = REMEMBER_S if rooms <= MAX_REMEMBERED_ROOMS else 0.0
+        await on_disk(remove_unused, self._room_folder(hosted.name), remember_s=remember_s)
 
     def _hosted(self, name: str) -> HostedRoom:
         hosted = self._rooms.get(name)

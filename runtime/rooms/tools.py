@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RemoteProtocolError, RoomFull
 from runtime.rooms.connection import Peer
+from runtime.rooms.developer.runs import Runs
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.registry import Spelling
 from runtime.rooms.request import Handlers, Outcome, Request, error_content
@@ -44,6 +45,7 @@ class _Call:
     is_open: bool = False  # the host has answered `open` and sends chunks
     input_open: bool = False  # the caller still sends chunks
     acknowledge: bool = False  # a message stream: its opening is acknowledged by a chunk
+    run: str = ""
     is_cancellable: bool = False  # the host asked to be told when nobody waits any more
 
 
@@ -54,8 +56,9 @@ class Tools:
         built_in: Listings, by name, of toolkits that the room itself offers.
     """
 
-    def __init__(self, live: LiveRoom, *, built_in: Mapping[str, Any]) -> None:
+    def __init__(self, live: LiveRoom, runs: Runs, *, built_in: Mapping[str, Any]) -> None:
         self._live = live
+        self._runs = runs
         self._built_in = built_in
         self._by_host: dict[tuple[ParticipantId, int], _Call] = {}
         self._by_caller: dict[tuple[ParticipantId, str], _Call] = {}
@@ -97,6 +100,7 @@ class Tools:
             input_open=_is_open_control(arguments),
         )
         call.is_cancellable = kit.is_cancellable
+        call.run = self._runs.begin("tool", caller, host, name=toolkit, tool=tool, input=arguments)
         header = {
             "name": tool,
             "arguments": arguments,
@@ -146,11 +150,9 @@ class Tools:
         header = message.header
         if _is_open_control(header):
             if not call.streams:
-                self._end(call)
-                call.caller.respond(
-                    call.request_id,
-                    ErrorContent(f"toolkit {call.toolkit!r} streams its result", CODE_FAILED),
-                )
+                text = f"toolkit {call.toolkit!r} streams its result"
+                self._end(call, error=text)
+                call.caller.respond(call.request_id, ErrorContent(text, CODE_FAILED))
                 return
             call.is_open = True
             call.caller.respond_raw(call.request_id, header, message.data)
@@ -158,12 +160,13 @@ class Tools:
                 accepted = JsonContent({"kind": "accepted", "stream_id": call.caller_id})
                 self._push_response_chunk(call, accepted.to_header(), b"")
             return
-        self._end(call)
         if not isinstance(header.get("type"), str):
-            call.caller.respond(
-                call.request_id, ErrorContent("the tool's answer cannot be read", CODE_FAILED)
-            )
+            text = "the tool's answer cannot be read"
+            self._end(call, error=text)
+            call.caller.respond(call.request_id, ErrorContent(text, CODE_FAILED))
             return
+        error = str(header.get("text")) if header["type"] == "error" else None
+        self._end(call, result=header, error=error)
         call.caller.respond_raw(call.request_id, header, message.data)
 
     def response_chunk(self, host: Peer, message: Message) -> None:
@@ -174,7 +177,7 @@ class Tools:
         chunk = message.header.get("chunk")
         self._push_response_chunk(call, chunk, message.data)
         if isinstance(chunk, dict) and chunk.get("type") == "control" and chunk.get("method") == "close":
-            self._end(call)
+            self._end(call, result={"type": "stream"})
 
     def leave(self, peer: Peer) -> None:
         """End every call of a participant that has gone: callers get an error, hosts the end of the input."""
@@ -182,16 +185,17 @@ class Tools:
             del self._unaddressed[key]
         for call in list(self._by_host.values()):
             if call.host is peer:
-                self._end(call)
                 gone = NotFound(f"the host of toolkit {call.toolkit!r} has left the room")
+                self._end(call, error=str(gone))
                 if call.is_open:
                     end = ControlContent("close", CODE_FAILED, str(gone))
                     self._push_response_chunk(call, end.to_header(), b"")
                 else:
                     call.caller.respond(call.request_id, error_content(gone))
             elif call.caller is peer:
-                self._end(call)
-                self._tell_cancelled(call, "whoever called has left the room")
+                why = "whoever called has left the room"
+                self._end(call, error=why)
+                self._tell_cancelled(call, why)
                 if call.input_open:
                     end = ControlContent("close", CODE_NOT_FOUND, "the caller has left the room")
                     self._push_request_chunk(call, end.to_header(), b"")
@@ -200,8 +204,9 @@ class Tools:
         """The caller does not wait for the answer any more.  One that is answered already goes on."""
         for call in list(self._by_host.values()):
             if call.caller is caller and call.request_id == request_id and not call.is_open:
-                self._end(call)
-                self._tell_cancelled(call, "whoever called does not wait any more")
+                why = "whoever called does not wait any more"
+                self._end(call, error=why)
+                self._tell_cancelled(call, why)
 
     def _tell_cancelled(self, call: _Call, why: str) -> None:
         if call.is_cancellable:
@@ -311,7 +316,9 @@ class Tools:
         kind = f"{call.caller_spelling}.tool_call_response_chunk"
         call.caller.push(kind, {"tool_call_id": call.caller_id, "chunk": chunk}, data)
 
-    def _end(self, call: _Call) -> None:
+    def _end(self, call: _Call, *, result: object = None, error: str | None = None) -> None:
+        if call.run:
+            self._runs.end(call.run, call.caller, result=result, error=error)
         self._by_host.pop((call.host.id, call.push_id), None)
         self._by_caller.pop((call.caller.id, call.caller_id), None)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.sdk.room.participant import Participant
@@ -20,6 +21,7 @@ class Said:
         id: The message's id in the thread if its sender gave one, else a fresh one; names the turn.
         model: Which model the sender wants; None leaves it to the agent.
         attachments: Paths of files in the room.
+        at: When it was heard, in monotonic seconds.
     """
 
     sender: Participant
@@ -27,6 +29,7 @@ class Said:
     id: str
     model: str | None
     attachments: tuple[str, ...] = ()
+    at: float = field(default_factory=time.monotonic, compare=False)
 
     def for_model(self) -> str:
         """The text, and where the attached files are."""

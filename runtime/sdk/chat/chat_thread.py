@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ProtocolError, RoomError, RuntimeServiceError
@@ -18,7 +19,8 @@ from runtime.sdk.chat.chat_hooks import ChatHooks, ChatThreadContext
 from runtime.sdk.chat.chat_message import Said
 from runtime.sdk.chat.reply_decision import LOOK_BACK, Question
 from runtime.sdk.chat.thread import Thread, ThreadMessage
-from runtime.sdk.context import AgentChatContext, cut, is_rules
+from runtime.sdk.chat.turn_log import TurnLog
+from runtime.sdk.context import AgentChatContext, is_rules
 from runtime.sdk.meter import meter
 from runtime.sdk.room.participant import Participant
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 MAX_WAITING = 32
 HISTORY_MESSAGES = 100
-MAX_LOGGED_CHARS = 4_000
 
 _log = logging.getLogger("chat")
 
@@ -212,6 +213,7 @@ class ChatThread:
 
     async def _answer(self, said: Said) -> None:
         context = self._context
+        waited_ms = round((time.monotonic() - said.at) * 1000)
         context.participants = self._here(said.sender)
         people = self._people(said)
         author = str(said.sender.name or "somebody")
@@ -233,6 +235,7 @@ class ChatThread:
             flush=self._flush,
             written_by=self._room.local_participant.id,
         )
+        log = TurnLog(self._room, self.path, said.id)
         thinking = {"path": self.path, "thinking": True, "turn_id": said.id}
         failed = False
         try:
@@ -240,10 +243,12 @@ class ChatThread:
                 self._ended = "done"
                 return
             self._tell_all("thinking", thinking, asker=said.sender)
-            answer = await self._run_model(said, writer)
+            log.write("turn", asker=author, waited_ms=waited_ms)
+            answer = await self._run_model(said, writer, log)
             if answer.strip() and not writer.text.endswith(answer):
                 writer.replace(answer)
         except asyncio.CancelledError:
+            log.write("ended", ended=self._ended, chars=len(writer.text))
             await self._leave(writer)
             if writer.text.strip():
                 chat.append_assistant_message(writer.text)
@@ -252,14 +257,12 @@ class ChatThread:
             writer.add(self._apology(error, after=writer.text))
             failed = True
         self._ended = "done"
+        log.write("ended", ended="failed" if failed else "done", chars=len(writer.text))
         await self._finish(said, writer, failed=failed)
 
-    async def _run_model(self, said: Said, writer: AnswerWriter) -> str:
+    async def _run_model(self, said: Said, writer: AnswerWriter, log: TurnLog) -> str:
         bot, context = self._bot, self._context
         started = False
-
-        def log(what: str, data: dict[str, Any]) -> None:
-            self._log_llm(what, {"turn_id": said.id, **data})
 
         def hear(event: dict[str, Any]) -> None:
             nonlocal started
@@ -270,19 +273,14 @@ class ChatThread:
                 writer.add(str(event.get("delta", "")))
             elif event.get("type") == "response.function_call.started":
                 started = False
-                log("tool_call", {key: event.get(key) for key in ("name", "call_id", "arguments")})
-            elif event.get("type") == "response.function_call.done":
-                named = {key: event.get(key) for key in ("name", "call_id")}
-                log("tool_result", {**named, "output": cut(str(event.get("output", "")), MAX_LOGGED_CHARS)})
-            elif event.get("type") == "response.completed":
-                log("usage", {"model": event.get("model"), **event.get("usage", {})})
+            log.hear(event)
             bot.on_llm_event(thread_context=context, event=event)
 
         rules = await bot.get_rules(thread_context=context, participant=said.sender)
         context.chat.replace_rules([*self._standing_rules, *rules])
         toolkits = await bot.get_thread_toolkits(thread_context=context, participant=said.sender)
         tools = [tool.name for toolkit in toolkits for tool in toolkit.tools]
-        log("request", {"model": said.model, "rules": rules, "tools": tools, "asker": said.sender.name})
+        log.write("request", model=said.model, rules=rules, tools=tools, asker=said.sender.name)
         answer = await bot.llm_adapter.next(
             context=context.chat,
             room=self._room,
@@ -293,11 +291,6 @@ class ChatThread:
             on_behalf_of=said.sender,
         )
         return answer if isinstance(answer, str) else str(answer)
-
-    def _log_llm(self, what: str, data: dict[str, Any]) -> None:
-        """Show it in the room's developer log: what the model was told, and what it did."""
-        if not self._room.is_closed:
-            self._room.developer.log_nowait(type=f"llm.{what}", data={"path": self.path, **data})
 
     async def _leave(self, writer: AnswerWriter) -> None:
         try:

@@ -156,6 +156,15 @@ class OpenAIResponsesAdapter(LLMAdapter):
     async def _ask(self, request: ModelRequest, tell: EventHandler) -> Completed:
         completed: Completed | None = None
         length_chars = 0
+        tell(
+            {
+                "type": "response.requested",
+                "model": request.model,
+                "messages": list(request.messages),
+                "tools": [function.name for function in request.functions],
+                "parameters": dict(request.options),
+            }
+        )
         async for event in self._backend.respond(request):
             match event:
                 case TextDelta(text=text):
@@ -174,7 +183,9 @@ class OpenAIResponsesAdapter(LLMAdapter):
             raise ModelError("The model gave no answer", cure="Send your message again.")
         self._count(completed.usage)
         used = {"input_tokens": completed.usage.input_tokens, "output_tokens": completed.usage.output_tokens}
-        tell({"type": "response.completed", "model": completed.usage.model, "usage": used})
+        calls = [{"name": call.name, "arguments": call.arguments} for call in completed.calls]
+        answer = {"text": completed.text, "calls": calls}
+        tell({"type": "response.completed", "model": completed.usage.model, "usage": used, "answer": answer})
         return completed
 
     async def _run(

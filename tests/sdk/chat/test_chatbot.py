@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -217,10 +218,21 @@ async def test_the_developer_log_shows_what_the_model_is_told(server: Any, host:
     ada.developer.on("log", lambda type, data: entries.put_nowait((type, data)))
     async with ChatSession(ada) as chat:
         await answer(chat, "weather in Oslo")
-        told = [await within(5, entries.get()) for _ in range(5)]
-    kinds = [type for type, _ in told]
-    assert kinds == ["llm.request", "llm.usage", "llm.tool_call", "llm.tool_result", "llm.usage"]
+        told = [await within(5, entries.get()) for _ in range(12)]
+    kinds = [type.removeprefix("llm.") for type, _ in told]
+    asked, answered = ["model_request"], ["usage", "model_answer"]
+    calls = ["tool_call", "tool_result"]
+    assert kinds == ["turn", "request", *asked, *answered, *calls, *asked, "first_words", *answered, "ended"]
     assert len({data.pop("turn_id") for _, data in told}) == 1
+    data = [data for _, data in told]
+    assert data[0]["asker"] == "ada"
+    assert data[0]["waited_ms"] >= 0
+    assert [data[2]["round"], data[7]["round"]] == [1, 2]
+    assert data[2]["messages"][-1] == {"role": "user", "content": "weather in Oslo"}
+    assert data[4]["calls"] == [{"name": "weather", "arguments": '{"city": "Oslo"}'}]
+    assert "Oslo" in data[10]["text"]
+    assert data[11]["ended"] == "done"
+    told = [(type, each) for type, each in told if not re.search("turn|model|words|ended", type)]
     assert told[0][1] == {
         "path": chat.path,
         "model": None,
