@@ -47,9 +47,9 @@ AGENT_DEFAULT: Final[Scope] = MappingProxyType(
 """What an agent may do unless somebody says otherwise: everything but administration and secrets."""
 
 PERSON: Final[Scope] = MappingProxyType(
-    {"agents": {}, "database": {}, "messaging": {}, "queues": {}, "storage": {}, "sync": {}},
+    {"agents": {}, "database": {}, "developer": {}, "messaging": {}, "queues": {}, "storage": {}, "sync": {}},
 )
-"""What a person does in a room: talk, and work with agents, tools, files, documents, tables and queues."""
+"""What a person does in a room: talk, work with agents, files, tables and queues, see what agents log."""
 
 FULL: Final[Scope] = MappingProxyType({**AGENT_DEFAULT, "admin": {}, "secrets": {}})
 """Every family, administration included."""

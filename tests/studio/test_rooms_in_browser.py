@@ -41,6 +41,28 @@ def test_a_new_user_chats_without_reading_anything(studio: Any, visit: Any, expe
     expect(answer).to_contain_text(re.compile(r"Fun fact: \S"))
 
 
+def test_how_an_answer_came_about_is_there_after_a_reload(studio: Any, visit: Any, expect: Any) -> None:
+    page = chat(visit, studio, thread=".threads/chatbot/facts.thread")
+    say(page, "what time is it in Oslo? my key is sk-live-0123456789abcdef")
+    expect(page.get_by_role("article", name="chatbot said")).to_contain_text("Fun fact:")
+    page.reload()
+    page.get_by_text(re.compile("1 tool call · .* tokens")).click()
+    steps = page.get_by_role("list", name="Steps")
+    expect(steps.get_by_text("current_time")).to_be_visible()
+    expect(steps.get_by_text("answer", exact=True)).to_be_visible()
+    steps.get_by_text("What the model was asked, and said").last.click()
+    expect(steps.get_by_text('"messages"')).to_be_visible()
+    expect(steps.get_by_text("function_call_output")).to_be_visible()
+    assert "sk-live-0123456789abcdef" not in steps.inner_text()
+    # Cleared, it is forgotten.
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("article")).to_have_count(0)
+    page.get_by_role("tab", name="Log").click()
+    page.reload()
+    expect(page.get_by_role("tabpanel")).not_to_contain_text("current_time")
+
+
 def test_a_task_is_run_by_its_form(studio: Any, visit: Any, expect: Any) -> None:
     page = visit(studio, f"/studio/rooms/{ROOM}")
     page.get_by_role("tab", name="Tasks").click()
@@ -53,6 +75,18 @@ def test_a_task_is_run_by_its_form(studio: Any, visit: Any, expect: Any) -> None
     page.get_by_role("combobox", name="task").select_option("sum")
     page.get_by_role("button", name="Run task").click()
     expect(page.get_by_text("the task sum needs values")).to_be_visible()
+    # Neither another tab nor another browser loses what came of it.
+    page.get_by_role("tab", name="Files").click()
+    page.get_by_role("tab", name="Tasks").click()
+    expect(page.get_by_text("the task sum needs values")).to_be_visible()
+    other = visit(studio, f"/studio/rooms/{ROOM}?tab=tasks&of=helper")
+    runs = other.get_by_role("status", name="Runs")
+    expect(runs.get_by_text("Failed")).to_have_count(1)
+    runs.get_by_text("Result", exact=True).click()
+    expect(runs.get_by_text('"result": "desserts"')).to_be_visible()
+    runs.get_by_text("Arguments").nth(1).click()
+    runs.get_by_role("button", name="Run again").click()
+    expect(runs.get_by_text("Result", exact=True)).to_have_count(2)
 
 
 def test_a_tool_is_called_by_its_form(studio: Any, visit: Any, expect: Any) -> None:
@@ -154,3 +188,5 @@ def test_a_chat_outlives_the_server(studio: Any, visit: Any, expect: Any) -> Non
     expect(page.get_by_text("remember the blue kettle").first).to_be_visible()
     expect(page.get_by_text("and now?", exact=True)).to_be_visible()
     expect(page.get_by_role("article", name="chatbot said").last).to_contain_text("“and now?”")
+    page.reload()
+    expect(page.locator(".turn-facts").last).to_contain_text("tokens")

@@ -12,6 +12,7 @@
 
 import { signal } from "@preact/signals";
 import { isAgentNamed } from "./client.js";
+import { ThreadHistory } from "./history.js";
 import { Thread } from "./thread.js";
 import { RUNNING, Turns } from "./turns.js";
 import { Typists } from "./typists.js";
@@ -35,6 +36,7 @@ export class Chat {
     this.path = path;
     this.holdMs = holdMs;
     this.thread = new Thread(room, path);
+    this.history = new ThreadHistory(room, path);
     /** @type {import("@preact/signals").Signal<import("./thread.js").Entry[]>} */
     this.entries = signal([]);
     this.isReady = signal(false);
@@ -102,6 +104,7 @@ export class Chat {
     const agent = this.room.named(this.agent);
     if (agent) await this.room.tell(agent, "clear", { path: this.path });
     else this.thread.clear();
+    await this.history.forget();
     this.turns.clear();
   }
 
@@ -122,6 +125,7 @@ export class Chat {
   async close() {
     this.stops.forEach((stop) => stop());
     this.typists.close();
+    this.history.close();
     clearTimeout(this.quietTimer);
     for (const { timer } of this.held.values()) clearTimeout(timer);
     await this.thread.close();
@@ -189,6 +193,7 @@ export class Chat {
     this.isReady.value = true;
     this.notice.value = "";
     this.heardFor = "";
+    this.history.load();
     this.look();
   }
 
@@ -324,5 +329,6 @@ export class Chat {
   logged({ type, data }) {
     if (typeof type !== "string" || !data || typeof data !== "object" || data.path !== this.path) return;
     this.turns.note(data.turn_id, type, data);
+    if (type === "llm.ended") this.history.loadSoon();
   }
 }

@@ -122,14 +122,21 @@ export class RoomClient extends Emitter {
   /**
    * Ask the room; resolves to the answer's content with its raw bytes as `data`.
    * @param {string} type  @param {object} [header]  @param {Uint8Array} [data]
+   * @param {{signal?: AbortSignal}} [given]  aborting tells the room that nobody waits any more
    * @returns {Promise<Record<string, any>>}
    */
-  request(type, header = {}, data = undefined) {
+  request(type, header = {}, data = undefined, { signal } = {}) {
     if (!this.socket || !this.selfId) return Promise.reject(new RoomError("The room is not connected right now."));
     if (this.pending.size >= MAX_PENDING) return Promise.reject(new RoomError("Too many requests are under way."));
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
+      const { run } = this;
+      signal?.addEventListener("abort", () => {
+        if (run !== this.run || !this.pending.delete(id)) return;
+        this.send({ id: ++this.lastId, type: "room.cancel_request", header: { request_id: id } });
+        reject(signal.reason);
+      });
       try {
         this.send({ id, type, header, data });
       } catch (error) {
@@ -140,8 +147,8 @@ export class RoomClient extends Emitter {
   }
 
   /** @returns {Promise<any>} the JSON of the answer; null for an empty one */
-  async ask(type, header = {}, data = undefined) {
-    const content = await this.request(type, header, data);
+  async ask(type, header = {}, data = undefined, given = {}) {
+    const content = await this.request(type, header, data, given);
     return content.type === "json" ? content.json : null;
   }
 

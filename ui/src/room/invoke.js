@@ -7,9 +7,9 @@ const MAX_CHUNKS = 1_000;
 /**
  * Call a tool; resolves to the content it answered, of a streamed answer to all its chunks.
  * @param {import("./client.js").RoomClient} room
- * @param {{toolkit: string, tool: string, host?: string|null, input: any}} call
+ * @param {{toolkit: string, tool: string, host?: string|null, input: any, signal?: AbortSignal}} call
  */
-export async function invoke(room, { toolkit, tool, host = null, input }) {
+export async function invoke(room, { toolkit, tool, host = null, input, signal }) {
   const id = crypto.randomUUID();
   const chunks = [];
   let settle;
@@ -29,8 +29,9 @@ export async function invoke(room, { toolkit, tool, host = null, input }) {
   ];
   try {
     const header = { toolkit, tool, participant_id: host, on_behalf_of_id: null, arguments: { type: "json", json: input }, tool_call_id: id };
-    const answer = await room.request("room.invoke_tool", header);
+    const answer = await room.request("room.invoke_tool", header, undefined, { signal });
     if (answer.type !== "control" || answer.method !== "open") return answer;
+    signal?.addEventListener("abort", () => settle.reject(signal.reason));
     await over;
     return joined(chunks);
   } finally {
@@ -39,8 +40,8 @@ export async function invoke(room, { toolkit, tool, host = null, input }) {
 }
 
 /** Give a task; resolves to its answer. */
-export async function ask(room, agent, input) {
-  const { answer } = (await room.ask("agent.ask", { agent, arguments: input })) ?? {};
+export async function ask(room, agent, input, signal) {
+  const { answer } = (await room.ask("agent.ask", { agent, arguments: input }, undefined, { signal })) ?? {};
   return { type: "json", json: answer };
 }
 

@@ -7,10 +7,14 @@ import { rooms } from "../core/live.js";
 import { computed, effect, signal } from "../core/html.js";
 import { Chat } from "./chat.js";
 import { RoomClient } from "./client.js";
+import { readJournal } from "./history.js";
 import { badRoomName } from "./room_name.js";
+import { Runs } from "./runs.js";
 
 const SETTLE_MS = 150;
 const MAX_LOG_ENTRIES = 500;
+/** So many entries of the developer log from before we came are shown. */
+const REMEMBERED = 200;
 const CHECK_EVERY_MS = 30_000;
 
 /**
@@ -42,10 +46,11 @@ export class RoomView {
     this.toolkits = signal(null);
     /** Goes up whenever a file of the room changed. */
     this.filesChanged = signal(0);
-    /** The developer log since we entered, oldest first. */
+    /** The developer log, oldest first: what the room remembers, and what came since. */
     this.log = signal([]);
     /** @type {import("@preact/signals").Signal<Chat|null>} */
     this.chat = signal(null);
+    this.runs = new Runs(this.client);
     this.people = computed(() => this.everybody());
     const { client } = this;
     client.on("state", (state) => {
@@ -59,6 +64,7 @@ export class RoomView {
     client.on("open", () => {
       // What agents tell their model and which tools they call is shown under the turns.
       client.request("developer.watch").catch(() => {});
+      readJournal(client, { limit: REMEMBERED }).then((entries) => (this.log.value = entries), () => {});
       this.look();
     });
     let logged = 0;
@@ -102,6 +108,7 @@ export class RoomView {
   async close() {
     clearTimeout(this.looking);
     this.stops.forEach((stop) => stop());
+    this.runs.close();
     await this.chat.peek()?.close();
     this.client.close();
   }

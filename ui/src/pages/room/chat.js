@@ -111,6 +111,7 @@ function Log({ view, room, chat }) {
   const [isAway, setAway] = useState(false);
   const entries = chat.entries.value;
   const turns = chat.turns.all.value;
+  const remembered = chat.history.turns.value;
   const first = Math.max(0, entries.length - shown);
   const visible = entries.slice(first);
 
@@ -155,7 +156,7 @@ function Log({ view, room, chat }) {
         ${visible.map((entry, index) => {
           const turn = turns.get(entry.turnId || entry.id);
           const state = places.get(index);
-          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} turn=${turn} isRunning=${turn !== undefined && RUNNING.has(turn.state)} isCut=${state && TOLD.has(state.state) ? "" : chat.isCut(entry)} />
+          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} turn=${turn} facts=${remembered.get(entry.turnId)} isRunning=${turn !== undefined && RUNNING.has(turn.state)} isCut=${state && TOLD.has(state.state) ? "" : chat.isCut(entry)} />
             ${state && html`<${TurnState} key=${`turn ${state.id}`} view=${view} room=${room} chat=${chat} turn=${state} />`}`;
         })}
         ${[...turns.values()].filter((turn) => RUNNING.has(turn.state) && !hasPlace(turn, places)).map((turn) => html`<${TurnState} key=${`turn ${turn.id}`} view=${view} room=${room} chat=${chat} turn=${turn} />`)}

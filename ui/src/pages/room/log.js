@@ -1,4 +1,4 @@
-/** The room's developer log, live: what agents tell their model, which tools they call, what they report. */
+/** The room's developer log, remembered and live: what agents tell their model, which tools they call, what they report. */
 
 import { clock } from "../../core/format.js";
 import { html, useMemo, useState } from "../../core/html.js";
@@ -17,8 +17,8 @@ export function LogTab({ view }) {
     return all.slice(-SHOWN).reverse();
   }, [entries, query]);
   if (!entries.length) {
-    return html`<${Empty} icon="stack" title="Nothing was logged since you entered">
-      <p>Here stands what agents write into the room's developer log: their requests to the model, the tools they call, what those answer, tokens. It is kept by nobody.</p>
+    return html`<${Empty} icon="stack" title="Nothing is in the room's log">
+      <p>Here stands what agents write into the room's developer log: their requests to the model, the tools they call, what those answer, tokens; and runs of tasks and tools. The room remembers the newest four megabytes.</p>
     <//>`;
   }
   return html`<div class="room-log">

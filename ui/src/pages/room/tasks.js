@@ -18,7 +18,8 @@ export function TasksTab({ view, asked, onCallIn }) {
     <//>`;
   }
   const task = tasks.find((one) => one.name === asked.get("of")) ?? tasks[0];
-  const run = (input) => (task.tool ? invoke(view.client, { ...task.tool, input }) : ask(view.client, task.name, input));
+  const run = (input, signal) => (task.tool ? invoke(view.client, { ...task.tool, input, signal }) : ask(view.client, task.name, input, signal));
+  const what = task.tool ? { kind: "tool", name: task.tool.toolkit, tool: task.tool.tool } : { kind: "task", name: task.name };
   return html`<div class="pick-and-run">
     <ul class="pick" aria-label="Agents that run tasks">
       ${tasks.map((one) => html`<li key=${one.name}><button type="button" class=${cx("pick-item", one === task && "current")} aria-current=${one === task ? "true" : undefined} onClick=${() => setQuery({ of: one.name })}>
@@ -27,7 +28,7 @@ export function TasksTab({ view, asked, onCallIn }) {
     <div class="run-pane" key=${task.name}>
       <h2>Run task: <span dir="auto">${task.title}</span></h2>
       ${task.about && html`<p class="muted">${task.about}</p>`}
-      <${Run} schema=${task.schema} submit="Run task" run=${run} disabled=${view.state.value === "open" ? "" : "Out of the room; it can be run once you are back."} />
+      <${Run} runs=${view.runs} what=${what} schema=${task.schema} submit="Run task" run=${run} disabled=${view.state.value === "open" ? "" : "Out of the room; it can be run once you are back."} />
     </div>
   </div>`;
 }

@@ -19,7 +19,7 @@ export function ToolsTab({ view, asked, onCallIn }) {
   const of = asked.get("of");
   const current = tools.find((one) => one.id === of) ?? tools.find((one) => one.host === of || one.toolkit === of) ?? tools[0];
   const kits = [...new Set(tools.map((one) => one.toolkit))];
-  const run = (input) => invoke(view.client, { toolkit: current.toolkit, tool: current.name, host: current.hostId, input });
+  const run = (input, signal) => invoke(view.client, { toolkit: current.toolkit, tool: current.name, host: current.hostId, input, signal });
   return html`<div class="pick-and-run">
     <div class="pick" aria-label="Tools">
       ${kits.map((kit) => {
@@ -34,7 +34,7 @@ export function ToolsTab({ view, asked, onCallIn }) {
     <div class="run-pane" key=${current.id}>
       <h2>Call tool: ${current.title}</h2>
       <p class="muted"><code>${current.toolkit}.${current.name}</code>${current.about && ` · ${current.about}`}</p>
-      <${Run} schema=${current.schema} submit="Call tool" run=${run} disabled=${view.state.value === "open" ? "" : "Out of the room; it can be called once you are back."} />
+      <${Run} runs=${view.runs} what=${{ kind: "tool", name: current.toolkit, tool: current.name }} schema=${current.schema} submit="Call tool" run=${run} disabled=${view.state.value === "open" ? "" : "Out of the room; it can be called once you are back."} />
     </div>
   </div>`;
 }
