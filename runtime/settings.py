@@ -17,6 +17,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from runtime.containers.settings import ContainersSettings
 from runtime.errors import ConfigError
 from runtime.knob import convert, knob, one_of, parse_bytes, parse_seconds, parse_uids
 
@@ -233,6 +234,7 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     confinement: ConfinementSettings = field(default_factory=ConfinementSettings)
     rooms: RoomsSettings = field(default_factory=RoomsSettings)
+    containers: ContainersSettings = field(default_factory=ContainersSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
@@ -244,6 +246,7 @@ SLICES: dict[str, type[Any]] = {
     "limits": LimitSettings,
     "confinement": ConfinementSettings,
     "rooms": RoomsSettings,
+    "containers": ContainersSettings,
     "log": LogSettings,
 }
 _OF_BUNDLES = ("python", "fork")

@@ -5,13 +5,17 @@ import inspect
 import pytest
 
 from runtime import errors
+from runtime.containers import errors as of_containers
 from runtime.errors import BundleImportFailed, RuntimeServiceError
 
 pytestmark = pytest.mark.unit
 
-CLASSES = [
-    item for _, item in inspect.getmembers(errors, inspect.isclass) if issubclass(item, RuntimeServiceError)
-]
+CLASSES = {
+    item
+    for module in (errors, of_containers)
+    for _, item in inspect.getmembers(module, inspect.isclass)
+    if issubclass(item, RuntimeServiceError)
+}
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

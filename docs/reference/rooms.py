@@ -15,6 +15,7 @@ from runtime.rooms.hosted import HostedRoom
 from runtime.rooms.limits import RoomLimits
 
 _ABOUT = {
+    "containers": "containers beside the room, and commands in them",
     "agent": "toolkits and tasks, in the words of older releases",
     "database": "tables (0.6 to 0.35)",
     "developer": "the developer log",
@@ -27,7 +28,6 @@ _ABOUT = {
     "sync": "shared documents",
 }
 _LACK = {
-    "containers": "containers beside the room",
     "dataset": "tables (from 0.37)",
     "livekit": "voice and video",
     "llm": "the model as a toolkit; it is reached over the room's address instead",

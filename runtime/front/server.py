@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
@@ -13,6 +14,8 @@ from urllib.parse import quote, urlsplit
 
 import runtime
 from runtime.clock import Clock, SystemClock
+from runtime.containers.boxes import RoomBoxes
+from runtime.containers.choice import choose
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.fate import Callers
 from runtime.dispatch.session_registry import SessionRegistry
@@ -167,6 +170,7 @@ class Server:
             destinations=Destinations(server.call_allow),
         )
         supervisor = self.settings.supervisor
+        boxes = await self._containers()
         hub = RoomHub(
             RoomLimits.of(self.settings.rooms, max_sessions=supervisor.max_sessions),
             state_dir=server.state_dir,
@@ -176,6 +180,7 @@ class Server:
             secret=server.room_secret or None,
             keys=signing_keys(server.api_key),
             seal=functools.cache(lambda: seal_of(server.state_dir)),
+            boxes=boxes,
         )
         dispatcher = Dispatcher(
             placement=placement,
@@ -207,6 +212,7 @@ class Server:
             origins=Origins(is_alone=self._owns_process),
             rooms=hub,
             crashes=crashes,
+            boxes=boxes,
             name=self._name,
             configuration=self.settings,
             port=listener.port,
@@ -272,6 +278,22 @@ class Server:
     async def _tell_loaded(self) -> None:
         await self.loaded()
         self.front.readiness.tell()
+
+    async def _containers(self) -> RoomBoxes:
+        server = self.settings.server
+        server_id = hashlib.sha256(str(server.state_dir.resolve()).encode()).hexdigest()[:16]
+        choice = await choose(self.settings, url=lambda: server.public_url or self.url, server_id=server_id)
+        boxes = RoomBoxes(
+            choice.engine,
+            self.settings.containers,
+            clock=self._clock,
+            base_url=choice.base_url,
+            missing=choice.missing,
+            server_id=server_id,
+        )
+        self._parts.push_async_callback(boxes.aclose)
+        boxes.reclaim()
+        return boxes
 
     def _local_placement(self) -> LocalPlacement:
         return LocalPlacement(

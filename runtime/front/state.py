@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from quart import g, has_request_context, request, websocket
 
 from runtime.clock import Clock
+from runtime.containers.contract import Health
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.front.access.origin import Origin, Origins
@@ -78,6 +79,17 @@ class Rooms(Protocol):
         ...
 
 
+class Containers(Protocol):
+    """What runs containers, as the front uses it."""
+
+    async def health(self) -> Health:
+        """What it is, and whether it answers now."""
+        ...
+
+    @property
+    def running_count(self) -> int: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Front:
     """One server's parts.
@@ -108,6 +120,7 @@ class Front:
     origins: Origins = field(default_factory=Origins)
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
+    boxes: Containers | None = None
     name: str = ""
     configuration: Settings = field(default_factory=Settings)
     port: int = 0

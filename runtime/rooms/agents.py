@@ -200,13 +200,13 @@ class Agents:
                 raise NotFound(f"no built-in {kind.removesuffix('s')} {wanted!r}")
         if self._caller is None:
             raise NotSupported(f"not supported by this server: {request.name}")
-        token = self._mint(name, _narrowed(claims, request.optional_object("api")))
+        token = self._mint(name, narrowed(claims, request.optional_object("api")))
         arguments = request.optional_object("arguments") or {}
         await self._caller.call(url=url, room=self._live.name, name=name, arguments=arguments, token=token)
         return EmptyContent()
 
 
-def _narrowed(claims: Claims, wanted: Mapping[str, Any] | None) -> Scope:
+def narrowed(claims: Claims, wanted: Mapping[str, Any] | None) -> Scope:
     """The scope of somebody called in: never more than the caller itself may do."""
     scope: dict[str, Any] = {}
     for family, limits in (AGENT_DEFAULT if wanted is None else wanted).items():

@@ -49,6 +49,7 @@ class Outbox:
         self._packets: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
+        self._sent = asyncio.Event()
         self._end = asyncio.Event()
         self._ids = 0
         self.closed = False
@@ -84,6 +85,13 @@ class Outbox:
         self._end.set()
         self._packets.clear()
         self._wake.set()
+        self._sent.set()
+
+    async def settled(self, most_bytes: int) -> None:
+        """Return once no more than that waits, or it is closed: who streams asks before it adds."""
+        while self._waiting_bytes > most_bytes and not self.closed:
+            self._sent.clear()
+            await self._sent.wait()
 
     async def wait_closed(self) -> None:
         """Return once it is closed, even while `run` waits for a peer that does not read."""
@@ -99,6 +107,7 @@ class Outbox:
             packet = self._packets.popleft()
             await connection.send(packet)
             self._wait(-len(packet))
+            self._sent.set()
 
     def _wait(self, count_bytes: int) -> None:
         self._waiting_bytes += count_bytes

@@ -26,6 +26,7 @@ from runtime.rooms.agents import Agents
 from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.database.streamed import StreamedDatabase
 from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
+from runtime.rooms.built_in.containers.family import Containers
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
 from runtime.rooms.developer.log import DeveloperLog
@@ -53,11 +54,10 @@ log = structlog.get_logger(__name__)
 StreamHandler: TypeAlias = Callable[[ServerStream], Awaitable[None]]
 
 BUILT_IN_TOOLKITS: Final = frozenset(
-    {"database", "developer", "messaging", "queues", "secrets", "storage", "sync"}
+    {"containers", "database", "developer", "messaging", "queues", "secrets", "storage", "sync"}
 )
 REFUSED_TOOLKITS: Final = frozenset(
     {
-        "containers",
         "dataset",
         "livekit",
         "llm",
@@ -108,6 +108,7 @@ class Services:
     queues: Queues
     secrets: Secrets
     developer: DeveloperLog
+    containers: Containers
 
 
 class Dispatcher:
@@ -126,6 +127,7 @@ class Dispatcher:
             **services.queues.requests(),
             **services.secrets.requests(),
             **services.developer.requests(),
+            **services.containers.requests(),
         }
         self._tools: dict[str, Handler] = {
             **services.messaging.tools(),
@@ -135,6 +137,7 @@ class Dispatcher:
             **services.queues.requests(),
             **services.secrets.tools(),
             **services.developer.tools(),
+            **services.containers.tools(),
         }
         self._offered: dict[str, Handler] = {**services.storage_toolkit.tools()}
         """Tools of the room itself that a participant's toolkit of the same name takes the place of."""
@@ -144,6 +147,7 @@ class Dispatcher:
             "sync.open": services.documents.open,
             "developer.logs": services.developer.logs,
             **StreamedDatabase(services.database, max_bytes=live.limits.max_message_bytes).streams(),
+            **services.containers.streams(),
         }
         self._running: dict[tuple[str, str], ServerStream] = {}
 

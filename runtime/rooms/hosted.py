@@ -10,9 +10,11 @@ from pathlib import Path
 import structlog
 
 from runtime.clock import Clock
+from runtime.containers.contract import Boxes
 from runtime.errors import RemoteProtocolError
 from runtime.rooms.agents import Agents, Caller
 from runtime.rooms.built_in.database.database import Database
+from runtime.rooms.built_in.containers.family import Containers, Mint
 from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.secrets.requests import Secrets
 from runtime.rooms.built_in.secrets.vault import Vault
@@ -32,7 +34,7 @@ from runtime.rooms.messaging import Messaging
 from runtime.rooms.queues import Queues
 from runtime.rooms.room import ParticipantId
 from runtime.rooms.storage import Storage
-from runtime.rooms.token import Claims, Scope
+from runtime.rooms.token import Claims
 from runtime.rooms.tools import Tools
 from runtime.wire.room import Assembler
 from runtime.wire.sealed import Seal
@@ -48,11 +50,12 @@ class HostedRoom:
 
     Args:
         folder: Where its files are.
-        mint: Makes a participant token for (name, scope) in this room.
+        mint: Makes participant tokens of this room.
         link: Makes the address of a file, from the room's address and the file's path.
         holdings: What the connections of all rooms hold.
         contents: What this room keeps in memory.
         seal: What seals its secrets; None keeps none.
+        boxes: Runs containers; None where nothing does.
     """
 
     def __init__(
@@ -62,13 +65,14 @@ class HostedRoom:
         limits: RoomLimits,
         folder: Path,
         clock: Clock,
-        mint: Callable[[str, Scope], str],
+        mint: Mint,
         link: Callable[[str, str], str],
         caller: Caller | None,
         listener: Callable[[RoomEvent], None] | None,
         holdings: Holdings,
         contents: Contents,
         seal: Callable[[], Seal] | None = None,
+        boxes: Boxes | None = None,
     ) -> None:
         self._limits = limits
         self._live = LiveRoom(
@@ -104,6 +108,7 @@ class HostedRoom:
             queues=Queues(limits, contents),
             secrets=Secrets(self._live, Vault(name, folder, seal)),
             developer=developer,
+            containers=Containers(self._live, boxes, files=folder / FILES, mint=mint),
         )
         self._dispatcher = Dispatcher(self._live, self._services)
         self._starting = asyncio.Lock()
@@ -189,6 +194,7 @@ class HostedRoom:
         for flusher in self._flushers:
             flusher.cancel()
         await asyncio.gather(*self._flushers, return_exceptions=True)
+        await self._services.containers.close()
         await self._services.documents.flush()
         await self._services.database.file.close()
         await self._journal.flush()
@@ -287,6 +293,7 @@ class HostedRoom:
         services.queues.leave(peer)
         services.secrets.leave(peer)
         services.developer.leave(peer)
+        services.containers.leave(peer)
         self._live.deliver(gone)
         self._live.emit("participant_left", peer)
         tasks = list(peer.tasks)

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from runtime.clock import Clock, SystemClock
+from runtime.containers.contract import Boxes
 from runtime.errors import NotFound, RoomFull
 from runtime.rooms import about as about_room
 from runtime.rooms.about import About
@@ -48,6 +49,7 @@ class RoomHub:
         secret: Signs and verifies tokens without a key id; None uses one made once and kept (0600).
         keys: Secrets of API keys by key id, accepted besides.
         seal: What seals the secrets of rooms; asked for when there is one to be kept.
+        boxes: Runs containers of rooms; None refuses them.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class RoomHub:
         secret: str | None = None,
         keys: Mapping[str, str] | None = None,
         seal: Callable[[], Seal] | None = None,
+        boxes: Boxes | None = None,
     ) -> None:
         self._limits = limits or RoomLimits()
         self._folder = state_dir / "rooms"
         _make_folder(self._folder / "data")
         self._clock = clock or SystemClock()
         self._caller = caller
+        self._boxes = boxes
         self._listener = listener
         self._seal = seal
         self._secret = secret or kept_secret(self._folder / "secret")
@@ -276,13 +280,14 @@ class RoomHub:
                 limits=self._limits,
                 folder=self._room_folder(room),
                 clock=self._clock,
-                mint=lambda name, scope: self.token(room, name, scope=scope),
+                mint=lambda name, scope, *, role="agent": self.token(room, name, role=role, scope=scope),
                 link=lambda room_url, path: self._links.make(room_url, room, path),
                 caller=self._caller,
                 listener=self._listener,
                 holdings=self._holdings,
                 contents=self._contents.of_room(),
                 seal=self._seal,
+                boxes=self._boxes,
             )
         return hosted
 

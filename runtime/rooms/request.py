@@ -6,6 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from runtime.containers.errors import (
+    ContainerNotFound,
+    EngineSilent,
+    NameTaken,
+    NoEngine,
+    ServiceNotFound,
+    WrongState,
+)
 from runtime.errors import (
     Conflict,
     Exists,
@@ -24,10 +32,16 @@ from runtime.wire.content import Content, ErrorContent
 _CODES: Final[tuple[tuple[type[RuntimeServiceError], int], ...]] = (
     (PermissionDenied, wire.CODE_PERMISSION),
     (InvalidRequest, wire.CODE_INVALID),
+    (ContainerNotFound, wire.CODE_NO_CONTAINER),
+    (ServiceNotFound, wire.CODE_NO_SERVICE),
     (NotFound, wire.CODE_NOT_FOUND),
     (ToolNotFound, wire.CODE_NOT_FOUND),
     (Exists, wire.CODE_EXISTS),
+    (NameTaken, wire.CODE_EXISTS),
+    (WrongState, wire.CODE_STATE),
     (Conflict, wire.CODE_CONFLICT),
+    (NoEngine, wire.CODE_UNSUPPORTED),
+    (EngineSilent, wire.CODE_TIMEOUT),
     (TookTooLong, wire.CODE_TIMEOUT),
 )
 

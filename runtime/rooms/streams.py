@@ -40,6 +40,7 @@ class ServerStream:
         self._overflowed = False
         self._finished = False
         self.held_bytes = 0
+        self._accepted = False
 
     @property
     def peer(self) -> Peer:
@@ -53,6 +54,7 @@ class ServerStream:
 
     def accept(self) -> None:
         """Answer the call with `open`; chunks may be sent from now on."""
+        self._accepted = True
         self._request.answer(ControlContent("open"))
 
     def feed(self, chunk: Content) -> None:
@@ -155,9 +157,12 @@ class ServerStream:
             self._send(ControlContent("close", STATUS_OK))
 
     def fail(self, error: RuntimeServiceError) -> None:
-        """End the stream with an error."""
+        """End the stream with an error; before it was accepted, that is the answer of the call."""
         if not self._finished:
             self._finished = True
+            if not self._accepted:
+                self._request.answer(error_content(error))
+                return
             self._send(error_content(error))
             self._send(ControlContent("close", CODE_FAILED, str(error)))
 

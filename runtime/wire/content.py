@@ -17,8 +17,11 @@ CODE_NOT_FOUND: Final = 1003
 CODE_EXISTS: Final = 1004
 CODE_CONFLICT: Final = 1005
 CODE_STATE: Final = 1006
+CODE_UNSUPPORTED: Final = 1007
 CODE_FAILED: Final = 1008
 CODE_TIMEOUT: Final = 1009
+CODE_NO_CONTAINER: Final = 6001
+CODE_NO_SERVICE: Final = 7001
 CODE_LOADED_AGAIN: Final = 1990
 """Ours: who was asked is gone because its program was loaded again, and is there again in a moment."""
 

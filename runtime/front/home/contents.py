@@ -21,7 +21,7 @@ ENVIRONMENTS: Final = "environments"
 HOSTS: Final = "hosts"
 SNAPSHOTS: Final = "snapshots"
 RUN: Final = "run"
-OF_SESSIONS: Final = ("sessions", "bytecode")
+OF_SESSIONS: Final = ("sessions", "bytecode", "boxes")
 """Made and closed by who starts them (`process.confine`), and got through by their users."""
 
 DATABASES: Final = (JOURNAL, CRASHES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, convert
+from msgspec import UNSET, UnsetType, convert
 from quart import Blueprint, Response, request
 
 import runtime
@@ -11,6 +11,7 @@ from runtime.front.openapi.shapes.health import (
     Admission,
     Alive,
     Checks,
+    Containers,
     Descriptors,
     Health,
     Live,
@@ -106,6 +107,7 @@ def routes(front: Front) -> Blueprint:
             admission=Admission(**front.dispatcher.admission_json()) if tell_all else UNSET,
             enforcement=front.placement.enforcement() if tell_all else UNSET,
             descriptors=descriptors(front.placement.capacity().max_sessions) if tell_all else UNSET,
+            containers=await _containers(front) if tell_all else UNSET,
         )
 
     @paths.get("/metrics")
@@ -128,6 +130,19 @@ def descriptors(max_sessions: int) -> Descriptors:
     )
     return Descriptors(
         limit=open_files.limit(), sessions=fit, warning=warning if fit < max_sessions else UNSET
+    )
+
+
+async def _containers(front: Front) -> Containers | UnsetType:
+    if front.boxes is None:
+        return UNSET
+    found = await front.boxes.health()
+    return Containers(
+        engine=found.engine,
+        ok=found.ok,
+        running=front.boxes.running_count,
+        version=found.version or UNSET,
+        detail=found.detail or UNSET,
     )
 
 

@@ -244,10 +244,15 @@ class Errand:
     Attributes:
         read: Files and folders they may read, besides those of the system.
         write: Files and folders they may write; what is not there is left out.
+        but: Folders that they may not read, even if the system's are around them.
+        network: ``all``, or at level strict ``none``.
     """
 
     read: tuple[str, ...]
     write: tuple[str, ...]
+    but: tuple[str, ...] = ()
+    level: Level = Level.BASIC
+    network: str = "all"
 
     @contextmanager
     def held(self, argv: Sequence[str], env: Mapping[str, str]) -> Iterator[tuple[list[str], int]]:
@@ -262,14 +267,23 @@ class Errand:
         if program is None:
             raise FileNotFoundError(argv[0])
         with tempfile.TemporaryDirectory(prefix="bulkhead-", ignore_cleanup_errors=True) as folder:
-            made = [
-                *grants.everyday(env),
-                *((path, landlock.READ, False) for path in self.read),
-                *((path, landlock.WRITE, False) for path in (*self.write, folder)),
-            ]
-            told = {
-                "level": str(Level.BASIC),
-                "network": "all",
+            fd = self.descriptor(env, folder)
+            try:
+                yield [sys.executable, "-I", "-S", LAUNCH, str(fd), program, *argv[1:]], fd
+            finally:
+                os.close(fd)
+
+    def descriptor(self, env: Mapping[str, str], folder: str) -> int:
+        """What `launch` reads, for a program that has this folder for temporary files.  Blocks."""
+        made = [
+            *grants.everyday(env, but=self.but),
+            *((path, landlock.READ, False) for path in self.read),
+            *((path, landlock.WRITE, False) for path in (*self.write, folder)),
+        ]
+        return _descriptor(
+            {
+                "level": str(self.level),
+                "network": self.network,
                 "watch": -1,
                 "outer": made,
                 "kept": [os.getpid(), os.getppid()],
@@ -278,11 +292,7 @@ class Errand:
                 "users": None,
                 "env": {**env, "TMPDIR": folder},
             }
-            fd = _descriptor(told)
-            try:
-                yield [sys.executable, "-I", "-S", LAUNCH, str(fd), program, *argv[1:]], fd
-            finally:
-                os.close(fd)
+        )
 
 
 def _descriptor(held: dict[str, Any]) -> int:

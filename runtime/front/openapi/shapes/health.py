@@ -87,6 +87,16 @@ class Descriptors(Shape, frozen=True, kw_only=True):
     warning: str | UnsetType = UNSET
 
 
+class Containers(Shape, frozen=True, kw_only=True):
+    """What runs containers of rooms."""
+
+    engine: Annotated[str, words("docker", "process", "off")]
+    ok: Annotated[bool, Meta(description="It answers, or is meant to be off")]
+    running: int
+    version: str | UnsetType = UNSET
+    detail: Annotated[str, Meta(description="What it is, or what is the matter")] | UnsetType = UNSET
+
+
 class Health(Shape, frozen=True, kw_only=True):
     """A summary, whatever the state."""
 
@@ -101,6 +111,7 @@ class Health(Shape, frozen=True, kw_only=True):
     admission: Admission | UnsetType = UNSET
     enforcement: Enforcement | UnsetType = UNSET
     descriptors: Descriptors | UnsetType = UNSET
+    containers: Containers | UnsetType = UNSET
 
 
 class Problem(Shape, frozen=True, kw_only=True):

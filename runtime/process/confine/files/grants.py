@@ -128,12 +128,16 @@ def of_no_process(made: Iterable[Rule]) -> Iterator[Rule]:
     yield from ((path, landlock.READ, False) for path in _FIGURES)
 
 
-def everyday(env: Mapping[str, str]) -> list[Rule]:
-    """What every program may use of a machine: the system's files, programs and devices."""
+def everyday(env: Mapping[str, str], *, but: Sequence[str] = ()) -> list[Rule]:
+    """What every program may use of a machine: the system's files, programs and devices.
+
+    Args:
+        but: Folders that are left out, wherever they lie.
+    """
     made: list[Rule] = []
-    shut = closed.to_others()
+    shut = [*closed.to_others(), *but]
     for path in dict.fromkeys((*_SYSTEM, *linked(), *installed.programs(sys.executable, env))):
-        made += _reading(path, () if installed.is_all_of_one(path) else shut)
+        made += _reading(path, but if installed.is_all_of_one(path) else shut)
     made += _of_edited(sys.executable, ())
     made += [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
     made += [("/dev/pts", _DEVICE | landlock.READ_DIR, False), ("/dev/shm", _SHARED, False)]

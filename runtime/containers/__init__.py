@@ -1,0 +1,1 @@
+"""Containers beside rooms: what may be asked of them, and what runs them."""

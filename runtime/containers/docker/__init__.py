@@ -1,0 +1,1 @@
+"""Containers of an engine that speaks Docker's API."""

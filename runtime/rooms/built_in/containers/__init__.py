@@ -1,0 +1,1 @@
+"""Containers as participants ask for them, in the words of all releases."""
