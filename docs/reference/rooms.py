@@ -15,8 +15,8 @@ from runtime.rooms.hosted import HostedRoom
 from runtime.rooms.limits import RoomLimits
 
 _ABOUT = {
-    "containers": "containers beside the room, and commands in them",
     "agent": "toolkits and tasks, in the words of older releases",
+    "containers": "containers beside the room, and commands in them",
     "database": "tables (0.6 to 0.35)",
     "developer": "the developer log",
     "messaging": "who is there, and messages between participants",

@@ -23,10 +23,10 @@ from runtime.errors import (
     ToolNotFound,
 )
 from runtime.rooms.agents import Agents
+from runtime.rooms.built_in.containers.family import Containers
 from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.database.streamed import StreamedDatabase
 from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
-from runtime.rooms.built_in.containers.family import Containers
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
 from runtime.rooms.developer.log import DeveloperLog

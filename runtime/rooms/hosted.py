@@ -13,8 +13,8 @@ from runtime.clock import Clock
 from runtime.containers.contract import Boxes
 from runtime.errors import RemoteProtocolError
 from runtime.rooms.agents import Agents, Caller
-from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.containers.family import Containers, Mint
+from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.secrets.requests import Secrets
 from runtime.rooms.built_in.secrets.vault import Vault

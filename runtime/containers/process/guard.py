@@ -20,6 +20,7 @@ from runtime.containers.errors import EngineFailed
 from runtime.containers.process import shim
 from runtime.errors import InvalidRequest
 from runtime.process import descriptors, procfs
+from runtime.process.child import become_subreaper
 from runtime.process.confine.hold import LAUNCH
 from runtime.process.environment import BUNDLE_MARK
 from runtime.process.handle import ProcessHandle, held
@@ -28,6 +29,7 @@ from runtime.process.tree import measure, signal_all
 
 _SHIM: Final = str(Path(shim.__file__).resolve())
 _GONE_S: Final = 3.0
+_START_S: Final = 20.0
 _AGAIN_S: Final = 0.05
 _MAX_TOLD_BYTES: Final = 4096
 _KILLED: Final = 137
@@ -70,6 +72,7 @@ class Guard:
     @classmethod
     def start(cls, held_fd: int | None) -> Guard:
         """Start the first process, held by what the descriptor tells.  Raises EngineFailed."""
+        become_subreaper()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         for one in (ours, theirs):
@@ -107,7 +110,7 @@ class Guard:
         Raises:
             InvalidRequest: Its arguments and variables are too long.
             OSError: It cannot be run.
-            EngineFailed: The box is gone.
+            EngineFailed: The box is gone, or does not answer.
         """
         loop = asyncio.get_running_loop()
         self._last += 1
@@ -132,13 +135,17 @@ class Guard:
         except OSError as error:
             del self._commands[number]
             raise EngineFailed("the container is gone") from error
-        failed = await command.started
+        try:
+            async with asyncio.timeout(_START_S):
+                failed = await asyncio.shield(command.started)
+        except TimeoutError:  # what runs in there has stopped it, or the machine is very busy
+            raise EngineFailed(f"the container did not start a command within {_START_S:g} s") from None
         if failed:
             raise OSError(failed, os.strerror(failed))
         return number, command.status
 
     def strike(self, number: int, signal_number: signal.Signals) -> None:
-        """Signal a command and its group."""
+        """Signal a command."""
         order = {"do": "signal", "id": number, "signal": int(signal_number)}
         with suppress(OSError):
             self._control.send(marshal.dumps(order, 2))
@@ -174,10 +181,12 @@ class Guard:
         status = await self._process.status()
         self._popen.returncode = status if status is not None else 0  # reaped, by its descriptor
         self._process.close()
-        struck = True
-        while struck:  # of one whose first process was killed: what was below it is our child now
-            struck = bool(Orphans(BUNDLE_MARK).strike(held()).new)
-            await asyncio.sleep(_AGAIN_S if struck else 0)
+        # Of one whose first process was killed: what was below it is our child now.
+        orphans = Orphans(BUNDLE_MARK)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GONE_S):
+                while orphans.strike(held()).left:  # noqa: ASYNC110 - nobody tells us
+                    await asyncio.sleep(_AGAIN_S / 10)
 
     def _hang_up(self) -> None:
         if self._control.fileno() >= 0:

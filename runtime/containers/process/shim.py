@@ -151,8 +151,9 @@ def reap(control: socket.socket, commands: dict[int, int]) -> bool:
 
 
 def strike(pid: int, number: int) -> None:
-    """Signal a command and what stayed in its group."""
-    for kill in (os.killpg, os.kill):
+    """Signal a command; if it is to be killed, what stayed in its group as well."""
+    # As with a container, only the first process is asked to end: what becomes of the others is its business.
+    for kill in (os.killpg, os.kill) if number == signal.SIGKILL else (os.kill,):
         try:
             kill(pid, number)
             kill(pid, signal.SIGCONT)

@@ -1,0 +1,201 @@
+"""Processes in place of containers: limits, confinement, ports, what is left of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.confinement.level import Level
+from runtime.containers.contract import Bind, BoxId, Exit, FileAt, ImageAt, RunSpec
+from runtime.containers.errors import EngineFailed, NoEngine
+from runtime.containers.process.catalogue import Catalogue
+from runtime.containers.process.engine import ProcessEngine
+from runtime.containers.settings import ContainersSettings
+from runtime.errors import Conflict, InvalidRequest
+from tests.patience import PATIENCE
+
+pytestmark = pytest.mark.process
+
+GUARD_S = 20.0 * PATIENCE
+EATS = 'import time; x = b"x" * (1 << 28); time.sleep(600)'
+BOX = BoxId("b" * 32)
+Make = Callable[..., Awaitable[ProcessEngine]]
+
+
+@pytest_asyncio.fixture
+async def make(state_dir: Path) -> AsyncIterator[Make]:
+    made: list[ProcessEngine] = []
+
+    async def engine(level: Level = Level.BASIC, **more: Any) -> ProcessEngine:
+        settings = ContainersSettings(**{"host_commands": True, "stop_s": 5.0, **more})
+        catalogue = Catalogue((), base=state_dir, agents=state_dir / "agents", any_command=True)
+        made.append(ProcessEngine(settings, catalogue, state=state_dir / "state", level=level))
+        (state_dir / "state").mkdir(exist_ok=True)
+        return made[-1]
+
+    yield engine
+    for one in made:
+        await one.aclose()
+
+
+def spec(script: str, **more: Any) -> RunSpec:
+    return RunSpec(id=BOX, name="box", image="debian:12", argv=("sh", "-c", script), **more)
+
+
+async def ended(engine: ProcessEngine, script: str, **more: Any) -> tuple[Exit, list[str]]:
+    """Run to the end; how that was, and the log."""
+    await engine.run(spec(script, **more))
+    async with asyncio.timeout(GUARD_S):
+        found = await engine.wait(BOX)
+    lines = [line async for line in engine.logs(BOX, follow=False)]
+    await engine.remove(BOX)
+    return found, lines
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("script", "limits", "reason"),
+    [
+        (
+            "exec python3 -c 'x = b\"x\" * (1 << 28); import time; time.sleep(600)'",
+            {"memory": "100MiB"},
+            "memory",
+        ),
+        ("for n in 1 2 3 4 5 6 7 8 9; do sleep 600 & done; wait", {"pids": 5}, "pids"),
+        ("head -c 9000000 /dev/zero > $HOME/big; exec sleep 600", {"disk": "4MiB"}, "disk"),
+    ],
+)
+async def test_what_takes_more_than_it_may_is_ended(
+    make: Make, monkeypatch: pytest.MonkeyPatch, script: str, limits: dict[str, Any], reason: str
+) -> None:
+    monkeypatch.setattr("runtime.containers.process.limits._LOOKS_A_DISK", 1)
+    found, _ = await ended(await make(**limits), script)
+    assert (found.code, found.reason) == (137, reason)
+    assert found.message
+    assert found.oom_killed is (reason == "memory")
+
+
+@pytest.mark.asyncio
+async def test_it_reads_and_writes_what_it_was_given_and_nothing_else(make: Make, state_dir: Path) -> None:
+    given, secret = state_dir / "given", state_dir / "state" / "secret"
+    given.mkdir()
+    engine = await make()
+    secret.write_text("x")
+    script = f"echo $KEY; cat note; echo a > {given}/a; cat {secret}; echo b > {state_dir}/b; env"
+    found, lines = await ended(
+        engine,
+        script,
+        env={"KEY": "value"},
+        binds=(Bind(str(given), "/data"),),
+        files=(FileAt("/note", "noted\n"),),
+    )
+    assert found.code == 0
+    assert lines[:2] == ["value", "noted"]
+    assert (given / "a").read_text() == "a\n"
+    assert not (state_dir / "b").exists()
+    assert "Permission denied" in "".join(lines[2:4])
+    assert "x" not in lines
+    names = {line.partition("=")[0] for line in lines}
+    assert names.isdisjoint({name for name in os.environ if "KEY" in name or "TOKEN" in name})
+
+
+@pytest.mark.asyncio
+async def test_nothing_of_it_is_left_whatever_it_leaves_and_does(make: Make, state_dir: Path) -> None:
+    engine = await make()
+    # What it starts leaves its group and its session; the first process is stopped, as if it hung.
+    script = "setsid sleep 600 & echo $!; until [ -e $HOME/go ]; do sleep 0.05; done; kill -STOP $PPID; "
+    await engine.run(spec(f"{script} echo stopped; exec sleep 600"))
+    lines = engine.logs(BOX, follow=True)
+    async with asyncio.timeout(GUARD_S):
+        left = int(await anext(lines))
+        (state_dir / "state" / "boxes" / BOX / "go").touch()
+        assert await anext(lines) == "stopped"
+        await engine.stop(BOX, force=True)
+    await lines.aclose()
+    assert not Path(f"/proc/{left}").exists()
+    assert (await engine.wait(BOX)).code == 137
+
+
+@pytest.mark.asyncio
+async def test_one_whose_first_process_is_killed_ends_too(make: Make) -> None:
+    engine = await make()
+    await engine.run(spec("echo $$; echo $PPID; exec sleep 600"))
+    lines = engine.logs(BOX, follow=True)
+    async with asyncio.timeout(GUARD_S):
+        inner, first = int(await anext(lines)), int(await anext(lines))
+        os.kill(first, signal.SIGKILL)
+        assert (await engine.wait(BOX)).code == 137
+        await engine.remove(BOX)
+    await lines.aclose()
+    with pytest.raises(ProcessLookupError):
+        os.kill(inner, 0)
+
+
+@pytest.mark.asyncio
+async def test_it_is_asked_before_it_is_killed(make: Make) -> None:
+    engine = await make()
+    await engine.run(spec("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done"))
+    lines = engine.logs(BOX, follow=True)
+    async with asyncio.timeout(GUARD_S):
+        assert await anext(lines) == "up"
+        await engine.stop(BOX, force=False)
+    assert [line async for line in lines] == ["bye"]
+    assert (await engine.wait(BOX)).code == 0
+
+
+@pytest.mark.asyncio
+async def test_a_port_leads_to_where_it_was_told_to_listen(make: Make) -> None:
+    engine = await make()
+    server = (
+        "import os, socket; s = socket.create_server(('127.0.0.1', int(os.environ['MESHAGENT_PORT'])));"
+        "print('up', flush=True); c = s.accept()[0]; c.sendall(b'hello'); c.close()"
+    )
+    free = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    taken = free.sockets[0].getsockname()[1]
+    with pytest.raises(Conflict, match=str(taken)):
+        await engine.run(spec("true", ports={80: taken}))
+    free.close()
+    await free.wait_closed()
+    running = await engine.run(
+        RunSpec(id=BOX, name="box", image="x", argv=("python3", "-c", server), ports={80: taken})
+    )
+    assert running.ports == {80: taken}
+    assert "not isolated like a container" in running.status
+    lines = engine.logs(BOX, follow=True)
+    async with asyncio.timeout(GUARD_S):
+        await anext(lines)
+        reader, writer = await asyncio.open_connection("127.0.0.1", taken)
+        assert await reader.read() == b"hello"
+        writer.close()
+    await lines.aclose()
+
+
+@pytest.mark.asyncio
+async def test_what_does_not_start_leaves_nothing(make: Make, state_dir: Path) -> None:
+    engine = await make(level=Level.OFF)
+    for refused, error in (
+        (RunSpec(id=BOX, name="", image="x", argv=("nosuchprogram",)), EngineFailed),
+        (RunSpec(id=BOX, name="", image="x"), InvalidRequest),
+        (spec("true", images=(ImageAt("y", "/y"),)), NoEngine),
+        (spec("true", files=(FileAt("/..", ""),)), InvalidRequest),
+        (spec("true", env={"K": "x" * 200_000}), InvalidRequest),
+    ):
+        with pytest.raises(error):
+            await engine.run(refused)
+    assert list((state_dir / "state" / "boxes").iterdir()) == []
+
+
+@pytest.mark.asyncio
+async def test_what_a_dead_server_left_is_removed(make: Make, state_dir: Path) -> None:
+    engine = await make()
+    assert await engine.reclaim() == 0
+    (state_dir / "state" / "boxes" / "old").mkdir(parents=True)
+    assert await engine.reclaim() == 1
+    assert (await engine.check()).ok
