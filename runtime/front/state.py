@@ -20,6 +20,7 @@ from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.rooms.about import About
 from runtime.rooms.connection import Connection
+from runtime.rooms.files import KeptFolder
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
 from runtime.session.crash_store import CrashStore
@@ -72,6 +73,10 @@ class Rooms(Protocol):
         ttl_s: float | None = None,
     ) -> str:
         """A participant token for that room; for `ttl_s` seconds, or for ever."""
+        ...
+
+    async def closed(self) -> list[KeptFolder]:
+        """Rooms that are not open and have something on disk, the newest first."""
         ...
 
     def rooms(self) -> list[RoomInfo]:

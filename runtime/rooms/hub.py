@@ -22,7 +22,7 @@ from runtime.rooms import about as about_room
 from runtime.rooms.about import About
 from runtime.rooms.agents import Caller
 from runtime.rooms.connection import Connection
-from runtime.rooms.files import REMEMBER_S, on_disk, remove_unused
+from runtime.rooms.files import REMEMBER_S, KeptFolder, kept_folder, on_disk, remove_unused
 from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.hosted import HostedRoom
 from runtime.rooms.limits import RoomLimits
@@ -34,6 +34,9 @@ from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_nam
 from runtime.wire.sealed import Seal
 
 MAX_KNOWN_ROOMS = 10_000
+MAX_CLOSED_ROOMS = 200
+"""So many of the rooms that are not open are listed."""
+
 MAX_REMEMBERED_ROOMS = 1_000
 """With more, rooms that have nothing but what they remember of runs are removed when they close."""
 
@@ -229,6 +232,12 @@ class RoomHub:
         await self.close_room(room)
         await on_disk(_remove_folder, self._room_folder(room))
 
+    async def closed(self) -> list[KeptFolder]:
+        """Rooms that are not open and have something on disk: of very many the newest, the newest first."""
+        data = self._folder / "data"
+        names = [name for name in await on_disk(_folders, data) if name not in self._rooms]
+        return await on_disk(_newest, {name: self._room_folder(name) for name in names if is_room_name(name)})
+
     def rooms(self) -> list[RoomInfo]:
         """The open rooms, by name."""
         return [self._rooms[name].info() for name in sorted(self._rooms)]
@@ -352,6 +361,14 @@ def _entries(folder: Path) -> list[Path]:
 
 def _folders(folder: Path) -> list[str]:
     return [unquote(entry.name) for entry in _entries(folder)]
+
+
+def _newest(folders: Mapping[str, Path]) -> list[KeptFolder]:
+    at = {name: folder.stat().st_mtime for name, folder in folders.items() if folder.is_dir()}
+    newest = sorted(at, key=lambda name: at[name], reverse=True)[:MAX_CLOSED_ROOMS]
+    return sorted(
+        (kept_folder(name, folders[name]) for name in newest), key=lambda one: one.used_at, reverse=True
+    )
 
 
 def _make_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/.well-known": "the service specification",
     "/accounts": "MeshAgent's accounts API",
     "/api": "a later version of this API",
+    "/closed-rooms": "rooms that are not open",
     "/crashes": "the reports of crashes",
     "/events": "the event stream",
     "/favicon.ico": "the Studio's icon",

@@ -36,6 +36,20 @@ class Room(Shape, frozen=True, kw_only=True):
     queues: Annotated[dict[str, int], Meta(description="Messages that wait, by queue")]
 
 
+class ClosedRoom(Shape, frozen=True, kw_only=True):
+    """A room that nobody has open, and which has something on disk."""
+
+    name: str
+    size_bytes: Annotated[int, Meta(description="On disk: files, threads, tables, what it remembers")]
+    used_at: Annotated[Time, Meta(description="When the last of it was written")]
+
+
+class ClosedRooms(Shape, frozen=True, kw_only=True):
+    """Rooms that are not open, the newest first; of very many the newest 200."""
+
+    rooms: list[ClosedRoom]
+
+
 class Rooms(Shape, frozen=True, kw_only=True):
     """Open rooms, as Studio's stream tells of them."""
 

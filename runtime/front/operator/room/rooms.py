@@ -18,7 +18,15 @@ from runtime.front.http.origin import room_address
 from runtime.front.http.problems import UPGRADE, problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.http.socket import PacketSocket
-from runtime.front.openapi.shapes.rooms import FileQuery, Participant, Room, TokenQuery
+from runtime.front.openapi.shapes.rooms import (
+    ClosedRoom,
+    ClosedRooms,
+    FileQuery,
+    Nothing,
+    Participant,
+    Room,
+    TokenQuery,
+)
 from runtime.front.state import Front, caller
 from runtime.rooms.live import RoomInfo
 
@@ -37,6 +45,30 @@ def routes(front: Front) -> Blueprint:
         """Open rooms, and who is in them"""
         front.access.operator(caller())
         return [] if front.rooms is None else [room_of(room) for room in front.rooms.rooms()]
+
+    @paths.get("/closed-rooms")
+    @for_operators
+    @gives(ClosedRooms)
+    async def closed() -> ClosedRooms:
+        """Rooms that are not open and have something on disk"""
+        front.access.operator(caller())
+        kept = [] if front.rooms is None else await front.rooms.closed()
+        return ClosedRooms(
+            rooms=[
+                ClosedRoom(name=one.room, size_bytes=one.size_bytes, used_at=iso(one.used_at)) for one in kept
+            ]
+        )
+
+    @paths.delete("/rooms/<room>")
+    @for_operators
+    @gives(Nothing)
+    async def delete(room: str) -> Nothing:
+        """Send everybody away, and delete the room with its files and documents"""
+        front.access.operator(caller())
+        if front.rooms is None:
+            raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
+        await front.rooms.delete(room)
+        return Nothing()
 
     @paths.get("/rooms/<room>/files/<path:path>")
     @asks(FileQuery)

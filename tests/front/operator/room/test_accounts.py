@@ -102,3 +102,15 @@ async def test_a_linked_file_is_a_download_and_never_a_page(serving: Any, tmp_pa
         assert "sandbox" in answer.headers["content-security-policy"]
         assert (await site.get(path + "x")).status == 403
         assert (await site.get("/rooms/lab/files/page.html")).status == 403
+
+
+async def test_rooms_that_are_not_open_are_listed_with_their_size_and_deleted(serving: Any) -> None:
+    async with serving(api_key=KEY.format()) as site:
+        await site.post(ROOMS, b'{"name": "lab"}')
+        (closed,) = (await site.get("/closed-rooms")).json["rooms"]
+        assert closed["name"] == "lab"
+        assert closed["size_bytes"] > 0
+        assert closed["used_at"].endswith("Z")
+        assert (await site.ask("DELETE", "/rooms/lab")).status == 200
+        assert (await site.get("/closed-rooms")).json == {"rooms": []}
+        assert (await site.ask("DELETE", "/rooms/lab")).status == 404
