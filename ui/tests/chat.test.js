@@ -300,5 +300,7 @@ test("the paths of threads are those of the command line", () => {
   assert.equal(ownThread("chatbot", "Ada Lovelace"), ".threads/chatbot/Ada_Lovelace.thread");
   assert.equal(segment("../x/é😀"), "_x_é_");
   assert.equal(segment("..."), "_");
+  const taken = [newThread("a", "b", new Date("2026-11-22T10:20:30Z"))];
+  assert.match(newThread("a", "b", new Date("2026-11-22T10:20:30Z"), taken), /-102031\.thread$/);
   assert.match(newThread("a", "b", new Date("2026-11-22T10:20:30Z")), /^\.threads\/a\/b-20261122-102030\.thread$/);
 });

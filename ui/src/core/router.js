@@ -41,15 +41,20 @@ export function navigate(to, { replace = false } = {}) {
   settle(replace ? scroller?.scrollTop ?? 0 : 0);
 }
 
-/** Change parts of the query without a new entry in the history; null removes one. */
-export function setQuery(changes) {
+/** Change parts of the query; null removes one.  `push` for places to go Back from, not for what narrows one down. */
+export function setQuery(changes, { push = false } = {}) {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
     if (value === null || value === "" || value === undefined) query.delete(name);
     else query.set(name, value);
   }
   const text = query.toString();
-  history.replaceState(history.state, "", location.pathname + (text ? `?${text}` : ""));
+  const to = location.pathname + (text ? `?${text}` : "");
+  if (push && to !== location.pathname + location.search) {
+    remember();
+    returned = false;
+    history.pushState({ key: key() }, "", to);
+  } else history.replaceState(history.state, "", to);
   route.value = { ...route.value, query };
 }
 

@@ -74,7 +74,7 @@ function Entered({ room, person }) {
   const Body = TABS[tab];
   const pick = (name, to = "chat") => {
     setDrawer(false);
-    setQuery(to === "chat" ? { to: name, tab: null, thread: null } : { tab: to, of: name });
+    setQuery(to === "chat" ? { to: name, tab: null, thread: null } : { tab: to, of: name }, { push: true });
   };
   const shared = { view, room, asked, onCallIn: () => setCalling(true), onPick: pick };
   return html`<${Page}
@@ -94,7 +94,7 @@ function Entered({ room, person }) {
             ${drawer && html`<div class="scrim" onClick=${() => setDrawer(false)}></div>`}
             <aside id="people" ref=${aside} tabindex="-1" class=${cx("people", drawer && "open")} aria-label="Participants"><${People} ...${shared} to=${asked.get("to")} /></aside>
             <section class="room-main" aria-label=${tab}>
-              <${Tabs} tabs=${tabs} current=${tab} onChange=${(id) => setQuery({ tab: id === "chat" ? null : id, of: null })} label="What to do in this room" />
+              <${Tabs} tabs=${tabs} current=${tab} onChange=${(id) => setQuery({ tab: id === "chat" ? null : id, of: null }, { push: true })} label="What to do in this room" />
               <div class="room-tab" role="tabpanel"><${Body} ...${shared} /></div>
             </section>
           </div>`

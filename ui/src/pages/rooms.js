@@ -12,6 +12,7 @@ import { Ago } from "../parts/time.js";
 import { findName, me } from "../room/person.js";
 import { badRoomName } from "../room/room_name.js";
 import { CallIn } from "./room/call_in.js";
+import { ClosedRooms } from "./rooms/closed.js";
 import { PersonName } from "./room/name.js";
 import "../style/rooms.css";
 
@@ -43,6 +44,7 @@ export function Rooms() {
             <ul class="rooms">${found.slice(0, MOST).map((room) => html`<${RoomRow} key=${room.name} room=${room} onCall=${() => setCalling(room.name)} />`)}</ul>
             ${found.length > MOST && html`<p class="muted">And ${found.length - MOST} more; filter for them.</p>`}`
     }
+    ${open !== null && html`<${ClosedRooms} openCount=${open.length} query=${query} />`}
     ${calling !== null && html`<${CallIn} room=${calling} onClose=${() => setCalling(null)} />`}
   <//>`;
 }

@@ -36,7 +36,7 @@ export function Services() {
     class="services"
     actions=${tab === "services" && all?.length > 1 ? html`<${Filter} value=${wanted} onInput=${(q) => setQuery({ q })} placeholder="Filter services" />` : null}
   >
-    <${Tabs} label="Parts of services" current=${tab} onChange=${(id) => setQuery({ tab: id === "services" ? null : id, q: null })} tabs=${TABS} />
+    <${Tabs} label="Parts of services" current=${tab} onChange=${(id) => setQuery({ tab: id === "services" ? null : id, q: null }, { push: true })} tabs=${TABS} />
     ${tab === "services" && html`<${Bundles} wanted=${wanted} />`}
     ${tab === "usage" && html`<${UsageTable} />`}
     ${tab === "manifest" && html`<${Manifest} />`}

@@ -52,7 +52,7 @@ function Shown({ row, details, failed }) {
   const { tone, word, sentence } = condition(row);
   const [stacks, setStacks] = useState(null);
   const tab = route.value.query.get("tab") ?? "log";
-  const show = (next) => setQuery({ tab: next === "log" ? null : next });
+  const show = (next) => setQuery({ tab: next === "log" ? null : next }, { push: true });
   const takeStacks = async () => {
     show("stacks");
     setStacks({ loading: true });

@@ -10,6 +10,7 @@ import { RoomClient } from "./client.js";
 import { readJournal } from "./history.js";
 import { badRoomName } from "./room_name.js";
 import { Runs } from "./runs.js";
+import { ThreadTitles } from "./thread_titles.js";
 
 const SETTLE_MS = 150;
 const MAX_LOG_ENTRIES = 500;
@@ -51,6 +52,7 @@ export class RoomView {
     /** @type {import("@preact/signals").Signal<Chat|null>} */
     this.chat = signal(null);
     this.runs = new Runs(this.client);
+    this.titles = new Map();
     this.people = computed(() => this.everybody());
     const { client } = this;
     client.on("state", (state) => {
@@ -105,10 +107,31 @@ export class RoomView {
     this.chat.value = agent ? new Chat(this.client, { agent, path }) : null;
   }
 
+  /** What the threads of an agent are called. @returns {ThreadTitles} */
+  titlesOf(agent) {
+    if (!this.titles.has(agent)) this.titles.set(agent, new ThreadTitles(this.client, agent));
+    return this.titles.get(agent);
+  }
+
+  /** Empty a thread, with whatever the agent and the room remember of it. */
+  async forgetThread(agent, path) {
+    const open = this.chat.peek();
+    const chat = open?.agent === agent && open.path === path ? open : new Chat(this.client, { agent, path });
+    try {
+      await chat.thread.ready();
+      await chat.clear();
+      chat.thread.clear();
+      await chat.thread.flush();
+    } finally {
+      if (chat !== open) await chat.close();
+    }
+  }
+
   async close() {
     clearTimeout(this.looking);
     this.stops.forEach((stop) => stop());
     this.runs.close();
+    await Promise.all([...this.titles.values()].map((one) => one.close()));
     await this.chat.peek()?.close();
     this.client.close();
   }

@@ -41,7 +41,7 @@ export async function list(room, path = "") {
  * @param {Blob} file
  * @param {{overwrite?: boolean, onProgress?: (share: number) => void, signal?: AbortSignal}} [given]
  */
-export async function upload(room, path, file, { overwrite = false, onProgress, signal } = {}) {
+async function upload(room, path, file, { overwrite = false, onProgress, signal } = {}) {
   if (file.size > MAX_UPLOAD_BYTES) throw new Error(`${path} is larger than ${MAX_UPLOAD_BYTES / 1024 / 1024} MiB.`);
   const { handle } = await room.ask("storage.open", { path, overwrite });
   for (let at = 0; at < file.size; at += PIECE_BYTES) {
@@ -76,7 +76,7 @@ export async function uploadBeside(room, path, file, given = {}) {
 }
 
 /** A path near the wanted one that is not taken: `report.pdf`, `report (2).pdf`, … */
-export async function freePath(room, path) {
+async function freePath(room, path) {
   const dot = path.lastIndexOf(".") > path.lastIndexOf("/") + 1 ? path.lastIndexOf(".") : path.length;
   for (let number = 1; number < 1000; number++) {
     const tried = number === 1 ? path : `${path.slice(0, dot)} (${number})${path.slice(dot)}`;

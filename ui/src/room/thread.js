@@ -75,6 +75,13 @@ export class Thread extends Emitter {
     });
   }
 
+  /** Forget the oldest entries but so many. */
+  shorten(count) {
+    const messages = this.part("messages");
+    const over = (messages?.length ?? 0) - count;
+    if (over > 0) this.document.transact(() => messages.delete(0, over));
+  }
+
   /** Forget everything that was said; for a thread whose agent is away. */
   clear() {
     const messages = this.part("messages");
@@ -137,10 +144,11 @@ export function ownThread(agent, person) {
   return `${threadsFolder(agent)}/${segment(person)}.thread`;
 }
 
-/** A thread that is not there yet. */
-export function newThread(agent, person, now = new Date()) {
+/** A thread that is not there yet: by its second, or the next that is not taken. */
+export function newThread(agent, person, now = new Date(), taken = []) {
   const stamp = now.toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-  return `${threadsFolder(agent)}/${segment(person)}-${stamp}.thread`;
+  const path = `${threadsFolder(agent)}/${segment(person)}-${stamp}.thread`;
+  return taken.includes(path) ? newThread(agent, person, new Date(now.getTime() + 1000), taken) : path;
 }
 
 /** A participant's name as one part of a path; the same rule as the command line's. */

@@ -58,7 +58,7 @@ function NoChat({ one }) {
   const [tab, what, action] = one.tasks.length ? ["tasks", "takes tasks", "Give it a task"] : ["tools", "offers tools", "Use its tools"];
   return html`<${Empty} icon=${one.tasks.length ? "agent" : "tool"} title=${`${one.name} is not one to chat with`}>
     <p>It is in the room and ${what}.</p>
-    <p><button type="button" class="button primary" onClick=${() => setQuery({ tab, of: one.name, to: null, thread: null })}>${action}</button></p>
+    <p><button type="button" class="button primary" onClick=${() => setQuery({ tab, of: one.name, to: null, thread: null }, { push: true })}>${action}</button></p>
   <//>`;
 }
 
@@ -78,7 +78,7 @@ function ChatPane({ view, room, chat, agents, onCallIn }) {
       ${
         agents.length > 1 || !agents.includes(chat.agent)
           ? html`<label class="sr-only" for="chat-to">Chat with</label
-              ><select id="chat-to" class="select" value=${chat.agent} onChange=${(event) => setQuery({ to: event.currentTarget.value, thread: null })}>
+              ><select id="chat-to" class="select" value=${chat.agent} onChange=${(event) => setQuery({ to: event.currentTarget.value, thread: null }, { push: true })}>
                 ${[...new Set([chat.agent, ...agents])].map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
               </select>`
           : html`<strong dir="auto">${chat.agent}</strong>`

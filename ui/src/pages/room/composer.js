@@ -5,6 +5,7 @@ import { bytes } from "../../core/format.js";
 import { useKeys } from "../../core/keys.js";
 import { Icon } from "../../parts/icon.js";
 import { toast, toastError } from "../../parts/toast.js";
+import { draftOf, keepDraft } from "../../room/drafts.js";
 import { uploadBeside } from "../../room/storage.js";
 
 const MAX_CHARS = 32_000;
@@ -12,11 +13,8 @@ const MAX_FILES = 20;
 const MAX_HEIGHT_PX = 220;
 const FOLDER = "attachments";
 
-/** What is being written, by thread: it is there again when the reader comes back. */
-const drafts = new Map();
-
 export function Composer({ view, chat, isBusy }) {
-  const [text, setText] = useState(() => drafts.get(chat.path) ?? "");
+  const [text, setText] = useState(() => draftOf(view.name, chat.path));
   const [files, setFiles] = useState([]);
   const [isOver, setOver] = useState(false);
   const [isWaiting, setWaiting] = useState(false);
@@ -29,10 +27,7 @@ export function Composer({ view, chat, isBusy }) {
     if (matchMedia("(min-width: 900px)").matches) area.current.focus({ preventScroll: true });
     return () => files.forEach((one) => one.abort.abort());
   }, []);
-  useEffect(() => {
-    if (text) drafts.set(chat.path, text);
-    else drafts.delete(chat.path);
-  }, [text]);
+  useEffect(() => keepDraft(view.name, chat.path, text), [text]);
   useLayoutEffect(() => {
     const { style } = area.current;
     style.height = "auto";

@@ -9,7 +9,7 @@ import { Table } from "../../parts/table.js";
 import { Ago } from "../../parts/time.js";
 import { toast, toastError } from "../../parts/toast.js";
 import { Preview } from "./preview.js";
-import { download, freePath, list, remove, upload } from "../../room/storage.js";
+import { download, list, remove, uploadBeside } from "../../room/storage.js";
 
 export function FilesTab({ view }) {
   const [folder, setFolder] = useState("");
@@ -48,7 +48,7 @@ export function FilesTab({ view }) {
       const progress = (share) => setUploads((old) => [...old.filter((one) => one.id !== id), { id, name: file.name, share }]);
       progress(0);
       try {
-        await upload(view.client, await freePath(view.client, path(file.name)), file, { onProgress: progress });
+        await uploadBeside(view.client, path(file.name), file, { onProgress: progress });
       } catch (failed) {
         toast({ text: `${file.name} was not uploaded: ${failed.message}`, tone: "bad" });
       }

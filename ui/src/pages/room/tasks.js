@@ -22,7 +22,7 @@ export function TasksTab({ view, asked, onCallIn }) {
   const what = task.tool ? { kind: "tool", name: task.tool.toolkit, tool: task.tool.tool } : { kind: "task", name: task.name };
   return html`<div class="pick-and-run">
     <ul class="pick" aria-label="Agents that run tasks">
-      ${tasks.map((one) => html`<li key=${one.name}><button type="button" class=${cx("pick-item", one === task && "current")} aria-current=${one === task ? "true" : undefined} onClick=${() => setQuery({ of: one.name })}>
+      ${tasks.map((one) => html`<li key=${one.name}><button type="button" class=${cx("pick-item", one === task && "current")} aria-current=${one === task ? "true" : undefined} onClick=${() => setQuery({ of: one.name }, { push: true })}>
         <strong dir="auto">${one.name}</strong><span class="hint">${one.about}</span></button></li>`)}
     </ul>
     <div class="run-pane" key=${task.name}>

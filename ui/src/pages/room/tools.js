@@ -26,7 +26,7 @@ export function ToolsTab({ view, asked, onCallIn }) {
         const own = tools.filter((one) => one.toolkit === kit);
         return html`<section key=${kit}>
           <h3 title=${own[0].kitAbout}><span dir="auto">${kit}</span>${own[0].host && own[0].host !== kit && html`<span class="muted"> by ${own[0].host}</span>`}</h3>
-          <ul>${own.map((one) => html`<li key=${one.id}><button type="button" class=${cx("pick-item", one === current && "current")} aria-current=${one === current ? "true" : undefined} onClick=${() => setQuery({ of: one.id })}>
+          <ul>${own.map((one) => html`<li key=${one.id}><button type="button" class=${cx("pick-item", one === current && "current")} aria-current=${one === current ? "true" : undefined} onClick=${() => setQuery({ of: one.id }, { push: true })}>
             <strong>${one.name}</strong><span class="hint">${one.about}</span></button></li>`)}</ul>
         </section>`;
       })}

@@ -1,0 +1,109 @@
+"""Threads with titles, drafts, the way back, and rooms that nobody has open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.studio.conftest import ROOM, ROOT, Studio, serving
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A server with one chatbot."""
+    folder = tmp_path_factory.mktemp("threads")
+    with serving(folder, [str(ROOT / "agents" / "chat.py")], server__room=ROOM) as server:
+        server.ready("chatbot")
+        yield server
+
+
+def say(page: Any, text: str) -> None:
+    box = page.get_by_role("textbox", name="Message chatbot")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_threads_are_called_by_their_first_words_renamed_searched_and_deleted(
+    studio: Studio, visit: Any, expect: Any
+) -> None:
+    studio.join("/chat", "titles")
+    page = visit(studio, "/studio/rooms/titles?to=chatbot")
+    title = page.get_by_title("Threads", exact=True)
+    expect(title).to_have_text("My chat")
+    for said in ("What time is it in Oslo?", "Convert five miles"):
+        page.get_by_role("button", name="New thread").click()
+        say(page, said)
+        expect(page.get_by_role("article", name="chatbot said")).to_contain_text("Fun fact:")
+        expect(title).to_have_text(said)
+    title.click()
+    page.get_by_role("button", name="Rename Convert five miles").click()
+    page.get_by_role("textbox", name="Title").fill("Miles")
+    page.keyboard.press("Enter")
+    names = page.get_by_role("list", name="Threads").locator(".thread-name")
+    expect(names).to_have_text(["My chat", "Miles", "What time is it in Oslo?"])
+    # So it is called for everybody.
+    other = visit(studio, page.url)
+    expect(other.get_by_title("Threads", exact=True)).to_have_text("Miles")
+    page.get_by_role("searchbox", name="Search threads").fill("oslo")
+    expect(names).to_have_text(["What time is it in Oslo?"])
+    page.get_by_role("button", name="Delete What time is it in Oslo?").click()
+    page.get_by_role("button", name="Delete the thread").click()
+    page.get_by_role("searchbox", name="Search threads").fill("")
+    expect(names).to_have_text(["My chat", "Miles"])
+    page.reload()
+    title.click()
+    expect(names).to_have_text(["My chat", "Miles"])
+
+
+def test_back_goes_back_through_tabs_and_threads_and_a_draft_stays(
+    studio: Studio, visit: Any, expect: Any
+) -> None:
+    page = visit(studio, "/studio/rooms")
+    page.get_by_role("link", name=ROOM, exact=True).click()
+    box = page.get_by_role("textbox", name="Message chatbot")
+    box.fill("half a thought")
+    page.get_by_role("tab", name="Files").click()
+    page.get_by_role("tab", name="Tools").click()
+    page.go_back()
+    expect(page.get_by_role("tab", name="Files")).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    expect(box).to_have_value("half a thought")
+    page.get_by_role("button", name="New thread").click()
+    expect(box).to_have_value("")
+    page.go_back()
+    expect(box).to_have_value("half a thought")
+    page.reload()
+    expect(box).to_have_value("half a thought")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Rooms", level=1)).to_be_visible()
+
+
+def test_rooms_that_nobody_has_open_are_listed_opened_and_deleted(
+    studio: Studio, visit: Any, expect: Any
+) -> None:
+    page = visit(studio)
+    for name in ("attic", "cellar"):
+        page.goto(f"/studio/rooms/{name}?tab=files")
+        page.locator(".files input[type=file]").set_input_files(
+            {"name": "note.txt", "mimeType": "text/plain", "buffer": b"x" * 2048}
+        )
+        expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
+    page.goto("/studio/")
+    studio.stop()
+    visit.forgive("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|WebSocket|ERR_SOCKET|status of 50")
+    studio.start()
+    page.goto("/studio/rooms")
+    closed = page.get_by_role("region", name="Not open")
+    attic = closed.get_by_role("listitem").filter(has_text="attic")
+    expect(attic).to_contain_text(re.compile(r"[\d.]+ KiB · used"))
+    closed.get_by_role("button", name="Delete cellar").click()
+    page.get_by_role("button", name="Delete the room").click()
+    expect(closed.get_by_text("cellar")).to_have_count(0)
+    closed.get_by_role("link", name="attic").click()
+    page.get_by_role("tab", name="Files").click()
+    expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
