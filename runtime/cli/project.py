@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from runtime import kept_file
 from runtime.cli.failure import CommandFailed
+from runtime.files import kept_file
 from runtime.rooms.token import ApiKey
 
 

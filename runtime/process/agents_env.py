@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from runtime import plain_file
 from runtime.errors import ConfigError
+from runtime.files import plain_file
 from runtime.logs import get_logger
 
 NAME: Final = "agents.env"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from runtime import kept_file
 from runtime.errors import InvalidRequest
+from runtime.files import kept_file
 from runtime.logs import get_logger
 
 About = dict[str, dict[str, Any]]

@@ -173,8 +173,8 @@ def given_values(pairs: Sequence[str] | None, file: Path | None) -> dict[str, st
 def _text(file: Path) -> str:
     import sys
 
-    from runtime import plain_file
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.files import plain_file
     from runtime.wire.manifest.document import MAX_BYTES
 
     most = MAX_BYTES * 4

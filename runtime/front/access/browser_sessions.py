@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from runtime import kept_file
 from runtime.clock import Clock
+from runtime.files import kept_file
 from runtime.logs import get_logger
 
 CODE_S: Final = 600.0

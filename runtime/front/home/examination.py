@@ -18,11 +18,11 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from runtime.errors import ConfigError
+from runtime.files.kept_file import ASIDE
 from runtime.front.home import contents, databases
 from runtime.front.home.finding import Finding, note, ok, wrong
 from runtime.front.home.sealing_key import read_seal
 from runtime.front.home.state_folder import shut, whose
-from runtime.kept_file import ASIDE
 from runtime.rooms.signing.kept_secret import read_secret
 from runtime.session.journal.file import lost_log
 from runtime.wire.room_name import is_room_name, room_folder_name

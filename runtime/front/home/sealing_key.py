@@ -6,8 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from runtime import kept_file, plain_file
 from runtime.errors import ConfigError
+from runtime.files import kept_file, plain_file
 from runtime.front.home.contents import SEAL_KEY
 from runtime.wire.sealed import KEY_BYTES, Seal
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import runtime
-from runtime import kept_file
 from runtime.clock import iso
+from runtime.files import kept_file
 
 NAME: Final = "server.json"
 

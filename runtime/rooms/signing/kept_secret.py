@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from runtime import kept_file
 from runtime.errors import ConfigError
+from runtime.files import kept_file
 
 MIN_CHARS: Final = 32
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from runtime import plain_file
+from runtime.files import plain_file
 from runtime.process.leftovers.forkability import Fork
 
 log = structlog.get_logger("supervisor")

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import structlog
 
-from runtime import plain_file
+from runtime.files import plain_file
 from runtime.supervisor.bundles import dotenv
 from runtime.supervisor.bundles.discovery import program_of
 

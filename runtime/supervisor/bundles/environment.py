@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from runtime import kept_file
 from runtime.errors import BundleError, EnvironmentUnusable
+from runtime.files import kept_file
 from runtime.process.program.command import Launch
 
 WORKER_REQUIREMENTS: Final = (

@@ -16,7 +16,6 @@ from typing import Any, Final
 import structlog
 
 import runtime
-from runtime import plain_file
 from runtime.confinement.confine import Confine
 from runtime.confinement.ground import SYSTEM, Ground
 from runtime.confinement.layers import Asked, policy_of, union_of
@@ -26,6 +25,7 @@ from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Uids
 from runtime.confinement.upheld import Upheld
 from runtime.errors import BundleError, ConfigError
+from runtime.files import plain_file
 from runtime.knob import parse_uids
 from runtime.process.confine.files.grants import holds_home
 from runtime.process.confine.home.private import clear_leftovers

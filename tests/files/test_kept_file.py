@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import kept_file
+from runtime.files import kept_file
 
 pytestmark = pytest.mark.process
 
