@@ -13,6 +13,7 @@ caller is expected to meet (``Refused``, ``Duplicate``, an exit reason) are valu
       ProcessError        SpawnFailed (EnvironmentUnusable) · SystemShort · ZygoteLost (ZygoteSilent)
                           ChannelClosed
       SessionError        SessionNotFound · InvalidTransition · JournalUnusable
+      ServiceError        SecretMissing · StoreFull
       RoomError           RoomUnreachable · RoomRefused · RoomLost · RoomFull · ToolNotFound · ToolFailed · …
 """
 
@@ -283,6 +284,27 @@ class JournalUnusable(SessionError):
     """The file in which accepted calls are written down cannot be opened, read or written."""
 
     code = "journal_unusable"
+
+
+# ---- services
+
+
+class ServiceError(RuntimeServiceError):
+    """Something about a service that is deployed here, or what is kept for it."""
+
+    code = "service_error"
+
+
+class SecretMissing(ServiceError):
+    """A manifest asks for a secret that is not kept here."""
+
+    code = "secret_missing"
+
+
+class StoreFull(ServiceError):
+    """A bound of what is kept is reached: services, secrets, keys, webhooks."""
+
+    code = "store_full"
 
 
 # ---- rooms

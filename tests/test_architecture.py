@@ -26,7 +26,7 @@ LEVELS = (
     | {"containers.errors", "containers.settings"},
     {"wire", "model"},
     {"session", "confinement", "metrics", "rooms.room", "rooms.token", "containers.contract"},
-    {"process", "rooms"},
+    {"process", "rooms", "services"},
     {"supervisor", "sdk"},
     {"placement", "compat", "containers"},
     {"dispatch", "worker"},
@@ -106,7 +106,12 @@ HOMES = {
     "openai": ("runtime.sdk",),
     "opentelemetry": ("runtime.sdk",),
     "prometheus_client": ("runtime.metrics", "runtime.front"),
-    "aiosqlite": ("runtime.session.journal", "runtime.session.crash_store", "runtime.rooms"),
+    "aiosqlite": (
+        "runtime.session.journal",
+        "runtime.session.crash_store",
+        "runtime.rooms",
+        "runtime.services",
+    ),
     "watchfiles": ("runtime.supervisor", "runtime.placement", "runtime.cli"),
 }
 

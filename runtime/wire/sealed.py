@@ -8,6 +8,8 @@ nonces; `runtime.front.home.sealing_key` keeps the key.
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import secrets
 from typing import Final
 
@@ -65,6 +67,14 @@ class Seal:
             raise SealBroken(
                 f"{about} cannot be opened with the key of this state folder", cure=_CURE
             ) from None
+
+    def digest(self, plain: bytes, about: str) -> str:
+        """Tells whether two texts are the same one, to who has the key; in hexadecimal.
+
+        Without the key nothing can be told from it, not even whether a guess is right.
+        """
+        own = hmac.digest(self._key, b"digest " + about.encode(), hashlib.sha256)
+        return hmac.digest(own, plain, hashlib.sha256).hex()
 
     def seal_text(self, plain: str, about: str) -> str:
         """As `seal`, for where only text can be kept (JSON)."""

@@ -48,6 +48,12 @@ def test_what_is_no_sealed_text_is_told_apart(held: str) -> None:
         SEAL.open_text(held, "a")
 
 
+def test_a_digest_tells_texts_apart_to_who_has_the_key_alone() -> None:
+    assert SEAL.digest(b"x", "a") == SEAL.digest(b"x", "a")
+    others = (SEAL.digest(b"y", "a"), SEAL.digest(b"x", "b"), Seal(bytes(KEY_BYTES)).digest(b"x", "a"))
+    assert SEAL.digest(b"x", "a") not in others
+
+
 def test_a_key_is_never_shown_nor_a_short_one_taken() -> None:
     assert repr(SEAL) == "Seal(…)"
     with pytest.raises(ValueError, match="32 bytes"):

@@ -1,10 +1,12 @@
-"""The journal's file: its tables, how an older one becomes a newer one, and what may be wrong with it."""
+"""The journal's file, and others like it: tables, how an older one becomes a newer one, what may be wrong."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,7 +81,30 @@ _BUSY_S: Final = 1.0
 _log = get_logger("journal")
 
 
-async def opened(path: Path) -> aiosqlite.Connection:
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What is in a file.
+
+    Attributes:
+        migrations: The statements of each step, the first of which makes an empty file one.
+        after: By its number, what a step does beyond its statements, in the same transaction.
+        compact_below: A file of an older schema than this is written anew when it was brought up to date.
+    """
+
+    migrations: tuple[str, ...]
+    after: Mapping[int, Callable[[sqlite3.Connection], None]] = field(default_factory=dict)
+    compact_below: int = 0
+
+
+def _remember_ids(db: sqlite3.Connection) -> None:
+    found = db.execute("SELECT session_id, token, record FROM sessions ORDER BY number").fetchall()
+    db.executemany(REMEMBER, rows.ids_in(found))
+
+
+JOURNAL: Final = Schema(MIGRATIONS, after={_WITH_IDS: _remember_ids}, compact_below=_WITH_ROWIDS)
+
+
+async def opened(path: Path, schema: Schema = JOURNAL) -> aiosqlite.Connection:
     """The file, made or brought up to date, locked for as long as it is open.
 
     Raises:
@@ -98,7 +123,7 @@ async def opened(path: Path) -> aiosqlite.Connection:
     db.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
         in_thread: Any = db._execute
-        await in_thread(_prepare, db._conn, path)
+        await in_thread(_prepare, db._conn, path, schema)
     except BaseException as error:
         await db.close()
         if isinstance(error, sqlite3.Error):
@@ -183,39 +208,39 @@ def _make_private(path: Path) -> None:
     path.chmod(0o600)
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
+def _prepare(db: sqlite3.Connection, path: Path, schema: Schema) -> None:
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     db.execute("PRAGMA secure_delete = ON")
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
+    newest = len(schema.migrations)
+    if version > newest:
         raise JournalUnusable(
-            f"{path} was written by a newer version (schema {version}, this one knows {len(MIGRATIONS)})",
+            f"{path} was written by a newer version (schema {version}, this one knows {newest})",
             cure="Start the newer version, or choose another BULKHEAD_STATE_DIR.",
         )
     if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise unusable(path, sqlite3.DatabaseError(str(verdict)))
-    for number in range(version + 1, len(MIGRATIONS) + 1):
-        _migrate(db, number)
+    for number in range(version + 1, newest + 1):
+        _migrate(db, number, schema)
     # Takes the lock now even when nothing had to be migrated.
-    db.executescript(f"BEGIN IMMEDIATE; {TOUCH}; COMMIT;")
-    if 0 < version < _WITH_ROWIDS:
+    db.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {newest}; COMMIT;")
+    if 0 < version < schema.compact_below:
         try:
             db.execute("VACUUM")  # the pages of the table before
         except sqlite3.Error as error:
             _log.warning("journal.not_compacted", error=str(error))
 
 
-def _migrate(db: sqlite3.Connection, number: int) -> None:
+def _migrate(db: sqlite3.Connection, number: int, schema: Schema) -> None:
     """All of one step, or nothing of it."""
     db.execute("BEGIN IMMEDIATE")
     try:
-        for statement in MIGRATIONS[number - 1].split(";"):
+        for statement in schema.migrations[number - 1].split(";"):
             db.execute(statement)
-        if number == _WITH_IDS:
-            found = db.execute("SELECT session_id, token, record FROM sessions ORDER BY number").fetchall()
-            db.executemany(REMEMBER, rows.ids_in(found))
+        if number in schema.after:
+            schema.after[number](db)
         db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
     except BaseException:

@@ -1,0 +1,1 @@
+"""Services that are deployed here: what is kept of them, and when they run."""

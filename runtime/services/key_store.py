@@ -1,0 +1,147 @@
+"""API keys: made here, shown once, good at once and until they are deleted.
+
+A key signs participant tokens, so its secret must be had again; it is kept sealed, and no list has it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.clock import Clock
+from runtime.errors import InvalidRequest, NotFound, SealBroken, StoreFull
+from runtime.logs import get_logger
+from runtime.rooms.token import ApiKey
+from runtime.services.file import ServicesFile
+from runtime.services.secret import ACCOUNT
+from runtime.wire.sealed import Seal
+
+MAX_KEYS: Final = 100
+MAX_NAME_CHARS: Final = 200
+MAX_ABOUT_CHARS: Final = 2_000
+_log = get_logger("services")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInfo:
+    """A key without its secret.
+
+    Attributes:
+        account: The service account that it is of.
+        by: Who made it, as far as that is known.
+    """
+
+    id: str
+    account: str
+    name: str
+    description: str
+    by: str
+    created_at: float
+
+
+class KeyStore:
+    """The API keys of a file.
+
+    Args:
+        project: The id of the project that keys are for.
+
+    Attributes:
+        signing: The secrets of all keys by their ids, as they are now; one map for as long as this is open.
+    """
+
+    def __init__(self, file: ServicesFile, seal: Seal, clock: Clock, project: str) -> None:
+        self._file, self._seal, self._clock, self._project = file, seal, clock, project
+        self.signing: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Read the keys; one that cannot be opened is named in the log, and is no key."""
+
+        def work(db: sqlite3.Connection) -> dict[str, str]:
+            read: dict[str, str] = {}
+            for key_id, value in db.execute("SELECT id, value FROM api_keys"):
+                try:
+                    read[key_id] = self._seal.open(value, _sealed_as(key_id)).decode()
+                except SealBroken as error:
+                    _log.error("api_key.unreadable", key_id=key_id, error=error.message, cure=error.cure)
+            return read
+
+        self.signing.clear()
+        self.signing.update(await self._file.read(work))
+
+    async def create(
+        self, name: str, *, by: str, description: str = "", account: str = ACCOUNT
+    ) -> tuple[KeyInfo, str]:
+        """A new key, and its text, which is not to be had again.
+
+        Raises:
+            InvalidRequest, StoreFull: It has no usable name, or there are `MAX_KEYS`.
+        """
+        if not name.strip() or len(name) > MAX_NAME_CHARS or not name.isprintable():
+            raise InvalidRequest("the key has no usable name", cure="Give it a name that can be printed.")
+        if len(description) > MAX_ABOUT_CHARS:
+            raise InvalidRequest(
+                "the key's description is too long", cure=f"Write {MAX_ABOUT_CHARS} characters."
+            )
+        key = ApiKey(str(uuid.uuid4()), self._project, secrets.token_urlsafe(32).replace("-", "_"))
+        made = KeyInfo(
+            id=key.id,
+            account=account,
+            name=name,
+            description=description,
+            by=by[:MAX_NAME_CHARS],
+            created_at=self._clock.wall(),
+        )
+
+        def work(db: sqlite3.Connection) -> None:
+            if db.execute("SELECT COUNT(*) FROM api_keys").fetchone()[0] >= MAX_KEYS:
+                raise StoreFull(f"there are {MAX_KEYS} API keys already", cure="Delete some.")
+            sealed = self._seal.seal(key.secret.encode(), _sealed_as(key.id))
+            row = (made.id, account, name, description, made.by, made.created_at, sealed)
+            db.execute(
+                "INSERT INTO api_keys (id, account, name, description, by, created_at, value)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+        await self._file.change(work)
+        self.signing[key.id] = key.secret
+        return made, key.format()
+
+    async def listed(self, *, account: str | None = None) -> list[KeyInfo]:
+        """All keys, or those of an account, the oldest first; none with its secret."""
+
+        def work(db: sqlite3.Connection) -> list[KeyInfo]:
+            rows = db.execute(
+                "SELECT id, account, name, description, by, created_at FROM api_keys"
+                " WHERE account = IFNULL(?, account) ORDER BY created_at, id",
+                (account,),
+            )
+            return [
+                KeyInfo(
+                    id=row[0], account=row[1], name=row[2], description=row[3], by=row[4], created_at=row[5]
+                )
+                for row in rows
+            ]
+
+        return await self._file.read(work)
+
+    async def delete(self, key_id: str) -> None:
+        """Delete a key; tokens that it signed are void from now on.
+
+        Raises:
+            NotFound: There is none.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            if not db.execute("DELETE FROM api_keys WHERE id = ?", (key_id,)).rowcount:
+                raise NotFound(f'there is no API key "{key_id[:100]}"')
+
+        await self._file.change(work)
+        self.signing.pop(key_id, None)
+
+
+def _sealed_as(key_id: str) -> str:
+    return f"API key {key_id}"
