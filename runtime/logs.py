@@ -53,6 +53,7 @@ _RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 _worker_line_bytes = SupervisorSettings().log_line_bytes
+_hide: Callable[[Any], Any] | None = None
 
 Event = MutableMapping[str, Any]
 Render = Callable[[Event], str]
@@ -96,6 +97,12 @@ def bound_lines(most_bytes: int) -> None:
     """Tell how long a line the reader of this process's log pipe takes; before `configure_worker`."""
     global _worker_line_bytes
     _worker_line_bytes = most_bytes
+
+
+def hide_by(hide: Callable[[Any], Any] | None) -> None:
+    """Have each value of each line of this process go through `hide`, which must be quick; None for none."""
+    global _hide
+    _hide = hide
 
 
 def get_logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
@@ -180,6 +187,7 @@ def _chain(bound: dict[str, Any]) -> list[Any]:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _describe_exception,
+        _hidden,
     ]
 
 
@@ -197,6 +205,10 @@ def _describe_exception(_: Any, __: str, event: Event) -> Event:
         text = "".join(traceback.format_exception(*found)).rstrip()
         event["exception"] = "\n".join(cut_text(line, _MAX_TRACEBACK_LINE_CHARS) for line in text.split("\n"))
     return event
+
+
+def _hidden(_: Any, __: str, event: Event) -> Event:
+    return event if _hide is None else {key: _hide(value) for key, value in event.items()}
 
 
 def _cut_values(_: Any, __: str, event: Event) -> Event:

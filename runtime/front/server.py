@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 import secrets
+from collections import ChainMap
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ from runtime.front.access.caller import RoomCaller
 from runtime.front.access.destinations import Destinations
 from runtime.front.access.open_doors import say_open_doors
 from runtime.front.access.origin import Origins
-from runtime.front.access.rules import Access, signing_keys
+from runtime.front.access.rules import Access, project_of, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, called_anew, still_wanted
 from runtime.front.fast_path import FastPath
@@ -41,7 +42,7 @@ from runtime.front.readiness import Readiness
 from runtime.front.state import Front
 from runtime.front.studio.live import Live
 from runtime.front.studio.overview import Overview
-from runtime.logs import get_logger
+from runtime.logs import get_logger, hide_by
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
@@ -49,10 +50,12 @@ from runtime.process import agents_env
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
+from runtime.services.store import Store
 from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
 from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger
+from runtime.session.redaction import Hidden
 from runtime.session.spec import Limits
 from runtime.settings import Settings
 from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
@@ -93,6 +96,7 @@ class Server:
         self._given = placement
         self._clock = clock or SystemClock()
         self._parts = AsyncExitStack()
+        self._hidden = Hidden()
         self._front: Front | None = None
         self._listener: Listener | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -125,6 +129,8 @@ class Server:
 
     async def _start(self) -> None:
         began = self._clock.now()
+        hide_by(self._hidden.plain)
+        self._parts.callback(hide_by, None)
         for source in self._sources:
             if not source.exists():
                 raise BundleNotFound(
@@ -150,6 +156,16 @@ class Server:
             keep_bytes=server.crash_bytes,
         )
         self._parts.push_async_callback(crashes.aclose)
+        seal = functools.cache(lambda: seal_of(server.state_dir))
+        store = await Store.open(
+            server.state_dir / contents.SERVICES,
+            seal,
+            self._clock,
+            hidden=self._hidden,
+            project=project_of(server.api_key),
+        )
+        self._parts.push_async_callback(store.aclose)
+        access.signing = store.keys.signing
         placement = self._given or self._local_placement()
         metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
         registry = SessionRegistry(
@@ -178,8 +194,8 @@ class Server:
             caller=caller,
             listener=lambda event: tell_room(registry, event),
             secret=server.room_secret or None,
-            keys=signing_keys(server.api_key),
-            seal=functools.cache(lambda: seal_of(server.state_dir)),
+            keys=ChainMap(signing_keys(server.api_key), store.keys.signing),
+            seal=seal,
             boxes=boxes,
         )
         dispatcher = Dispatcher(
@@ -213,6 +229,7 @@ class Server:
             rooms=hub,
             crashes=crashes,
             boxes=boxes,
+            store=store,
             name=self._name,
             configuration=self.settings,
             port=listener.port,
@@ -307,6 +324,7 @@ class Server:
             confinement=Confinement(
                 self.settings.confinement, state=self.settings.server.state_dir, file=self.settings.file
             ),
+            hidden=self._hidden,
         )
 
     # ---- life

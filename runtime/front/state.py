@@ -23,6 +23,7 @@ from runtime.rooms.connection import Connection
 from runtime.rooms.files import KeptFolder
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
+from runtime.services.store import Store
 from runtime.session.crash_store import CrashStore
 from runtime.session.journal.journal import Journal
 from runtime.settings import ServerSettings, Settings
@@ -107,6 +108,7 @@ class Front:
         is_loopback: Only this machine can reach it.
         started_at: Seconds since the epoch.
         began: The same in monotonic seconds.
+        store: What is kept for services.
         readiness: What is served, broken or being loaded.
         origins: Whose the connections of this machine are.
         is_ready: The journal was replayed, and it is not going away: what is loaded takes calls.
@@ -125,7 +127,11 @@ class Front:
     origins: Origins = field(default_factory=Origins)
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
+<<<<<<< HEAD
     boxes: Containers | None = None
+=======
+    store: Store | None = None
+>>>>>>> d8ce60b (Open the store with the server, hide what it keeps from every line, and make API keys)
     name: str = ""
     configuration: Settings = field(default_factory=Settings)
     port: int = 0

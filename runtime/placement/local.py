@@ -27,6 +27,7 @@ from runtime.session.info import (
     RoomDoor,
     Vitals,
 )
+from runtime.session.redaction import Hidden
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.settings import SupervisorSettings
@@ -63,6 +64,7 @@ class LocalPlacement:
         environments: Path = Path(".bulkhead/environments"),
         agents_env: Mapping[str, str] | None = None,
         confinement: Confinement | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._settings = settings
@@ -90,6 +92,7 @@ class LocalPlacement:
             environments=environments,
             agents_env=agents_env,
             confinement=confinement,
+            hidden=hidden,
         )
 
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:

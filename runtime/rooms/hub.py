@@ -50,7 +50,7 @@ class RoomHub:
         caller: Posts the webhooks of participants that call somebody in; None refuses them.
         listener: Is told what happens, synchronously; must not raise or wait.
         secret: Signs and verifies tokens without a key id; None uses one made once and kept (0600).
-        keys: Secrets of API keys by key id, accepted besides.
+        keys: Secrets of API keys by key id, accepted besides; looked at anew for each token.
         seal: What seals the secrets of rooms; asked for when there is one to be kept.
         boxes: Runs containers of rooms; None refuses them.
     """
@@ -77,7 +77,7 @@ class RoomHub:
         self._listener = listener
         self._seal = seal
         self._secret = secret or kept_secret(self._folder / "secret")
-        self._keys = Keys(shared=(self._secret,), by_id=dict(keys or {}))
+        self._keys = Keys(shared=(self._secret,), by_id=keys if keys is not None else {})
         self._links = FileLinks(self._secret, self._clock)
         self._rooms: dict[str, HostedRoom] = {}
         self._holdings = Holdings(self._limits.max_held_bytes)

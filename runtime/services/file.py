@@ -15,9 +15,12 @@ from typing import Any, Final, TypeVar
 import aiosqlite
 
 from runtime.session.journal import file
+from runtime.wire.sealed import Seal
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+Seals = Callable[[], Seal]
+"""Gives what seals the secrets of the state folder, whose key is made with the first of them."""
 
 SCHEMA: Final = file.Schema(
     (

@@ -15,9 +15,9 @@ from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound, SealBroken, StoreFull
 from runtime.logs import get_logger
 from runtime.rooms.token import ApiKey
-from runtime.services.file import ServicesFile
+from runtime.services.file import Seals, ServicesFile
 from runtime.services.secret import ACCOUNT
-from runtime.wire.sealed import Seal
+from runtime.session.redaction import Hidden
 
 MAX_KEYS: Final = 100
 MAX_NAME_CHARS: Final = 200
@@ -46,14 +46,15 @@ class KeyStore:
     """The API keys of a file.
 
     Args:
+        hidden: Learns every key.
         project: The id of the project that keys are for.
 
     Attributes:
         signing: The secrets of all keys by their ids, as they are now; one map for as long as this is open.
     """
 
-    def __init__(self, file: ServicesFile, seal: Seal, clock: Clock, project: str) -> None:
-        self._file, self._seal, self._clock, self._project = file, seal, clock, project
+    def __init__(self, file: ServicesFile, seal: Seals, clock: Clock, hidden: Hidden, project: str) -> None:
+        self._file, self._seal, self._clock, self._hidden, self._project = file, seal, clock, hidden, project
         self.signing: dict[str, str] = {}
 
     async def load(self) -> None:
@@ -63,13 +64,14 @@ class KeyStore:
             read: dict[str, str] = {}
             for key_id, value in db.execute("SELECT id, value FROM api_keys"):
                 try:
-                    read[key_id] = self._seal.open(value, _sealed_as(key_id)).decode()
+                    read[key_id] = self._seal().open(value, _sealed_as(key_id)).decode()
                 except SealBroken as error:
                     _log.error("api_key.unreadable", key_id=key_id, error=error.message, cure=error.cure)
             return read
 
         self.signing.clear()
         self.signing.update(await self._file.read(work))
+        self._hidden.learn(self.signing.values())
 
     async def create(
         self, name: str, *, by: str, description: str = "", account: str = ACCOUNT
@@ -98,7 +100,7 @@ class KeyStore:
         def work(db: sqlite3.Connection) -> None:
             if db.execute("SELECT COUNT(*) FROM api_keys").fetchone()[0] >= MAX_KEYS:
                 raise StoreFull(f"there are {MAX_KEYS} API keys already", cure="Delete some.")
-            sealed = self._seal.seal(key.secret.encode(), _sealed_as(key.id))
+            sealed = self._seal().seal(key.secret.encode(), _sealed_as(key.id))
             row = (made.id, account, name, description, made.by, made.created_at, sealed)
             db.execute(
                 "INSERT INTO api_keys (id, account, name, description, by, created_at, value)"
@@ -106,6 +108,7 @@ class KeyStore:
                 row,
             )
 
+        self._hidden.learn([key.secret])
         await self._file.change(work)
         self.signing[key.id] = key.secret
         return made, key.format()

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from runtime.clock import Clock
 from runtime.errors import Conflict, InvalidRequest, NotFound, SecretMissing
+from runtime.services.file import Seals
 from runtime.services.secret import found
 from runtime.services.service import Revision, Service, Spec, secrets_named
-from runtime.wire.sealed import Seal
 
 MAX_REVISIONS: Final = 50
 """Of a service; the oldest are forgotten, but for the one in force."""
@@ -28,10 +28,10 @@ class Revisions:
     """The rows of services and their revisions.
 
     Args:
-        seal: Of the state folder.
+        seal: Gives that of the state folder, when something is to be sealed or opened.
     """
 
-    def __init__(self, seal: Seal, clock: Clock) -> None:
+    def __init__(self, seal: Seals, clock: Clock) -> None:
         self._seal, self._clock = seal, clock
 
     def _pinned(self, db: sqlite3.Connection, spec: Spec) -> dict[str, int]:
@@ -83,7 +83,7 @@ class Revisions:
             "SELECT IFNULL(MAX(number), 0) FROM revisions WHERE service_id = ?", (service_id,)
         ).fetchone()[0]
         number, now = newest + 1, self._clock.wall()
-        sealed = self._seal.seal(json.dumps(spec).encode(), _sealed_as(service_id, number))
+        sealed = self._seal().seal(json.dumps(spec).encode(), _sealed_as(service_id, number))
         row = (service_id, number, now, by[:200], what, digest, json.dumps(dict(pinned)), sealed)
         db.execute(
             "INSERT INTO revisions (service_id, number, at, by, what, image_digest, secret_versions, spec)"
@@ -150,7 +150,7 @@ class Revisions:
         )
 
     def _opened(self, sealed: bytes, service_id: str, number: int) -> Spec:
-        spec: Spec = json.loads(self._seal.open(sealed, _sealed_as(service_id, number)))
+        spec: Spec = json.loads(self._seal().open(sealed, _sealed_as(service_id, number)))
         return spec
 
 

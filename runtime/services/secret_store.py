@@ -15,7 +15,8 @@ from typing import Any
 
 from runtime.clock import Clock
 from runtime.errors import Conflict, InvalidRequest, NotFound, SealBroken, StoreFull
-from runtime.services.file import ServicesFile
+from runtime.logs import get_logger
+from runtime.services.file import Seals, ServicesFile
 from runtime.services.secret import (
     DOCKER,
     KEYS,
@@ -32,18 +33,21 @@ from runtime.services.secret import (
     taken,
     texts_of,
 )
-from runtime.wire.sealed import Seal
+from runtime.session.redaction import Hidden
+
+_log = get_logger("services")
 
 
 class SecretStore:
     """The secrets of a file.
 
     Args:
-        seal: Of the state folder.
+        seal: Gives that of the state folder, when something is to be sealed or opened.
+        hidden: Learns every value that is kept, before it is.
     """
 
-    def __init__(self, file: ServicesFile, seal: Seal, clock: Clock) -> None:
-        self._file, self._seal, self._clock = file, seal, clock
+    def __init__(self, file: ServicesFile, seal: Seals, clock: Clock, hidden: Hidden) -> None:
+        self._file, self._seal, self._clock, self._hidden = file, seal, clock, hidden
 
     async def create(
         self,
@@ -181,30 +185,33 @@ class SecretStore:
                 raise NotFound(
                     f"version {version} of secret {secret_id} is not kept any more", cure="Set it again."
                 )
-            return self._seal.open(row[0], sealed_as(secret_id, version))
+            return self._seal().open(row[0], sealed_as(secret_id, version))
 
         return await self._file.read(work)
 
-    async def hidden(self) -> set[str]:
-        """Every text that no log and no report may show: all values, and those within maps.
+    async def load(self) -> None:
+        """Learn which texts must not be shown: all values in force, and those that services are given.
 
         Values that cannot be opened are left out; who starts a service with one is told.
         """
 
-        def work(db: sqlite3.Connection) -> set[str]:
-            texts: set[str] = set()
+        def work(db: sqlite3.Connection) -> None:
             query = (
-                "SELECT v.secret_id, v.number, v.value, s.type"
-                " FROM secret_versions v JOIN secrets s ON s.id = v.secret_id"
+                "SELECT v.secret_id, v.number, v.value, s.type, s.current = v.number"
+                " FROM secret_versions v JOIN secrets s ON s.id = v.secret_id ORDER BY v.at"
             )
-            for secret_id, number, value, type_ in db.execute(query):
-                try:
-                    texts |= texts_of(self._seal.open(value, sealed_as(secret_id, number)), type_)
-                except SealBroken:
+            given = {one for _, versions in in_force(db) for one in versions.items()}
+            for secret_id, number, value, type_, is_current in db.execute(query).fetchall():
+                if not is_current and (secret_id, number) not in given:
                     continue
-            return texts
+                try:
+                    self._hidden.learn(
+                        texts_of(self._seal().open(value, sealed_as(secret_id, number)), type_)
+                    )
+                except SealBroken as error:
+                    _log.error("secret.unreadable", secret_id=secret_id, error=error.message, cure=error.cure)
 
-        return await self._file.read(work)
+        await self._file.read(work)
 
     def made(
         self,
@@ -263,7 +270,9 @@ class SecretStore:
             "SELECT IFNULL(MAX(number), 0) FROM secret_versions WHERE secret_id = ?", (secret_id,)
         ).fetchone()[0]
         number = newest + 1
-        sealed = self._seal.seal(value, sealed_as(secret_id, number))
+        type_ = db.execute("SELECT type FROM secrets WHERE id = ?", (secret_id,)).fetchone()[0]
+        self._hidden.learn(texts_of(value, type_))
+        sealed = self._seal().seal(value, sealed_as(secret_id, number))
         db.execute(
             "INSERT INTO secret_versions (secret_id, number, id, digest, by, at, value)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -323,10 +332,10 @@ class SecretStore:
             "SELECT value FROM secret_versions WHERE secret_id = ? AND number = ?", (secret_id, current)
         ).fetchone()
         try:
-            held = json.loads(self._seal.open(row[0], sealed_as(secret_id, current)))
+            held = json.loads(self._seal().open(row[0], sealed_as(secret_id, current)))
         except (SealBroken, ValueError):
             return ()
         return tuple(held) if isinstance(held, dict) else ()
 
     def _digest(self, value: bytes) -> str:
-        return self._seal.digest(value, "value of a secret")
+        return self._seal().digest(value, "value of a secret")

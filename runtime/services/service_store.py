@@ -13,11 +13,10 @@ from typing import Final
 
 from runtime.clock import Clock
 from runtime.errors import Conflict, NotFound, StoreFull
-from runtime.services.file import ServicesFile
+from runtime.services.file import Seals, ServicesFile
 from runtime.services.revisions import Revisions, name_of, of_room, taken
 from runtime.services.secret_store import SecretStore
 from runtime.services.service import PROJECT, Revision, Service, Spec
-from runtime.wire.sealed import Seal
 
 MAX_SERVICES: Final = 500
 """In all rooms and the project together."""
@@ -27,10 +26,10 @@ class ServiceStore:
     """The services of a file.
 
     Args:
-        seal: Of the state folder.
+        seal: Gives that of the state folder, when something is to be sealed or opened.
     """
 
-    def __init__(self, file: ServicesFile, secrets: SecretStore, seal: Seal, clock: Clock) -> None:
+    def __init__(self, file: ServicesFile, secrets: SecretStore, seal: Seals, clock: Clock) -> None:
         self._file, self._secrets, self._clock = file, secrets, clock
         self._rows = Revisions(seal, clock)
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound, StoreFull
 from runtime.services.delivery import MAX_ERROR_CHARS, Delivery, DeliveryState, outcome
-from runtime.services.file import ServicesFile
-from runtime.wire.sealed import Seal
+from runtime.services.file import Seals, ServicesFile
+from runtime.session.redaction import Hidden
 
 EVENTS: Final = ("room.started", "room.ended")
 MAX_WEBHOOKS: Final = 50
@@ -62,11 +62,12 @@ class WebhookStore:
     """The webhooks of a file.
 
     Args:
-        seal: Of the state folder.
+        seal: Gives that of the state folder, when something is to be sealed or opened.
+        hidden: Learns every secret that signs.
     """
 
-    def __init__(self, file: ServicesFile, seal: Seal, clock: Clock) -> None:
-        self._file, self._seal, self._clock = file, seal, clock
+    def __init__(self, file: ServicesFile, seal: Seals, clock: Clock, hidden: Hidden) -> None:
+        self._file, self._seal, self._clock, self._hidden = file, seal, clock, hidden
 
     async def create(self, wanted: Webhook) -> tuple[Webhook, str]:
         """A new webhook, its id made here, and the secret that signs it, which is not to be had again.
@@ -76,13 +77,14 @@ class WebhookStore:
         """
         _check(wanted)
         secret = f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"
+        self._hidden.learn([secret])
         now = self._clock.wall()
         made = replace(wanted, id=str(uuid.uuid4()), created_at=now, updated_at=now)
 
         def work(db: sqlite3.Connection) -> None:
             if db.execute("SELECT COUNT(*) FROM webhooks").fetchone()[0] >= MAX_WEBHOOKS:
                 raise StoreFull(f"there are {MAX_WEBHOOKS} webhooks already", cure="Delete some.")
-            sealed = self._seal.seal(secret.encode(), _sealed_as(made.id))
+            sealed = self._seal().seal(secret.encode(), _sealed_as(made.id))
             db.execute(
                 "INSERT INTO webhooks (name, description, url, events, action, payload, updated_at, id,"
                 " created_at, secret) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -150,9 +152,11 @@ class WebhookStore:
         def work(db: sqlite3.Connection) -> str:
             _one(db, webhook_id)
             sealed = db.execute("SELECT secret FROM webhooks WHERE id = ?", (webhook_id,)).fetchone()[0]
-            return self._seal.open(sealed, _sealed_as(webhook_id)).decode()
+            return self._seal().open(sealed, _sealed_as(webhook_id)).decode()
 
-        return await self._file.read(work)
+        secret = await self._file.read(work)
+        self._hidden.learn([secret])
+        return secret
 
     # ---- deliveries
 

@@ -7,8 +7,9 @@ Every pattern is linear in the length of the text, whatever stands in it.  Pure.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from runtime.wire.text import utf8_text
@@ -17,6 +18,9 @@ HIDDEN: Final = "•••"
 MAX_VALUES: Final = 500
 _MIN_VALUE_CHARS: Final = 6  # shorter ones ("1", "true", "test") would tear holes into everything
 _MAX_VALUE_CHARS: Final = 4096
+MAX_HIDDEN: Final = 2_000
+MAX_HIDDEN_CHARS: Final = 64 << 10
+_MIN_LINE_CHARS: Final = 16
 _MAX_DEPTH: Final = 8
 _MAX_ITEMS: Final = 100
 
@@ -173,3 +177,58 @@ def _is_harmless(name: str, value: Any) -> bool:
     return (
         value is None or isinstance(value, bool) or (isinstance(value, int | float) and is_count_name(name))
     )
+
+
+class Hidden:
+    """Secrets that are kept here: no line and no report of this server shows one, from when it was set.
+
+    A text is looked for as it is, as JSON writes it, and, where it has several lines, line by line: that is
+    how it comes in a log.  At most `MAX_HIDDEN` are known, the ones that were set last.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, None] = {}
+        self._sorted: tuple[str, ...] | None = ()
+
+    def learn(self, values: Iterable[str]) -> None:
+        """Hide these from now on; ones too short to tell from common words are left out."""
+        for value in values:
+            for text in (value.strip(), *_long_lines(value)):
+                if _MIN_VALUE_CHARS <= len(text) <= MAX_HIDDEN_CHARS:
+                    self._values.pop(text, None)
+                    self._values[text] = None
+                    if (written := json.dumps(text)[1:-1]) != text:
+                        self._values[written] = None
+        for old in list(self._values)[: max(0, len(self._values) - MAX_HIDDEN)]:
+            del self._values[old]
+        self._sorted = None
+
+    def __iter__(self) -> Iterator[str]:
+        """What is hidden, the longest first, so that nothing is left of one that has another in it."""
+        if self._sorted is None:
+            self._sorted = tuple(sorted(self._values, key=lambda value: (-len(value), value)))
+        return iter(self._sorted)
+
+    def text(self, text: str) -> str:
+        """The text without them.  Costs a search for each, and nothing while there are none."""
+        for value in self:
+            if value in text:
+                text = text.replace(value, HIDDEN)
+        return text
+
+    def plain(self, value: Any) -> Any:
+        """What a log line may have, without them; what is neither text, list nor map is left as it is."""
+        if not self._values:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.plain(name): self.plain(inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.plain(inner) for inner in value]
+        return value
+
+
+def _long_lines(value: str) -> list[str]:
+    lines = value.split("\n")
+    return [line.strip() for line in lines if len(line.strip()) >= _MIN_LINE_CHARS] if len(lines) > 1 else []

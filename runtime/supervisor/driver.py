@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -58,7 +58,7 @@ class Driver:
         logbook, shown: What keeps its lines, and what all sessions may print to the server's own log.
         swept: Awaited after the process is gone; kills what it left behind.
         door: The way into its room where its process has no network; None where nobody offers one.
-        secrets: Values that no report may show.
+        secrets: Tells the values that no report may show.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Driver:
         shown: Allowance,
         relay: RelayPort | None = None,
         door: RoomDoor | None = None,
-        secrets: Sequence[str] = (),
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.spec = spec
         self.generation = generation

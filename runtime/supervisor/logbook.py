@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from runtime.session.info import LogLine
+from runtime.session.redaction import Hidden
 from runtime.session.spec import SessionId
 
 KEPT_BOOKS: Final = 500
@@ -34,6 +35,8 @@ class LogBook:
     def write(self, text: str, at: float) -> LogLine:
         """Keep a line of the worker's output; a structured one is taken apart."""
         seq = self._seq + 1
+        if self._shelf is not None:
+            text = self._shelf.hidden.text(text)
         line = structured(text, seq, at) or LogLine(seq=seq, at=at, stream="output", text=text)
         self._keep(line)
         return line
@@ -74,10 +77,12 @@ class LogShelf:
     Args:
         max_lines: Of one session.
         max_bytes: Of all.
+        hidden: What no line may show.
     """
 
-    def __init__(self, *, max_lines: int, max_bytes: int) -> None:
+    def __init__(self, *, max_lines: int, max_bytes: int, hidden: Hidden | None = None) -> None:
         self._max_lines, self._max_bytes = max_lines, max_bytes
+        self.hidden = hidden or Hidden()
         self._books: OrderedDict[SessionId, LogBook] = OrderedDict()
         self.size_bytes = 0
 

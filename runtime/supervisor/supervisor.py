@@ -30,7 +30,7 @@ from runtime.session.events import Placed, Ready, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import RelayPort, RoomDoor
 from runtime.session.limit_layers import from_server
-from runtime.session.redaction import secrets_in
+from runtime.session.redaction import Hidden, secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
@@ -68,6 +68,7 @@ class Supervisor:
         owns_process: Whether every child of this process is ours; False where the front runs inside
             somebody's own program, whose children are then left alone.
         confinement: Decides what bundles may reach; None holds nothing back.
+        hidden: What no line and no report of a session may show, beside what its environment has.
 
     Attributes:
         boot: A name of this life of it, which no other has.
@@ -91,7 +92,9 @@ class Supervisor:
         environments: Path = Path(".bulkhead/environments"),
         agents_env: Mapping[str, str] | None = None,
         confinement: Confinement | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
+        self._hidden = hidden or Hidden()
         self._settings = settings
         self._clock = clock
         self._node_id, self.boot = node_id, secrets.token_hex(6)
@@ -121,7 +124,9 @@ class Supervisor:
         self.door: RoomDoor | None = None
         self._drivers: dict[SessionId, Driver] = {}
         self._runs: set[asyncio.Task[None]] = set()
-        self._logs = LogShelf(max_lines=settings.log_lines, max_bytes=settings.log_kept_bytes)
+        self._logs = LogShelf(
+            max_lines=settings.log_lines, max_bytes=settings.log_kept_bytes, hidden=self._hidden
+        )
         self._shown = Allowance(ALL_TOGETHER * settings.log_echo_bytes_per_s, clock)
         self._sampler = Sampler(clock=clock)
         self._disks = Disks()
@@ -178,7 +183,7 @@ class Supervisor:
             shown=self._shown,
             relay=relay,
             door=self.door,
-            secrets=self._secrets,
+            secrets=lambda: (*self._secrets, *self._hidden),
         )
         self._drivers[spec.session_id] = driver
         self._publish(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest_asyncio
 
 from runtime.services.store import Store
+from runtime.session.redaction import Hidden
 from runtime.wire.sealed import KEY_BYTES, Seal
 
 SEAL = Seal(bytes(range(KEY_BYTES)))
@@ -29,8 +30,11 @@ class SetClock:
         return self.at
 
 
-async def opened(path: Path, clock: SetClock | None = None, seal: Seal = SEAL) -> Store:
-    return await Store.open(path, seal, clock or SetClock(), project=PROJECT)
+async def opened(
+    path: Path, clock: SetClock | None = None, *, seal: Seal = SEAL, hidden: Hidden | None = None
+) -> Store:
+    clock, hidden = clock or SetClock(), hidden or Hidden()
+    return await Store.open(path, lambda: seal, clock, hidden=hidden, project=PROJECT)
 
 
 def manifest(name: str = "greeter", image: str = "greeter:1", **container: Any) -> dict[str, Any]:
@@ -48,7 +52,12 @@ async def clock() -> SetClock:
 
 
 @pytest_asyncio.fixture
-async def store(tmp_path: Path, clock: SetClock) -> AsyncIterator[Store]:
-    store = await opened(tmp_path / "services.sqlite3", clock)
+async def hidden() -> Hidden:
+    return Hidden()
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path, clock: SetClock, hidden: Hidden) -> AsyncIterator[Store]:
+    store = await opened(tmp_path / "services.sqlite3", clock, hidden=hidden)
     yield store
     await store.aclose()

@@ -11,6 +11,7 @@ from runtime.errors import Conflict, InvalidRequest, NotFound, SealBroken, Store
 from runtime.services import secret_store
 from runtime.services.secret import DOCKER, KEYS, MAX_VALUE_BYTES, MAX_VERSIONS
 from runtime.services.store import Store
+from runtime.session.redaction import Hidden
 from runtime.wire.sealed import KEY_BYTES, Seal
 from tests.services.conftest import SetClock, manifest, opened
 
@@ -47,7 +48,7 @@ async def test_a_new_value_is_a_version_and_the_same_one_is_none(store: Store, c
         await store.secrets.value(made.id, 9)
 
 
-async def test_maps_tell_their_names_and_hide_their_values(store: Store) -> None:
+async def test_maps_tell_their_names_and_hide_their_values(store: Store, hidden: Hidden) -> None:
     keys = await store.secrets.create(
         "env", json.dumps({"A": "aaaaaaaa", "B": "b"}).encode(), by="a", type=KEYS
     )
@@ -56,7 +57,7 @@ async def test_maps_tell_their_names_and_hide_their_values(store: Store) -> None
     )
     await store.secrets.create("broken", b"\xff{", by="a", type=KEYS)
     assert keys.names == ("A", "B")
-    assert {"aaaaaaaa", "pppppp"} <= await store.secrets.hidden()
+    assert hidden.text("it is aaaaaaaa, or pppppp") == "it is •••, or •••"
 
 
 async def test_a_secret_in_use_is_not_deleted(store: Store) -> None:
@@ -113,12 +114,29 @@ async def test_another_key_opens_nothing_and_breaks_no_list(store: Store, tmp_pa
     await store.secrets.create("env", b'{"A": "b"}', by="a", type=KEYS)
     await store.keys.create("ci", by="a")
     await store.copy(tmp_path / "copy.sqlite3")
-    other = await opened(tmp_path / "copy.sqlite3", seal=Seal(bytes(KEY_BYTES)))
+    learnt = Hidden()
+    other = await opened(tmp_path / "copy.sqlite3", seal=Seal(bytes(KEY_BYTES)), hidden=learnt)
     try:
         assert [one.name for one in await other.secrets.listed()] == ["K", "env"]
-        assert await other.secrets.hidden() == set()
+        assert list(learnt) == []
         assert other.keys.signing == {}
         with pytest.raises(SealBroken):
             await other.secrets.value(made.id, 1)
     finally:
         await other.aclose()
+
+
+async def test_what_is_kept_is_hidden_at_once_and_after_a_restart(
+    store: Store, hidden: Hidden, tmp_path: Path
+) -> None:
+    await store.secrets.create("K", b"first-value", by="a")
+    await store.services.create(manifest(secrets=["K"]), by="a")
+    await store.secrets.give("K", b"second-value", by="a")
+    await store.secrets.give("K", b"third-value", by="a")
+    _, key = await store.keys.create("ci", by="a")
+    told = f"first-value second-value third-value {key}"
+    assert hidden.text(told) == f"••• ••• ••• {key[:-43]}•••"
+    await store.copy(tmp_path / "copy.sqlite3")
+    again = Hidden()
+    await (await opened(tmp_path / "copy.sqlite3", hidden=again)).aclose()
+    assert again.text(told) == f"••• second-value ••• {key[:-43]}•••", "nobody is given the second one"

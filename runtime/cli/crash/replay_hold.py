@@ -81,7 +81,7 @@ class ReplayHold:
         Raises:
             BundleError: It may not be given that.
         """
-        from runtime import plain_file
+        from runtime.files import plain_file
         from runtime.errors import BundleError
         from runtime.worker.replay import DECLARES
 

@@ -32,6 +32,8 @@ from runtime.rooms.token import ApiKey
 from runtime.settings import ServerSettings
 from runtime.wire.signature import Verified, check_secrets, verify
 
+LOCAL_PROJECT: Final = "00000000-0000-4000-8000-000000000000"
+"""The project of a server that was given no key."""
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 _BEARER: Final = {"WWW-Authenticate": "Bearer"}
@@ -82,6 +84,7 @@ class Access:
         key: A further bearer of the operator API: that of whoever can read the server's own file.
 
     Attributes:
+        signing: Secrets of API keys by their ids; each key is as good as the settings' own.
         cookie: Name of the cookie that holds a browser session.  Cookies are shared by all ports of a host,
             so a server puts its port into the name.
 
@@ -94,6 +97,7 @@ class Access:
     ) -> None:
         self.browser_sessions = browser_sessions or BrowserSessions(SystemClock())
         self.cookie = f"bulkhead_{settings.port}"
+        self.signing: Mapping[str, str] = {}
         self._key = key
         words = settings.webhook_secret.split()
         # Several secrets are separated by spaces; a single one may contain some.
@@ -173,7 +177,19 @@ class Access:
     def _has_key(self, caller: Caller) -> bool:
         sent = _bearer(caller)
         keys = (self._api_key, self._key, self._api_token)
-        return sent is not None and any(hmac.compare_digest(sent, key.encode()) for key in keys if key)
+        if sent is None:
+            return False
+        return any(hmac.compare_digest(sent, key.encode()) for key in keys if key) or self._is_kept(sent)
+
+    def _is_kept(self, sent: bytes) -> bool:
+        if not self.signing or not sent.startswith(b"ma-"):
+            return False
+        try:
+            key = ApiKey.parse(sent.decode("ascii"))
+        except (PermissionDenied, UnicodeDecodeError):
+            return False
+        secret = self.signing.get(key.id, "")
+        return bool(secret) and hmac.compare_digest(key.secret.encode(), secret.encode())
 
     def _place(self, caller: Caller, too_far: str) -> None:
         """Refuse who shows no key, unless where it comes from is enough."""
@@ -293,6 +309,15 @@ def _bearer(caller: Caller) -> bytes | None:
     return given.strip().encode() if scheme.lower() == "bearer" else None
 
 
+def project_of(api_key: str) -> str:
+    """The id of the server's one project: that of its key, or one that is as good as any.
+
+    Raises:
+        ConfigError: It is no key.
+    """
+    return _parsed(api_key).project if api_key else LOCAL_PROJECT
+
+
 def signing_keys(api_key: str) -> dict[str, str]:
     """By its id, the key of a project whose participant tokens are taken.
 
@@ -301,9 +326,13 @@ def signing_keys(api_key: str) -> dict[str, str]:
     """
     if not api_key:
         return {}
+    key = _parsed(api_key)
+    return {key.id: key.secret}
+
+
+def _parsed(api_key: str) -> ApiKey:
     try:
-        key = ApiKey.parse(api_key)
+        return ApiKey.parse(api_key)
     except PermissionDenied as error:
         cure = "Set MESHAGENT_API_KEY to what `bulkhead setup --show-key` shows, or leave it out."
         raise ConfigError("MESHAGENT_API_KEY is no API key (ma-…)", cure=cure) from error
-    return {key.id: key.secret}

@@ -11,6 +11,7 @@ from typing import Final
 
 JOURNAL: Final = "journal.sqlite3"
 CRASHES: Final = "crashes.sqlite3"
+SERVICES: Final = "services.sqlite3"
 BROWSER_SESSIONS: Final = "browser_sessions.json"
 SEAL_KEY: Final = "seal.key"
 SERVER: Final = "server.json"
@@ -24,8 +25,8 @@ RUN: Final = "run"
 OF_SESSIONS: Final = ("sessions", "bytecode", "boxes")
 """Made and closed by who starts them (`process.confine`), and got through by their users."""
 
-DATABASES: Final = (JOURNAL, CRASHES)
-WRITTEN: Final = (JOURNAL, CRASHES, BROWSER_SESSIONS, SEAL_KEY, ROOMS, SERVER, DECLARED)
+DATABASES: Final = (JOURNAL, CRASHES, SERVICES)
+WRITTEN: Final = (JOURNAL, CRASHES, SERVICES, BROWSER_SESSIONS, SEAL_KEY, ROOMS, SERVER, DECLARED)
 """What only the server of this folder writes: whose they are, the folder is."""
 FOLDERS: Final = (ROOMS, ENVIRONMENTS, HOSTS, SNAPSHOTS)
 RESTORING: Final = "restoring-"
@@ -34,7 +35,7 @@ ASIDE: Final = (RESTORING, BEFORE)
 """What a restore unpacks, and what it found."""
 SINGLE: Final = (BROWSER_SESSIONS, SEAL_KEY)
 """Small files that a backup has as they are."""
-STEMS: Final = (JOURNAL, "crashes.", "browser_sessions.", SEAL_KEY, "server.", "declared.", *ASIDE)
+STEMS: Final = (JOURNAL, "crashes.", SERVICES, "browser_sessions.", SEAL_KEY, "server.", "declared.", *ASIDE)
 """Of files, with what is beside them: `-wal`, `-shm`, `.new`, `.damaged`."""
 DAMAGED_ROWS: Final = "damaged-rows.jsonl"
 STAGING: Final = "staging"

@@ -12,14 +12,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from runtime.errors import JournalUnusable
-from runtime.front.home.contents import CRASHES, DAMAGED_ROWS, JOURNAL
+from runtime.front.home.contents import CRASHES, DAMAGED_ROWS, JOURNAL, SERVICES
+from runtime.services import tables
 from runtime.session import crash_store
 from runtime.session.journal import file, rows
 from runtime.session.journal.table import UNREADABLE, Table
 
-VERSIONS: Final = {JOURNAL: len(file.MIGRATIONS), CRASHES: crash_store.VERSION}
+VERSIONS: Final = {
+    JOURNAL: len(file.MIGRATIONS),
+    CRASHES: crash_store.VERSION,
+    SERVICES: tables.VERSION,
+}
 """The newest schema of each that this version knows."""
-TABLES: Final[dict[str, tuple[Table[Any], ...]]] = {JOURNAL: rows.TABLES, CRASHES: crash_store.TABLES}
+TABLES: Final[dict[str, tuple[Table[Any], ...]]] = {
+    JOURNAL: rows.TABLES,
+    CRASHES: crash_store.TABLES,
+    SERVICES: tables.TABLES,
+}
 _BUSY_S: Final = 0.3
 _MAX_COMPLAINTS: Final = 5
 

@@ -23,6 +23,7 @@ PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "endpoint": ("An endpoint's path, with its slashes", "chat"),
     "fingerprint": ("Name of a kind of crash: twelve hexadecimal digits", "0123456789ab"),
     "hash": ("Name of an input, as /quarantine lists it", "0123456789ab"),
+    "key_id": ("Id of an API key", "11111111-2222-4333-8444-555555555555"),
     "page": ("A page, or a file of the Studio", "sessions"),
     "path": ("Path of the file in the room", "notes.txt"),
     "project": ("Id of the project", "00000000-0000-4000-8000-000000000000"),

@@ -46,6 +46,8 @@ def routes(front: Front) -> Blueprint:
                 await front.journal.copy(folder / contents.JOURNAL)
                 if front.crashes is not None:
                     await front.crashes.copy(folder / contents.CRASHES)
+                if front.store is not None:
+                    await front.store.copy(folder / contents.SERVICES)
             except BaseException as error:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 if isinstance(error, OSError):

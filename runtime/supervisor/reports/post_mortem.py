@@ -6,7 +6,7 @@ Whatever came from the worker is bounded and redacted here again: a worker may s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -56,7 +56,7 @@ class PostMortem:
     """What is known of one session, in case it ends badly.
 
     Args:
-        secrets: Values that no report may show, such as those of the bundle's environment.
+        secrets: Tells the values that no report may show, such as those of the bundle's environment.
         refused: Explains what its confinement refused.
     """
 
@@ -65,12 +65,12 @@ class PostMortem:
         spec: SessionSpec,
         generation: int,
         *,
-        secrets: Iterable[str] = (),
+        secrets: Callable[[], Iterable[str]] = tuple,
         refused: Refused | None = None,
     ) -> None:
         self._spec, self._generation = spec, generation
         self._refused = refused or Refused(spec.identity)
-        self._secrets = tuple(secrets)
+        self._known, self._secrets = secrets, tuple[str, ...]()
         self._worker: WorkerProcess | None = None
         self._pid: int | None = None
         self._code = Code(bundle=spec.bundle)
@@ -126,7 +126,11 @@ class PostMortem:
 
     def redacted(self, text: str) -> str:
         """A text that the session sent, without what no report may show."""
-        return Redactor([*self._secrets, self._spec.token, *secrets_in(self._spec.arguments)]).text(text)
+        return Redactor(self._hidden()).text(text)
+
+    def _hidden(self) -> list[str]:
+        of_call = secrets_in(self._spec.arguments)
+        return [*self._secrets, self._spec.token, *of_call, *self._known()]
 
     # ---- afterwards
 
@@ -151,7 +155,7 @@ class PostMortem:
     ) -> CrashReport:
         spec, said = self._spec, self._said
         trace = (said.trace if said is not None else None) or Trace()
-        redactor = Redactor([*self._secrets, spec.token, *secrets_in(spec.arguments)])
+        redactor = Redactor(self._hidden())
         redactor.learn(value[:_TEXT_CHARS] for value in trace.hide[:_MAX_HIDDEN])
         # The last word on a hang: one that answered again was told without a stack.
         stack = self._stack or next((w.stack for w in reversed(self._warnings) if w.kind == "hang"), "")

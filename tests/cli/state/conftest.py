@@ -8,18 +8,29 @@ from pathlib import Path
 
 import pytest
 
+from runtime.clock import SystemClock
+from runtime.front.access.rules import LOCAL_PROJECT
 from runtime.front.home.sealing_key import seal_of
 from runtime.rooms.hub import RoomHub
+from runtime.services.store import Store
 from runtime.session.crash import Code, CrashReport
 from runtime.session.crash_store import CrashStore
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.journal.journal import Journal
 from runtime.session.quarantine import Parked
 from runtime.session.record import Exit, SessionRecord
+from runtime.session.redaction import Hidden
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.usage import DayRow, Usage
 
 SESSIONS = 3
+SECRET = b"value-of-a-secret"
+SERVICE = {
+    "version": "v1",
+    "kind": "Service",
+    "metadata": {"name": "greeter"},
+    "container": {"image": "i", "secrets": ["KEY"]},
+}
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,18 @@ async def _filled(folder: Path) -> None:
     )
     await crashes.groups()
     await crashes.aclose()
+    store = await stored_in(folder)
+    await store.secrets.create("KEY", SECRET, by="ada")
+    await store.services.create(SERVICE, by="ada")
+    await store.aclose()
+
+
+async def stored_in(folder: Path) -> Store:
+    """What is kept for services in a folder, opened with the folder's own key."""
+    file = folder / "services.sqlite3"
+    return await Store.open(
+        file, lambda: seal_of(folder), SystemClock(), hidden=Hidden(), project=LOCAL_PROJECT
+    )
 
 
 @pytest.fixture
@@ -97,7 +120,6 @@ def home(tmp_path: Path) -> Home:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
     asyncio.run(_filled(folder))
-    seal_of(folder)
     token = RoomHub(state_dir=folder).token("lab", "ada")
     files = folder / "rooms" / "data" / "lab" / "files"
     files.mkdir(parents=True, mode=0o700)

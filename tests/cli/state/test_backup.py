@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from runtime.front.home import restore as restoring
-from tests.cli.state.conftest import SESSIONS, Home, sessions_of
+from tests.cli.state.conftest import SECRET, SESSIONS, Home, sessions_of, stored_in
 from tests.front.test_server_process import BUNDLE, running
 
 pytestmark = pytest.mark.process
@@ -43,6 +43,24 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
+def services_of(folder: Path) -> dict[str, bytes]:
+    """The services that a server would find in the folder, each with the value of its secret."""
+
+    async def read() -> dict[str, bytes]:
+        store = await stored_in(folder)
+        try:
+            found = {}
+            for service in await store.services.listed():
+                (newest,) = await store.services.history(service.id)
+                ((secret_id, version),) = newest.secret_versions.items()
+                found[service.name] = await store.secrets.value(secret_id, version)
+            return found
+        finally:
+            await store.aclose()
+
+    return asyncio.run(read())
+
+
 def test_all_comes_back_private_and_only_what_belongs_in_it(
     bulkhead: Any, home: Home, saved: Path, tmp_path: Path
 ) -> None:
@@ -57,6 +75,7 @@ def test_all_comes_back_private_and_only_what_belongs_in_it(
     assert (new / "rooms/data/empty").is_dir()
     assert not (new / "rooms/data/lab/staging").exists()
     assert [path for path in (new, *new.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    assert services_of(new) == {"greeter": SECRET}
     looked = bulkhead("doctor", "--state-dir", str(new))
     assert (looked.status, looked.err.strip()) == (0, "nothing is wrong"), looked.out
 

@@ -62,6 +62,8 @@ def test_a_folder_that_is_not_there_yet_is_no_fault(bulkhead: Any, tmp_path: Pat
 
 
 ROWS = {
+    "secrets": ("services", "UPDATE secrets SET about = '['", ""),
+    "revisions": ("services", "UPDATE revisions SET spec = 'open'", ""),
     "sessions": ("journal", "UPDATE sessions SET record = x'ff00' WHERE session_id = 's_0002'", "s_0002"),
     "quarantine": ("journal", "UPDATE quarantine SET hash = CAST(x'ff' AS TEXT)", "\ufffd"),
     "usage_days": ("journal", "UPDATE usage_days SET usage = '[]'", "2026-11-29 /a a lab"),

@@ -37,7 +37,7 @@ SPEC = SessionSpec(
 
 
 def report(said: Failed | None = None, exit: Exit | None = None, **more: Any) -> CrashReport:
-    post_mortem = PostMortem(SPEC, 1, secrets=["env-secret-value"])
+    post_mortem = PostMortem(SPEC, 1, secrets=lambda: ["env-secret-value"])
     if said is not None:
         post_mortem.said(said)
     for warning in more.pop("warnings", ()):
@@ -150,7 +150,7 @@ def test_what_was_recorded_is_bounded_and_redacted() -> None:
             said.append({"type": "chat", "message": {"password": "hunter2", "text": "env-secret-value"}})
             return [Message(1, "messaging.send", header, b"12") for header in said]
 
-    post_mortem = PostMortem(SPEC, 1, secrets=["env-secret-value"])
+    post_mortem = PostMortem(SPEC, 1, secrets=lambda: ["env-secret-value"])
     post_mortem.began(Worker())  # type: ignore[arg-type]
     how = Exit(reason=ExitReason.AGENT_ERROR, message="no", at=2.0)
     made = post_mortem.report(how, after_s=1.0, log=[], log_lines_dropped=0, use=Use())

@@ -105,9 +105,25 @@ class ApiKeyName(Shape, frozen=True, kw_only=True):
 
 
 class ApiKeys(Shape, frozen=True, kw_only=True):
-    """The key of `bulkhead setup`, where the server has one."""
+    """The key of `bulkhead setup`, where the server has one, and those that were made here."""
 
     keys: list[ApiKeyName]
+
+
+class NewApiKey(Shape, frozen=True, kw_only=True):
+    """An API key to be made."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    description: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class MadeApiKey(Shape, frozen=True, kw_only=True):
+    """A new API key, with what it is: no other answer has that."""
+
+    id: str
+    name: str
+    description: str
+    value: str
 
 
 class KeptRoom(Shape, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from msgspec import to_builtins
 from quart import Blueprint, request
 
 from runtime.errors import Conflict, NotFound
+from runtime.front.access.rules import project_of
 from runtime.front.http.contract import asks, belongs, gives, takes
 from runtime.front.http.origin import room_address
 from runtime.front.openapi.shapes.rooms import (
@@ -20,6 +21,8 @@ from runtime.front.openapi.shapes.rooms import (
     Connection,
     KeptRoom,
     KeptRooms,
+    MadeApiKey,
+    NewApiKey,
     NewRoom,
     Nothing,
     PageQuery,
@@ -30,9 +33,6 @@ from runtime.front.state import Front, Rooms, caller
 from runtime.rooms.about import about_of
 from runtime.rooms.token import FULL, ApiKey
 
-LOCAL_PROJECT: Final = "00000000-0000-4000-8000-000000000000"
-"""The project of a server that was given no API key."""
-
 MAX_PAGE: Final = 1000
 BASE: Final = "/accounts/projects"
 
@@ -42,6 +42,7 @@ def routes(front: Front) -> Blueprint:
     paths = Blueprint("rest", __name__)
     belongs(paths, "accounts", to_operators=True)
     key = ApiKey.parse(front.settings.api_key) if front.settings.api_key else None
+    own = project_of(front.settings.api_key)
 
     @paths.before_request
     async def trust() -> None:
@@ -59,15 +60,44 @@ def routes(front: Front) -> Blueprint:
     @gives(Projects)
     async def projects() -> Projects:
         """The server's one project"""
-        return Projects(projects=[Project(id=key.project if key else LOCAL_PROJECT, name="bulkhead")])
+        return Projects(projects=[Project(id=own, name="bulkhead")])
 
     @paths.get(f"{BASE}/<project>/api-keys")
     @gives(ApiKeys)
     async def keys(project: str) -> ApiKeys:
-        """Its API key, by name and id"""
+        """Its API keys, by name and id"""
         opened(project)
         made_by = "made by bulkhead setup"
-        return ApiKeys(keys=[ApiKeyName(id=key.id, name="default", description=made_by)] if key else [])
+        first = [ApiKeyName(id=key.id, name="default", description=made_by)] if key else []
+        kept = await front.store.keys.listed() if front.store is not None else []
+        return ApiKeys(
+            keys=[
+                *first,
+                *(ApiKeyName(id=one.id, name=one.name, description=one.description) for one in kept),
+            ]
+        )
+
+    @paths.post(f"{BASE}/<project>/api-keys")
+    @takes(NewApiKey, example=NewApiKey(name="ci", description="For the build"))
+    @gives(MadeApiKey)
+    async def make_key(project: str, data: NewApiKey) -> MadeApiKey:
+        """Make an API key, which is shown this once"""
+        opened(project)
+        assert front.store is not None
+        by = front.access.how(caller())
+        made, text = await front.store.keys.create(data.name, description=data.description, by=by)
+        return MadeApiKey(id=made.id, name=made.name, description=made.description, value=text)
+
+    @paths.delete(f"{BASE}/<project>/api-keys/<key_id>")
+    @gives(Nothing)
+    async def delete_key(project: str, key_id: str) -> Nothing:
+        """Delete an API key; tokens that it signed are void at once"""
+        opened(project)
+        assert front.store is not None
+        if key is not None and key_id == key.id:
+            raise Conflict("this key is the server's own", cure="Take it out of MESHAGENT_API_KEY instead.")
+        await front.store.keys.delete(key_id)
+        return Nothing()
 
     @paths.get(f"{BASE}/<project>/rooms")
     @asks(PageQuery)

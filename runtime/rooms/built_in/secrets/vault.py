@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from runtime import kept_file, plain_file
 from runtime.errors import NotSupported, RoomError, RoomFull
+from runtime.files import kept_file, plain_file
 from runtime.rooms.files import on_disk
 from runtime.wire.sealed import Seal
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import structlog
 
-from runtime import kept_file, plain_file
 from runtime.confinement.confine import Confine
 from runtime.errors import BundleError, ConfigError
+from runtime.files import kept_file, plain_file
 from runtime.wire.control import EndpointDecl
 
 log = structlog.get_logger("supervisor")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, PermissionDenied
 from runtime.rooms.about import MAX_BYTES
 from runtime.rooms.token import ApiKey, mint
 
@@ -35,6 +35,30 @@ async def test_rooms_are_made_listed_and_deleted(serving: Any) -> None:
         keys = (await site.get(f"/accounts/projects/{KEY.project}/api-keys")).json["keys"]
         assert [key["id"] for key in keys] == [KEY.id]
         assert KEY.secret not in json.dumps(keys)
+
+
+async def test_a_key_that_is_made_opens_and_signs_at_once_until_it_is_deleted(serving: Any) -> None:
+    keys = f"/accounts/projects/{KEY.project}/api-keys"
+    async with serving(api_key=KEY.format(), api_token="t" * 20) as site:
+        mine = {"Authorization": f"Bearer {KEY.format()}"}
+        made = (await site.post(keys, b'{"name": "ci", "description": "builds"}', mine)).json
+        assert (made["name"], made["description"]) == ("ci", "builds")
+        own = {"Authorization": f"Bearer {made['value']}"}
+        listed = (await site.ask("GET", keys, headers=own)).json["keys"]
+        assert [one["name"] for one in listed] == ["default", "ci"]
+        secret = ApiKey.parse(made["value"]).secret
+        assert secret not in json.dumps(listed)
+        token = mint("ada", room="lab", role="user", secret=secret, kid=made["id"])
+        rooms = site.server.front.rooms
+        assert rooms.claims(token, room="lab").name == "ada"
+        other = f"Bearer {ApiKey(made['id'], KEY.project, 'x' * 43).format()}"
+        assert (await site.ask("GET", keys, headers={"Authorization": other})).status == 401
+        assert (await site.ask("DELETE", f"{keys}/{KEY.id}", headers=mine)).status == 409
+        assert (await site.ask("DELETE", f"{keys}/{made['id']}", headers=mine)).status == 200
+        assert (await site.ask("DELETE", f"{keys}/{made['id']}", headers=mine)).status == 404
+        assert (await site.ask("GET", keys, headers=own)).status == 401
+        with pytest.raises(PermissionDenied):
+            rooms.claims(token, room="lab")
 
 
 async def test_what_is_noted_about_a_room_stays_with_it(serving: Any) -> None:

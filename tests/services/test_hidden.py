@@ -1,0 +1,81 @@
+"""A secret that is kept here stands in no line of the server's log and in no line of a session."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime import logs
+from runtime.session.redaction import HIDDEN, MAX_HIDDEN, Hidden
+from runtime.session.spec import SessionId
+from runtime.settings import LogSettings
+from runtime.supervisor.logbook import LogShelf
+
+SECRET = 's3cr3t-välue"with-quotes'
+
+
+@pytest.mark.unit
+def test_it_is_hidden_as_it_is_as_json_and_line_by_line() -> None:
+    hidden = Hidden()
+    hidden.learn([SECRET, "-----BEGIN KEY-----\nabcdefghijklmnopqrstuv\n-----END KEY-----\n", "short"])
+    told = f"{SECRET} {json.dumps(SECRET)} abcdefghijklmnopqrstuv short"
+    assert hidden.text(told) == f'{HIDDEN} "{HIDDEN}" {HIDDEN} short'
+
+
+@pytest.mark.unit
+def test_what_was_set_last_is_hidden_and_the_rest_is_bounded() -> None:
+    hidden = Hidden()
+    hidden.learn(f"value-{number:06}" for number in range(MAX_HIDDEN + 10))
+    assert len(list(hidden)) == MAX_HIDDEN
+    assert hidden.text("value-000000") == "value-000000"
+    assert hidden.text(f"value-{MAX_HIDDEN + 9:06}") == HIDDEN
+
+
+@pytest.mark.unit
+@given(
+    values=st.lists(st.text(min_size=6, max_size=12), max_size=4),
+    around=st.text(max_size=10),
+)
+def test_no_value_is_left_in_a_text(values: list[str], around: str) -> None:
+    hidden = Hidden()
+    hidden.learn(values)
+    shown = hidden.text(around.join(["", *values, ""]))
+    for value in values:
+        if len(value.strip()) >= 6 and HIDDEN not in value and value.strip() not in HIDDEN.join(["", "", ""]):
+            assert value.strip() not in shown.replace(HIDDEN, "\0")
+
+
+@pytest.mark.unit
+def test_a_line_of_the_log_shows_none_of_it_wherever_it_stands() -> None:
+    hidden, stream = Hidden(), io.StringIO()
+    hidden.learn([SECRET])
+    logs.configure(LogSettings(format="json"), stream=stream)
+    logs.hide_by(hidden.plain)
+    try:
+        log = logs.get_logger("test")
+        log.info("a.happened", text=f"x {SECRET}", deep={"a": [SECRET, 1]}, count=3)
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            log.exception("b.happened")
+    finally:
+        logs.hide_by(None)
+        logs.configure(LogSettings())
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (first["text"], first["deep"], first["count"]) == (f"x {HIDDEN}", {"a": [HIDDEN, 1]}, 3)
+    assert HIDDEN in second["exception"]
+    assert "s3cr3t" not in stream.getvalue()
+
+
+@pytest.mark.unit
+def test_a_line_of_a_session_shows_none_of_it() -> None:
+    hidden = Hidden()
+    book = LogShelf(max_lines=10, max_bytes=1 << 20, hidden=hidden).book(SessionId("s_1"), set(), 1)
+    hidden.learn([SECRET])
+    lines = [f"it is {SECRET}", json.dumps({"event": "a.b", "level": "info", "key": SECRET})]
+    assert all("s3cr3t" not in repr(book.write(line, at=0.0)) for line in lines)
+    assert [HIDDEN in repr(line) for line in book.after(0)] == [True, True]
