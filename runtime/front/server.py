@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import secrets
 from collections import ChainMap
@@ -30,8 +29,7 @@ from runtime.front.access.rules import Access, project_of, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, called_anew, still_wanted
 from runtime.front.fast_path import FastPath
-from runtime.front.home import contents, server_file, state_folder
-from runtime.front.home.sealing_key import seal_of
+from runtime.front.home import contents, keeping, server_file, state_folder
 from runtime.front.http.listener import Listener
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
@@ -50,10 +48,7 @@ from runtime.process import agents_env
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
-from runtime.services.store import Store
-from runtime.session.crash_store import CrashStore
 from runtime.session.feed import Feed
-from runtime.session.journal.journal import Journal
 from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden
 from runtime.session.spec import Limits
@@ -148,23 +143,9 @@ class Server:
         self._parts.push_async_callback(listener.aclose)
         self.url = listener.url
         access.cookie = f"bulkhead_{listener.port}"
-        journal = await Journal.open(server.state_dir / contents.JOURNAL, history_count=server.history_count)
-        self._parts.push_async_callback(journal.aclose)
-        crashes = await CrashStore.open(
-            server.state_dir / contents.CRASHES,
-            keep_count=server.crash_count,
-            keep_bytes=server.crash_bytes,
-        )
-        self._parts.push_async_callback(crashes.aclose)
-        seal = functools.cache(lambda: seal_of(server.state_dir))
-        store = await Store.open(
-            server.state_dir / contents.SERVICES,
-            seal,
-            self._clock,
-            hidden=self._hidden,
-            project=project_of(server.api_key),
-        )
-        self._parts.push_async_callback(store.aclose)
+        project = project_of(server.api_key)
+        kept = await keeping.opened(server, self._parts, self._clock, hidden=self._hidden, project=project)
+        journal, crashes, store = kept.journal, kept.crashes, kept.store
         access.signing = store.keys.signing
         placement = self._given or self._local_placement()
         metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
@@ -195,7 +176,7 @@ class Server:
             listener=lambda event: tell_room(registry, event),
             secret=server.room_secret or None,
             keys=ChainMap(signing_keys(server.api_key), store.keys.signing),
-            seal=seal,
+            seal=kept.seal,
             boxes=boxes,
         )
         dispatcher = Dispatcher(

@@ -127,11 +127,8 @@ class Front:
     origins: Origins = field(default_factory=Origins)
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
-<<<<<<< HEAD
     boxes: Containers | None = None
-=======
     store: Store | None = None
->>>>>>> d8ce60b (Open the store with the server, hide what it keeps from every line, and make API keys)
     name: str = ""
     configuration: Settings = field(default_factory=Settings)
     port: int = 0

@@ -122,7 +122,7 @@ class SecretStore:
         def work(db: sqlite3.Connection) -> list[Secret]:
             which = "" if owner is None else "WHERE owner = ?"
             rows = db.execute(
-                f"SELECT id FROM secrets {which} ORDER BY name, id", () if owner is None else (owner,)
+                f"SELECT id FROM secrets {which} ORDER BY name, owner", () if owner is None else (owner,)
             )
             return [self._one(db, row[0], owner) for row in rows.fetchall()]
 

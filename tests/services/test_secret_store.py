@@ -84,7 +84,7 @@ async def test_names_are_an_owners_own(store: Store) -> None:
         await store.secrets.describe("L", name="K", about={})
     renamed = await store.secrets.describe(other.id, name="M", about={"metadata": {}})
     assert (renamed.name, renamed.about) == ("M", {"metadata": {}})
-    assert [one.owner for one in await store.secrets.listed(owner=None)] == ["project", "default", "project"]
+    assert [one.owner for one in await store.secrets.listed(owner=None)] == ["default", "project", "project"]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 201])

@@ -81,8 +81,8 @@ class ReplayHold:
         Raises:
             BundleError: It may not be given that.
         """
-        from runtime.files import plain_file
         from runtime.errors import BundleError
+        from runtime.files import plain_file
         from runtime.worker.replay import DECLARES
 
         try:
