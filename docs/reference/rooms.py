@@ -18,6 +18,7 @@ _ABOUT = {
     "agent": "toolkits and tasks, in the words of older releases",
     "containers": "containers beside the room, and commands in them",
     "database": "tables (0.6 to 0.35)",
+    "dataset": "tables (from 0.37)",
     "developer": "the developer log",
     "messaging": "who is there, and messages between participants",
     "queues": "queues",
@@ -28,7 +29,6 @@ _ABOUT = {
     "sync": "shared documents",
 }
 _LACK = {
-    "dataset": "tables (from 0.37)",
     "livekit": "voice and video",
     "llm": "the model as a toolkit; it is reached over the room's address instead",
     "memory": "memory of agents",

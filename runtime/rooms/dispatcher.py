@@ -25,6 +25,8 @@ from runtime.errors import (
 from runtime.rooms.agents import Agents
 from runtime.rooms.built_in.containers.family import Containers
 from runtime.rooms.built_in.database.database import Database
+from runtime.rooms.built_in.database.dataset import Dataset
+from runtime.rooms.built_in.database.dataset_sql import TAKE_BYTES as DATASET_TAKES_BYTES
 from runtime.rooms.built_in.database.streamed import StreamedDatabase
 from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
@@ -54,11 +56,10 @@ log = structlog.get_logger(__name__)
 StreamHandler: TypeAlias = Callable[[ServerStream], Awaitable[None]]
 
 BUILT_IN_TOOLKITS: Final = frozenset(
-    {"containers", "database", "developer", "messaging", "queues", "secrets", "storage", "sync"}
+    {"containers", "database", "dataset", "developer", "messaging", "queues", "secrets", "storage", "sync"}
 )
 REFUSED_TOOLKITS: Final = frozenset(
     {
-        "dataset",
         "livekit",
         "llm",
         "memory",
@@ -105,6 +106,7 @@ class Services:
     storage: Storage
     storage_toolkit: StorageToolkit
     database: Database
+    dataset: Dataset
     queues: Queues
     secrets: Secrets
     developer: DeveloperLog
@@ -134,6 +136,7 @@ class Dispatcher:
             **services.documents.tools(),
             **services.storage.tools(),
             **services.database.tools(),
+            **services.dataset.tools(),
             **services.queues.requests(),
             **services.secrets.tools(),
             **services.developer.tools(),
@@ -148,6 +151,7 @@ class Dispatcher:
             "developer.logs": services.developer.logs,
             **StreamedDatabase(services.database, max_bytes=live.limits.max_message_bytes).streams(),
             **services.containers.streams(),
+            **services.dataset.streams(),
         }
         self._running: dict[tuple[str, str], ServerStream] = {}
 
@@ -259,7 +263,7 @@ class Dispatcher:
         if request.name == "agent.invoke_tool" and request.optional_text("tool_call_id") is None:
             arguments = {"type": "json", "json": arguments or {}}  # older clients send them bare
         content = EmptyContent() if arguments is None else from_header(arguments, request.data)
-        if isinstance(content, BinaryContent) and name in TAKE_BYTES:
+        if isinstance(content, BinaryContent) and name in TAKE_BYTES | DATASET_TAKES_BYTES:
             taken = Request(request.peer, request.id, name, content.headers, content.data, is_tool=True)
             self._guard(taken, handler)
             return

@@ -15,6 +15,7 @@ from runtime.errors import RemoteProtocolError
 from runtime.rooms.agents import Agents, Caller
 from runtime.rooms.built_in.containers.family import Containers, Mint
 from runtime.rooms.built_in.database.database import Database
+from runtime.rooms.built_in.database.dataset import Dataset
 from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.secrets.requests import Secrets
 from runtime.rooms.built_in.secrets.vault import Vault
@@ -86,6 +87,7 @@ class HostedRoom:
         )
         documents = Documents(limits, self._files, contents)
         built_in = listing()
+        database = Database(TableFile(folder / FOLDER, limits.tables))
         storage = Storage(self._live, self._files, documents, link=link)
         self._journal = Journal(folder, clock=clock)
         developer = DeveloperLog(self._journal)
@@ -104,7 +106,8 @@ class HostedRoom:
             documents=documents,
             storage=storage,
             storage_toolkit=StorageToolkit(storage, documents),
-            database=Database(TableFile(folder / FOLDER, limits.tables)),
+            database=database,
+            dataset=Dataset(database, max_bytes=limits.max_message_bytes),
             queues=Queues(limits, contents),
             secrets=Secrets(self._live, Vault(name, folder, seal)),
             developer=developer,
@@ -291,6 +294,7 @@ class HostedRoom:
         services.tools.leave(peer)
         services.agents.leave(peer)
         services.queues.leave(peer)
+        services.dataset.leave(peer)
         services.secrets.leave(peer)
         services.developer.leave(peer)
         services.containers.leave(peer)

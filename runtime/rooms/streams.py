@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any
 
@@ -124,7 +125,20 @@ class ServerStream:
             raise InvalidRequest(f"{self.name} begins with a chunk of JSON")
         if chunk.json.get("kind") != "start":
             raise InvalidRequest(f"{self.name} begins with a chunk of kind 'start'")
-        return Request(self.peer, self._request.id, self.name, chunk.json, is_tool=True)
+        return self.request(chunk.json)
+
+    def request(self, arguments: dict[str, Any]) -> Request:
+        """What a chunk asks, as a request of this stream."""
+        return Request(self.peer, self._request.id, self.name, arguments, is_tool=True)
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait; whether the caller has closed its side meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._input_ended:
+                    self._wake.clear()
+                    await self._wake.wait()
+        return self._input_ended
 
     def hold(self, count_bytes: int) -> None:
         """Account for what is kept of the caller's chunks until the stream is over."""

@@ -32,10 +32,12 @@ def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str)
     drive(sdk, server, driver, **people(server, f"{driver}-{sdk.version}", "ada", other))
 
 
-@pytest.mark.parametrize("version", ["0.7.1", "0.35.8"])
-def test_tables(version: str, server: Bulkhead, drive: Drive) -> None:
-    """Two of the ways in which releases ask for tables; later ones ask for Arrow."""
-    drive(installed(version), server, "tables", **people(server, f"tables-{version}", "ada", "keeper"))
+@pytest.mark.parametrize(
+    ("version", "driver"), [("0.7.1", "tables"), ("0.35.8", "tables"), ("0.55.1", "datasets")]
+)
+def test_tables(version: str, driver: str, server: Bulkhead, drive: Drive) -> None:
+    """The three ways in which releases ask for tables."""
+    drive(installed(version), server, driver, **people(server, f"tables-{version}", "ada", "keeper"))
 
 
 def test_secrets(server: Bulkhead, drive: Drive) -> None:

@@ -96,7 +96,7 @@ async def test_several_participants_may_share_a_name(house: Any) -> None:
 @pytest.mark.asyncio
 async def test_unsupported_requests_are_answered_by_name_and_the_connection_lives(house: Any) -> None:
     ada = await house.join("ada")
-    for kind in ("livekit.connect", "dataset.search", "secrets.get", "whatever.this.is"):
+    for kind in ("livekit.connect", "sqlite.search", "secrets.get", "whatever.this.is"):
         refused = f"not supported by this server: {kind}.*What rooms serve"
         with pytest.raises(Exception, match=refused) as caught:
             await ada.ask(kind)

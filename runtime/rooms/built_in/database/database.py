@@ -157,7 +157,10 @@ class Database:
 
     async def _delete(self, request: Request) -> Outcome:
         name, where = reading.table(request, "write"), request.text("where")
-        await self._file.write(lambda file: rows.delete(file, name, where, self.bounds))
+        quoted = reading.quotes_are_text(request)
+        await self._file.write(
+            lambda file: rows.delete(file, name, where, self.bounds, quotes_are_text=quoted)
+        )
         return EmptyContent()
 
     # ---- reading

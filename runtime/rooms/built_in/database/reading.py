@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from runtime.errors import InvalidRequest
+from runtime.errors import InvalidRequest, NotSupported
 from runtime.rooms.built_in.database import grants
 from runtime.rooms.built_in.database.grants import Verb
 from runtime.rooms.built_in.tables.bounds import TableBounds
@@ -15,10 +16,12 @@ from runtime.rooms.built_in.tables.search import Search
 from runtime.rooms.request import Request
 
 MAX_SOURCES = 64
+MAIN = "main"
 
 
 def table(request: Request, verb: Verb, *, key: str = "table") -> TableName:
-    """The table that it is about.  Raises PermissionDenied, InvalidRequest."""
+    """The table that it is about.  Raises PermissionDenied, InvalidRequest, NotSupported."""
+    refuse_branch(request.arguments)
     name = TableName.read(request.text(key), request.arguments.get("namespace"))
     grants.need(request.peer.participant.claims, name, verb)
     return name
@@ -59,22 +62,39 @@ def asked_search(request: Request) -> Search:
         offset=whole(request, "offset") or 0,
         select=texts(request, "select"),
         version=whole(request, "version"),
+        quotes_are_text=quotes_are_text(request),
     )
+
+
+def quotes_are_text(request: Request) -> bool:
+    """How filters of its dialect are read: from 0.37 on double quotes are around names."""
+    return not request.name.startswith("dataset.")
+
+
+def refuse_branch(arguments: Mapping[str, Any]) -> None:
+    """Raises NotSupported where another branch than the only one is meant."""
+    if arguments.get("branch") not in (None, "", MAIN):
+        raise NotSupported("tables of this server have no branches", cure="Leave the branch out.")
 
 
 def sources(request: Request) -> list[Source]:
     """The tables that a query names, if each is allowed.  Raises PermissionDenied, InvalidRequest."""
     given = request.arguments.get("tables")
+    refuse_branch(request.arguments)
     if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
         raise InvalidRequest(f"'tables' of {request.name} must be a list of objects with names")
     if len(given) > MAX_SOURCES:
         raise InvalidRequest(f"a query names at most {MAX_SOURCES} tables")
     found = []
     for entry in given:
+        refuse_branch(entry)
         name = TableName.read(entry.get("name"), entry.get("namespace"))
         grants.need(request.peer.participant.claims, name, "read")
         alias = entry.get("alias")
-        found.append(Source(name, read_name(alias, "table") if alias is not None else None))
+        version = entry.get("version")
+        if version is not None and not isinstance(version, int):
+            raise InvalidRequest("the version of a table is a whole number")
+        found.append(Source(name, read_name(alias, "table") if alias is not None else None, version))
     return found
 
 

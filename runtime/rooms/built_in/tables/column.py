@@ -7,7 +7,7 @@ Newer clients list the fields of a struct, and metadata, as entries with a name;
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest
@@ -47,7 +47,7 @@ class ColumnType:
     size: int = 0
     element: ColumnType | None = None
     fields: tuple[tuple[str, ColumnType], ...] = ()
-    metadata: Any = None
+    metadata: Any = field(default=None, hash=False)
 
     def to_json(self) -> dict[str, Any]:
         """The form that `read_type` reads, with struct fields as an object."""

@@ -74,6 +74,10 @@ class TableFile:
         """
         return await self._writing.run(work)
 
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Run something that takes time and needs no file."""
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
+
     async def close(self) -> None:
         """Let go of the file; delete it when no table is in it."""
         await self._reading.close()

@@ -20,6 +20,7 @@ from runtime.rooms.built_in.tables.cell import given, read_bytes
 from runtime.rooms.built_in.tables.column import ColumnType, read_name
 
 MAX_QUERY_CHARS: Final = 65_536
+_CHANGING: Final = "Rows are changed by insert, update, merge and delete."
 _EACH: Final = frozenset({"json_each", "json_tree"})
 _FUNCTIONS: Final = frozenset(
     """
@@ -86,9 +87,7 @@ def answered(
     try:
         cursor = connection.execute(query, {key: _value(value) for key, value in (values or {}).items()})
         if cursor.description is None:
-            raise InvalidRequest(
-                "that is no query", cure="Rows are changed by insert, update, merge and delete."
-            )
+            raise InvalidRequest("that is no query", cure=_CHANGING)
         names = [entry[0] for entry in cursor.description]
         types = [_type(name, tables.values()) for name in names]
         yield Answer(names, types, (_row(row, types) for row in cursor))
@@ -96,6 +95,8 @@ def answered(
         cure = f"It has the tables {', '.join(tables)}."
         if allowed.refused:
             raise InvalidRequest(f"a query may not use {allowed.refused}", cure=cure) from error
+        if "cannot modify" in str(error):
+            raise InvalidRequest(f"a query changes nothing: {error}", cure=_CHANGING) from error
         if getattr(error, "sqlite_errorcode", None) in (None, sqlite3.SQLITE_ERROR):
             raise InvalidRequest(f"the query cannot be run: {error}", cure=cure) from error
         raise

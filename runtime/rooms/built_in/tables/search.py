@@ -160,6 +160,23 @@ def count(connection: sqlite3.Connection, search: Search) -> int:
     return int(found.fetchone()[0])
 
 
+def changes(
+    connection: sqlite3.Connection, table: Table, since: int
+) -> Iterator[tuple[str, list[list[Any]]]]:
+    """The rows that were deleted and added after a version: ``deleted``, then ``inserted``."""
+    columns = list(table.columns.values())
+    names = ", ".join(column.sql for column in columns)
+    for kind, condition in (
+        ("deleted", f"died > {since} AND born <= {since}"),
+        ("inserted", f"born > {since} AND died IS NULL"),
+    ):
+        found = connection.execute(
+            f"SELECT {names} FROM {table.sql} WHERE {condition} ORDER BY seq LIMIT {MAX_RANKED}"
+        )
+        types = [column.type for column in columns]
+        yield kind, [[given(value, type) for value, type in zip(row, types, strict=True)] for row in found]
+
+
 def _chosen(table: Table, search: Search) -> Piece:
     if not search.where or not search.where.strip():
         return _ALL

@@ -1,0 +1,201 @@
+"""Tables as the newest clients ask for them: schemas and rows as Arrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.rooms.built_in.database.arrow.reading import read_schema, read_stream
+from runtime.rooms.built_in.database.arrow.writing import write_stream
+from runtime.rooms.built_in.database.dataset_sql import MAX_OPEN
+from runtime.rooms.built_in.tables.column import INT, TEXT, ColumnType
+from runtime.rooms.limits import RoomLimits
+
+pytestmark = pytest.mark.process
+
+SCHEMA = {"id": INT, "name": ColumnType("text", metadata={"arrow.type": "large_text", "made": "here"})}
+WHERE = {"namespace": None, "branch": None}
+
+
+def arrow(*rows: tuple[Any, ...]) -> bytes:
+    return write_stream(list(SCHEMA), list(SCHEMA.values()), rows)
+
+
+async def write(client: Any, tool: str, start: dict[str, Any], data: bytes = b"", *chunks: bytes) -> Any:
+    """A streamed tool that takes rows; how it ended."""
+    stream = await client.stream(f"dataset.{tool}")
+    await stream.send({"kind": "start", **WHERE, **start}, data)
+    for one in chunks:
+        assert (await stream.receive())[0]["headers"] == {"kind": "pull"}
+        await stream.send({"kind": "data", "content_type": "application/vnd.apache.arrow.stream"}, one)
+    told = (await stream.receive())[0]
+    if told["type"] == "error":
+        return told
+    await stream.close()
+    return (await stream.receive())[0]
+
+
+async def make(client: Any, name: str = "t", *rows: tuple[Any, ...]) -> None:
+    schema = write_stream(list(SCHEMA), list(SCHEMA.values()))
+    start = {"name": name, "mode": "create", "metadata": None}
+    ended = await write(client, "create_table", start, schema, *([arrow(*rows)] if rows else []))
+    assert ended["method"] == "close", ended
+
+
+async def read(client: Any, tool: str, start: dict[str, Any]) -> list[Any]:
+    """A streamed tool that gives rows; the rows of each chunk."""
+    stream = await client.stream(f"dataset.{tool}")
+    await stream.send({"kind": "start", **WHERE, **start})
+    chunks = []
+    while True:
+        await stream.send({"kind": "pull"})
+        header, data = await stream.receive()
+        if header["type"] == "error":
+            raise AssertionError(header["text"])
+        if header["type"] != "binary":
+            return chunks
+        assert header["headers"]["kind"] == "data"
+        chunks.append(read_stream(data)[1])
+
+
+async def call(client: Any, tool: str, headers: dict[str, Any], data: bytes = b"") -> Any:
+    """A plain tool that is called with bytes."""
+    content = {"type": "binary", "headers": {**WHERE, **headers}}
+    return await client.answer(await client.start_tool(f"dataset.{tool}", content, data))
+
+
+@pytest.mark.asyncio
+async def test_rows_and_schemas_are_arrow(house: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada)
+    told = await ada.tool("dataset.inspect", {"table": "t", **WHERE})
+    assert told.header["headers"] == {"kind": "schema"}
+    assert read_schema(told.data) == SCHEMA
+    assert await read(ada, "search", {"table": "t"}) == [[]]  # a client tells the columns from it
+    many = [(n, f"row {n}") for n in range(2000)]
+    await write(ada, "insert", {"table": "t"}, b"", arrow(*many[:1500]), arrow(*many[1500:]))
+    chunks = await read(ada, "search", {"table": "t"})
+    assert [len(chunk) for chunk in chunks] == [1024, 976]
+    assert chunks[0][7] == {"id": 7, "name": "row 7"}
+    await write(ada, "merge", {"table": "t", "on": "id"}, b"", arrow((7, "seven"), (5000, "new")))
+    new = [
+        {"column": "name", "value_json": '{"expression": "upper(name)"}'},
+        {"column": "id", "value_json": "-7"},
+    ]
+    await ada.tool("dataset.update", {"table": "t", "where": "\"name\" = 'seven'", "values": new, **WHERE})
+    assert await read(ada, "search", {"table": "t", "where": "id < 0"}) == [[{"id": -7, "name": "SEVEN"}]]
+    then = await read(ada, "search", {"table": "t", "version": 1})
+    assert then == [[]]
+    await call(ada, "add_columns", {"table": "t"}, write_stream(["note"], [TEXT]))
+    await ada.tool("dataset.rename_table", {"name": "t", "new_name": "u", **WHERE})
+    counted = await ada.tool("dataset.count", {"table": "u", "where": "note IS NULL", **WHERE})
+    assert counted.header["json"] == {"count": 2001}
+    assert (await ada.tool("dataset.optimize", {"table": "u", "config": None, **WHERE})).header["json"] == {}
+    config = {"column": "name", "index_type": "INVERTED", "replace": True}
+    await ada.tool("dataset.create_index", {"table": "u", "config": config, **WHERE})
+    (index,) = (await ada.tool("dataset.list_indexes", {"table": "u", **WHERE})).header["json"]["indexes"]
+    assert (index["columns"], index["type"], index["details_json"]) == (["name"], "INVERTED", "{}")
+    assert await read(ada, "search", {"table": "u", "text": "seven"}) == [
+        [{"id": -7, "name": "SEVEN", "note": None}]
+    ]
+
+
+@pytest.mark.asyncio
+async def test_rows_may_come_as_json(house: Any) -> None:
+    ada = await house.join("ada")
+    stream = await ada.stream("dataset.create_table")
+
+    async def send(value: Any) -> None:
+        chunk = {"type": "json", "json": value}
+        header = {"tool_call_id": stream.call_id, "chunk": chunk}
+        await ada.ask("room.tool_call_request_chunk", header)
+
+    await send({"kind": "start", "name": "t", "mode": "create", **WHERE})
+    await stream.receive()
+    cells = {"a": 1, "b": {"binary": "AQI="}, "c": {"list": ["x", None]}, "d": {"json": {"k": 1}}}
+    row = {"columns": [{"name": name, "value": value} for name, value in cells.items()]}
+    await send({"kind": "rows", "rows": [row]})
+    await stream.receive()
+    await stream.close()
+    assert (await stream.receive())[0]["method"] == "close"
+    assert await read(ada, "search", {"table": "t"}) == [
+        [{"a": 1, "b": b"\x01\x02", "c": ["x", None], "d": '{"k": 1}'}]
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_query_is_opened_read_and_closed(house: Any) -> None:
+    ada, bob = await house.join("ada"), await house.join("bob")
+    await make(ada, "t", *((n, "x") for n in range(3)))
+    asked = {"query": "SELECT id, id * 2.5 AS more FROM t WHERE id >= $least", "tables": []}
+    opened = await call(ada, "execute_sql", asked, write_stream(["least"], [INT], [[1]]))
+    assert opened.header["headers"]["kind"] == "query"
+    assert read_schema(opened.data) == {"id": INT, "more": ColumnType("float")}
+    query = {"query_id": opened.header["headers"]["query_id"]}
+    with pytest.raises(AssertionError, match="no such query"):
+        await read(bob, "read_sql_query", query)
+    assert await read(ada, "read_sql_query", query) == [[{"id": 1, "more": 2.5}, {"id": 2, "more": 5.0}]]
+    assert (await ada.tool("dataset.close_sql_query", query)).header == {"type": "empty"}
+    with pytest.raises(Exception, match="no such query"):
+        await ada.tool("dataset.cancel_sql_query", query)
+    for _ in range(MAX_OPEN):
+        again = await call(ada, "open_sql_query", {"query": "SELECT 1 AS one", "tables": [{"name": "t"}]})
+    with pytest.raises(Exception, match="16 queries open"):
+        await call(ada, "open_sql_query", {"query": "SELECT 1", "tables": [{"name": "t"}]})
+    query = {"query_id": again.header["headers"]["query_id"]}
+    assert (await ada.tool("dataset.cancel_sql_query", query)).header["json"] == {"status": "cancelled"}
+    for tool in ("execute_sql", "execute_sql_statement"):
+        with pytest.raises(Exception, match="insert, update, merge and delete"):
+            await call(ada, tool, {"query": "DELETE FROM t", "tables": [{"name": "t"}]})
+
+
+@pytest.mark.asyncio
+async def test_who_watches_a_table_gets_its_rows_and_then_each_change(house: Any) -> None:
+    ada, bob = await house.join("ada"), await house.join("bob")
+    await make(ada, "t", (1, "a"), (2, "b"))
+    stream = await bob.stream("dataset.watch_table")
+    await stream.send({"kind": "start", "table": "t", "poll_interval_seconds": 0.0, **WHERE})
+
+    async def event() -> tuple[Any, Any]:
+        await stream.send({"kind": "pull"})
+        header, data = await stream.receive()
+        return header.get("headers") or header["json"], [
+            row["id"] for row in read_stream(data)[1]
+        ] if data else []
+
+    assert await event() == ({"kind": "data", "phase": "initial", "version": 1}, [1, 2])
+    assert await event() == ({"kind": "ready", "phase": "initial", "version": 1}, [])
+    await ada.tool("dataset.delete", {"table": "t", "where": "id = 1", **WHERE})
+    told, ids = await event()
+    assert (told["change_type"], told["begin_version"], told["end_version"], ids) == ("deleted", 1, 2, [1])
+    await write(ada, "insert", {"table": "t"}, b"", arrow((3, "c")))
+    told, ids = await event()
+    assert (told["change_type"], ids) == ("inserted", [3])
+    await stream.close()
+    assert (await stream.receive())[0]["method"] == "close"
+
+
+@pytest.mark.asyncio
+async def test_what_is_no_arrow_and_what_is_too_much_is_told(build: Any) -> None:
+    house = await build(RoomLimits(max_message_bytes=20_000))
+    ada = await house.join("ada")
+    await make(ada)
+    ended = await write(ada, "insert", {"table": "t"}, b"", b"no arrow at all")
+    assert (ended["code"], "Arrow stream" in ended["text"]) == (1002, True)
+    part = arrow(*((n, "x" * 100) for n in range(100)))
+    stream = await ada.stream("dataset.insert")
+    await stream.send({"kind": "start", "table": "t", **WHERE})
+    for _ in range(2):
+        await stream.receive()
+        await stream.send({"kind": "data"}, part)
+    assert "at most 20000 bytes" in (await stream.receive())[0]["text"]
+    with pytest.raises(AssertionError, match="no branches"):
+        await read(ada, "search", {"table": "t", "branch": "other"})
+    listed = (await ada.tool("dataset.list_branches", {"namespace": None})).header["json"]
+    assert listed == {"branches": [{"name": "main"}]}
+    reader = await house.join("reader", scope={"dataset": {"tables": [{"name": "t"}]}})
+    assert await read(reader, "search", {"table": "t"}) == [[]]
+    stream = await reader.stream("dataset.insert")
+    await stream.send({"kind": "start", "table": "t", **WHERE})
+    assert (await stream.receive())[0]["code"] == 1001
