@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     with serving(folder, [str(ROOT / "agents" / "chat.py")], server__room=ROOM) as server:
         server.ready("chatbot")
         yield server
+
+
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 def say(page: Any, text: str) -> None:
@@ -107,3 +113,22 @@ def test_rooms_that_nobody_has_open_are_listed_opened_and_deleted(
     closed.get_by_role("link", name="attic").click()
     page.get_by_role("tab", name="Files").click()
     expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
+
+
+def test_an_empty_chat_offers_what_to_begin_with(studio: Studio, visit: Any, expect: Any) -> None:
+    page = visit(studio, f"/studio/rooms/{ROOM}?to=chatbot&thread=.threads/chatbot/starters.thread")
+    page.get_by_role("list", name="To begin with").get_by_role("button", name="What can you do?").click()
+    expect(page.get_by_role("article", name="chatbot said")).to_contain_text("Fun fact:")
+    expect(page.get_by_role("list", name="To begin with")).to_have_count(0)
+
+
+def test_an_attached_image_is_shown_in_place(studio: Studio, visit: Any, expect: Any) -> None:
+    page = visit(studio, f"/studio/rooms/{ROOM}?to=chatbot&thread=.threads/chatbot/image.thread")
+    image = {"name": "dot.png", "mimeType": "image/png", "buffer": DOT}
+    page.locator(".composer input[type=file]").set_input_files(image)
+    say(page, "look at this")
+    shown = page.get_by_role("img", name="dot.png")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("(image) => image.naturalWidth") == 1
+    page.get_by_role("button", name="Look at dot.png").click()
+    expect(page.get_by_role("dialog").get_by_role("img", name="dot.png")).to_be_visible()

@@ -116,8 +116,10 @@ def test_a_file_goes_along_with_a_message(studio: Studio, visit: Any, expect: An
     say(page, "about this")
     expect(page.get_by_text(BEGINNING)).to_be_visible()
     other = visit(studio, page.url)
+    other.get_by_role("button", name=file.name).click()
+    expect(other.get_by_role("dialog").get_by_text("flour")).to_be_visible()
     with other.expect_download() as download:
-        other.get_by_role("button", name=file.name).click()
+        other.get_by_role("button", name="Download").click()
     assert Path(download.value.path()).read_text() == "flour"
     page.get_by_role("tab", name="Files").click()
     page.get_by_role("button", name="attachments/").click()

@@ -135,7 +135,7 @@ function tell(event) {
   const where = url("/sessions", event.session, "crash");
   if (location.pathname.startsWith(url("/sessions", event.session))) return;
   const siblings = event.siblings ? ` ${plural(event.siblings, "other session")} untouched.` : "";
-  toast({ tone: "bad", key: `crash|${event.identity}|${event.fingerprint}`, text: `${event.identity || event.endpoint} in ${event.room || "no room"}: ${event.sentence}${siblings}`, link: where, linkText: "Why" });
+  toast({ tone: "bad", key: `crash|${event.identity}|${event.fingerprint}`, text: `${event.identity || event.endpoint} in ${event.room || "no room"}: ${event.sentence.replace(/[.;]?$/, ".")}${siblings}`, link: where, linkText: "Why" });
 }
 
 /** Keeps the error of one page from taking the shell with it. */

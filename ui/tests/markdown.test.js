@@ -7,6 +7,7 @@ function drawn(node) {
   if (node === null || node === undefined || node === false) return "";
   if (Array.isArray(node)) return node.map(drawn).join("");
   if (typeof node !== "object") return `‹${node}›`;
+  if (typeof node.type === "function") return `<${node.type.name}/>`;
   const { children, ...attributes } = node.props;
   const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
   return `<${node.type}${given.map(([name, value]) => ` ${name}=${value}`).join("")}>${drawn(children)}</${node.type}>`;
@@ -16,7 +17,7 @@ const shown = (text) => drawn(toElements(text));
 function used(node, names = new Set(), attributes = new Map()) {
   if (Array.isArray(node)) node.forEach((one) => used(one, names, attributes));
   else if (node && typeof node === "object") {
-    names.add(node.type);
+    names.add(node.type.name ?? node.type);
     for (const [name, value] of Object.entries(node.props)) if (name !== "children") attributes.set(name, value);
     used(node.props.children, names, attributes);
   }
@@ -27,7 +28,9 @@ test("what people write is formatted", () => {
   assert.match(shown("a **b** *c* `d` ~~e~~"), /<strong>‹b›<\/strong>.*<em>‹c›.*<code dir=ltr>‹d›.*<del>‹e›/);
   assert.match(shown("# T"), /<h4>‹T›<\/h4>/);
   assert.match(shown("1. x\n2. y\n   - z"), /<ol><li>.*<ul><li>‹z›/);
-  assert.match(shown("```js\nlet x = 1 < 2\n```"), /<pre class=code[^>]*><code>‹let x = 1 < 2›/);
+  assert.match(shown("```js\nlet x = 1 < 2\n```"), /<figcaption><span class=muted>‹js›.*<pre class=code[^>]*><code><span class=py-keyword>‹let›<\/span>‹ x = ›.*‹1›.*‹ < ›/);
+  assert.match(shown("```\nplain let\n```"), /<code>‹plain let›/);
+  assert.match(shown("```<script>\nx\n```"), /<figcaption><span class=muted>‹text›/);
   assert.match(shown("| a | b |\n|---|:-:|\n| 1 | 2 |"), /<th class=align-center>‹b›/);
   assert.match(shown("one\ntwo"), /<br>/);
   assert.match(shown("AT&amp;T &#39;x&#39;"), /AT&T 'x'/);

@@ -39,6 +39,8 @@ _NEWER = frozenset(
 MAX_THREADS = 64
 MAX_TEXT_CHARS = 32_000
 MAX_TASKS = 256
+MAX_STARTERS = 6
+MAX_STARTER_CHARS = 200
 EMPTY_STATE_TITLE = "How can I help you?"
 
 _log = logging.getLogger("chat")
@@ -48,6 +50,9 @@ class ChatBot(SingleRoomAgent):
     """Answers people in chat threads with a language model.
 
     Every argument may be left out.
+
+    Attributes:
+        starters: What clients offer to begin a chat with, six texts at most; for a subclass to set.
 
     Args:
         name: As of every agent; so are ``title``, ``description``, ``labels`` and ``annotations``.
@@ -70,6 +75,8 @@ class ChatBot(SingleRoomAgent):
     Raises:
         TypeError: An argument that no release knows, or one of another type; says what to write.
     """
+
+    starters: Sequence[str] = ()
 
     def __init__(
         self,
@@ -173,6 +180,9 @@ class ChatBot(SingleRoomAgent):
         room.messaging.on("participant_removed", self._left)
         if self._empty_state_title is not None:
             await room.local_participant.set_attribute("empty_state_title", self._empty_state_title)
+        starters = [str(text)[:MAX_STARTER_CHARS] for text in self.starters[:MAX_STARTERS]]
+        if starters:
+            await room.local_participant.set_attribute("starters", starters)
         if self.llm_adapter.is_offline():
             _log.info("no model configured: the built-in offline model answers")
         await room.messaging.enable()

@@ -267,7 +267,10 @@ async def test_attachments_are_named_to_the_model(server: Any, host: Any, steppe
 
 @pytest.mark.asyncio
 async def test_it_greets_in_an_empty_thread_once_and_shows_its_empty_state(server: Any, host: Any) -> None:
-    await host(ChatBot(auto_greet_message="Ahoy!", empty_state_title="Ask away"))
+    class Sailor(ChatBot):
+        starters = ("Where to?", *["x" * 300] * 9)
+
+    await host(Sailor(auto_greet_message="Ahoy!", empty_state_title="Ask away"))
     ada = await server.enter("ada")
     for _ in range(2):
         async with ChatSession(ada) as chat:
@@ -275,6 +278,7 @@ async def test_it_greets_in_an_empty_thread_once_and_shows_its_empty_state(serve
             assert [message.text for message in chat.history()].count("Ahoy!") == 1
     bot = ada.messaging.get_participant_by_name("chatbot")
     assert bot.get_attribute("empty_state_title") == "Ask away"
+    assert bot.get_attribute("starters") == ["Where to?", *["x" * 200] * 5]
 
 
 @pytest.mark.asyncio

@@ -8,6 +8,8 @@
 
 import { Lexer } from "marked";
 import { h, useMemo } from "../core/html.js";
+import { coloured } from "./coloured.js";
+import { Copy } from "./copy.js";
 
 /** Longer texts are shown as they are: their author had no reader in mind, and lexing takes time. */
 export const MAX_FORMATTED_CHARS = 60_000;
@@ -62,7 +64,7 @@ function block(token, depth) {
     case "text":
       return token.tokens ? inlines(token.tokens, depth + 1) : unescapeEntities(token.text);
     case "code":
-      return h("pre", { class: "code", dir: "ltr", tabindex: 0 }, h("code", null, token.text));
+      return codeBlock(token);
     case "blockquote":
       return h("blockquote", null, blocks(token.tokens, depth + 1));
     case "hr":
@@ -74,6 +76,17 @@ function block(token, depth) {
     default:
       return inline(token, depth);
   }
+}
+
+/** Code with its language and a way to copy it. */
+function codeBlock({ text, lang }) {
+  const language = /^[\w+#.-]{1,20}/.exec(lang ?? "")?.[0] ?? "";
+  return h(
+    "figure",
+    { class: "code-block" },
+    h("figcaption", null, h("span", { class: "muted" }, language || "text"), h(Copy, { text, title: "Copy the code" })),
+    h("pre", { class: "code", dir: "ltr", tabindex: 0 }, h("code", null, coloured(text, language))),
+  );
 }
 
 function listItem(item, depth) {

@@ -1,5 +1,6 @@
 /** The lines of source that a report shows, and the calls that led there. */
 import { Fragment, cx, html } from "../../core/html.js";
+import { coloured } from "../../parts/coloured.js";
 import { shortFile, visible } from "./words.js";
 
 /** A few lines with their numbers; the one that counts is marked. */
@@ -35,7 +36,7 @@ export function Frames({ frames, omitted, code }) {
           <span class="frame-place" title=${`${frame.file}:${frame.line}`}>${shortFile(frame.file, code)}:${frame.line}</span>
           <span class="frame-function">${frame.function}</span>
         `;
-        const text = frame.source ? html`<code class="frame-source">${coloured(visible(frame.source))}</code>` : null;
+        const text = frame.source ? html`<code class="frame-source" tabindex="0">${coloured(visible(frame.source))}</code>` : null;
         return html`
           <${Fragment} key=${index}>
             ${omitted && index === half ? html`<li class="frame-gap">${omitted} more calls</li>` : null}
@@ -56,21 +57,4 @@ export function Frames({ frames, omitted, code }) {
       })}
     </ol>
   `;
-}
-
-const TOKENS =
-  /(?<comment>#.*$)|(?<string>[rbfuRBFU]{0,2}(?:"""|'''|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))|(?<keyword>\b(?:False|None|True|and|as|assert|async|await|break|case|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|match|nonlocal|not|or|pass|raise|return|try|while|with|yield)\b)|(?<number>\b\d[\d_.]*\b)|(?<decorator>^\s*@[\w.]+)/g;
-
-/** One line of Python in colours; a line alone does not tell whether it stands within a longer text. */
-function coloured(text) {
-  const parts = [];
-  let done = 0;
-  for (const found of text.matchAll(TOKENS)) {
-    const [kind] = Object.entries(found.groups).find(([, value]) => value !== undefined);
-    if (found.index > done) parts.push(text.slice(done, found.index));
-    parts.push(html`<span class=${`py-${kind}`}>${found[0]}</span>`);
-    done = found.index + found[0].length;
-  }
-  if (done < text.length) parts.push(text.slice(done));
-  return parts.length ? parts : " ";
 }

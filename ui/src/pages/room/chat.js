@@ -21,6 +21,7 @@ import { AskAgain, TurnState, Typing } from "./turn_state.js";
 const SHOWN_FIRST = 80;
 const SHOWN_MORE = 200;
 const AT_END_PX = 48;
+const MAX_STARTERS = 6;
 /** States of a turn that say themselves that its answer is not whole. */
 const TOLD = new Set(["lost", "cancelled"]);
 
@@ -186,8 +187,11 @@ function hasPlace(turn, places) {
 function Welcome({ view, chat }) {
   const agent = view.people.value.find((one) => one.name === chat.agent && one.canChat);
   const title = agent?.attributes.empty_state_title;
+  const named = agent?.attributes.starters;
+  const starters = (Array.isArray(named) ? named : []).filter((one) => typeof one === "string" && one.trim()).slice(0, MAX_STARTERS);
   return html`<div class="welcome"><${Icon} name="agent" size=${26} /><h2 dir="auto">${typeof title === "string" && title ? title.slice(0, 200) : "How can I help you?"}</h2>
-    <p class="muted">Say something to <strong dir="auto">${chat.agent}</strong>. It answers here, and everybody who opens this thread sees it.</p></div>`;
+    <p class="muted">Say something to <strong dir="auto">${chat.agent}</strong>. It answers here, and everybody who opens this thread sees it.</p>
+    ${starters.length > 0 && html`<ul class="starters" aria-label="To begin with">${starters.map((text) => html`<li key=${text}><button type="button" class="button" dir="auto" onClick=${() => chat.say(text.slice(0, 500)).catch(toastError)}>${text.slice(0, 200)}</button></li>`)}</ul>`}</div>`;
 }
 
 /** Why the agent is not here, and what can be done. */
@@ -210,10 +214,11 @@ function Strip({ room, chat }) {
   const row = rowOf(sessions.value, room, chat.agent);
   const took = chat.turns.values().findLast((turn) => turn.tookMs !== null && turn.state === "done");
   const facts = [];
-  if (row?.pid) facts.push(`pid ${row.pid}`, bytes(row.rss_bytes), `${percent(row.cpu_share)} cpu`);
+  const lives = row?.pid && row.state === "ready" && !row.restart?.at;
+  if (lives) facts.push(`pid ${row.pid}`, bytes(row.rss_bytes), `${percent(row.cpu_share)} cpu`);
   if (took) facts.push(`turn ${took.tookMs < 1000 ? ms(took.tookMs) : duration(took.tookMs / 1000)}`);
   return html`<p class="strip">
-    ${row?.pid ? html`<a href=${url("/sessions", row.id)} title="The session and process of this agent">${facts.join(" · ")}</a>` : html`<span>${facts.join(" · ")}</span>`}
+    ${lives ? html`<a href=${url("/sessions", row.id)} title="The session and process of this agent">${facts.join(" · ")}</a>` : html`<span>${facts.join(" · ")}</span>`}
     <span class="strip-keys muted"><kbd>Enter</kbd> sends · <kbd>Shift</kbd> <kbd>Enter</kbd> new line · <kbd>Esc</kbd> stops</span>
   </p>`;
 }

@@ -6,8 +6,7 @@ import { cx, html } from "../../core/html.js";
 import { Copy } from "../../parts/copy.js";
 import { Icon } from "../../parts/icon.js";
 import { Markdown } from "../../parts/markdown.js";
-import { toastError } from "../../parts/toast.js";
-import { download } from "../../room/storage.js";
+import { Attachment } from "./attachment.js";
 import { TurnFacts } from "./turn_facts.js";
 
 /** Drawn again only when its entry or turn is another: a long thread must not be drawn with every token. */
@@ -29,15 +28,11 @@ export class MessageRow extends Component {
       </header>
       ${isAgent ? html`<${Markdown} text=${entry.text} />` : entry.text && html`<p class="said" dir="auto">${entry.text}</p>`}
       ${isRunning && isAgent && html`<span class="caret" aria-hidden="true"></span>`}
-      ${entry.files.length > 0 && html`<ul class="chips">${entry.files.map((path) => html`<${FileChip} key=${path} view=${view} path=${path} />`)}</ul>`}
+      ${entry.files.length > 0 && html`<ul class="chips">${entry.files.map((path) => html`<${Attachment} key=${path} view=${view} path=${path} />`)}</ul>`}
       ${isAgent && isCut && html`<p class="muted cut-off"><${Icon} name="stop" size=${12} />${isCut === "cancelled" ? "The answer was stopped here." : `${entry.author || "The agent"} left in the middle of this answer.`}</p>`}
       ${isAgent && (turn || facts) && !isRunning && html`<${TurnFacts} view=${view} turn=${turn} facts=${facts ?? turn.facts} />`}
     </article>`;
   }
-}
-
-function FileChip({ view, path }) {
-  return html`<li><button type="button" class="chip" title=${`Download ${path}`} onClick=${() => download(view.client, path).catch(toastError)}><${Icon} name="file" size=${14} /><span class="cut" dir="auto">${path.split("/").at(-1)}</span></button></li>`;
 }
 
 /** What other agents write into threads: commands, steps, reasoning. */

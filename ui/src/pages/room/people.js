@@ -32,7 +32,7 @@ export function People({ view, room, to, onPick, onCallIn }) {
     <h2>Agents and tools <span class="count">${agents.length}</span></h2>
     ${agents.length === 0 && absent.length === 0 && html`<p class="muted people-none">None yet. <button type="button" class="link" onClick=${onCallIn}>Call one in</button></p>`}
     <ul class="people-list">
-      ${all.map(({ id, one, row }) => (one ? html`<${Agent} key=${id} one=${one} row=${row} current=${one.name === to && one.canChat} onPick=${onPick} />` : html`<${Absent} key=${id} row=${row} />`))}
+      ${all.map(({ id, one, row }) => (one ? html`<${Agent} key=${id} one=${one} row=${row} current=${one.name === to && one.canChat} isAway=${view.state.value !== "open"} onPick=${onPick} />` : html`<${Absent} key=${id} row=${row} />`))}
     </ul>
     <h2>People <span class="count">${humans.length}</span></h2>
     <ul class="people-list">
@@ -45,8 +45,8 @@ export function People({ view, room, to, onPick, onCallIn }) {
     </ul>`;
 }
 
-function Agent({ one, row, current, onPick }) {
-  const state = row ? condition(row) : { tone: "ok", word: "here" };
+function Agent({ one, row, current, isAway, onPick }) {
+  const state = isAway ? { tone: "idle", word: "not known now" } : row ? condition(row) : { tone: "ok", word: "here" };
   const what = one.canChat ? "chat" : one.tasks.length ? "tasks" : one.toolkits.length ? "tools" : null;
   const kind = one.canChat ? "agent" : one.tasks.length ? "agent · tasks" : one.kind;
   const facts = row ? [row.pid && `pid ${row.pid}`, bytes(row.rss_bytes), percent(row.cpu_share)] : [];

@@ -12,7 +12,19 @@ const MAX_SHOWN_BYTES = 8 * 1024 * 1024;
 const MAX_TEXT_CHARS = 200_000;
 const IMAGES = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", avif: "image/avif" };
 
-export function Preview({ view, path, size, onClose }) {
+/** Whether a file is shown as an image, by its name. */
+export const isImage = (path) => typeOf(path) !== undefined;
+
+const typeOf = (path) => IMAGES[path.split(".").at(-1).toLowerCase()];
+
+/** An address for an image of the room, to be revoked; throws where there is no such file. */
+export async function imageAddress(client, path) {
+  const { data } = await client.request("storage.download", { path });
+  return data.length > MAX_SHOWN_BYTES ? "" : URL.createObjectURL(new Blob([data], { type: typeOf(path) }));
+}
+
+/** `size` in bytes, where it is known already. */
+export function Preview({ view, path, size = null, onClose }) {
   const [shown, setShown] = useState(null);
   const name = path.split("/").at(-1);
   useEffect(() => {
@@ -32,7 +44,7 @@ export function Preview({ view, path, size, onClose }) {
     };
   }, [path]);
   return html`<${Dialog} wide title=${name} onClose=${onClose}
-    footer=${html`<span class="muted">${bytes(size)}</span><span class="spread"></span><button type="button" class="button primary" onClick=${() => download(view.client, path).catch(toastError)}>Download</button>`}>
+    footer=${html`<span class="muted">${size === null ? "" : bytes(size)}</span><span class="spread"></span><button type="button" class="button primary" onClick=${() => download(view.client, path).catch(toastError)}>Download</button>`}>
     ${
       shown === null
         ? html`<${Loading} label="Fetching the file" />`
@@ -50,7 +62,7 @@ export function Preview({ view, path, size, onClose }) {
 async function look(client, path, size) {
   if (size > MAX_SHOWN_BYTES) return { why: "It is too large to be shown here." };
   const { data } = await client.request("storage.download", { path });
-  const type = IMAGES[path.split(".").at(-1).toLowerCase()];
+  const type = typeOf(path);
   if (type) return { address: URL.createObjectURL(new Blob([data], { type })) };
   let text;
   try {

@@ -5,6 +5,7 @@ import { rooms } from "../../core/live.js";
 import { url } from "../../core/router.js";
 import { Dialog } from "../../parts/dialog.js";
 import { toast } from "../../parts/toast.js";
+import { badRoomName } from "../../room/room_name.js";
 
 /** Asks for the room and calls; open as long as it is rendered. */
 export function CallDialog({ endpoint, onClose }) {
@@ -19,8 +20,9 @@ export function CallDialog({ endpoint, onClose }) {
   const call = async (event) => {
     event.preventDefault();
     const name = room.trim();
-    if (!name) {
-      setError({ title: "Say into which room", detail: "A room that does not exist yet is made." });
+    const why = badRoomName(name);
+    if (why) {
+      setError(name ? { title: why } : { title: "Say into which room", detail: "A room that does not exist yet is made." });
       field.current.focus();
       return;
     }
