@@ -45,6 +45,9 @@ from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
 from runtime.process import agents_env
+from runtime.process.environment import mail_door
+from runtime.rooms.built_in.mail.listener import MailListener
+from runtime.rooms.built_in.mail.post_office import PostOffice
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
@@ -196,6 +199,7 @@ class Server:
         )
         caller.dispatch = dispatcher.call
         await hub.tidy()
+        mail = await self._post_office(hub)
         front = self._front = Front(
             settings=server,
             dispatcher=dispatcher,
@@ -211,6 +215,7 @@ class Server:
             crashes=crashes,
             boxes=boxes,
             store=store,
+            mail=mail,
             name=self._name,
             configuration=self.settings,
             port=listener.port,
@@ -293,6 +298,17 @@ class Server:
         boxes.reclaim()
         return boxes
 
+    async def _post_office(self, hub: RoomHub) -> PostOffice:
+        settings = self.settings.mail
+        office = PostOffice(settings, self.settings.server.state_dir, hub, self._clock)
+        await office.start()
+        self._parts.push_async_callback(office.aclose)
+        if settings.port:
+            listener = MailListener(office, max_bytes=settings.max_bytes)
+            await listener.start(settings.host, settings.port)
+            self._parts.push_async_callback(listener.aclose)
+        return office
+
     def _local_placement(self) -> LocalPlacement:
         return LocalPlacement(
             self.settings.supervisor,
@@ -301,7 +317,10 @@ class Server:
             clock=self._clock,
             owns_process=self._owns_process,
             environments=self.settings.server.state_dir / contents.ENVIRONMENTS,
-            agents_env=agents_env.in_force(self.settings.server.agents_env, self._sources, is_told=True),
+            agents_env={
+                **agents_env.in_force(self.settings.server.agents_env, self._sources, is_told=True),
+                **mail_door(self.settings.mail.host, self.settings.mail.port),
+            },
             confinement=Confinement(
                 self.settings.confinement, state=self.settings.server.state_dir, file=self.settings.file
             ),

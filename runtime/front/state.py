@@ -19,6 +19,7 @@ from runtime.front.readiness import Readiness
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.rooms.about import About
+from runtime.rooms.built_in.mail.post_office import PostOffice
 from runtime.rooms.connection import Connection
 from runtime.rooms.files import KeptFolder
 from runtime.rooms.live import RoomInfo
@@ -129,6 +130,7 @@ class Front:
     crashes: CrashStore | None = None
     boxes: Containers | None = None
     store: Store | None = None
+    mail: PostOffice | None = None
     name: str = ""
     configuration: Settings = field(default_factory=Settings)
     port: int = 0

@@ -19,12 +19,22 @@ _OUR_SECRETS = frozenset(
 BUNDLE_MARK = "BULKHEAD_INTERNAL_BUNDLE"
 """Stands in the environment of every zygote, so of all that descends from one."""
 
+MAIL_DOOR = "BULKHEAD_INTERNAL_SMTP"
+"""Tells sessions where they hand in mail: ``host:port``."""
+
 _ALWAYS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 
 
 def is_for_agents(name: str) -> bool:
     """Whether a variable of this name is none of our own settings and secrets."""
     return name not in _OUR_SECRETS and (not name.startswith("BULKHEAD_") or name.startswith(FOR_AGENTS))
+
+
+def mail_door(host: str, port: int) -> dict[str, str]:
+    """What bundles are told of where mail is taken; nothing where it is not (port 0)."""
+    if not port:
+        return {}
+    return {MAIL_DOOR: f"{'127.0.0.1' if host in ('', '0.0.0.0', '::') else host}:{port}"}
 
 
 def bundle_environment(

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -168,6 +169,14 @@ class HostedRoom:
         """Ask everybody of that name to leave; return how many there are."""
         self._live.deliver(self._live.members.dismiss(name))
         return len(self._live.members.named(name))
+
+    def waits(self, queue: str) -> bool:
+        """Whether somebody waits for a message of this queue."""
+        return self._services.queues.waits(queue)
+
+    def hand_over(self, queue: str, message: Any) -> bool:
+        """Give a message to who waits for one of this queue; False where nobody does."""
+        return self._services.queues.hand_over(queue, message)
 
     async def serve(self, claims: Claims, connection: Connection, *, room_url: str) -> None:
         """Be one participant's room until its connection ends, for whatever reason.

@@ -13,6 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from runtime.clock import Clock, SystemClock
@@ -249,6 +250,16 @@ class RoomHub:
             NotFound: It is not open.
         """
         return self._hosted(name).info()
+
+    def waits(self, room: str, queue: str) -> bool:
+        """Whether somebody in that room waits for a message of this queue."""
+        hosted = self._rooms.get(room)
+        return hosted is not None and hosted.waits(queue)
+
+    def hand_over(self, room: str, queue: str, message: Any) -> bool:
+        """Give a message to who waits for one of this queue; False where nobody does."""
+        hosted = self._rooms.get(room)
+        return hosted is not None and hosted.hand_over(queue, message)
 
     async def dismiss(self, room: str, participant_name: str) -> int:
         """Ask the participants of that name to leave; return how many there are.

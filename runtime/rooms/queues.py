@@ -44,6 +44,18 @@ class Queues:
             "queues.close": self._close,
         }
 
+    def waits(self, name: str) -> bool:
+        """Whether somebody waits for a message of this queue."""
+        queue = self._queues.get(name)
+        return queue is not None and bool(queue.waiting)
+
+    def hand_over(self, name: str, message: Any) -> bool:
+        """Give a message of the server's own to who has waited longest; False where nobody waits."""
+        if not self.waits(name):
+            return False
+        self._queues[name].waiting.popleft().answer(JsonContent(message))
+        return True
+
     def sizes(self) -> dict[str, int]:
         """Messages waiting, by queue name."""
         return {name: len(queue.messages) for name, queue in self._queues.items()}

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from runtime.compat import overlay
 from runtime.errors import RoomLost
+from runtime.process.environment import MAIL_DOOR
 from runtime.sdk import otel
 from runtime.sdk.endpoint import portable
 from runtime.sdk.llm import by_pipe
@@ -85,6 +86,10 @@ def prepare(start: control.Start) -> None:
     """Set up what the process was asked for before it was forked, and where an SDK looks for its server."""
     if not start.session_id:
         return  # a rehearsal: the session that telemetry is to name is not known yet
+    host, found, port = os.environ.get(MAIL_DOOR, "").rpartition(":")
+    if found and "SMTP_HOSTNAME" not in os.environ:  # else the program has a server of its own
+        os.environ["SMTP_HOSTNAME"] = host
+        os.environ.setdefault("SMTP_PORT", port)
     if overlay.is_active():
         address = urlsplit(start.room_url)
         if address.netloc:

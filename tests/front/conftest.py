@@ -106,12 +106,16 @@ Serving = Callable[..., AbstractAsyncContextManager[Site]]
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Serving:
-    """``async with serving(placement, **server settings, supervisor={…}) as site``."""
+    """``async with serving(placement, **server settings, supervisor={…}, mail={…}) as site``."""
 
     @asynccontextmanager
     async def serve(placement: FakePlacement | None = None, **knobs: Any) -> AsyncIterator[Site]:
         knobs.setdefault("state_dir", tmp_path / "state")
-        more = {f"supervisor.{name}": value for name, value in knobs.pop("supervisor", {}).items()}
+        more = {
+            f"{part}.{name}": value
+            for part in ("supervisor", "mail")
+            for name, value in knobs.pop(part, {}).items()
+        }
         flags = {"server.port": 0, **{f"server.{name}": value for name, value in knobs.items()}, **more}
         fake = placement or FakePlacement()
         # This process is the client as well, which is somebody else only where it is not the server's alone.

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import IO, Final
 
@@ -140,7 +141,7 @@ def _pack_rest(unit: Path, inner: str, packing: _Packing, scratch: Path) -> None
     for name in contents.SINGLE:
         if (unit / name).is_file():
             packing.file(inner + name, unit / name)
-    for path in _in_rooms(unit / contents.ROOMS):
+    for path in chain(_in_rooms(unit / contents.ROOMS), _in_rooms(unit / contents.MAIL)):
         name = inner + str(path.relative_to(unit))
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISDIR(mode):
@@ -156,7 +157,9 @@ def _pack_rest(unit: Path, inner: str, packing: _Packing, scratch: Path) -> None
 
 
 def _tables_of(path: Path, unit: Path) -> Path | None:
-    """The folder of tables of the room whose file this is."""
+    """The folder of tables of the room whose file this is; None for a file of no room."""
+    if not path.is_relative_to(unit / contents.ROOMS):
+        return None
     parts = path.relative_to(unit / contents.ROOMS).parts
     return unit / contents.ROOMS / Path(*parts[:2]) / contents.TABLES if len(parts) == 4 else None
 

@@ -14,6 +14,8 @@ CRASHES: Final = "crashes.sqlite3"
 SERVICES: Final = "services.sqlite3"
 BROWSER_SESSIONS: Final = "browser_sessions.json"
 SEAL_KEY: Final = "seal.key"
+MAILBOXES: Final = "mailboxes.json"
+MAIL: Final = "mail"
 SERVER: Final = "server.json"
 DECLARED: Final = "declared.json"
 """What bundles declared of what they may reach; made anew where it is gone."""
@@ -26,16 +28,26 @@ OF_SESSIONS: Final = ("sessions", "bytecode", "boxes")
 """Made and closed by who starts them (`process.confine`), and got through by their users."""
 
 DATABASES: Final = (JOURNAL, CRASHES, SERVICES)
-WRITTEN: Final = (JOURNAL, CRASHES, SERVICES, BROWSER_SESSIONS, SEAL_KEY, ROOMS, SERVER, DECLARED)
+WRITTEN: Final = (*DATABASES, BROWSER_SESSIONS, SEAL_KEY, MAILBOXES, MAIL, ROOMS, SERVER, DECLARED)
 """What only the server of this folder writes: whose they are, the folder is."""
-FOLDERS: Final = (ROOMS, ENVIRONMENTS, HOSTS, SNAPSHOTS)
+FOLDERS: Final = (ROOMS, MAIL, ENVIRONMENTS, HOSTS, SNAPSHOTS)
 RESTORING: Final = "restoring-"
 BEFORE: Final = "before-restore-"
 ASIDE: Final = (RESTORING, BEFORE)
 """What a restore unpacks, and what it found."""
-SINGLE: Final = (BROWSER_SESSIONS, SEAL_KEY)
+SINGLE: Final = (BROWSER_SESSIONS, SEAL_KEY, MAILBOXES)
 """Small files that a backup has as they are."""
-STEMS: Final = (JOURNAL, "crashes.", SERVICES, "browser_sessions.", SEAL_KEY, "server.", "declared.", *ASIDE)
+STEMS: Final = (
+    JOURNAL,
+    "crashes.",
+    SERVICES,
+    "browser_sessions.",
+    SEAL_KEY,
+    "mailboxes.",
+    "server.",
+    "declared.",
+    *ASIDE,
+)
 """Of files, with what is beside them: `-wal`, `-shm`, `.new`, `.damaged`."""
 DAMAGED_ROWS: Final = "damaged-rows.jsonl"
 STAGING: Final = "staging"
@@ -70,8 +82,9 @@ def kept(folder: Path) -> Iterator[Path]:
     for name in sorted(os.listdir(folder)):
         if name in FOLDERS or name == DAMAGED_ROWS or any(name.startswith(one) for one in STEMS):
             yield folder / name
-    for above, folders, files in os.walk(folder / ROOMS):
-        yield from (Path(above, name) for name in (*folders, *files))
+    for part in (ROOMS, MAIL):
+        for above, folders, files in os.walk(folder / part):
+            yield from (Path(above, name) for name in (*folders, *files))
 
 
 def is_open(found: os.stat_result) -> bool:

@@ -10,6 +10,7 @@ from quart.wrappers.request import Body
 
 from runtime.errors import BodyTooLarge
 from runtime.front.http.refusal import Refusal
+from runtime.settings.mail import MAX_MAIL_BYTES
 
 LINGER_S: Final = 1.0
 """How long the rest of a refused body is read and dropped.
@@ -20,6 +21,7 @@ A client that writes all of its body before it reads would see its connection re
 
 MODEL_PATH: Final = "/v1/responses"
 MAX_MODEL_BYTES: Final = 16 << 20
+MAIL_PATH: Final = "/mail/"
 
 
 class BoundedBody(Body):
@@ -72,7 +74,8 @@ class BoundedBody(Body):
 class BoundedRequest(Request):
     """What an app uses as its `request_class`.
 
-    A model request holds a whole conversation, pictures included, so it may be larger than a webhook.
+    A model request holds a whole conversation, pictures included, so it may be larger than a webhook; so may
+    a message with what is attached to it.
     """
 
     body_class = BoundedBody
@@ -80,6 +83,8 @@ class BoundedRequest(Request):
     def __init__(self, method: str, scheme: str, path: str, *rest: Any, **more: Any) -> None:
         if path.endswith(MODEL_PATH) and more.get("max_content_length") is not None:
             more["max_content_length"] = max(more["max_content_length"], MAX_MODEL_BYTES)
+        if path.startswith(MAIL_PATH) and more.get("max_content_length") is not None:
+            more["max_content_length"] = max(more["max_content_length"], MAX_MAIL_BYTES)
         super().__init__(method, scheme, path, *rest, **more)
 
 

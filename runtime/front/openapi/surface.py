@@ -13,6 +13,7 @@ TAGS: Final[Mapping[str, str]] = {
     "usage": "What sessions used",
     "quarantine": "Inputs that killed their sessions",
     "rooms": "The embedded room server",
+    "mail": "Mail of rooms: addresses, what providers post, what is kept here",
     "model": "The model, for agents that reach it through their room",
     "accounts": "MeshAgent's accounts API, as far as its command line needs it",
     "studio": "The dashboard: its pages, its stream, who is let in",
@@ -20,10 +21,12 @@ TAGS: Final[Mapping[str, str]] = {
 }
 
 PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
+    "address": ("A mail address", "support@example.com"),
     "endpoint": ("An endpoint's path, with its slashes", "chat"),
     "fingerprint": ("Name of a kind of crash: twelve hexadecimal digits", "0123456789ab"),
     "hash": ("Name of an input, as /quarantine lists it", "0123456789ab"),
     "key_id": ("Id of an API key", "11111111-2222-4333-8444-555555555555"),
+    "letter": ("Id of a message, as /mail lists it", "01700000000000-0123abcd"),
     "page": ("A page, or a file of the Studio", "sessions"),
     "path": ("Path of the file in the room", "notes.txt"),
     "project": ("Id of the project", "00000000-0000-4000-8000-000000000000"),

@@ -23,6 +23,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/favicon.ico": "the Studio's icon",
     "/healthz": "the health summary",
     "/livez": "the liveness probe",
+    "/mail": "mail of rooms",
     "/metrics": "metrics",
     "/openai": "the model",
     "/openapi.json": "the description of this API",

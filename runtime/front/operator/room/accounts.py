@@ -6,6 +6,7 @@ Who may operate the server may use it: from this machine, or with the project's 
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Final
 
 from msgspec import to_builtins
@@ -48,13 +49,7 @@ def routes(front: Front) -> Blueprint:
     async def trust() -> None:
         front.access.operator(caller())
 
-    def opened(project: str) -> Rooms:
-        if front.rooms is None:
-            raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
-        # Without a key, whatever project a client was set up for is as good as any.
-        if key is not None and project != key.project:
-            raise NotFound("this server has another project", cure="Set MESHAGENT_PROJECT_ID to its own.")
-        return front.rooms
+    opened = partial(opened_project, front)
 
     @paths.get(BASE)
     @gives(Projects)
@@ -152,17 +147,29 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
+def opened_project(front: Front, project: str) -> Rooms:
+    """The rooms of a project; raises NotFound where that is not ours."""
+    if front.rooms is None:
+        raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
+    key = ApiKey.parse(front.settings.api_key) if front.settings.api_key else None
+    # Without a key, whatever project a client was set up for is as good as any.
+    if key is not None and project != key.project:
+        raise NotFound("this server has another project", cure="Set MESHAGENT_PROJECT_ID to its own.")
+    return front.rooms
+
+
 async def _room(held: Rooms, name: str) -> KeptRoom:
-    return KeptRoom(id=_room_id(name), name=name, **await held.about(name))
+    return KeptRoom(id=room_id(name), name=name, **await held.about(name))
 
 
-def _room_id(name: str) -> str:
+def room_id(name: str) -> str:
+    """The id of a room."""
     # Made from the name: a room needs no register of its own to be found again.
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"bulkhead:room:{name}"))
 
 
 async def _named(held: Rooms, asked: str) -> str:
     for name in await held.known():
-        if asked in (name, _room_id(name)):
+        if asked in (name, room_id(name)):
             return name
     raise NotFound(f"there is no room {asked!r}")

@@ -20,6 +20,7 @@ from typing import Any, get_type_hints
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import ConfigError
 from runtime.knob import convert, knob, one_of, parse_bytes, parse_seconds, parse_uids
+from runtime.settings.mail import MailSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +236,7 @@ class Settings:
     confinement: ConfinementSettings = field(default_factory=ConfinementSettings)
     rooms: RoomsSettings = field(default_factory=RoomsSettings)
     containers: ContainersSettings = field(default_factory=ContainersSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
@@ -247,6 +249,7 @@ SLICES: dict[str, type[Any]] = {
     "confinement": ConfinementSettings,
     "rooms": RoomsSettings,
     "containers": ContainersSettings,
+    "mail": MailSettings,
     "log": LogSettings,
 }
 _OF_BUNDLES = ("python", "fork")
