@@ -105,6 +105,7 @@ HOMES = {
     "rich": ("runtime.cli",),
     "openai": ("runtime.sdk",),
     "opentelemetry": ("runtime.sdk",),
+    "numpy": ("runtime.rooms.built_in.tables.vectors",),
     "prometheus_client": ("runtime.metrics", "runtime.front"),
     "aiosqlite": (
         "runtime.session.journal",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from runtime.errors import Conflict, InvalidRequest, NotFound, RoomError, RoomFull, TookTooLong
-from runtime.rooms.built_in.tables import catalog, columns, indexes, query, rows, search, versions
+from runtime.rooms.built_in.tables import catalog, columns, indexes, query, rows, search, vectors, versions
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.built_in.tables.cell import given as shown
@@ -462,6 +463,22 @@ def test_vectors_nearest_first_and_both_together(db: sqlite3.Connection) -> None
     assert len(ids(db, vector=[0, 0])) == search.BEST
 
 
+@given(
+    st.lists(st.lists(st.floats(-8, 8, width=16), min_size=3, max_size=3), max_size=40),
+    st.lists(st.floats(-8, 8, width=16), min_size=3, max_size=3),
+    st.integers(1, 50),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_same_is_nearest_with_and_without_numpy(kept: Any, wanted: Any, count: int) -> None:
+    given = list(enumerate(struct.pack("<3f", *vector) for vector in kept))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vectors, "BATCH", 7)
+        quick = vectors.nearest(given, wanted, count)
+        patch.setattr(vectors, "_numpy", lambda: None)
+        plain = vectors.nearest(given, wanted, count)
+    assert quick == plain
+
+
 # ---- columns, indexes, versions, namespaces
 
 
@@ -511,6 +528,17 @@ def test_a_search_reads_one_version_page_by_page(db: sqlite3.Connection) -> None
     assert [row[0] for row in (*first, *rest)] == list(range(1, 10))
 
 
+def test_pages_of_a_version_that_is_forgotten_meanwhile_are_refused(db: sqlite3.Connection) -> None:
+    bounds = TableBounds(max_versions=2)
+    table(db, [{"id": n} for n in range(10)], bounds)
+    begun = search.begin(db, Search(T))
+    search.page(db, begun, 4)
+    for _ in range(3):
+        rows.update(db, T, "id >= 0", {"name": "x"}, {}, bounds)
+    with pytest.raises(NotFound, match="no version 1"):
+        search.page(db, begun, 4)
+
+
 def test_namespaces_have_tables_of_their_own(db: sqlite3.Connection) -> None:
     table(db, [{"id": 1}])
     other = TableName("t", ("a", "b"))
@@ -546,6 +574,10 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
         ["b", 2],
     ]
     assert ask("SELECT ok FROM t WHERE id = 3") == [[True]]
+    assert ask("SELECT $x = '\ufffd' AS same", {"x": "\ud800"}) == [[1]]
+    for text, values in (("SELECT 1\0", None), ("SELECT $x", {"x": 2**64}), ("SELECT $x", {"x": []})):
+        with pytest.raises(InvalidRequest):
+            ask(text, values)
     assert ask("WITH a AS (SELECT id FROM t WHERE id > 1) SELECT count(*) FROM a") == [[2]]
     joined = ask("SELECT s.word FROM t JOIN s ON t.id = 0", None, Source(other, "s"))
     assert joined == [["hush"]]
@@ -637,6 +669,21 @@ async def test_rows_and_bytes_are_bounded_and_old_versions_give_way(folder: Path
         big = [{"name": "y" * 10_000} for _ in range(99)]
         await file.write(lambda db: rows.insert(db, T, big, bounds))
     assert await file.read(lambda db: found(db, select=["name"], limit=1), list) == ["3" * 1000]
+
+
+@pytest.mark.asyncio
+async def test_some_read_while_one_does_so_for_long(opened: Open) -> None:
+    file = await opened(BOUNDS, 1)
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def slow(db: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        db.execute(_SLOW).fetchall()
+
+    asked = asyncio.create_task(file.read(slow, lambda: None))
+    await begun.wait()
+    assert await file.read(ids, list) == [0]
+    asked.cancel()
 
 
 _SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"

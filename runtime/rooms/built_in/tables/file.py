@@ -1,6 +1,6 @@
 """The one file of a room's tables: who may read and write it when, for how long, and how much.
 
-Everything runs in threads of its own.  One request at a time writes and one reads, each on a connection; what
+Everything runs in threads of its own.  One request at a time writes and some read, each on a connection; what
 a request reads is of one moment.  One that takes too long, or whose asker has gone, is interrupted and leaves
 nothing half done.  SQLite lets go of the interpreter's lock while it works, so the front goes on meanwhile.
 """
@@ -29,7 +29,9 @@ _CACHE_KIB: Final = 16_384
 _MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
 _MAX_PATTERN_BYTES: Final = 1000
 _AGAIN_S: Final = 0.05
-_THREADS: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="room-tables")
+READERS: Final = 3
+"""Requests that read the tables of one room at the same time."""
+_THREADS: Final = ThreadPoolExecutor(max_workers=16, thread_name_prefix="room-tables")
 
 
 class TableFile:
@@ -86,13 +88,14 @@ class TableFile:
 
 
 class _Side:
-    """One connection to the file, and whose turn it is."""
+    """Those who read, or the one who writes: connections to the file, and whose turn it is."""
 
     def __init__(self, path: Path, bounds: TableBounds, *, writes: bool) -> None:
         self._path, self._bounds, self._writes = path, bounds, writes
-        self._turn = asyncio.Lock()
+        self._count = 1 if writes else READERS
+        self._turn = asyncio.Semaphore(self._count)
+        self._free = [_Link(path, bounds, writes=writes) for _ in range(self._count)]
         self._waiting = 0
-        self._connection: sqlite3.Connection | None = None
 
     async def run(self, work: Work[T]) -> T:
         if self._waiting >= self._bounds.max_waiting:
@@ -102,14 +105,15 @@ class _Side:
             await self._turn.acquire()
         finally:
             self._waiting -= 1
+        link = self._free.pop()
         # The turn ends with the thread's work, not with whoever waits for it.
         try:
-            done = asyncio.get_running_loop().run_in_executor(_THREADS, self._work, work)
+            done = asyncio.get_running_loop().run_in_executor(_THREADS, link.work, work)
         except BaseException:
-            self._turn.release()
+            self._let_go(link)
             raise
-        done.add_done_callback(lambda _: self._turn.release())
-        clock = _Interrupting(lambda: self._connection, done, self._bounds.query_s)
+        done.add_done_callback(lambda _: self._let_go(link))
+        clock = _Interrupting(link, done, self._bounds.query_s)
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -120,34 +124,18 @@ class _Side:
             raise self._told(error, late=clock.fired) from error
 
     async def close(self) -> bool:
-        async with self._turn:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                await asyncio.get_running_loop().run_in_executor(_THREADS, connection.close)
-            return connection is not None
+        """Close the connections once they are free; whether there was one."""
+        for _ in range(self._count):
+            await self._turn.acquire()
+        loop = asyncio.get_running_loop()
+        closed = [await loop.run_in_executor(_THREADS, link.close) for link in self._free]
+        for _ in range(self._count):
+            self._turn.release()
+        return any(closed)
 
-    def _work(self, work: Work[T]) -> T:
-        if self._connection is None:
-            self._connection = _connect(self._path, self._bounds, writes=self._writes)
-        try:
-            return self._once(self._connection, work)
-        except sqlite3.Error as error:
-            if not self._writes or error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-                raise
-        # What tables were is less than what they are: old versions give way, then it is tried once more.
-        self._once(self._connection, catalog.forget_versions)
-        return self._once(self._connection, work)
-
-    def _once(self, connection: sqlite3.Connection, work: Work[T]) -> T:
-        connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
-        try:
-            result = work(connection)
-            if self._writes:
-                connection.execute("COMMIT")
-            return result
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+    def _let_go(self, link: _Link) -> None:
+        self._free.append(link)
+        self._turn.release()
 
     def _told(self, error: sqlite3.Error, *, late: bool) -> RoomError:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # without what it says more exactly
@@ -177,14 +165,53 @@ class _Side:
         return InvalidRequest(f"the tables would not do it: {error}")
 
 
+class _Link:
+    """One connection, opened when it is first needed; all but `interrupt` runs in a thread."""
+
+    def __init__(self, path: Path, bounds: TableBounds, *, writes: bool) -> None:
+        self._path, self._bounds, self._writes = path, bounds, writes
+        self._connection: sqlite3.Connection | None = None
+
+    def work(self, work: Work[T]) -> T:
+        if self._connection is None:
+            self._connection = _connect(self._path, self._bounds, writes=self._writes)
+        try:
+            return self._once(self._connection, work)
+        except sqlite3.Error as error:
+            if not self._writes or getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_FULL:
+                raise
+        # What tables were is less than what they are: old versions give way, then it is tried once more.
+        self._once(self._connection, catalog.forget_versions)
+        return self._once(self._connection, work)
+
+    def close(self) -> bool:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        return connection is not None
+
+    def interrupt(self) -> None:
+        if self._connection is not None:
+            self._connection.interrupt()
+
+    def _once(self, connection: sqlite3.Connection, work: Work[T]) -> T:
+        connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
+        try:
+            result = work(connection)
+            if self._writes:
+                connection.execute("COMMIT")
+            return result
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
 class _Interrupting:
     """Interrupts what a connection does when it has taken too long, until it has ended."""
 
-    def __init__(
-        self, connection: Callable[[], sqlite3.Connection | None], done: asyncio.Future[T], after_s: float
-    ) -> None:
+    def __init__(self, link: _Link, done: asyncio.Future[T], after_s: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connection, self._done = connection, done
+        self._link, self._done = link, done
         self._timer = self._loop.call_later(after_s, self._late)
         done.add_done_callback(lambda _: self._timer.cancel())
         self.fired = False
@@ -193,9 +220,7 @@ class _Interrupting:
         """Do so at once, and again: between two statements there is nothing to interrupt."""
         if self._done.done():
             return
-        connection = self._connection()
-        if connection is not None:
-            connection.interrupt()
+        self._link.interrupt()
         self._timer.cancel()
         self._timer = self._loop.call_later(_AGAIN_S, self.now)
 

@@ -18,6 +18,7 @@ from runtime.rooms.built_in.tables import catalog
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.cell import given, read_bytes
 from runtime.rooms.built_in.tables.column import ColumnType, read_name
+from runtime.wire.text import utf8_text
 
 MAX_QUERY_CHARS: Final = 65_536
 _CHANGING: Final = "Rows are changed by insert, update, merge and delete."
@@ -69,8 +70,8 @@ def answered(
         NotFound: It names a table that is not there.
         InvalidRequest: It is no query, or wants what it may not.
     """
-    if len(query) > MAX_QUERY_CHARS:
-        raise InvalidRequest(f"a query has at most {MAX_QUERY_CHARS} characters")
+    if len(query) > MAX_QUERY_CHARS or "\0" in query:
+        raise InvalidRequest(f"a query has at most {MAX_QUERY_CHARS} characters, none of them zero")
     tables = {
         read_name(source.alias or source.name.name, "table"): catalog.get(
             connection, source.name, version=source.version
@@ -85,7 +86,8 @@ def answered(
     allowed = _Allowed(tables)
     connection.set_authorizer(allowed)
     try:
-        cursor = connection.execute(query, {key: _value(value) for key, value in (values or {}).items()})
+        bound = {key: _value(value) for key, value in (values or {}).items()}
+        cursor = connection.execute(utf8_text(query), bound)
         if cursor.description is None:
             raise InvalidRequest("that is no query", cure=_CHANGING)
         names = [entry[0] for entry in cursor.description]
@@ -150,7 +152,11 @@ def _value(value: Any) -> Any:
     match value:
         case bool():
             return int(value)
-        case None | int() | float() | str() | bytes():
+        case str():
+            return utf8_text(value)
+        case int() if not -(2**63) <= value < 2**63:
+            raise InvalidRequest("a query's number has at most 64 bits")
+        case None | int() | float() | bytes():
             return value
         case {"encoding": "base64"}:
             return read_bytes(value)

@@ -6,8 +6,6 @@ of a filter come in the order in which they were added, those of words or a vect
 
 from __future__ import annotations
 
-import heapq
-import math
 import re
 import sqlite3
 import struct
@@ -22,6 +20,7 @@ from runtime.rooms.built_in.tables.cell import given, pack_vector
 from runtime.rooms.built_in.tables.column import Column
 from runtime.rooms.built_in.tables.expression import read_expression
 from runtime.rooms.built_in.tables.functions import Piece
+from runtime.rooms.built_in.tables.vectors import nearest
 
 BEST: Final = 10
 """Rows that a search for words or a vector gives when nobody says how many, as LanceDB does."""
@@ -189,7 +188,10 @@ def _in_order(
     table, chosen = reading.table, reading.chosen
     names = ", ".join(["seq", *(column.sql for column in reading.columns)])
     # The newest version is asked for as such, so that the indexes of living rows serve.
-    alive = "died IS NULL" if _is_newest(connection, table) else table.alive
+    alive = "died IS NULL"
+    if not _is_newest(connection, table):
+        catalog.at_version(connection, table, table.at or 0)  # so many changes meanwhile that it is forgotten
+        alive = table.alive
     return connection.execute(
         f"SELECT {names} FROM {table.sql} WHERE {alive} AND seq > ? AND {chosen.sql} "
         "ORDER BY seq LIMIT ? OFFSET ?",
@@ -285,10 +287,4 @@ def _by_vector(
         f"WHERE {table.alive} AND {column.sql} IS NOT NULL AND {chosen.sql}",
         chosen.values,
     )
-    return [seq for _, seq in heapq.nsmallest(count, _distances(found, wanted))]
-
-
-def _distances(rows: Iterable[tuple[int, bytes]], wanted: Sequence[float]) -> Iterable[tuple[float, int]]:
-    unpack = struct.Struct(f"<{len(wanted)}f").unpack
-    for seq, kept in rows:
-        yield math.dist(unpack(kept), wanted), seq
+    return nearest(found, wanted, count)
