@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from runtime.session import events
 from runtime.settings import ConfinementSettings
+from runtime.supervisor.bundles.confined import keep_up
 from tests.placement.conftest import Node
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -188,5 +189,34 @@ async def test_where_nothing_is_held_back_an_endpoint_is_that_asks_for_it(
         much, little = await node.ready("/much"), await node.ready("/little")
         assert await node.printed(much, "read") == ALL
         assert await node.printed(little, "read") == NOTHING
+    finally:
+        await node.close()
+
+
+READS = """
+    from pathlib import Path
+
+    @service.path("/reads")
+    class Reads(Base):
+        async def start(self, *, room):
+            await super().start(room=room)
+            print("read", (Path(__file__).parent / "notes").read_text())
+"""
+
+
+async def test_what_is_put_beside_one_of_several_programs_is_given_to_its_next_sessions(
+    make_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep_up, "LOOK_S", 0.1)
+    node = make_node(confinement=ConfinementSettings(level="basic"))
+    node.write("reads.py", READS)
+    node.write("broken.py", "syntax error", preamble="")  # what is not its own makes its folder a split one
+    (node.folder / "notes").write_text("old")
+    try:
+        await node.start(watch=True)
+        (node.folder / "aside").write_text("new")
+        (node.folder / "aside").rename(node.folder / "notes")
+        await node.bundle_state("reads", lambda bundle: bundle.generation == 2)
+        assert await node.printed(await node.ready("/reads"), "read") == "read new"
     finally:
         await node.close()

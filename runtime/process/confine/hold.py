@@ -20,6 +20,7 @@ from runtime.errors import SpawnFailed, SystemShort, lacking
 from runtime.process.confine import landlock, launch
 from runtime.process.confine.files import grants, installed
 from runtime.process.confine.files.bytecode import folder_for
+from runtime.process.confine.files.entries import Entries
 from runtime.process.confine.home.private import IMPORT, PrivateFolders
 
 LAUNCH: Final = str(Path(launch.__file__).resolve())
@@ -91,6 +92,7 @@ class Hold:
         users: For its sessions; None when they run as that one, too.
         bytecode: Where its import keeps what it compiled; empty for beside the sources.
         home: The server's, in whose place its sessions have their own folders.
+        entries: Folders that are granted entry by entry.
     """
 
     level: Level
@@ -105,6 +107,7 @@ class Hold:
     users: Block | None = None
     bytecode: str = ""
     home: str = ""
+    entries: Entries | None = None
 
     @classmethod
     def of(
@@ -134,13 +137,14 @@ class Hold:
         if bytecode and user is not None and os.stat(bytecode).st_uid != user:
             os.chmod(bytecode, 0o750)  # its sessions are of its group
             os.chown(bytecode, user, user)
+        common = grants.common(ground, source, python, env, is_other_user=user is not None)
         of_session = grants.rules(policy, ground, source, python, env, whole=True)
         is_strict = policy.level is Level.STRICT
         return cls(
             policy.level,
             policy.network if isinstance(policy.network, str) else "list",
             ground.state,
-            tuple(grants.common(ground, source, python, env, is_other_user=user is not None)),
+            tuple(common),
             tuple(grants.granted(policy)),
             tuple(grants.of_no_process(of_session) if is_strict else of_session),
             {path: (tuple(grants.granted(own)), own.level is Level.STRICT) for path, own in narrower.items()},
@@ -149,6 +153,7 @@ class Hold:
             users,
             bytecode,
             ground.home,
+            Entries.of(common, (ground.state, *ground.others, *ground.hidden, *ground.foreign)),
         )
 
     def close(self) -> None:

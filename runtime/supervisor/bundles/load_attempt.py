@@ -105,7 +105,8 @@ class LoadAttempt:
                 if held.bundle == wanted.bundle and held.narrower == wanted.narrower:
                     await asyncio.to_thread(confinement.note, source, declared)
                     pool.apart = await self._apart(wanted, confinement)
-                    return pool, described, replace(wanted, user=held.user, no_user=held.no_user)
+                    wanted = replace(wanted, user=held.user, no_user=held.no_user, entries=pool.entries)
+                    return pool, described, wanted
                 if is_again:
                     raise BundleError(
                         f"{source.name} declares another confinement each time it is loaded",

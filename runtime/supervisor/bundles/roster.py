@@ -29,6 +29,7 @@ from runtime.supervisor.bundles.bundle import Bundle
 from runtime.supervisor.bundles.claims import Claim, settle
 from runtime.supervisor.bundles.code_files import Verdict
 from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
+from runtime.supervisor.bundles.confined.keep_up import KeepUp
 from runtime.supervisor.bundles.discovery import Discovery, Look, is_flat, is_service
 from runtime.supervisor.bundles.environment import environment_of, own_launch, remove_unused
 from runtime.supervisor.bundles.file_watch import LOOK_S, FileWatch, Watched, watched
@@ -116,6 +117,9 @@ class Roster:
             self._watch = FileWatch()
             self._tasks.append(asyncio.create_task(self._follow(self._watch), name="supervisor:watch"))
         self._tasks.append(asyncio.create_task(self._watch_installations(), name="supervisor:installations"))
+        if self._confinement is not None:
+            keep_up = KeepUp(lambda: list(self._bundles.values()), self._foreign, follows=watch)
+            self._tasks.append(asyncio.create_task(keep_up.run(), name="supervisor:entries"))
         self._tasks.append(asyncio.create_task(self._tidy(), name="supervisor:environments"))
 
     async def loaded(self) -> None:
@@ -297,6 +301,10 @@ class Roster:
         if begun:
             self._settle()
         return begun
+
+    def _foreign(self, bundle: Bundle) -> Sequence[str]:
+        others = self._sources_but(bundle.name)
+        return () if self._confinement is None else self._confinement.foreign(bundle.source, others)
 
     def _sources_but(self, name: str) -> list[Path]:
         return [bundle.source for other, bundle in self._bundles.items() if other != name]

@@ -16,6 +16,7 @@ import structlog
 from runtime.confinement.upheld import Upheld
 from runtime.errors import RuntimeServiceError, ZygoteLost
 from runtime.process.confine import landlock, seccomp
+from runtime.process.confine.files.entries import Entries
 from runtime.process.program.command import Command
 from runtime.process.worker_process import WorkerProcess
 from runtime.process.zygote_client import ZygoteClient
@@ -63,6 +64,11 @@ class WorkerPool:
     @property
     def pid(self) -> int | None:
         return self._zygote.pid if self._zygote is not None else None
+
+    @property
+    def entries(self) -> Entries | None:
+        """Folders that its processes were not granted as a whole."""
+        return None if self._command.hold is None else self._command.hold.entries
 
     @property
     def parked(self) -> int:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.errors import BundleError, ConfigError
+from runtime.process.confine.files import grants
 from runtime.process.leftovers.forkability import Fork
 from runtime.process.program.as_user import cure_of
 from runtime.session.limit_layers import SourcedLimits
@@ -226,3 +227,30 @@ def test_of_what_a_user_cannot_reach_the_folder_is_named_that_is_shut() -> None:
         home.chmod(0o711)
         assert cure_of(f"run {agents}/python", 12345) == f"chmod -R o+rX {home}/pythons/bin/python."
         assert cure_of(f"write {agents}", 12345).startswith(f"chown -R 12345:12345 {agents}, or")
+
+
+def granted(held: Held, source: Path) -> set[str]:
+    assert held.ground is not None
+    return {path for path, *_ in grants.rules(held.bundle, held.ground, source, sys.executable, {})}
+
+
+def test_what_other_programs_of_its_folder_write_is_not_granted_with_that(agents: Path) -> None:
+    for name in ("data", "logs", "both"):
+        (agents / name).mkdir()
+    (agents / "other.toml").write_text('[confinement]\nwrite = ["logs"]\n')
+    confinement = Confinement(ConfinementSettings(level="basic"), state=agents.parent / ".bulkhead")
+    confinement.note(agents / "other.py", {"/o": {"write": ["data", "both", str(agents.parent)]}})
+    confinement.note(agents / "helper", {"/h": {"write": ["data"]}})
+    found = confinement.held(agents / "flat.py", [agents / "other.py", agents / "helper"], {})
+    assert found.ground is not None
+    assert set(found.ground.foreign) == {str(agents / one) for one in ("data", "both", "logs", "helper/data")}
+    rules = {
+        path for path, *_ in grants.rules(found.bundle, found.ground, agents / "flat.py", sys.executable, {})
+    }
+    assert str(agents / "shared") in rules
+    assert not rules & {str(agents / name) for name in ("data", "both", "logs")}
+    asks = confinement.held(agents / "flat.py", [agents / "other.py"], {"/f": {"write": ["both"]}})
+    rules = {
+        path for path, *_ in grants.rules(asks.bundle, asks.ground, agents / "flat.py", sys.executable, {})
+    }
+    assert str(agents / "both") in rules, "they trust each other with it"

@@ -102,7 +102,7 @@ def common(
         made.append((environment, landlock.READ, True))
     else:
         made += _of_edited(python, left_out)
-    made += _of_bundle(source, ground, [*left_out, *ground.hidden], shut, whole=whole)
+    made += _of_bundle(source, ground, [*left_out, *ground.hidden, *ground.foreign], shut, whole=whole)
     return made + [(f"/dev/{name}", _DEVICE, False) for name in _DEVICES]
 
 

@@ -206,9 +206,26 @@ class Confinement:
         except ConfigError as error:
             raise BundleError(f"{file.name}: {error.message}", cure=error.cure) from None
 
+    def foreign(self, source: Path, others: Iterable[Path]) -> tuple[str, ...]:
+        """Where sessions of other bundles may write in the folder of this one, as far as known.  Blocks."""
+        folder = _resolved(source if source.is_dir() else source.parent)
+        found = (place for other in others for place in self._written_by(other))
+        return tuple(dict.fromkeys(place for place in found if place != folder and is_below(place, folder)))
+
+    def _written_by(self, source: Path) -> Iterator[str]:
+        """Where sessions of a bundle may write, as far as that is known before it was loaded."""
+        folder = _resolved(source if source.is_dir() else source.parent)
+        said: list[Mapping[str, Any]] = [*self.declared.last(_resolved(source)).values()]
+        with suppress(BundleError):
+            said += [asked.confine.plain() for asked in self._of_file(source)]
+        for one in said:
+            for text in one.get("write", ()):
+                yield _resolved(absolute(str(text), folder=folder, home=_resolved("~")))
+
     def _ground(self, source: Path, others: Iterable[Path]) -> Ground:
         folder = _resolved(source if source.is_dir() else source.parent)
         found: list[str] = []
+        others = list(others)
         for other in others:
             path = _resolved(other)
             if is_below(folder, path):  # this one lives in the other's folder
@@ -228,6 +245,7 @@ class Confinement:
             ours=what_runs(),
             grantable=self._grantable,
             hidden=() if self._file is None else (_resolved(self._file),),
+            foreign=self.foreign(source, others),
         )
 
 

@@ -9,6 +9,7 @@ from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block, Uids
+from runtime.process.confine.files.entries import Entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Held:
         user: Number of the user it runs as; None for ours.
         no_user: What keeps it from having a user of its own, where it was to have one.
         uids: Where users for its sessions come from, when it has one.
+        entries: Folders that it was not granted as a whole; None where nothing is held.
     """
 
     bundle: Policy = field(default_factory=Policy)
@@ -30,6 +32,7 @@ class Held:
     user: int | None = None
     no_user: str = ""
     uids: Uids | None = None
+    entries: Entries | None = None
 
     def users(self) -> Block | None:
         """Users for its sessions; close them.  None when all run as the bundle's.
