@@ -114,6 +114,43 @@ def test_a_session_is_ended_after_one_question(studio: Any, visit: Any, expect: 
     expect(page.get_by_text("Nobody knows this session")).to_be_visible()
 
 
+def test_many_are_selected_stopped_and_one_is_started_again(studio: Any, visit: Any, expect: Any) -> None:
+    many = [studio.join("/adder", f"bulk-{number}") for number in range(3)]
+    page = visit(studio, "/studio/sessions")
+    page.get_by_label("Group by").select_option("room")
+    page.get_by_role("button", name="bulk-1").click()
+    expect(row(page, many[1]["id"])).to_be_visible()
+    expect(page.locator("tr.row")).to_have_count(1)
+    page.go_back()
+    expect(page.get_by_role("table", name="Sessions by room")).to_contain_text("bulk-2")
+    page.goto("/studio/sessions?q=room:bulk&show=running")
+    expect(page.locator("tr.row")).to_have_count(3)
+    page.get_by_role("checkbox", name="Select all that are shown").check()
+    page.get_by_role("checkbox", name=many[2]["id"]).uncheck()
+    expect(page.get_by_text("2 sessions selected")).to_be_visible()
+    page.get_by_role("button", name="Stop…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop 2 sessions").click()
+    expect(page.get_by_text("2 sessions were stopped.")).to_be_visible()
+    expect(page.locator("tr.row")).to_have_count(1)
+    reasons = [(studio.ask("GET", f"/workers/{one['id']}")["exit"] or {}).get("reason") for one in many]
+    assert reasons == ["stopped", "stopped", None]
+    page.goto(f"/studio/sessions/{many[0]['id']}")
+    page.get_by_role("button", name="Start again").click()
+    page.get_by_role("dialog").get_by_role("button", name="Start again").click()
+    page.get_by_role("link", name="Session", exact=True).click()
+    expect(page.get_by_text("ready", exact=True)).to_be_visible()
+    assert studio.ready("adder", "bulk-0")["id"] in page.url
+
+
+def test_an_agent_is_stopped_where_one_sees_it(studio: Any, visit: Any, expect: Any) -> None:
+    session = studio.join("/adder", "here")["id"]
+    page = visit(studio, "/studio/rooms/here")
+    page.get_by_role("button", name="Stop adder").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("adder was stopped.")).to_be_visible()
+    assert studio.ask("GET", f"/workers/{session}")["exit"]["reason"] == "stopped"
+
+
 def test_a_thousand_rows_cost_no_more_than_those_in_sight(studio: Any, visit: Any, expect: Any) -> None:
     known = studio.join("/adder", "many")
     rows = [

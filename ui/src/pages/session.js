@@ -1,7 +1,7 @@
 /** One session: how it fares, what it uses, what it wrote and said, and how to end it. */
 import "../style/session.css";
 import { html, useEffect, useState } from "../core/html.js";
-import { del, get, getText, seg } from "../core/api.js";
+import { get, getText, seg } from "../core/api.js";
 import { bytes, duration, instant, ms, NONE, percent, plural } from "../core/format.js";
 import { now, sessions } from "../core/live.js";
 import { useKeys } from "../core/keys.js";
@@ -9,15 +9,13 @@ import { useResource } from "../core/resource.js";
 import { route, setQuery, url } from "../core/router.js";
 import { condition, Dot, isClean, State, words } from "../parts/badge.js";
 import { Copy } from "../parts/copy.js";
-import { confirm } from "../parts/dialog.js";
 import { Empty, Failed, Loading } from "../parts/empty.js";
 import { Icon } from "../parts/icon.js";
 import { Card, Facts, Page } from "../parts/page.js";
 import { Tabs } from "../parts/tabs.js";
 import { Ago } from "../parts/time.js";
-import { toast, toastError } from "../parts/toast.js";
+import { Actions } from "./session/actions.js";
 import { Budgets } from "./session/budgets.js";
-import { CrashIt } from "./session/crash_it.js";
 import { Curves } from "./session/curves.js";
 import { Log } from "./session/log.js";
 import { Messages } from "./session/messages.js";
@@ -112,48 +110,6 @@ function Verdict({ row, tone, sentence }) {
   }
   if (sentence) return html`<div class=${`notice tone-${tone === "ok" ? "warn" : tone}`}><${Dot} tone=${tone === "ok" ? "warn" : tone} /><p>${sentence}</p>${row.crashed && html`<a href=${url("/sessions", row.id, "crash")}>Read the report</a>`}</div>`;
   return null;
-}
-
-function Actions({ row, onStacks, processes }) {
-  const [busy, setBusy] = useState(false);
-  const name = row.identity || row.endpoint;
-  const where = row.room ? ` in ${row.room}` : "";
-  const run = async (query, said) => {
-    setBusy(true);
-    try {
-      await del(`/workers/${seg(row.id)}${query}`);
-      toast({ text: said, tone: "ok" });
-    } catch (error) {
-      toastError(error);
-    }
-    setBusy(false);
-  };
-  const stop = async () => {
-    const yes = await confirm({
-      title: `Stop ${name}?`,
-      text: `${name}${where} is asked to finish what it does and to leave. If it does not within its grace period, its ${processes > 1 ? plural(processes, "process", "processes") : "process"} will be killed. It is not started again. Other sessions are not touched.`,
-      action: "Stop",
-    });
-    if (yes) await run("", `${name} was stopped.`);
-  };
-  const kill = async () => {
-    const yes = await confirm({
-      title: `Kill ${name}?`,
-      text: `${processes > 1 ? `All ${plural(processes, "process", "processes")}` : "The process"} of ${name}${where} end${processes > 1 ? "" : "s"} at once. What it is doing is lost, and an answer it is giving breaks off. It is not started again. Other sessions are not touched.`,
-      action: "Kill",
-      tone: "bad",
-    });
-    if (yes) await run("?grace_s=0", `${name} was killed.`);
-  };
-  if (row.exit) {
-    if (isClean(row.exit.reason)) return null;
-    return html`<a class="button primary" href=${url("/sessions", row.id, "crash")}><${Icon} name="crashes" />Crash report</a>`;
-  }
-  const idle = !row.pid || busy;
-  return html`<${CrashIt} row=${row} />
-    <button class="button" disabled=${!row.pid} title="Where its threads and tasks are now (t)" onClick=${onStacks}><${Icon} name="stack" />Stacks</button>
-    <button class="button" disabled=${busy || row.state === "stopping"} onClick=${stop}><${Icon} name="stop" />Stop</button>
-    <button class="button danger" disabled=${busy || (idle && row.state !== "stopping")} onClick=${kill}><${Icon} name="kill" />Kill</button>`;
 }
 
 function About({ row }) {

@@ -1,6 +1,6 @@
 /** Every session: those that run, and those that ended lately. */
 import "../style/sessions.css";
-import { cx, html, useMemo } from "../core/html.js";
+import { cx, html, useMemo, useState } from "../core/html.js";
 import { bytes, count, duration, instant, NONE, percent, plural } from "../core/format.js";
 import { sessions } from "../core/live.js";
 import { navigate, route, setQuery, url } from "../core/router.js";
@@ -11,7 +11,10 @@ import { Page } from "../parts/page.js";
 import { Meter, Sparkline } from "../parts/sparkline.js";
 import { Table } from "../parts/table.js";
 import { Ago } from "../parts/time.js";
+import { endMany } from "./session/actions.js";
 import { arranged, budgets, crashed, fits, tone, uptime, why } from "./session/rows.js";
+
+import { Groups, GROUPS } from "./sessions/groups.js";
 
 /** What the buttons above the table show. */
 const SHOWN = {
@@ -25,12 +28,20 @@ export function Sessions() {
   const all = sessions.value;
   const query = route.value.query;
   const [asked, shown, by] = [query.get("q") ?? "", query.get("show") ?? "all", query.get("sort") ?? ""];
+  const group = GROUPS[query.get("group")] ? query.get("group") : "";
+  const [picked, setPicked] = useState(() => new Set());
   const order = useMemo(() => (by ? { by: by.replace(/^-/, ""), down: by.startsWith("-") } : null), [by]);
   const counts = useMemo(() => Object.fromEntries(Object.entries(SHOWN).map(([id, [, test]]) => [id, (all ?? []).filter(test).length])), [all]);
   const rows = useMemo(() => {
     const test = (SHOWN[shown] ?? SHOWN.all)[1];
     return arranged((all ?? []).filter((row) => test(row) && (!asked || fits(row, asked))));
   }, [all, asked, shown]);
+  const able = useMemo(() => rows.filter((row) => !row.exit), [rows]);
+  const chosen = able.filter((row) => picked.has(row.id));
+  const columns = useMemo(() => [picker(picked, setPicked, able), ...COLUMNS], [picked, able.length, asked, shown]);
+  const end = async (isKill) => {
+    if (await endMany(chosen, { isKill })) setPicked(new Set());
+  };
   const body = () => {
     if (!all) return html`<${Loading} rows=${8} />`;
     if (!all.length)
@@ -43,9 +54,10 @@ export function Sessions() {
         <p>${plural(all.length, "session")} there ${all.length === 1 ? "is" : "are"}, none ${asked ? html`with <code>${asked}</code>` : "of this kind"}.</p>
         <p><button class="button" onClick=${() => setQuery({ q: null, show: null })}>Show all</button></p>
       <//>`;
+    if (group) return html`<${Groups} rows=${rows} by=${group} />`;
     return html`<${Table}
       label="Sessions"
-      columns=${COLUMNS}
+      columns=${columns}
       rows=${rows}
       rowKey=${(row) => row.id}
       rowHeight=${46}
@@ -66,21 +78,50 @@ export function Sessions() {
           </button>`,
         )}
       </div>
+      <label class="group-by"><span class="muted">Group by</span> <select class="select" value=${group} onChange=${(event) => setQuery({ group: event.currentTarget.value || null }, { push: true })}>
+        <option value="">nothing</option>
+        ${Object.entries(GROUPS).map(([id, [label]]) => html`<option key=${id} value=${id}>${label.toLowerCase()}</option>`)}
+      </select></label>
+      ${
+        chosen.length > 0 &&
+        !group &&
+        html`<span class="spread"></span><span role="status">${plural(chosen.length, "session")} selected</span>
+          <button type="button" class="button" onClick=${() => end(false)}>Stop…</button>
+          <button type="button" class="button danger" onClick=${() => end(true)}>Kill…</button>
+          <button type="button" class="button quiet" onClick=${() => setPicked(new Set())}>Select none</button>`
+      }
     </div>
     ${body()}
   <//>`;
 }
 
+/** The boxes by which sessions are selected; that of the head selects all that are shown and run. */
+function picker(picked, setPicked, able) {
+  const all = able.length > 0 && able.every((row) => picked.has(row.id));
+  const turn = (id) => {
+    const next = new Set(picked);
+    if (!next.delete(id)) next.add(id);
+    setPicked(next);
+  };
+  return {
+    id: "pick",
+    label: html`<input type="checkbox" aria-label="Select all that are shown" checked=${all} disabled=${!able.length} onChange=${() => setPicked(all ? new Set() : new Set(able.map((row) => row.id)))} />`,
+    width: "36px",
+    class: "col-pick",
+    cell: (row) => (row.exit ? "" : html`<input type="checkbox" aria-label=${`Select ${row.identity || row.endpoint} ${row.id}`} checked=${picked.has(row.id)} onChange=${() => turn(row.id)} />`),
+  };
+}
+
 const COLUMNS = [
   { id: "state", label: "State", width: "112px", class: "col-state", sort: (row) => `${{ bad: 0, warn: 1, busy: 2, ok: 3, idle: 4 }[condition(row).tone]}${condition(row).word}`, cell: StateCell },
   { id: "identity", label: "Session", class: "col-identity", sort: (row) => row.identity, span: (row) => (wide.matches && why(row) ? 2 : 1), cell: Who },
-  { id: "room", label: "Room", width: "15%", hide: "narrow", sort: (row) => row.room, cell: (row) => (row.room ? html`<a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>` : NONE) },
-  { id: "cpu", label: "CPU", width: "138px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
-  { id: "memory", label: "Memory", width: "160px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
+  { id: "room", label: "Room", width: "14%", hide: "narrow", sort: (row) => row.room, cell: (row) => (row.room ? html`<a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>` : NONE) },
+  { id: "cpu", label: "CPU", width: "124px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
+  { id: "memory", label: "Memory", width: "146px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
   { id: "budget", label: "Budget", width: "84px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
   { id: "code", label: "Code", width: "62px", align: "right", hide: "medium", first: "desc", sort: (row) => row.code_generation, cell: (row) => (row.code_generation ? html`<span title="Code generation: which load of its bundle it runs">${row.code_generation}</span>` : NONE) },
   { id: "attempt", label: "Attempt", width: "80px", align: "right", hide: "medium", first: "desc", sort: (row) => row.attempt, cell: (row) => row.attempt || NONE },
-  { id: "up", label: "Up", width: "116px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
+  { id: "up", label: "Up", width: "96px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },
 ];
 
 function StateCell(row) {

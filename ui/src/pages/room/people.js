@@ -6,6 +6,7 @@ import { sessions } from "../../core/live.js";
 import { url } from "../../core/router.js";
 import { Dot, condition } from "../../parts/badge.js";
 import { Icon } from "../../parts/icon.js";
+import { startAgain, stop } from "../session/actions.js";
 import { crashSentence } from "./crash_words.js";
 import { placed } from "./places.js";
 
@@ -56,6 +57,7 @@ function Agent({ one, row, current, isAway, onPick }) {
     <p class="someone-facts">
       <span class=${cx("state", `tone-${state.tone}`)} title=${state.sentence || undefined}><${Dot} tone=${state.tone} />${state.word}</span>
       ${row && html`<a href=${url("/sessions", row.id)} title="Its session and process">${facts.filter(Boolean).join(" · ")}</a>`}
+      ${row?.pid && row.state === "ready" && html`<button type="button" class="button small quiet send-away" aria-label=${`Stop ${one.name}`} onClick=${() => stop(row)}>Stop</button>`}
     </p>
   </li>`;
 }
@@ -77,6 +79,7 @@ function Absent({ row }) {
     <p class="someone-facts">
       <span class=${cx("state", `tone-${tone}`)} title=${sentence || undefined}><${Dot} tone=${tone} />${word}</span>
       <a href=${crashed ? url("/sessions", row.id, "crash") : url("/sessions", row.id)}>${crashed ? "why" : row.pid ? `pid ${row.pid}` : "session"}</a>
+      ${row.exit && html`<button type="button" class="button small quiet send-away" aria-label=${`Start ${row.identity || row.endpoint} again`} onClick=${() => startAgain(row)}>Start again</button>`}
     </p>
     ${sentence && html`<p class="hint someone-why">${sentence}</p>`}
   </li>`;
