@@ -41,6 +41,8 @@ export const happened = signal([]);
 export const now = signal(Date.now());
 
 const rows = new Map();
+/** Rows are changed where they are: `rev` of each is another number then. */
+let revs = 0;
 let known = false;
 let news = { happened: [] };
 let columns = null;
@@ -169,6 +171,7 @@ const APPLY = {
       const one = rows.get(id);
       if (!one) continue;
       Object.assign(one, { cpu_share: cpu, rss_bytes: rss, lag_ms: lag, cpu_s, pss_bytes: pss, threads, fds });
+      one.rev = revs += 1;
       push(one.spark.cpu, cpu, SPARK_COUNT);
       push(one.spark.rss, rss, SPARK_COUNT);
     }
@@ -194,6 +197,7 @@ const APPLY = {
     news.happened.unshift(data);
     const about = rows.get(data.session);
     if (about && data.type === "session.warned") {
+      about.rev = revs += 1;
       about.warned = { kind: data.kind, at: data.at, message: data.message };
       news.sessions = true;
     }
@@ -204,6 +208,7 @@ const APPLY = {
 
 function withShare(one) {
   one.seen_at = serverNow();
+  one.rev = (revs += 1);
   one.spark ??= { cpu: [], rss: [] };
   if (one.cpu_share === undefined) one.cpu_share = one.exit ? null : one.spark.cpu.at(-1) ?? null;
   return one;

@@ -37,7 +37,7 @@ export function Sessions() {
     return arranged((all ?? []).filter((row) => test(row) && (!asked || fits(row, asked))));
   }, [all, asked, shown]);
   const able = useMemo(() => rows.filter((row) => !row.exit), [rows]);
-  const chosen = able.filter((row) => picked.has(row.id));
+  const chosen = picked.size ? able.filter((row) => picked.has(row.id)) : [];
   const columns = useMemo(() => [picker(picked, setPicked, able), ...COLUMNS], [picked, able.length, asked, shown]);
   const end = async (isKill) => {
     if (await endMany(chosen, { isKill })) setPicked(new Set());

@@ -1,5 +1,5 @@
 /** A table that sorts, is walked by keys, and renders only the rows in sight. */
-import { cx, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../core/html.js";
+import { cx, html, signal, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../core/html.js";
 import { useKeys } from "../core/keys.js";
 import { returned } from "../core/router.js";
 
@@ -17,7 +17,7 @@ const left = new Map();
  * @param columns `[{id, label, cell(row), sort(row)?, align: "right"?, class?, width?, hide: "narrow"|"medium"?, first: "desc"?}]`;
  *   a column without `sort` cannot be sorted by
  *   `span(row)` on a column: over how many columns its cell reaches
- * @param rowKey `(row) => string`
+ * @param rowKey `(row) => string`; a row that is changed where it is has another number `rev` afterwards
  * @param onOpen `(row) => void`, by click and Enter
  * @param sort `{by, down}` and `onSort(next)`; without them the table keeps its own, from `initialSort`
  * @param rowTone `(row) => "bad" | … | ""`
@@ -48,7 +48,7 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
   };
   useLayoutEffect(look, [rows.length === 0]);
   const now = useRef({});
-  now.current = { selected };
+  now.current.selected = selected;
   useLayoutEffect(() => {
     const element = box.current;
     if (returned && left.has(label)) element.scrollTop = left.get(label).top;
@@ -88,7 +88,7 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
 
   const first = grow ? 0 : Math.min(range[0], Math.max(0, sorted.length - 1));
   const last = grow ? sorted.length : Math.min(range[1], sorted.length);
-  const click = (row) => (event) => {
+  now.current.click = (row, event) => {
     if (event.target.closest("a, button, input, summary") || String(getSelection())) return;
     setSelected(rowKey(row));
     onOpen?.(row);
@@ -119,16 +119,23 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
         ${first > 0 && html`<tr key="above" class="spacer" aria-hidden="true"><td style=${{ height: `${first * rowHeight}px` }} /></tr>`}
         ${sorted.slice(first, last).map((row) => {
           const id = rowKey(row);
-          const tone = rowTone?.(row);
-          return html`<tr key=${id} class=${cx("row", tone && `row-${tone}`, onOpen && "opens", id === selected && "selected")} aria-selected=${id === selected ? "true" : undefined} onClick=${onOpen && click(row)}>
-            ${cells(columns, row)}
-          </tr>`;
+          return html`<${Row} key=${id} row=${row} rev=${row.rev} columns=${columns} tone=${rowTone?.(row) || ""} isSelected=${id === selected} opens=${Boolean(onOpen)} table=${now} />`;
         })}
         ${last < sorted.length && html`<tr key="below" class="spacer" aria-hidden="true"><td style=${{ height: `${(sorted.length - last) * rowHeight}px` }} /></tr>`}
       </tbody>
     </table>
     ${children}
   </div>`;
+}
+
+/** Never changes; who reads a signal is drawn again only with other properties, or when one that it read has changed. */
+const still = signal(0);
+
+function Row({ row, columns, tone, isSelected, opens, table }) {
+  void still.value;
+  return html`<tr class=${cx("row", tone && `row-${tone}`, opens && "opens", isSelected && "selected")} aria-selected=${isSelected ? "true" : undefined} onClick=${opens ? (event) => table.current.click(row, event) : undefined}>
+    ${cells(columns, row)}
+  </tr>`;
 }
 
 function cells(columns, row) {

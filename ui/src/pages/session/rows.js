@@ -25,7 +25,9 @@ export function arranged(rows) {
   const lately = new Set(crashedNow(rows));
   const isStorm = lately.size >= STORM;
   const late = (row) => (isStorm && lately.has(row) ? -1 : row.exit && (isClean(row.exit.reason) || instant(row.exit.at) < since) ? 1 : 0);
-  return rows.sort((a, b) => late(a) - late(b) || (a.accepted_at < b.accepted_at ? 1 : a.accepted_at > b.accepted_at ? -1 : a.id < b.id ? -1 : 1));
+  const keyed = rows.map((row) => ({ row, late: late(row) })); // once for each, not for each comparison
+  keyed.sort(({ row: a, late: x }, { row: b, late: y }) => x - y || (a.accepted_at < b.accepted_at ? 1 : a.accepted_at > b.accepted_at ? -1 : a.id < b.id ? -1 : 1));
+  return keyed.map(({ row }) => row);
 }
 
 /** The colour of the whole row. */
