@@ -160,7 +160,7 @@ function Aftermath({ report }) {
   if (rows === null && !data) return null;
   return html`<${Card} title="What happened next">
     <ul class="plain-list">
-      <li><span class=${`tone-${after.tone}`}><${Dot} tone=${after.tone} /></span> ${after.text} ${worker && html`<a href=${url("/sessions", report.session)}>Look at it</a>`}</li>
+      <li><span class=${`tone-${after.tone}`}><${Dot} tone=${after.tone} /></span> ${after.text} ${worker && html`<a class="underlined" href=${url("/sessions", report.session)}>Look at it</a>`}</li>
       ${beside && html`<li><span class=${`tone-${beside.tone}`}><${Dot} tone=${beside.tone} /></span> ${beside.text}</li>`}
     </ul>
     ${beside &&

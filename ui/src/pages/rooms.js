@@ -17,7 +17,7 @@ import { PersonName } from "./room/name.js";
 import "../style/rooms.css";
 
 const SHOWN = 12;
-const FEW = 8;
+const FEW = 1;
 const MOST = 100;
 
 export function Rooms() {

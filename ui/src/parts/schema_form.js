@@ -289,7 +289,7 @@ const CONTROLS = {
   raw: Raw,
 };
 
-const INPUT_TYPES = { date: "date", time: "time", email: "email", uri: "url" };
+const INPUT_TYPES = { date: "date", time: "time", email: "email", uri: "url", password: "password" };
 
 function parse(text) {
   try {

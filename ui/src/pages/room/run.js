@@ -41,6 +41,7 @@ export function Run({ runs, what, schema, submit, run, disabled = "" }) {
 
 function OneRun({ runs, one, isNewest, onFill, onAgain }) {
   const isCut = one.content?.type === "cut" || typeof one.input?.cut_bytes === "number";
+  const isHidden = hasHidden(one.input);
   const isOver = one.tookMs !== null;
   const [tone, word] = one.error ? ["bad", "Failed"] : isOver ? ["ok", "Result"] : one.isMine || serverNow() - one.at < ABANDONED_MS ? ["busy", "Running"] : ["idle", "Never ended"];
   const load = (event) => event.currentTarget.open && isCut && runs.whole(one).catch(toastError);
@@ -54,10 +55,13 @@ function OneRun({ runs, one, isNewest, onFill, onAgain }) {
     <details class="run-input"><summary class="muted">Arguments</summary><${Json} value=${one.input} />
       <p class="buttons">
         <button type="button" class="button small" onClick=${() => onFill(one.input)}>Put into the form</button>
-        <button type="button" class="button small" disabled=${!onAgain || isCut} onClick=${() => onAgain(one.input)}>Run again</button>
+        <button type="button" class="button small" disabled=${!onAgain || isCut || isHidden} title=${isHidden ? "A secret among its arguments was not kept: put them into the form, and write it anew" : undefined} onClick=${() => onAgain(one.input)}>Run again</button>
       </p></details>
   </details>`;
 }
+
+/** Whether the room kept a secret out of it. */
+const hasHidden = (input) => JSON.stringify(input ?? null).includes("•••");
 
 /** A run of somebody else whose end was never told is given up after this long. */
 const ABANDONED_MS = 3_600_000;

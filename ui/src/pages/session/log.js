@@ -2,6 +2,7 @@
 import { cx, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../core/html.js";
 import { seg } from "../../core/api.js";
 import { clock, count, plural } from "../../core/format.js";
+import { styled, unstyled } from "../../parts/ansi.js";
 import { Copy } from "../../parts/copy.js";
 import { Empty, Loading } from "../../parts/empty.js";
 import { Filter } from "../../parts/filter.js";
@@ -85,8 +86,9 @@ function drawn(line, asked) {
   return node;
 }
 
-function marked(text, asked) {
-  if (!asked) return text;
+function marked(raw, asked) {
+  if (!asked) return styled(raw);
+  const text = unstyled(raw);
   const [all, word] = [text.toLowerCase(), asked.toLowerCase()];
   const parts = [];
   let at = 0;
