@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_FORMATTED_CHARS, safeHref, toElements } from "../src/parts/markdown.js";
+import { MAX_FORMATTED_CHARS, grown, safeHref, toElements } from "../src/parts/markdown.js";
 
 /** What would be drawn, as text, with attributes; strings in angle quotes so that they cannot pass for elements. */
 function drawn(node) {
@@ -101,4 +101,25 @@ test("a huge or deeply nested text is shown and does not take long", () => {
   shown("[".repeat(20_000));
   shown("- ".repeat(2_000) + "x");
   assert.ok(performance.now() - started < 20_000);
+});
+
+test("an answer that grows is what it is when it is whole, and its beginning is not made again", () => {
+  const answer = [
+    "# Title\n\nA paragraph with **bold** and `code`,\ngoing on.\n\n- one\n- two\n\n  more of two\n\n- three\n\n",
+    "1. first\n\n2. second\n\n```js\nlet x = 1;\n\n// - no list\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> quoted\nlazy\n\n",
+    "Setext\n===\n\n    indented\n\n    more\n\n<b>raw</b>\n\n***\n\n* star\n+ plus\n\nThe end.\n",
+  ].join("");
+  for (const step of [1, 3, 7, 40]) {
+    let now = null;
+    for (let at = 0; at <= answer.length; at += step) {
+      const text = answer.slice(0, at);
+      now = grown(now, text);
+      assert.equal(drawn(now.nodes.filter((one) => one !== null)), shown(text), `after ${at} characters`);
+    }
+  }
+  const first = grown(null, answer);
+  const more = grown(first, `${answer}\nAnd more.\n`);
+  assert.equal(more.nodes[0], first.nodes[0], "the same object is not drawn again");
+  const referring = "[a][x]\n\nb\n\nc\n\nd\n\ne\n\n[x]: https://a.example\n";
+  assert.equal(drawn(grown(grown(null, referring.slice(0, 20)), referring).nodes.filter(Boolean)), shown(referring));
 });

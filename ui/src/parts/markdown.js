@@ -7,7 +7,7 @@
  */
 
 import { Lexer } from "marked";
-import { h, useMemo } from "../core/html.js";
+import { h, useMemo, useRef } from "../core/html.js";
 import { coloured } from "./coloured.js";
 import { Copy } from "./copy.js";
 
@@ -16,22 +16,41 @@ export const MAX_FORMATTED_CHARS = 60_000;
 const MAX_DEPTH = 24;
 const SAFE_HREF = /^(https?:\/\/|mailto:)/i;
 
-/** A text with its formatting. */
+/** A text with its formatting; of one that grows, as an answer does, only the end is read again. */
 export function Markdown({ text }) {
-  return useMemo(() => h("div", { class: "markdown", dir: "auto" }, toElements(text)), [text]);
+  const before = useRef(null);
+  return useMemo(() => {
+    before.current = grown(before.current, text);
+    return h("div", { class: "markdown", dir: "auto" }, elementsOf(before.current));
+  }, [text]);
 }
 
 /** The elements for a text. */
-export function toElements(text) {
-  if (text.length > MAX_FORMATTED_CHARS) return [h("pre", { class: "plain" }, text)];
+export const toElements = (text) => elementsOf(grown(null, text));
+
+/** The last blocks of a text that grows may yet become others; those before them stay. */
+const OPEN_BLOCKS = 3;
+
+/**
+ * A text that was read: `{text, tokens, nodes}`, a node for each token; those of `before` where its text goes on.
+ * What refers to a definition elsewhere in the text is read with all of it.
+ */
+export function grown(before, text) {
+  if (text.length > MAX_FORMATTED_CHARS) return { text, tokens: null, nodes: [h("pre", { class: "plain" }, text)] };
+  const kept = before?.tokens && text.startsWith(before.text) && !text.includes("\r") ? before.tokens.slice(0, -OPEN_BLOCKS) : [];
+  const isWhole = kept.length === 0 || /^ {0,3}\[[^\]]+\]:/m.test(text);
+  const known = isWhole ? [] : kept;
+  const from = known.reduce((sum, token) => sum + token.raw.length, 0);
   let tokens;
   try {
-    tokens = new Lexer({ gfm: true, breaks: true }).lex(text);
+    tokens = new Lexer({ gfm: true, breaks: true }).lex(text.slice(from));
   } catch {
-    return [h("pre", { class: "plain" }, text)];
+    return { text, tokens: null, nodes: [h("pre", { class: "plain" }, text)] };
   }
-  return blocks(tokens, 0);
+  return { text, tokens: [...known, ...tokens], nodes: [...(known.length ? before.nodes.slice(0, known.length) : []), ...tokens.map((token) => block(token, 0))] };
 }
+
+const elementsOf = ({ nodes }) => nodes.filter((one) => one !== null);
 
 /** The address if a reader may be led there, else null. */
 export function safeHref(href) {
