@@ -64,6 +64,8 @@ class ChatSession:
         """What the agent said when it could not open the thread; empty when it could."""
         self.is_failed = False
         """Whether the last answer said that the agent failed, as agents of ours do."""
+        self.is_cut = False
+        """Whether the last answer ended because its agent was stopped, as agents of ours say."""
 
     async def __aenter__(self) -> ChatSession:
         await self.open()
@@ -134,7 +136,7 @@ class ChatSession:
             async for piece in turn.pieces(thread, self._to, self._answer_timeout_s):
                 yield piece
         finally:
-            self.is_failed = turn.is_failed
+            self.is_failed, self.is_cut = turn.is_failed, turn.is_cut
             self._turn = None
 
     async def cancel(self) -> None:

@@ -25,13 +25,14 @@ class Turn:
 
     Attributes:
         is_failed: The agent said that it failed, in the place of an answer or below one.
+        is_cut: The agent was stopped in its middle.
     """
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.known: set[str] = set()
         self.changed = asyncio.Event()
-        self.is_cancelled = self.is_failed = False
+        self.is_cancelled = self.is_failed = self.is_cut = False
         self._lost = ""
         self._thinking = self._works = False
         self._over = False
@@ -52,6 +53,7 @@ class Turn:
             self._thinking = True
         elif type == "thinking" and (self._thinking or turn_id is not None):
             self._over = True
+            self.is_cut = message.get("ended") == "cut"
         self.changed.set()
 
     def see(self, status: Any) -> None:

@@ -24,14 +24,14 @@ class Room:
 class Session(Room):
     """Fails where it is told to."""
 
-    is_failed = False
+    is_failed = is_cut = False
 
     async def say(self, text: str) -> AsyncIterator[str]:
         yield f"about {text}"
-        self.is_failed = text == "fail"
+        self.is_failed, self.is_cut = text == "fail", text == "stop"
 
 
-@pytest.mark.parametrize(("lines", "status"), [("hello\n", 0), ("fail\nhello\n", 1)])
+@pytest.mark.parametrize(("lines", "status"), [("hello\n", 0), ("fail\nhello\n", 1), ("stop\n", 1)])
 async def test_an_answer_that_failed_is_an_exit_status(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -47,4 +47,6 @@ async def test_an_answer_that_failed_is_an_exit_status(
         loop = ChatLoop(room, to="chatbot", prompt="", show_progress=False)
         monkeypatch.setattr(loop, "_session", lambda _: Session())
         assert await loop.run() == status
-    assert capsys.readouterr().out.splitlines() == [f"about {line}" for line in lines.split()]
+    said, told = capsys.readouterr()
+    assert said.splitlines() == [f"about {line}" for line in lines.split()]
+    assert ("chatbot was stopped in the middle of the answer" in told) == (lines == "stop\n")

@@ -45,6 +45,7 @@ async def test_the_thread_says_what_became_of_an_answer(
         else:
             await (chat.cancel() if how == "cancel" else bot.stop())
         rest = "".join([piece async for piece in pieces])
+        assert chat.is_cut == (ended == "cut")
         changed = asyncio.Event()
         chat._opened().document.on_change(changed.set)
         while not answers(chat)[0][1]:
