@@ -20,6 +20,7 @@ _ABOUT = {
     "database": "tables (0.6 to 0.35)",
     "dataset": "tables (from 0.37)",
     "developer": "the developer log",
+    "memory": "what agents noted: entities and relationships, recalled by words",
     "messaging": "who is there, and messages between participants",
     "queues": "queues",
     "room": "toolkits of newer releases; shared documents in the words of older ones",
@@ -31,7 +32,6 @@ _ABOUT = {
 _LACK = {
     "livekit": "voice and video",
     "llm": "the model as a toolkit; it is reached over the room's address instead",
-    "memory": "memory of agents",
     "mounts": "folders of containers",
     "services": "services of a room",
     "sqlite": "databases of files",

@@ -28,6 +28,7 @@ from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.database.dataset import Dataset
 from runtime.rooms.built_in.database.dataset_sql import TAKE_BYTES as DATASET_TAKES_BYTES
 from runtime.rooms.built_in.database.streamed import StreamedDatabase
+from runtime.rooms.built_in.memory.requests import Memory
 from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
@@ -56,13 +57,23 @@ log = structlog.get_logger(__name__)
 StreamHandler: TypeAlias = Callable[[ServerStream], Awaitable[None]]
 
 BUILT_IN_TOOLKITS: Final = frozenset(
-    {"containers", "database", "dataset", "developer", "messaging", "queues", "secrets", "storage", "sync"}
+    {
+        "containers",
+        "database",
+        "dataset",
+        "developer",
+        "memory",
+        "messaging",
+        "queues",
+        "secrets",
+        "storage",
+        "sync",
+    }
 )
 REFUSED_TOOLKITS: Final = frozenset(
     {
         "livekit",
         "llm",
-        "memory",
         "mounts",
         "services",
         "sqlite",
@@ -109,6 +120,7 @@ class Services:
     dataset: Dataset
     queues: Queues
     secrets: Secrets
+    memory: Memory
     developer: DeveloperLog
     containers: Containers
 
@@ -139,6 +151,7 @@ class Dispatcher:
             **services.dataset.tools(),
             **services.queues.requests(),
             **services.secrets.tools(),
+            **services.memory.tools(),
             **services.developer.tools(),
             **services.containers.tools(),
         }

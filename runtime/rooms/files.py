@@ -42,6 +42,19 @@ async def on_disk(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     return await asyncio.get_running_loop().run_in_executor(_THREADS, lambda: function(*args, **kwargs))
 
 
+async def whole_on_disk(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """As `on_disk`; a caller that is cancelled meanwhile leaves only when it is done.
+
+    For what is done under a lock: the next one must not begin beside a thread that is still at work.
+    """
+    work = asyncio.ensure_future(on_disk(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait((work,))
+        raise
+
+
 def clean_path(path: str) -> str:
     """A room path in its one spelling: relative, without empty or dot parts; the root is ``""``.
 

@@ -17,6 +17,8 @@ from runtime.rooms.agents import Agents, Caller
 from runtime.rooms.built_in.containers.family import Containers, Mint
 from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.database.dataset import Dataset
+from runtime.rooms.built_in.memory.requests import Memory
+from runtime.rooms.built_in.memory.store import MemoryStore
 from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.secrets.requests import Secrets
 from runtime.rooms.built_in.secrets.vault import Vault
@@ -111,6 +113,7 @@ class HostedRoom:
             dataset=Dataset(database, max_bytes=limits.max_message_bytes),
             queues=Queues(limits, contents),
             secrets=Secrets(self._live, Vault(name, folder, seal)),
+            memory=Memory(MemoryStore(folder / FOLDER), clock),
             developer=developer,
             containers=Containers(self._live, boxes, files=folder / FILES, mint=mint),
         )
@@ -209,6 +212,7 @@ class HostedRoom:
         await self._services.containers.close()
         await self._services.documents.flush()
         await self._services.database.file.close()
+        await self._services.memory.close()
         await self._journal.flush()
         self._live.contents.close()
         self._live.emit("room_closed")

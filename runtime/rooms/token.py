@@ -38,6 +38,7 @@ AGENT_DEFAULT: Final[Scope] = MappingProxyType(
         "developer": {},
         "livekit": {},
         "llm": {},
+        "memory": {},
         "messaging": {},
         "queues": {},
         "storage": {},

@@ -46,3 +46,8 @@ def test_secrets(server: Bulkhead, drive: Drive) -> None:
     may = {name: server.token(room, name, scope=dict(FULL)) for name in ("ada", "keeper")}
     work = {"url": server.room_url(room), **may, "agent": server.token(room, "agent")}
     drive(installed("0.35.8"), server, "confide", **work)
+
+
+def test_memories(server: Bulkhead, drive: Drive) -> None:
+    """The tools of a release that has them, over the room's memory."""
+    drive(installed("0.35.8"), server, "remember", **people(server, "memories", "ada"))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from runtime.errors import NotSupported, RoomError, RoomFull
 from runtime.files import kept_file, plain_file
-from runtime.rooms.files import on_disk
+from runtime.rooms.files import on_disk, whole_on_disk
 from runtime.wire.sealed import Seal
 
 FILE: Final = "secrets.json"
@@ -112,7 +112,7 @@ class Vault:
     async def _write(self, rows: dict[str, tuple[Kept, str]]) -> None:
         text = json.dumps([{**asdict(kept), "sealed": sealed} for kept, sealed in rows.values()])
         await on_disk(self._file.parent.mkdir, parents=True, exist_ok=True, mode=0o700)
-        await on_disk(kept_file.write, self._file, text)
+        await whole_on_disk(kept_file.write, self._file, text)
         self._rows = rows
 
     def _sealed(self, kept: Kept, data: bytes) -> str:

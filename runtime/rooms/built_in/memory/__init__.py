@@ -1,0 +1,1 @@
+"""Memories of a room: what agents noted, as entities and the relationships between them."""
