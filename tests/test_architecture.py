@@ -53,7 +53,7 @@ FLOORS = {
         {"access", "readiness"},
         {"state"},
         {"openapi"},
-        {"autocall", "fast_path", "webhooks", "model", "operator"},
+        {"autocall", "containers", "fast_path", "webhooks", "model", "operator"},
         {"studio"},
         {"app"},
         {"server"},
@@ -93,6 +93,8 @@ GROWN = {"runtime": 25, "runtime.cli": 20, "runtime.process": 26, "runtime.rooms
          "runtime.worker": 20}  # fmt: skip
 
 HOMES = {
+    "aiodocker": ("runtime.containers.docker",),
+    "aiohttp": ("runtime.containers.docker",),
     "cryptography": ("runtime.wire.sealed",),
     "quart": ("runtime.front",),
     "quart_schema": ("runtime.front.http.contract", "runtime.front.openapi"),

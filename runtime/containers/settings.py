@@ -17,13 +17,19 @@ class ContainersSettings:
 
     engine: str = knob(
         "auto",
-        "what runs containers of rooms: process, off, or auto, which is processes",
+        "auto: an engine where one answers at the start, else processes; or docker, process, off",
         env=("BULKHEAD_CONTAINERS",),
+    )
+    docker_host: str = knob(
+        "", "address of the engine; default: the usual sockets of Docker and Podman", env=("DOCKER_HOST",)
     )
     images: tuple[str, ...] = knob(
         (), "what processes run for an image, such as registry.example/greeter:*=agents/greeter"
     )
     host_commands: bool = knob(False, "let processes run any command of this machine for any image")
+    listen: str = knob(
+        "", "address at which containers of an engine reach this server; default: the gateway of its bridge"
+    )
     publish: str = knob("127.0.0.1", "address to which ports of containers are published")
     memory: str = knob("512MiB", "memory of a container; 0: no limit", reads=parse_bytes)
     pids: int = knob(256, "processes and threads of a container; 0: no limit", minimum=0)
@@ -34,7 +40,9 @@ class ContainersSettings:
     max_in_room: int = knob(32, "containers of one room, those that ended included", minimum=1)
     max_execs: int = knob(32, "commands at once in one container", minimum=1)
     log_bytes: int = knob(1 << 20, "log kept of a container", minimum=1 << 14)
+    answer_s: float = knob(30.0, "time in which the engine must answer", minimum=0.1)
+    pull_s: float = knob(600.0, "time in which the engine must have pulled an image", minimum=1)
     stop_s: float = knob(10.0, "time between asking a container to stop and killing it", minimum=0)
 
     def __post_init__(self) -> None:
-        one_of("containers.engine", self.engine, ("auto", "process", "off"))
+        one_of("containers.engine", self.engine, ("auto", "docker", "process", "off"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections import ChainMap
 from collections.abc import Sequence
@@ -14,8 +13,6 @@ from urllib.parse import quote, urlsplit
 
 import runtime
 from runtime.clock import Clock, SystemClock
-from runtime.containers.boxes import RoomBoxes
-from runtime.containers.choice import choose
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.fate import Callers
 from runtime.dispatch.session_registry import SessionRegistry
@@ -28,6 +25,7 @@ from runtime.front.access.origin import Origins
 from runtime.front.access.rules import Access, project_of, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, called_anew, still_wanted
+from runtime.front.containers import open_boxes
 from runtime.front.fast_path import FastPath
 from runtime.front.home import contents, keeping, server_file, state_folder
 from runtime.front.http.listener import Listener
@@ -170,7 +168,7 @@ class Server:
             destinations=Destinations(server.call_allow),
         )
         supervisor = self.settings.supervisor
-        boxes = await self._containers()
+        boxes, bridge = await open_boxes(self.settings, listener, self._clock, self._parts)
         hub = RoomHub(
             RoomLimits.of(self.settings.rooms, max_sessions=supervisor.max_sessions),
             state_dir=server.state_dir,
@@ -230,7 +228,9 @@ class Server:
         overview = Overview(front)
         live = Live(front, overview)
         desk = ModelDesk(server)
-        listener.start(FastPath(front, create_app(front, readers, live, desk)))
+        application = FastPath(front, create_app(front, readers, live, desk))
+        for one in filter(None, (listener, bridge)):
+            one.start(application)
         for work, name in (
             (readers.watch(), "event readers"),
             (overview.run(), "overview"),
@@ -281,22 +281,6 @@ class Server:
     async def _tell_loaded(self) -> None:
         await self.loaded()
         self.front.readiness.tell()
-
-    async def _containers(self) -> RoomBoxes:
-        server = self.settings.server
-        server_id = hashlib.sha256(str(server.state_dir.resolve()).encode()).hexdigest()[:16]
-        choice = await choose(self.settings, url=lambda: server.public_url or self.url, server_id=server_id)
-        boxes = RoomBoxes(
-            choice.engine,
-            self.settings.containers,
-            clock=self._clock,
-            base_url=choice.base_url,
-            missing=choice.missing,
-            server_id=server_id,
-        )
-        self._parts.push_async_callback(boxes.aclose)
-        boxes.reclaim()
-        return boxes
 
     async def _post_office(self, hub: RoomHub) -> PostOffice:
         settings = self.settings.mail

@@ -116,7 +116,8 @@ def serving(tmp_path: Path) -> Serving:
             for part in ("supervisor", "mail")
             for name, value in knobs.pop(part, {}).items()
         }
-        flags = {"server.port": 0, **{f"server.{name}": value for name, value in knobs.items()}, **more}
+        flags = {"server.port": 0, "containers.engine": "process", **more}
+        flags |= {f"server.{name}": value for name, value in knobs.items()}
         fake = placement or FakePlacement()
         # This process is the client as well, which is somebody else only where it is not the server's alone.
         server = Server(load_settings(flags=flags), [], placement=fake, owns_process=False)

@@ -1,0 +1,141 @@
+"""What an engine is sent to make a container, and the files that are put into it; pure."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from collections.abc import Sequence
+from typing import Any, Final
+
+from runtime.containers.contract import Credential, FileAt, RunSpec
+
+PREFIX: Final = "bulkhead."
+_NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_.-]+")
+_TMP: Final = "rw,nosuid,nodev,mode=1777,size=64m"
+_HUB: Final = "docker.io"
+
+
+def body_of(
+    spec: RunSpec,
+    *,
+    run: str,
+    memory_bytes: int,
+    pids: int,
+    log_bytes: int,
+    publish: str,
+    user: str = "",
+    files_from: str = "",
+) -> dict[str, Any]:
+    """A container that is held as tightly as one may be: no capabilities, no new privileges, a fixed root.
+
+    Args:
+        run: Tells the containers of this run of the server from those of earlier ones.
+        user: Whom it runs as; empty for whom its image says.
+        files_from: A folder of the engine's machine that has the files to mount, by their place; empty to
+            put them in afterwards.
+    """
+    binds = [f"{bind.source}:{bind.path}:{'ro' if bind.read_only else 'rw'}" for bind in spec.binds]
+    if files_from:
+        binds += [f"{files_from}/{place}:{file.path}:ro" for place, file in enumerate(spec.files)]
+    host: dict[str, Any] = {
+        "AutoRemove": False,
+        "Binds": binds,
+        "CapDrop": ["ALL"],
+        "Init": True,
+        "LogConfig": {
+            "Type": "local",
+            "Config": {"max-size": str(log_bytes), "max-file": "1", "compress": "false"},
+        },
+        "PortBindings": {
+            f"{inner}/tcp": [{"HostIp": publish, "HostPort": str(outer or "")}]
+            for inner, outer in spec.ports.items()
+        },
+        "ReadonlyRootfs": not spec.writable,
+        "RestartPolicy": {"Name": "no"},  # we start it again, or an engine would after our end
+        "SecurityOpt": ["no-new-privileges"],
+        "Tmpfs": {"/tmp": _TMP} | dict.fromkeys(spec.empty_dirs, _TMP),
+    }
+    if memory_bytes:
+        host |= {"Memory": memory_bytes, "MemorySwap": memory_bytes}
+    if pids:
+        host["PidsLimit"] = pids
+    if spec.images:
+        host["Mounts"] = [
+            {
+                "Type": "image",
+                "Source": one.image,
+                "Target": one.path,
+                "ReadOnly": True,
+                "ImageOptions": {"Subpath": one.subpath},
+            }
+            for one in spec.images
+        ]
+    ports = spec.ports
+    env = {"MESHAGENT_HOST": "0.0.0.0"}
+    env |= {"MESHAGENT_PORT": str(next(iter(ports)))} if ports else {}
+    env |= {"MESHAGENT_DATA": spec.binds[0].path} if spec.binds else {}
+    made: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": [f"{key}={value}" for key, value in (env | dict(spec.env)).items()],
+        "ExposedPorts": {f"{inner}/tcp": {} for inner in ports},
+        "HostConfig": host,
+        "Labels": {f"{PREFIX}{key}": value for key, value in spec.labels.items()} | {f"{PREFIX}run": run},
+    }
+    if spec.argv is not None:
+        made["Cmd"] = list(spec.argv)
+    if spec.cwd:
+        made["WorkingDir"] = spec.cwd
+    if user:
+        made["User"] = user
+    return made
+
+
+def name_of(spec: RunSpec) -> str:
+    """What the engine calls it."""
+    called = (spec.labels.get("room", ""), spec.name)
+    words = (_NOT_IN_NAMES.sub("-", word).strip("-.")[:40] for word in called)
+    return "-".join(("bh", *filter(None, words), spec.id[:6]))
+
+
+def archive_of(files: Sequence[FileAt]) -> bytes:
+    """The files as an archive of the container's root."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for file in files:
+            data = file.text.encode()
+            entry = tarfile.TarInfo(file.path.lstrip("/"))
+            entry.size, entry.mode = len(data), 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def registry_of(reference: str) -> str:
+    """The registry that an image comes from."""
+    first, slash, _ = reference.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else _HUB
+
+
+def auth_for(reference: str, credentials: Sequence[Credential]) -> dict[str, str] | None:
+    """With what the image's registry is asked; None when nothing fits."""
+    wanted = registry_of(reference)
+    for one in credentials:
+        if (one.registry or _HUB) in (wanted, f"https://{wanted}", f"index.{wanted}"):
+            return {"username": one.username, "password": one.password, "serveraddress": wanted}
+    return None
+
+
+def whole(reference: str) -> str:
+    """The reference with its registry, which a client needs to know whom it tells credentials."""
+    if registry_of(reference) != _HUB or reference.startswith(f"{_HUB}/"):
+        return reference
+    return f"{_HUB}/{reference if '/' in reference else f'library/{reference}'}"
+
+
+def without_credentials(text: str, credentials: Sequence[Credential]) -> str:
+    """What a registry said, without what it was asked with."""
+    for one in credentials:
+        for secret in (one.password, one.username):
+            if len(secret) > 2:
+                text = text.replace(secret, "•••")
+    return text
