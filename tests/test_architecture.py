@@ -53,7 +53,7 @@ FLOORS = {
         {"access", "readiness"},
         {"state"},
         {"openapi"},
-        {"autocall", "containers", "fast_path", "webhooks", "model", "operator"},
+        {"autocall", "fast_path", "webhooks", "model", "operator"},
         {"studio"},
         {"app"},
         {"server"},

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import runtime
 from runtime.clock import Clock, SystemClock
+from runtime.containers.opening import open_boxes
 from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.fate import Callers
 from runtime.dispatch.session_registry import SessionRegistry
@@ -25,9 +26,9 @@ from runtime.front.access.origin import Origins
 from runtime.front.access.rules import Access, project_of, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, called_anew, still_wanted
-from runtime.front.containers import open_boxes
 from runtime.front.fast_path import FastPath
 from runtime.front.home import contents, keeping, server_file, state_folder
+from runtime.front.http.bridge import Bridge
 from runtime.front.http.listener import Listener
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
@@ -168,7 +169,10 @@ class Server:
             destinations=Destinations(server.call_allow),
         )
         supervisor = self.settings.supervisor
-        boxes, bridge = await open_boxes(self.settings, listener, self._clock, self._parts)
+        bridge = Bridge(listener, server.public_url)
+        self._parts.push_async_callback(bridge.aclose)
+        boxes = await open_boxes(self.settings, clock=self._clock, url=bridge.url, hears=bridge.hear)
+        self._parts.push_async_callback(boxes.aclose)
         hub = RoomHub(
             RoomLimits.of(self.settings.rooms, max_sessions=supervisor.max_sessions),
             state_dir=server.state_dir,
@@ -229,8 +233,8 @@ class Server:
         live = Live(front, overview)
         desk = ModelDesk(server)
         application = FastPath(front, create_app(front, readers, live, desk))
-        for one in filter(None, (listener, bridge)):
-            one.start(application)
+        listener.start(application)
+        bridge.start(application)
         for work, name in (
             (readers.watch(), "event readers"),
             (overview.run(), "overview"),
