@@ -36,7 +36,11 @@ _TASKS_BYTES = 64 << 10
 _RECORDING_AT = _TASKS_AT + _TASKS_BYTES
 _TEXT_AT = _RECORDING_AT + RECORDING_BYTES  # last: it grows up to the seal
 _TEXT_BYTES = 128 << 10
-_SLOT = struct.Struct("<QQ")  # monotonic nanoseconds of the last beat, lag of that beat in microseconds
+# Monotonic nanoseconds of the last beat, lag in microseconds, nanoseconds since when it waits, or 0.  Native:
+# each is written at once, and read while it may be written.
+_SLOT = struct.Struct("@QQQ")
+_ASLEEP = struct.Struct("@Q")
+_ASLEEP_AT = 16
 _ACTIVE = struct.Struct("<Q")  # monotonic nanoseconds of the last message
 _ACTIVE_AT = _SLOT.size
 _ASKED = struct.Struct("<Q")  # number of the last question for tasks
@@ -69,11 +73,14 @@ class Heartbeat:
 
     Attributes:
         at: Monotonic seconds (one clock for all processes of a machine).
-        lag_s: How late the loop ran it.
+        lag_s: How long something that came lately had to wait for the loop, at most.
+        asleep_at: Since when the loop waits for something to do, in the same seconds, as it says itself; None
+            while it does something.
     """
 
     at: float
     lag_s: float
+    asleep_at: float | None = None
 
 
 class Box:
@@ -103,14 +110,23 @@ class Box:
             os.close(fd)
             raise
 
-    def beat(self, now_s: float, lag_s: float) -> None:
-        """Worker: the loop turned at `now_s` (monotonic seconds)."""
-        _SLOT.pack_into(self._map, 0, int(now_s * 1e9), int(max(lag_s, 0.0) * 1e6))
+    def beat(self, now_s: float, lag_s: float, asleep_at: float = 0.0) -> None:
+        """Worker: the loop turned at `now_s` (monotonic seconds), and waits since `asleep_at` if not 0."""
+        _SLOT.pack_into(self._map, 0, int(now_s * 1e9), int(max(lag_s, 0.0) * 1e6), int(asleep_at * 1e9))
 
     def heartbeat(self) -> Heartbeat | None:
         """Front: the last beat; None before the first."""
-        at_ns, lag_us = _SLOT.unpack_from(self._map, 0)
-        return Heartbeat(at_ns / 1e9, lag_us / 1e6) if at_ns else None
+        at_ns, lag_us, asleep_ns = _SLOT.unpack_from(self._map, 0)
+        if not at_ns:
+            return None
+        return Heartbeat(at_ns / 1e9, lag_us / 1e6, asleep_ns / 1e9 if asleep_ns else None)
+
+    def asleep_ns(self) -> int:
+        """Front: since when its loop waits, in monotonic nanoseconds; 0 while it does something.
+
+        Another number than before means that it did something in between.  Asked of thousands each second.
+        """
+        return int(_ASLEEP.unpack_from(self._map, _ASLEEP_AT)[0])
 
     def active(self, now_s: float) -> None:
         """Worker: a message came or went at `now_s`."""

@@ -25,7 +25,7 @@ from runtime.process.plumbing import (
     LAST_STACKS_SIGNAL,
     STACKS_SIGNAL,
     TASKS_SIGNAL,
-    Heartbeat,
+    Box,
     Plumbing,
 )
 from runtime.process.procfs import copied, final_cpu_s, member
@@ -242,12 +242,10 @@ class WorkerProcess:
         assert self._channel is not None
         self._channel.resume_reading()
 
-    def heartbeat(self) -> Heartbeat | None:
-        return self._plumbing.box.heartbeat()
-
-    def active_at(self) -> float | None:
-        """Monotonic seconds of the session's last message; None before the first."""
-        return self._plumbing.box.active_at()
+    @property
+    def box(self) -> Box:
+        """What it writes for us to read, whatever it likes."""
+        return self._plumbing.box
 
     def room_messages(self) -> list[MessageSeen]:
         """The last messages between the session and its room, oldest first."""

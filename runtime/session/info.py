@@ -107,9 +107,9 @@ class Vitals:
         at: Monotonic seconds of the measurement.
         pss_bytes: Memory with shared pages divided among those who share them; 0 when it was never read.
         disk_bytes: What it keeps in its own folder, as it was counted last; None before, or when it has none.
-        lag_ms: How late the worker's event loop ran its last heartbeat.
+        lag_ms: How long something that came lately had to wait for the worker's event loop, at most.
         note: What keeps it from going on, for people; empty when nothing does.
-        last_heartbeat: Seconds since the epoch; None before the first.
+        last_heartbeat: Seconds since the epoch when the loop turned last, or now where it waits; None before.
     """
 
     cpu_s: float = 0.0

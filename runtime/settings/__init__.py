@@ -110,7 +110,7 @@ class SupervisorSettings:
     stop_s: float = knob(10.0, "time between asking a session to stop and SIGTERM", minimum=0)
     reload_s: float = knob(5.0, "time tasks get to finish when their agent is moved to new code", minimum=0)
     term_s: float = knob(2.0, "time between SIGTERM and SIGKILL", minimum=0)
-    heartbeat_s: float = knob(1.0, "period of a worker's heartbeat", minimum=0.1)
+    heartbeat_s: float = knob(1.0, "period of a loop's heartbeat that cannot say when it waits", minimum=0.1)
     hang_warn_s: float = knob(2.0, "silence of a worker after which its stacks are taken", minimum=0.2)
     hang_kill_s: float = knob(10.0, "silence of a worker after which it is killed; 0: never", minimum=0)
     stopped_kill_s: float = knob(60.0, "time a foreign signal may keep a session stopped; 0: ever", minimum=0)

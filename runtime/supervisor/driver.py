@@ -156,7 +156,7 @@ class Driver:
 
     def glance(self) -> Vitals | None:
         """What was measured last; None before the first look, or when there is no process."""
-        return None if self._worker is None else self._instruments.vitals(self._worker.heartbeat())
+        return None if self._worker is None else self._instruments.vitals(self._worker.box.heartbeat())
 
     def use(self) -> Use:
         """What it used so far."""

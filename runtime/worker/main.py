@@ -28,10 +28,9 @@ from runtime.process.confine.inner import Entry
 from runtime.process.plumbing import Box, WorkerEnds
 from runtime.wire import control
 from runtime.wire.frames import encode_frame
-from runtime.worker import bundle, failure, rehearsal
+from runtime.worker import bundle, failure, heartbeat, rehearsal
 from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle
-from runtime.worker.heartbeat import beat_for_ever
 from runtime.worker.program import leaving, pools
 from runtime.worker.program.imported import Later
 from runtime.worker.program.main_program import Program
@@ -277,9 +276,9 @@ class Worker:
                     with suppress(ChannelClosed):  # then there is nobody to tell
                         channel.send(control.Imported(files))
 
-            beats = asyncio.create_task(beat_for_ever(box, start.heartbeat_s, tell_imported))
+            end_beats = heartbeat.begin(box, start.heartbeat_s, tell_imported)
             code = await self._be(start, self._loaded, channel)
-            beats.cancel()
+            end_beats()
         channel.close()
         await self._closed.wait()
         self.has_ended = True

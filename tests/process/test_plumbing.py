@@ -24,12 +24,15 @@ def test_the_pulse_is_read_from_shared_memory(box: Box) -> None:
     assert box.heartbeat() is None
     child = os.fork()
     if child == 0:
-        box.beat(12.5, 0.003)
+        box.beat(12.5, 0.003, 12.625)
         os._exit(0)
     os.waitpid(child, 0)
     beat = box.heartbeat()
     assert beat is not None
-    assert (beat.at, beat.lag_s) == (12.5, 0.003)
+    assert (beat.at, beat.lag_s, beat.asleep_at) == (12.5, 0.003, 12.625)
+    assert box.asleep_ns() == 12_625_000_000
+    box.beat(13.5, 0.0)
+    assert box.asleep_ns() == 0
 
 
 def test_a_worker_cannot_make_the_box_grow(box: Box) -> None:

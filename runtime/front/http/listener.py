@@ -18,7 +18,7 @@ from runtime.front.http.accepting import TELL_S, AcceptingSocket
 from runtime.front.http.socket import MAX_PACKET_BYTES
 from runtime.logs import get_logger
 
-PING_S: Final = 15.0
+PING_S: Final = 30.0
 PEER_SILENT_S: Final = 60
 """How long a peer may leave what was sent to it unacknowledged, or its window shut."""
 CLOSE_S: Final = 0.3

@@ -7,6 +7,7 @@ one together.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
@@ -18,6 +19,8 @@ from wsproto.handshake import server_extensions_handshake
 
 MAX_UNFINISHED_BYTES: Final = 64 << 20
 """Of all messages whose last frame has not come; above it, none may have more than its share."""
+NEAR: Final = b"bulkhead-near"
+_FORWARDED: Final = frozenset((b"forwarded", b"x-forwarded-for", b"x-real-ip"))
 _READ: Final = frozenset(
     {b"connection", b"upgrade"}
     | {b"sec-websocket-" + part for part in (b"extensions", b"key", b"protocol", b"version")}
@@ -82,7 +85,24 @@ class UnfinishedMessage(ws_stream.WebsocketBuffer):
 
 
 class Stream(ws_stream.WSStream):
-    """One that keeps nothing once its connection is gone: its pings keep it alive for a while."""
+    """One that keeps nothing once its connection is gone: its pings keep it alive for a while.
+
+    A peer that says so and is on this machine gets none: its end is told by the kernel, and thousands of idle
+    sessions would be woken for nothing.
+    """
+
+    async def _send_pings(self) -> None:
+        if not self._is_near():
+            await super()._send_pings()
+
+    def _is_near(self) -> bool:
+        names = {name for name, _ in self.scope["headers"]}
+        if self.client is None or NEAR not in names or not names.isdisjoint(_FORWARDED):
+            return False
+        try:
+            return ipaddress.ip_address(self.client[0]).is_loopback
+        except ValueError:
+            return False
 
     async def handle(self, event: Event) -> None:
         await super().handle(event)

@@ -14,6 +14,7 @@ pays it at once.  All other limits end the session.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -77,6 +78,7 @@ class Budget:
 
     Attributes:
         next_s: How long the next look may wait; never above a second.
+        rest_s: How long it may wait if the session does nothing meanwhile.
         cpu_is_kept: Somebody else keeps the share of processors: no `Pause` for it.
     """
 
@@ -103,6 +105,7 @@ class Budget:
         self._credit_s = _CPU_BURST_S
         self._full_since: float | None = None
         self.next_s = _SHORTEST_S
+        self.rest_s = 0.0
         self.cpu_is_kept = False
 
     def wants_pss(self, use: TreeUse) -> bool:
@@ -150,6 +153,8 @@ class Budget:
         if now < self._storm_until:
             self._look_within(_STORM_PAUSE_S + _SHORTEST_S if found else _SHORTEST_S)
         self._processes = use.processes
+        is_settled = not found and self._full_since is None and now >= self._storm_until
+        self.rest_s = math.inf if is_settled else 0.0
         found += self._judge_time(now, active_at)
         self._at, self._rss, self._tasks, self._cpu_s = now, use.rss_bytes, use.threads, use.cpu_s
         return found
@@ -242,6 +247,8 @@ class Budget:
             if left_s <= 0:
                 return [Excess(ExitReason.DEADLINE, f"ran for longer than its {_length(self._timeout)}")]
             self._look_within(left_s)
+            # Also when it is near, which is told.
+            self._rest_within(left_s - (1 - SOFT) * self._timeout, left_s)
             if self._is_near(ExitReason.DEADLINE, 1 - left_s / self._timeout):
                 told = f"has {left_s:.1f} s left of its {_length(self._timeout)}"
                 found.append(NearLimit(ExitReason.DEADLINE, told))
@@ -250,10 +257,14 @@ class Budget:
             if left_s <= 0:
                 return [Excess(ExitReason.IDLE, f"had no message for {_length(self._idle)}")]
             self._look_within(left_s)
+            self._rest_within(left_s)
         return found
 
     def _look_within(self, seconds: float) -> None:
         self.next_s = max(_SHORTEST_S, min(self.next_s, seconds))
+
+    def _rest_within(self, *seconds: float) -> None:
+        self.rest_s = min(self.rest_s, *(each for each in seconds if each > 0))
 
     def _is_near(self, reason: ExitReason, part: float) -> bool:
         """True once when the part of a limit gets above the soft one."""

@@ -63,6 +63,11 @@ class SessionDisk:
     def next_s(self) -> float:
         return self._budget.next_s if self._reading is None else _READING_S
 
+    @property
+    def is_settled(self) -> bool:
+        """What it keeps was counted, or there is nothing to count."""
+        return self._reading is None and (self.bytes is not None or not self._folder())
+
     def look(self, members: Sequence[Member], now: float) -> list[Finding]:
         """Judge what was counted meanwhile, and have it counted again when it is time.
 

@@ -25,6 +25,7 @@ from runtime.supervisor.watch.cgroups import SessionCgroup
 from runtime.supervisor.watch.disks import SessionDisk
 from runtime.supervisor.watch.hang_detector import Awake, HangDetector, Hung, Late, Phase, Pulse, Silence
 from runtime.supervisor.watch.instruments import Instruments
+from runtime.supervisor.watch.rest import PEEKS_S, Rest
 from runtime.wire.trace import TaskTrace
 
 _STACKS_S = 0.1
@@ -100,11 +101,25 @@ class Guard:
         self._late_at = now
         self._tasks: list[TaskTrace] = []
         self._timers: set[asyncio.TimerHandle] = set()
+        self._rest: Rest | None = None
+
+    @property
+    def peek_s(self) -> float:
+        """See `runtime.supervisor.watch.sampler.Watched`."""
+        return PEEKS_S[0] if self._rest is None else self._rest.peek_s
+
+    def moved(self) -> bool:
+        """See `runtime.supervisor.watch.sampler.Watched`."""
+        return self._rest is not None and self._worker.box.asleep_ns() != self._rest.asleep_ns
 
     def look(self, now: float) -> float | None:
         """See `runtime.supervisor.watch.sampler.Watched`."""
-        held, brake = self._holds, self._brake()
         gone = self._worker.process.has_exited
+        asleep_ns = 0 if gone else self._worker.box.asleep_ns()
+        if self._rest is not None and self._rest.goes_on(asleep_ns, now) and self._may_rest():
+            return self._rest.next_s(now)
+        self._rest = None
+        held, brake = self._holds, self._brake()
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
             return None
@@ -113,7 +128,7 @@ class Guard:
         self._instruments.take(use, now)
         stays_stopped = self._kernel_ended_it()
         self._budget.cpu_is_kept = "cpu.max" in self._cgroup.kept
-        found = self._budget.take(use, now, active_at=self._worker.active_at())
+        found = self._budget.take(use, now, active_at=self._worker.box.active_at())
         found += self._disk.look(use.members, now)
         self._instruments.keeps(self._disk.bytes)
         for finding in found:
@@ -137,7 +152,22 @@ class Guard:
             self._hang_detector.held(now)
         else:
             self._listen(use.members[0], now)
+        if self._may_rest() and self._disk.is_settled:
+            next_s = min(self._budget.next_s, self._hang_detector.next_s)
+            self._rest = Rest.begun(use, asleep_ns, now, next_s=next_s, left_s=self._budget.rest_s)
+            if self._rest is not None:
+                return self._rest.next_s(now)
         return min(self._budget.next_s, self._disk.next_s, self._hang_detector.next_s)
+
+    def _may_rest(self) -> bool:
+        """Whether nothing but its own doing needs a look."""
+        return (
+            self._phase() is Phase.RUNNING
+            and self._hang_detector.is_calm
+            and not self._holds
+            and self._telling is None
+            and not self._cgroup.is_frozen()
+        )
 
     def _told(self, finding: NearLimit | Excess) -> str:
         """What it says, and of memory whether most of it came from reading what the import had made."""
@@ -195,15 +225,23 @@ class Guard:
     # ---- the pulse
 
     def _listen(self, main: Member, now: float) -> None:
-        beat = self._worker.heartbeat()
+        beat = self._worker.box.heartbeat()
         beat_at = None if beat is None else beat.at
-        silent = self._hang_detector.is_silent(beat_at, now)
-        if silent and self._cgroup.is_frozen():
+        asleep_at = None if beat is None else beat.asleep_at
+        has_doubts = asleep_at is not None or self._hang_detector.is_silent(beat_at, now)
+        if has_doubts and self._cgroup.is_frozen():
             self._is_frozen(now)
             return
         self._frozen_told = False
-        ran_s, waited_s = procfs.ran_s(main.pid) if silent else (0.0, 0.0)
-        pulse = Pulse(beat_at=beat_at, state=main.state, cpu_s=main.cpu_s, ran_s=ran_s, waited_s=waited_s)
+        ran_s, waited_s = procfs.ran_s(main.pid) if has_doubts else (0.0, 0.0)
+        pulse = Pulse(
+            beat_at=beat_at,
+            state=main.state,
+            cpu_s=main.cpu_s,
+            ran_s=ran_s,
+            waited_s=waited_s,
+            asleep_at=asleep_at,
+        )
         for sign in self._hang_detector.look(pulse, now, self._phase()):
             match sign:
                 case Late():

@@ -1,9 +1,13 @@
 """Tell a worker that hangs from one that waits, is stopped, or was not let run.  Pure.
 
-Theory: a worker's event loop beats once a second into shared memory.  Silence counts from the last beat, and
-only while the worker could have beaten: time in which it was stopped, in which it was ready to run and got no
-processor, or in which the front itself did not run, does not count.  At the soft deadline somebody should
-take its stacks, at the hard one end it.  What kind of silence it is, its processor time says.
+Theory: a worker's event loop beats into shared memory when it turns, and says there since when it waits for
+something to do.  Silence counts from the last beat, not while it waits, and only while the worker could have
+beaten: time in which it was stopped, in which it was ready to run and got no processor, or in which the front
+itself did not run, does not count.  At the soft deadline somebody should take its stacks, at the hard one end
+it.  What kind of silence it is, its processor time says.
+
+That a loop waits is what the session says, so it is believed only as long as its main thread uses no
+processor: one that burns while it says so has been silent for as long as it burned.
 
 One that a signal keeps stopped, which is not of our sending, is told as soon as it is seen twice, and has a
 time of its own after which it is ended; one that a debugger holds is told at the soft deadline and stays.
@@ -52,6 +56,7 @@ class Pulse:
         cpu_s: Processor time of the process.
         ran_s: Of its main thread alone.
         waited_s: What its main thread was ready and waited for a processor.
+        asleep_at: Since when its loop says that it waits, in monotonic seconds; None while it does not.
     """
 
     beat_at: float | None
@@ -59,6 +64,7 @@ class Pulse:
     cpu_s: float
     ran_s: float = 0.0
     waited_s: float = 0.0
+    asleep_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +118,17 @@ class HangDetector:
         self._excused_s = 0.0
         self._stopped_s = 0.0
         self._cpu_at_beat = 0.0
+        self._doubted = False
         self._warned: Silence | None = None
         self._phase = Phase.STARTING
         self._phase_at = now
         self._phase_told = False
         self.next_s = _LONGEST_LOOK_S
+
+    @property
+    def is_calm(self) -> bool:
+        """Nothing is told of it, and nothing to be seen that might have to be."""
+        return not (self._doubted or self._stopped_looks or self.is_stopped) and self._warned is None
 
     def is_silent(self, beat_at: float | None, now: float) -> bool:
         """Whether the silence is long enough for the dearer figures of a pulse to matter."""
@@ -143,11 +155,12 @@ class HangDetector:
             self._beat_at = now  # a fresh interpreter still imports its bundle; its start has a deadline
         gap_s = max(0.0, now - self._last_at)
         self._excuse(pulse, gap_s)
-        if pulse.beat_at is not None and pulse.beat_at > self._beat_at:
+        beat_at = self._turned_at(pulse, gap_s, now)
+        if beat_at is not None and beat_at > self._beat_at:
             if self._warned is not None and self._warned is not Silence.AWAITING:
-                signs.append(Awake(pulse.beat_at - self._beat_at))
+                signs.append(Awake(beat_at - self._beat_at))
             self._warned = None
-            self._beat_at, self._excused_s, self._cpu_at_beat = pulse.beat_at, 0.0, pulse.cpu_s
+            self._beat_at, self._excused_s, self._cpu_at_beat = beat_at, 0.0, pulse.cpu_s
         self._last, self._last_at = pulse, now
         silent_s = now - self._beat_at - self._excused_s
         self.next_s = _LONGEST_LOOK_S
@@ -181,6 +194,24 @@ class HangDetector:
         if self._warned is not None:
             self.next_s = min(self.next_s, _AFTER_WARNING_S)
         return signs
+
+    def _turned_at(self, pulse: Pulse, gap_s: float, now: float) -> float | None:
+        """When its loop turned last: now, where it waits and that can be believed."""
+        last = self._last
+        if pulse.asleep_at is None or pulse.state in ("T", "t"):
+            self._doubted = False
+            return pulse.beat_at
+        if last is not None and last.asleep_at == pulse.asleep_at and last.ran_s and gap_s > 0:
+            busy_s = pulse.ran_s - last.ran_s + pulse.waited_s - last.waited_s
+            if busy_s >= _BUSY_PART * gap_s:
+                if not self._doubted:
+                    self._doubted = True
+                    self._beat_at = max(self._beat_at, now - busy_s)
+                return self._beat_at
+            if self._doubted and pulse.state == "R":
+                return self._beat_at
+        self._doubted = False
+        return now
 
     def _excuse(self, pulse: Pulse, gap_s: float) -> None:
         """Take off what it could not help."""

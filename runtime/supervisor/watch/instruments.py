@@ -45,6 +45,7 @@ class Instruments:
         shared_bytes = self.meter.shared_bytes
         owned_bytes = max(0, use.rss_bytes - shared_bytes) if shared_bytes else 0
         now, wall = self._clock.now(), self._clock.wall()
+        beat_at = None if beat is None else beat.at if beat.asleep_at is None else now
         return Vitals(
             at=self._at,
             note=self.note,
@@ -56,5 +57,5 @@ class Instruments:
             threads=use.threads,
             children=use.processes - 1,
             lag_ms=None if beat is None else round(beat.lag_s * 1000, 3),
-            last_heartbeat=None if beat is None else wall - (now - beat.at),
+            last_heartbeat=None if beat_at is None else wall - (now - beat_at),
         )

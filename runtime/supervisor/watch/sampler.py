@@ -4,6 +4,9 @@ Each guard says after a look how long the next one may wait.  Between looks two 
 machine, read twenty times a second for 6 µs, tell whether anybody began to fork or to allocate wildly; then
 all are looked at at once, so that a session far from its limits need not be looked at often.
 
+One that rests (`runtime.supervisor.watch.rest`) is not looked at for seconds.  Meanwhile it is only asked
+whether it moved, which is one number in memory: a microsecond.
+
 A turn takes at most a few milliseconds and goes on in the next turn of the loop: the front answers in
 between.  When the loop itself ran late by a second (the machine slept, or had no time for us), nothing can
 be said about the workers for that time, and every guard is told.
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -24,6 +28,8 @@ from runtime.process.procfs import Machine, machine
 log = structlog.get_logger("supervisor")
 
 TICK_S: Final = 0.05
+CALM_TICK_S: Final = 0.2
+"""While all of them rest: who does not run makes no storm."""
 TURN_S: Final = 0.004
 SLEPT_S: Final = 1.0
 _STORM_TASKS: Final = 48
@@ -31,6 +37,7 @@ _STORM_BYTES: Final = 48 << 20
 _CALM_S: Final = 1.0
 _ALARM_EACH_S: Final = 2.4e-3
 """Time between two looks at all, for each of them: 60 µs a look, and a fortieth of a core at most."""
+_ASKED_AT_ONCE: Final = 200
 _ALARM_LATEST_S: Final = 2.0
 
 
@@ -39,6 +46,15 @@ class Watched(Protocol):
 
     def look(self, now: float) -> float | None:
         """Look now; return the seconds until the next look, None when there is nothing more to look at."""
+        ...
+
+    @property
+    def peek_s(self) -> float:
+        """How often to ask whether it moved, where the next look may wait longer."""
+        ...
+
+    def moved(self) -> bool:
+        """Whether something happened to it since the last look; asked of thousands each second."""
         ...
 
     def front_slept(self, now: float) -> None:
@@ -65,6 +81,9 @@ class Sampler:
         self._calm = Machine(0, 0)
         self._calm_at = 0.0
         self._alarm_at = 0.0
+        self._resting: dict[float, dict[Watched, None]] = {}
+        self._peek_at: dict[float, float] = {}
+        self._to_ask: list[Watched] = []
 
     def watch(self, who: Watched, *, within_s: float = 0.0) -> None:
         """Look at somebody from now on, until it says that it is over or `forget`."""
@@ -77,8 +96,10 @@ class Sampler:
     def forget(self, who: Watched) -> None:
         """Look at it no more."""
         self._turns.pop(who, None)
+        self._no_rest(who)
         if not self._turns:
             self._due.clear()
+            self._to_ask.clear()
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -95,7 +116,7 @@ class Sampler:
     def _arm(self, now: float) -> None:
         if not self._turns:
             return
-        at = now + TICK_S
+        at = now if self._to_ask else min(now + self._tick_s(), self._next_peek())
         if self._due:
             at = min(at, self._due[0][0])
         if self._timer is not None:
@@ -104,6 +125,12 @@ class Sampler:
             self._timer.cancel()
         self._timer_at = max(at, now)
         self._timer = asyncio.get_running_loop().call_later(max(0.0, at - now), self._turn)
+
+    def _tick_s(self) -> float:
+        return CALM_TICK_S if sum(map(len, self._resting.values())) == len(self._turns) else TICK_S
+
+    def _next_peek(self) -> float:
+        return min((self._peek_at.get(s, 0.0) for s, who in self._resting.items() if who), default=math.inf)
 
     def _turn(self) -> None:
         self._timer = None
@@ -114,6 +141,7 @@ class Sampler:
                 who.front_slept(now)
         self._look_out(now)
         until = now + TURN_S
+        self._peek(now, until)
         while self._due and self._due[0][0] <= now:
             _, count, who = heapq.heappop(self._due)
             if self._turns.get(who) != count:
@@ -133,6 +161,28 @@ class Sampler:
             self.forget(who)
         elif who in self._turns:
             self._put(who, now + next_s)
+            self._no_rest(who)
+            if next_s > (peek_s := who.peek_s):
+                self._resting.setdefault(peek_s, {})[who] = None
+
+    def _no_rest(self, who: Watched) -> None:
+        for resting in self._resting.values():
+            resting.pop(who, None)
+
+    def _peek(self, now: float, until: float) -> None:
+        """Have those looked at who moved; goes on in the next turn where it takes too long."""
+        if not self._to_ask:
+            for peek_s, resting in self._resting.items():
+                if resting and now >= self._peek_at.get(peek_s, 0.0):
+                    self._peek_at[peek_s] = now + peek_s
+                    self._to_ask += resting
+        while self._to_ask and self._clock.now() < until:
+            some = self._to_ask[-_ASKED_AT_ONCE:]
+            del self._to_ask[-_ASKED_AT_ONCE:]
+            for who in some:
+                if who in self._turns and who.moved():
+                    self._no_rest(who)
+                    self._put(who, now)
 
     def _look_out(self, now: float) -> None:
         """See a storm coming."""

@@ -8,6 +8,7 @@ import struct
 from typing import Any
 
 import pytest
+from hypercorn.protocol import ws_stream
 from hypercorn.protocol.ws_stream import FrameTooLargeError
 from structlog.testing import capture_logs
 from wsproto.events import BytesMessage
@@ -132,3 +133,31 @@ def test_hypercorn_uses_them() -> None:
     websocket_guard.install()
     assert ws_stream.Handshake is Handshake
     assert ws_stream.WebsocketBuffer is UnfinishedMessage
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "is_pinged"),
+    [
+        ("127.0.0.1", [(b"bulkhead-near", b"1")], False),
+        ("::1", [(b"bulkhead-near", b"1")], False),
+        ("127.0.0.1", [], True),
+        ("10.1.2.3", [(b"bulkhead-near", b"1")], True),
+        ("127.0.0.1", [(b"bulkhead-near", b"1"), (b"x-forwarded-for", b"10.1.2.3")], True),
+        ("unix:", [(b"bulkhead-near", b"1")], True),
+    ],
+)
+@pytest.mark.unit
+@pytest.mark.asyncio
+async def test_only_who_is_near_and_says_so_is_sent_no_pings(
+    peer: str, headers: list[tuple[bytes, bytes]], is_pinged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinged = asyncio.Event()
+
+    async def ping(self: object) -> None:
+        pinged.set()
+
+    monkeypatch.setattr(ws_stream.WSStream, "_send_pings", ping)
+    stream = websocket_guard.Stream.__new__(websocket_guard.Stream)
+    stream.client, stream.scope = (peer, 1), {"headers": headers}  # type: ignore[typeddict-item]
+    await stream._send_pings()
+    assert pinged.is_set() is is_pinged

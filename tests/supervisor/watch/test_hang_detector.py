@@ -33,6 +33,7 @@ def watch(
     busy: float = 0.0,
     starved: bool = False,
     beats: bool = False,
+    asleep: bool = False,
     phase: Phase = RUN,
     who: HangDetector | None = None,
     since: float = 100.0,
@@ -48,6 +49,7 @@ def watch(
             cpu_s=busy * passed,
             ran_s=1.0 + (0.0 if starved else busy * passed),
             waited_s=passed if starved else 0.0,
+            asleep_at=since if asleep else None,
         )
         seen += [(round(now - since, 2), sign) for sign in who.look(pulse, now, phase)]
         if any(isinstance(sign, Hung) for _, sign in seen):
@@ -82,6 +84,40 @@ def test_a_silence_is_told_at_the_soft_and_ended_at_the_hard_deadline(
     assert (late.kind, hung.kind) == (kind, kind)
     assert 2.0 <= warned_at <= 2.1
     assert 10.0 <= hung_at <= 10.1
+
+
+def test_one_that_waits_is_left_alone_however_long() -> None:
+    who = detector()
+    assert watch(600, asleep=True, who=who) == []
+    assert who.is_calm
+    signs = watch(60, who=who, since=700.0)  # it woke, and has not come back since
+    assert [type(sign) for _, sign in signs] == [Late, Hung]
+    assert 2.0 <= signs[0][0] <= 2.1
+
+
+def test_one_that_says_it_waits_and_burns_is_not_believed() -> None:
+    signs = watch(60, asleep=True, busy=1.0, state="R")
+    assert [(type(sign), sign.kind) for _, sign in signs] == [
+        (Late, Silence.CPU_BOUND),
+        (Hung, Silence.CPU_BOUND),
+    ]
+    assert signs[1][0] <= 11.1
+    # Seen only after a while, it was silent for as long as it burned.
+    who = detector()
+    rested = Pulse(beat_at=100.0, state="S", cpu_s=0.0, ran_s=1.0, asleep_at=100.0)
+    assert who.look(rested, 100.0, RUN) == []
+    burned = Pulse(beat_at=100.0, state="R", cpu_s=4.0, ran_s=5.0, asleep_at=100.0)
+    (late,) = who.look(burned, 105.0, RUN)
+    assert isinstance(late, Late)
+    assert late.silent_s == pytest.approx(4.0)
+
+
+def test_what_a_signal_has_it_do_while_it_waits_is_no_hang() -> None:
+    who, now = detector(), 100.0
+    for second in range(60):
+        worked_s = 0.2 * second  # a handler, each second
+        pulse = Pulse(beat_at=100.0, state="S", cpu_s=worked_s, ran_s=1 + worked_s, asleep_at=100.0)
+        assert who.look(pulse, now + second, RUN) == []
 
 
 def test_one_that_beats_is_left_alone_and_looked_at_once_a_second() -> None:

@@ -32,6 +32,9 @@ def test_the_last_reading_is_shown_with_the_time_it_is_of() -> None:
     assert vitals is not None
     assert (vitals.at, vitals.cpu_s, vitals.rss_bytes, vitals.children) == (99.0, 1.5, 80, 1)
     assert (vitals.lag_ms, vitals.last_heartbeat) == (2.0, 4998.0)
+    waiting = instruments.vitals(Heartbeat(50.0, 0.002, asleep_at=50.1))
+    assert waiting is not None
+    assert waiting.last_heartbeat == 5000.0, "it would answer now"
     assert vitals.pss_bytes == 0  # nobody read it, which is not the same as sharing everything
 
 

@@ -33,12 +33,23 @@ class Looked:
         self.next_s = next_s
         self.looks = 0
         self.slept = 0
+        self.has_moved = False
+        self.asked = 0
         self.news = asyncio.Event()
 
     def look(self, now: float) -> float | None:
         self.looks += 1
+        self.has_moved = False
         self.news.set()
         return self.next_s
+
+    @property
+    def peek_s(self) -> float:
+        return 0.1
+
+    def moved(self) -> bool:
+        self.asked += 1
+        return self.has_moved
 
     def front_slept(self, now: float) -> None:
         self.slept += 1
@@ -131,6 +142,43 @@ async def test_a_storm_that_cannot_be_looked_into_yet_is_not_forgotten(world: Wo
     for looks in (2, 3):
         world.machine = Machine(tasks=world.machine.tasks + 100, available_bytes=8 << 30)
         await many[-1].until(looks)
+
+
+async def test_one_that_rests_is_asked_whether_it_moved_and_only_then_looked_at(world: World) -> None:
+    resting, other, pacing = Looked(100.0), Looked(100.0), Looked(0.05)
+    for who in (resting, other, pacing):
+        world.sampler.watch(who)
+    await pacing.until(20)
+    assert (resting.looks, other.looks, pacing.asked) == (1, 1, 0)
+    assert resting.asked >= 2
+    resting.has_moved = True
+    await resting.until(2)
+    assert other.looks == 1
+
+
+async def test_asking_thousands_leaves_the_loop_to_others_in_between(world: World) -> None:
+    class Slow(Looked):
+        def moved(self) -> bool:
+            world.clock.ahead_s += 1e-4  # a turn is over after forty of them
+            return super().moved()
+
+    many = [Slow(100.0) for _ in range(1000)]
+    for who in many:
+        world.sampler.watch(who)
+    await many[-1].until(1)
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if not all(who.asked for who in many):
+            asyncio.get_running_loop().call_soon(turn)
+
+    turn()
+    async with asyncio.timeout(5 * PATIENCE):
+        while not all(who.asked for who in many):
+            await asyncio.sleep(0)
+    assert turns >= 4
 
 
 async def test_lost_time_is_told_to_all(world: World) -> None:

@@ -87,7 +87,7 @@ class Worker(Shape, frozen=True, kw_only=True):
     fds: int
     threads: int
     children: int
-    lag_ms: Annotated[float | None, Meta(description="How late the event loop ran its last heartbeat")]
+    lag_ms: Annotated[float | None, Meta(description="Longest that its event loop was busy lately")]
     last_heartbeat: Time | None
     note: Annotated[str | None, Meta(description="What keeps it from going on, such as a signal")]
     restarts: int

@@ -1,0 +1,109 @@
+"""Who rests, and that the kernel knows of those who only say it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from runtime.process import tree
+from runtime.process.procfs import Member
+from runtime.process.tree import TreeUse
+from runtime.supervisor.watch.rest import ROUND_S, WHOLE_ROUND_S, Rest
+
+pytestmark = pytest.mark.process
+
+_PROGRAM = """
+import os, sys, threading, time
+for line in sys.stdin:
+    match line.strip():
+        case "burn":
+            end = time.process_time() + 0.1
+            while time.process_time() < end: pass
+        case "grow": kept = b"x" * (8 << 20)
+        case "fork":
+            if os.fork() == 0: time.sleep(600)
+        case "thread": threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    print(flush=True)
+"""
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[str]]:
+    args = [sys.executable, "-c", _PROGRAM]
+    with subprocess.Popen(
+        args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+    ) as started:
+        do(started, "nothing")
+        yield started
+        os.killpg(started.pid, signal.SIGKILL)
+
+
+def do(process: subprocess.Popen[str], what: str) -> None:
+    """Have it do something, and wait until it has."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(what + "\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    while tree.measure(process.pid).members[0].state != "S":  # type: ignore[union-attr]
+        os.sched_yield()
+
+
+def begun(process: subprocess.Popen[str]) -> Rest:
+    use = tree.measure(process.pid)
+    assert use is not None
+    rest = Rest.begun(use, 7, 100.0, next_s=1.0)
+    assert rest is not None
+    return rest
+
+
+def test_it_goes_on_until_the_box_says_something_else_or_it_has_lasted(
+    process: subprocess.Popen[str],
+) -> None:
+    rest = begun(process)
+    assert rest.next_s(100.0) == ROUND_S
+    assert rest.goes_on(7, 101.0)
+    assert not rest.goes_on(0, 101.0)
+    assert not rest.goes_on(8, 101.0)
+    assert not rest.goes_on(7, 100.0 + WHOLE_ROUND_S)
+
+
+@pytest.mark.parametrize("what", ["burn", "grow", "fork", "thread"])
+def test_one_that_only_says_it_is_found_out(process: subprocess.Popen[str], what: str) -> None:
+    rest = begun(process)
+    do(process, what)
+    assert not rest.goes_on(7, 101.0)
+
+
+def test_one_that_is_stopped_does_not_rest(process: subprocess.Popen[str]) -> None:
+    rest = begun(process)
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    assert not rest.goes_on(7, 101.0)
+
+
+def used(processes: int = 1, threads: int = 1, state: str = "S") -> TreeUse:
+    main = Member(7, "python", state, threads, 0.0, 1 << 20, 1)
+    return TreeUse(
+        processes=processes, threads=threads, fds=5, cpu_s=0, rss_bytes=1, pss_bytes=0, members=(main,)
+    )
+
+
+def test_who_has_others_or_must_be_seen_soon_does_not_rest() -> None:
+    assert Rest.begun(used(), 7, 100.0, next_s=1.0) is not None
+    for use in (used(processes=2, threads=2), used(threads=2), used(state="R")):
+        assert Rest.begun(use, 7, 100.0, next_s=1.0) is None
+    assert Rest.begun(used(), 0, 100.0, next_s=1.0) is None, "it does not wait"
+    assert Rest.begun(used(), 7, 100.0, next_s=0.1) is None, "near a limit"
+    assert Rest.begun(used(), 7, 100.0, next_s=1.0, left_s=0.0) is None
+
+
+def test_it_is_asked_as_often_as_it_would_have_to_be_seen_and_lasts_no_longer_than_it_may() -> None:
+    often = Rest.begun(used(), 7, 100.0, next_s=0.4, left_s=2.0)
+    assert often is not None
+    assert (often.peek_s, often.next_s(100.0), often.next_s(101.5)) == (0.25, 2.0, 0.5)
