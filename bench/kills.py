@@ -112,7 +112,7 @@ class Tree:
         began = time.monotonic()
         while time.monotonic() < began + 15:
             self.process.poll()
-            left = [one for one in doomed if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+            left = [one for one in doomed if _is_alive(one)]
             if not left:
                 return time.monotonic() - began, 0
             if time.monotonic() > began + GONE_S + (DRAIN_S if way == "init" else 0):
@@ -238,6 +238,13 @@ def _ask(
     finally:
         connection.close()
     return answer.status, json.loads(raw) if raw.startswith(b"{") else {}
+
+
+def _is_alive(one: psutil.Process) -> bool:
+    try:
+        return bool(one.is_running() and one.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # between the two
+        return False
 
 
 def _children(process: psutil.Process) -> Iterator[psutil.Process]:
