@@ -47,7 +47,7 @@ service = ServiceHost()
 class Job:
     async def start(self, *, room):
         told = self.arguments["id"]
-        with open(os.path.join(os.path.dirname(__file__), "..", "ran"), "a") as file:
+        with open(os.path.join(os.path.dirname(__file__), "..", "told", "ran"), "a") as file:
             file.write(told + chr(10))
         self.leaving = asyncio.create_task(self.leave(room, int(told.partition("-")[2]) % 5 * 0.3))
     async def leave(self, room, after_s):
@@ -65,12 +65,14 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, _free_port()
         (folder / "agents").mkdir()
+        (folder / "told").mkdir()
         (folder / "agents" / "job.py").write_text(AGENT)
         self.process = self._started()
         self.ready_s()
 
     def _started(self) -> subprocess.Popen[bytes]:
         env = {**os.environ, "BULKHEAD_HISTORY_COUNT": "100000", "BULKHEAD_DRAIN_S": str(DRAIN_S)}
+        env["BULKHEAD_CONFINEMENT_WRITE"] = str(self.folder / "told")
         argv = [sys.executable, "-m", "runtime", "serve", str(self.folder / "agents"), "--no-watch"]
         argv += ["--port", str(self.port), "--state-dir", str(self.folder / "state")]
         with (self.folder / "log").open("ab") as log:
@@ -165,7 +167,7 @@ def run(effort: Effort) -> list[Report]:
 
 
 def _compare(report: Report, folder: Path, answers: list[tuple[str, int, str]]) -> None:
-    ran = Counter((folder / "ran").read_text().split())
+    ran = Counter((folder / "told" / "ran").read_text().split())
     with closing(sqlite3.connect(folder / "state" / "journal.sqlite3")) as db:
         records = SESSIONS.read(db.execute(SESSIONS.every))
     by_id = defaultdict[str, list[str]](list)
