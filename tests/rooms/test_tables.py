@@ -121,6 +121,7 @@ def test_values_are_kept_by_their_columns_type(form: Any, value: Any, back: Any)
         ({"type": "vector", "size": 2}, [1]),
         ({"type": "vector", "size": 2}, [1, None]),
         ({"type": "vector", "size": 1}, [1e300]),
+        ({"type": "vector", "size": 1}, [float("nan")]),
         ({"type": "list", "element_type": {"type": "int"}}, {"a": 1}),
         ({"type": "struct", "fields": {"a": {"type": "int"}}}, {"b": 1}),
         ({"type": "text", "nullable": False}, None),
@@ -537,6 +538,14 @@ def test_pages_of_a_version_that_is_forgotten_meanwhile_are_refused(db: sqlite3.
         rows.update(db, T, "id >= 0", {"name": "x"}, {}, bounds)
     with pytest.raises(NotFound, match="no version 1"):
         search.page(db, begun, 4)
+
+
+def test_a_number_that_no_json_has_is_none(db: sqlite3.Connection) -> None:
+    table(db, [{"id": 1, "score": 1e308}])
+    rows.update(db, T, "id = 1", {}, {"score": "score * 10"}, BOUNDS)
+    assert found(db, select=["score"]) == [None]
+    with query.answered(db, "SELECT score * 2 AS much FROM t", [Source(T)], None) as answer:
+        assert list(answer.rows) == [[None]]
 
 
 def test_namespaces_have_tables_of_their_own(db: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ import ast
 import base64
 import binascii
 import json
+import math
 import struct
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -51,8 +52,15 @@ def given(kept: Any, type: ColumnType) -> Any:
             return [int(number) for number in numbers] if is_whole else list(numbers)
         case "list" | "struct":
             return json.loads(kept)
+        case "float":
+            return finite(kept)
         case _:
             return kept
+
+
+def finite(number: Any) -> Any:
+    """The number, or None for one that no JSON has: what SQLite makes of a sum that is too large."""
+    return None if isinstance(number, float) and not math.isfinite(number) else number
 
 
 def pack_vector(value: Any, size: int) -> bytes:
@@ -61,6 +69,8 @@ def pack_vector(value: Any, size: int) -> bytes:
         raise ValueError(f"not a list of {size} numbers")
     if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in value):
         raise ValueError("not only numbers")
+    if not all(map(math.isfinite, value)):
+        raise ValueError("not only finite numbers")
     return struct.pack(f"<{size}f", *value)
 
 

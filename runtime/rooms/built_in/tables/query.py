@@ -16,7 +16,7 @@ from typing import Any, Final
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.tables import catalog
 from runtime.rooms.built_in.tables.catalog import Table, TableName
-from runtime.rooms.built_in.tables.cell import given, read_bytes
+from runtime.rooms.built_in.tables.cell import finite, given, read_bytes
 from runtime.rooms.built_in.tables.column import ColumnType, read_name
 from runtime.wire.text import utf8_text
 
@@ -142,7 +142,7 @@ def _row(row: Sequence[Any], types: Sequence[ColumnType | None]) -> list[Any]:
     values = []
     for value, type in zip(row, types, strict=True):
         try:
-            values.append(value if type is None else given(value, type))
+            values.append(finite(value) if type is None else given(value, type))
         except (TypeError, ValueError, AttributeError, struct.error):
             values.append(value)  # it has no more than the name of that column
     return values
