@@ -69,6 +69,7 @@ def run(arguments: list[str] | None = None, *, bare: Bare) -> int:
     if held is not None and (options.replay or options.once):
         causes.know(granted.calls_below(held))
         causes.install()
+        causes.hear()
         causes.begin(held["private"])
     if options.replay:
         from runtime.worker import replay  # nobody else needs a debugger
@@ -121,7 +122,6 @@ class _Zygote:
         self._inner, self._held = inner, held
         its_child.first_steps.append(rehearse_entry)
         causes.know(granted.calls_below(held))
-        causes.attend()
         self._has_no_network = held["network"] != "all"
 
     def run(self) -> int:
@@ -146,6 +146,7 @@ class _Zygote:
                 causes.install()
                 self._prepare_endpoints()
                 forks.settle()
+                causes.hear()
             zygote.report(self._front, _described(loaded, opened, imported.files(self._misses)))
             sys.stdout.flush()
             sys.stderr.flush()

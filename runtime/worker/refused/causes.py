@@ -3,58 +3,60 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Callable, Mapping
 from errno import EACCES, EAFNOSUPPORT, EPERM, EPROTONOSUPPORT
 from typing import Final
 
 from runtime.confinement.reach import Reach
 from runtime.confinement.refusal import FILES_READ, FILES_WRITE, Refusal
 from runtime.process.fork import packing
-from runtime.worker.refused.calls import Calls, hook_of, text_of
+from runtime.worker.refused import database
+from runtime.worker.refused.calls import Calls, text_of
 
 _MOST_CAUSES: Final = 20
-_NAMELESS: Final = ("sqlite3.connect",)
+_ROUNDS: Final = 12
 _REFUSED: Final = (EACCES, EPERM, EAFNOSUPPORT, EPROTONOSUPPORT)
 _WORDS: Final = ("permission denied", "operation not permitted")
 _DATABASE_WORDS: Final = ("unable to open database", "readonly database", "read-only database")
 
 _calls: Calls | None = None
-_is_installed = False
+_is_installed = _hears = False
 narrower: dict[str, Reach] = {}
 """By path, what endpoints may use whose sessions are held more tightly than this process."""
-_handlers: dict[str, Callable[..., None]] = {}
-"""Of the one hook that this process has; there are more of them once it is prepared to be forked from."""
 
 
 def know(calls: Calls | None) -> None:
-    """Ask them what is behind an exception; they see no calls before `install`."""
+    """Ask them what is behind an exception; they see no calls before `hear`."""
     global _calls
     _calls = calls
 
 
-def attend() -> None:
-    """See which databases are opened while a program is imported, for their exceptions do not say it."""
-    if _calls is not None:
-        _see({name: _calls.handlers[name] for name in _NAMELESS})
-
-
 def install() -> None:
-    """Have them see every call of this process from now on, and of those it forks.
+    """Have them made, and know the way, to see every call of this process once it is told to `hear`.
 
-    Once, however often it is asked, and for good: an audit hook cannot be taken out.  In a zygote before it
-    rehearses, so that its sessions find the pages ready.  Nothing is done where nothing is held back.
+    Once, however often it is asked.  In a zygote before it rehearses, so that its sessions find the pages
+    ready.  Nothing is done where nothing is held back.
     """
     global _calls, _is_installed
     if _calls is not None and not _is_installed:
         _calls, _is_installed = _calls.again(), True
-        _see(_calls.handlers)
+        for _ in range(_ROUNDS):  # as a session has them, so that it finds what is called then well worn
+            _calls.hook("open", (os.devnull, "r", os.O_RDONLY))
+            _calls.hook("socket.__new__", (None, socket.AF_INET, socket.SOCK_STREAM, 0))
+            _calls.hook("socket.connect", (None, ("127.0.0.1", 1)))
 
 
-def _see(handlers: Mapping[str, Callable[..., None]]) -> None:
-    if not _handlers:
-        sys.addaudithook(hook_of(_handlers))
-    _handlers.update(handlers)
+def hear() -> None:
+    """See every call from now on, also of those that it forks; for good: an audit hook cannot be taken out.
+
+    In a zygote as the last thing before it forks: each of the many calls with which it looks at itself would
+    be seen as well.
+    """
+    global _hears
+    if _calls is not None and not _hears:
+        _hears = True
+        sys.addaudithook(_calls.hook)
 
 
 def narrow(endpoint: str) -> None:
@@ -106,7 +108,7 @@ def _behind(error: BaseException, calls: Calls) -> Refusal | None:
         return _of_module(error.name or "", calls)
     text = _message(error)
     if type(error).__module__.startswith("sqlite3") and any(word in text for word in _DATABASE_WORDS):
-        return next(calls.databases.latest(), None)
+        return next(calls.databases.latest(), None) or (None if _hears else database.named_in(error, calls))
     return calls.account.lately() if any(word in text for word in _WORDS) else None
 
 

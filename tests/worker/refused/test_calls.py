@@ -188,7 +188,7 @@ reach = Reach(
 calls = Calls(reach, Policy(Level.BASIC))
 causes.know(calls)
 causes.install()
-causes.install()
+causes.hear()
 calls = causes.calls()
 causes.begin(str(place / "private"))
 out, app, own = place / "out", place / "app", place / "own"
