@@ -88,7 +88,8 @@ class ChatLoop:
         write("\r\x1b[K(no answer)\n" if first and self._show_progress else "\n", sys.stdout)
         if session.is_cut:
             note(f"{clean(self._to)} was stopped in the middle of the answer", "yellow")
-        if (session.is_failed or session.is_cut) and not self._lines.can_give_up:  # a script reads the status, a person the words
+        # A script reads the status, a person the words.
+        if (session.is_failed or session.is_cut) and not self._lines.can_give_up:
             self._status = ExitCode.FAILED
 
     async def _tools(self) -> None:
