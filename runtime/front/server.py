@@ -20,6 +20,7 @@ from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleNotFound
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
+from runtime.front.access.deliverer import Deliverer
 from runtime.front.access.destinations import Destinations
 from runtime.front.access.open_doors import say_open_doors
 from runtime.front.access.origin import Origins
@@ -32,7 +33,7 @@ from runtime.front.http.bridge import Bridge
 from runtime.front.http.listener import Listener
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
-from runtime.front.operator.announcements import tell_bundles, tell_room
+from runtime.front.operator.announcements import tell_bundles, tell_room, tell_webhooks
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
 from runtime.front.readiness import Readiness
@@ -50,6 +51,7 @@ from runtime.rooms.built_in.mail.post_office import PostOffice
 from runtime.rooms.elsewhere import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
+from runtime.rooms.live import RoomEvent
 from runtime.session.feed import Feed
 from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden
@@ -173,12 +175,18 @@ class Server:
         self._parts.push_async_callback(bridge.aclose)
         boxes = await open_boxes(self.settings, clock=self._clock, url=bridge.url, hears=bridge.hear)
         self._parts.push_async_callback(boxes.aclose)
+        deliverer = Deliverer(store.webhooks, self._clock)
+
+        def told(event: RoomEvent) -> None:
+            tell_room(registry, event)
+            tell_webhooks(deliverer, event, _room_url(server.public_url or self.url, event.room))
+
         hub = RoomHub(
             RoomLimits.of(self.settings.rooms, max_sessions=supervisor.max_sessions),
             state_dir=server.state_dir,
             clock=self._clock,
             caller=caller,
-            listener=lambda event: tell_room(registry, event),
+            listener=told,
             secret=server.room_secret or None,
             keys=ChainMap(signing_keys(server.api_key), store.keys.signing),
             seal=kept.seal,
@@ -235,10 +243,12 @@ class Server:
         application = FastPath(front, create_app(front, readers, live, desk))
         listener.start(application)
         bridge.start(application)
+        self._parts.push_async_callback(deliverer.aclose)
         for work, name in (
             (readers.watch(), "event readers"),
             (overview.run(), "overview"),
             (live.run(), "live"),
+            (deliverer.run(), "webhooks"),
         ):
             self._parts.push_async_callback(_cancel, asyncio.create_task(work, name=name))
         self._parts.push_async_callback(hub.tidy)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +12,7 @@ from runtime.confinement.addresses import Address
 from runtime.dispatch.dispatcher import Outcome
 from runtime.errors import InvalidRequest, PermissionDenied, RoomError
 from runtime.front.access.destinations import SETTING, Destinations, addresses, is_here
+from runtime.front.access.posting import Unanswered, post
 from runtime.session.admission import Refused
 from runtime.wire.signature import meshagent_signature
 from runtime.wire.webhook import RoomCall, encode
@@ -26,57 +23,6 @@ _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _PORTS: Final = {"http": 80, "https": 443}
 
 Dispatch = Callable[[str, RoomCall], Any]
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        # Whoever named the URL was allowed to name that one, not where it might send us.
-        return None
-
-
-class _Connection(HTTPConnection):
-    """Connects to the addresses that were judged, whatever the name means by now."""
-
-    def __init__(self, *given: Any, found: Sequence[Address] = (), **options: Any) -> None:
-        super().__init__(*given, **options)
-        self._found = found
-
-    def connect(self) -> None:
-        failed: OSError | None = None
-        for address in self._found:
-            try:
-                self.sock = socket.create_connection((str(address), self.port), self.timeout)
-            except OSError as error:
-                failed = error
-            else:
-                return
-        raise failed or OSError("no address")
-
-
-class _TlsConnection(HTTPSConnection, _Connection):
-    """The same, for the certificate of the name."""
-
-    def __init__(self, *given: Any, found: Sequence[Address], **options: Any) -> None:
-        super().__init__(*given, **options)  # hands on what it knows, which these are not
-        self._found = found
-
-
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, found: Sequence[Address]) -> None:
-        super().__init__()
-        self._found = found
-
-    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(partial(_Connection, found=self._found), req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, found: Sequence[Address]) -> None:
-        super().__init__()
-        self._found = found
-
-    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(partial(_TlsConnection, found=self._found), req)
 
 
 class RoomCaller:
@@ -175,24 +121,13 @@ class RoomCaller:
         )
 
     def _post(self, url: str, body: bytes, found: Sequence[Address]) -> None:
-        headers = {"Content-Type": "application/json", "User-Agent": "bulkhead"}
-        if self._secret:
-            headers["Meshagent-Signature"] = meshagent_signature(body, self._secret)
-        direct = (urllib.request.ProxyHandler({}), _Http(found), _Https(found)) if found else ()
-        opener = urllib.request.build_opener(_NoRedirects, *direct)
-        post = urllib.request.Request(url, body, headers, method="POST")
+        headers = {"Meshagent-Signature": meshagent_signature(body, self._secret)} if self._secret else {}
         try:
-            with opener.open(post, timeout=TIMEOUT_S):
-                return
-        except urllib.error.HTTPError as error:
-            status = error.code
-            error.close()
-            raise RoomError(f"{url[:200]} answered {status}", cure="Its log says why.") from None
-        except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise RoomError(
-                f"{url[:200]} did not answer: {reason}", cure="Is the service running?"
-            ) from error
+            status = post(url, body, headers, found=found, timeout_s=TIMEOUT_S)
+        except Unanswered as error:
+            raise RoomError(f"{url[:200]} did not answer: {error}", cure="Is the service running?") from error
+        if not 200 <= status < 300:
+            raise RoomError(f"{url[:200]} answered {status}", cure="Its log says why.")
 
 
 def _is_proxied(scheme: str, netloc: str) -> bool:
