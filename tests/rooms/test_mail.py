@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, RuntimeServiceError
+from runtime.rooms.built_in.mail import listener as listeners
 from runtime.rooms.built_in.mail import mailboxes as registers
 from runtime.rooms.built_in.mail import post_office, spool
 from runtime.rooms.built_in.mail.listener import MailListener
@@ -272,3 +273,20 @@ async def test_a_password_is_told_to_no_server_without_tls(
     monkeypatch.setattr("runtime.rooms.built_in.mail.relay._THIS_MACHINE", ())
     with pytest.raises(Exception, match="offers no TLS"):
         await asyncio.to_thread(relay.send, "a@b", ["c@d"], RAW)
+
+
+async def test_connections_are_bounded(post: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "MAX_CONNECTIONS", 1)
+    office = await post()
+    reader, writer = await asyncio.open_connection("127.0.0.1", office.port)
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await reader.readline()).startswith(b"220 ")
+        with pytest.raises(smtplib.SMTPConnectError, match="too many"):
+            await office.send(written())
+        # Who comes from elsewhere takes no place from here, and is told of no passwords.
+        monkeypatch.setattr(listeners, "_is_local", lambda _: False)
+        await office.send(written())
+        with pytest.raises(smtplib.SMTPNotSupportedError):
+            await office.send(written(), auth=("ada", "token"))
+    writer.close()
+    await writer.wait_closed()

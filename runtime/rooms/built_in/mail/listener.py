@@ -16,6 +16,7 @@ from runtime.wire.smtp import SmtpSession
 log = structlog.get_logger("mail")
 
 MAX_CONNECTIONS: Final = 50
+"""From this machine, and as many from elsewhere: nobody outside keeps agents from sending."""
 SILENT_S: Final = 120.0
 LONGEST_S: Final = 900.0
 _PIECE_BYTES: Final = 64 << 10
@@ -31,7 +32,7 @@ class MailListener:
     def __init__(self, office: PostOffice, *, max_bytes: int) -> None:
         self._office, self._max_bytes = office, max_bytes
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], bool] = {}
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -57,29 +58,32 @@ class MailListener:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._open) >= MAX_CONNECTIONS:
+        is_local = _is_local(writer.get_extra_info("peername"))
+        if sum(one is is_local for one in self._open.values()) >= MAX_CONNECTIONS:
             writer.write(b"421 4.3.2 too many connections\r\n")
             await _hang_up(writer)
             return
-        self._open.add(task)
+        self._open[task] = is_local
         try:
             async with asyncio.timeout(LONGEST_S):
-                await self._talk(reader, writer)
+                await self._talk(reader, writer, is_local=is_local)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass  # it went away, or had its time
         except Exception:
             log.exception("mail.connection_failed")
         finally:
-            self._open.discard(task)
+            del self._open[task]
             await _hang_up(writer)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_local: bool
+    ) -> None:
         session = SmtpSession(
             self._office,
             host="bulkhead",
             max_bytes=self._max_bytes,
             # Without TLS a token is told to nobody who is not on this machine.
-            offers_auth=_is_local(writer.get_extra_info("peername")),
+            offers_auth=is_local,
         )
         while True:
             writer.write(session.replies())
