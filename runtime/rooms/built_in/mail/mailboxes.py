@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from runtime.errors import ConfigError, Conflict, InvalidRequest, NotFound, RoomFull
 from runtime.files import kept_file, plain_file
-from runtime.rooms.files import on_disk
+from runtime.rooms.files import on_disk, whole_on_disk
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 from runtime.wire.smtp import MAX_ADDRESS_CHARS
 
@@ -116,7 +116,7 @@ class Mailboxes:
 
     async def _write(self, held: dict[str, Mailbox]) -> None:
         rows: list[dict[str, Any]] = [asdict(one) for one in held.values()]
-        await on_disk(kept_file.write, self._file, json.dumps(rows))
+        await whole_on_disk(kept_file.write, self._file, json.dumps(rows))
         self._held = held
 
 

@@ -23,7 +23,7 @@ from runtime.errors import RoomFull, RuntimeServiceError
 from runtime.rooms.built_in.mail.mailboxes import Mailboxes
 from runtime.rooms.built_in.mail.relay import NotTaken, Relay
 from runtime.rooms.built_in.mail.spool import FOLDER, Letter, Spool
-from runtime.rooms.files import on_disk
+from runtime.rooms.files import on_disk, whole_on_disk
 from runtime.rooms.token import Claims
 from runtime.settings.mail import MailSettings
 from runtime.wire.smtp import MAX_ADDRESS_CHARS, Mail
@@ -140,7 +140,7 @@ class PostOffice:
         async with self._turn:
             try:
                 for group in groups:
-                    letter = await on_disk(
+                    letter = await whole_on_disk(
                         self.spool.add, mail.sender, group, mail.raw, now=self._clock.wall()
                     )
                     made.append(letter)
