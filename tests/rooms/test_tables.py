@@ -544,7 +544,7 @@ def test_a_number_that_no_json_has_is_none(db: sqlite3.Connection) -> None:
     table(db, [{"id": 1, "score": 1e308}])
     rows.update(db, T, "id = 1", {}, {"score": "score * 10"}, BOUNDS)
     assert found(db, select=["score"]) == [None]
-    with query.answered(db, "SELECT score * 2 AS much FROM t", [Source(T)], None) as answer:
+    with query.answered(db, "SELECT score * 2 AS much FROM t", [Source(T)], None, BOUNDS) as answer:
         assert list(answer.rows) == [[None]]
 
 
@@ -573,7 +573,7 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
     def ask(text: str, values: Any = None, *more: Source) -> list[Any]:
         db.execute("BEGIN")
         try:
-            with query.answered(db, text, [Source(T), *more], values) as answer:
+            with query.answered(db, text, [Source(T), *more], values, BOUNDS) as answer:
                 return list(answer.rows)
         finally:
             db.execute("ROLLBACK")
@@ -678,6 +678,30 @@ async def test_rows_and_bytes_are_bounded_and_old_versions_give_way(folder: Path
         big = [{"name": "y" * 10_000} for _ in range(99)]
         await file.write(lambda db: rows.insert(db, T, big, bounds))
     assert await file.read(lambda db: found(db, select=["name"], limit=1), list) == ["3" * 1000]
+
+
+@pytest.mark.asyncio
+async def test_what_a_query_puts_aside_and_makes_of_values_is_bounded(opened: Open) -> None:
+    bounds = TableBounds(max_spilled_bytes=2**20)
+    file = await opened(bounds, 300)
+
+    def ask(text: str) -> Callable[[sqlite3.Connection], Any]:
+        def asked(db: sqlite3.Connection) -> Any:
+            with query.answered(db, text, [Source(T)], None, bounds) as answer:
+                return list(answer.rows)
+
+        return asked
+
+    apart = "SELECT count(*) FROM (SELECT DISTINCT a.id, b.id, c.id, a.name FROM t a, t b, t c)"
+    with pytest.raises(RoomFull, match="more than 1048576 bytes of rows aside"):
+        await file.read(ask(apart), list)
+    doubled = " || ".join(["name"] * 5)
+    for _ in range(5):
+        doubled = f"replace({doubled}, 'x', 'xxxxxxxx')"
+    with pytest.raises(InvalidRequest, match="a value of a query"):
+        await file.read(ask(f"SELECT {doubled} FROM t"), list)
+    assert await file.read(ask("SELECT count(*) FROM t"), list) == [[300]]
+    await file.write(lambda db: rows.insert(db, T, [{"name": "x" * 2_000_000}], bounds))  # values of rows may
 
 
 @pytest.mark.asyncio

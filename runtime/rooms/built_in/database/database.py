@@ -184,7 +184,7 @@ class Database:
         text = request.text("query")
 
         def answer(file: sqlite3.Connection) -> bytes:
-            with query.answered(file, text, sources, values) as answer:
+            with query.answered(file, text, sources, values, self.bounds) as answer:
                 return self._written(answer.names, answer.types, answer.rows)
 
         return JsonContent(None, await self.query(sources, answer))

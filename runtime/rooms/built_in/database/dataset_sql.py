@@ -110,7 +110,7 @@ class DatasetSql:
         self, file: sqlite3.Connection, text: str, sources: list[Source], values: Mapping[str, Any] | None
     ) -> tuple[bytes, deque[bytes]]:
         bounds, size = self._database.bounds, 0
-        with query.answered(file, text, sources, values) as answer:
+        with query.answered(file, text, sources, values, bounds) as answer:
             rows = []
             for row in answer.rows:
                 rows.append(row)

@@ -97,7 +97,7 @@ class StreamedDatabase:
 
         def answer(file: Any) -> list[dict[str, Any]]:
             found, size = [], 0
-            with query.answered(file, text, sources, values) as answer:
+            with query.answered(file, text, sources, values, bounds) as answer:
                 for row in answer.rows:
                     found.append(forms.cells_row(answer.names, answer.types, row))
                     size += len(json.dumps(found[-1]))

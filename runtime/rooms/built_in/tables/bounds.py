@@ -18,6 +18,7 @@ class TableBounds:
         max_tables: Tables of one room.
         max_columns: Columns that one table ever had.
         max_result_bytes: What one request may be answered, as JSON.
+        max_spilled_bytes: Rows that queries put aside while they run, those of all rooms together.
         query_s: Seconds that one request may keep the file busy.
         max_versions: Versions of a table that are kept; the oldest give way.
         max_waiting: Requests of one room that wait for their turn.
@@ -28,6 +29,7 @@ class TableBounds:
     max_tables: int = 1000
     max_columns: int = 1000
     max_result_bytes: int = 8 * MIB
+    max_spilled_bytes: int = 256 * MIB
     query_s: float = 30.0
     max_versions: int = 50
     max_waiting: int = 1000

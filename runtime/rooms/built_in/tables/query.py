@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runtime.errors import InvalidRequest
+from runtime.errors import InvalidRequest, RoomFull
 from runtime.rooms.built_in.tables import catalog
+from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.cell import finite, given, read_bytes
 from runtime.rooms.built_in.tables.column import ColumnType, read_name
+from runtime.rooms.built_in.tables.spill import MAX_VALUE_BYTES, bounded
 from runtime.wire.text import utf8_text
 
-MAX_QUERY_CHARS: Final = 65_536
+MAX_QUERY_CHARS: Final = 16_384
 _CHANGING: Final = "Rows are changed by insert, update, merge and delete."
 _EACH: Final = frozenset({"json_each", "json_tree"})
 _FUNCTIONS: Final = frozenset(
@@ -59,7 +61,11 @@ class Answer:
 
 @contextmanager
 def answered(
-    connection: sqlite3.Connection, query: str, sources: Sequence[Source], values: Mapping[str, Any] | None
+    connection: sqlite3.Connection,
+    query: str,
+    sources: Sequence[Source],
+    values: Mapping[str, Any] | None,
+    bounds: TableBounds,
 ) -> Iterator[Answer]:
     """Ask a query; its rows are read within the context.
 
@@ -69,6 +75,7 @@ def answered(
     Raises:
         NotFound: It names a table that is not there.
         InvalidRequest: It is no query, or wants what it may not.
+        RoomFull: It has to put more rows aside than it may.
     """
     if len(query) > MAX_QUERY_CHARS or "\0" in query:
         raise InvalidRequest(f"a query has at most {MAX_QUERY_CHARS} characters, none of them zero")
@@ -85,20 +92,29 @@ def answered(
         )
     allowed = _Allowed(tables)
     connection.set_authorizer(allowed)
+    spill = None
     try:
-        bound = {key: _value(value) for key, value in (values or {}).items()}
-        cursor = connection.execute(utf8_text(query), bound)
-        if cursor.description is None:
-            raise InvalidRequest("that is no query", cure=_CHANGING)
-        names = [entry[0] for entry in cursor.description]
-        types = [_type(name, tables.values()) for name in names]
-        yield Answer(names, types, (_row(row, types) for row in cursor))
+        with bounded(connection, bounds.max_spilled_bytes) as spill:
+            bound = {key: _value(value) for key, value in (values or {}).items()}
+            cursor = connection.execute(utf8_text(query), bound)
+            if cursor.description is None:
+                raise InvalidRequest("that is no query", cure=_CHANGING)
+            names = [entry[0] for entry in cursor.description]
+            types = [_type(name, tables.values()) for name in names]
+            yield Answer(names, types, (_row(row, types) for row in cursor))
     except sqlite3.DatabaseError as error:
         cure = f"It has the tables {', '.join(tables)}."
         if allowed.refused:
             raise InvalidRequest(f"a query may not use {allowed.refused}", cure=cure) from error
         if "cannot modify" in str(error):
             raise InvalidRequest(f"a query changes nothing: {error}", cure=_CHANGING) from error
+        if spill is not None and spill.passed:
+            raise RoomFull(
+                f"the query puts more than {bounds.max_spilled_bytes} bytes of rows aside",
+                cure="Sort and compare fewer rows, or shorter ones.",
+            ) from error
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_TOOBIG:
+            raise InvalidRequest(f"a value of a query has at most {MAX_VALUE_BYTES} bytes") from error
         if getattr(error, "sqlite_errorcode", None) in (None, sqlite3.SQLITE_ERROR):
             raise InvalidRequest(f"the query cannot be run: {error}", cure=cure) from error
         raise
