@@ -96,7 +96,7 @@ def talk(page: Any) -> None:
         answers = page.get_by_role("article", name="chatbot said")
         expect(answers).to_have_count(count)
         expect(answers.last).to_contain_text("Fun fact:")
-        expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
 
 
 if __name__ == "__main__":

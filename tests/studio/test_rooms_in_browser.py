@@ -34,7 +34,7 @@ def test_a_new_user_chats_without_reading_anything(studio: Any, visit: Any, expe
     say(page, "hello")
     answer = page.get_by_role("article", name="chatbot said").last
     expect(answer).to_contain_text(re.compile(r"Fun fact: \S"))
-    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
     # What was said is in the room, not in the page.
     page.reload()
     expect(page.get_by_text("hello", exact=True)).to_be_visible()

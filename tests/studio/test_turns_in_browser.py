@@ -45,7 +45,7 @@ def test_escape_stops_an_answer(studio: Studio, visit: Any, expect: Any) -> None
     expect(page.get_by_text(BEGINNING)).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_text("You stopped the answer")).to_be_visible()
-    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
     page.get_by_role("button", name="Clear").click()
     page.get_by_role("dialog").get_by_role("button", name="Clear").click()
     expect(page.get_by_text(BEGINNING)).to_have_count(0)
