@@ -95,14 +95,14 @@ GROWN = {"runtime": 25, "runtime.cli": 20, "runtime.process": 26, "runtime.rooms
 HOMES = {
     "aiodocker": ("runtime.containers.docker",),
     "aiohttp": ("runtime.containers.docker",),
-    "cryptography": ("runtime.wire.sealed",),
+    "cryptography": ("runtime.wire.sealed", "runtime.placement.cluster.certificate"),
     "quart": ("runtime.front",),
     "quart_schema": ("runtime.front.http.contract", "runtime.front.openapi"),
     "hypercorn": ("runtime.front",),
     "httpx": ("runtime.front.model.provider",),
     "multiprocess": ("runtime.process.zygote",),
     "psutil": ("runtime.process.tree",),
-    "ray": ("runtime.placement.cluster",),
+    "nats": ("runtime.placement.cluster.engine",),
     "typer": ("runtime.cli",),
     "rich": ("runtime.cli",),
     "openai": ("runtime.sdk",),
@@ -122,7 +122,9 @@ PURE = ("runtime.wire", "runtime.session", "runtime.confinement", "runtime.rooms
         "runtime.services.keeper", "runtime.services.terms", "runtime.services.delivery",
         "runtime.supervisor.lifecycle", "runtime.supervisor.verdict", "runtime.supervisor.failures",
         "runtime.supervisor.watch.budget",
-        "runtime.supervisor.watch.disk_budget", "runtime.supervisor.watch.hang_detector")  # fmt: skip
+        "runtime.supervisor.watch.disk_budget", "runtime.supervisor.watch.hang_detector",
+        "runtime.placement.cluster.messages", "runtime.placement.cluster.liveness",
+        "runtime.placement.cluster.choice", "runtime.placement.cluster.resync")  # fmt: skip
 NOT_PURE = ("runtime.session.journal.journal", "runtime.session.journal.file", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}
 

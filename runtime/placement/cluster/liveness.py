@@ -1,0 +1,126 @@
+"""Which nodes are there, which are doubted, and which are given up.  Pure.
+
+Theory: a node is heard by its beats. One that is silent for `SUSPECT_S` gets no new sessions; one that is
+silent for its lease and a second is lost, and its sessions are placed again. By then it has ended them
+itself, because its lease began when it sent its last beat that was heard, which is before that beat was
+heard. A new boot proves that what the old one ran is gone.
+
+Who hears nobody may be deaf. So a front listens to its own beats, which take the same way: as long as it
+did not hear them without a gap for a whole lease, it gives nobody up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+SUSPECT_S: Final = 1.5
+MARGIN_S: Final = 1.0
+"""What a node has to end its sessions in, after its lease is over."""
+
+
+class NodeState(StrEnum):
+    """What a front thinks of a node."""
+
+    READY = "ready"
+    SUSPECT = "suspect"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A node changed its state, or ended a life: of `LOST`, that of `boot` is over."""
+
+    node: str
+    boot: str
+    state: NodeState
+
+
+@dataclass(slots=True)
+class _Node:
+    boot: str
+    heard_at: float
+    state: NodeState = NodeState.READY
+    closed_at: float | None = None
+
+
+class Liveness:
+    """All nodes of a cluster, as one front hears them.
+
+    Args:
+        lease_s: How long a node runs sessions without being heard.
+    """
+
+    def __init__(self, *, lease_s: float, now: float) -> None:
+        self._lease_s = lease_s
+        self._nodes: dict[str, _Node] = {}
+        self._echo_at = now
+        self._whole_since = now
+
+    def state(self, node: str) -> NodeState:
+        """Of a node that was never heard: lost."""
+        known = self._nodes.get(node)
+        return NodeState.LOST if known is None else known.state
+
+    def boot(self, node: str) -> str:
+        """Which life of it was heard last; empty when none was."""
+        known = self._nodes.get(node)
+        return "" if known is None else known.boot
+
+    def silent_s(self, node: str, now: float) -> float | None:
+        """Seconds since it was heard; None when it never was."""
+        known = self._nodes.get(node)
+        return None if known is None else max(0.0, now - known.heard_at)
+
+    def echo(self, now: float) -> None:
+        """This front's own beat came back."""
+        if now - self._echo_at > SUSPECT_S:
+            self._whole_since = now
+        self._echo_at = now
+
+    @property
+    def hears_since(self) -> float:
+        """Since when this front hears itself without a gap."""
+        return self._whole_since
+
+    def beat(self, node: str, boot: str, now: float) -> list[Verdict]:
+        """A node was heard; a life of it that is over with that comes first."""
+        known = self._nodes.get(node)
+        found = []
+        if known is not None and known.boot != boot and known.state is not NodeState.LOST:
+            found.append(Verdict(node, known.boot, NodeState.LOST))
+        if known is None or known.boot != boot or known.state is not NodeState.READY:
+            found.append(Verdict(node, boot, NodeState.READY))
+        self._nodes[node] = _Node(boot, now)
+        return found
+
+    def closed(self, node: str, now: float) -> None:
+        """The engine says that the node's connection was closed: a hint, as long as no beat follows."""
+        if (known := self._nodes.get(node)) is not None and known.closed_at is None:
+            known.closed_at = now
+
+    def forget(self, node: str) -> None:
+        """It is no part of the cluster any more."""
+        self._nodes.pop(node, None)
+
+    def tick(self, now: float) -> list[Verdict]:
+        """Time has passed."""
+        if now - self._echo_at > SUSPECT_S:
+            self._whole_since = now  # deaf, or not running: what was silent meanwhile says nothing
+        hears_s = now - self._whole_since
+        found = []
+        for name, node in self._nodes.items():
+            silent_s = now - node.heard_at
+            over_s = self._lease_s + MARGIN_S
+            if node.state is not NodeState.LOST and silent_s >= over_s and hears_s >= self._lease_s:
+                node.state = NodeState.LOST
+                found.append(Verdict(name, node.boot, NodeState.LOST))
+            elif node.state is NodeState.READY and (silent_s >= SUSPECT_S or _is_closed(node, now)):
+                node.state = NodeState.SUSPECT
+                found.append(Verdict(name, node.boot, NodeState.SUSPECT))
+        return found
+
+
+def _is_closed(node: _Node, now: float) -> bool:
+    return node.closed_at is not None and now - node.closed_at >= MARGIN_S / 2

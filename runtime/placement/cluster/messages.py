@@ -1,0 +1,204 @@
+"""What fronts and nodes say to each other.  Plain data in msgpack; unknown fields are ignored. Pure.
+
+Subjects, below ``bh.<cluster>``:
+
+| subject | who to whom | what |
+|---|---|---|
+| ``n.<node>.do`` | front to node, a request | an `Ask`, answered by an `Answer` |
+| ``n.<node>.beat`` | node to fronts, twice a second | `Beat` |
+| ``n.<node>.samples`` | node to fronts, each second while somebody reads | session → `Vitals` |
+| ``f.<front>.events.<node>`` | node to the front that owns the session | `Told`, numbered |
+| ``f.<front>.beat`` | front to nodes and fronts, twice a second | `FrontBeat` |
+
+Who may use which is written down in the engine's configuration: a node's name stands in every subject that
+it may publish to, so that no other node can speak for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from runtime.errors import RemoteProtocolError
+from runtime.session import events
+from runtime.session.info import Capacity
+from runtime.session.spec import SessionId, SessionSpec
+
+VERSION: Final = 1
+"""Of these messages; a front talks to nodes one version older and newer."""
+BEAT_S: Final = 0.5
+
+KINDS: Final[dict[str, type[events.SessionEvent]]] = {
+    kind.__name__: kind
+    for kind in (
+        events.Placed,
+        events.Started,
+        events.Ready,
+        events.Status,
+        events.Warned,
+        events.Refused,
+        events.Stopping,
+        events.Exited,
+        events.Released,
+    )
+}
+T = TypeVar("T")
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node says of itself.
+
+    Attributes:
+        boot: A name of this life of the node.
+        number: 1, 2, 3 … of this life.
+        sent: By the node's own clock; a front sends it back, and that moves the node's lease.
+        surface: A digest of its bundles and endpoints; who has not seen it asks for them.
+        told: By front: the number of the last event that was sent to it.
+    """
+
+    node: str
+    boot: str
+    number: int
+    sent: float
+    capacity: Capacity
+    processors: int
+    draining: bool = False
+    surface: str = ""
+    told: dict[str, int] = {}
+    version: int = VERSION
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """The last beat that a front heard of a node, and the last of its events that it took."""
+
+    boot: str
+    sent: float
+    taken: int = 0
+
+
+class FrontBeat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a front says of itself.
+
+    Attributes:
+        heard: By node.
+        reads: Somebody looks at the figures of all sessions.
+    """
+
+    front: str
+    boot: str
+    number: int
+    heard: dict[str, Heard] = {}
+    reads: bool = False
+    version: int = VERSION
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, tag="place"):
+    """Start a session.
+
+    Attributes:
+        turn: Of this front's messages to this node; one that comes after a later `Sync` is refused.
+    """
+
+    front: str
+    turn: int
+    spec: SessionSpec
+    generation: int
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
+    """Ask, then make, a session end; the answer does not wait for that."""
+
+    session: SessionId
+    generation: int
+    reason: str
+    grace_s: float | None = None
+    finish_s: float | None = None
+
+
+class Sync(msgspec.Struct, frozen=True, kw_only=True, tag="sync"):
+    """Say all there is to know of this front's sessions: a `Synced`."""
+
+    front: str
+    turn: int
+
+
+class Surface(msgspec.Struct, frozen=True, kw_only=True, tag="surface"):
+    """Say which bundles and endpoints there are: a `Served`."""
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True, tag="read"):
+    """Answer a question of `Placement` about one session, named by its method."""
+
+    what: str
+    session: SessionId
+    arguments: dict[str, Any] = {}
+
+
+Ask = Place | Stop | Sync | Surface | Read
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node says to an `Ask`; with a code, why not."""
+
+    code: str = ""
+    message: str = ""
+    cure: str = ""
+    body: msgspec.Raw = msgspec.Raw(b"\xc0")
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of one attempt of a session, numbered for the front that owns it."""
+
+    boot: str
+    number: int
+    session: SessionId
+    generation: int
+    kind: str
+    body: msgspec.Raw
+
+    def event(self) -> events.SessionEvent:
+        """What happened.
+
+        Raises:
+            RemoteProtocolError: A kind that this version does not know, or not what such an event has.
+        """
+        event: events.SessionEvent = decoded(KINDS.get(self.kind, events.SessionEvent), self.body)
+        return event
+
+
+class Synced(msgspec.Struct, frozen=True, kw_only=True):
+    """All there is to know of a front's sessions on a node, as of an event's number."""
+
+    boot: str
+    number: int
+    told: list[Told]
+
+
+def encoded(message: Any) -> bytes:
+    """For the wire."""
+    return msgspec.msgpack.encode(message)
+
+
+def decoded(kind: Any, data: bytes | msgspec.Raw) -> Any:
+    """From the wire.
+
+    Raises:
+        RemoteProtocolError: It is not of that kind.
+    """
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"not a {getattr(kind, '__name__', kind)}: {error}") from error
+
+
+def told(boot: str, number: int, generation: int, event: events.SessionEvent) -> Told:
+    """Number an event."""
+    return Told(
+        boot=boot,
+        number=number,
+        session=event.session_id,
+        generation=generation,
+        kind=type(event).__name__,
+        body=msgspec.Raw(encoded(event)),
+    )
