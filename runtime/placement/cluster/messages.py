@@ -5,6 +5,7 @@ Subjects, below ``bh.<cluster>``:
 | subject | who to whom | what |
 |---|---|---|
 | ``n.<node>.do`` | front to node, a request | an `Ask`, answered by an `Answer` |
+| ``n.<node>.read`` | front to node, a request | `Read`, answered in no order |
 | ``n.<node>.beat`` | node to fronts, twice a second | `Beat` |
 | ``n.<node>.samples`` | node to fronts, each second while somebody reads | session → `Vitals` |
 | ``f.<front>.events.<node>`` | node to the front that owns the session | `Told`, numbered |
@@ -22,8 +23,18 @@ import msgspec
 
 from runtime.errors import RemoteProtocolError
 from runtime.session import events
-from runtime.session.info import Capacity
+from runtime.session.info import (
+    BundleInfo,
+    Capacity,
+    EndpointInfo,
+    Enforcement,
+    LogLine,
+    MessageSeen,
+    ProcessInfo,
+    Vitals,
+)
 from runtime.session.spec import SessionId, SessionSpec
+from runtime.session.use import Use
 
 VERSION: Final = 1
 """Of these messages; a front talks to nodes one version older and newer."""
@@ -135,11 +146,11 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, tag="read"):
     arguments: dict[str, Any] = {}
 
 
-Ask = Place | Stop | Sync | Surface | Read
+Ask = Place | Stop | Sync | Surface
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says to an `Ask`; with a code, why not."""
+    """What a node says to an `Ask` or a `Read`; with a code, why not."""
 
     code: str = ""
     message: str = ""
@@ -173,6 +184,35 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     boot: str
     number: int
     told: list[Told]
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node serves."""
+
+    digest: str
+    bundles: list[BundleInfo]
+    endpoints: list[EndpointInfo]
+    enforcement: Enforcement
+
+
+class Join(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine asks to become a node: under this name, with a password that it made itself."""
+
+    node: str
+    password: str
+
+
+READS: Final[dict[str, Any]] = {
+    "vitals": Vitals | None,
+    "use": Use | None,
+    "log_lines": list[LogLine],
+    "processes": list[ProcessInfo],
+    "messages": list[MessageSeen],
+    "stacks": str | None,
+    "ping": float | None,
+    "inject": bool,
+}
+"""The questions of `Read`, and what is answered."""
 
 
 def encoded(message: Any) -> bytes:

@@ -19,6 +19,7 @@ from runtime.session.spec import SessionId
 
 MAX_ENDS: Final = 10_000
 MAX_KEPT_BYTES: Final = 64 << 20
+MAX_ANSWER_BYTES: Final = 4 << 20
 _TOLD_ONCE: Final = ("Warned",)
 """Not kept: who missed it has the log."""
 _MANY: Final = ("Status", "Warned", "Refused")
@@ -55,7 +56,7 @@ class Outbox:
             self._ended.pop(attempt, None)
             self._ended[attempt] = made.number
             if made.kind == "Exited" and self._bytes > self._max_bytes:
-                self._lighten()
+                self._lighten(self._max_bytes)
         while len(self._ended) > self._max_ends:
             self._drop(next(iter(self._ended)))
         return made
@@ -68,8 +69,10 @@ class Outbox:
             if "Released" in self._kept.get(attempt, {}):
                 self._drop(attempt)
 
-    def synced(self) -> Synced:
-        """All there is to know, in the order in which it happened."""
+    def synced(self, *, max_bytes: int = MAX_ANSWER_BYTES) -> Synced:
+        """All there is to know, in the order in which it happened; the oldest reports go if it is much."""
+        if self._bytes > max_bytes:
+            self._lighten(max_bytes)
         kept = sorted((one for kinds in self._kept.values() for one in kinds.values()), key=_number)
         return Synced(boot=self._boot, number=self.number, told=kept)
 
@@ -84,7 +87,7 @@ class Outbox:
         for one in self._kept.pop(attempt, {}).values():
             self._bytes -= len(memoryview(one.body))
 
-    def _lighten(self) -> None:
+    def _lighten(self, most: int) -> None:
         for attempt in list(self._ended):
             one = self._kept.get(attempt, {}).get("Exited")
             if one is not None:
@@ -93,7 +96,7 @@ class Outbox:
                 if event.report is not None:
                     bare = told(one.boot, one.number, one.generation, replace(event, report=None))
                     self._keep(attempt, bare)
-            if self._bytes <= self._max_bytes:
+            if self._bytes <= most:
                 return
 
 

@@ -1,0 +1,226 @@
+"""A connection to the engine that carries messages between machines.  The one home of `nats`.
+
+Nothing here is a sign of life: the client buffers what is published while it is not connected, and says so of
+a connection that is gone only after a while.  So what is published while it is known not to be connected is
+dropped, which is what a link may do, and who lives is decided by what is heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.errors import ConfigError, ProcessError
+from runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+MAX_MESSAGE_BYTES: Final = 8 << 20
+RECONNECT_S: Final = 0.25
+_MAX_WAITING: Final = 50_000
+_MAX_TOGETHER: Final = 64
+_MAX_WAITING_BYTES: Final = 64 << 20
+_log = get_logger("engine")
+
+Handler = Callable[[str, bytes], Awaitable[bytes | None]]
+"""Takes the subject and what came; what it returns is the answer to whoever asked for one."""
+
+
+class NobodyThere(ProcessError):
+    """Nobody listens on a subject, or the engine is out of reach: what was asked was not done."""
+
+    code = "nobody_there"
+
+
+class NoAnswer(ProcessError):
+    """There was none in time.  Whether what was asked was done, nobody can say."""
+
+    code = "no_answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How to reach an engine, and as whom.
+
+    Attributes:
+        url: Such as ``nats://10.0.0.1:4222``.
+        ca: The certificate that the engine's must be signed with, or be, as PEM; empty without TLS.
+    """
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca: str = field(default="", repr=False)
+
+    def context(self) -> ssl.SSLContext | None:
+        """For TLS with this engine alone: whom it is made out to is no matter, only by whom."""
+        if not self.ca:
+            return None
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.check_hostname = False
+        made.load_verify_locations(cadata=self.ca)
+        return made
+
+
+class Engine:
+    """One connection.
+
+    Attributes:
+        came_back: Called, in order, each time the connection is made anew.
+    """
+
+    def __init__(self, access: Access, *, name: str) -> None:
+        self._access, self._name = access, name
+        self._client: Client | None = None
+        self.came_back: list[Callable[[], None]] = []
+
+    @property
+    def is_connected(self) -> bool:
+        """As far as the client knows."""
+        return self._client is not None and self._client.is_connected
+
+    async def connect(self) -> None:
+        """Connect; from here on it does so again by itself.
+
+        Raises:
+            ConfigError: There is no client, or the engine cannot be reached or lets nobody in by that name.
+        """
+        try:
+            from nats.aio.client import Client
+            from nats.errors import AuthorizationError, NoServersError
+        except ImportError as error:
+            raise ConfigError(
+                "several machines need the package nats-py", cure="pip install 'bulkhead[cluster]'"
+            ) from error
+        client, more = Client(), dict[str, Any]()
+        if (context := self._access.context()) is not None:
+            more |= {"tls": context, "tls_hostname": "bulkhead"}
+        if self._access.user:
+            more |= {"user": self._access.user, "password": self._access.password}
+        try:
+            await client.connect(
+                servers=[self._access.url],
+                name=self._name,
+                inbox_prefix=f"_INBOX_{self._access.user or self._name}".encode(),
+                error_cb=_failed,
+                disconnected_cb=self._lost,
+                reconnected_cb=self._back,
+                connect_timeout=2,
+                reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # it is slept, whatever it is
+                max_reconnect_attempts=-1,
+                ping_interval=1,
+                max_outstanding_pings=2,
+                allow_reconnect=True,
+                **more,
+            )
+        except AuthorizationError as error:
+            await client.close()
+            raise ConfigError(
+                f"the engine at {_bare(self._access.url)} does not let {self._access.user or 'nobody'} in",
+                cure="Ask its server for another join token: bulkhead nodes token.",
+            ) from error
+        except (NoServersError, OSError, TimeoutError, ssl.SSLError) as error:
+            await client.close()
+            raise ConfigError(
+                f"the engine at {_bare(self._access.url)} cannot be reached: {error}",
+                cure="Check the address, that `bulkhead serve --nodes` runs there, and the network between.",
+            ) from error
+        self._client = client
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        """Send, if it can be; nobody is told that it came."""
+        client = self._client
+        if client is None or not client.is_connected:
+            return
+        from nats.errors import Error
+
+        try:
+            await client.publish(subject, data)
+        except (Error, OSError) as error:
+            _log.debug("engine.publish_failed", subject=subject, error=str(error))
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        """Send, and wait for the answer.
+
+        Raises:
+            NobodyThere: It was not done.
+            NoAnswer: It may have been.
+        """
+        from nats.errors import Error, MaxPayloadError, NoRespondersError
+
+        client = self._client
+        if client is None or not client.is_connected:
+            raise NobodyThere("the engine is out of reach")
+        try:
+            answer: bytes = (await client.request(subject, data, timeout=timeout_s)).data
+        except (NoRespondersError, MaxPayloadError) as error:
+            raise NobodyThere(f"{subject}: {error}") from error
+        except (TimeoutError, Error, OSError) as error:
+            raise NoAnswer(f"{subject} did not answer within {timeout_s:g} s") from error
+        return answer
+
+    async def listen(self, subject: str, handler: Handler, *, in_order: bool = True) -> None:
+        """Call a handler with each message; what it raises is logged.
+
+        Args:
+            in_order: One after the other; else at most `_MAX_TOGETHER` at once.
+        """
+        assert self._client is not None
+        turns, running = asyncio.Semaphore(_MAX_TOGETHER), set[asyncio.Task[None]]()
+
+        async def together(message: Msg) -> None:
+            await turns.acquire()
+            task = asyncio.create_task(take(message), name=f"answer {message.subject}")
+            running.add(task)
+            task.add_done_callback(running.discard)
+            task.add_done_callback(lambda _: turns.release())
+
+        async def take(message: Msg) -> None:
+            try:
+                answer = await handler(message.subject, message.data)
+                if answer is not None and message.reply:
+                    await self.publish(message.reply, answer)
+            except Exception:  # noqa: BLE001 - one message must not end all listening
+                _log.exception("engine.message_failed", subject=message.subject)
+
+        await self._client.subscribe(
+            subject,
+            cb=take if in_order else together,
+            pending_msgs_limit=_MAX_WAITING,
+            pending_bytes_limit=_MAX_WAITING_BYTES,
+        )
+
+    async def aclose(self) -> None:
+        """End the connection; what was published before is sent."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        from nats.errors import Error
+
+        try:
+            if client.is_connected:
+                await client.flush(timeout=1)
+        except (Error, OSError, TimeoutError):
+            pass
+        await client.close()
+
+    async def _lost(self) -> None:
+        _log.warning("engine.lost", url=_bare(self._access.url))
+
+    async def _back(self) -> None:
+        _log.info("engine.back", url=_bare(self._access.url))
+        for listener in self.came_back:
+            listener()
+
+
+async def _failed(error: Exception) -> None:
+    _log.debug("engine.failed", error=repr(error))
+
+
+def _bare(url: str) -> str:
+    return url.rsplit("@", 1)[-1].removeprefix("nats://").removeprefix("tls://")

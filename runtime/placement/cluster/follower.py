@@ -1,0 +1,338 @@
+"""A front follows its nodes: who is there, what became of the sessions that it gave them, who was lost.
+
+What a node said it has is asked for again when a number is missing, when the node or the engine came back, or
+when an answer did not come: a session is never given to a second node on a guess.  Runs in: the front's event
+loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from runtime.clock import Clock
+from runtime.errors import RemoteProtocolError
+from runtime.logs import get_logger
+from runtime.placement.cluster import messages as say
+from runtime.placement.cluster.engine import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.liveness import Liveness, NodeState, Verdict
+from runtime.placement.cluster.nodes import Node
+from runtime.placement.cluster.resync import Came, Holding, Holdings
+from runtime.placement.cluster.subjects import Subjects, node_of
+from runtime.session.events import Exited, Released, SessionEvent
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.info import Vitals
+from runtime.session.record import Exit
+from runtime.session.spec import SessionId
+
+ASK_S: Final = 2.0
+TICK_S: Final = 0.25
+READING_S: Final = 3.0
+"""So long after somebody looked, nodes tell the figures of all their sessions."""
+REMEMBER_COUNT: Final = 1000
+"""Ended sessions of which is known where their log is."""
+MAX_NODES: Final = 1000
+_log = get_logger("cluster")
+
+
+class Follower:
+    """What one front knows of its nodes and their sessions.
+
+    Args:
+        front: The name of this front, which no other has, and which it keeps over its lives.
+        lease_s: How long a node runs sessions without being heard.
+        changed: Called when what is served may have changed.
+
+    Attributes:
+        nodes: By name; those that are lost as well, until they are forgotten.
+        held: The attempts that nodes have, or may have.
+        events: What happened, in order.  As bounded as that of one machine.
+        stops: What ends are asked for, until they come.
+        looked_at: When somebody last asked for the figures of all sessions.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        cluster: str,
+        front: str,
+        lease_s: float,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self._engine, self._clock, self._changed = engine, clock, changed
+        self.subjects, self.front, self._boot = Subjects(cluster), front, secrets.token_hex(6)
+        self.live = Liveness(lease_s=lease_s, now=clock.now())
+        self.nodes: dict[str, Node] = {}
+        self.held = Holdings()
+        self.events: asyncio.Queue[SessionEvent] = asyncio.Queue()
+        self.stops: dict[SessionId, say.Stop] = {}
+        self.looked_at = -READING_S
+        self._released: dict[SessionId, asyncio.Event] = {}
+        self._was_on: OrderedDict[SessionId, str] = OrderedDict()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._turn = int(clock.wall() * 1000)  # goes on where an earlier life of this front ended
+        self._beats = 0
+
+    async def start(self) -> None:
+        """Listen, and be heard."""
+        listen, subjects = self._engine.listen, self.subjects
+        await listen(subjects.events(self.front), self._event)
+        await listen(subjects.beat(), self._node_beat)
+        await listen(subjects.samples(), self._samples)
+        await listen(subjects.front_beat(self.front), self._echo)
+        self._engine.came_back.append(self._came_back)
+        self._spawn(self._beat_forever(), "front beats")
+        self._spawn(self._judge_forever(), "node verdicts")
+
+    async def aclose(self) -> None:
+        """Follow nobody any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ---- for the placement
+
+    def there(self) -> list[Node]:
+        """The nodes that are not lost."""
+        return [node for name, node in self.nodes.items() if self.live.state(name) is not NodeState.LOST]
+
+    def ready(self) -> list[Node]:
+        """Those that sessions may be given to."""
+        return [node for name, node in self.nodes.items() if self.live.state(name) is NodeState.READY]
+
+    def give(self, session: SessionId, generation: int, node: str) -> Holding:
+        """An attempt is about to be asked of a node."""
+        self._turn += 1
+        holding = Holding(session, generation, node, self._turn)
+        self.held.give(holding)
+        self._was_on[session] = node
+        self._was_on.move_to_end(session)
+        while len(self._was_on) > len(self.held) + REMEMBER_COUNT:
+            self._was_on.popitem(last=False)
+        return holding
+
+    def was_on(self, session: SessionId) -> str:
+        """The node that a session is on, or was on last; empty when nobody knows."""
+        held = self.held.get(session)
+        node = held.node if held is not None else self._was_on.get(session, "")
+        return node if node and self.live.state(node) is not NodeState.LOST else ""
+
+    async def ask(self, node: str, ask: say.Ask) -> say.Answer:
+        """Ask a node for something.
+
+        Raises:
+            NobodyThere: It was not done.
+            NoAnswer: It may have been.
+        """
+        data = await self._engine.ask(self.subjects.do(node), say.encoded(ask), ASK_S)
+        try:
+            answer: say.Answer = say.decoded(say.Answer, data)
+        except RemoteProtocolError as error:
+            raise NoAnswer(f"{node} answered what cannot be read: {error.message}") from error
+        return answer
+
+    async def stop(self, holding: Holding, stop: say.Stop) -> None:
+        """Have an attempt end, however often that has to be said; returns once it is released."""
+        self.stops[holding.session] = stop
+        released = self._released.setdefault(holding.session, asyncio.Event())
+        await self._insist(holding)
+        await released.wait()
+
+    def sync(self, node: str) -> None:
+        """Ask a node for everything it has of this front; once at a time."""
+        known = self.nodes.get(node)
+        if known is not None and not known.is_syncing:
+            known.is_syncing = True
+            self._spawn(self._sync(node, known), f"sync {node}")
+
+    def ended(self, session: SessionId, reason: ExitReason, message: str) -> None:
+        """Say of an attempt that it is over, because nobody else will."""
+        now = self._clock.wall()
+        exit = Exit(reason=reason, message=message, at=now)
+        self.events.put_nowait(Exited(session_id=session, at=now, exit=exit))
+        self.events.put_nowait(Released(session_id=session, at=now))
+
+    # ---- what nodes say
+
+    async def _node_beat(self, subject: str, data: bytes) -> None:
+        beat: say.Beat = say.decoded(say.Beat, data)
+        name = node_of(subject)
+        node = self.nodes.get(name)
+        if node is None:
+            if len(self.nodes) >= MAX_NODES:
+                return
+            node = self.nodes[name] = Node(beat)
+        if beat.boot == node.beat.boot and beat.number < node.beat.number:
+            return  # one that was late
+        # Who may publish there is known; what it calls itself is not believed.
+        node.beat = beat if beat.node == name else msgspec.structs.replace(beat, node=name)
+        verdicts = self.live.beat(name, beat.boot, self._clock.now())
+        for verdict in verdicts:
+            self._judged(verdict)
+        if verdicts:
+            await self._beat()  # the node may take sessions once it knows that it was heard
+        if node.served is None or node.served.digest != beat.surface:
+            self._ask_surface(name, node)
+        number = beat.told.get(self.front, 0)
+        node.lacking = node.lacking + 1 if node.inbox.lacks(beat.boot, number) else 0
+        # Beats and events are read from two queues: that a beat is ahead once says nothing.
+        if beat.boot != node.inbox.boot or node.lacking > 1:
+            self.sync(name)
+
+    async def _event(self, subject: str, data: bytes) -> None:
+        one: say.Told = say.decoded(say.Told, data)
+        name = node_of(subject)
+        node = self.nodes.get(name)
+        if node is None:
+            return
+        match node.inbox.take(one):
+            case Came.NEW:
+                self._take(name, one)
+            case Came.GAP:
+                self.sync(name)
+            case Came.OLD:
+                pass
+
+    def _take(self, node: str, one: say.Told) -> None:
+        if one.kind not in say.KINDS or not self.held.takes(node, one):
+            return
+        event = one.event()
+        if isinstance(event, Released) and (held := self.held.get(one.session)) is not None:
+            self._over(held)
+        self.events.put_nowait(event)
+
+    async def _samples(self, subject: str, data: bytes) -> None:
+        if (node := self.nodes.get(node_of(subject))) is not None:
+            now = self._clock.now()
+            found: dict[SessionId, Vitals | None] = say.decoded(dict[SessionId, Vitals | None], data)
+            node.glances = {key: one and replace(one, at=now) for key, one in found.items()}
+
+    async def _echo(self, _: str, data: bytes) -> None:
+        self.live.echo(self._clock.now())
+
+    # ---- what is asked of them
+
+    async def _sync(self, name: str, node: Node) -> None:
+        try:
+            self._turn += 1
+            turn = self._turn
+            answer = await self.ask(name, say.Sync(front=self.front, turn=turn))
+            synced: say.Synced = say.decoded(say.Synced, answer.body)
+            if not node.inbox.synced(synced):
+                return
+            node.lacking = 0
+            for one in synced.told:
+                self._take(name, one)
+            for holding in self.held.missing(name, synced, turn):
+                self._lost(holding, f"{name} does not have it any more")
+            for session, generation in self.held.strays(name, synced):
+                _log.warning("node.stray_stopped", node_id=name, session_id=session, attempt=generation)
+                reason = ExitReason.NODE_LOST.value
+                stop = say.Stop(session=session, generation=generation, reason=reason, grace_s=0)
+                await self.ask(name, stop)
+            for holding in self.held.on(name):
+                if holding.session in self.stops:
+                    await self._insist(holding)
+        except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
+            _log.info("node.not_synced", node_id=name, error=error.message)  # the next beat asks again
+        finally:
+            node.is_syncing = False
+
+    async def _insist(self, holding: Holding) -> None:
+        try:
+            await self.ask(holding.node, self.stops[holding.session])
+        except (NobodyThere, NoAnswer):
+            self.nodes[holding.node].lacking = 1  # the next beat that is behind has it asked again
+            self.sync(holding.node)
+
+    def _ask_surface(self, name: str, node: Node) -> None:
+        async def ask() -> None:
+            try:
+                answer = await self.ask(name, say.Surface())
+                node.served = say.decoded(say.Served, answer.body)
+                self._changed()
+            except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
+                _log.info("node.surface_unknown", node_id=name, error=error.message)
+            finally:
+                node.is_asked = False
+
+        if not node.is_asked:
+            node.is_asked = True
+            self._spawn(ask(), f"surface {name}")
+
+    # ---- who lives
+
+    async def _beat_forever(self) -> None:
+        while True:
+            await self._beat()
+            await asyncio.sleep(say.BEAT_S)
+
+    async def _beat(self) -> None:
+        self._beats += 1
+        heard = {}
+        for name, node in self.nodes.items():
+            taken = node.inbox.taken if node.inbox.boot == node.beat.boot else 0
+            heard[name] = say.Heard(node.beat.boot, node.beat.sent, taken)
+        beat = say.FrontBeat(
+            front=self.front,
+            boot=self._boot,
+            number=self._beats,
+            heard=heard,
+            reads=self._clock.now() - self.looked_at < READING_S,
+        )
+        await self._engine.publish(self.subjects.front_beat(self.front), say.encoded(beat))
+
+    async def _judge_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for verdict in self.live.tick(self._clock.now()):
+                self._judged(verdict)
+
+    def _judged(self, verdict: Verdict) -> None:
+        name, is_gone = verdict.node, verdict.state is NodeState.LOST
+        tell = _log.info if verdict.state is NodeState.READY else _log.warning
+        tell(f"node.{verdict.state.value}", node_id=name, boot=verdict.boot)
+        if is_gone:
+            is_reborn = self.live.state(name) is not NodeState.LOST
+            for holding in self.held.on(name):
+                # What a new life was asked for and has not confirmed, its sync will tell.
+                if holding.boot == verdict.boot or not is_reborn:
+                    self._lost(holding, f"{name} was lost")
+        self._changed()
+
+    def _lost(self, holding: Holding, why: str) -> None:
+        self._over(holding)
+        if "Exited" in holding.seen:
+            self.events.put_nowait(Released(session_id=holding.session, at=self._clock.wall()))
+        elif holding.is_confirmed:
+            self.ended(holding.session, ExitReason.NODE_LOST, f"The machine it ran on was lost: {why}")
+        else:
+            self.ended(holding.session, ExitReason.NOT_STARTED, f"It could not be started: {why}")
+
+    def _over(self, holding: Holding) -> None:
+        self.held.drop(holding)
+        self.stops.pop(holding.session, None)
+        if (released := self._released.pop(holding.session, None)) is not None:
+            released.set()
+
+    def _came_back(self) -> None:
+        for name in self.nodes:
+            self.sync(name)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("cluster.task_failed", task=task.get_name(), error=repr(error))

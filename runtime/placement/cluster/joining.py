@@ -1,0 +1,114 @@
+"""How a machine becomes a node: with a token it asks for a name once, and has a user of its own from then on."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from runtime import kept_file
+from runtime.errors import ConfigError, RuntimeServiceError
+from runtime.logs import get_logger
+from runtime.placement.cluster import certificate
+from runtime.placement.cluster import messages as say
+from runtime.placement.cluster.engine import Access, Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine_home import JOIN, EngineHome, EngineProcess
+from runtime.placement.cluster.subjects import Subjects, checked
+
+ASK_S: Final = 5.0
+_TOKEN = re.compile(r"bh1:([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9a-f]{64})@(.+):(\d+)")
+_log = get_logger("cluster")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """What a machine keeps of its having joined.
+
+    Attributes:
+        node: Its name.
+    """
+
+    node: str
+    cluster: str
+    access: Access
+
+    def keep(self, file: Path) -> None:
+        """Write it down, for its owner alone."""
+        access = self.access
+        kept = {"node": self.node, "cluster": self.cluster, "url": access.url}
+        kept |= {"password": access.password, "ca": access.ca}
+        kept_file.write(file, json.dumps(kept))
+
+    @classmethod
+    def kept(cls, file: Path) -> Membership | None:
+        """As it was written down; None when it was not.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        try:
+            found = json.loads(file.read_text("utf-8"))
+            access = Access(url=found["url"], user=found["node"], password=found["password"], ca=found["ca"])
+            return cls(node=found["node"], cluster=found["cluster"], access=access)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            cure = f"Remove it, and join with a token again: rm {file}"
+            raise ConfigError(f"{file} cannot be read: {error}", cure=cure) from error
+
+
+async def join(token: str, node: str) -> Membership:
+    """Become a node.
+
+    Raises:
+        ConfigError: The token is none, does not fit the engine or is not valid any more; the name is taken.
+    """
+    match = _TOKEN.fullmatch(token.strip())
+    if match is None:
+        raise ConfigError(
+            "that is no join token",
+            cure="Copy it whole, as `bulkhead serve --nodes` printed it: bh1:…@host:port",
+        )
+    cluster, word, mark, host, port = match.groups()
+    checked(node)
+    ca = certificate.seen_at(host, int(port), mark)
+    url = f"nats://{host}:{port}"
+    engine = Engine(Access(url=url, user=JOIN, password=word, ca=ca), name=node)
+    password = secrets.token_urlsafe(32)
+    await engine.connect()
+    try:
+        asked = say.encoded(say.Join(node=node, password=password))
+        answer: say.Answer = say.decoded(say.Answer, await engine.ask(Subjects(cluster).join(), asked, ASK_S))
+    except (NobodyThere, NoAnswer) as error:
+        raise ConfigError(
+            f"no front of {cluster} answers at {host}:{port}", cure="Start it: bulkhead serve --nodes."
+        ) from error
+    finally:
+        await engine.aclose()
+    if answer.code:
+        raise ConfigError(answer.message, cure=answer.cure)
+    return Membership(node=node, cluster=cluster, access=Access(url=url, user=node, password=password, ca=ca))
+
+
+class Reception:
+    """A front lets machines join the engine of its own."""
+
+    def __init__(self, home: EngineHome, process: EngineProcess) -> None:
+        self._home, self._process = home, process
+
+    async def start(self, engine: Engine) -> None:
+        """Answer from here on."""
+        await engine.listen(self._home.subjects.join(), self._asked)
+
+    async def _asked(self, _: str, data: bytes) -> bytes:
+        try:
+            ask: say.Join = say.decoded(say.Join, data)
+            if self._home.admit(ask.node, ask.password):
+                self._process.reload()
+                _log.info("node.joined", node_id=ask.node)
+        except RuntimeServiceError as error:
+            return say.encoded(say.Answer(code=error.code, message=error.message, cure=error.cure))
+        return say.encoded(say.Answer())

@@ -1,0 +1,283 @@
+"""A node: serves the sessions of this machine to fronts, over the engine.
+
+It says twice a second what it can take, does what fronts ask, tells each of them what becomes of its
+sessions, and ends those of a front that it has not been heard by for a lease.  Runs in: the node's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from runtime.errors import RuntimeServiceError
+from runtime.logs import get_logger
+from runtime.placement.cluster import messages as say
+from runtime.placement.cluster.engine import Engine
+from runtime.placement.cluster.lease import Lease
+from runtime.placement.cluster.resync import Outbox
+from runtime.placement.cluster.subjects import Subjects
+from runtime.placement.local import LocalPlacement
+from runtime.session.events import Released
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.spec import SessionId
+
+FENCE_S: Final = 0.25
+SAMPLE_S: Final = 1.0
+MAX_FRONTS: Final = 64
+MOVED_AT_ONCE: Final = 8
+"""Sessions that are asked to move at the same time: the others' nodes have to start them."""
+_log = get_logger("node")
+
+
+def slept_too() -> float:
+    """Seconds of a clock that goes on while the machine sleeps, and that nobody sets."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(slots=True)
+class _Front:
+    outbox: Outbox
+    lease: Lease
+    synced_turn: int = 0
+    reads: bool = False
+    held: dict[SessionId, int] = field(default_factory=dict)
+    is_fenced: bool = False
+
+
+class NodeServer:
+    """One node.
+
+    Args:
+        placement: What runs its sessions; it is started, and not closed, by somebody else.
+        now: The clock of its leases.
+    """
+
+    def __init__(
+        self,
+        placement: LocalPlacement,
+        engine: Engine,
+        *,
+        cluster: str,
+        lease_s: float,
+        now: Callable[[], float] = slept_too,
+    ) -> None:
+        self._placement, self._engine, self._now = placement, engine, now
+        self._subjects, self._lease_s = Subjects(cluster), lease_s
+        self._node, self._boot = placement.node_id, placement.supervisor.boot
+        self._fronts: dict[str, _Front] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._acknowledged = asyncio.Event()
+        self._beats = 0
+        self._processors = len(os.sched_getaffinity(0))
+        self.draining = False
+
+    async def start(self) -> None:
+        """Be heard, and take what comes."""
+        await self._engine.listen(self._subjects.do(self._node), self._asked)
+        await self._engine.listen(self._subjects.read(self._node), self._read, in_order=False)
+        await self._engine.listen(self._subjects.front_beat(), self._front_beat)
+        for work, name in (
+            (self._tell(), "node events"),
+            (self._beat_forever(), "node beats"),
+            (self._fence_forever(), "node fence"),
+            (self._sample_forever(), "node samples"),
+        ):
+            self._spawn(work, name)
+
+    async def drain(self, grace_s: float) -> None:
+        """Take nothing more, and have every session go on elsewhere; returns when all are gone."""
+        self.draining = True
+        await self._beat()
+        turns = asyncio.Semaphore(MOVED_AT_ONCE)
+
+        async def move(session: SessionId) -> None:
+            async with turns:
+                await self._placement.stop(session, ExitReason.MOVED, grace_s)
+
+        sessions = [session for front in self._fronts.values() for session in front.held]
+        _log.info("node.draining", node_id=self._node, sessions=len(sessions))
+        await asyncio.gather(*map(move, sessions))
+
+    async def settle(self, timeout_s: float) -> None:
+        """Return when every end was acknowledged, or the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any(len(front.outbox) for front in self._fronts.values()):
+                    self._acknowledged.clear()
+                    await self._acknowledged.wait()
+        except TimeoutError:
+            pass
+
+    async def aclose(self) -> None:
+        """Take and say nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ---- what fronts say
+
+    async def _front_beat(self, _: str, data: bytes) -> None:
+        beat: say.FrontBeat = say.decoded(say.FrontBeat, data)
+        front = self._front(beat.front)
+        front.reads = beat.reads
+        heard = beat.heard.get(self._node)
+        if heard is not None and heard.boot == self._boot:
+            front.lease.heard(heard.sent)
+            front.is_fenced = False
+            front.outbox.acknowledged(heard.taken)
+            self._acknowledged.set()
+
+    async def _asked(self, _: str, data: bytes) -> bytes | None:
+        ask: say.Ask = say.decoded(say.Ask, data)
+        match ask:
+            case say.Place():
+                answer = await self._place(ask)
+            case say.Stop():
+                answer = self._stop(ask)
+            case say.Sync():
+                front = self._front(ask.front)
+                front.synced_turn = max(front.synced_turn, ask.turn)
+                answer = _with(front.outbox.synced())
+            case say.Surface():
+                answer = _with(self._served())
+        return say.encoded(answer)
+
+    async def _place(self, ask: say.Place) -> say.Answer:
+        front, session = self._front(ask.front), ask.spec.session_id
+        held = front.held.get(session)
+        if held == ask.generation:
+            return say.Answer()
+        if held is not None:
+            return say.Answer(code="busy", message="the attempt before it is not released yet")
+        if ask.turn < front.synced_turn:
+            return say.Answer(code="stale", message="it came after a later question")
+        if front.lease.is_over(self._now()):
+            return say.Answer(code="not_heard", message="no beat of this node was acknowledged yet")
+        if why := self._full():
+            return say.Answer(code="node_full", message=why)
+        front.held[session] = ask.generation
+        try:
+            await self._placement.place(ask.spec, ask.generation)
+        except RuntimeServiceError as error:
+            del front.held[session]
+            return say.Answer(code=error.code, message=error.message, cure=error.cure)
+        return say.Answer()
+
+    def _stop(self, ask: say.Stop) -> say.Answer:
+        for front in self._fronts.values():
+            if front.held.get(ask.session) == ask.generation:
+                stop = self._placement.stop(
+                    ask.session, ExitReason(ask.reason), ask.grace_s, finish_s=ask.finish_s
+                )
+                self._spawn(stop, f"stop {ask.session}")
+        return say.Answer()
+
+    async def _read(self, _: str, data: bytes) -> bytes | None:
+        ask: say.Read = say.decoded(say.Read, data)
+        if ask.what not in say.READS:
+            return say.encoded(say.Answer(code="unknown", message=f"nobody answers {ask.what[:40]!r}"))
+        return say.encoded(_with(await getattr(self._placement, ask.what)(ask.session, **ask.arguments)))
+
+    # ---- what it says
+
+    async def _tell(self) -> None:
+        async for event in self._placement.events():
+            for name, front in self._fronts.items():
+                generation = front.held.get(event.session_id)
+                if generation is None:
+                    continue
+                one = front.outbox.put(generation, event)
+                if isinstance(event, Released):
+                    del front.held[event.session_id]
+                await self._engine.publish(self._subjects.events(name, self._node), say.encoded(one))
+
+    async def _beat_forever(self) -> None:
+        while True:
+            await self._beat()
+            await asyncio.sleep(say.BEAT_S)
+
+    async def _beat(self) -> None:
+        self._beats += 1
+        beat = say.Beat(
+            node=self._node,
+            boot=self._boot,
+            number=self._beats,
+            sent=self._now(),
+            capacity=self._placement.capacity(),
+            processors=self._processors,
+            draining=self.draining,
+            surface=self._served().digest,
+            told={name: front.outbox.number for name, front in self._fronts.items()},
+        )
+        await self._engine.publish(self._subjects.beat(self._node), say.encoded(beat))
+
+    async def _sample_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SAMPLE_S)
+            if any(front.reads for front in self._fronts.values()):
+                sessions = [session for front in self._fronts.values() for session in front.held]
+                found = {session: self._placement.glance(session) for session in sessions}
+                await self._engine.publish(self._subjects.samples(self._node), say.encoded(found))
+
+    def _served(self) -> say.Served:
+        bundles, endpoints = self._placement.bundles(), self._placement.endpoints()
+        kept = [(one.name, one.generation, one.state, one.error) for one in bundles]
+        digest = hashlib.sha256(say.encoded((kept, endpoints))).hexdigest()[:16]
+        enforcement = self._placement.enforcement()
+        return say.Served(digest=digest, bundles=bundles, endpoints=endpoints, enforcement=enforcement)
+
+    # ---- leases
+
+    async def _fence_forever(self) -> None:
+        while True:
+            await asyncio.sleep(FENCE_S)
+            now = self._now()
+            for name, front in self._fronts.items():
+                if front.held and not front.is_fenced and front.lease.is_over(now):
+                    front.is_fenced = True
+                    _log.error("node.fenced", node_id=self._node, front=name, sessions=len(front.held))
+                    for session in list(front.held):
+                        stop = self._placement.stop(session, ExitReason.NODE_LOST, 0)
+                        self._spawn(stop, f"fence {session}")
+
+    def _front(self, name: str) -> _Front:
+        known = self._fronts.get(name)
+        if known is None:
+            while len(self._fronts) >= MAX_FRONTS:
+                idle = next((one for one, front in self._fronts.items() if not front.held), None)
+                if idle is None:
+                    break
+                del self._fronts[idle]
+            known = self._fronts[name] = _Front(Outbox(self._boot), Lease(self._lease_s))
+        return known
+
+    def _full(self) -> str:
+        load = self._placement.capacity()
+        if self.draining or load.draining:
+            return "it takes nothing more"
+        if load.sessions >= load.max_sessions:
+            return f"it runs {load.sessions} of {load.max_sessions} sessions"
+        if load.headroom_bytes is not None and load.headroom_bytes < load.session_bytes:
+            return "it has no memory for one more"
+        return "" if not load.lacks else f"its system has no more {', '.join(load.lacks)}"
+
+    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("node.task_failed", task=task.get_name(), error=repr(error))
+
+
+def _with(body: Any) -> say.Answer:
+    return say.Answer(body=msgspec.Raw(say.encoded(body)))

@@ -1,0 +1,108 @@
+"""What a front knows of its nodes, from their beats: a mirror that is whole again a second after a start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from runtime.placement.cluster.choice import Candidate
+from runtime.placement.cluster.messages import Beat, Served
+from runtime.placement.cluster.resync import Holding, Inbox
+from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
+from runtime.session.spec import SessionId
+
+_ORDER = {"ready": 0, "loading": 1, "failed": 2}
+
+
+@dataclass(slots=True)
+class Node:
+    """One node.
+
+    Attributes:
+        served: What it serves; None before it was asked.
+        lacking: Beats in a row that told of events which did not come.
+        glances: What was measured of its sessions last.
+    """
+
+    beat: Beat
+    inbox: Inbox = field(default_factory=Inbox)
+    served: Served | None = None
+    lacking: int = 0
+    is_syncing: bool = False
+    is_asked: bool = False
+    glances: dict[SessionId, Vitals | None] = field(default_factory=dict)
+
+    def serves(self, path: str) -> bool:
+        """Whether sessions of that path can be started there."""
+        if self.served is None:
+            return False
+        return any(one.path == path and one.state != "failed" for one in self.served.endpoints)
+
+    def candidate(self, holdings: Iterable[Holding]) -> Candidate:
+        """As one that could take a session; what is on its way to it counts."""
+        load = self.beat.capacity
+        mine = [one for one in holdings if one.node == self.beat.node]
+        starting = sum(1 for one in mine if one.is_starting)
+        room = load.max_sessions - max(load.sessions, len(mine))
+        is_closed = self.beat.draining or load.draining or bool(load.lacks)
+        has_memory = load.headroom_bytes is None or load.headroom_bytes >= load.session_bytes
+        if is_closed or not has_memory:
+            room = 0
+        return Candidate(
+            node=self.beat.node,
+            starting=max(load.starting, starting),
+            processors=self.beat.processors,
+            headroom_bytes=load.headroom_bytes,
+            room=room,
+        )
+
+
+def bundles(nodes: Iterable[Node]) -> list[BundleInfo]:
+    """Each bundle once, as it is on the node where it is best."""
+    found: dict[str, BundleInfo] = {}
+    for one in (bundle for node in nodes if node.served for bundle in node.served.bundles):
+        known = found.get(one.name)
+        if known is None or _ORDER.get(one.state, 3) < _ORDER.get(known.state, 3):
+            found[one.name] = one
+    return sorted(found.values(), key=lambda one: one.name)
+
+
+def endpoints(nodes: Iterable[Node]) -> list[EndpointInfo]:
+    """Each path of each bundle once, as it is on the node where it is best."""
+    found: dict[tuple[str, str], EndpointInfo] = {}
+    for one in (endpoint for node in nodes if node.served for endpoint in node.served.endpoints):
+        known = found.get((one.bundle, one.path))
+        if known is None or _ORDER.get(one.state, 3) < _ORDER.get(known.state, 3):
+            found[one.bundle, one.path] = one
+    return [found[key] for key in sorted(found)]
+
+
+def capacity(nodes: Iterable[Node], held: int, starting: int, *, draining: bool) -> Capacity:
+    """Of all together.
+
+    Args:
+        held: Sessions that this front gave away, also those that no beat tells of yet.
+        starting: Of those, the ones that are not ready.
+    """
+    loads = [node.beat.capacity for node in nodes if not node.beat.draining]
+    headroom = [one.headroom_bytes for one in loads if one.headroom_bytes is not None]
+    left = [one.sessions_left for one in loads if one.sessions_left is not None]
+    lacks = set(loads[0].lacks).intersection(*(one.lacks for one in loads)) if loads else set[str]()
+    return Capacity(
+        sessions=max(held, sum(one.sessions for one in loads)),
+        starting=max(starting, sum(one.starting for one in loads)),
+        max_sessions=sum(one.max_sessions for one in loads),
+        max_starting=sum(one.max_starting for one in loads),
+        draining=draining,
+        headroom_bytes=sum(headroom) if loads and len(headroom) == len(loads) else None,
+        session_bytes=max((one.session_bytes for one in loads), default=0),
+        sessions_left=sum(left) if loads and len(left) == len(loads) else None,
+        lacks=tuple(sorted(lacks)),
+        fresh=max(1, sum(one.fresh for one in loads)),
+    )
+
+
+def enforcement(nodes: Iterable[Node]) -> Enforcement:
+    """As on one of them; they are all alike, or each session's own record says otherwise."""
+    first = next((node.served for node in nodes if node.served is not None), None)
+    return Enforcement(limits={}, reason="no node is there") if first is None else first.enforcement

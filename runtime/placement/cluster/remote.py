@@ -1,0 +1,222 @@
+"""Placement on other machines: calls become sessions of nodes.  Runs in: the front's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from runtime.clock import Clock
+from runtime.errors import EndpointNotFound, RemoteProtocolError
+from runtime.logs import get_logger
+from runtime.placement.cluster import messages as say
+from runtime.placement.cluster import nodes as mirror
+from runtime.placement.cluster.choice import ordered
+from runtime.placement.cluster.engine import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.follower import ASK_S, Follower
+from runtime.placement.contract import Lease
+from runtime.session.events import SessionEvent
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.info import (
+    BundleInfo,
+    Capacity,
+    EndpointInfo,
+    Enforcement,
+    LogLine,
+    MessageSeen,
+    ProcessInfo,
+    RelayPort,
+    RoomDoor,
+    Vitals,
+)
+from runtime.session.spec import SessionId, SessionSpec
+from runtime.session.use import Use
+
+READ_S: Final = 10.0
+CANDIDATES: Final = 3
+_log = get_logger("cluster")
+
+
+class RemotePlacement:
+    """A `runtime.placement.contract.Placement` whose sessions run on nodes.
+
+    Args:
+        front: The name of this front, which no other has, and which it keeps over its lives.
+        lease_s: How long a node runs sessions without being heard.
+    """
+
+    def __init__(self, engine: Engine, *, cluster: str, front: str, lease_s: float, clock: Clock) -> None:
+        self.changed: list[Callable[[], None]] = []
+        self._engine, self._clock = engine, clock
+        self._follower = Follower(
+            engine, cluster=cluster, front=front, lease_s=lease_s, clock=clock, changed=self._tell_changed
+        )
+        self._draining = False
+
+    # ---- life
+
+    async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
+        """Listen for nodes.  What they serve is theirs: neither `sources` nor the door is used here."""
+        await self._follower.start()
+
+    async def loaded(self) -> None:
+        """Nothing is loaded here."""
+
+    async def reload_changed(self) -> list[str]:
+        """Nodes look after their own code."""
+        return []
+
+    async def aclose(self) -> None:
+        await self.drain(0)
+        await self._follower.aclose()
+        await self._engine.aclose()
+
+    async def drain(self, grace_s: float) -> None:
+        self._draining = True
+        stops = [self.stop(one.session, ExitReason.DRAINED, grace_s) for one in self._follower.held]
+        try:
+            async with asyncio.timeout(grace_s + 4 * ASK_S):
+                await asyncio.gather(*stops)
+        except TimeoutError:
+            _log.warning("cluster.not_drained", sessions=len(self._follower.held))
+
+    # ---- sessions
+
+    async def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None = None) -> Lease:
+        """See `Placement.place`.  When no node takes it, the attempt is over, and another one follows."""
+        follower, session = self._follower, spec.session_id
+        held = follower.held.get(session)
+        if held is not None and held.generation == generation:
+            return Lease(session, generation, held.node)
+        ready = [one for one in follower.ready() if one.serves(spec.endpoint)]
+        known = {one.path for one in self.endpoints()}
+        if not ready and known and spec.endpoint not in known:
+            raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
+        why = "no machine is there that serves it"
+        order = ordered([one.candidate(follower.held) for one in ready], random.random)
+        if ready and not order:
+            why = "no machine has room for it"
+        for node in order[:CANDIDATES]:
+            holding = follower.give(session, generation, node)
+            ask = say.Place(front=follower.front, turn=holding.turn, spec=spec, generation=generation)
+            try:
+                answer = await follower.ask(node, ask)
+            except NobodyThere as error:
+                why = f"{node} is not there ({error.message})"
+            except NoAnswer:
+                _log.warning("node.silent", node_id=node, session_id=session)
+                follower.sync(node)  # whether it has it, only that node knows
+                return Lease(session, generation, node)
+            else:
+                if not answer.code:
+                    return Lease(session, generation, node)
+                why = f"{node}: {answer.message}"
+                _log.info("node.refused", node_id=node, session_id=session, code=answer.code)
+            follower.held.drop(holding)
+        follower.ended(session, ExitReason.NOT_STARTED, f"It could not be started: {why}")
+        return Lease(session, generation, "")
+
+    async def stop(
+        self,
+        session_id: SessionId,
+        reason: ExitReason,
+        grace_s: float | None = None,
+        *,
+        finish_s: float | None = None,
+    ) -> None:
+        held = self._follower.held.get(session_id)
+        if held is not None:
+            stop = say.Stop(
+                session=session_id,
+                generation=held.generation,
+                reason=reason.value,
+                grace_s=grace_s,
+                finish_s=finish_s,
+            )
+            await self._follower.stop(held, stop)
+
+    async def events(self) -> AsyncIterator[SessionEvent]:
+        while True:
+            yield await self._follower.events.get()
+
+    # ---- what is known here
+
+    def capacity(self) -> Capacity:
+        held = self._follower.held
+        starting = sum(1 for one in held if one.is_starting)
+        return mirror.capacity(self._there(), len(held), starting, draining=self._draining)
+
+    def enforcement(self) -> Enforcement:
+        return mirror.enforcement(self._there())
+
+    def bundles(self) -> list[BundleInfo]:
+        return mirror.bundles(self._there())
+
+    def endpoints(self) -> list[EndpointInfo]:
+        return mirror.endpoints(self._there())
+
+    def serves(self, path: str) -> bool:
+        return any(one.path == path for node in self._there() if node.served for one in node.served.endpoints)
+
+    def awaits(self, path: str) -> bool:
+        there = self._there()
+        if not there or any(node.served is None for node in there):
+            return True
+        return not self.serves(path) and any(one.state == "loading" for one in self.bundles())
+
+    def glance(self, session_id: SessionId) -> Vitals | None:
+        self._follower.looked_at = self._clock.now()
+        held = self._follower.held.get(session_id)
+        node = None if held is None else self._follower.nodes.get(held.node)
+        return None if node is None else node.glances.get(session_id)
+
+    # ---- what a node is asked
+
+    async def vitals(self, session_id: SessionId) -> Vitals | None:
+        found: Vitals | None = await self._read("vitals", session_id)
+        return found
+
+    async def use(self, session_id: SessionId) -> Use | None:
+        found: Use | None = await self._read("use", session_id)
+        return found
+
+    async def log_lines(self, session_id: SessionId, *, after: int = 0) -> list[LogLine]:
+        return await self._read("log_lines", session_id, after=after) or []
+
+    async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
+        return await self._read("processes", session_id) or []
+
+    async def messages(self, session_id: SessionId) -> list[MessageSeen]:
+        return await self._read("messages", session_id) or []
+
+    async def stacks(self, session_id: SessionId) -> str | None:
+        found: str | None = await self._read("stacks", session_id)
+        return found
+
+    async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
+        found: float | None = await self._read("ping", session_id, timeout_s=timeout_s)
+        return found
+
+    async def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
+        return bool(await self._read("inject", session_id, fault=fault, at=at))
+
+    async def _read(self, what: str, session: SessionId, **arguments: Any) -> Any:
+        if not (node := self._follower.was_on(session)):
+            return None
+        ask = say.encoded(say.Read(what=what, session=session, arguments=arguments))
+        try:
+            data = await self._engine.ask(self._follower.subjects.read(node), ask, READ_S)
+            answer: say.Answer = say.decoded(say.Answer, data)
+            return None if answer.code else say.decoded(say.READS[what], answer.body)
+        except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
+            _log.warning("node.did_not_answer", node_id=node, session_id=session, error=error.message)
+            return None
+
+    def _there(self) -> list[mirror.Node]:
+        return self._follower.there()
+
+    def _tell_changed(self) -> None:
+        for listener in self.changed:
+            listener()
