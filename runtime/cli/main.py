@@ -18,7 +18,7 @@ from runtime.cli.crash import crash, replay
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
-from runtime.cli.serve import demo, serve, service_run, studio
+from runtime.cli.serve import demo, node, serve, service_run, studio
 from runtime.cli.service import bundle, init, manifest, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
@@ -60,6 +60,7 @@ app = typer.Typer(name="bulkhead", cls=Sections, no_args_is_help=True, **_PLAIN_
 service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
 crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
 quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, **_PLAIN_HELP)
+nodes_app = typer.Typer(name="nodes", no_args_is_help=True, **_PLAIN_HELP)
 agents_app = typer.Typer(name="agents", no_args_is_help=True, **_PLAIN_HELP)
 bundle_app = typer.Typer(name="bundle", no_args_is_help=True, **_PLAIN_HELP)
 
@@ -76,6 +77,7 @@ def bulkhead(
 _RUN, _LOOK, _TALK, _SET, _KEEP = "Run", "Look and stop", "Talk", "Set up", "Keep"
 app.command("demo", cls=Command, rich_help_panel=_RUN)(demo.demo)
 app.command("serve", cls=Command, rich_help_panel=_RUN)(serve.serve)
+app.command("node", cls=Command, rich_help_panel=_RUN)(node.node)
 app.command("studio", cls=Command, rich_help_panel=_RUN)(studio.studio)
 app.add_typer(service_app, rich_help_panel=_RUN, help="Run or describe one service; its manifest.")
 service_app.command("run", cls=Command)(service_run.run)
@@ -106,6 +108,8 @@ app.command("call", cls=Command, rich_help_panel=_TALK)(call.call)
 app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles have of their own.")
 bundle_app.command("install", cls=Command)(bundle.install)
 bundle_app.command("list", cls=Command)(bundle.list_bundles)
+app.add_typer(nodes_app, rich_help_panel=_SET, help="Machines that run sessions for this server.")
+nodes_app.command("token", cls=Command)(node.token)
 app.command("init", cls=Command, rich_help_panel=_SET)(init.init)
 app.command("setup", cls=Command, rich_help_panel=_SET)(setup.setup)
 app.command("config", cls=Command, rich_help_panel=_SET)(config.config)

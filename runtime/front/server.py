@@ -30,7 +30,7 @@ from runtime.front.autocall import AutoCall, called_anew, still_wanted
 from runtime.front.fast_path import FastPath
 from runtime.front.home import contents, keeping, server_file, state_folder
 from runtime.front.http.bridge import Bridge
-from runtime.front.http.listener import Listener
+from runtime.front.http.listener import Listener, reachable
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
 from runtime.front.operator.announcements import tell_bundles, tell_room, tell_webhooks
@@ -44,7 +44,6 @@ from runtime.logs import get_logger, hide_by
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
-from runtime.process import agents_env
 from runtime.process.environment import mail_door
 from runtime.rooms.built_in.mail.listener import MailListener
 from runtime.rooms.built_in.mail.post_office import PostOffice
@@ -55,9 +54,7 @@ from runtime.rooms.live import RoomEvent
 from runtime.session.feed import Feed
 from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden
-from runtime.session.spec import Limits
 from runtime.settings import Settings
-from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 
 SETTLE_S: Final = 1.0
 _log = get_logger("server")
@@ -151,7 +148,12 @@ class Server:
         kept = await keeping.opened(server, self._parts, self._clock, hidden=self._hidden, project=project)
         journal, crashes, store = kept.journal, kept.crashes, kept.store
         access.signing = store.keys.signing
-        placement = self._given or self._local_placement()
+        advertised = server.advertise_url or self.url
+        if self.settings.cluster.nodes and not server.advertise_url:
+            advertised = reachable(server.host, self.url)
+        placement = self._given or (
+            await self._cluster(advertised) if self.settings.cluster.nodes else self._local_placement()
+        )
         metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
         registry = SessionRegistry(
             journal=journal,
@@ -163,9 +165,7 @@ class Server:
         )
         caller = RoomCaller(
             port=listener.port,
-            own_hosts=tuple(
-                filter(None, (server.host, *map(_host, (server.public_url, server.advertise_url))))
-            ),
+            own_hosts=tuple(filter(None, (server.host, *map(_host, (server.public_url, advertised))))),
             room_url=lambda room: _room_url(server.public_url or self.url, room),
             secret=access.secrets[0] if access.secrets else "",
             destinations=Destinations(server.call_allow),
@@ -198,7 +198,7 @@ class Server:
             registry=registry,
             clock=self._clock,
             rooms=hub,
-            room_url=lambda room: _room_url(server.advertise_url or self.url, room),
+            room_url=lambda room: _room_url(advertised, room),
             room_load=hub,
             settings=supervisor,
             callers=Callers(
@@ -308,22 +308,23 @@ class Server:
         return office
 
     def _local_placement(self) -> LocalPlacement:
-        return LocalPlacement(
-            self.settings.supervisor,
-            limits=Limits.from_settings(self.settings.limits),
-            limit_origins=self.settings.origins,
+        return LocalPlacement.of(
+            self.settings,
+            self._sources,
+            environments=self.settings.server.state_dir / contents.ENVIRONMENTS,
             clock=self._clock,
             owns_process=self._owns_process,
-            environments=self.settings.server.state_dir / contents.ENVIRONMENTS,
-            agents_env={
-                **agents_env.in_force(self.settings.server.agents_env, self._sources, is_told=True),
-                **mail_door(self.settings.mail.host, self.settings.mail.port),
-            },
-            confinement=Confinement(
-                self.settings.confinement, state=self.settings.server.state_dir, file=self.settings.file
-            ),
+            variables=mail_door(self.settings.mail.host, self.settings.mail.port),
             hidden=self._hidden,
         )
+
+    async def _cluster(self, advertised: str) -> Placement:
+        # Imported where it is wanted: one machine needs no engine.
+        from runtime.placement.cluster.opening import opened
+
+        folder = self.settings.server.state_dir / contents.CLUSTER
+        host = _host(advertised) or ""
+        return await opened(self.settings.cluster, folder=folder, host=host, clock=self._clock)
 
     # ---- life
 

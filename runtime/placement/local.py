@@ -12,7 +12,7 @@ from typing import Any, Final
 from runtime.clock import Clock
 from runtime.knob import parse_bytes
 from runtime.placement.contract import Lease
-from runtime.process import descriptors
+from runtime.process import agents_env, descriptors
 from runtime.session.events import Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -30,7 +30,7 @@ from runtime.session.info import (
 from runtime.session.redaction import Hidden
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.session.use import Use
-from runtime.settings import SupervisorSettings
+from runtime.settings import Settings, SupervisorSettings
 from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
@@ -93,6 +93,36 @@ class LocalPlacement:
             agents_env=agents_env,
             confinement=confinement,
             hidden=hidden,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        sources: Sequence[Path],
+        *,
+        environments: Path,
+        clock: Clock,
+        owns_process: bool = True,
+        node_id: str = LOCAL,
+    ) -> LocalPlacement:
+        """By the settings, for the bundles in `sources`.
+
+        Raises:
+            ConfigError: The agents' variables cannot be used.
+        """
+        return cls(
+            settings.supervisor,
+            limits=Limits.from_settings(settings.limits),
+            limit_origins=settings.origins,
+            clock=clock,
+            node_id=node_id,
+            owns_process=owns_process,
+            environments=environments,
+            agents_env=agents_env.in_force(settings.server.agents_env, sources, is_told=True),
+            confinement=Confinement(
+                settings.confinement, state=settings.server.state_dir, file=settings.file
+            ),
         )
 
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:

@@ -15,11 +15,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import ConfigError
 from runtime.knob import convert, knob, one_of, parse_bytes, parse_seconds, parse_uids
+from runtime.settings.cluster import ClusterSettings
 from runtime.settings.mail import MailSettings
 
 
@@ -237,25 +238,18 @@ class Settings:
     rooms: RoomsSettings = field(default_factory=RoomsSettings)
     containers: ContainersSettings = field(default_factory=ContainersSettings)
     mail: MailSettings = field(default_factory=MailSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
 
 
-SLICES: dict[str, type[Any]] = {
-    "server": ServerSettings,
-    "supervisor": SupervisorSettings,
-    "limits": LimitSettings,
-    "confinement": ConfinementSettings,
-    "rooms": RoomsSettings,
-    "containers": ContainersSettings,
-    "mail": MailSettings,
-    "log": LogSettings,
-}
+_SLICES = [item for item in fields(Settings) if item.name not in ("origins", "file")]
+SLICES: dict[str, type[Any]] = {item.name: cast("type[Any]", item.default_factory) for item in _SLICES}
 _OF_BUNDLES = ("python", "fork")
 """What a bundle says above the tables of its own file, which may be the server's, too."""
 _ALIASES_TO_IGNORE = {"BULKHEAD_INTERNAL", "BULKHEAD_TEST_PATIENCE", "BULKHEAD_SESSION", "BULKHEAD_URL"}
-_ALIASES_TO_IGNORE |= {"BULKHEAD_DEBUG"}  # the command line shows its own tracebacks
+_ALIASES_TO_IGNORE |= {"BULKHEAD_DEBUG", "BULKHEAD_JOIN"}  # the command line shows its own tracebacks
 _IGNORED_PREFIXES = ("BULKHEAD_OFFLINE_", "BULKHEAD_INTERNAL_", "BULKHEAD_LIVE_")
 
 

@@ -25,6 +25,9 @@ def serve(
     config: Config = None,
     state_dir: State = None,
     watch: Watch = None,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="Run sessions on machines that join: bulkhead node.")
+    ] = False,
     public_url: Annotated[
         str | None,
         typer.Option("--public-url", help="Address under which others reach it.", show_default=False),
@@ -48,6 +51,7 @@ def serve(
         "server.room": room,
         "server.watch": watch,
         "server.public_url": public_url,
+        "cluster.nodes": nodes or None,
         "server.state_dir": str(state_dir) if state_dir else None,
     }
     flags = {key: value for key, value in flags.items() if value is not None}

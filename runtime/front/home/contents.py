@@ -30,7 +30,9 @@ OF_SESSIONS: Final = ("sessions", "bytecode", "boxes")
 DATABASES: Final = (JOURNAL, CRASHES, SERVICES)
 WRITTEN: Final = (*DATABASES, BROWSER_SESSIONS, SEAL_KEY, MAILBOXES, MAIL, ROOMS, SERVER, DECLARED)
 """What only the server of this folder writes: whose they are, the folder is."""
-FOLDERS: Final = (ROOMS, MAIL, ENVIRONMENTS, HOSTS, SNAPSHOTS)
+CLUSTER: Final = "cluster"
+NODE: Final = "node.json"
+FOLDERS: Final = (ROOMS, MAIL, ENVIRONMENTS, HOSTS, SNAPSHOTS, CLUSTER)
 RESTORING: Final = "restoring-"
 BEFORE: Final = "before-restore-"
 ASIDE: Final = (RESTORING, BEFORE)
@@ -45,6 +47,7 @@ STEMS: Final = (
     SEAL_KEY,
     "mailboxes.",
     "server.",
+    "node.",
     "declared.",
     *ASIDE,
 )

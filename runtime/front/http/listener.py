@@ -172,3 +172,23 @@ def _cure(error: OSError, port: int) -> str:
     if error.errno == errno.EACCES:
         return "Choose a port above 1023."
     return "Choose an address of this machine with --host."
+
+
+def reachable(host: str, url: str) -> str:
+    """Where other machines reach a server that is bound to `host`, and is at `url` for this one.
+
+    Bound to every address, it is that from which this machine would reach others.
+    """
+    try:
+        if not ipaddress.ip_address(host).is_unspecified:
+            return url
+    except ValueError:  # a name
+        return url
+    family, somewhere = (socket.AF_INET6, "2001:db8::1") if ":" in host else (socket.AF_INET, "192.0.2.1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asked:
+            asked.connect((somewhere, 9))  # sends nothing: the kernel chooses an address
+            own = asked.getsockname()[0]
+    except OSError:
+        return url
+    return f"http://{f'[{own}]' if ':' in own else own}:{url.rsplit(':', 1)[-1]}"

@@ -210,6 +210,8 @@ class Engine:
         await client.close()
 
     async def _lost(self) -> None:
+        if self._client is None:
+            return  # it is being closed
         _log.warning("engine.lost", url=_bare(self._access.url))
 
     async def _back(self) -> None:

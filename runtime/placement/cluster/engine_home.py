@@ -1,7 +1,7 @@
 """An engine of our own: its folder with users and certificate, its configuration, its process.
 
-Who may say what is in the configuration alone: fronts all of it, a node what `Subjects.permissions` lists, and
-who has a join token nothing but to ask for a node's name.
+Who may say what is in the configuration alone: fronts all of it, a node what `Subjects.permissions` lists,
+and who has a join token nothing but to ask for a node's name.
 """
 
 from __future__ import annotations
@@ -105,11 +105,6 @@ class EngineHome:
         mark = certificate.fingerprint(self._kept["certificate"])
         return f"bh1:{self._kept['cluster']}.{self._kept['join']}.{mark}@{host}:{port}"
 
-    def renew_token(self) -> None:
-        """From here on no token that was given out before lets anybody in."""
-        self._kept["join"] = secrets.token_urlsafe(24)
-        self._keep()
-
     def admit(self, node: str, password: str) -> bool:
         """Give a node its user; False when it has it already.
 
@@ -175,7 +170,7 @@ class EngineHome:
 
 
 def _user(name: str, password: str, may: Mapping[str, list[str]]) -> dict[str, Any]:
-    # What a user answers goes to whoever asked, and to nobody else; its own questions have a room of their own.
+    # What a user answers goes to whoever asked, and to nobody else; its own questions have a place of theirs.
     inbox = [f"_INBOX_{name}.>"]
     permissions = {
         "publish": {"allow": may["publish"]},

@@ -69,6 +69,7 @@ class Follower:
     ) -> None:
         self._engine, self._clock, self._changed = engine, clock, changed
         self.subjects, self.front, self._boot = Subjects(cluster), front, secrets.token_hex(6)
+        self._lease_s = lease_s
         self.live = Liveness(lease_s=lease_s, now=clock.now())
         self.nodes: dict[str, Node] = {}
         self.held = Holdings()
@@ -285,6 +286,7 @@ class Follower:
             front=self.front,
             boot=self._boot,
             number=self._beats,
+            lease_s=self._lease_s,
             heard=heard,
             reads=self._clock.now() - self.looked_at < READING_S,
         )

@@ -1,4 +1,4 @@
-"""How a machine becomes a node: with a token it asks for a name once, and has a user of its own from then on."""
+"""How a machine becomes a node: with a token it asks for a name, once, and has a user of its own then."""
 
 from __future__ import annotations
 

@@ -17,12 +17,11 @@ class Lease:
         until: The moment at which the sessions must be gone; none was granted yet before the first one.
     """
 
-    length_s: float
     until: float = 0.0
 
-    def heard(self, sent: float) -> None:
+    def heard(self, sent: float, length_s: float) -> None:
         """The front heard the beat that was sent then; one that comes late changes nothing."""
-        self.until = max(self.until, sent + self.length_s)
+        self.until = max(self.until, sent + length_s)
 
     def is_over(self, now: float) -> bool:
         """Whether the sessions have to end."""

@@ -93,12 +93,14 @@ class FrontBeat(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         heard: By node.
+        lease_s: How long a node may run this front's sessions without being heard.
         reads: Somebody looks at the figures of all sessions.
     """
 
     front: str
     boot: str
     number: int
+    lease_s: float
     heard: dict[str, Heard] = {}
     reads: bool = False
     version: int = VERSION

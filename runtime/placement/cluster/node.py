@@ -1,7 +1,8 @@
 """A node: serves the sessions of this machine to fronts, over the engine.
 
 It says twice a second what it can take, does what fronts ask, tells each of them what becomes of its
-sessions, and ends those of a front that it has not been heard by for a lease.  Runs in: the node's event loop.
+sessions, and ends those of a front that it has not been heard by for a lease. Runs in: the node's event
+loop.
 """
 
 from __future__ import annotations
@@ -65,11 +66,10 @@ class NodeServer:
         engine: Engine,
         *,
         cluster: str,
-        lease_s: float,
         now: Callable[[], float] = slept_too,
     ) -> None:
         self._placement, self._engine, self._now = placement, engine, now
-        self._subjects, self._lease_s = Subjects(cluster), lease_s
+        self._subjects = Subjects(cluster)
         self._node, self._boot = placement.node_id, placement.supervisor.boot
         self._fronts: dict[str, _Front] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -129,7 +129,7 @@ class NodeServer:
         front.reads = beat.reads
         heard = beat.heard.get(self._node)
         if heard is not None and heard.boot == self._boot:
-            front.lease.heard(heard.sent)
+            front.lease.heard(heard.sent, beat.lease_s)
             front.is_fenced = False
             front.outbox.acknowledged(heard.taken)
             self._acknowledged.set()
@@ -255,7 +255,7 @@ class NodeServer:
                 if idle is None:
                     break
                 del self._fronts[idle]
-            known = self._fronts[name] = _Front(Outbox(self._boot), Lease(self._lease_s))
+            known = self._fronts[name] = _Front(Outbox(self._boot), Lease())
         return known
 
     def _full(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +45,9 @@ class RemotePlacement:
     Args:
         front: The name of this front, which no other has, and which it keeps over its lives.
         lease_s: How long a node runs sessions without being heard.
+
+    Attributes:
+        closes: Called, in order, when it was closed: what it alone used.
     """
 
     def __init__(self, engine: Engine, *, cluster: str, front: str, lease_s: float, clock: Clock) -> None:
@@ -54,6 +57,8 @@ class RemotePlacement:
             engine, cluster=cluster, front=front, lease_s=lease_s, clock=clock, changed=self._tell_changed
         )
         self._draining = False
+        self._news = asyncio.Event()
+        self.closes: list[Callable[[], Awaitable[None]]] = []
 
     # ---- life
 
@@ -62,7 +67,10 @@ class RemotePlacement:
         await self._follower.start()
 
     async def loaded(self) -> None:
-        """Nothing is loaded here."""
+        """See `Placement.loaded`: of the first node that serves anything."""
+        while not self.endpoints() or any(one.state == "loading" for one in self.bundles()):
+            self._news.clear()
+            await self._news.wait()
 
     async def reload_changed(self) -> list[str]:
         """Nodes look after their own code."""
@@ -72,6 +80,8 @@ class RemotePlacement:
         await self.drain(0)
         await self._follower.aclose()
         await self._engine.aclose()
+        for close in self.closes:
+            await close()
 
     async def drain(self, grace_s: float) -> None:
         self._draining = True
@@ -218,5 +228,6 @@ class RemotePlacement:
         return self._follower.there()
 
     def _tell_changed(self) -> None:
+        self._news.set()
         for listener in self.changed:
             listener()

@@ -24,6 +24,11 @@ def checked(name: str, what: str = "node") -> str:
     return name
 
 
+def slug(name: str) -> str:
+    """The nearest name that can stand in a subject."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:64].strip("-") or "node"
+
+
 @dataclass(frozen=True, slots=True)
 class Subjects:
     """Those of one cluster."""

@@ -43,8 +43,8 @@ class Door:
             return RoomElsewhere(url, token)
         return OwnRoom(self._front, name, url=url, token=token, spawn=self._spawn)
 
-    def model(self, url: str) -> _Model | _NoModel:
-        return _NoModel() if self._own_room(url) is None else self._own
+    def model(self, url: str) -> _Model | NoModel:
+        return NoModel() if self._own_room(url) is None else self._own
 
     def is_ours(self, address: str, port: int) -> bool:
         return port == self._front.port and is_here(ip_address(address))
@@ -94,7 +94,7 @@ class _Model:
         yield refused
 
 
-class _NoModel:
+class NoModel:
     """Where the room is another server's, so is the model behind it."""
 
     kind = "none"

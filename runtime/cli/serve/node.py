@@ -1,0 +1,107 @@
+"""``bulkhead node``: a machine that runs sessions for a server elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from runtime.cli.options import Config, State, Watch, config_file
+
+
+def node(
+    sources: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders of agents (agents/).", show_default=False)
+    ] = None,
+    join: Annotated[
+        str | None,
+        typer.Option(
+            "--join",
+            envvar="BULKHEAD_JOIN",
+            help="Token of `bulkhead serve --nodes`; needed once.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--id", help="Name of this machine (its host name).", show_default=False)
+    ] = None,
+    config: Config = None,
+    state_dir: State = None,
+    watch: Watch = None,
+) -> int:
+    """Run sessions for a server on another machine.
+
+    It has no HTTP and no secret of the server's; its sessions go on elsewhere when it ends."""
+    import asyncio
+    import os
+    import socket
+
+    from runtime.cli import project
+    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.server_process import front_argv, python
+    from runtime.front.home import contents, state_folder
+    from runtime.placement.cluster.joining import Membership
+    from runtime.placement.cluster.joining import join as joined
+    from runtime.placement.cluster.subjects import slug
+    from runtime.process.init.init import Init
+    from runtime.settings import load_settings
+
+    file = config_file(config)
+    flags: dict[str, Any] = {"server.watch": watch, "server.state_dir": str(state_dir) if state_dir else None}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    settings = load_settings(flags=flags, env=os.environ, file=file)
+    given = list(sources or [settings.server.agents_dir])
+    missing = [source for source in given if not source.exists()]
+    if missing:
+        raise CommandFailed(
+            f"there is no {missing[0]}",
+            cure="Name a file or folder of agents: bulkhead node agents/ --join bh1:…",
+            exit_code=ExitCode.USAGE,
+        )
+    kept = state_folder.claimed(settings).server.state_dir / contents.NODE
+    known = Membership.kept(kept)
+    if known is None or (join and name and name != known.node):
+        if not join:
+            raise CommandFailed(
+                "this machine is no node yet",
+                cure="Join with what `bulkhead nodes token` prints where the server runs: --join bh1:…",
+                exit_code=ExitCode.USAGE,
+            )
+        asyncio.run(joined(join, name or slug(socket.gethostname()))).keep(kept)
+    argv = [*python("runtime.cli.serve.node_program"), front_argv(flags, given, file)[-1]]
+    env = {key: value for key, value in project.with_key(os.environ).items() if key != "BULKHEAD_JOIN"}
+    init = Init(argv, env)
+    status = init.run()
+    return 128 + init.asked_by if status == 0 and init.asked_by else status
+
+
+def token(
+    config: Config = None,
+    state_dir: State = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Where machines reach this one (its address).", show_default=False)
+    ] = "",
+) -> int:
+    """Print what another machine joins with.
+
+    Whoever has it can run sessions of this server."""
+    from runtime.cli.failure import CommandFailed
+    from runtime.cli.state.place import folder_of, settings_of
+    from runtime.cli.terminal import say
+    from runtime.front.home import contents
+    from runtime.front.http.listener import reachable
+    from runtime.placement.cluster.engine_home import EngineHome
+    from runtime.placement.cluster.opening import address_of
+
+    settings = settings_of(config, state_dir)
+    folder = folder_of(settings) / contents.CLUSTER
+    if not (folder / "engine.json").exists():
+        raise CommandFailed(
+            f"no server ran with nodes in {folder.parent}", cure="Start it once: bulkhead serve --nodes"
+        )
+    home = EngineHome.opened(folder, cluster=settings.cluster.name)
+    at, port = address_of(settings.cluster.listen)
+    own = reachable(at, f"http://127.0.0.1:{port}").removeprefix("http://").rsplit(":", 1)[0]
+    say(f"bulkhead node --join {home.token(host or own, port)}")
+    return 0

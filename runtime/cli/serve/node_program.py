@@ -1,0 +1,179 @@
+"""``python -m runtime.cli.serve.node_program '<json>'``: a machine that runs sessions of a front elsewhere.
+
+The argument is that of `runtime.front`.  No HTTP, no journal, no secret but its own user's: what a session
+needs comes with it.  The exit status is 0 after a drain, 1 when it could not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from runtime.clock import SystemClock
+from runtime.errors import ConfigError, RuntimeServiceError
+from runtime.front.home import contents, state_folder
+from runtime.front.model.by_pipe.door import NoModel
+from runtime.front.model.by_pipe.ports import RoomElsewhere
+from runtime.front.operator.by_signal.signals import Signals
+from runtime.logs import configure, get_logger
+from runtime.placement.cluster.engine import Engine
+from runtime.placement.cluster.joining import Membership
+from runtime.placement.cluster.node import NodeServer
+from runtime.placement.cluster.opening import connected
+from runtime.placement.local import LocalPlacement
+from runtime.process import descriptors
+from runtime.process.child import end_with
+from runtime.process.init.init import PARENT_VARIABLE
+from runtime.process.init.pulse import BEAT_S, Pulse
+from runtime.session.info import ModelPort, RelayPort
+from runtime.settings import LogSettings, Settings, load_settings
+
+CONNECT_S: Final = 3600.0
+"""A node is patient: its front may come back."""
+HANG_S: Final = 5.0
+"""Below a front's least lease and its margin: what stands still cannot end its sessions when it has to."""
+SETTLE_S: Final = 5.0
+_log = get_logger("node")
+
+
+class RoomsElsewhere:
+    """The way into rooms for sessions without a network: all of them are other machines'."""
+
+    def room(self, url: str, token: str) -> RelayPort:
+        return RoomElsewhere(url, token)
+
+    def model(self, url: str) -> ModelPort:
+        return NoModel()
+
+    def is_ours(self, address: str, port: int) -> bool:
+        return False
+
+
+def main(arguments: list[str]) -> int:
+    """Run one node with the arguments of its command line."""
+    if parent := os.environ.get(PARENT_VARIABLE):
+        end_with(int(parent), signal.SIGTERM)
+    pulse = Pulse.inherited(os.environ)
+    try:
+        work: dict[str, Any] = json.loads(arguments[0]) if arguments else {}
+        file = Path(work["config"]) if work.get("config") else None
+        settings = load_settings(flags=work.get("flags"), env=os.environ, file=file)
+        configure(settings.log)
+        descriptors.claim()
+        settings = state_folder.claimed(settings)
+        sources = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
+        return asyncio.run(run(settings, sources, pulse))
+    except RuntimeServiceError as error:
+        _log.error("node.start_failed", code=error.code, error=error.message, cure=error.cure)
+        return 1
+
+
+async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> int:
+    """Load, join, serve until SIGTERM, SIGINT or SIGQUIT; then have the sessions go on elsewhere, and end.
+
+    A second signal ends at once what runs.
+    """
+    member, lock = _only_one(settings.server.state_dir)
+    placement = LocalPlacement.of(
+        settings,
+        sources,
+        environments=settings.server.state_dir / contents.ENVIRONMENTS,
+        clock=SystemClock(),
+        node_id=member.node,
+    )
+    engine = Engine(member.access, name=member.node)
+    node = NodeServer(placement, engine, cluster=member.cluster)
+    asked, forced = asyncio.Event(), asyncio.Event()
+
+    def end(number: signal.Signals) -> None:
+        _log.info("node.stopping", node_id=member.node, signal=number.name)
+        (forced if asked.is_set() else asked).set()
+
+    async def reload() -> None:
+        await placement.reload_changed()
+
+    signals = Signals(
+        asked=end,
+        reload=reload,
+        log=settings.log,
+        minds_terminal=pulse is None,
+        stacks_fd=None if pulse is None else pulse.stacks_fd,
+    )
+    with signals, lock:
+        beating = asyncio.create_task(_beat(settings, pulse), name="pulse")
+        try:
+            starting = asyncio.create_task(_start(settings, sources, placement, engine, node), name="start")
+            await _first_of(starting, asyncio.create_task(asked.wait(), name="signals"))
+            if not starting.done():
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+                return 0
+            await starting
+            _log.info("node.started", node_id=member.node, boot=placement.supervisor.boot)
+            await asked.wait()
+            draining = asyncio.create_task(node.drain(settings.server.drain_s), name="drain")
+            await _first_of(draining, asyncio.create_task(forced.wait(), name="forced"))
+            if not draining.done():
+                await placement.drain(0)
+            await draining
+            await node.settle(SETTLE_S)
+            return 0
+        finally:
+            await node.aclose()
+            await placement.aclose()
+            await engine.aclose()
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _start(
+    settings: Settings, sources: list[Path], placement: LocalPlacement, engine: Engine, node: NodeServer
+) -> None:
+    # Heard first: that this is another life of the node says that what the one before it ran is gone.
+    await connected(engine, CONNECT_S)
+    await node.start()
+    await placement.start(sources, watch=settings.server.watch, door=RoomsElsewhere())
+
+
+async def _first_of(*tasks: asyncio.Task[Any]) -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _beat(settings: Settings, pulse: Pulse | None) -> None:
+    if pulse is not None:
+        pulse.introduce(hang_s=HANG_S, drain_s=settings.server.drain_s)
+        while True:
+            await asyncio.sleep(BEAT_S)
+            pulse.beat()
+
+
+def _only_one(folder: Path) -> tuple[Membership, Any]:
+    """Who this node is, and what keeps another one from being it as well."""
+    file = folder / contents.NODE
+    member = Membership.kept(file)
+    if member is None:
+        raise ConfigError(
+            f"there is no {file}: this machine is no node yet",
+            cure="Join: bulkhead node --join bh1:…@host:4222",
+        )
+    lock = file.open("r")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise ConfigError(
+            f"the node {member.node} runs already with {folder}",
+            cure="Stop that one, or give this one a folder of its own: --state-dir.",
+        ) from error
+    return member, lock
+
+
+if __name__ == "__main__":
+    configure(LogSettings())
+    sys.exit(main(sys.argv[1:]))

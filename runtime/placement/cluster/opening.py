@@ -1,0 +1,107 @@
+"""A front that runs its sessions on nodes: over an engine of its own, or one that runs elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from runtime import kept_file
+from runtime.clock import Clock
+from runtime.errors import ConfigError
+from runtime.logs import get_logger
+from runtime.placement.cluster.engine import Access, Engine
+from runtime.placement.cluster.engine_home import EngineHome, EngineProcess
+from runtime.placement.cluster.joining import Reception
+from runtime.placement.cluster.remote import RemotePlacement
+from runtime.placement.cluster.subjects import checked
+from runtime.settings import ClusterSettings
+
+CONNECT_S: Final = 10.0
+_AGAIN_S: Final = 0.05
+_log = get_logger("cluster")
+
+
+async def opened(settings: ClusterSettings, *, folder: Path, host: str, clock: Clock) -> RemotePlacement:
+    """Connect, and start the engine first where it is ours.
+
+    Args:
+        folder: Where the cluster's secrets are kept.
+        host: Where other machines reach this one.
+
+    Raises:
+        ConfigError: There is no engine, or it lets this front not in.
+    """
+    cluster, front = checked(settings.name, "cluster"), _name(folder)
+    if settings.url:
+        engine = Engine(access_of(settings.url), name=front)
+        await engine.connect()
+        return RemotePlacement(engine, cluster=cluster, front=front, lease_s=settings.lease_s, clock=clock)
+    at, port = address_of(settings.listen)
+    home = EngineHome.opened(folder, cluster=cluster)
+    process = EngineProcess(home, host=at, port=port)
+    await process.start()
+    engine = Engine(home.access(port), name=front)
+    try:
+        await connected(engine)
+        await Reception(home, process).start(engine)
+    except BaseException:
+        await process.aclose()
+        raise
+    if not home.nodes:
+        _log.info("cluster.opened", join=f"bulkhead node --join {home.token(host, port)}")
+    placement = RemotePlacement(engine, cluster=cluster, front=front, lease_s=settings.lease_s, clock=clock)
+    placement.closes.append(process.aclose)
+    return placement
+
+
+async def connected(engine: Engine, timeout_s: float = CONNECT_S) -> None:
+    """Connect to an engine that may not listen yet, or has not yet heard of a new user.
+
+    Raises:
+        ConfigError: It did not let anybody in for so long.
+    """
+    until = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        try:
+            await engine.connect()
+        except ConfigError:
+            if asyncio.get_running_loop().time() >= until:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return
+
+
+def access_of(url: str) -> Access:
+    """How to reach an engine that runs elsewhere; user and password stand in its address."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("nats", "tls") or not parts.hostname:
+        raise ConfigError(
+            "cluster.url is no address of an engine", cure="Write nats://user:password@host:4222."
+        )
+    bare = f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}"
+    return Access(url=bare, user=unquote(parts.username or ""), password=unquote(parts.password or ""))
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """``0.0.0.0:4222`` as host and port."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"cluster.listen is {listen!r}", cure="Write an address and a port: 0.0.0.0:4222.")
+    return host, int(port)
+
+
+def _name(folder: Path) -> str:
+    file = folder / "front"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not file.exists():
+            kept_file.make(file, f"f{secrets.token_hex(6)}")
+        return checked(file.read_text("utf-8"), "front")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {file}: {error.strerror}", cure="Make its folder writable."
+        ) from error
