@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.clock import SystemClock
 from runtime.errors import EndpointNotFound, RuntimeServiceError
-from runtime.placement.contract import Lease
+from runtime.placement.contract import Attempt, Lease
 from runtime.session.events import Exited, Placed, Ready, Released, SessionEvent, Started
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -48,6 +48,7 @@ class FakePlacement:
     max_starting: int = 100
     fresh: int = 1000
     node_id: str = "fake"
+    adopts: set[SessionId] = field(default_factory=set)
     refuse: RuntimeServiceError | None = None
     placed: list[tuple[SessionSpec, int]] = field(default_factory=list)
     stopped: list[tuple[str, ExitReason, float | None]] = field(default_factory=list)
@@ -73,6 +74,10 @@ class FakePlacement:
 
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
         self.sources = list(sources)
+
+    async def adopt(self, attempts: Sequence[Attempt]) -> set[SessionId]:
+        self.asked = list(attempts)
+        return self.adopts
 
     async def loaded(self) -> None:
         pass

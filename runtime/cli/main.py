@@ -22,7 +22,7 @@ from runtime.cli.serve import demo, node, serve, service_run, studio
 from runtime.cli.service import bundle, init, manifest, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
-from runtime.cli.state import backup, config, doctor
+from runtime.cli.state import backup, config, doctor, nodes
 from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
 
@@ -109,7 +109,7 @@ app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles 
 bundle_app.command("install", cls=Command)(bundle.install)
 bundle_app.command("list", cls=Command)(bundle.list_bundles)
 app.add_typer(nodes_app, rich_help_panel=_SET, help="Machines that run sessions for this server.")
-nodes_app.command("token", cls=Command)(node.token)
+nodes_app.command("token", cls=Command)(nodes.token)
 app.command("init", cls=Command, rich_help_panel=_SET)(init.init)
 app.command("setup", cls=Command, rich_help_panel=_SET)(setup.setup)
 app.command("config", cls=Command, rich_help_panel=_SET)(config.config)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.dispatch.fate import Callers, Takeover, comes_back, never_ran
+from runtime.dispatch.fate import Callers, Takeover, attempts_of, comes_back, may_run_still, never_ran
 from runtime.dispatch.launcher import Launcher, OwnRooms
 from runtime.dispatch.recovery import Recovery
 from runtime.dispatch.session_registry import SessionRegistry
@@ -109,6 +109,9 @@ class Dispatcher:
         self._registry.book.restore(await self._journal.load_usage())
         self._admission.ids.restore(await self._journal.load_ids(since=self._clock.wall() - REMEMBER_S))
         records = await self._journal.load()
+        adopted = await self._placement.adopt(
+            [attempt for one in records if may_run_still(one) for attempt in attempts_of(one)]
+        )
         self._spawn(self._follow(), "placement events")
         taken = TakeoverRun(
             self._takeover,
@@ -119,7 +122,7 @@ class Dispatcher:
             clock=self._clock,
             last_end=self._last_end,
         )
-        taken.run(records)
+        taken.run(records, adopted)
         self._spawn(self.launcher.run(), "launcher")
 
     async def aclose(self, *, settle_s: float = 0.0) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from runtime.placement.contract import Attempt
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import SessionRecord
 from runtime.session.restart import RestartPolicy
@@ -115,3 +116,18 @@ def comes_back(spec: SessionSpec) -> bool:
 def never_ran(record: SessionRecord) -> bool:
     """Whether a session whose server ends is still only a call, which the next run can start as well."""
     return not (record.was_ready or record.spec.relay)
+
+
+def may_run_still(record: SessionRecord) -> bool:
+    """Whether a process of it may be left, where sessions do not end with their server."""
+    return record.exit is None and record.generation > 0 and not record.spec.relay
+
+
+def attempts_of(record: SessionRecord) -> tuple[Attempt, Attempt]:
+    """The attempt that was under way, and the one that may have begun without having been written down."""
+    seen = {"Placed"} if record.node_id else set()
+    seen |= {"Started"} if record.started_at is not None else set()
+    seen |= {"Ready"} if record.ready_at is not None else set()
+    seen |= {"Stopping"} if record.stopping else set()
+    session_id, generation = record.spec.session_id, record.generation
+    return Attempt(session_id, generation, frozenset(seen)), Attempt(session_id, generation + 1)

@@ -6,7 +6,7 @@ Runs in the front's event loop, once, before the first call.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from runtime.clock import Clock
 from runtime.dispatch.fate import Fate, Takeover
@@ -18,6 +18,7 @@ from runtime.session.events import Exited
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.journal.journal import Journal
 from runtime.session.record import Exit, SessionRecord
+from runtime.session.spec import SessionId
 
 _log = get_logger("dispatch")
 _LOST = "The server ended while this session ran"
@@ -46,14 +47,27 @@ class TakeoverRun:
         self._admission, self._launcher, self._clock = admission, launcher, clock
         self._last_end = last_end
 
-    def run(self, records: Sequence[SessionRecord]) -> None:
-        """Judge every record, and give those that run again their turn."""
+    def run(self, records: Sequence[SessionRecord], adopted: Collection[SessionId] = ()) -> None:
+        """Judge every record, and give those that run again their turn.
+
+        Args:
+            adopted: Of them, those that never ceased to run; they go on as they are.
+        """
+        kept = [record for record in records if record.spec.session_id in adopted]
+        records = [record for record in records if record.spec.session_id not in adopted]
         now = self._clock.wall()
         fates = {record.spec.session_id: self._rules.fate(record, now) for record in records}
         died = any(record.exit is None and record.started_at is not None for record in records)
         # In the order of their ends, which is that in which they are forgotten; those that live at last.
         for record in sorted(records, key=lambda one: one.exit.at if one.exit else math.inf):
             self._restore(record, fates[record.spec.session_id])
+        for record in kept:
+            self._registry.restore(record)
+            self._admission.restore(
+                record.spec.session_id, endpoint=record.spec.endpoint, room=record.spec.own_room
+            )
+        if kept:
+            _log.info("sessions.adopted", sessions=len(kept))
         again, resumed, lost = list[SessionRecord](), 0, 0
         for record in records:
             match fates[record.spec.session_id]:

@@ -29,6 +29,7 @@ from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
 
 __all__ = [
+    "Attempt",
     "BundleInfo",
     "Capacity",
     "EndpointInfo",
@@ -53,6 +54,19 @@ class Lease:
     node_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt of a session that ran when the server's last run ended.
+
+    Attributes:
+        seen: The names of the events that are known of it already.
+    """
+
+    session_id: SessionId
+    generation: int
+    seen: frozenset[str] = frozenset()
+
+
 class Placement(Protocol):
     """Whatever runs sessions: this machine, or several.
 
@@ -73,6 +87,13 @@ class Placement(Protocol):
 
         Raises:
             BundleNotFound: A source does not exist.
+        """
+        ...
+
+    async def adopt(self, attempts: Sequence[Attempt]) -> set[SessionId]:
+        """Which of these still run; their events follow.  Of the others no process is left once it returns.
+
+        It is asked once, after `start`, before anything is placed.
         """
         ...
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from runtime.clock import Clock
 from runtime.knob import parse_bytes
-from runtime.placement.contract import Lease
+from runtime.placement.contract import Attempt, Lease
 from runtime.process import agents_env, descriptors
 from runtime.session.events import Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
@@ -105,8 +105,13 @@ class LocalPlacement:
         clock: Clock,
         owns_process: bool = True,
         node_id: str = LOCAL,
+        variables: Mapping[str, str] | None = None,
+        hidden: Hidden | None = None,
     ) -> LocalPlacement:
         """By the settings, for the bundles in `sources`.
+
+        Args:
+            variables: For all agents, besides those that the settings name.
 
         Raises:
             ConfigError: The agents' variables cannot be used.
@@ -119,15 +124,22 @@ class LocalPlacement:
             node_id=node_id,
             owns_process=owns_process,
             environments=environments,
-            agents_env=agents_env.in_force(settings.server.agents_env, sources, is_told=True),
+            agents_env={
+                **agents_env.in_force(settings.server.agents_env, sources, is_told=True),
+                **(variables or {}),
+            },
             confinement=Confinement(
                 settings.confinement, state=settings.server.state_dir, file=settings.file
             ),
+            hidden=hidden,
         )
 
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
         self.supervisor.door = door
         await self.supervisor.start(sources, watch=watch)
+
+    async def adopt(self, attempts: Sequence[Attempt]) -> set[SessionId]:
+        return set()  # all of them ended with the process whose children they were
 
     async def loaded(self) -> None:
         await self.supervisor.roster.loaded()

@@ -41,9 +41,9 @@ def node(
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.server_process import front_argv, python
     from runtime.front.home import contents, state_folder
-    from runtime.placement.cluster.joining import Membership
-    from runtime.placement.cluster.joining import join as joined
-    from runtime.placement.cluster.subjects import slug
+    from runtime.placement.cluster.engine.joining import Membership
+    from runtime.placement.cluster.engine.joining import join as joined
+    from runtime.placement.cluster.engine.subjects import slug
     from runtime.process.init.init import Init
     from runtime.settings import load_settings
 
@@ -74,34 +74,3 @@ def node(
     init = Init(argv, env)
     status = init.run()
     return 128 + init.asked_by if status == 0 and init.asked_by else status
-
-
-def token(
-    config: Config = None,
-    state_dir: State = None,
-    host: Annotated[
-        str, typer.Option("--host", help="Where machines reach this one (its address).", show_default=False)
-    ] = "",
-) -> int:
-    """Print what another machine joins with.
-
-    Whoever has it can run sessions of this server."""
-    from runtime.cli.failure import CommandFailed
-    from runtime.cli.state.place import folder_of, settings_of
-    from runtime.cli.terminal import say
-    from runtime.front.home import contents
-    from runtime.front.http.listener import reachable
-    from runtime.placement.cluster.engine_home import EngineHome
-    from runtime.placement.cluster.opening import address_of
-
-    settings = settings_of(config, state_dir)
-    folder = folder_of(settings) / contents.CLUSTER
-    if not (folder / "engine.json").exists():
-        raise CommandFailed(
-            f"no server ran with nodes in {folder.parent}", cure="Start it once: bulkhead serve --nodes"
-        )
-    home = EngineHome.opened(folder, cluster=settings.cluster.name)
-    at, port = address_of(settings.cluster.listen)
-    own = reachable(at, f"http://127.0.0.1:{port}").removeprefix("http://").rsplit(":", 1)[0]
-    say(f"bulkhead node --join {home.token(host or own, port)}")
-    return 0

@@ -22,8 +22,8 @@ from runtime.front.model.by_pipe.door import NoModel
 from runtime.front.model.by_pipe.ports import RoomElsewhere
 from runtime.front.operator.by_signal.signals import Signals
 from runtime.logs import configure, get_logger
-from runtime.placement.cluster.engine import Engine
-from runtime.placement.cluster.joining import Membership
+from runtime.placement.cluster.engine.connection import Engine
+from runtime.placement.cluster.engine.joining import Membership
 from runtime.placement.cluster.node import NodeServer
 from runtime.placement.cluster.opening import connected
 from runtime.placement.local import LocalPlacement

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,11 +20,14 @@ from runtime.clock import Clock
 from runtime.errors import RemoteProtocolError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
-from runtime.placement.cluster.engine import Engine, NoAnswer, NobodyThere
-from runtime.placement.cluster.liveness import Liveness, NodeState, Verdict
+from runtime.placement.cluster.adoption import Adoption
+from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.subjects import Subjects, node_of
+from runtime.placement.cluster.liveness import MARGIN_S, Liveness, NodeState, Verdict
+from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.resync import Came, Holding, Holdings
-from runtime.placement.cluster.subjects import Subjects, node_of
+from runtime.placement.contract import Attempt
 from runtime.session.events import Exited, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Vitals
@@ -47,6 +50,7 @@ class Follower:
     Args:
         front: The name of this front, which no other has, and which it keeps over its lives.
         lease_s: How long a node runs sessions without being heard.
+        memory: Which nodes there were.
         changed: Called when what is served may have changed.
 
     Attributes:
@@ -65,6 +69,7 @@ class Follower:
         front: str,
         lease_s: float,
         clock: Clock,
+        memory: Memory,
         changed: Callable[[], None],
     ) -> None:
         self._engine, self._clock, self._changed = engine, clock, changed
@@ -79,6 +84,8 @@ class Follower:
         self._released: dict[SessionId, asyncio.Event] = {}
         self._was_on: OrderedDict[SessionId, str] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._adoption = Adoption(memory.names, until=clock.now() + lease_s + MARGIN_S)
+        self._memory = memory
         self._turn = int(clock.wall() * 1000)  # goes on where an earlier life of this front ended
         self._beats = 0
 
@@ -98,6 +105,10 @@ class Follower:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def adopt(self, attempts: Sequence[Attempt]) -> set[SessionId]:
+        """See `Placement.adopt`: every node that may have some of them is asked, or its lease is over."""
+        return await self._adoption.of(attempts)
 
     # ---- for the placement
 
@@ -171,6 +182,7 @@ class Follower:
             if len(self.nodes) >= MAX_NODES:
                 return
             node = self.nodes[name] = Node(beat)
+            self._memory.remember(name)
         if beat.boot == node.beat.boot and beat.number < node.beat.number:
             return  # one that was late
         # Who may publish there is known; what it calls itself is not believed.
@@ -223,6 +235,7 @@ class Follower:
 
     async def _sync(self, name: str, node: Node) -> None:
         try:
+            await self._adoption.begun.wait()  # what of an earlier life it has is no stray
             self._turn += 1
             turn = self._turn
             answer = await self.ask(name, say.Sync(front=self.front, turn=turn))
@@ -230,6 +243,9 @@ class Follower:
             if not node.inbox.synced(synced):
                 return
             node.lacking = 0
+            for session, generation, seen in self._adoption.found(name, synced):
+                self.held.give(Holding(session, generation, name, 0, synced.boot, seen))
+                self._was_on[session] = name
             for one in synced.told:
                 self._take(name, one)
             for holding in self.held.missing(name, synced, turn):
@@ -295,8 +311,10 @@ class Follower:
     async def _judge_forever(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            for verdict in self.live.tick(self._clock.now()):
+            now = self._clock.now()
+            for verdict in self.live.tick(now):
                 self._judged(verdict)
+            self._adoption.tick(now)
 
     def _judged(self, verdict: Verdict) -> None:
         name, is_gone = verdict.node, verdict.state is NodeState.LOST

@@ -20,10 +20,10 @@ import msgspec
 from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
-from runtime.placement.cluster.engine import Engine
+from runtime.placement.cluster.engine.connection import Engine
+from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.placement.cluster.lease import Lease
 from runtime.placement.cluster.resync import Outbox
-from runtime.placement.cluster.subjects import Subjects
 from runtime.placement.local import LocalPlacement
 from runtime.session.events import Released
 from runtime.session.exit_reasons import ExitReason

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from runtime import kept_file
 from runtime.clock import Clock
 from runtime.errors import ConfigError
+from runtime.files import kept_file
 from runtime.logs import get_logger
-from runtime.placement.cluster.engine import Access, Engine
-from runtime.placement.cluster.engine_home import EngineHome, EngineProcess
-from runtime.placement.cluster.joining import Reception
+from runtime.placement.cluster.engine.connection import Access, Engine
+from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
+from runtime.placement.cluster.engine.joining import Reception
+from runtime.placement.cluster.engine.subjects import checked
+from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.remote import RemotePlacement
-from runtime.placement.cluster.subjects import checked
-from runtime.settings import ClusterSettings
+from runtime.settings.cluster import ClusterSettings
 
+NODES: Final = "nodes.json"
 CONNECT_S: Final = 10.0
 _AGAIN_S: Final = 0.05
 _log = get_logger("cluster")
@@ -38,7 +40,14 @@ async def opened(settings: ClusterSettings, *, folder: Path, host: str, clock: C
     if settings.url:
         engine = Engine(access_of(settings.url), name=front)
         await engine.connect()
-        return RemotePlacement(engine, cluster=cluster, front=front, lease_s=settings.lease_s, clock=clock)
+        return RemotePlacement(
+            engine,
+            cluster=cluster,
+            front=front,
+            lease_s=settings.lease_s,
+            clock=clock,
+            memory=Memory(folder / NODES),
+        )
     at, port = address_of(settings.listen)
     home = EngineHome.opened(folder, cluster=cluster)
     process = EngineProcess(home, host=at, port=port)
@@ -52,7 +61,14 @@ async def opened(settings: ClusterSettings, *, folder: Path, host: str, clock: C
         raise
     if not home.nodes:
         _log.info("cluster.opened", join=f"bulkhead node --join {home.token(host, port)}")
-    placement = RemotePlacement(engine, cluster=cluster, front=front, lease_s=settings.lease_s, clock=clock)
+    placement = RemotePlacement(
+        engine,
+        cluster=cluster,
+        front=front,
+        lease_s=settings.lease_s,
+        clock=clock,
+        memory=Memory(folder / NODES),
+    )
     placement.closes.append(process.aclose)
     return placement
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from runtime.clock import Clock
-from runtime.errors import EndpointNotFound, RemoteProtocolError
+from runtime.errors import EndpointNotFound, NotSupported, RemoteProtocolError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster import nodes as mirror
 from runtime.placement.cluster.choice import ordered
-from runtime.placement.cluster.engine import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
 from runtime.placement.cluster.follower import ASK_S, Follower
-from runtime.placement.contract import Lease
+from runtime.placement.cluster.memory import Memory
+from runtime.placement.contract import Attempt, Lease
 from runtime.session.events import SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -45,16 +46,25 @@ class RemotePlacement:
     Args:
         front: The name of this front, which no other has, and which it keeps over its lives.
         lease_s: How long a node runs sessions without being heard.
+        memory: Which nodes there were.
 
     Attributes:
         closes: Called, in order, when it was closed: what it alone used.
     """
 
-    def __init__(self, engine: Engine, *, cluster: str, front: str, lease_s: float, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, *, cluster: str, front: str, lease_s: float, clock: Clock, memory: Memory
+    ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._engine, self._clock = engine, clock
         self._follower = Follower(
-            engine, cluster=cluster, front=front, lease_s=lease_s, clock=clock, changed=self._tell_changed
+            engine,
+            cluster=cluster,
+            front=front,
+            lease_s=lease_s,
+            clock=clock,
+            memory=memory,
+            changed=self._tell_changed,
         )
         self._draining = False
         self._news = asyncio.Event()
@@ -65,6 +75,9 @@ class RemotePlacement:
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
         """Listen for nodes.  What they serve is theirs: neither `sources` nor the door is used here."""
         await self._follower.start()
+
+    async def adopt(self, attempts: Sequence[Attempt]) -> set[SessionId]:
+        return await self._follower.adopt(attempts)
 
     async def loaded(self) -> None:
         """See `Placement.loaded`: of the first node that serves anything."""
@@ -96,6 +109,11 @@ class RemotePlacement:
 
     async def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None = None) -> Lease:
         """See `Placement.place`.  When no node takes it, the attempt is over, and another one follows."""
+        if relay is not None:
+            raise NotSupported(
+                "sessions on other machines have no connection of their caller's",
+                cure="Call with a room: without an upgrade to a websocket.",
+            )
         follower, session = self._follower, spec.session_id
         held = follower.held.get(session)
         if held is not None and held.generation == generation:

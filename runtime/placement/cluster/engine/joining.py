@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runtime import kept_file
 from runtime.errors import ConfigError, RuntimeServiceError
+from runtime.files import kept_file
 from runtime.logs import get_logger
-from runtime.placement.cluster import certificate
 from runtime.placement.cluster import messages as say
-from runtime.placement.cluster.engine import Access, Engine, NoAnswer, NobodyThere
-from runtime.placement.cluster.engine_home import JOIN, EngineHome, EngineProcess
-from runtime.placement.cluster.subjects import Subjects, checked
+from runtime.placement.cluster.engine import certificate
+from runtime.placement.cluster.engine.connection import Access, Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.home import JOIN, EngineHome, EngineProcess
+from runtime.placement.cluster.engine.subjects import Subjects, checked
 
 ASK_S: Final = 5.0
 _TOKEN = re.compile(r"bh1:([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9a-f]{64})@(.+):(\d+)")

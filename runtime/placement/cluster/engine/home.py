@@ -18,12 +18,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from runtime import kept_file
 from runtime.errors import ConfigError, Conflict
+from runtime.files import kept_file
 from runtime.logs import get_logger
-from runtime.placement.cluster import certificate
-from runtime.placement.cluster.engine import MAX_MESSAGE_BYTES, Access
-from runtime.placement.cluster.subjects import Subjects, checked
+from runtime.placement.cluster.engine import certificate
+from runtime.placement.cluster.engine.connection import MAX_MESSAGE_BYTES, Access
+from runtime.placement.cluster.engine.subjects import Subjects, checked
 from runtime.process.handle import ProcessHandle
 
 MAX_NODES: Final = 1000
@@ -233,6 +233,7 @@ class EngineProcess:
                 process_group=0,
             )
             self._handle = ProcessHandle.open(popen)
+            popen.returncode = 0  # the handle's business from here on
         except OSError as error:
             raise ConfigError(
                 f"{self._program} cannot be started: {error}", cure="Look at its file."

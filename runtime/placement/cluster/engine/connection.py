@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES: Final = 8 << 20
 RECONNECT_S: Final = 0.25
+CONNECT_S: Final = 3.0
 _MAX_WAITING: Final = 50_000
 _MAX_TOGETHER: Final = 64
 _MAX_WAITING_BYTES: Final = 64 << 20
@@ -92,42 +94,48 @@ class Engine:
         """
         try:
             from nats.aio.client import Client
-            from nats.errors import AuthorizationError, NoServersError
+            from nats.errors import Error
         except ImportError as error:
             raise ConfigError(
-                "several machines need the package nats-py", cure="pip install 'bulkhead[cluster]'"
+                "several machines need the package nats-py", cure="pip install 'bulkhead-runtime[cluster]'"
             ) from error
-        client, more = Client(), dict[str, Any]()
+        client, more, said = Client(), dict[str, Any](), deque[str](maxlen=20)
+
+        async def failed(error: Exception) -> None:
+            said.append(str(error))
+            _log.debug("engine.failed", error=repr(error))
+
         if (context := self._access.context()) is not None:
             more |= {"tls": context, "tls_hostname": "bulkhead"}
         if self._access.user:
             more |= {"user": self._access.user, "password": self._access.password}
         try:
-            await client.connect(
-                servers=[self._access.url],
-                name=self._name,
-                inbox_prefix=f"_INBOX_{self._access.user or self._name}".encode(),
-                error_cb=_failed,
-                disconnected_cb=self._lost,
-                reconnected_cb=self._back,
-                connect_timeout=2,
-                reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # it is slept, whatever it is
-                max_reconnect_attempts=-1,
-                ping_interval=1,
-                max_outstanding_pings=2,
-                allow_reconnect=True,
-                **more,
-            )
-        except AuthorizationError as error:
+            async with asyncio.timeout(CONNECT_S):  # the client itself tries for ever, whatever it is told
+                await client.connect(
+                    servers=[self._access.url],
+                    name=self._name,
+                    inbox_prefix=f"_INBOX_{self._access.user or self._name}".encode(),
+                    error_cb=failed,
+                    disconnected_cb=self._lost,
+                    reconnected_cb=self._back,
+                    connect_timeout=2,
+                    reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # it is slept, whatever it is
+                    max_reconnect_attempts=-1,
+                    ping_interval=1,
+                    max_outstanding_pings=2,
+                    **more,
+                )
+        except (Error, OSError, TimeoutError, ssl.SSLError) as error:
             await client.close()
+            why = said[-1] if said else str(error) or "nobody answers"
+            where = _bare(self._access.url)
+            if any("authorization" in one.lower() for one in said):
+                raise ConfigError(
+                    f"the engine at {where} does not let {self._access.user or 'nobody'} in",
+                    cure="Ask its server for another join token: bulkhead nodes token.",
+                ) from error
             raise ConfigError(
-                f"the engine at {_bare(self._access.url)} does not let {self._access.user or 'nobody'} in",
-                cure="Ask its server for another join token: bulkhead nodes token.",
-            ) from error
-        except (NoServersError, OSError, TimeoutError, ssl.SSLError) as error:
-            await client.close()
-            raise ConfigError(
-                f"the engine at {_bare(self._access.url)} cannot be reached: {error}",
+                f"the engine at {where} cannot be reached: {why}",
                 cure="Check the address, that `bulkhead serve --nodes` runs there, and the network between.",
             ) from error
         self._client = client
@@ -218,10 +226,6 @@ class Engine:
         _log.info("engine.back", url=_bare(self._access.url))
         for listener in self.came_back:
             listener()
-
-
-async def _failed(error: Exception) -> None:
-    _log.debug("engine.failed", error=repr(error))
 
 
 def _bare(url: str) -> str:

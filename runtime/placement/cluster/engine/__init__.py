@@ -1,0 +1,1 @@
+"""The engine that carries messages between machines: who reaches it, and as whom."""

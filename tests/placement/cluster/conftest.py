@@ -1,0 +1,157 @@
+"""An engine as it is in earnest, and a front and a node in this process that talk over it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.clock import SystemClock
+from runtime.errors import ConfigError
+from runtime.placement.cluster.engine.connection import Access, Engine
+from runtime.placement.cluster.engine.home import EngineHome, EngineProcess, program
+from runtime.placement.cluster.memory import Memory
+from runtime.placement.cluster.node import NodeServer
+from runtime.placement.cluster.opening import connected
+from runtime.placement.cluster.remote import RemotePlacement
+from runtime.session.events import SessionEvent
+from tests.patience import PATIENCE
+
+WORD = "w" * 43
+
+
+def free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
+def has_engine() -> bool:
+    try:
+        program()
+    except ConfigError:
+        return False
+    return True
+
+
+class Site:
+    """An engine of a test's own, and whoever is connected to it.
+
+    Attributes:
+        home: Its folder.
+        process: It.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = EngineHome.opened(folder, cluster="main")
+        for name in ("local", "n1", "n2"):
+            self.home.admit(name, WORD)
+        self.process = EngineProcess(self.home, host="127.0.0.1", port=free_port())
+        self._engines: list[Engine] = []
+
+    async def as_user(self, user: str, password: str = WORD) -> Engine:
+        """Somebody's connection; it is closed at the end."""
+        front = self.home.access(self.process.port)
+        access = (
+            front if user == "front" else Access(url=front.url, user=user, password=password, ca=front.ca)
+        )
+        engine = Engine(access, name=user)
+        await connected(engine, 10.0 * PATIENCE)
+        self._engines.append(engine)
+        return engine
+
+    @asynccontextmanager
+    async def front(self, *, lease_s: float = 60.0) -> AsyncIterator[Front]:
+        """A front that follows nodes."""
+        placement = RemotePlacement(
+            await self.as_user("front"),
+            cluster="main",
+            front="f1",
+            lease_s=lease_s,
+            clock=SystemClock(),
+            memory=Memory(self.folder / "nodes.json"),
+        )
+        await placement.start([], watch=False)
+        made = Front(placement)
+        try:
+            yield made
+        finally:
+            await made.aclose()
+
+    @asynccontextmanager
+    async def node(self, placement: Any) -> AsyncIterator[NodeServer]:
+        """Serve a placement of this process."""
+        server = NodeServer(placement, await self.as_user(placement.node_id), cluster="main")
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.aclose()
+
+    async def aclose(self) -> None:
+        for engine in self._engines:
+            await engine.aclose()
+        await self.process.aclose()
+
+
+class Front:
+    """A front and what it heard."""
+
+    def __init__(self, placement: RemotePlacement) -> None:
+        self.placement = placement
+        self.seen: list[SessionEvent] = []
+        self._news = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for event in self.placement.events():
+            async with self._news:
+                self.seen.append(event)
+                self._news.notify_all()
+
+    async def until(self, found: Callable[[], Any]) -> Any:
+        """Wait until `found` returns something; it is asked after each event."""
+        async with asyncio.timeout(30 * PATIENCE), self._news:
+            while not (result := found()):
+                await self._news.wait()
+            return result
+
+    async def event(self, session: str, kind: type[SessionEvent]) -> Any:
+        return await self.until(
+            lambda: next((e for e in self.seen if e.session_id == session and type(e) is kind), None)
+        )
+
+    async def served(self, path: str) -> None:
+        """Wait until some node serves it."""
+        changed = asyncio.Event()
+        self.placement.changed.append(changed.set)
+        async with asyncio.timeout(30 * PATIENCE):
+            while not any(one.path == path and one.state == "ready" for one in self.placement.endpoints()):
+                await changed.wait()
+                changed.clear()
+
+    async def silence(self) -> None:
+        """Say nothing more and follow nobody, as one that was killed; what runs goes on."""
+        self._reader.cancel()
+        await self.placement._follower.aclose()
+
+    async def aclose(self) -> None:
+        await self.silence()
+
+
+@pytest_asyncio.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """An engine that runs."""
+    if not has_engine():
+        pytest.skip("SEVERAL MACHINES NOT TESTED: no nats-server was found (apt-get install nats-server)")
+    made = Site(tmp_path / "cluster")
+    await made.process.start()
+    yield made
+    await made.aclose()

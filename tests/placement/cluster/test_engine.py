@@ -1,0 +1,119 @@
+"""Who may say what on the engine; and who may join it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.errors import ConfigError, Conflict
+from runtime.placement.cluster.engine.connection import NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.home import EngineHome
+from runtime.placement.cluster.engine.joining import Membership, Reception, join
+from runtime.placement.cluster.opening import access_of, address_of, connected
+from tests.patience import PATIENCE
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+
+async def test_a_node_speaks_for_itself_alone_and_hears_nobody_else(site: Any) -> None:
+    front, node, other = [await site.as_user(name) for name in ("front", "n1", "n2")]
+    heard: list[str] = []
+    done = asyncio.Event()
+
+    async def hear(subject: str, data: bytes) -> bytes | None:
+        heard.append(subject)
+        if data == b"last":
+            done.set()
+        return b"yes"
+
+    subjects = site.home.subjects
+    await front.listen("bh.main.>", hear)
+    await other.listen(subjects.do("n2"), hear)
+    spied: list[str] = []
+
+    async def spy(subject: str, data: bytes) -> None:
+        spied.append(subject)
+
+    for subject in (subjects.do("n2"), subjects.events("f1"), subjects.beat("n2"), "_INBOX_front.>", ">"):
+        await node.listen(subject, spy)
+    forged = (subjects.do("n2"), subjects.beat("n2"), subjects.events("f1", "n2"), subjects.front_beat("f1"))
+    for subject in (*forged, subjects.join(), subjects.read("n2")):
+        await node.publish(subject, b"forged")
+    assert await front.ask(subjects.do("n2"), b"", 10 * PATIENCE) == b"yes"
+    with pytest.raises(NoAnswer):
+        await node.ask(subjects.do("n2"), b"forged", 0.3)
+    await node.publish(subjects.beat("n1"), b"")
+    await node.publish(subjects.events("f1", "n1"), b"last")
+    async with asyncio.timeout(10 * PATIENCE):
+        await done.wait()
+    mine = [subjects.beat("n1"), subjects.events("f1", "n1")]
+    assert [subject for subject in heard if subject != subjects.do("n2")] == mine
+    assert heard.count(subjects.do("n2")) <= 2  # the front's question, and what it overheard of it
+    assert spied == []
+
+
+async def test_nobody_is_let_in_without_a_user_and_nobody_there_is_told_at_once(site: Any) -> None:
+    with pytest.raises(ConfigError, match="does not let n1 in"):
+        await connected(await _stranger(site), 0.1)
+    front = await site.as_user("front")
+    with pytest.raises(NobodyThere):
+        await front.ask(site.home.subjects.do("gone"), b"", 30.0)
+
+
+async def _stranger(site: Any) -> Any:
+    from runtime.placement.cluster.engine.connection import Access, Engine
+
+    access = site.home.access(site.process.port)
+    await site.as_user("front")  # it listens
+    return Engine(Access(url=access.url, user="n1", password="wrong", ca=access.ca), name="n1")
+
+
+async def test_a_machine_joins_with_a_token_and_has_a_user_of_its_own_from_then_on(
+    site: Any, tmp_path: Path
+) -> None:
+    front = await site.as_user("front")
+    await Reception(site.home, site.process).start(front)
+    token = site.home.token("127.0.0.1", site.process.port)
+    member = await join(token, "n7")
+    member.keep(tmp_path / "node.json")
+    assert (tmp_path / "node.json").stat().st_mode & 0o077 == 0
+    assert Membership.kept(tmp_path / "node.json") == member
+    engine = await site.as_user("n7", member.access.password)
+    assert engine.is_connected
+    assert EngineHome.opened(site.folder, cluster="main").nodes == ["local", "n1", "n2", "n7"]
+    with pytest.raises(ConfigError, match="there is a node n7"):
+        await join(token, "n7")
+    with pytest.raises(ConfigError, match="no name for a node"):
+        await join(token, "n.7")
+    mark = token.split("@")[0].split(".")[-1]
+    with pytest.raises(ConfigError, match="not the one of this token"):
+        await join(token.replace(mark, "0" * 64), "n8")
+    with pytest.raises(ConfigError, match="does not let join in"):
+        await join(token.replace(token.split(".")[1], "x" * 32), "n8")
+    with pytest.raises(ConfigError, match="no join token"):
+        await join("bh1:nonsense", "n8")
+
+
+async def test_what_is_wrong_with_an_address_or_a_kept_file_is_said(tmp_path: Path) -> None:
+    assert Membership.kept(tmp_path / "none") is None
+    (tmp_path / "bad").write_text("{}")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Membership.kept(tmp_path / "bad")
+    access = access_of("nats://me:se%40cret@h:4222")
+    assert (access.url, access.user, access.password) == ("nats://h:4222", "me", "se@cret")
+    assert "se@cret" not in repr(access)
+    with pytest.raises(ConfigError, match="no address of an engine"):
+        access_of("http://h")
+    assert address_of("[::]:4222") == ("[::]", 4222)
+    with pytest.raises(ConfigError, match="4222"):
+        address_of("4222")
+    home = EngineHome.opened(tmp_path / "c", cluster="main")
+    with pytest.raises(Conflict, match="no node can be called front"):
+        home.admit("front", "w" * 43)
+    assert home.admit("n1", "w" * 43)
+    assert not home.admit("n1", "w" * 43)
+    assert home.remove("n1")
+    assert not home.remove("n1")
