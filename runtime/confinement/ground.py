@@ -36,6 +36,7 @@ class Ground:
         grantable: Where somebody who runs the server allows grants; empty: everywhere but for the rest.
         hidden: Files of the server, perhaps among the bundle's: never granted, nor what contains them.
         foreign: Where sessions of other bundles may write, in this one's folder: not granted with that.
+        is_shared: Sessions of other bundles may write in that folder itself.
         written: What sessions of the bundle may write: links in there are theirs, not their author's.
         real: Follows the links of a path that exists; raises OSError otherwise.
         links: Where the links lie that are followed on the way.
@@ -50,6 +51,7 @@ class Ground:
     grantable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    is_shared: bool = False
     written: tuple[str, ...] = ()
     links: Callable[[str], Iterable[str]] = _no_links
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
+from runtime.confinement.paths import first_above
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block
 from runtime.errors import SpawnFailed, SystemShort, lacking
@@ -138,6 +139,7 @@ class Hold:
             os.chmod(bytecode, 0o750)  # its sessions are of its group
             os.chown(bytecode, user, user)
         common = grants.common(ground, source, python, env, is_other_user=user is not None)
+        left_out = (ground.state, *ground.others, *ground.hidden, *ground.foreign)
         of_session = grants.rules(policy, ground, source, python, env, whole=True)
         is_strict = policy.level is Level.STRICT
         return cls(
@@ -153,7 +155,7 @@ class Hold:
             users,
             bytecode,
             ground.home,
-            Entries.of(common, (ground.state, *ground.others, *ground.hidden, *ground.foreign)),
+            Entries.of(_kept_still(common, policy, ground), left_out),
         )
 
     def close(self) -> None:
@@ -298,6 +300,14 @@ class Errand:
                 "env": {**env, "TMPDIR": folder},
             }
         )
+
+
+def _kept_still(rules: Iterable[grants.Rule], policy: Policy, ground: Ground) -> Iterator[grants.Rule]:
+    """But for folders in which sessions make files, of which it is no news that there are some."""
+    for rule in rules:
+        is_busy = ground.is_shared and rule[0] == ground.folder
+        if not is_busy and first_above(rule[0], policy.write) is None:
+            yield rule
 
 
 def _descriptor(held: dict[str, Any]) -> int:

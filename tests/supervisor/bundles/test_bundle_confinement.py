@@ -15,6 +15,8 @@ from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.errors import BundleError, ConfigError
 from runtime.process.confine.files import grants
+from runtime.process.confine.hold import Hold
+from runtime.process.confine.home.private import PrivateFolders
 from runtime.process.leftovers.forkability import Fork
 from runtime.process.program.as_user import cure_of
 from runtime.session.limit_layers import SourcedLimits
@@ -254,3 +256,24 @@ def test_what_other_programs_of_its_folder_write_is_not_granted_with_that(agents
         path for path, *_ in grants.rules(asks.bundle, asks.ground, agents / "flat.py", sys.executable, {})
     }
     assert str(agents / "both") in rules, "they trust each other with it"
+
+
+def test_where_sessions_write_files_it_is_no_news_that_some_came(agents: Path) -> None:
+    confinement = Confinement(ConfinementSettings(level="basic"), state=agents.parent / ".bulkhead")
+    flat, other = agents / "flat.py", agents / "other.py"
+
+    def followed(held: Held) -> bool:
+        assert held.ground is not None
+        folders = PrivateFolders(str(agents.parent / "private"))
+        hold = Hold.of(held.bundle, held.ground, flat, sys.executable, {}, narrower={}, folders=folders)
+        folders.remove()
+        assert hold.entries is not None
+        return str(agents) in hold.entries.folders
+
+    assert followed(confinement.held(flat, [other], {}))
+    assert not followed(confinement.held(flat, [], {"/f": {"write": ["."]}}))
+    confinement.note(other, {"/o": {"write": ["."]}})
+    shared = confinement.held(flat, [other], {})
+    assert not followed(shared)
+    assert shared.ground is not None
+    assert shared.ground.foreign == (), "its folder is still its own to read"

@@ -10,7 +10,7 @@ from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
 from runtime.supervisor.bundles.confined.held import Held
-from runtime.supervisor.bundles.confined.keep_up import AGAIN_S, KeepUp
+from runtime.supervisor.bundles.confined.keep_up import AGAIN_S, MOST_S, KeepUp
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -51,6 +51,13 @@ async def test_it_is_when_news_stay_and_not_over_and_over() -> None:
     now[0] = AGAIN_S
     await keep_up.look()
     assert bundle.loads == 2
+    now[0] = 2 * AGAIN_S
+    await keep_up.look()
+    assert bundle.loads == 2, "somebody keeps writing there"
+    for _ in range(20):
+        now[0] += MOST_S
+        await keep_up.look()
+    assert bundle.loads == 22
 
 
 async def test_it_is_for_what_another_program_was_granted_to_write_in_its_folder() -> None:

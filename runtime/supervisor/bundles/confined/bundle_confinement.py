@@ -246,6 +246,7 @@ class Confinement:
             grantable=self._grantable,
             hidden=() if self._file is None else (_resolved(self._file),),
             foreign=self.foreign(source, others),
+            is_shared=any(is_below(folder, place) for other in others for place in self._written_by(other)),
         )
 
 

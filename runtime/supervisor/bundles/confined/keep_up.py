@@ -16,7 +16,8 @@ log = structlog.get_logger("supervisor")
 
 LOOK_S: Final = 2.0
 AGAIN_S: Final = 30.0
-"""So often at most, whatever somebody keeps writing there."""
+"""So long after it was done once it is not done again, and twice as long each time after that."""
+MOST_S: Final = 600.0
 
 
 class Loaded(Protocol):
@@ -58,6 +59,7 @@ class KeepUp:
         self._bundles, self._foreign, self._follows, self._clock = bundles, foreign, follows, clock
         self._seen: dict[str, str] = {}
         self._not_before: dict[str, float] = {}
+        self._delay_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Look now and then, until it is cancelled."""
@@ -78,7 +80,9 @@ class KeepUp:
             was_seen = bool(news) and self._seen.get(bundle.name) == news
             self._seen[bundle.name] = news
             if was_seen and self._clock() >= self._not_before.get(bundle.name, 0.0):
-                self._not_before[bundle.name] = self._clock() + AGAIN_S
+                delay_s = self._delay_s.get(bundle.name, AGAIN_S)
+                self._not_before[bundle.name] = self._clock() + delay_s
+                self._delay_s[bundle.name] = min(2 * delay_s, MOST_S)
                 log.info("bundle.loads_again", bundle=bundle.name, detail=news)
                 bundle.load_soon()
 
