@@ -232,7 +232,7 @@ class Calls:
         if not text:
             return
         real = os.path.realpath(text)
-        if (look := self.look(real)) is not None:
+        if not self._sees_others and (look := self.look(real)) is not None:
             self.account.note(look.rule, look.what)
         elif not self._may_list(real) and os.path.isdir(real) and os.access(real, os.R_OK):
             self.account.note(FILES_LIST, real)

@@ -287,6 +287,9 @@ def test_who_sees_no_other_process_is_told_so_and_knows_its_own_children(place: 
             seen.hook("os.kill", (other, 0))
             assert told(seen) == ["processes.look /proc", f"processes.signal process {other}"]
             assert opens(seen, "/proc/self/status") == opens(seen, "/proc/meminfo") == []
+            sees = Calls(Reach(read=("/proc",)), Policy(Level.BASIC))
+            sees.hook("os.listdir", (f"/proc/{other}/fd",))
+            assert told(sees) == [], "where it sees others, it may list what they have open"
         finally:
             os.kill(other, 9)
             child.kill()
