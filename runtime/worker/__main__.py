@@ -166,7 +166,8 @@ class _Zygote:
         if self._held is not None:
             private = self._held["private"]
             for path, rules in narrow.prepare(self._held).items():
-                causes.narrower[path] = granted.reach_of(rule for rule in rules if rule[0] != private)
+                reach = granted.reach_of(rule for rule in rules if rule[0] not in (private, narrow.ITSELF))
+                causes.narrower[path] = reach, not self._held["narrower"][path]["strict"]
 
     def live_within(self, loaded: bundle.LoadedBundle) -> None:
         return None

@@ -6,6 +6,7 @@ its sessions as a descriptor.  That of a session which sees no process but itsel
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
@@ -13,7 +14,10 @@ from typing import Any
 
 from runtime.process.confine import denied, landlock, ring, seccomp
 
+ITSELF = "/proc/self"
+
 _rules: dict[str, list[ring.Rule]] = {}
+_libc = ctypes.CDLL(None, use_errno=True)
 _made: dict[str, landlock.Ruleset] = {}
 
 
@@ -29,7 +33,7 @@ def prepare(held: dict[str, Any]) -> dict[str, list[ring.Rule]]:
     for path, own in held["narrower"].items() if version else ():
         _rules[path] = [tuple(rule) for rule in own["rules"]]
         if own["strict"]:
-            _rules[path].append(("/proc/self", landlock.READ, False))
+            _rules[path].append((ITSELF, landlock.READ, False))
         else:
             _made[path] = ring.ruleset(_rules[path], version)
     return _rules
@@ -67,9 +71,10 @@ def cut_off() -> None:
     Raises:
         OSError: It cannot be had: the session must not begin.
     """
-    try:
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
-    except OSError as error:
-        if error.errno == errno.EACCES:
-            return
+    # Not by a socket of Python's, which would be seen, and told as one that was refused.
+    fd = _libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+    if fd >= 0:
+        os.close(fd)
+    elif ctypes.get_errno() == errno.EACCES:
+        return
     seccomp.install(seccomp.program(denied.strict("none")), all_threads=True)

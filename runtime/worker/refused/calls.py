@@ -132,9 +132,10 @@ class Calls:
             home=self._home,
         )
 
-    def narrow(self, reach: Reach) -> None:
+    def narrow(self, reach: Reach, *, sees_others: bool) -> None:
         """Be those of a process that may use no more than this from now on."""
-        self._reach = reach
+        self._reach, self._sees_others = reach, sees_others
+        self._kin = Kin(sees_others=sees_others)
         self._folders.clear()
 
     def begin(self, own: str) -> None:
@@ -157,7 +158,9 @@ class Calls:
         return self._reach.may_list(real) or self._is_private(real)
 
     def _is_private(self, real: str) -> bool:
-        return self.own != "" and is_below(real, self.own)
+        if self.own != "" and is_below(real, self.own):
+            return True
+        return not self._sees_others and is_below(real, f"/proc/{self._kin.pid}")
 
     def _opens(self, path: Any, mode: Any, flags: int) -> None:
         folder = path.rpartition("/")[0] if type(path) is str else None

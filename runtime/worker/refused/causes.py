@@ -22,8 +22,9 @@ _DATABASE_WORDS: Final = ("unable to open database", "readonly database", "read-
 
 _calls: Calls | None = None
 _is_installed = _hears = False
-narrower: dict[str, Reach] = {}
-"""By path, what endpoints may use whose sessions are held more tightly than this process."""
+narrower: dict[str, tuple[Reach, bool]] = {}
+"""By path, what endpoints may use whose sessions are held more tightly than this process; and whether these
+see what /proc says of others."""
 
 
 def know(calls: Calls | None) -> None:
@@ -62,7 +63,8 @@ def hear() -> None:
 def narrow(endpoint: str) -> None:
     """This session may use what its endpoint may, from now on."""
     if _calls is not None and endpoint in narrower:
-        _calls.narrow(narrower[endpoint])
+        reach, sees_others = narrower[endpoint]
+        _calls.narrow(reach, sees_others=sees_others)
 
 
 def begin(own: str) -> None:

@@ -13,6 +13,9 @@ class Kin:
 
     Args:
         sees_others: What /proc says of other processes may be read.
+
+    Attributes:
+        pid: This one's.
     """
 
     def __init__(self, *, sees_others: bool = True) -> None:
@@ -21,7 +24,7 @@ class Kin:
 
     def begin(self) -> None:
         """It is this process from now on."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
 
     def has_another(self, pid: int) -> bool:
         """Whether a process is there, our user might reach it, and it is none of this session's."""
@@ -34,9 +37,9 @@ class Kin:
     def _is_own(self, pid: int) -> bool:
         """This process, or one that came of it; it takes in its orphans."""
         if not self._sees_others:  # it cannot look up whose child a process is
-            return pid == self._pid or _is_near(pid)
+            return pid == self.pid or _is_near(pid)
         for _ in range(_MOST_STEPS):
-            if pid == self._pid:
+            if pid == self.pid:
                 return True
             if pid <= 1:
                 return False

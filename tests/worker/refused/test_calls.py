@@ -287,6 +287,10 @@ def test_who_sees_no_other_process_is_told_so_and_knows_its_own_children(place: 
             seen.hook("os.kill", (other, 0))
             assert told(seen) == ["processes.look /proc", f"processes.signal process {other}"]
             assert opens(seen, "/proc/self/status") == opens(seen, "/proc/meminfo") == []
+            narrow = Calls(Reach(read=("/proc",)), Policy(Level.BASIC))
+            narrow.narrow(Reach(), sees_others=False)
+            assert opens(narrow, "/proc/self/status") == []
+            assert opens(narrow, f"/proc/{other}/cmdline") == [f"processes.look /proc/{other}/cmdline"]
             sees = Calls(Reach(read=("/proc",)), Policy(Level.BASIC))
             sees.hook("os.listdir", (f"/proc/{other}/fd",))
             assert told(sees) == [], "where it sees others, it may list what they have open"
