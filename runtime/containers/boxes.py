@@ -307,8 +307,9 @@ class RoomBoxes:
     async def _forget(self, kept: Record) -> None:
         if self._engine is not None:
             try:
-                await self._engine.remove(kept.id)
-            except RuntimeServiceError as error:  # the next start reclaims it
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._engine.remove(kept.id)
+            except (RuntimeServiceError, TimeoutError) as error:  # the next start reclaims it
                 _log.warning("container.left", container=kept.id, room=kept.room, error=str(error))
 
     def _find(self, room: str, name: str) -> Record:

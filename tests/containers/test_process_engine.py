@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +139,62 @@ async def test_one_whose_first_process_is_killed_ends_too(make: Make) -> None:
     await lines.aclose()
     with pytest.raises(ProcessLookupError):
         os.kill(inner, 0)
+
+
+@pytest.mark.asyncio
+async def test_what_multiplies_is_gone_with_all_it_has_made(make: Make) -> None:
+    one = "if not os.fork(): os.setsid(); time.sleep(600)"
+    many = f"import os, time\nfor _ in range(300):\n  {one}\ntime.sleep(600)"
+    engine = await make(pids=40)
+    await engine.run(RunSpec(id=BOX, name="box", image="x", argv=("python3", "-c", many)))
+    async with asyncio.timeout(GUARD_S):
+        found = await engine.wait(BOX)
+    assert found.reason == "pids"
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if many.encode() in _read(path)]
+    assert left == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from tests.containers.test_process_engine import *
+
+async def main():
+    state = Path(sys.argv[1])
+    engine = ProcessEngine(
+        ContainersSettings(host_commands=True),
+        Catalogue((), base=state, agents=state, any_command=True), state=state, level=Level.BASIC,
+    )
+    await engine.run(spec("setsid sleep 600 & echo $!; exec sleep 600"))
+    async for line in engine.logs(BOX, follow=True):
+        print(line, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_it_does_not_outlive_its_server_however_that_ends(state_dir: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(state_dir)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        left = int(next(line for line in server.stdout if line.strip().isdigit()))
+        pidfd = os.pidfd_open(left)
+        server.kill()
+    try:
+        assert select.select([pidfd], [], [], GUARD_S)[0]
+    finally:
+        os.close(pidfd)
 
 
 @pytest.mark.asyncio

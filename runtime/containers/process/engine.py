@@ -275,7 +275,7 @@ class ProcessEngine:
     async def _look_after(self, box: _Box) -> None:
         box.broke = await broken(box.guard, self._limits, box.folder, box.exit)
         if box.broke is not None:
-            await box.guard.end()
+            await box.guard.end(at_once=box.broke.reason == "pids")
 
     def _find(self, box: BoxId) -> _Box:
         found = self._boxes.get(box)

@@ -162,16 +162,20 @@ class Guard:
         found = measure(self.pid, with_fds=False)
         return 0 if found is None else found.pss_bytes or found.rss_bytes
 
-    async def end(self) -> None:
-        """Kill everything in it; return when it is gone.  A second caller waits for the same."""
+    async def end(self, *, at_once: bool = False) -> None:
+        """Kill everything in it; return when it is gone.  A second caller waits for the same.
+
+        Args:
+            at_once: Do not leave it to its first process: what multiplies is stopped first.
+        """
         if self._ending is None:
-            self._ending = asyncio.create_task(self._end())
+            self._ending = asyncio.create_task(self._end(0.0 if at_once else _GONE_S))
         await asyncio.shield(self._ending)
 
-    async def _end(self) -> None:
+    async def _end(self, by_itself_s: float) -> None:
         self._hang_up()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_GONE_S):
+            async with asyncio.timeout(by_itself_s):
                 await self._process.wait()
         while not self._process.has_exited:  # stopped, or worse: it is ended from outside
             members = procfs.tree(self.pid)

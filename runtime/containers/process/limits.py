@@ -11,8 +11,8 @@ from runtime.containers.contract import Exit
 from runtime.containers.process.guard import Guard, Use
 from runtime.supervisor.watch import disk_use
 
-_LOOK_S: Final = 0.25
-_LOOKS_A_DISK: Final = 20
+_LOOK_S: Final = 0.1
+_LOOKS_A_DISK: Final = 50
 _KILLED: Final = 137
 
 
@@ -28,7 +28,7 @@ class Limits:
 async def broken(guard: Guard, limits: Limits, folder: Path, ended: asyncio.Future[Exit]) -> Exit | None:
     """Look until a limit is passed, and say which; None once the box has ended.
 
-    Processes are looked at four times a second, the disk every few seconds.
+    Processes are looked at ten times a second, the disk every few seconds.
     """
     looks = 0
     while True:
