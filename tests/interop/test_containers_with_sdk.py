@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.interop.conftest import HERE, Bulkhead, Drive, FakeModel, Sdk, serve
+from tests.interop.conftest import HERE, KEY, Bulkhead, Drive, FakeModel, Sdk, serve
+from tests.interop.test_command_line import Cli, cli
 from tests.interop.test_rooms_with_sdk import people
+
+__all__ = ["cli"]  # a fixture
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -44,3 +48,20 @@ def test_run_exec_logs_and_stop(sdk: Sdk, server: Bulkhead, drive: Drive) -> Non
 def test_the_same_with_an_engine(sdk: Sdk, server_with_engine: Bulkhead, drive: Drive) -> None:
     work = people(server_with_engine, f"boxes-{sdk.version}", "ada", "bob") | {"image": IMAGE}
     assert IMAGE in drive(sdk, server_with_engine, "containers", **work)["images"]
+
+
+def test_the_real_command_line(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
+    """Those between 0.18 and 0.24 end before they send anything."""
+    is_old = sdk.number < (0, 20)
+    group = ("container",) if is_old else ("room", "container")
+    where = (f"--room=cli-{sdk.version}", "--project-id", KEY.project)
+    started = cli(*group, "run", *where, "--image", "debian:12", "--command", "sh -c 'echo hello; sleep 600'")
+    listed = cli(*group, "ps" if is_old else "list", *where)
+    (container,) = set(re.findall(r"\b[0-9a-f]{32}\b", listed))
+    assert container in started or is_old
+    logged = cli(*group, "logs" if is_old else "log", *where, "--id", container, "--no-follow")
+    assert "hello" in logged.splitlines()
+    if not is_old:
+        run = ("--container-id", container, "--command", "sh -c 'echo from inside; exit 3'")
+        assert "from inside" in cli(*group, "exec", *where, *run, fails=True)  # with its status
+    cli(*group, "stop", *where, "--id", container)

@@ -13,6 +13,7 @@ from runtime.errors import Conflict
 
 _PIECE_BYTES: Final = 1 << 16
 _MAX_CONNECTIONS: Final = 256
+_LAST_S: Final = 1.0
 
 
 class Ports:
@@ -61,6 +62,8 @@ class Ports:
         """Let go of all of them."""
         for server in self._servers:
             server.close()
+        if self._passing:  # what the box said last is still on its way
+            await asyncio.wait(set(self._passing), timeout=_LAST_S)
         for task in list(self._passing):
             task.cancel()
         await asyncio.gather(*self._passing, return_exceptions=True)
@@ -75,7 +78,12 @@ class Ports:
         further: asyncio.StreamWriter | None = None
         try:
             back, further = await asyncio.open_connection("127.0.0.1", inner)
-            await asyncio.gather(_copy(reader, further), _copy(back, writer))
+            forward = asyncio.create_task(_copy(reader, further))
+            try:
+                await _copy(back, writer)  # when the box says no more, it is over
+            finally:
+                forward.cancel()
+                await asyncio.gather(forward, return_exceptions=True)
         except OSError:
             pass  # either of them is gone
         finally:
