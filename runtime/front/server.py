@@ -225,6 +225,7 @@ class Server:
             crashes=crashes,
             boxes=boxes,
             store=store,
+            look_for_deliveries=deliverer.look,
             mail=mail,
             name=self._name,
             configuration=self.settings,

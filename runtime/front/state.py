@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -110,6 +111,7 @@ class Front:
         started_at: Seconds since the epoch.
         began: The same in monotonic seconds.
         store: What is kept for services.
+        look_for_deliveries: Has a webhook sent that was just written down.
         readiness: What is served, broken or being loaded.
         origins: Whose the connections of this machine are.
         is_ready: The journal was replayed, and it is not going away: what is loaded takes calls.
@@ -130,6 +132,7 @@ class Front:
     crashes: CrashStore | None = None
     boxes: Containers | None = None
     store: Store | None = None
+    look_for_deliveries: Callable[[], None] = lambda: None
     mail: PostOffice | None = None
     name: str = ""
     configuration: Settings = field(default_factory=Settings)

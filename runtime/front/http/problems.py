@@ -60,7 +60,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "signature_invalid": (401, "The signature is not valid"),
     "spawn_failed": (503, "No process could be started"),
     "starting": (503, "The server is starting"),
-    "store_full": (507, "No more of these can be kept"),
+    "store_full": (409, "No more of these can be kept"),
     "studio_missing": (503, "The Studio is not installed"),
     "token_invalid": (401, "The token is not valid"),
     "token_required": (401, "A token is required"),

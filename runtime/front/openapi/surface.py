@@ -22,6 +22,7 @@ TAGS: Final[Mapping[str, str]] = {
 
 PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "address": ("A mail address", "support@example.com"),
+    "delivery_id": ("Id of a delivery", "msg_0123456789abcdef0123456789abcdef"),
     "endpoint": ("An endpoint's path, with its slashes", "chat"),
     "fingerprint": ("Name of a kind of crash: twelve hexadecimal digits", "0123456789ab"),
     "hash": ("Name of an input, as /quarantine lists it", "0123456789ab"),
@@ -32,6 +33,7 @@ PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "project": ("Id of the project", "00000000-0000-4000-8000-000000000000"),
     "room": ("Name of the room", "myroom"),
     "session_id": ("Id of a session", "s_7Q4M2XKB9TEV"),
+    "webhook_id": ("Id of a webhook that goes out", "11111111-2222-4333-8444-555555555555"),
 }
 """By name: what a part of a path is, and an example."""
 

@@ -126,7 +126,10 @@ def routes(front: Front) -> Blueprint:
     async def delete(project: str, room: str) -> Nothing:
         """Delete a room with its files and documents"""
         held = opened(project)
-        await held.delete(await _named(held, room))
+        name = await _named(held, room)
+        await held.delete(name)
+        if front.store is not None:
+            await front.store.services.delete_room(name)
         return Nothing()
 
     @paths.post(f"{BASE}/<project>/rooms/<room>/connect")
