@@ -30,7 +30,7 @@ from runtime.placement.cluster.resync import Came, Holding, Holdings
 from runtime.placement.contract import Attempt
 from runtime.session.events import Exited, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.info import Vitals
+from runtime.session.info import Vitals, served
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 
@@ -275,6 +275,8 @@ class Follower:
             try:
                 answer = await self.ask(name, say.Surface())
                 node.served = say.decoded(say.Served, answer.body)
+                paths = [one.path for one in served(node.served.endpoints)]
+                _log.info("node.serves", node_id=name, endpoints=paths)
                 self._changed()
             except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
                 _log.info("node.surface_unknown", node_id=name, error=error.message)
