@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -269,4 +270,5 @@ def _remove_empty(path: Path) -> None:
     if not is_used:
         for ending in ("", "-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
-        path.parent.rmdir()
+        with suppress(OSError):  # the room keeps more than tables there
+            path.parent.rmdir()
