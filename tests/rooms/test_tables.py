@@ -230,6 +230,10 @@ def test_filters(db: sqlite3.Connection, where: str, wanted: list[int]) -> None:
         "1" + "+1" * (MAX_CHAINED + 1),
         "id" + "=1" * (MAX_CHAINED + 2),
         "id in (" + ",".join(["1"] * 20_001) + ")",
+        "at < '0001-01-01T00:00:00+05:00'",
+        "at < cast('9999-12-31T23:59:59-05:00' as timestamp)",
+        "ends_with(name, " * 13 + "name" + ")" * 13,
+        "array_has_any(" + "coalesce(tags, " * 30 + "tags" + ")" * 30 + ", [" + "1," * 15_000 + "])",
     ],
 )
 def test_what_is_no_filter_is_refused_with_words(db: sqlite3.Connection, where: str) -> None:
@@ -654,6 +658,15 @@ async def test_tables_are_there_after_the_file_was_closed_and_none_leaves_none(
     await again.close()
     assert not folder.exists()
     assert await TableFile(folder, BOUNDS).read(ids, list) == []
+
+
+@pytest.mark.asyncio
+async def test_what_else_is_in_the_folder_stays_there(folder: Path, opened: Open) -> None:
+    file = await opened(BOUNDS, 3)
+    (folder / "other.sqlite3").touch()
+    await file.write(lambda db: catalog.drop(db, catalog.get(db, T)))
+    await file.close()
+    assert [one.name for one in folder.iterdir()] == ["other.sqlite3"]
 
 
 @pytest.mark.asyncio

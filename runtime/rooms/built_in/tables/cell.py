@@ -77,7 +77,10 @@ def pack_vector(value: Any, size: int) -> bytes:
 def read_time(text: str) -> str:
     """A time as text of one width, in UTC; one without a zone is UTC already.  ValueError when it is none."""
     moment = datetime.fromisoformat(text.strip())
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC it is in no year") from None
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 

@@ -12,11 +12,10 @@ from typing import Any, Final
 
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.tables.column import BINARY, BOOL, FLOAT, INT, TEXT, Column, ColumnType
-from runtime.rooms.built_in.tables.functions import Piece, as_kind, call, cast, join
+from runtime.rooms.built_in.tables.functions import MAX_VALUES, Piece, as_kind, call, cast, join
 from runtime.rooms.built_in.tables.tokens import Token, tokens
 
 MAX_DEPTH: Final = 60
-MAX_VALUES: Final = 20_000
 MAX_CHAINED: Final = 500
 """Operators in a row: SQLite's own tree is no deeper than a thousand."""
 _COMPARISONS: Final = {

@@ -13,6 +13,8 @@ from runtime.rooms.built_in.tables.column import BOOL, FLOAT, INT, TEXT, ColumnT
 MIDNIGHT: Final = "T00:00:00.000000Z"
 DATE: Final = ColumnType("date")
 TIMESTAMP: Final = ColumnType("timestamp")
+MAX_VALUES: Final = 20_000
+MAX_SQL_CHARS: Final = 1_000_000
 _NOTHING: Final = object()
 
 
@@ -43,14 +45,25 @@ class Piece:
 
 
 def join(template: str, *parts: Piece, type: ColumnType | None = None) -> Piece:
-    """Put parts into a template: each ``{}`` takes the next, ``{0}`` names one."""
+    """Put parts into a template: each ``{}`` takes the next, ``{0}`` names one.
+
+    Raises:
+        InvalidRequest: They would come to too much; what is named twice is there twice, and so on within it.
+    """
     used: list[Any] = []
+    size = 0
 
     class _Part:
         def __init__(self, part: Piece) -> None:
             self._part = part
 
         def __format__(self, spec: str) -> str:
+            nonlocal size
+            size += len(self._part.sql)
+            if size > MAX_SQL_CHARS or len(used) + len(self._part.values) > MAX_VALUES:
+                raise InvalidRequest(
+                    "the expression is too long", cure=f"It has at most {MAX_VALUES} values; nest it less."
+                )
             used.extend(self._part.values)
             return self._part.sql
 
@@ -178,13 +191,10 @@ def _among(how: str) -> Callable[[Sequence[Piece]], Piece]:
             return join("EXISTS(SELECT 1 FROM json_each({}) WHERE value = {})", held, wanted, type=BOOL)
         if not isinstance(wanted.literal, tuple):
             raise InvalidRequest(f"{how} takes a list such as ['a', 'b']")
-        each = "EXISTS(SELECT 1 FROM json_each({}) WHERE value = ?)"
-        tests = [join(each, held) for _ in wanted.literal]
-        values = tuple(
-            value for test, one in zip(tests, wanted.literal, strict=True) for value in (*test.values, one)
-        )
+        each = ["EXISTS(SELECT 1 FROM json_each({}) WHERE value = {})"] * len(wanted.literal)
+        pairs = [part for one in wanted.literal for part in (held, Piece("?", (one,)))]
         between, empty = (" OR ", "0") if how == "array_has_any" else (" AND ", "1")
-        return Piece(f"({between.join(test.sql for test in tests) or empty})", values, BOOL)
+        return join(f"({between.join(each) or empty})", *pairs, type=BOOL)
 
     return make
 
