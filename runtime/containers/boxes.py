@@ -350,9 +350,10 @@ class _Counted:
 
 def _bind(home: Home, bind: Bind) -> Bind:
     """A folder among the room's files, which is made if it is not there."""
-    source = home.files.joinpath(*(part for part in bind.source.split("/") if part))
-    real = source.resolve()
+    real = (home.files / bind.source).resolve()
     if not real.is_relative_to(home.files.resolve()):
         raise InvalidRequest(f"{bind.source!r} leads out of the room's files")
+    if real != home.files.resolve() / bind.source:  # a container of the room may have made it
+        raise InvalidRequest(f"{bind.source!r} is a link", cure="Mount the folder that it leads to.")
     real.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Bind(str(real), bind.path, bind.read_only)

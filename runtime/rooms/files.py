@@ -361,10 +361,14 @@ class Files:
         return target
 
     def _locate(self, path: str) -> Path:
-        # clean_path has refused "..", so only a symbolic link could lead out of the tree.
-        target = self._root / path
-        if not target.resolve().is_relative_to(self._root):
+        # clean_path has refused "..", so only a symbolic link could lead elsewhere: out of the tree, or to
+        # what the token does not allow.  Containers of the room may have made some.
+        target, root = self._root / path, self._root.resolve()
+        real = target.resolve()
+        if not real.is_relative_to(root):
             raise InvalidRequest("the path points outside the room")
+        if real != root / path:
+            raise InvalidRequest("the path leads over a link", cure="Use the path that it leads to.")
         return target
 
     def _sizes(self, folder: Path) -> Iterator[int]:

@@ -412,3 +412,35 @@ async def test_images_are_what_stands_in_for_them(opened: Open, state_dir: Path)
     found = (await ada.tool("containers.inspect_image", {"image_id": "tools:1"})).header["json"]
     assert found["image"]["id"].startswith("sha256:")
     await ada.tool("containers.pull_image", {"tag": "tools:1", "credentials": []})
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("subpath", ["./docs", "docs/./", "notes//private"])
+async def test_a_folder_spelled_otherwise_is_the_same_to_a_token(opened: Open, subpath: str) -> None:
+    house = await opened()
+    paths = [
+        {"path": "docs", "read_only": True},
+        {"path": "notes/private", "read_only": True},
+        {"path": ""},
+    ]
+    bob = await house.join("bob", scope={"containers": {}, "storage": {"paths": paths}})
+    with pytest.raises(RoomError, match="does not allow to write") as refused:
+        await run(bob, mounts={"room": [{"path": "/data", "subpath": subpath}]})
+    assert refused.value.code == 1001
+
+
+@pytest.mark.asyncio
+async def test_a_link_that_a_container_made_leads_to_no_other_folder(opened: Open) -> None:
+    house = await opened()
+    scope = {"containers": {}, "storage": {"paths": [{"path": "docs"}]}}
+    bob = await house.join("bob", scope=scope)
+    private = house.state_dir / "rooms" / "data" / "lab" / "files" / "private"
+    private.mkdir()
+    (private / "key.txt").write_text("secret")
+    link = "sh -c 'ln -s ../private $MESHAGENT_DATA/link'"
+    made = await run(bob, link, mounts={"room": [{"path": "/data", "subpath": "docs"}]})
+    await bob.tool("containers.wait_for_exit", {"container_id": made})
+    with pytest.raises(RoomError, match="is a link"):
+        await run(bob, mounts={"room": [{"path": "/data", "subpath": "docs/link"}]})
+    with pytest.raises(RoomError, match="over a link"):
+        await bob.ask("storage.download", {"path": "docs/link/key.txt"})

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeGuard
 
 from runtime.containers.contract import Ask, Bind, Credential, FileAt, ImageAt, Mounts
 from runtime.errors import InvalidRequest
+from runtime.rooms.files import clean_path
 from runtime.rooms.request import Request
 from runtime.rooms.token import ROLES
 
@@ -189,10 +190,11 @@ def _path(one: Mapping[str, Any]) -> str:
 
 
 def _subpath(one: Mapping[str, Any]) -> str:
+    """In its one spelling, by which tokens are asked about it."""
     path = one.get("subpath") or ""
     if not isinstance(path, str) or ".." in path.split("/") or "\0" in path:
         raise InvalidRequest(f"{path!r:.80} is no path within what is mounted")
-    return path
+    return clean_path(path)
 
 
 def _read_only(one: Mapping[str, Any]) -> bool:
