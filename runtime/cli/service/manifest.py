@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,17 +67,25 @@ def render(
     file: File, value: Values = None, values_file: ValuesFile = None, output: Written = Output.YAML
 ) -> None:
     """Fill in a template, and print the service that it becomes."""
-    from runtime.wire.manifest.template import TEMPLATE_TEXT, TEMPLATE_VALUES, read_template
+    from runtime.cli.failure import CommandFailed
+    from runtime.wire.manifest.template import TEMPLATE_TEXT, TEMPLATE_VALUES, is_template, read_template
 
-    template = read_or_fail(file, read_template)
+    text = _text(file)
+    if not is_template(text):
+        cure = (
+            f'A template has "kind: ServiceTemplate"; bulkhead service validate {file} looks at any manifest.'
+        )
+        raise CommandFailed(f"{file} is no template: there is nothing to fill in", cure=cure)
+    template = read_or_fail(file, text, read_template)
     values = given_values(value, values_file)
-    rendered = read_or_fail(file, lambda _: template.render(values))
+    cure = "Give each variable its value: --value NAME=TEXT, or --values-file."
+    rendered = read_or_fail(file, values, template.render, cure)
     _tell(str(file), rendered.problems)
     service = dict(rendered.service)
     metadata = dict(service["metadata"])
     left = {
-        name: text
-        for name, text in metadata.pop("annotations").items()
+        name: said
+        for name, said in metadata.pop("annotations").items()
         if name not in (TEMPLATE_TEXT, TEMPLATE_VALUES)
     }
     service["metadata"] = metadata | ({"annotations": left} if left else {})
@@ -105,15 +113,16 @@ def convert(
 
     if to and not release(to):
         raise CommandFailed(f"{to} is no release", cure="Write it as 0.24.6.", exit_code=ExitCode.USAGE)
-    if is_template(_text(file)):
-        spec = modern(read_or_fail(file, read_template))
+    text = _text(file)
+    if is_template(text):
+        spec = modern(read_or_fail(file, text, read_template))
         if spec is None:
             raise CommandFailed(
                 f"{file} is text until it is rendered, because it has {{{{ }}}}",
                 cure="Render it first: bulkhead service render FILE --value NAME=TEXT",
             )
     else:
-        manifest = read_or_fail(file, read)
+        manifest = read_or_fail(file, text, read)
         _tell(str(file), manifest.problems)
         spec = manifest.spec
     if to:
@@ -123,20 +132,20 @@ def convert(
     _print(spec, output)
 
 
-def read_or_fail(file: Path, reading: Any) -> Any:
-    """What `reading` makes of a file's text; what is wrong with it is told, line by line.
+def read_or_fail(file: Path, given: Any, reading: Callable[[Any], Any], cure: str = "") -> Any:
+    """What `reading` makes of what is `given` for a file; what is wrong with it is told, line by line.
 
     Raises:
-        CommandFailed: It cannot be used.
+        CommandFailed: It cannot be used; `cure` says what to do, unless mending the file is.
     """
     from runtime.cli.failure import CommandFailed
     from runtime.errors import ManifestInvalid
 
     try:
-        return reading(_text(file))
+        return reading(given)
     except ManifestInvalid as error:
         _tell(str(file), error.problems)
-        cure = f"Mend what is named above; bulkhead service validate {file} looks again."
+        cure = cure or f"Mend what is named above; bulkhead service validate {file} looks again."
         raise CommandFailed(f"{file} cannot be used", cure=cure) from None
 
 
@@ -153,7 +162,7 @@ def given_values(pairs: Sequence[str] | None, file: Path | None) -> dict[str, st
     values: dict[str, str] = {}
     if file is not None:
         try:
-            found = yaml.safe_load(_text(file))
+            found = yaml.safe_load(_text(file, "Name a map of values, such as values.yaml."))
         except (yaml.YAMLError, RecursionError) as error:
             told = f"{file} cannot be read: {str(error).splitlines()[0]}"
             raise CommandFailed(told, cure="Write NAME: TEXT lines.", exit_code=ExitCode.USAGE) from None
@@ -170,7 +179,7 @@ def given_values(pairs: Sequence[str] | None, file: Path | None) -> dict[str, st
     return values
 
 
-def _text(file: Path) -> str:
+def _text(file: Path, cure: str = "Name a manifest, such as meshagent.yaml.") -> str:
     import sys
 
     from runtime.cli.failure import CommandFailed, ExitCode
@@ -187,7 +196,6 @@ def _text(file: Path) -> str:
     except UnicodeDecodeError:
         raise CommandFailed(f"{file} is no text in UTF-8", cure="Save it as UTF-8.") from None
     except OSError as error:
-        cure = "Name a manifest, such as meshagent.yaml."
         told = f"{file} cannot be read: {error.strerror}"
         raise CommandFailed(told, cure=cure, exit_code=ExitCode.USAGE) from error
 

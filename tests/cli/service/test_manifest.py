@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,26 @@ def test_a_file_of_values_that_is_none_is_told(bulkhead: Any, file: Path, tmp_pa
         (tmp_path / "values.yaml").write_text(held)
         done = bulkhead("service", "render", str(file), "--values-file", str(tmp_path / "values.yaml"))
         assert (done.status, done.out) == (2, "")
+
+
+def test_the_cure_is_of_what_was_given(bulkhead: Any, file: Path) -> None:
+    file.write_text(CURRENT_TEMPLATE)
+    assert "--value NAME=TEXT" in bulkhead("service", "render", str(file)).err
+    assert "such as values.yaml" in bulkhead("service", "render", str(file), "--values-file", "none.yaml").err
+    file.write_text(STRUCTURED)
+    done = bulkhead("service", "render", str(file))
+    assert (done.status, "is no template" in done.err, "looks again" in done.err) == (1, True, False)
+
+
+def test_standard_input_is_read_once(bulkhead: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    given(FLAT_SERVICE)
+    assert yaml.safe_load(bulkhead("service", "convert", "-").out)["kind"] == "Service"
+    given(CURRENT_TEMPLATE)
+    done = bulkhead("service", "render", "-", "--value", "who=ada")
+    assert yaml.safe_load(done.out)["metadata"]["name"] == "ada-bot"
 
 
 def test_a_release_is_given_what_it_knows_and_told_what_it_does_not(bulkhead: Any, file: Path) -> None:
