@@ -54,6 +54,8 @@ _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 
 
 _worker_line_bytes = SupervisorSettings().log_line_bytes
 _hide: Callable[[Any], Any] | None = None
+_OWN_WORDS = frozenset({"event", "level", "logger", "timestamp", "session_id"})
+"""Whose values this server makes itself: nobody can take a line away by keeping its event as a secret."""
 
 Event = MutableMapping[str, Any]
 Render = Callable[[Event], str]
@@ -208,7 +210,9 @@ def _describe_exception(_: Any, __: str, event: Event) -> Event:
 
 
 def _hidden(_: Any, __: str, event: Event) -> Event:
-    return event if _hide is None else {key: _hide(value) for key, value in event.items()}
+    if _hide is None:
+        return event
+    return {key: value if key in _OWN_WORDS else _hide(value) for key, value in event.items()}
 
 
 def _cut_values(_: Any, __: str, event: Event) -> Event:

@@ -191,6 +191,7 @@ class Server:
             keys=ChainMap(signing_keys(server.api_key), store.keys.signing),
             seal=kept.seal,
             boxes=boxes,
+            hidden=self._hidden,
         )
         dispatcher = Dispatcher(
             placement=placement,

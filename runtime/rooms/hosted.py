@@ -40,6 +40,7 @@ from runtime.rooms.room import ParticipantId
 from runtime.rooms.storage import Storage
 from runtime.rooms.token import Claims
 from runtime.rooms.tools import Tools
+from runtime.session.redaction import Hidden
 from runtime.wire.room import Assembler
 from runtime.wire.sealed import Seal
 
@@ -60,6 +61,7 @@ class HostedRoom:
         contents: What this room keeps in memory.
         seal: What seals its secrets; None keeps none.
         boxes: Runs containers; None where nothing does.
+        hidden: Learns its secrets.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class HostedRoom:
         contents: Contents,
         seal: Callable[[], Seal] | None = None,
         boxes: Boxes | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         self._limits = limits
         self._live = LiveRoom(
@@ -112,7 +115,7 @@ class HostedRoom:
             database=database,
             dataset=Dataset(database, max_bytes=limits.max_message_bytes),
             queues=Queues(limits, contents),
-            secrets=Secrets(self._live, Vault(name, folder, seal)),
+            secrets=Secrets(self._live, Vault(name, folder, seal), hidden or Hidden()),
             memory=Memory(MemoryStore(folder / FOLDER), clock),
             developer=developer,
             containers=Containers(self._live, boxes, files=folder / FILES, mint=mint),

@@ -31,6 +31,7 @@ from runtime.rooms.live import RoomEvent, RoomInfo
 from runtime.rooms.signing.kept_secret import kept_secret
 from runtime.rooms.signing.links import FileLinks
 from runtime.rooms.token import Claims, Keys, Scope, mint, verify
+from runtime.session.redaction import Hidden
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_name
 from runtime.wire.sealed import Seal
 
@@ -54,6 +55,7 @@ class RoomHub:
         keys: Secrets of API keys by key id, accepted besides; looked at anew for each token.
         seal: What seals the secrets of rooms; asked for when there is one to be kept.
         boxes: Runs containers of rooms; None refuses them.
+        hidden: Learns the secrets of rooms.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class RoomHub:
         keys: Mapping[str, str] | None = None,
         seal: Callable[[], Seal] | None = None,
         boxes: Boxes | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         self._limits = limits or RoomLimits()
         self._folder = state_dir / "rooms"
@@ -76,7 +79,7 @@ class RoomHub:
         self._caller = caller
         self._boxes = boxes
         self._listener = listener
-        self._seal = seal
+        self._seal, self._hidden = seal, hidden
         self._secret = secret or kept_secret(self._folder / "secret")
         self._keys = Keys(shared=(self._secret,), by_id=keys if keys is not None else {})
         self._links = FileLinks(self._secret, self._clock)
@@ -308,6 +311,7 @@ class RoomHub:
                 contents=self._contents.of_room(),
                 seal=self._seal,
                 boxes=self._boxes,
+                hidden=self._hidden,
             )
         return hosted
 

@@ -19,6 +19,8 @@ MAX_VALUES: Final = 500
 _MIN_VALUE_CHARS: Final = 6  # shorter ones ("1", "true", "test") would tear holes into everything
 _MAX_VALUE_CHARS: Final = 4096
 MAX_HIDDEN: Final = 2_000
+MAX_HIDDEN_OF_ROOMS: Final = 500
+_MIN_ROOM_CHARS: Final = 8
 MAX_HIDDEN_CHARS: Final = 64 << 10
 _MIN_LINE_CHARS: Final = 16
 _MAX_DEPTH: Final = 8
@@ -183,42 +185,59 @@ class Hidden:
     """Secrets that are kept here: no line and no report of this server shows one, from when it was set.
 
     A text is looked for as it is, as JSON writes it, and, where it has several lines, line by line: that is
-    how it comes in a log.  At most `MAX_HIDDEN` are known, the ones that were set last.
+    how it comes in a log.  At most `MAX_HIDDEN` are known, the ones that were set last; and beside them
+    `MAX_HIDDEN_OF_ROOMS` that participants of rooms keep, who push out nobody's but their own.
     """
 
     def __init__(self) -> None:
         self._values: dict[str, None] = {}
-        self._sorted: tuple[str, ...] | None = ()
+        self._of_rooms: dict[str, None] = {}
+        self._own_first: tuple[str, ...] | None = ()
+        self._longest_first: tuple[str, ...] = ()
 
     def learn(self, values: Iterable[str]) -> None:
         """Hide these from now on; ones too short to tell from common words are left out."""
+        self._learn(self._values, values, _MIN_VALUE_CHARS, MAX_HIDDEN)
+
+    def learn_of_room(self, values: Iterable[str]) -> None:
+        """Hide what a participant keeps.  A single word of letters stays: whoever keeps it as a secret would
+        tear holes into what all the others write."""
+        values = [value for value in values if not value.strip().isalpha()]
+        self._learn(self._of_rooms, values, _MIN_ROOM_CHARS, MAX_HIDDEN_OF_ROOMS)
+
+    def _learn(self, known: dict[str, None], values: Iterable[str], least_chars: int, most: int) -> None:
         for value in values:
             for text in (value.strip(), *_long_lines(value)):
-                if _MIN_VALUE_CHARS <= len(text) <= MAX_HIDDEN_CHARS:
-                    self._values.pop(text, None)
-                    self._values[text] = None
+                if least_chars <= len(text) <= MAX_HIDDEN_CHARS:
+                    known.pop(text, None)
+                    known[text] = None
                     if (written := json.dumps(text)[1:-1]) != text:
-                        self._values[written] = None
-        for old in list(self._values)[: max(0, len(self._values) - MAX_HIDDEN)]:
-            del self._values[old]
-        self._sorted = None
+                        known[written] = None
+        for old in list(known)[: max(0, len(known) - most)]:
+            del known[old]
+        self._own_first = None
 
     def __iter__(self) -> Iterator[str]:
-        """What is hidden, the longest first, so that nothing is left of one that has another in it."""
-        if self._sorted is None:
-            self._sorted = tuple(sorted(self._values, key=lambda value: (-len(value), value)))
-        return iter(self._sorted)
+        """What is hidden: this server's own first, since a reader may take so many and no more."""
+        return iter(self._sorted()[0])
+
+    def _sorted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if self._own_first is None:
+            own, of_rooms = (sorted(known, key=_longest) for known in (self._values, self._of_rooms))
+            self._own_first = tuple(dict.fromkeys((*own, *of_rooms)))
+            self._longest_first = tuple(sorted(self._own_first, key=_longest))
+        return self._own_first, self._longest_first
 
     def text(self, text: str) -> str:
         """The text without them.  Costs a search for each, and nothing while there are none."""
-        for value in self:
+        for value in self._sorted()[1]:  # the longest first: nothing is left of one that has another in it
             if value in text:
                 text = text.replace(value, HIDDEN)
         return text
 
     def plain(self, value: Any) -> Any:
         """What a log line may have, without them; what is neither text, list nor map is left as it is."""
-        if not self._values:
+        if not self._values and not self._of_rooms:
             return value
         if isinstance(value, str):
             return self.text(value)
@@ -227,6 +246,10 @@ class Hidden:
         if isinstance(value, list | tuple):
             return [self.plain(inner) for inner in value]
         return value
+
+
+def _longest(value: str) -> tuple[int, str]:
+    return -len(value), value
 
 
 def _long_lines(value: str) -> list[str]:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from runtime.errors import SealBroken
 from runtime.rooms.built_in.secrets import vault
 from runtime.rooms.built_in.secrets.vault import FILE, Kept, Vault
+from runtime.session.redaction import HIDDEN, Hidden
 from runtime.wire.sealed import KEY_BYTES, Seal
 from tests.rooms.conftest import Build, Client, House, RoomError
 
@@ -149,6 +150,26 @@ async def test_whoever_waits_for_a_secret_is_told_of_a_refusal_and_of_a_leave(ho
     with pytest.raises(RoomError, match=r"not supported.*secret of the room"):
         await agent.tool("secrets.request_oauth_token", {})
     assert (await agent.json("secrets.get_offline_oauth_token", {})) == {"access_token": None}
+
+
+async def test_no_log_shows_a_secret_of_a_room_from_when_it_is_kept_or_handed_out(build: Build) -> None:
+    seal, hidden = Seal(b"k" * KEY_BYTES), Hidden()
+    house = await build(seal=lambda: seal, hidden=hidden)
+    ada, agent = await house.join("ada", scope=SCOPE), await house.join("agent", scope=SCOPE)
+    await put(ada, b"kept-5ecret", name="api")
+    assert hidden.text("it is kept-5ecret") == f"it is {HIDDEN}"
+    asks = {"url": "u", "type": "t", "participant_id": ada.id}
+    waiting = await agent.start_tool("secrets.request_secret", {"type": "json", "json": asks})
+    asked = (await ada.push("secrets.request_secret")).header
+    content = {"type": "binary", "headers": {"request_id": asked["request_id"], "error": None}}
+    await ada.answer(await ada.start_tool("secrets.provide_secret", content, b"given-5ecret"))
+    assert (await agent.answer(waiting)).data == b"given-5ecret"
+    assert hidden.text("given-5ecret") == HIDDEN
+    # What an earlier run of the server kept is hidden before anybody has it.
+    later = Hidden()
+    again = await build(seal=lambda: seal, hidden=later)
+    assert await got(await again.join("ada", scope=SCOPE), name="api") == b"kept-5ecret"
+    assert later.text("kept-5ecret") == HIDDEN
 
 
 async def test_their_number_and_size_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

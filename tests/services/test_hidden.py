@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import logs
-from runtime.session.redaction import HIDDEN, MAX_HIDDEN, Hidden
+from runtime.session.redaction import HIDDEN, MAX_HIDDEN, MAX_HIDDEN_OF_ROOMS, Hidden
 from runtime.session.spec import SessionId
 from runtime.settings import LogSettings
 from runtime.supervisor.logbook import LogShelf
@@ -33,6 +33,35 @@ def test_what_was_set_last_is_hidden_and_the_rest_is_bounded() -> None:
     assert len(list(hidden)) == MAX_HIDDEN
     assert hidden.text("value-000000") == "value-000000"
     assert hidden.text(f"value-{MAX_HIDDEN + 9:06}") == HIDDEN
+
+
+@pytest.mark.unit
+def test_what_participants_keep_pushes_out_their_own_alone_and_is_no_plain_word() -> None:
+    hidden = Hidden()
+    hidden.learn([SECRET])
+    hidden.learn_of_room(["connection", "short-1", *(f"room-{n:06}" for n in range(MAX_HIDDEN_OF_ROOMS + 1))])
+    assert (
+        hidden.text(f"connection short-1 room-000000 {SECRET}") == f"connection short-1 room-000000 {HIDDEN}"
+    )
+    assert hidden.text(f"room-{MAX_HIDDEN_OF_ROOMS:06}") == HIDDEN
+    assert next(iter(hidden)) == SECRET or SECRET in json.loads(f'"{next(iter(hidden))}"')
+    hidden.learn_of_room([f"{SECRET}-and-more"])
+    assert hidden.text(f"{SECRET}-and-more") == HIDDEN
+
+
+@pytest.mark.unit
+def test_nobody_hides_a_line_by_keeping_what_it_is_called() -> None:
+    hidden, stream = Hidden(), io.StringIO()
+    hidden.learn_of_room(["session.exited", "s_0123456789"])
+    logs.configure(LogSettings(format="json"), stream=stream)
+    logs.hide_by(hidden.plain)
+    try:
+        logs.get_logger("test").info("session.exited", session_id="s_0123456789", text="s_0123456789")
+    finally:
+        logs.hide_by(None)
+        logs.configure(LogSettings())
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["session_id"], line["text"]) == ("session.exited", "s_0123456789", HIDDEN)
 
 
 @pytest.mark.unit

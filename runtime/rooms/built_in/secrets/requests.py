@@ -18,6 +18,7 @@ from runtime.rooms.connection import Peer
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.room import ParticipantId
+from runtime.session.redaction import Hidden
 from runtime.wire.content import EmptyContent, FileContent, JsonContent
 
 TAKE_BYTES: Final = frozenset({"secrets.set_secret", "secrets.provide_secret"})
@@ -38,10 +39,14 @@ class _Asked:
 
 
 class Secrets:
-    """The family, in both dialects."""
+    """The family, in both dialects.
 
-    def __init__(self, live: LiveRoom, vault: Vault) -> None:
-        self._live, self._vault = live, vault
+    Args:
+        hidden: Learns every secret that is kept or handed out, before it is.
+    """
+
+    def __init__(self, live: LiveRoom, vault: Vault, hidden: Hidden) -> None:
+        self._live, self._vault, self._hidden = live, vault, hidden
         self._asked: dict[str, _Asked] = {}
 
     def requests(self) -> Handlers:
@@ -89,6 +94,7 @@ class Secrets:
                 raise PermissionDenied("the secret of that id is another's")
             if not given and replace(new, id=kept.id) == kept:
                 new = kept
+        self._hide(request.data)
         await self._vault.put(new, request.data)
         return EmptyContent()
 
@@ -105,7 +111,7 @@ class Secrets:
         for kept in sorted(await self._vault.list(), key=lambda one: one.owner != me):  # one's own first
             fits = all(not value or getattr(kept, key) == value for key, value in wanted.items())
             if fits and me in (kept.owner, kept.delegated_to):
-                data = await self._vault.get(kept.id)
+                data = await self._opened(kept.id)
                 if data is not None:
                     return FileContent(kept.name, kept.type, data)
         return EmptyContent()
@@ -135,6 +141,16 @@ class Secrets:
                 return EmptyContent()
         raise NotFound("there is no such secret of yours")
 
+    async def _opened(self, id: str) -> bytes | None:
+        data = await self._vault.get(id)
+        if data is not None:
+            self._hide(data)  # an earlier run may have kept it
+        return data
+
+    def _hide(self, data: bytes) -> None:
+        if len(data) <= MAX_SECRET_BYTES:
+            self._hidden.learn_of_room([data.decode("utf-8", "replace")])
+
     # ---- asked of somebody
 
     async def _request(self, request: Request) -> Outcome:
@@ -152,7 +168,7 @@ class Secrets:
                 kind,
                 lent,
             ) and lent == me:
-                data = await self._vault.get(kept.id)
+                data = await self._opened(kept.id)
                 if data is not None:
                     return FileContent(url, kind, data)
         data = await self._answer(request, peer, {"url": url, "type": kind, "delegate_to": lent or None})
@@ -192,6 +208,7 @@ class Secrets:
         elif len(request.data) > MAX_SECRET_BYTES:
             raise RoomFull(f"a secret may have {MAX_SECRET_BYTES} bytes")
         else:
+            self._hide(request.data)
             asked.answer.set_result(request.data)
         return EmptyContent()
 
