@@ -1,12 +1,13 @@
 """What a client of a release is given of a manifest: only the keys that its strict reader knows.
 
 One key too many makes such a reader refuse a whole list of services, so what is answered depends on who asks.
-Nothing is lost by the reduced form: those clients read names, ids and images of it, and send files, not
-answers.
+A newer release is told less as well: an old field that has become nothing else has no place there.  What is
+kept here stays whole, and `lost_for` names all that a reader does not get.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ _API_KEY_GONE: Final = "0.36"
 _PULL_SECRET_IS_MAP: Final = "0.45"
 _VALUE_MAY_BE_MISSING: Final = "0.21"
 _SECRET_HAS_NO_IDENTITY: Final = "0.44.13"
+_OURS: Final = re.compile(rf"(?!.*\bannotations\.)(.*\.)?{OWN}")
+"""A name of an author's own annotation is none of ours, however it begins."""
+_ROLE_KEPT: Final = re.compile(rf"^(ports\[\d+\]\.endpoints\[\d+\])\.annotations\.{ROLE}$")
 
 
 def known_to(spec: Spec, version: str) -> Spec:
@@ -56,10 +60,21 @@ def known_to(spec: Spec, version: str) -> Spec:
 
 
 def lost_for(spec: Spec, version: str) -> list[str]:
-    """The paths of what `known_to` leaves out, but for what is ours alone."""
+    """The paths of what `known_to` leaves out, as their author wrote them, but for what is ours alone.
+
+    An old field that is kept under a name of ours, an API key or a role, is its author's all the same.
+    """
     kept = _paths(known_to(spec, version))
-    lost = (path for path in _paths(spec) - kept if OWN not in path)
-    return sorted(path for path in lost if path.removesuffix(".id") not in kept)
+    lost = {_as_written(path) for path in _paths(spec) - kept}
+    lost -= {path for path in lost if path in kept or path.removesuffix(".id") in kept}
+    return sorted(path for path in lost if not _OURS.match(path))
+
+
+def _as_written(path: str) -> str:
+    of_key = f"container.{OWN_API_KEY}"
+    if path == of_key or path.startswith(f"{of_key}."):
+        return path.replace(OWN_API_KEY, "api_key", 1)
+    return _ROLE_KEPT.sub(rf"\1.{ROLE.removeprefix(OWN)}", path)
 
 
 def _cut(value: Any, shape: Shape, at: tuple[int, ...]) -> Any:

@@ -210,6 +210,11 @@ def test_each_release_gets_its_words() -> None:
     new = known_to(read(SERVICES["old secrets"]).spec, NEWEST)["container"]
     assert new["pull_secret"] == {"id": "5b1f-registry"}
     assert not {"api_key", "x-api-key", "secrets"} & set(new)
+    # Nothing of it goes unsaid; and here it is kept whole.
+    lost = lost_for(read(SERVICES["old secrets"]).spec, NEWEST)
+    assert lost == ["container.api_key.name", "container.api_key.role", "container.secrets[0]"]
+    assert "container.api_key.name" not in lost_for(read(SERVICES["old secrets"]).spec, OLDEST)
+    assert read(SERVICES["old secrets"]).spec["container"]["secrets"]
     account = read(SERVICES["account"]).spec
     assert known_to(account, OLDEST)["container"]["environment"] == [{"name": "K", "value": ""}]
     assert known_to(account, "0.35.8")["container"]["environment"] == [{"name": "K"}]
@@ -220,3 +225,7 @@ def test_each_release_gets_its_words() -> None:
     ]
     flat = known_to(read(SERVICES["flat"]).spec, NEWEST)
     assert all("annotations" not in one for one in flat["ports"][0]["endpoints"])
+    assert "ports[0].endpoints[0].role" in lost_for(read(SERVICES["flat"]).spec, NEWEST)
+    # A name of the author's own is told, however it is spelt.
+    named = {"x-isolation": {"pids": 9}, "variables": [{"annotations": {"index-of": "a", "x-mine": "b"}}]}
+    assert lost_for(named, "0.19") == [f"variables[0].annotations.{name}" for name in ("index-of", "x-mine")]
