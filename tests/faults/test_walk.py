@@ -22,6 +22,7 @@ KNOWN = {
     ("start", "loop.add_reader", "ENOMEM"),
     ("load", "subprocess.Popen", "EAGAIN"),
     ("load", "os.pidfd_open", "EMFILE"),
+    ("load", "os.open", "EMFILE"),
     ("load", "thread.start", "EAGAIN"),
 }
 """What ended badly once, and is tried each time."""

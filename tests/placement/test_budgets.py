@@ -339,18 +339,20 @@ async def test_memory_that_came_by_reading_what_the_import_made_is_no_leak(
 
 
 FILLS = """
+    import time
+
     @service.path("/x", identity="x")
     class X(Base):
         async def start(self, *, room):
             print("home", os.environ["HOME"], flush=True)
-            self.task = asyncio.create_task(self.fill())
-        async def fill(self):
+            self.task = asyncio.create_task(asyncio.to_thread(self.fill))
+        def fill(self):
             path = os.path.join(os.environ["HOME"], "data.bin")
             with open(path, "wb", buffering=0) as file:
                 if {deleted}:
                     os.unlink(path)
                 while file.tell() < 1_000_000_000:  # 200 MB/s
-                    await asyncio.sleep(0.05)
+                    time.sleep(0.05)
                     file.write(bytes(10_000_000))
 """
 

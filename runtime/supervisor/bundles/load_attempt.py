@@ -13,7 +13,7 @@ from runtime.clock import SystemClock
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
 from runtime.confinement.upheld import Upheld
-from runtime.errors import BundleError, BundleImportFailed
+from runtime.errors import BundleError, BundleImportFailed, SystemShort, lacking
 from runtime.process.confine import landlock, seccomp
 from runtime.process.confine.hold import Hold
 from runtime.process.leftovers.forkability import Fork, bounded, cure_for, is_forkable, sentence_for
@@ -308,6 +308,8 @@ def _held(command: Command, held: Held, ground: Ground, env: Mapping[str, str]) 
     except OSError as error:
         if users is not None:
             users.close()
+        if lacks := lacking(error):
+            raise SystemShort(lacks, f"its sessions get no folders: {error.strerror}") from error
         raise BundleError(
             f"its sessions get no folders of their own: {error.strerror}: {error.filename}",
             cure="Let the server's user write to its state folder.",

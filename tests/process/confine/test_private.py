@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -184,3 +185,13 @@ async def test_the_short_way_of_a_server_that_died_is_taken_away(tmp_path: Path)
 
 async def test_a_path_that_is_short_anyway_needs_no_other(tmp_path: Path) -> None:
     assert short.ShortWay.where_needed("/srv/state/sessions/3f2a9c", 6) is None
+
+
+def test_what_cannot_be_begun_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(OSError, match="Too many open files"):
+        PrivateFolders(str(tmp_path))
+    assert os.listdir(tmp_path / "sessions") == []

@@ -57,20 +57,29 @@ class PrivateFolders:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.path, 0o700)
                 break
-        self._way = short.ShortWay.where_needed(self.path, _NAME_BYTES, is_for_others=user is not None)
-        self.short = self.path if self._way is None else self._way.path
-        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._fd = -1
+        self._way: short.ShortWay | None = None
         # Where they are another's, the folder that they are in stays ours: nobody else makes or moves any.
         self._own = (IMPORT,) if user is None else (IMPORT, PROBE)
-        for name in self._own:
-            self.make(name, user)
-        if user is not None:
-            os.fchmod(self._fd, 0o711)
+        try:
+            self._begin(user)
+        except BaseException:  # nothing is left behind of what was made
+            self._end()
+            raise
         self._names: set[str] = set()
         self._leaving: set[str] = set()
         self._gone = asyncio.Event()
         self._closed = False
+
+    def _begin(self, user: int | None) -> None:
+        self._way = short.ShortWay.where_needed(self.path, _NAME_BYTES, is_for_others=user is not None)
+        self.short = self.path if self._way is None else self._way.path
+        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for name in self._own:
+            self.make(name, user)
+        if user is not None:
+            os.fchmod(self._fd, 0o711)
 
     def new(self) -> str:
         """The name of another one; whoever starts the session makes it."""
@@ -137,7 +146,8 @@ class PrivateFolders:
             self._way.close()
         with contextlib.suppress(OSError):  # somebody wrote to it in its last moment
             os.rmdir(self.path)
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 def clear_leftovers(state: str) -> int:
