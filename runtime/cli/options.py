@@ -12,7 +12,7 @@ from runtime.cli import completion
 from runtime.cli.terminal import Output
 
 if TYPE_CHECKING:
-    from runtime.rooms.elsewhere import Elsewhere
+    from runtime.rooms.elsewhere.server import Elsewhere
     from runtime.settings import ServerSettings
 
 Url = Annotated[
@@ -90,7 +90,7 @@ def elsewhere(settings: ServerSettings) -> Elsewhere:
     """
     import os
 
-    from runtime.rooms.elsewhere import MESHAGENT_URL, Elsewhere
+    from runtime.rooms.elsewhere.server import MESHAGENT_URL, Elsewhere
 
     url = settings.remote or os.environ.get("MESHAGENT_API_URL") or MESHAGENT_URL
     return Elsewhere(url, settings.api_key)

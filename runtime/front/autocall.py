@@ -9,7 +9,7 @@ from typing import Final
 from runtime.errors import RuntimeServiceError
 from runtime.front.state import Front
 from runtime.logs import get_logger
-from runtime.rooms.elsewhere import Elsewhere
+from runtime.rooms.elsewhere.server import Elsewhere
 from runtime.session.admission import Refused
 from runtime.session.spec import SessionSpec
 from runtime.wire.webhook import RoomCall

@@ -47,7 +47,7 @@ from runtime.placement.local import LocalPlacement
 from runtime.process.environment import mail_door
 from runtime.rooms.built_in.mail.listener import MailListener
 from runtime.rooms.built_in.mail.post_office import PostOffice
-from runtime.rooms.elsewhere import Elsewhere
+from runtime.rooms.elsewhere.server import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import RoomEvent

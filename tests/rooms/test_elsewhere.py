@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import ConfigError
-from runtime.rooms.elsewhere import Elsewhere
+from runtime.rooms.elsewhere.server import Elsewhere
 from runtime.rooms.token import ApiKey, Keys, verify
 
 pytestmark = pytest.mark.unit

@@ -19,7 +19,7 @@ from runtime.cli.room.call import post_call
 from runtime.front.autocall import BY_COMMAND
 
 if TYPE_CHECKING:
-    from runtime.rooms.elsewhere import Elsewhere
+    from runtime.rooms.elsewhere.server import Elsewhere
 
 STOP_S = 60.0
 RELOAD_STOP_S = 660.0

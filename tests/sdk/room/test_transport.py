@@ -8,7 +8,8 @@ import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
 from runtime.errors import RoomLost, RoomRefused, RoomUnreachable
-from runtime.sdk.room.transport import WebSocketClientProtocol, dial_address
+from runtime.rooms.elsewhere.dialled import address_of
+from runtime.sdk.room.transport import WebSocketClientProtocol
 
 pytestmark = pytest.mark.process
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.process
     ],
 )
 def test_the_address_is_a_websocket_s_and_tells_the_vocabulary(given: str, dialled: str) -> None:
-    assert dial_address(given) == dialled
+    assert address_of(given) == dialled
 
 
 @pytest.mark.asyncio

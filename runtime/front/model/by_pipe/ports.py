@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from runtime.errors import RoomError, RoomFull, RoomLost, RoomRefused, RoomUnreachable, RuntimeServiceError
+from runtime.errors import RoomFull, RoomLost, RuntimeServiceError
 from runtime.front.http.problems import STATUS
 from runtime.front.http.refusal import Refusal
 from runtime.front.model.by_pipe.pair import Pair
 from runtime.front.state import Front
 from runtime.logs import get_logger
+from runtime.rooms.elsewhere.dialled import Dialled, dial, refusal
 
-PROTOCOL_VERSION: Final = "0.28.15"
-"""What our own client says of its vocabulary, and so who dials for it; see `runtime.sdk.room.transport`."""
-
-MAX_PACKET_BYTES: Final = 4 << 20
 DIAL_S: Final = 30.0
-PING_S: Final = 30.0
 _PROPER: Final = (1000, 1001)
-_REFUSALS: Final = (401, 403, 404, 423)
 _log = get_logger("by_pipe")
 
 
@@ -70,7 +65,7 @@ class OwnRoom:
             assert rooms is not None
             claims = rooms.admit(self._room, self._token)
         except (RuntimeServiceError, Refusal) as error:
-            raise _refusal(self._url, STATUS.get(error.code, STATUS["internal"])[0]) from error
+            raise refusal(self._url, STATUS.get(error.code, STATUS["internal"])[0]) from error
         self._spawn(self._serve(rooms.serve(self._room, claims, self._pair.room, room_url=self._url)))
 
     async def _serve(self, served: Coroutine[Any, Any, None]) -> None:
@@ -90,75 +85,22 @@ class RoomElsewhere:
 
     def __init__(self, url: str, token: str) -> None:
         self._url, self._token = url, token
-        self._socket: Any = None
+        self._room: Dialled | None = None
         self._is_closed = False
 
     async def receive(self) -> bytes | None:
-        from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
-
-        if self._socket is None:
-            self._socket = await self._dial()
+        if self._room is None:
+            self._room = await dial(self._url, self._token, timeout_s=DIAL_S)
             if self._is_closed:
-                await self._socket.close()
-        try:
-            packet = await self._socket.recv()
-        except ConnectionClosedOK:
-            return None
-        except ConnectionClosedError as error:
-            raise RoomLost(f"the websocket ended without a proper close: {error}") from error
-        return packet.encode() if isinstance(packet, str) else bytes(packet)
+                await self._room.close()
+        return await self._room.receive()
 
     async def send(self, packet: bytes) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        if self._socket is not None:
-            try:
-                await self._socket.send(packet)
-            except ConnectionClosed:
-                pass  # who reads is told
+        if self._room is not None:
+            with suppress(RoomLost):  # who reads is told
+                await self._room.send(packet)
 
     async def close(self) -> None:
         self._is_closed = True
-        if self._socket is not None:
-            await self._socket.close()
-
-    async def _dial(self) -> Any:
-        # Loaded when the first such room is entered: most servers have none.
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
-
-        try:
-            return await connect(
-                _address(self._url),
-                additional_headers={"Authorization": f"Bearer {self._token}"},
-                open_timeout=DIAL_S,
-                ping_interval=PING_S,
-                ping_timeout=PING_S / 2,
-                close_timeout=2,
-                max_size=MAX_PACKET_BYTES,
-                compression=None,
-            )
-        except InvalidStatus as error:
-            raise _refusal(self._url, error.response.status_code) from error
-        except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-            raise RoomUnreachable(
-                f"the room at {self._url} cannot be reached: {error or type(error).__name__}",
-                cure="check the address, and that its server is running",
-            ) from error
-
-
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    query.setdefault("v", PROTOCOL_VERSION)
-    return urlunsplit((scheme, parts.netloc, parts.path, urlencode(query), ""))
-
-
-def _refusal(url: str, status: int) -> RoomError:
-    if status in _REFUSALS:
-        return RoomRefused(
-            f"the room at {url} refused the connection with status {status}",
-            cure="check the room's name and the secret or key that signed the token",
-        )
-    return RoomUnreachable(f"the server of the room at {url} answered {status}", cure="try again later")
+        if self._room is not None:
+            await self._room.close()

@@ -1,0 +1,1 @@
+"""Rooms of other servers: where they are, and the way in."""
