@@ -88,8 +88,9 @@ class Streams(Base):
         heard = asyncio.Event()
 
         def told(event):
-            print("heard", event["type"], flush=True)
-            heard.set()
+            if event["type"] != "response.requested":  # the adapter's own: nothing has come yet
+                print("heard", event["type"], flush=True)
+                heard.set()
 
         turn = adapter.next(context=context, room=room, toolkits=[], event_handler=told)
         asking = asyncio.create_task(turn)
