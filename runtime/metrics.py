@@ -22,6 +22,8 @@ from prometheus_client.registry import Collector
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OTHER: Final = "other"
+Asked = tuple[str, float | Mapping[str, float]] | tuple[str, Mapping[str, float], str]
+"""What a number is, the number or numbers by label, and that label when it is not ``state``."""
 _USED: Final[Mapping[str, str]] = {
     "memory_byte_seconds": "Memory of ended sessions, integrated over time",
     "log_bytes": "Bytes that ended sessions wrote to their logs",
@@ -146,8 +148,9 @@ class Metrics:
         """A reader of the event stream was too slow."""
         self._cut.inc()
 
-    def gauges(self, ask: Callable[[], Mapping[str, tuple[str, float | Mapping[str, float]]]]) -> None:
-        """Ask for these when scraped: ``{"readers": ("help", 3)}``, ``("help", {"ready": 3})`` by state."""
+    def gauges(self, ask: Callable[[], Mapping[str, Asked]]) -> None:
+        """Ask for these when scraped: ``{"readers": ("help", 3)}``, ``("help", {"ready": 3})`` by state, and
+        ``("help", {"docker": 3}, "engine")`` by another label."""
         self._registry.register(_Asked(ask))
 
     def render(self) -> bytes:
@@ -159,15 +162,15 @@ class Metrics:
 
 
 class _Asked(Collector):
-    def __init__(self, ask: Callable[[], Mapping[str, tuple[str, float | Mapping[str, float]]]]) -> None:
+    def __init__(self, ask: Callable[[], Mapping[str, Asked]]) -> None:
         self._ask = ask
 
     def collect(self) -> Iterable[Metric]:
-        for name, (text, value) in self._ask().items():
+        for name, (text, value, *label) in self._ask().items():
             if isinstance(value, Mapping):
-                family = GaugeMetricFamily(f"bulkhead_{name}", text, labels=["state"])
-                for state, number in value.items():
-                    family.add_metric([state], number)
+                family = GaugeMetricFamily(f"bulkhead_{name}", text, labels=label or ["state"])
+                for which, number in value.items():
+                    family.add_metric([which], number)
             else:
                 family = GaugeMetricFamily(f"bulkhead_{name}", text, value=value)
             yield family

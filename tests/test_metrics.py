@@ -54,6 +54,12 @@ def test_gauges_are_asked_when_scraped() -> None:
     assert found["bulkhead_sessions", (("state", "ready"),)] == 2
 
 
+def test_a_gauge_may_have_another_label_than_a_state() -> None:
+    metrics = Metrics(version="9")
+    metrics.gauges(lambda: {"containers": ("Containers", {"docker": 3}, "engine")})
+    assert samples(metrics)["bulkhead_containers", (("engine", "docker"),)] == 3
+
+
 def test_two_servers_in_one_process_do_not_share_numbers() -> None:
     one, two = Metrics(version="9"), Metrics(version="9")
     one.reader_cut()

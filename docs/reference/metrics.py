@@ -47,6 +47,7 @@ def _front() -> Any:
         dispatcher=SimpleNamespace(
             capacity=lambda: capacity, launcher=launcher, recovery=SimpleNamespace(quarantine=())
         ),
+        boxes=SimpleNamespace(engine_name="docker", running_count=0),
         placement=SimpleNamespace(bundles=list, endpoints=list),
         journal=SimpleNamespace(failing=""),
         clock=SimpleNamespace(wall=lambda: 0.0, now=lambda: 0.0),

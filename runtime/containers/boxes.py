@@ -78,8 +78,13 @@ class RoomBoxes:
         """What runs containers, and whether it answers now; never later than in a few seconds."""
         if self._engine is None:
             missing = "" if self._missing is None else str(self._missing)
-            return Health("off", ok=self._settings.engine in ("off", "auto"), detail=missing)
+            return Health(self.engine_name, ok=self._settings.engine in ("off", "auto"), detail=missing)
         return await self._engine.check()
+
+    @property
+    def engine_name(self) -> str:
+        """``off`` where there is none."""
+        return "off" if self._engine is None else self._engine.name
 
     @property
     def running_count(self) -> int:

@@ -95,6 +95,9 @@ class Containers(Protocol):
         ...
 
     @property
+    def engine_name(self) -> str: ...
+
+    @property
     def running_count(self) -> int: ...
 
 

@@ -141,6 +141,8 @@ async def test_health_says_what_keeps_the_limits_and_whether_the_descriptors_suf
         }
         assert (verbose["containers"]["engine"], verbose["containers"]["ok"]) == ("process", True)
         assert "not isolated like a container" in verbose["containers"]["detail"]
+        assert verbose["containers"]["running"] == 0
+        assert b'bulkhead_containers{engine="process"} 0.0' in (await site.get("/metrics")).body
         assert verbose["descriptors"]["sessions"] >= 100
         assert "warning" not in verbose["descriptors"]
         site.placement.max_sessions = 10_000_000

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from runtime.front.operator.events import Readers
 from runtime.front.state import Front
+from runtime.metrics import Asked
 from runtime.session.info import served
 
 
-def gauges(front: Front, readers: Readers) -> dict[str, tuple[str, Any]]:
+def gauges(front: Front, readers: Readers) -> dict[str, Asked]:
     """For `Metrics.gauges`."""
     states = {"starting": 0, "ready": 0, "stopping": 0}
     for record in front.registry.live():
@@ -19,9 +18,12 @@ def gauges(front: Front, readers: Readers) -> dict[str, tuple[str, Any]]:
     for bundle in front.placement.bundles():
         bundles[bundle.state] = bundles.get(bundle.state, 0) + 1
     launcher = front.dispatcher.launcher
-    more: dict[str, tuple[str, Any]] = {}
+    more: dict[str, Asked] = {}
     if load.headroom_bytes is not None:
         more["headroom_bytes"] = ("Memory that sessions may still take", load.headroom_bytes)
+    if front.boxes is not None:
+        running: dict[str, float] = {front.boxes.engine_name: front.boxes.running_count}
+        more["containers"] = ("Containers of rooms that run, by engine", running, "engine")
     return more | {
         "sessions_queued": ("Accepted sessions that wait for their turn to start", launcher.queued),
         "sessions_restarting": ("Sessions that wait for their next attempt", launcher.restarting),
