@@ -19,10 +19,10 @@ from runtime.front.access.rules import Access, Caller
 from runtime.front.readiness import Readiness
 from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
-from runtime.rooms.about import About
 from runtime.rooms.built_in.mail.post_office import PostOffice
 from runtime.rooms.connection import Connection
-from runtime.rooms.files import KeptFolder
+from runtime.rooms.kept.about import About
+from runtime.rooms.kept.folders import KeptFolder
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
 from runtime.services.store import Store

@@ -27,7 +27,6 @@ STAGING: Final = "staging"
 JOURNALS: Final = ("journal.jsonl", "journal.older.jsonl")
 """What a room remembers of its turns and runs, the newer first; see `developer/journal.py`."""
 
-MAX_COUNTED_FILES: Final = 10_000
 REMEMBER_S: Final = 7 * 86_400.0
 
 # Threads of their own: participants who keep the disk busy must not use up those that others wait for.
@@ -101,37 +100,6 @@ def remove_unused(folder: Path, *, remember_s: float = REMEMBER_S) -> bool:
     except OSError:
         return False
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class KeptFolder:
-    """What a room that is not open has on disk.
-
-    Attributes:
-        size_bytes: Of its files and all else; at least, where there are very many.
-        used_at: Seconds since the epoch, when the last of it was written.
-    """
-
-    room: str
-    size_bytes: int
-    used_at: float
-
-
-def kept_folder(room: str, folder: Path) -> KeptFolder:
-    """Look at the folder of a room, at ten thousand files of it at most."""
-    size_bytes, used_at, count = 0, folder.stat().st_mtime, 0
-    for above, _, names in os.walk(folder):
-        for name in names:
-            count += 1
-            try:
-                found = os.lstat(os.path.join(above, name))
-            except OSError:
-                continue
-            size_bytes += found.st_size
-            used_at = max(used_at, found.st_mtime)
-        if count > MAX_COUNTED_FILES:
-            break
-    return KeptFolder(room, size_bytes, used_at)
 
 
 def _are_unfinished(folder: Path) -> bool:

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from runtime.clock import Clock, SystemClock
 from runtime.containers.contract import Boxes
 from runtime.errors import NotFound, RoomFull
-from runtime.rooms import about as about_room
-from runtime.rooms.about import About
 from runtime.rooms.agents import Caller
 from runtime.rooms.connection import Connection
-from runtime.rooms.files import REMEMBER_S, KeptFolder, kept_folder, on_disk, remove_unused
+from runtime.rooms.files import REMEMBER_S, on_disk, remove_unused
 from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.hosted import HostedRoom
+from runtime.rooms.kept import about as about_room
+from runtime.rooms.kept import folders
+from runtime.rooms.kept.about import About
+from runtime.rooms.kept.folders import KeptFolder
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import RoomEvent, RoomInfo
 from runtime.rooms.signing.kept_secret import kept_secret
@@ -36,9 +36,6 @@ from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_nam
 from runtime.wire.sealed import Seal
 
 MAX_KNOWN_ROOMS = 10_000
-MAX_CLOSED_ROOMS = 200
-"""So many of the rooms that are not open are listed."""
-
 MAX_REMEMBERED_ROOMS = 1_000
 """With more, rooms that have nothing but what they remember of runs are removed when they close."""
 
@@ -74,7 +71,7 @@ class RoomHub:
     ) -> None:
         self._limits = limits or RoomLimits()
         self._folder = state_dir / "rooms"
-        _make_folder(self._folder / "data")
+        folders.make(self._folder / "data")
         self._clock = clock or SystemClock()
         self._caller = caller
         self._boxes = boxes
@@ -109,8 +106,8 @@ class RoomHub:
 
         Call it before anybody is admitted, or when all rooms are closed.
         """
-        folders = await on_disk(_entries, self._folder / "data")
-        return sum([await on_disk(remove_unused, folder) for folder in folders])
+        left = await on_disk(folders.entries, self._folder / "data")
+        return sum([await on_disk(remove_unused, folder) for folder in left])
 
     def admit(self, room: str, token: str) -> Claims:
         """Decide about a connection before its upgrade is accepted.
@@ -143,9 +140,7 @@ class RoomHub:
         try:
             self._check_connections(claims, 1)
             hosted = await self._opened(room)
-            timer = self._idle.pop(room, None)
-            if timer is not None:
-                timer.cancel()
+            self._watch_no_more(room)
             await hosted.serve(claims, connection, room_url=room_url)
         except RoomFull:
             await connection.close(1013)
@@ -200,7 +195,7 @@ class RoomHub:
 
     async def known(self) -> list[str]:
         """Names of the rooms that are open or have something on disk, sorted."""
-        return sorted({*self._rooms, *await on_disk(_folders, self._folder / "data")})
+        return sorted({*self._rooms, *await on_disk(folders.names, self._folder / "data")})
 
     async def create(self, room: str, about: About | None = None) -> bool:
         """Make a room's folder, so that it is known before anybody enters; False when it is known already.
@@ -217,7 +212,7 @@ class RoomHub:
             return False
         if len(names) >= MAX_KNOWN_ROOMS:
             raise RoomFull(f"this server knows {MAX_KNOWN_ROOMS} rooms", cure="Delete some.")
-        await on_disk(_make_folder, folder)
+        await on_disk(folders.make, folder)
         await on_disk(about_room.write, folder, about or {})
         return True
 
@@ -233,14 +228,13 @@ class RoomHub:
         """
         if room not in await self.known():
             raise NotFound(f"no room {room!r}")
-        await self.close_room(room)
-        await on_disk(_remove_folder, self._room_folder(room))
+        await self._end(room, self._room_folder(room))
 
     async def closed(self) -> list[KeptFolder]:
         """Rooms that are not open and have something on disk: of very many the newest, the newest first."""
-        data = self._folder / "data"
-        names = [name for name in await on_disk(_folders, data) if name not in self._rooms]
-        return await on_disk(_newest, {name: self._room_folder(name) for name in names if is_room_name(name)})
+        names = filter(is_room_name, await on_disk(folders.names, self._folder / "data"))
+        closed = {name: self._room_folder(name) for name in names if name not in self._rooms}
+        return await on_disk(folders.newest, closed)
 
     def rooms(self) -> list[RoomInfo]:
         """The open rooms, by name."""
@@ -276,17 +270,34 @@ class RoomHub:
 
     async def close_room(self, room: str) -> None:
         """Send everybody away and write the room's documents.  A room that is not open is no error."""
-        timer = self._idle.pop(room, None)
-        if timer is not None:
-            timer.cancel()
-        hosted = self._rooms.pop(room, None)
-        if hosted is not None:
-            closing = asyncio.create_task(hosted.close())
-            self._closings[room] = closing
-            closing.add_done_callback(lambda _: self._closings.pop(room, None))
-        pending = self._closings.get(room)
-        if pending is not None:
+        await self._end(room)
+
+    async def _end(self, room: str, folder: Path | None = None) -> None:
+        """Close it, and remove its folder; who comes back at once waits for both, and opens it anew."""
+        self._watch_no_more(room)
+        hosted, before = self._rooms.pop(room, None), self._closings.get(room)
+        if hosted is not None or folder is not None:
+            self._close_by(room, self._ended(before, hosted, folder))
+        if (pending := self._closings.get(room)) is not None:
             await asyncio.shield(pending)
+
+    async def _ended(
+        self, before: asyncio.Task[None] | None, hosted: HostedRoom | None, folder: Path | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait((before,))
+        if hosted is not None:
+            await hosted.close()
+        if folder is not None:
+            await on_disk(folders.remove, folder)
+
+    def _close_by(self, room: str, work: Coroutine[Any, Any, None]) -> None:
+        def over(closing: asyncio.Task[None]) -> None:
+            if self._closings.get(room) is closing:
+                del self._closings[room]
+
+        self._closings[room] = asyncio.get_running_loop().create_task(work)
+        self._closings[room].add_done_callback(over)
 
     async def aclose(self) -> None:
         """Close every room; documents are on disk afterwards."""
@@ -341,20 +352,20 @@ class RoomHub:
             loop = asyncio.get_running_loop()
             self._idle[room] = loop.call_later(self._limits.idle_close_s, self._expire, room)
 
-    def _expire(self, room: str) -> None:
-        timer = self._idle.pop(room, None)
-        if timer is not None:
+    def _watch_no_more(self, room: str) -> None:
+        if (timer := self._idle.pop(room, None)) is not None:
             timer.cancel()
+
+    def _expire(self, room: str) -> None:
+        self._watch_no_more(room)
         hosted = self._rooms.get(room)
         if hosted is not None and hosted.is_empty:
             del self._rooms[room]
-            closing = asyncio.get_running_loop().create_task(self._close_unused(hosted))
-            self._closings[room] = closing
-            closing.add_done_callback(lambda _: self._closings.pop(room, None))
+            self._close_by(room, self._close_unused(hosted))
 
     async def _close_unused(self, hosted: HostedRoom) -> None:
         await hosted.close()
-        rooms = len(await on_disk(_entries, self._folder / "data"))
+        rooms = len(await on_disk(folders.entries, self._folder / "data"))
         remember_s = REMEMBER_S if rooms <= MAX_REMEMBERED_ROOMS else 0.0
         await on_disk(remove_unused, self._room_folder(hosted.name), remember_s=remember_s)
 
@@ -368,30 +379,3 @@ class RoomHub:
         if not is_room_name(room):
             raise NotFound("there is no room of that name", cure=ROOM_NAME_RULE)
         return self._folder / "data" / room_folder_name(room)
-
-
-def _entries(folder: Path) -> list[Path]:
-    return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
-
-
-def _folders(folder: Path) -> list[str]:
-    return [unquote(entry.name) for entry in _entries(folder)]
-
-
-def _newest(folders: Mapping[str, Path]) -> list[KeptFolder]:
-    at = {name: folder.stat().st_mtime for name, folder in folders.items() if folder.is_dir()}
-    newest = sorted(at, key=lambda name: at[name], reverse=True)[:MAX_CLOSED_ROOMS]
-    return sorted(
-        (kept_folder(name, folders[name]) for name in newest), key=lambda one: one.used_at, reverse=True
-    )
-
-
-def _make_folder(folder: Path) -> None:
-    # Each by itself: those that are made on the way to another are open to everybody.
-    if not folder.parent.exists():
-        _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True, mode=0o700)
-
-
-def _remove_folder(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from websockets.exceptions import InvalidStatus
 
 from runtime.errors import ConfigError, NotFound
 from runtime.rooms.hub import RoomHub
+from runtime.rooms.kept import folders
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.signing.kept_secret import renew_secret
 from runtime.rooms.token import mint
+from tests.rooms.conftest import PATIENCE_S
 
 pytestmark = pytest.mark.process
 
@@ -200,6 +203,43 @@ async def test_closing_a_room_sends_everybody_away_and_it_can_be_opened_again(ho
     kinds = [event.kind for event in house.events]
     assert kinds.count("room_opened") == 2
     assert kinds.count("room_closed") == 1
+
+
+@pytest.mark.asyncio
+async def test_who_comes_back_while_a_room_is_deleted_finds_a_new_one(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, removes, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    remove = folders.remove
+
+    def slow(folder: Path) -> None:
+        loop.call_soon_threadsafe(removes.set)
+        assert go_on.wait(PATIENCE_S)
+        remove(folder)
+
+    monkeypatch.setattr(folders, "remove", slow)
+    ada = await house.join("ada")
+    deleting = asyncio.create_task(house.hub.delete("lab"))
+    await removes.wait()
+    assert await ada.closed() == 1001
+    comes, opened = asyncio.Event(), house.hub._opened
+
+    async def seen(room: str) -> Any:
+        comes.set()
+        return await opened(room)
+
+    monkeypatch.setattr(house.hub, "_opened", seen)
+    again = asyncio.create_task(house.join("ada"))  # as clients do, at once
+    await comes.wait()
+    await asyncio.sleep(0)
+    assert house.hub.rooms() == []
+    go_on.set()
+    await deleting
+    ada = await again
+    handle = await ada.json("storage.open", {"path": "note.txt", "overwrite": False})
+    await ada.ask("storage.write", handle, b"here")
+    await ada.ask("storage.close", handle)
+    assert (await ada.ask("storage.download", {"path": "note.txt"})).data == b"here"
 
 
 @pytest.mark.asyncio

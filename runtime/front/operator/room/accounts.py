@@ -31,7 +31,7 @@ from runtime.front.openapi.shapes.rooms import (
     Projects,
 )
 from runtime.front.state import Front, Rooms, caller
-from runtime.rooms.about import about_of
+from runtime.rooms.kept.about import about_of
 from runtime.rooms.token import FULL, ApiKey
 
 MAX_PAGE: Final = 1000

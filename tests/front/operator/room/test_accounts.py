@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigError, PermissionDenied
-from runtime.rooms.about import MAX_BYTES
+from runtime.rooms.kept.about import MAX_BYTES
 from runtime.rooms.token import ApiKey, mint
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
