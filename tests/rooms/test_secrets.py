@@ -12,6 +12,7 @@ import pytest_asyncio
 from runtime.errors import SealBroken
 from runtime.rooms.built_in.secrets import vault
 from runtime.rooms.built_in.secrets.vault import FILE, Kept, Vault
+from runtime.rooms.token import MAX_NAME_CHARS
 from runtime.session.redaction import HIDDEN, Hidden
 from runtime.wire.sealed import KEY_BYTES, Seal
 from tests.rooms.conftest import Build, Client, House, RoomError
@@ -188,3 +189,18 @@ async def test_their_number_and_size_are_bounded(tmp_path: Path, monkeypatch: py
         await Vault("lab", tmp_path / "lab", lambda: Seal(b"o" * KEY_BYTES)).get("1")
     with pytest.raises(Exception, match="keeps no secrets"):
         await Vault("lab", tmp_path / "lab", None).list()
+
+
+async def test_as_many_secrets_as_may_be_are_read_again(tmp_path: Path) -> None:
+    seal = Seal(b"k" * KEY_BYTES)
+    held = Vault("lab", tmp_path, lambda: seal)
+    wide = "\U0001f511" * 1000
+    await held.put(Kept(wide, wide[:MAX_NAME_CHARS], wide, wide, wide), b"x" * vault.MAX_SECRET_BYTES)
+    assert (tmp_path / FILE).stat().st_size * vault.MAX_SECRETS <= vault.MOST_BYTES
+
+
+async def test_what_is_noted_with_a_secret_that_is_asked_for_is_bounded(house: House) -> None:
+    agent, ada = await house.join("agent", scope=SCOPE), await house.join("ada", scope=SCOPE)
+    asked = {"url": "u", "type": "t" * 2000, "participant_id": ada.id, "delegate_to": "agent", "timeout": 0.1}
+    with pytest.raises(RoomError, match="longer than 1000"):
+        await agent.tool("secrets.request_secret", asked)

@@ -20,7 +20,8 @@ FILE: Final = "mailboxes.json"
 MAX_MAILBOXES: Final = 1000
 MAX_QUEUE_CHARS: Final = 254
 MAX_NOTES_BYTES: Final = 4096
-_MOST_BYTES: Final = MAX_MAILBOXES * 2 * MAX_NOTES_BYTES
+MOST_BYTES: Final = MAX_MAILBOXES * 4 * MAX_NOTES_BYTES
+"""Of the file: an address and a queue may be of letters that take twelve bytes each there."""
 _ADDRESS: Final = re.compile(r"[^\s@<>\"(),:;\\\[\]]+@[^\s@<>\"(),:;\\\[\]]+")
 
 
@@ -104,7 +105,7 @@ class Mailboxes:
 
     def _read(self) -> dict[str, Mailbox]:
         try:
-            rows = json.loads(plain_file.read(self._file, most_bytes=_MOST_BYTES))
+            rows = json.loads(plain_file.read(self._file, most_bytes=MOST_BYTES))
             return {str(row["address"]).casefold(): Mailbox(**row) for row in rows}
         except FileNotFoundError:
             return {}
@@ -115,9 +116,12 @@ class Mailboxes:
             ) from None
 
     async def _write(self, held: dict[str, Mailbox]) -> None:
+        await whole_on_disk(self._write_now, held)
+
+    def _write_now(self, held: dict[str, Mailbox]) -> None:
         rows: list[dict[str, Any]] = [asdict(one) for one in held.values()]
-        await whole_on_disk(kept_file.write, self._file, json.dumps(rows))
-        self._held = held
+        kept_file.write(self._file, json.dumps(rows))
+        self._held = held  # here, since who asked may have gone meanwhile
 
 
 def _check(mailbox: Mailbox) -> None:

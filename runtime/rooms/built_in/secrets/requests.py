@@ -155,7 +155,8 @@ class Secrets:
 
     async def _request(self, request: Request) -> Outcome:
         """Ask a participant for a secret, unless it was lent for the same before."""
-        me, url, kind = _allowed(request), request.text("url")[:MAX_TEXT_CHARS], request.text("type")
+        me, url = _allowed(request), request.text("url")[:MAX_TEXT_CHARS]
+        kind = _text(request, "type") or request.text("type")
         peer = self._live.peers.get(ParticipantId(request.text("participant_id")))
         if peer is None:
             raise NotFound("no such participant")

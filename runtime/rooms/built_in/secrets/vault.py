@@ -18,7 +18,8 @@ from runtime.wire.sealed import Seal
 FILE: Final = "secrets.json"
 MAX_SECRETS: Final = 500
 MAX_SECRET_BYTES: Final = 64 << 10
-_MOST_BYTES: Final = 2 * MAX_SECRETS * MAX_SECRET_BYTES
+MOST_BYTES: Final = MAX_SECRETS * (2 * MAX_SECRET_BYTES + (64 << 10))
+"""Of the file: a sealed byte is two letters there, and what is noted of a secret may be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Vault:
 
     def _read(self) -> dict[str, tuple[Kept, str]]:
         try:
-            raw = json.loads(plain_file.read(self._file, most_bytes=_MOST_BYTES))
+            raw = json.loads(plain_file.read(self._file, most_bytes=MOST_BYTES))
             return {row["id"]: (_kept(row), str(row["sealed"])) for row in raw}
         except FileNotFoundError:
             return {}
@@ -110,10 +111,13 @@ class Vault:
             ) from None
 
     async def _write(self, rows: dict[str, tuple[Kept, str]]) -> None:
+        await whole_on_disk(self._write_now, rows)
+
+    def _write_now(self, rows: dict[str, tuple[Kept, str]]) -> None:
         text = json.dumps([{**asdict(kept), "sealed": sealed} for kept, sealed in rows.values()])
-        await on_disk(self._file.parent.mkdir, parents=True, exist_ok=True, mode=0o700)
-        await whole_on_disk(kept_file.write, self._file, text)
-        self._rows = rows
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept_file.write(self._file, text)
+        self._rows = rows  # here, since who asked may have gone meanwhile
 
     def _sealed(self, kept: Kept, data: bytes) -> str:
         assert self._seal is not None
