@@ -6,6 +6,7 @@ import asyncio
 import base64
 import email
 import smtplib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from email.message import EmailMessage
 from email.policy import default
@@ -17,6 +18,7 @@ import pytest_asyncio
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, RuntimeServiceError
+from runtime.files import kept_file
 from runtime.rooms.built_in.mail import listener as listeners
 from runtime.rooms.built_in.mail import mailboxes as registers
 from runtime.rooms.built_in.mail import post_office, spool
@@ -26,7 +28,7 @@ from runtime.rooms.built_in.mail.post_office import PostOffice
 from runtime.rooms.built_in.mail.relay import Relay
 from runtime.rooms.built_in.mail.spool import FOLDER, Letter
 from runtime.settings.mail import MailSettings
-from runtime.wire.smtp import Mail
+from runtime.wire.smtp import MAX_ADDRESS_CHARS, Mail, SmtpSession
 from tests.patience import PATIENCE
 from tests.rooms.conftest import PATIENCE_S, House
 
@@ -199,6 +201,94 @@ async def test_what_is_for_others_goes_to_the_relay_and_is_tried_again(
     assert refused
 
 
+async def test_who_may_be_reached_later_is_tried_again_and_who_never_is_told_of_at_once(
+    house: House, post: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post_office, "FIRST_RETRY_S", 0.05)
+    there = await post("there")
+    for name in ("b", "busy"):
+        box = Mailbox(address=f"{name}@there.example", room="lab", queue=name)
+        await there.office.mailboxes.add(box)
+    seen: list[str] = []
+    reached = SmtpSession._to
+
+    def busy_at_first(self: SmtpSession, rest: str) -> None:
+        seen.append(rest)
+        if "busy@" in rest and len([one for one in seen if "busy@" in one]) == 1:
+            self._say("450 4.2.1 later")
+        else:
+            reached(self, rest)
+
+    here = await post(relay=f"smtp://127.0.0.1:{there.port}")
+    token = house.hub.token("lab", "agent")
+    out = written("bot@here.example", "b@there.example, busy@there.example, nobody@there.example", "over")
+    raw = out.as_bytes().replace(b"\n", b"\r\n")
+    to = tuple(str(out["To"]).split(", "))
+    monkeypatch.setattr(SmtpSession, "_to", busy_at_first)
+    await here.office.take(Mail("bot@here.example", to, raw, token))
+    arrived = await there.until("waiting", 2)
+    assert sorted(one.recipients[0] for one in arrived) == ["b@there.example", "busy@there.example"]
+    (failed,) = await here.until("failed", 1)
+    assert failed.recipients == ["nobody@there.example"]
+    assert await here.until("waiting", 0) == []
+
+
+async def test_mail_from_outside_whose_address_is_deleted_goes_nowhere_else(post: Open) -> None:
+    there = await post("there")
+    here = await post(relay=f"smtp://127.0.0.1:{there.port}")
+    await here.office.take(Mail("b@there.example", (BOX.address,), RAW))
+    await here.office.mailboxes.delete(BOX.address)
+    (failed,) = await here.until("failed", 1)
+    assert (failed.recipients, failed.why) == ([BOX.address], "its address was deleted")
+    assert await there.letters("waiting") == []
+
+
+async def test_who_goes_away_while_a_letter_is_written_leaves_it_to_its_agent(
+    house: House, post: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = await post()
+    writes, go_on = asyncio.Event(), threading.Event()
+    loop, add = asyncio.get_running_loop(), office.office.spool.add
+
+    def slow(*what: Any, **more: Any) -> Letter:
+        loop.call_soon_threadsafe(writes.set)
+        assert go_on.wait(PATIENCE_S)
+        return add(*what, **more)
+
+    monkeypatch.setattr(office.office.spool, "add", slow)
+    taking = asyncio.create_task(office.office.take(Mail("b@there.example", (BOX.address,), RAW)))
+    await writes.wait()
+    taking.cancel()
+    loop.call_soon(go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert "hello" in (await received(house)).get_content()
+    assert await office.until("waiting", 0) == []
+
+
+async def test_a_letter_that_cannot_be_read_is_not_asked_for_again_at_once(
+    house: House, post: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = await post()
+    asked: list[str] = []
+
+    def unreadable(id: str) -> bytes:
+        asked.append(id)
+        raise OSError(5, "Input/output error")
+
+    await office.office.take(Mail("b@there.example", (BOX.address,), RAW))
+    monkeypatch.setattr(office.office.spool, "raw", unreadable)
+    agent = await house.join("agent")
+    await agent.start("queues.receive", {"name": "mail", "wait": True})
+    async with asyncio.timeout(PATIENCE_S):
+        while not asked:
+            await asyncio.sleep(0.02)
+    monkeypatch.setattr(post_office, "LOOK_S", 0.0)
+    for _ in range(20):
+        await office.office._deliver()
+    assert len(asked) == 1
+
+
 async def test_what_nobody_receives_is_given_up_and_kept_among_the_failed(post: Open) -> None:
     office = await post(wait_s=1)
     await office.send(written())
@@ -225,6 +315,37 @@ async def test_everything_has_its_bound(post: Open, monkeypatch: pytest.MonkeyPa
         await office.office.take(Mail("b@there.example", ("bot@here.example",), RAW))
     await office.until("waiting", 0)
     assert len(await office.until("failed", 2)) == 2
+
+
+async def test_as_many_mailboxes_as_may_be_are_read_again(tmp_path: Path) -> None:
+    held = Mailboxes(tmp_path)
+    await held.load()
+    wide = "\U0001f4ee"
+    address = wide * (MAX_ADDRESS_CHARS - 5) + "@here"
+    notes = {"x": "y" * (registers.MAX_NOTES_BYTES - 10)}
+    queue = wide * registers.MAX_QUEUE_CHARS
+    await held.add(Mailbox(address=address, room="r" * 63, queue=queue, annotations=notes))
+    assert (tmp_path / FILE).stat().st_size * registers.MAX_MAILBOXES <= registers.MOST_BYTES
+
+
+async def test_a_mailbox_that_was_written_is_there_though_its_asker_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Mailboxes(tmp_path)
+    await held.load()
+    loop, writes, write = asyncio.get_running_loop(), asyncio.Event(), kept_file.write
+
+    def slow(*what: Any) -> None:
+        loop.call_soon_threadsafe(writes.set)
+        write(*what)
+
+    monkeypatch.setattr(kept_file, "write", slow)
+    adding = asyncio.create_task(held.add(BOX))
+    await writes.wait()
+    adding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await adding
+    assert held.find(BOX.address) == BOX
 
 
 async def test_mailboxes_are_kept_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

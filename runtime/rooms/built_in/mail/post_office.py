@@ -126,13 +126,21 @@ class PostOffice:
     # ---- taking
 
     async def take(self, mail: Mail) -> None:
-        """Keep a message; when this returns it is on the disk.
+        """Keep a message; when this returns it is on the disk, also where it is cancelled meanwhile.
 
         Raises:
             RoomFull: As much waits as may, or it has been sent in circles.
         """
         if _hops(mail.raw) > MOST_HOPS:
             raise RoomFull("the message goes in circles")
+        taking = asyncio.create_task(self._take(mail), name="mail")
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.wait((taking,))
+            raise
+
+    async def _take(self, mail: Mail) -> None:
         ours = [one for one in mail.recipients if self.mailboxes.find(one) is not None]
         others = [one for one in mail.recipients if one not in ours]
         groups = [*([one] for one in ours), *([others] if others else [])]
@@ -141,7 +149,12 @@ class PostOffice:
             try:
                 for group in groups:
                     letter = await whole_on_disk(
-                        self.spool.add, mail.sender, group, mail.raw, now=self._clock.wall()
+                        self.spool.add,
+                        mail.sender,
+                        group,
+                        mail.raw,
+                        now=self._clock.wall(),
+                        from_outside=not mail.as_whom,
                     )
                     made.append(letter)
             except BaseException:
@@ -171,7 +184,8 @@ class PostOffice:
     # ---- to the rooms
 
     async def _deliver(self) -> None:
-        for letter in [one for one in self._letters.values() if self._is_ours(one)]:
+        now = self._clock.wall()
+        for letter in [one for one in self._letters.values() if self._is_ours(one) and one.next_at <= now]:
             await self._safely(letter, self._hand_over(letter))
 
     async def _hand_over(self, letter: Letter) -> None:
@@ -197,29 +211,33 @@ class PostOffice:
             await self._safely(letter, self._send_on(letter))
 
     async def _send_on(self, letter: Letter) -> None:
+        if letter.from_outside:
+            await self._failed(letter, "its address was deleted")
+            return
         if self._relay is None or not letter.recipients:
             await self._done(letter, "sent")
             log.info(
                 "mail.kept", id=letter.id, detail="no relay is set: it is among the sent, and goes nowhere"
             )
             return
-        refused: dict[str, str] = {}
         raw = await on_disk(self.spool.raw, letter.id)
         try:
-            refused = await asyncio.to_thread(self._relay.send, letter.sender, letter.recipients, raw)
+            refused, later = await asyncio.to_thread(self._relay.send, letter.sender, letter.recipients, raw)
         except NotTaken as error:
-            letter.why = str(error)
-            left = [one for one in letter.recipients if one not in error.refused]
-            if not left:
-                await self._failed(letter, letter.why)
-                return
-            letter.recipients = left
+            refused = error.refused
+            later = {one: str(error) for one in letter.recipients if one not in refused}
+        else:
+            log.info("mail.sent", id=letter.id, refused=len(refused) + len(later))
+        why = "; ".join(dict.fromkeys(refused.values()))[:500]
+        if later:
+            letter.recipients, letter.why = list(later), "; ".join(dict.fromkeys(later.values()))[:500]
             await self._again(letter)
-            return
-        log.info("mail.sent", id=letter.id, refused=len(refused))
-        if refused:
+            if refused:  # what will never arrive is told of now
+                other = await on_disk(self.spool.add, letter.sender, list(refused), raw, now=letter.at)
+                await self._failed(other, why)
+        elif refused:
             letter.recipients = list(refused)
-            await self._failed(letter, "; ".join(refused.values())[:500])
+            await self._failed(letter, why)
         else:
             await self._done(letter, None)
 

@@ -59,11 +59,13 @@ class Relay:
             )
         return cls(parts.hostname, port, parts.scheme == "smtps", user, password)
 
-    def send(self, sender: str, recipients: Sequence[str], raw: bytes) -> dict[str, str]:
+    def send(
+        self, sender: str, recipients: Sequence[str], raw: bytes
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """Hand in one message; blocks.
 
         Returns:
-            Recipients that it refused for good, with its words.
+            Recipients that it refused for good, and those that it refused for now, with its words.
 
         Raises:
             NotTaken: None of it was taken.
@@ -81,7 +83,8 @@ class Relay:
             why = f"{type(error).__name__}: {str(error)[:200]}"
             is_final = isinstance(code, int) and 500 <= code < 600 and code not in (530, 535, 538)
             raise NotTaken(why, dict.fromkeys(recipients, why) if is_final else {}) from None
-        return {who: _words(reply) for who, reply in refused.items()}
+        final = {who: _words(reply) for who, reply in refused.items() if reply[0] >= 500}
+        return final, {who: _words(reply) for who, reply in refused.items() if who not in final}
 
     def _connected(self) -> smtplib.SMTP:
         context = ssl.create_default_context()

@@ -35,6 +35,7 @@ class Letter:
         at: Seconds since the epoch.
         next_at: When the next server is asked again.
         why: What was in the way last.
+        from_outside: It goes to its address here, or nowhere.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Letter:
     tries: int = 0
     next_at: float = 0.0
     why: str = ""
+    from_outside: bool = False
     place: Place = field(default="waiting", compare=False)
 
 
@@ -82,7 +84,9 @@ class Spool:
             found.append(letter)
         return found
 
-    def add(self, sender: str, recipients: list[str], raw: bytes, *, now: float) -> Letter:
+    def add(
+        self, sender: str, recipients: list[str], raw: bytes, *, now: float, from_outside: bool = False
+    ) -> Letter:
         """Keep a message.
 
         Raises:
@@ -96,7 +100,14 @@ class Spool:
                 cure="Start the agents, or raise mail.max_waiting_bytes.",
             )
         id = f"{int(now * 1000):014d}-{secrets.token_hex(4)}"
-        letter = Letter(id=id, sender=sender, recipients=recipients, at=now, size_bytes=len(raw))
+        letter = Letter(
+            id=id,
+            sender=sender,
+            recipients=recipients,
+            at=now,
+            size_bytes=len(raw),
+            from_outside=from_outside,
+        )
         self._write(letter, base64.b64encode(raw).decode("ascii"))
         self._waiting_bytes[id] = len(raw)
         return letter
@@ -165,6 +176,7 @@ class Spool:
             "tries": letter.tries,
             "next_at": letter.next_at,
             "why": letter.why,
+            "from_outside": letter.from_outside,
         }
         kept_file.write(self._path("waiting", letter.id), json.dumps({**kept, "base64": content}))
 
