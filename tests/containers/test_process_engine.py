@@ -8,7 +8,9 @@ import select
 import signal
 import subprocess
 import sys
+import venv
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from runtime.containers.errors import EngineFailed, NoEngine
 from runtime.containers.process.catalogue import Catalogue
 from runtime.containers.process.engine import ProcessEngine
 from runtime.containers.settings import ContainersSettings
-from runtime.errors import Conflict, InvalidRequest
+from runtime.errors import Conflict, EnvironmentUnusable, InvalidRequest
+from runtime.supervisor.bundles.environment import Stamp, environment_of
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -258,3 +261,30 @@ async def test_what_a_dead_server_left_is_removed(make: Make, state_dir: Path) -
     (state_dir / "state" / "boxes" / "old").mkdir(parents=True)
     assert await engine.reclaim() == 1
     assert (await engine.check()).ok
+
+
+@pytest.mark.asyncio
+async def test_a_bundle_has_the_environment_that_its_sessions_have_or_is_told_how_to_make_it(
+    make: Make, state_dir: Path
+) -> None:
+    folder = state_dir / "agents" / "own"
+    folder.mkdir(parents=True)
+    (folder / "main.py").write_text("import sys; import only_here; print(sys.prefix)\n")
+    (folder / "requirements.txt").write_text("only-here\n")
+    engine, wanted = await make(), RunSpec(id=BOX, name="box", image="own")
+    with pytest.raises(EnvironmentUnusable) as refused:
+        await engine.run(wanted)
+    assert "bulkhead bundle install" in refused.value.cure
+    environment = environment_of("own", folder, state_dir / "state" / "environments")
+    assert environment is not None
+    venv.create(environment.folder, with_pip=False)
+    (package,) = environment.folder.glob("lib/python3*/site-packages")
+    (package / "only_here.py").write_text("")
+    Stamp("3", "", environment.wants.fingerprint(), str(folder)).write(environment.folder)
+    for argv in (None, ("python", "main.py")):
+        await engine.run(replace(wanted, argv=argv))
+        async with asyncio.timeout(GUARD_S):
+            found = await engine.wait(BOX)
+        lines = [line async for line in engine.logs(BOX, follow=False)]
+        assert (found.code, lines) == (0, [str(environment.folder)])
+        await engine.remove(BOX)

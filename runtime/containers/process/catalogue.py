@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from runtime.containers.contract import Image
 from runtime.errors import ConfigError
+from runtime.process.program.command import Launch
+from runtime.supervisor.bundles.environment import own_launch
 
 _MAX_FILES: Final = 4096
 
@@ -30,12 +32,27 @@ class Program:
         argv: What runs when nothing else is said; None for nothing.
         folder: Where it runs; None for the box's own folder.
         path: What stands in for the image; None for this machine.
+        bundle: The bundle that it is, as it was named; None for whatever else.
     """
 
     reference: str
     argv: tuple[str, ...] | None
     folder: Path | None
     path: Path | None
+    bundle: Path | None = None
+
+    def launch(self, environments: Path, env: Mapping[str, str]) -> Launch | None:
+        """The interpreter of the bundle's own, as for its sessions; None when it asks for none.  Blocks.
+
+        Args:
+            environments: The folder with all environments.
+
+        Raises:
+            EnvironmentUnusable: It has to be made, or made anew, first.
+        """
+        if self.bundle is None:
+            return None
+        return own_launch(self.bundle.name, self.bundle, environments, env)
 
 
 class Catalogue:
@@ -109,7 +126,7 @@ def _program(reference: str, path: Path) -> Program | None:
     if real.suffix == ".py" and real.is_file():
         return Program(reference, (sys.executable, str(real)), real.parent, real)
     if (real / "main.py").is_file():
-        return Program(reference, (sys.executable, str(real / "main.py")), real, real)
+        return Program(reference, (sys.executable, str(real / "main.py")), real, real, path)
     if real.is_dir():
         return Program(reference, None, real, real)
     if real.is_file() and os.access(real, os.X_OK):

@@ -31,12 +31,15 @@ from runtime.containers.process.ports import Ports
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import InvalidRequest
 from runtime.knob import parse_bytes
+from runtime.process.confine.files.installed import programs
 from runtime.process.confine.hold import Errand
 from runtime.process.environment import BUNDLE_MARK
 from runtime.process.logpipe import LogPipe
+from runtime.process.program.command import Launch
 from runtime.settings import SupervisorSettings
 
 _FOLDER: Final = "boxes"
+_ENVIRONMENTS: Final = "environments"
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SAID_LAST: Final = 3
 NOT_A_CONTAINER: Final = "a process, not isolated like a container"
@@ -121,7 +124,10 @@ class ProcessEngine:
         if program is None:
             await self.pull(spec.image, ())
             raise NoEngine(f"the image {spec.image!r} is gone")
+        launch = await asyncio.to_thread(program.launch, self._state / _ENVIRONMENTS, _paths())
         argv = spec.argv or program.argv
+        if argv is not None and argv is program.argv and launch is not None:
+            argv = (launch.python, *argv[1:])
         if argv is None:
             raise InvalidRequest(
                 f"nothing says what {spec.image!r} runs: there is no container engine",
@@ -136,7 +142,7 @@ class ProcessEngine:
         try:
             await asyncio.to_thread(_make, folder, spec)
             await ports.open(spec.ports, self._settings.publish)
-            box = await self._started(spec, program, argv, folder, ports)
+            box = await self._started(spec, program, launch, argv, folder, ports)
         except BaseException as error:
             await ports.close()
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -205,14 +211,24 @@ class ProcessEngine:
     # ---- within
 
     async def _started(
-        self, spec: RunSpec, program: Program, argv: Sequence[str], folder: Path, ports: Ports
+        self,
+        spec: RunSpec,
+        program: Program,
+        launch: Launch | None,
+        argv: Sequence[str],
+        folder: Path,
+        ports: Ports,
     ) -> _Box:
-        env = self._env(spec, folder, ports)
+        env = self._env(spec, launch, folder, ports)
         cwd = spec.cwd or str(program.folder or folder)
         held_fd: int | None = None
         if self._level is not Level.OFF:
             errand = Errand(
-                read=(*(str(path) for path in {program.path, program.folder} - {None}), *_binds(spec, True)),
+                read=(
+                    *(str(path) for path in {program.path, program.folder} - {None}),
+                    *(() if launch is None else programs(launch.python, {"PATH": ""}, of_others=True)),
+                    *_binds(spec, True),
+                ),
                 write=_binds(spec, False),
                 but=(str(self._state),),
                 level=self._level,
@@ -248,10 +264,13 @@ class ProcessEngine:
         self._spawn(self._ended(box, status))
         return box
 
-    def _env(self, spec: RunSpec, folder: Path, ports: Ports) -> dict[str, str]:
-        path = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
+    def _env(self, spec: RunSpec, launch: Launch | None, folder: Path, ports: Ports) -> dict[str, str]:
         env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        env |= {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+        if launch is None:
+            env["PATH"] = os.pathsep.join((os.path.dirname(sys.executable), _paths()["PATH"]))
+        else:
+            env |= launch.env
+        env |= {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
         env |= {BUNDLE_MARK: "1", "MESHAGENT_HOST": "127.0.0.1"}
         for place, inner in enumerate(ports.inner.values()):
             env["MESHAGENT_PORT" if place == 0 else f"MESHAGENT_PORT_{place}"] = str(inner)
@@ -291,6 +310,10 @@ class ProcessEngine:
 
 def _binds(spec: RunSpec, read_only: bool) -> tuple[str, ...]:
     return tuple(bind.source for bind in spec.binds if bind.read_only is read_only)
+
+
+def _paths() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath)}
 
 
 def _make(folder: Path, spec: RunSpec) -> None:
