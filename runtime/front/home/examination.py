@@ -51,6 +51,8 @@ def examine(folder: Path, *, has_own_secret: bool, wanted: Callable[[], set[str]
     yield from seal_key(folder / contents.SEAL_KEY)
     yield from browser_sessions(folder / contents.BROWSER_SESSIONS)
     yield from rooms(folder / contents.ROOMS / "data")
+    if not in_use:
+        yield from room_databases(folder / contents.ROOMS / "data")
     yield from environments(folder / contents.ENVIRONMENTS, wanted)
     if not in_use:
         yield from leftovers(folder)
@@ -232,6 +234,34 @@ def rooms(data: Path) -> Iterator[Finding]:
         yield wrong("rooms", about, "Look what it is, and move it out of there.")
     else:
         yield ok("rooms", f"{len(names)} rooms are kept")
+
+
+def room_databases(data: Path) -> Iterator[Finding]:
+    """The tables and memories of rooms: pages only, for they may be large."""
+    whole = 0
+    for path in sorted(data.glob(f"*/{contents.TABLES}/*.sqlite3")):
+        name = f"{contents.TABLES}/{path.name} of room {unquote(path.parent.parent.name)}"
+        cure = f"{_RESTORE}, or begin an empty one: {shlex.join(['mv', str(path), f'{path}.damaged'])}"
+        try:
+            if path.is_symlink():
+                yield wrong("tables", f"{name} is a link", f"Put the file in its place: {path}")
+                continue
+            with databases.opened(path) as db:
+                told = "; ".join(databases.complaints(db, quick=True))
+        except databases.InUse:
+            yield note("tables", f"{name} is in use, and was not looked at")
+            continue
+        except sqlite3.Error as error:
+            told = str(error)
+            if "readonly" in told or "unable to open" in told:
+                yield wrong("tables", f"{name} cannot be opened: {told}", f"Give {path} to {whose()}.")
+                continue
+        if told:
+            yield wrong("tables", f"{name} is damaged: {told[:300]}", cure)
+        else:
+            whole += 1
+    if whole:
+        yield ok("tables", f"{whole} databases of rooms are whole")
 
 
 def environments(folder: Path, wanted: Callable[[], set[str]]) -> Iterator[Finding]:

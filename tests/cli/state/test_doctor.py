@@ -219,3 +219,23 @@ def test_a_machine_that_lacks_something_is_told(
     assert [item["check"] for item in wrong(items)] == ["disk", "descriptors", "kernel"]
     notes = [item["about"] for item in items if item["state"] == "note" and item["check"] == "inotify"]
     assert notes == ["fs.inotify.max_user_watches is 100", "the kernel does not tell max_user_instances"]
+
+
+def test_tables_and_memories_of_rooms_are_looked_at_page_by_page(bulkhead: Any, home: Home) -> None:
+    tables = home.folder / "rooms" / "data" / "lab" / "tables"
+    tables.mkdir(mode=0o700, exist_ok=True)
+    for name in ("tables", "memory"):
+        path = tables / f"{name}.sqlite3"
+        edit(path, "CREATE TABLE notes AS SELECT printf('%8000s', 'x') AS text")
+        path.chmod(0o600)
+    assert any(item["about"] == "2 databases of rooms are whole" for item in looked(bulkhead, home)[1])
+    with path.open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(b"\xff" * 4096)
+    status, items = looked(bulkhead, home)
+    (found,) = wrong(items)
+    assert (status, found["check"]) == (1, "tables")
+    assert "tables/memory.sqlite3 of room lab is damaged" in found["about"]
+    path.write_bytes(b"no database at all, and longer than a header of one is" * 100)
+    (found,) = wrong(looked(bulkhead, home)[1])
+    assert "is damaged: file is not a database" in found["about"]
