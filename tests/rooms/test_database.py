@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from runtime.rooms.built_in.database import forms
 from runtime.rooms.built_in.tables.bounds import TableBounds
+from runtime.rooms.built_in.tables.column import read_schema
 from runtime.rooms.limits import RoomLimits
+from tests.rooms.conftest import PATIENCE_S
 
 pytestmark = pytest.mark.process
 
@@ -267,6 +271,45 @@ async def test_grants_name_tables_and_what_may_be_done_with_each(house: Any, fam
     nobody = await house.join("nobody", scope={"storage": {}})
     with pytest.raises(Exception, match="does not allow"):
         await nobody.ask("database.search", {"table": "open"})
+
+
+@pytest.mark.asyncio
+async def test_who_may_make_a_table_and_not_write_it_makes_an_empty_one(house: Any) -> None:
+    scope = {"database": {"tables": [{"name": "t", "alter": True}]}}
+    bob = await house.join("bob", scope=scope)
+    start = {"name": "t", "mode": "overwrite", "fields": forms.schema_entries(read_schema(SCHEMA).items())}
+    refused = await write(bob, "create_table", start, [row(id=number(1))])
+    assert "does not allow writing table 't'" in str(refused)
+    ended = await write(bob, "create_table", start)
+    assert ended["method"] == "close", ended
+    assert await rows(bob) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("version", [2**70, -1, True])
+async def test_a_version_that_cannot_be_is_refused_with_words(house: Any, version: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada)
+    with pytest.raises(Exception, match="version of a table is a whole number") as refused:
+        tables = [{"name": "t", "version": version}]
+        await ada.ask("database.sql", {"query": "SELECT 1 FROM t", "tables": tables})
+    assert refused.value.code == 1002
+
+
+@pytest.mark.asyncio
+async def test_an_answer_that_nobody_pulls_is_held_by_who_asked(house: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada, data=[{**ROW, "name": "x" * 100_000}])
+    stream = await ada.stream("database.sql")
+    asked = {"query": "SELECT name FROM t", "tables": [{"name": "t"}], "params_json": None}
+    await send(ada, stream, "start", asked)
+    async with asyncio.timeout(PATIENCE_S):
+        while house.hub._holdings.size_bytes < 100_000:
+            await asyncio.sleep(0.01)
+    await stream.close()
+    await stream.receive()
+    await ada.settled()
+    assert house.hub._holdings.size_bytes < 100_000
 
 
 @pytest.mark.asyncio

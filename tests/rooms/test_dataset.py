@@ -199,3 +199,20 @@ async def test_what_is_no_arrow_and_what_is_too_much_is_told(build: Any) -> None
     stream = await reader.stream("dataset.insert")
     await stream.send({"kind": "start", "table": "t", **WHERE})
     assert (await stream.receive())[0]["code"] == 1001
+    maker = await house.join("maker", scope={"dataset": {"tables": [{"name": "t", "alter": True}]}})
+    start = {"name": "t", "mode": "overwrite", "metadata": None}
+    told = await write(maker, "create_table", start, arrow(), arrow((1, "x", None)))
+    assert "does not allow writing" in told["text"]
+
+
+@pytest.mark.asyncio
+async def test_no_more_queries_are_open_when_all_are_asked_at_once(house: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada)
+    content = {
+        "type": "json",
+        "json": {**WHERE, "query": "SELECT 1 AS one FROM t", "tables": [{"name": "t"}]},
+    }
+    asked = [await ada.start_tool("dataset.execute_sql", content) for _ in range(MAX_OPEN + 4)]
+    answers = [(await one).header for one in asked]
+    assert sum(one["type"] == "error" for one in answers) == 4

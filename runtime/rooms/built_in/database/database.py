@@ -100,15 +100,15 @@ class Database:
         name, given = reading.table(request, "alter", key="name"), request.arguments.get("schema")
         data = request.arguments.get("data")
         first = [] if data is None else forms.plain_rows(data, "data")
-        if first:
-            grants.need(request.peer.participant.claims, name, "write")
         await self.create(request, name, None if given is None else read_schema(given), first)
         return EmptyContent()
 
     async def create(
         self, request: Request, name: TableName, schema: dict[str, ColumnType] | None, first: forms.Rows
     ) -> None:
-        """Make a table as a request says, with its first rows."""
+        """Make a table as a request says, with its first rows.  Raises PermissionDenied for rows."""
+        if first:
+            grants.need(request.peer.participant.claims, name, "write")
         mode, metadata = request.optional_text("mode") or "create", request.arguments.get("metadata")
         await self._file.write(
             lambda file: rows.create(file, name, schema, first, mode, self.bounds, metadata)

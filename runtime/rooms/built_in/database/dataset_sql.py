@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -56,6 +56,7 @@ class DatasetSql:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._answers: dict[str, _Answer] = {}
+        self._opening: Counter[str] = Counter()  # by participant
 
     def tools(self) -> Handlers:
         """Handlers of the plain tools by full name."""
@@ -85,8 +86,18 @@ class DatasetSql:
 
     async def _open(self, request: Request) -> Outcome:
         peer = request.peer
-        if sum(answer.peer is peer for answer in self._answers.values()) >= MAX_OPEN:
+        mine = sum(answer.peer is peer for answer in self._answers.values()) + self._opening[peer.id]
+        if mine >= MAX_OPEN:
             raise RoomFull(f"a participant may have {MAX_OPEN} queries open", cure="Close some.")
+        self._opening[peer.id] += 1
+        try:
+            return await self._opened(request)
+        finally:
+            self._opening[peer.id] -= 1
+            self._opening += Counter()  # without those that are at zero
+
+    async def _opened(self, request: Request) -> Outcome:
+        peer = request.peer
         text = request.text("query")
         sources = reading.sources(request) if request.arguments.get("tables") else await self._all(request)
         schema, chunks = await self._database.query(

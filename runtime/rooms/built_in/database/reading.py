@@ -92,7 +92,8 @@ def sources(request: Request) -> list[Source]:
         grants.need(request.peer.participant.claims, name, "read")
         alias = entry.get("alias")
         version = entry.get("version")
-        if version is not None and not isinstance(version, int):
+        is_one = isinstance(version, int) and not isinstance(version, bool) and 0 <= version < 2**63
+        if version is not None and not is_one:
             raise InvalidRequest("the version of a table is a whole number")
         found.append(Source(name, read_name(alias, "table") if alias is not None else None, version))
     return found

@@ -95,7 +95,7 @@ class StreamedDatabase:
         values = forms.json_value(start.arguments.get("params_json"))
         bounds = self._database.bounds
 
-        def answer(file: Any) -> list[dict[str, Any]]:
+        def answer(file: Any) -> tuple[list[dict[str, Any]], int]:
             found, size = [], 0
             with query.answered(file, text, sources, values, bounds) as answer:
                 for row in answer.rows:
@@ -103,9 +103,10 @@ class StreamedDatabase:
                     size += len(json.dumps(found[-1]))
                     if size > bounds.max_result_bytes:
                         raise reading.too_large(bounds)
-            return found
+            return found, size
 
-        found = await self._database.query(sources, answer)
+        found, size = await self._database.query(sources, answer)
+        stream.hold(size)
         while await _pulled(stream) and found:
             stream.send_json({"kind": "rows", "rows": found[:CHUNK_ROWS]})
             found = found[CHUNK_ROWS:]
