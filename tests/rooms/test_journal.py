@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,22 @@ async def test_entries_are_read_again_by_thread_kind_and_id(tmp_path: Path) -> N
     assert [entry["data"]["number"] for entry in older] == [2]
     await again.forget("b.thread")
     assert [entry["data"].get("number") for entry in await again.read(Query())] == [1, None]
+
+
+@pytest.mark.asyncio
+async def test_what_is_forgotten_takes_nothing_else_along_when_the_disk_is_full(tmp_path: Path) -> None:
+    kept = journal(tmp_path)
+    add(kept, path="a.thread")
+    add(kept, path="b.thread")
+    await kept.flush()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    try:
+        with pytest.raises(OSError):
+            await kept.forget("b.thread")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [entry["data"]["path"] for entry in await kept.read(Query())] == ["a.thread", "b.thread"]
 
 
 @pytest.mark.asyncio

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from runtime.clock import Clock
+from runtime.files import kept_file
 from runtime.rooms.files import JOURNALS, on_disk
 from runtime.session.redaction import Redactor
 
@@ -162,7 +163,7 @@ class Journal:
                 continue
             entries = [(line, _read(line)) for line in file.read_bytes().splitlines(keepends=True)]
             kept = [line for line, entry in entries if entry and entry["data"].get("path") != path]
-            file.write_bytes(b"".join(kept))
+            kept_file.write(file, b"".join(kept).decode())
 
     def _lines(self, *, newest_first: bool) -> Iterator[bytes]:
         for name in (NEWER, OLDER) if newest_first else (OLDER, NEWER):
