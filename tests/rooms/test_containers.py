@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ from runtime.containers.errors import NoEngine
 from runtime.containers.process.catalogue import Catalogue
 from runtime.containers.process.engine import ProcessEngine
 from runtime.containers.settings import ContainersSettings
+from runtime.errors import RoomFull
+from runtime.rooms.built_in.containers import execs
+from runtime.rooms.built_in.containers.early_input import Input
 from tests.rooms.conftest import PATIENCE_S, Build, Client, House, RoomError, Stream
 
 pytestmark = pytest.mark.process
@@ -444,3 +448,29 @@ async def test_a_link_that_a_container_made_leads_to_no_other_folder(opened: Ope
         await run(bob, mounts={"room": [{"path": "/data", "subpath": "docs/link"}]})
     with pytest.raises(RoomError, match="over a link"):
         await bob.ask("storage.download", {"path": "docs/link/key.txt"})
+
+
+@pytest.mark.asyncio
+async def test_input_that_is_refused_is_not_counted_and_any_has_its_weight(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await opened()
+    ada = await house.join("ada")
+    gate = asyncio.Event()
+
+    async def write(data: bytes = b"") -> None:
+        await gate.wait()
+
+    command: Any = SimpleNamespace(write=write, aclose=write)
+    session = execs._Session(command, house.hub._rooms["lab"]._live.peers[ada.id])
+    try:
+        monkeypatch.setattr(execs, "_MAX_WAITING_BYTES", 1000)
+        session.take(Input(execs.STDIN, b"x" * 500))
+        with pytest.raises(RoomFull):
+            session.take(Input(execs.STDIN, b"x" * 900))
+        with pytest.raises(RoomFull):
+            for _ in range(1001):
+                session.take(Input(execs.RESIZE, b"", 80, 25))
+    finally:
+        gate.set()
+        await session.aclose()

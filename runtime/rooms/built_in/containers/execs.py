@@ -26,6 +26,8 @@ STDIN, RESIZE, KILL, END_OF_INPUT = 1, 4, 5, 255
 _STARTED, _STATUS = -1, 3
 _MAX_EXECS: Final = 64
 _MAX_WAITING_BYTES: Final = 8 << 20
+_LEAST_BYTES: Final = 64
+"""Of anything that waits: what has no bytes of its own takes memory, too."""
 
 
 class _Session:
@@ -43,9 +45,10 @@ class _Session:
         Raises:
             RoomFull: It reads slower than is sent, and too much waits.
         """
-        self._hold(len(given.data))
-        if self._waiting_bytes > _MAX_WAITING_BYTES:
-            raise RoomFull(f"the command does not read: more than {_MAX_WAITING_BYTES} bytes wait for it")
+        size = _LEAST_BYTES + len(given.data)
+        if self._waiting_bytes + size > _MAX_WAITING_BYTES:
+            raise RoomFull(f"the command does not read: {self._waiting_bytes} bytes wait for it")
+        self._hold(size)
         self._inputs.put_nowait(given)
 
     async def written(self) -> None:
@@ -75,7 +78,7 @@ class _Session:
                 elif given.channel == RESIZE:
                     await self.command.resize(given.width, given.height)
             finally:
-                self._hold(-len(given.data))
+                self._hold(-_LEAST_BYTES - len(given.data))
                 self._inputs.task_done()
 
     def _hold(self, count_bytes: int) -> None:
