@@ -24,6 +24,9 @@ class MailSettings:
     secret: str = knob(
         "", "password with which a mail provider may post to /mail/{address}, besides operators", secret=True
     )
+    members: tuple[str, ...] = knob(
+        (), "senders of mail for mailboxes that are not public, such as *@example.com; none: everybody"
+    )
     max_bytes: int = knob(8 << 20, "one message", minimum=1024)
     max_waiting_bytes: int = knob(256 << 20, "messages that wait on the disk", minimum=1 << 20)
     wait_s: float = knob(259200.0, "how long a message waits for its agent, or for the server", minimum=1)

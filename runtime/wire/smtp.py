@@ -38,7 +38,7 @@ class Judge(Protocol):
 
     def may_send(self, sender: str, *, as_whom: str) -> str: ...
 
-    def may_reach(self, recipient: str, *, as_whom: str) -> str: ...
+    def may_reach(self, recipient: str, *, sender: str, as_whom: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,7 @@ class SmtpSession:
             self._wrong("501 5.1.3 RCPT TO:<address>")
         elif len(self._recipients) >= MAX_RECIPIENTS:
             self._wrong(f"452 4.5.3 at most {MAX_RECIPIENTS} recipients")
-        elif why := self._judge.may_reach(recipient, as_whom=self._as_whom):
+        elif why := self._judge.may_reach(recipient, sender=self._sender, as_whom=self._as_whom):
             self._wrong(f"550 5.1.1 {why}")
         else:
             if recipient not in self._recipients:

@@ -98,3 +98,15 @@ async def test_sessions_are_told_where_mail_is_taken(serving: Any, unused_tcp_po
                 return client.ehlo()[0]
 
         assert await asyncio.to_thread(greeted) == 250
+
+
+async def test_a_provider_s_mail_for_a_mailbox_that_is_not_public_is_of_members(serving: Any) -> None:
+    async with serving(mail={"secret": "provider", "members": ("b@there.example",)}) as site:
+        assert (await send(site, "POST", f"{BASE}/mailboxes", BOX))[0] == 200
+        path, posted = "/mail/bot@here.example", {**MIME, "Authorization": "Bearer provider"}
+        assert (await site.ask("POST", path, RAW, posted)).status == 200
+        refused = await site.ask("POST", f"{path}?sender=c@there.example", RAW, posted)
+        assert (refused.status, "Add the sender to mail.members" in str(refused.json)) == (403, True)
+        assert (await site.ask("POST", path, b"Subject: hi\n\nfrom nobody\n", posted)).status == 403
+        # Who operates the server tries what it likes.
+        assert (await site.ask("POST", f"{path}?sender=c@there.example", RAW, MIME)).status == 200

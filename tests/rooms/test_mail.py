@@ -139,6 +139,26 @@ async def test_from_outside_only_our_addresses_are_reached(house: House, post: O
     assert await office.letters("waiting") == []
 
 
+async def test_a_mailbox_that_is_not_public_takes_mail_of_members_and_of_participants(
+    house: House, post: Open
+) -> None:
+    office = await post(members=("Ann@there.example", "*@team.example"))
+    await office.office.mailboxes.add(Mailbox(address="all@here.example", room="lab", queue="q", public=True))
+    for sender in ("b@there.example", "ann@there.example.evil", "x@sub.team.example"):
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="not public"):
+            await office.send(written(sender))
+        await office.send(written(sender, "all@here.example"))
+    for sender in ("ann@There.example", "anybody@team.example"):
+        await office.send(written(sender))
+    own = written("bot@here.example", "bot@here.example")
+    await office.send(own, auth=("agent", house.hub.token("lab", "agent")))
+    assert len(await office.letters("waiting")) == 6
+    assert office.office.may_reach("bot@here.example", sender="", as_whom="")
+    for wrong in ("ann", "*ann@there.example", "ann@*", "@there.example"):
+        with pytest.raises(ConfigError, match=r"mail.members has .*\*@example.com"):
+            await post("wrong", members=(wrong,))
+
+
 async def test_a_participant_sends_under_an_address_of_its_room_and_no_other(
     house: House, post: Open
 ) -> None:

@@ -25,8 +25,8 @@ class Rules:
     def may_send(self, sender: str, *, as_whom: str) -> str:
         return "" if not as_whom or sender == "a@here" else "not yours"
 
-    def may_reach(self, recipient: str, *, as_whom: str) -> str:
-        return "no such mailbox" if recipient.startswith("nobody@") else ""
+    def may_reach(self, recipient: str, *, sender: str, as_whom: str) -> str:
+        return "no such mailbox" if recipient.startswith("nobody@") or sender == "evil@there" else ""
 
 
 def opened(max_bytes: int = 10_000, *, offers_auth: bool = True) -> SmtpSession:
@@ -153,3 +153,8 @@ def test_everything_has_its_bound() -> None:
     with_mail(session)
     session.feed(b"z" * 50_000)
     assert say(session, b"", b".") == [b"552"]
+
+
+def test_whom_a_sender_may_reach_is_asked_with_who_it_is() -> None:
+    session = opened()
+    assert say(session, b"HELO x", b"MAIL FROM:<evil@there>", b"RCPT TO:<a@here>") == [b"250", b"250", b"550"]

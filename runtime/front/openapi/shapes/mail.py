@@ -11,6 +11,9 @@ from runtime.rooms.built_in.mail.mailboxes import MAX_QUEUE_CHARS
 from runtime.wire.smtp import MAX_ADDRESS_CHARS
 
 Address = Annotated[str, Meta(max_length=MAX_ADDRESS_CHARS, examples=["support@example.com"])]
+Public = Annotated[
+    bool, Meta(description="Mail is taken from everybody, and not only from mail.members where that is set")
+]
 Queue = Annotated[str, Meta(min_length=1, max_length=MAX_QUEUE_CHARS)]
 
 
@@ -42,7 +45,7 @@ class MailboxPlace(Shape, frozen=True, kw_only=True):
 
     room: str
     queue: Queue
-    public: Annotated[bool, Meta(description="Noted; whom an agent answers is the agent's to decide")] = False
+    public: Public = False
     annotations: dict[str, str] | None = None
 
 
@@ -52,7 +55,7 @@ class NewMailbox(Shape, frozen=True, kw_only=True):
     address: Address
     room: str
     queue: Queue
-    public: Annotated[bool, Meta(description="Noted; whom an agent answers is the agent's to decide")] = False
+    public: Public = False
     annotations: dict[str, str] | None = None
 
 

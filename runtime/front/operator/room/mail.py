@@ -15,7 +15,7 @@ import hmac
 from quart import Blueprint, Response, request
 
 from runtime.clock import iso
-from runtime.errors import InvalidRequest, NotFound
+from runtime.errors import InvalidRequest, NotFound, PermissionDenied
 from runtime.front.http.body import read_body
 from runtime.front.http.contract import also, asks, belongs, for_operators, gives, takes
 from runtime.front.openapi.shapes.mail import (
@@ -33,6 +33,7 @@ from runtime.front.openapi.shapes.rooms import Nothing
 from runtime.front.operator.room.accounts import BASE, opened_project, room_id
 from runtime.front.state import Front, caller
 from runtime.rooms.built_in.mail.mailboxes import Mailbox
+from runtime.rooms.built_in.mail.members import sender_in
 from runtime.rooms.built_in.mail.post_office import PostOffice
 from runtime.wire.smtp import Mail
 
@@ -107,7 +108,8 @@ def routes(front: Front) -> Blueprint:
     @gives(Accepted)
     async def post(address: str, query_args: SenderQuery) -> Accepted:
         """Mail for an address, as it came: message/rfc822"""
-        if not _knows_secret(front.configuration.mail.secret, request.headers.get("Authorization", "")):
+        is_provider = _knows_secret(front.configuration.mail.secret, request.headers.get("Authorization", ""))
+        if not is_provider:
             front.access.operator(caller())
         held = office()
         mailbox = held.mailboxes.get(address)
@@ -120,6 +122,10 @@ def routes(front: Front) -> Blueprint:
         if len(raw) > most:
             raise InvalidRequest(f"the message is larger than {most} bytes", cure="Raise mail.max_bytes.")
         lines = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        sender = query_args.sender or sender_in(lines)
+        why = held.may_reach(mailbox.address, sender=sender, as_whom="") if is_provider else ""
+        if why:
+            raise PermissionDenied(why, cure="Add the sender to mail.members, or make the mailbox public.")
         await held.take(Mail(query_args.sender, (mailbox.address,), lines))
         return Accepted()
 

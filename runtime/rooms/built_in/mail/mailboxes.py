@@ -30,7 +30,7 @@ class Mailbox:
     """One address.
 
     Attributes:
-        public: Noted for who made it; whom an agent answers is the agent's to decide.
+        public: It takes mail from everybody; otherwise from `members.Members` and from participants.
         annotations: Notes of who made it.
     """
 

@@ -21,6 +21,7 @@ import structlog
 from runtime.clock import Clock
 from runtime.errors import RoomFull, RuntimeServiceError
 from runtime.rooms.built_in.mail.mailboxes import Mailboxes
+from runtime.rooms.built_in.mail.members import Members
 from runtime.rooms.built_in.mail.relay import NotTaken, Relay
 from runtime.rooms.built_in.mail.spool import FOLDER, Letter, Spool
 from runtime.rooms.files import on_disk, whole_on_disk
@@ -65,6 +66,7 @@ class PostOffice:
     def __init__(self, settings: MailSettings, folder: Path, rooms: Queues, clock: Clock) -> None:
         self._settings, self._rooms, self._clock = settings, rooms, clock
         self._relay = Relay.of(settings.relay, settings.relay_user, settings.relay_password)
+        self._members = Members(settings.members)
         self.mailboxes = Mailboxes(folder)
         self.spool = Spool(
             folder / FOLDER,
@@ -115,10 +117,12 @@ class PostOffice:
             return "that address is another room's"
         return "" if claims.allows_queue_receive(mailbox.queue) else "the token does not allow that mailbox"
 
-    def may_reach(self, recipient: str, *, as_whom: str) -> str:
-        """From outside only our own addresses are reached."""
-        if self.mailboxes.find(recipient) is not None:
-            return ""
+    def may_reach(self, recipient: str, *, sender: str, as_whom: str) -> str:
+        """From outside only our own addresses are reached, and one that is not public by members alone."""
+        mailbox = self.mailboxes.find(recipient)
+        if mailbox is not None:
+            is_free = mailbox.public or as_whom or self._members.allow(sender)
+            return "" if is_free else f"{mailbox.address} takes no mail from that sender: it is not public"
         if not as_whom:
             return f"there is no mailbox {recipient[:100]} here"
         return "" if "@" in recipient.strip("@") else f"{recipient[:100]} is no address"
