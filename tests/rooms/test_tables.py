@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -691,6 +692,35 @@ async def test_rows_and_bytes_are_bounded_and_old_versions_give_way(folder: Path
         big = [{"name": "y" * 10_000} for _ in range(99)]
         await file.write(lambda db: rows.insert(db, T, big, bounds))
     assert await file.read(lambda db: found(db, select=["name"], limit=1), list) == ["3" * 1000]
+
+
+@pytest.mark.asyncio
+async def test_the_log_is_bounded_also_where_somebody_always_reads(folder: Path, opened: Open) -> None:
+    bounds = TableBounds(max_bytes=4 * 1024 * 1024)
+    file = await opened(bounds, 100)
+    begun = [threading.Semaphore(0), threading.Semaphore(0)]
+    over = False
+
+    async def read(number: int) -> None:
+        """Read until the other one does, so that there is always one."""
+
+        def work(db: sqlite3.Connection) -> None:
+            catalog.count(db)
+            begun[number].release()
+            begun[1 - number].acquire(timeout=0.05)
+
+        while not over:
+            await file.read(work, lambda: None)
+
+    reading = [asyncio.create_task(read(number)) for number in range(2)]
+    try:
+        for turn in range(60):  # each writes 300 kB
+            text = str(turn % 10) * 1000
+            await file.write(lambda db, text=text: rows.update(db, T, "id >= 0", {"name": text}, {}, bounds))
+            assert (folder / "tables.sqlite3-wal").stat().st_size < 10 * 1024 * 1024
+    finally:
+        over = True
+        await asyncio.gather(*reading)
 
 
 @pytest.mark.asyncio

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 from runtime.errors import Conflict, InvalidRequest, RoomError, RoomFull, TookTooLong
 from runtime.rooms.built_in.tables import catalog
 from runtime.rooms.built_in.tables.bounds import TableBounds
+from runtime.rooms.files import whole_on_disk
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -30,6 +31,8 @@ _CACHE_KIB: Final = 16_384
 _MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
 _MAX_PATTERN_BYTES: Final = 1000
 _AGAIN_S: Final = 0.05
+_LOG_SHARE: Final = 4
+_LEAST_LOG_BYTES: Final = 8 * 1024 * 1024
 READERS: Final = 3
 """Requests that read the tables of one room at the same time."""
 _THREADS: Final = ThreadPoolExecutor(max_workers=16, thread_name_prefix="room-tables")
@@ -75,11 +78,30 @@ class TableFile:
             TookTooLong: It did, and was taken back.
             InvalidRequest: The file would not do it.
         """
+        if self._is_log_long():
+            await self._shorten()
         return await self._writing.run(work)
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Run something that takes time and needs no file."""
         return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
+
+    def _is_log_long(self) -> bool:
+        try:
+            size = os.stat(f"{self._path}-wal").st_size
+        except FileNotFoundError:
+            return False
+        return size > max(self._bounds.max_bytes // _LOG_SHARE, _LEAST_LOG_BYTES)
+
+    async def _shorten(self) -> None:
+        """Put what was written into the file itself.
+
+        SQLite does so by itself, but only begins its log anew in a moment in which nobody reads, and those
+        who read by turns leave none.
+        """
+        async with self._reading.alone(), self._writing.alone() as (link,):
+            if self._is_log_long():
+                await whole_on_disk(link.shorten)
 
     async def close(self) -> None:
         """Let go of the file; delete it when no table is in it."""
@@ -96,6 +118,7 @@ class _Side:
         self._count = 1 if writes else READERS
         self._turn = asyncio.Semaphore(self._count)
         self._free = [_Link(path, bounds, writes=writes) for _ in range(self._count)]
+        self._taking_all = asyncio.Lock()
         self._waiting = 0
 
     async def run(self, work: Work[T]) -> T:
@@ -126,13 +149,24 @@ class _Side:
 
     async def close(self) -> bool:
         """Close the connections once they are free; whether there was one."""
-        for _ in range(self._count):
-            await self._turn.acquire()
         loop = asyncio.get_running_loop()
-        closed = [await loop.run_in_executor(_THREADS, link.close) for link in self._free]
-        for _ in range(self._count):
-            self._turn.release()
+        async with self.alone() as links:
+            closed = [await loop.run_in_executor(_THREADS, link.close) for link in links]
         return any(closed)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[list[_Link]]:
+        """Have all of the turns, and the connections."""
+        async with self._taking_all:  # two who have some of them each would wait for ever
+            taken = 0
+            try:
+                for _ in range(self._count):
+                    await self._turn.acquire()
+                    taken += 1
+                yield self._free
+            finally:
+                for _ in range(taken):
+                    self._turn.release()
 
     def _let_go(self, link: _Link) -> None:
         self._free.append(link)
@@ -190,6 +224,12 @@ class _Link:
         if connection is not None:
             connection.close()
         return connection is not None
+
+    def shorten(self) -> None:
+        with suppress(sqlite3.Error):  # what is wrong is told to who writes next
+            if self._connection is None:
+                self._connection = _connect(self._path, self._bounds, writes=self._writes)
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def interrupt(self) -> None:
         if self._connection is not None:
@@ -250,7 +290,7 @@ def _connect(path: Path, bounds: TableBounds, *, writes: bool) -> sqlite3.Connec
             "synchronous = FULL",
             f"max_page_count = {max(bounds.max_bytes // _PAGE_BYTES, 64)}",
             f"cache_size = -{_CACHE_KIB}",
-            f"journal_size_limit = {bounds.max_bytes // 4}",
+            f"journal_size_limit = {bounds.max_bytes // _LOG_SHARE}",
             "case_sensitive_like = ON",
         ):
             connection.execute(f"PRAGMA {setting}")
