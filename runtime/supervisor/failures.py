@@ -104,7 +104,7 @@ def cause_of(error: BaseException) -> Cause:
             return Cause.GONE
         case BundleImportFailed():
             return Cause.EDIT if _needs_edit(error.kind) else Cause.WORLD
-        case GrantMissing():
+        case GrantMissing() | BundleError(__cause__=OSError()):
             return Cause.WORLD
         case BundleError() | ConfigError() | SpawnFailed():
             return Cause.EDIT

@@ -46,6 +46,11 @@ def test_nothing_that_may_pass_is_given_up() -> None:
         assert TABLE[cause, Phase.LOST] is Then.AGAIN
 
 
+def caused_by(cause: Exception, error: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
@@ -70,6 +75,7 @@ def test_nothing_that_may_pass_is_given_up() -> None:
         ),
         (BundleError("asks for too much"), Cause.EDIT),
         (GrantMissing("asks for what is not there yet"), Cause.WORLD),
+        (caused_by(OSError(errno.EACCES, "no"), BundleError("gets no folder")), Cause.WORLD),
         (ConfigError("no"), Cause.EDIT),
         (SpawnFailed("no such interpreter"), Cause.EDIT),
         (EnvironmentUnusable("not installed"), Cause.EDIT),

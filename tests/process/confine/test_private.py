@@ -187,7 +187,9 @@ async def test_a_path_that_is_short_anyway_needs_no_other(tmp_path: Path) -> Non
     assert short.ShortWay.where_needed("/srv/state/sessions/3f2a9c", 6) is None
 
 
-def test_what_cannot_be_begun_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_begun_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: object, **__: object) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
 
