@@ -40,6 +40,8 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "bundle install": "bulkhead bundle install agents/ chat",
     "bundle list": "bulkhead bundle list agents/",
     "init": "bulkhead init myagent",
+    "node": "bulkhead node agents/ --join TOKEN",
+    "nodes token": "bulkhead nodes token --host 10.0.0.5",
     "setup": "bulkhead setup --room myroom",
     "config": "bulkhead config -o wide",
     "doctor": "bulkhead doctor --fix",
