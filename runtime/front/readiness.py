@@ -16,6 +16,7 @@ from runtime.errors import RuntimeServiceError
 from runtime.front.http.refusal import Refusal
 from runtime.logs import get_logger
 from runtime.placement.contract import BundleInfo, Placement
+from runtime.session.admission import JOIN_ONE, NO_MACHINE
 from runtime.session.info import not_served, served
 
 TOGETHER_S: Final = 5.0
@@ -59,6 +60,8 @@ class Readiness:
         Args:
             details: With what is wrong, which names files: for operators.
         """
+        if self._no_machine():
+            return [f"{NO_MACHINE}: {JOIN_ONE}" if details else NO_MACHINE]
         loading = self.loading()
         if served(self._placement.endpoints()):
             late = self._clock.now() - self._began >= TOGETHER_S
@@ -82,7 +85,7 @@ class Readiness:
         """Return when a path is served; a moment is waited for a bundle that may come to serve it.
 
         Raises:
-            Refusal: It is not, but bundles are still being loaded: to be asked again.
+            Refusal: It is not, but bundles are still being loaded, or no machine is there: to be asked again.
             EndpointNotFound: Nobody will serve it, as things stand.
             BundleImportFailed: The bundle of that name cannot be loaded.
         """
@@ -91,16 +94,22 @@ class Readiness:
                 while self._placement.awaits(path):
                     await self._changed.wait()
         except TimeoutError:
+            again = {"Retry-After": str(RETRY_S)}
+            if self._no_machine():
+                raise Refusal("no_resources", f"{NO_MACHINE}. {JOIN_ONE}", headers=again) from None
             loading = [bundle.name for bundle in self.loading()] or ["a bundle"]
             more = f" and {len(loading) - 1} more are" if len(loading) > 1 else " is"
             raise Refusal(
                 "bundle_loading",
                 f"No agent serves {path[:200]} yet; {loading[0]}{more} still being loaded. "
                 "Call again in a moment.",
-                headers={"Retry-After": str(RETRY_S)},
+                headers=again,
             ) from None
         if not self._placement.serves(path):
             raise self.unserved(path)
+
+    def _no_machine(self) -> bool:
+        return not self._placement.capacity().max_sessions
 
     def unserved(self, path: str) -> RuntimeServiceError:
         """What to tell of a path that nobody serves now."""

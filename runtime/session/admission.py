@@ -20,6 +20,8 @@ from runtime.session.calls.call_ids import CallId, CallIds
 from runtime.session.calls.start_rate import MOST_RETRY_S, Pace, StartRate
 from runtime.session.spec import SessionId
 
+NO_MACHINE: Final = "no machine is there to run sessions"
+JOIN_ONE: Final = "Start one with bulkhead node, and the token that bulkhead nodes token prints."
 IN_TIME: Final = 0.75
 """Of the time that a call may wait for its turn, what the measured pace may take up: it is an estimate."""
 
@@ -234,6 +236,8 @@ class Admission:
             return Refused(
                 "draining", 5, "the server is shutting down", "Send the call again in a few seconds."
             )
+        if not load.max_sessions:
+            return Refused("no_resources", 5, NO_MACHINE, JOIN_ONE)
         if load.sessions + self.reserved >= load.max_sessions:
             return Refused(
                 "too_many_sessions",

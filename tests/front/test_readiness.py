@@ -108,6 +108,19 @@ async def test_a_server_that_serves_nothing_is_not_ready_and_says_why(
         assert (await until_ready(site)) == {"status": "ok"}
 
 
+async def test_a_server_of_nodes_without_one_says_that_no_machine_is_there(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "WAIT_S", 0.0)
+    async with serving(FakePlacement(listed=[], max_sessions=0)) as site:
+        monkeypatch.setattr(site.placement, "awaits", lambda path: True)
+        ready = await site.get("/readyz")
+        assert (ready.status, "no machine is there" in ready.json["reasons"][0]) == (503, True)
+        called = await site.post("/chat")
+        assert (called.status, called.headers["retry-after"]) == (503, "2")
+        assert "bulkhead node" in called.json["detail"]
+
+
 async def test_one_broken_bundle_of_two_is_named_with_its_line_everywhere(real: Real) -> None:
     async with real(good="", broken="x = (") as site:
         await site.server.loaded()

@@ -47,6 +47,13 @@ def test_a_full_server_says_so() -> None:
     assert refused.code == "too_many_sessions"
 
 
+def test_without_a_machine_nobody_is_told_of_a_bound() -> None:
+    none = Capacity(sessions=0, starting=0, max_sessions=0, max_starting=0)
+    refused = Admission().admit(sid(1), none, endpoint="/a")
+    assert isinstance(refused, Refused)
+    assert (refused.code, "bulkhead node" in refused.cure) == ("no_resources", True)
+
+
 def test_the_same_id_at_the_same_endpoint_is_the_same_session() -> None:
     admission = Admission()
     admission.admit(sid(1), load(), endpoint="/a", called=called("/a", "x", 1))
