@@ -15,7 +15,7 @@ from runtime.wire.text import size
 _COLUMNS = {
     "table": ("session", "identity", "room", "state", "pid", "cpu", "memory", "up"),
     "wide": (
-        "session", "identity", "room", "state", "pid", "cpu", "memory", "up",
+        "session", "identity", "room", "state", "node", "pid", "cpu", "memory", "up",
         "disk", "children", "fds", "threads", "lag", "confinement", "endpoint", "bundle", "code_generation",
         "attempt", "restarts", "input", "end",
     ),
@@ -93,6 +93,7 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "identity": str(worker["identity"]),
         "room": str(worker["room"]),
         "state": str(worker["state"]) + (" (held)" if worker.get("note") else ""),
+        "node": str(worker.get("node") or "-"),
         "pid": str(worker.get("pid") or "-"),
         "cpu": f"{100 * cpu_s / up_s:.1f} %" if up_s else "-",
         "memory": size(memory) if memory else "-",
