@@ -19,7 +19,7 @@ def node(
         typer.Option(
             "--join",
             envvar="BULKHEAD_JOIN",
-            help="Token of `bulkhead serve --nodes`; needed once.",
+            help="Token that `bulkhead nodes token` prints; needed once.",
             show_default=False,
         ),
     ] = None,
@@ -41,6 +41,7 @@ def node(
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.server_process import front_argv, python
     from runtime.front.home import contents, state_folder
+    from runtime.logs import configure
     from runtime.placement.cluster.engine.joining import Membership
     from runtime.placement.cluster.engine.joining import join as joined
     from runtime.placement.cluster.engine.subjects import slug
@@ -68,6 +69,7 @@ def node(
                 cure="Join with what `bulkhead nodes token` prints where the server runs: --join bh1:…",
                 exit_code=ExitCode.USAGE,
             )
+        configure(settings.log)
         asyncio.run(joined(join, name or slug(socket.gethostname()))).keep(kept)
     argv = [*python("runtime.cli.serve.node_program"), front_argv(flags, given, file)[-1]]
     env = {key: value for key, value in project.with_key(os.environ).items() if key != "BULKHEAD_JOIN"}

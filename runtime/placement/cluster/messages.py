@@ -204,6 +204,12 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
+class Leave(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody at the server asks that a node be let in no more."""
+
+    node: str
+
+
 READS: Final[dict[str, Any]] = {
     "vitals": Vitals | None,
     "use": Use | None,

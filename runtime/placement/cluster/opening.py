@@ -26,12 +26,11 @@ _AGAIN_S: Final = 0.05
 _log = get_logger("cluster")
 
 
-async def opened(settings: ClusterSettings, *, folder: Path, host: str, clock: Clock) -> RemotePlacement:
+async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock) -> RemotePlacement:
     """Connect, and start the engine first where it is ours.
 
     Args:
         folder: Where the cluster's secrets are kept.
-        host: Where other machines reach this one.
 
     Raises:
         ConfigError: There is no engine, or it lets this front not in.
@@ -56,11 +55,16 @@ async def opened(settings: ClusterSettings, *, folder: Path, host: str, clock: C
     try:
         await connected(engine)
         await Reception(home, process).start(engine)
-    except BaseException:
+    except BaseException as error:
         await process.aclose()
+        if isinstance(error, ConfigError) and process.ends:
+            raise ConfigError(
+                f"the engine ends as soon as it is started: something else listens at {settings.listen}",
+                cure="End that, or name another port: cluster.listen, BULKHEAD_CLUSTER_LISTEN.",
+            ) from error
         raise
-    if not home.nodes:
-        _log.info("cluster.opened", join=f"bulkhead node --join {home.token(host, port)}")
+    if not home.nodes:  # not with the token: whoever reads logs may not run sessions
+        _log.info("cluster.opened", join="bulkhead nodes token")
     placement = RemotePlacement(
         engine,
         cluster=cluster,

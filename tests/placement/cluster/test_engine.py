@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from runtime.errors import ConfigError, Conflict
-from runtime.placement.cluster.engine.connection import NoAnswer, NobodyThere
-from runtime.placement.cluster.engine.home import EngineHome
-from runtime.placement.cluster.engine.joining import Membership, Reception, join
+from runtime.clock import SystemClock
+from runtime.errors import ConfigError, Conflict, NotFound
+from runtime.placement.cluster import opening
+from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
+from runtime.placement.cluster.engine.joining import Membership, Reception, join, remove
 from runtime.placement.cluster.opening import access_of, address_of, connected
+from runtime.settings.cluster import ClusterSettings
 from tests.patience import PATIENCE
+from tests.placement.cluster.conftest import free_port
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -97,6 +103,67 @@ async def test_a_machine_joins_with_a_token_and_has_a_user_of_its_own_from_then_
         await join("bh1:nonsense", "n8")
 
 
+async def test_a_node_that_is_removed_is_cut_off_and_its_name_is_free(site: Any) -> None:
+    await Reception(site.home, site.process).start(await site.as_user("front"))
+    port = site.process.port
+    member = await join(site.home.token("127.0.0.1", port), "n7")
+    engine = await site.as_user("n7", member.access.password)
+    elsewhere = EngineHome.opened(site.folder, cluster="main")  # another process: who is at the server
+    with pytest.raises(NotFound, match="there is no node n9"):
+        await remove(elsewhere, port, "n9")
+    await remove(elsewhere, port, "n7")
+    async with asyncio.timeout(30 * PATIENCE):
+        while engine.is_connected:
+            await asyncio.sleep(0.02)
+    assert EngineHome.opened(site.folder, cluster="main").nodes == ["local", "n1", "n2"]
+    assert (await join(site.home.token("127.0.0.1", port), "n7")).node == "n7"
+
+
+async def test_a_node_is_removed_also_while_no_server_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.placement.cluster.engine.connection.CONNECT_S", 0.1)
+    home = EngineHome.opened(tmp_path, cluster="main")
+    home.admit("n1", "w" * 43)
+    await remove(home, free_port(), "n1")
+    assert EngineHome.opened(tmp_path, cluster="main").nodes == []
+
+
+async def test_an_engine_whose_port_is_taken_is_told_as_that(
+    site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = list[EngineProcess]()
+
+    class Seen(EngineProcess):
+        async def start(self) -> None:
+            started.append(self)
+            await super().start()
+
+    async def refused(_: Engine) -> None:
+        while not started[0].ends:
+            await asyncio.sleep(0.02)
+        raise ConfigError("nobody is let in")
+
+    monkeypatch.setattr(opening, "EngineProcess", Seen)
+    monkeypatch.setattr(opening, "connected", refused)
+    await site.as_user("front")  # the other one listens
+    settings = ClusterSettings(listen=f"127.0.0.1:{site.process.port}")
+    with pytest.raises(ConfigError, match="something else listens") as told:
+        await opening.opened(settings, folder=tmp_path / "other", clock=SystemClock())
+    assert "cluster.listen" in told.value.cure
+
+
+@pytest.mark.usefixtures("site")  # skips where there is no engine
+async def test_no_line_of_the_log_has_what_machines_join_with(tmp_path: Path) -> None:
+    settings = ClusterSettings(listen=f"127.0.0.1:{free_port()}")
+    with capture_logs() as lines:
+        placement = await opening.opened(settings, folder=tmp_path / "own", clock=SystemClock())
+        await placement.aclose()
+    assert "cluster.opened" in [line["event"] for line in lines]
+    kept = json.loads((tmp_path / "own" / "engine.json").read_text())
+    assert kept["join"] not in repr(lines)
+
+
 async def test_what_is_wrong_with_an_address_or_a_kept_file_is_said(tmp_path: Path) -> None:
     assert Membership.kept(tmp_path / "none") is None
     (tmp_path / "bad").write_text("{}")
@@ -115,5 +182,6 @@ async def test_what_is_wrong_with_an_address_or_a_kept_file_is_said(tmp_path: Pa
         home.admit("front", "w" * 43)
     assert home.admit("n1", "w" * 43)
     assert not home.admit("n1", "w" * 43)
-    assert home.remove("n1")
-    assert not home.remove("n1")
+    home.remove("n1")
+    with pytest.raises(NotFound, match="there is no node n1"):
+        home.remove("n1")

@@ -8,6 +8,7 @@ dropped, which is what a link may do, and who lives is decided by what is heard.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,9 @@ _MAX_WAITING: Final = 50_000
 _MAX_TOGETHER: Final = 64
 _MAX_WAITING_BYTES: Final = 64 << 20
 _log = get_logger("engine")
+# Of each connection with TLS that ends: a stream of asyncio's was made into one with TLS, as NATS wants it.
+_NO_NEWS: Final = "returning true from eof_received() has no effect when using ssl"
+logging.getLogger("asyncio").addFilter(lambda record: record.msg != _NO_NEWS)
 
 Handler = Callable[[str, bytes], Awaitable[bytes | None]]
 """Takes the subject and what came; what it returns is the answer to whoever asked for one."""

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from runtime.errors import ConfigError, Conflict
+from runtime.errors import ConfigError, Conflict, NotFound
 from runtime.files import kept_file
 from runtime.logs import get_logger
 from runtime.placement.cluster.engine import certificate
@@ -127,12 +127,19 @@ class EngineHome:
         self._keep()
         return True
 
-    def remove(self, node: str) -> bool:
-        """Let a node in no more; False when there is none of that name."""
+    def remove(self, node: str) -> None:
+        """Let a node in no more.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         if self._kept["nodes"].pop(node, None) is None:
-            return False
+            known = ", ".join(self.nodes[:20])
+            raise NotFound(
+                f"there is no node {node[:80]}",
+                cure=f"There are: {known}." if known else "No machine has joined yet.",
+            )
         self._keep()
-        return True
 
     def configuration(self, *, host: str, port: int) -> Path:
         """Write the engine's own file, and those it names."""
@@ -185,12 +192,14 @@ class EngineProcess:
 
     Attributes:
         port: Where it listens.
+        ends: How often it ended by itself.
     """
 
     def __init__(self, home: EngineHome, *, host: str, port: int) -> None:
         self._home, self._host, self.port = home, host, port
         self._program = program()
         self._handle: ProcessHandle | None = None
+        self.ends = 0
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -244,6 +253,7 @@ class EngineProcess:
         while self._handle is not None:
             status = await self._handle.status()
             self._handle.close()
+            self.ends += 1
             _log.error("engine.ended", status=status, port=self.port)
             await asyncio.sleep(_AGAIN_S)
             self._start()

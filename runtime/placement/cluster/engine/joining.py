@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runtime.errors import ConfigError, RuntimeServiceError
+from runtime.errors import ConfigError, NotFound, RuntimeServiceError
 from runtime.files import kept_file
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
@@ -70,7 +70,7 @@ async def join(token: str, node: str) -> Membership:
     if match is None:
         raise ConfigError(
             "that is no join token",
-            cure="Copy it whole, as `bulkhead serve --nodes` printed it: bh1:…@host:port",
+            cure="Copy it whole, as `bulkhead nodes token` prints it: bh1:…@host:port",
         )
     cluster, word, mark, host, port = match.groups()
     checked(node)
@@ -93,8 +93,28 @@ async def join(token: str, node: str) -> Membership:
     return Membership(node=node, cluster=cluster, access=Access(url=url, user=node, password=password, ca=ca))
 
 
+async def remove(home: EngineHome, port: int, node: str) -> None:
+    """Let a node in no more: by the front that runs with this engine, or in its folder where none does.
+
+    Raises:
+        NotFound: There is none of that name.
+    """
+    engine = Engine(home.access(port), name="remove")
+    try:
+        await engine.connect()
+        data = await engine.ask(home.subjects.leave(), say.encoded(say.Leave(node=node)), ASK_S)
+    except (ConfigError, NobodyThere):
+        home.remove(node)
+        return
+    finally:
+        await engine.aclose()
+    answer: say.Answer = say.decoded(say.Answer, data)
+    if answer.code:
+        raise NotFound(answer.message, cure=answer.cure)
+
+
 class Reception:
-    """A front lets machines join the engine of its own."""
+    """A front lets machines join the engine of its own, and go."""
 
     def __init__(self, home: EngineHome, process: EngineProcess) -> None:
         self._home, self._process = home, process
@@ -102,6 +122,7 @@ class Reception:
     async def start(self, engine: Engine) -> None:
         """Answer from here on."""
         await engine.listen(self._home.subjects.join(), self._asked)
+        await engine.listen(self._home.subjects.leave(), self._told)
 
     async def _asked(self, _: str, data: bytes) -> bytes:
         try:
@@ -111,4 +132,14 @@ class Reception:
                 _log.info("node.joined", node_id=ask.node)
         except RuntimeServiceError as error:
             return say.encoded(say.Answer(code=error.code, message=error.message, cure=error.cure))
+        return say.encoded(say.Answer())
+
+    async def _told(self, _: str, data: bytes) -> bytes:
+        leave: say.Leave = say.decoded(say.Leave, data)
+        try:
+            self._home.remove(leave.node)
+        except RuntimeServiceError as error:
+            return say.encoded(say.Answer(code=error.code, message=error.message, cure=error.cure))
+        self._process.reload()
+        _log.info("node.removed", node_id=leave.node)
         return say.encoded(say.Answer())

@@ -63,6 +63,10 @@ class Subjects:
         """Where a machine asks to become a node."""
         return f"bh.{self.cluster}.join"
 
+    def leave(self) -> str:
+        """Where a front is told to let a node in no more; nodes may not say it."""
+        return f"bh.{self.cluster}.leave"
+
     def permissions(self, node: str) -> dict[str, list[str]]:
         """What a node may send and hear: itself, and what fronts say to all."""
         return {
