@@ -192,7 +192,7 @@ def test_a_chat_outlives_the_server(studio: Any, visit: Any, expect: Any) -> Non
     expect(page.locator(".turn-facts").last).to_contain_text("tokens")
 
 
-def test_on_a_phone_the_chosen_tab_is_in_sight(studio: Studio, visit: Any, expect: Any) -> None:
+def test_on_a_phone_the_chosen_tab_is_in_sight(studio: Any, visit: Any, expect: Any) -> None:
     page = visit(studio, f"/studio/rooms/{ROOM}?tab=log", viewport={"width": 360, "height": 720})
     expect(page.get_by_role("tab", name="Log")).to_be_in_viewport(ratio=0.9)
     page.get_by_role("tab", name="Log").press("ArrowRight")
