@@ -19,6 +19,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from runtime.clock import iso
 from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
+from runtime.rooms.kept import folders
 
 MAX_PATH_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
@@ -265,7 +266,7 @@ class Files:
             if not overwrite:
                 raise Conflict(f"{path!r} exists already", cure="Ask to overwrite it.")
             replaced = target.stat().st_size
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folders.make(target.parent)
         with staged.open("rb") as file:
             os.fsync(file.fileno())  # a name without its bytes would be an empty file after a power cut
         os.replace(staged, target)
@@ -315,7 +316,7 @@ class Files:
             if not overwrite or target.is_dir():
                 raise Conflict(f"{destination!r} exists already")
             replaced = target.stat().st_size
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folders.make(target.parent)
         os.replace(origin, target)
         return replaced
 

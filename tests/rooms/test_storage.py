@@ -307,6 +307,15 @@ def test_paths_have_one_spelling() -> None:
         clean_path("a/\ud800")
 
 
+def test_folders_that_a_file_needs_are_their_owners_alone(tmp_path: Path) -> None:
+    files = Files(tmp_path / "files", tmp_path / "staging", max_bytes=10)
+    files.prepare()
+    files.commit(files.stage(), "a/b/c", overwrite=False)
+    files.move("a/b/c", "d/e/c", overwrite=False)
+    for folder in ("a", "a/b", "d", "d/e"):
+        assert (tmp_path / "files" / folder).stat().st_mode & 0o077 == 0, folder
+
+
 def test_moving_on_disk(tmp_path: Path) -> None:
     files = Files(tmp_path / "files", tmp_path / "staging", max_bytes=10)
     files.prepare()
