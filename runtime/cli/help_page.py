@@ -42,6 +42,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "init": "bulkhead init myagent",
     "node": "bulkhead node agents/ --join TOKEN",
     "nodes token": "bulkhead nodes token --host 10.0.0.5",
+    "nodes remove": "bulkhead nodes remove node1",
     "setup": "bulkhead setup --room myroom",
     "config": "bulkhead config -o wide",
     "doctor": "bulkhead doctor --fix",
