@@ -8,6 +8,7 @@ import { FakeServer, until } from "./fake_room.js";
 test("a title is the first words of what was said", () => {
   assert.equal(firstWords("Hello there"), "Hello there");
   assert.equal(firstWords("## What **is**\nthis?"), "What is");
+  assert.equal(firstWords("> # Is a_name > 2 * 3 in <b>C#</b>, __or__ `less`?"), "Is a_name > 2 * 3 in <b>C#</b>, or less?");
   assert.equal(firstWords("```py\ncode\n``` explain it"), "explain it");
   assert.equal(firstWords("a very long question about everything that one could ever want to know"), "a very long question about everything that one…");
   assert.equal(firstWords("x".repeat(60)), `${"x".repeat(48)}…`);

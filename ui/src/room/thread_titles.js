@@ -58,9 +58,14 @@ export function titlesOf(entries) {
   return titles;
 }
 
+const MARKS_OF_LINES = /^[ \t]*(?:(?:#{1,6}|>+)[ \t]+)+/gm;
+/* At the edge of a word alone: a_name, 2 * 3 and x > y are what was said. */
+const MARKS = /`|~~|(?<!\w)[*_]+(?=\S)|(?<=\S)[*_]+(?!\w)/g;
+
 /** The beginning of what somebody said, as a title.  Pure. */
 export function firstWords(said) {
-  const line = said.replace(/```[\s\S]*?(```|$)/g, " ").replace(/[#>*_`~]+/g, "").trim().split(/\n/)[0]?.trim().replace(/\s+/g, " ") ?? "";
+  const plain = said.replace(/```[\s\S]*?(```|$)/g, " ").replace(MARKS_OF_LINES, "").replace(MARKS, "");
+  const line = plain.trim().split(/\n/)[0].trim().replace(/\s+/g, " ");
   if (line.length <= 48) return line;
   const cut = line.slice(0, 48);
   return `${cut.slice(0, cut.lastIndexOf(" ") > 24 ? cut.lastIndexOf(" ") : 48)}…`;
