@@ -26,6 +26,7 @@ LEVELS = (
     | {"containers.errors", "containers.settings"},
     {"wire", "model"},
     {"session", "confinement", "metrics", "rooms.room", "rooms.token", "containers.contract"},
+    {"services.in_room"},
     {"process", "rooms", "services"},
     {"supervisor", "sdk"},
     {"placement", "compat", "containers"},

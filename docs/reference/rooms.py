@@ -25,6 +25,7 @@ _ABOUT = {
     "queues": "queues",
     "room": "toolkits of newer releases; shared documents in the words of older ones",
     "secrets": "secrets of participants, kept sealed; tokens of OAuth are refused",
+    "services": "services of the room and of the project, and starting one anew",
     "set_attributes": "attributes of a participant",
     "storage": "the room's files",
     "sync": "shared documents",
@@ -33,7 +34,6 @@ _LACK = {
     "livekit": "voice and video",
     "llm": "the model as a toolkit; it is reached over the room's address instead",
     "mounts": "folders of containers",
-    "services": "services of a room",
     "sqlite": "databases of files",
     "tunnels": "ports of containers",
 }

@@ -114,6 +114,11 @@ class RoomBoxes:
         if self._engine is not None:
             await self._engine.aclose()
 
+    def room_url(self, room: str) -> str:
+        """Where a container enters a room."""
+        scheme, _, rest = self._base_url().rstrip("/").partition("://")
+        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/rooms/{quote(room, safe='')}"
+
     # ---- images
 
     async def images(self) -> list[Image]:

@@ -315,6 +315,10 @@ class Boxes(Protocol):
 
     async def exec(self, room: str, box: BoxId, argv: Sequence[str], *, tty: bool) -> Exec: ...
 
+    def room_url(self, room: str) -> str:
+        """Where a container enters a room."""
+        ...
+
     async def close_room(self, room: str) -> None:
         """End and forget everything of a room."""
         ...

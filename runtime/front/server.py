@@ -20,6 +20,7 @@ from runtime.dispatch.session_registry import SessionRegistry
 from runtime.errors import BundleNotFound
 from runtime.front.access.browser_sessions import BrowserSessions
 from runtime.front.access.caller import RoomCaller
+from runtime.front.access.calling_out import ServiceCaller
 from runtime.front.access.deliverer import Deliverer
 from runtime.front.access.destinations import Destinations
 from runtime.front.access.open_doors import say_open_doors
@@ -45,12 +46,13 @@ from runtime.metrics import Metrics
 from runtime.placement.contract import Placement
 from runtime.placement.local import LocalPlacement
 from runtime.process.environment import mail_door
-from runtime.rooms.built_in.mail.listener import MailListener
-from runtime.rooms.built_in.mail.post_office import PostOffice
+from runtime.rooms.built_in.mail import opening as post_office
 from runtime.rooms.elsewhere.server import Elsewhere
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import RoomEvent
+from runtime.services.life.household import Household
+from runtime.services.life.life import Means
 from runtime.session.feed import Feed
 from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden
@@ -181,6 +183,18 @@ class Server:
             tell_room(registry, event)
             tell_webhooks(deliverer, event, _room_url(server.public_url or self.url, event.room))
 
+        hub: RoomHub
+        services = Household(
+            Means(
+                store=store,
+                boxes=boxes,
+                mint=lambda *given, **more: hub.token(*given, **more),
+                call=ServiceCaller(caller),
+                clock=self._clock,
+                hide=self._hidden.text,
+            )
+        )
+        self._parts.push_async_callback(services.aclose)
         hub = RoomHub(
             RoomLimits.of(self.settings.rooms, max_sessions=supervisor.max_sessions),
             state_dir=server.state_dir,
@@ -192,6 +206,7 @@ class Server:
             seal=kept.seal,
             boxes=boxes,
             hidden=self._hidden,
+            services=services,
         )
         dispatcher = Dispatcher(
             placement=placement,
@@ -210,7 +225,7 @@ class Server:
         )
         caller.dispatch = dispatcher.call
         await hub.tidy()
-        mail = await self._post_office(hub)
+        mail = await post_office.opened(self.settings.mail, server.state_dir, hub, self._clock, self._parts)
         front = self._front = Front(
             settings=server,
             dispatcher=dispatcher,
@@ -225,6 +240,7 @@ class Server:
             rooms=hub,
             crashes=crashes,
             boxes=boxes,
+            services=services,
             store=store,
             look_for_deliveries=deliverer.look,
             mail=mail,
@@ -297,17 +313,6 @@ class Server:
     async def _tell_loaded(self) -> None:
         await self.loaded()
         self.front.readiness.tell()
-
-    async def _post_office(self, hub: RoomHub) -> PostOffice:
-        settings = self.settings.mail
-        office = PostOffice(settings, self.settings.server.state_dir, hub, self._clock)
-        await office.start()
-        self._parts.push_async_callback(office.aclose)
-        if settings.port:
-            listener = MailListener(office, max_bytes=settings.max_bytes)
-            await listener.start(settings.host, settings.port)
-            self._parts.push_async_callback(listener.aclose)
-        return office
 
     def _local_placement(self) -> LocalPlacement:
         return LocalPlacement.of(

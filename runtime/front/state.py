@@ -25,6 +25,7 @@ from runtime.rooms.kept.about import About
 from runtime.rooms.kept.folders import KeptFolder
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
+from runtime.services.life.household import Household
 from runtime.services.store import Store
 from runtime.session.crash_store import CrashStore
 from runtime.session.journal.journal import Journal
@@ -113,6 +114,7 @@ class Front:
         is_loopback: Only this machine can reach it.
         started_at: Seconds since the epoch.
         began: The same in monotonic seconds.
+        services: What runs them.
         store: What is kept for services.
         look_for_deliveries: Has a webhook sent that was just written down.
         readiness: What is served, broken or being loaded.
@@ -134,6 +136,7 @@ class Front:
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
     boxes: Containers | None = None
+    services: Household | None = None
     store: Store | None = None
     look_for_deliveries: Callable[[], None] = lambda: None
     mail: PostOffice | None = None

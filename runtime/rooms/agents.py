@@ -22,6 +22,12 @@ BUILT_IN_HOST: Final = "localhost:8080"
 """Older agents "call" this host to have a built-in schema installed; it is a name, not an address."""
 
 
+class Mint(Protocol):
+    """Makes participant tokens of this room."""
+
+    def __call__(self, name: str, scope: Scope, *, role: str = "agent", service: str = "") -> str: ...
+
+
 class Caller(Protocol):
     """Who posts the webhook that brings an agent into the room."""
 
@@ -47,7 +53,6 @@ class Agents:
     """Requests ``agent.…`` that are not about toolkits, and ``room.call``.
 
     Args:
-        mint: Makes a participant token for (name, scope) in this room.
         has_schema: Whether a schema of that name is there without further ado.
         built_in_toolkits: Names of the toolkits that the room itself offers.
     """
@@ -57,7 +62,7 @@ class Agents:
         live: LiveRoom,
         runs: Runs,
         *,
-        mint: Callable[[str, Scope], str],
+        mint: Mint,
         has_schema: Callable[[str], bool],
         built_in_toolkits: Collection[str],
         caller: Caller | None,
@@ -200,7 +205,9 @@ class Agents:
                 raise NotFound(f"no built-in {kind.removesuffix('s')} {wanted!r}")
         if self._caller is None:
             raise NotSupported(f"not supported by this server: {request.name}")
-        token = self._mint(name, narrowed(claims, request.optional_object("api")))
+        # Whom a service calls in is there for the service.
+        scope = narrowed(claims, request.optional_object("api"))
+        token = self._mint(name, scope, service=claims.service)
         arguments = request.optional_object("arguments") or {}
         await self._caller.call(url=url, room=self._live.name, name=name, arguments=arguments, token=token)
         return EmptyContent()

@@ -30,6 +30,7 @@ from runtime.rooms.built_in.database.dataset_sql import TAKE_BYTES as DATASET_TA
 from runtime.rooms.built_in.database.streamed import StreamedDatabase
 from runtime.rooms.built_in.memory.requests import Memory
 from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
+from runtime.rooms.built_in.services import Services as KeptServices
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
 from runtime.rooms.developer.log import DeveloperLog
@@ -66,6 +67,7 @@ BUILT_IN_TOOLKITS: Final = frozenset(
         "messaging",
         "queues",
         "secrets",
+        "services",
         "storage",
         "sync",
     }
@@ -75,7 +77,6 @@ REFUSED_TOOLKITS: Final = frozenset(
         "livekit",
         "llm",
         "mounts",
-        "services",
         "sqlite",
         "tunnels",
     }
@@ -123,6 +124,7 @@ class Services:
     memory: Memory
     developer: DeveloperLog
     containers: Containers
+    services: KeptServices
 
 
 class Dispatcher:
@@ -142,6 +144,7 @@ class Dispatcher:
             **services.secrets.requests(),
             **services.developer.requests(),
             **services.containers.requests(),
+            **services.services.requests(),
         }
         self._tools: dict[str, Handler] = {
             **services.messaging.tools(),
@@ -154,6 +157,7 @@ class Dispatcher:
             **services.memory.tools(),
             **services.developer.tools(),
             **services.containers.tools(),
+            **services.services.tools(),
         }
         self._offered: dict[str, Handler] = {**services.storage_toolkit.tools()}
         """Tools of the room itself that a participant's toolkit of the same name takes the place of."""

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 
 from runtime.clock import Clock
-from runtime.containers.contract import Boxes
+from runtime.containers.contract import Boxes, Home
 from runtime.errors import RemoteProtocolError
-from runtime.rooms.agents import Agents, Caller
-from runtime.rooms.built_in.containers.family import Containers, Mint
+from runtime.rooms.agents import Agents, Caller, Mint
+from runtime.rooms.built_in.containers.family import Containers
 from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.database.dataset import Dataset
 from runtime.rooms.built_in.memory.requests import Memory
@@ -22,6 +22,7 @@ from runtime.rooms.built_in.memory.store import MemoryStore
 from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.secrets.requests import Secrets
 from runtime.rooms.built_in.secrets.vault import Vault
+from runtime.rooms.built_in.services import Services as KeptServices
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit, listing
 from runtime.rooms.built_in.tables.file import FOLDER, TableFile
 from runtime.rooms.connection import Connection, Peer
@@ -40,6 +41,7 @@ from runtime.rooms.room import ParticipantId
 from runtime.rooms.storage import Storage
 from runtime.rooms.token import Claims
 from runtime.rooms.tools import Tools
+from runtime.services.in_room import ServicesOfRooms
 from runtime.session.redaction import Hidden
 from runtime.wire.room import Assembler
 from runtime.wire.sealed import Seal
@@ -62,6 +64,7 @@ class HostedRoom:
         seal: What seals its secrets; None keeps none.
         boxes: Runs containers; None where nothing does.
         hidden: Learns its secrets.
+        services: Runs services; None where nothing does.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class HostedRoom:
         seal: Callable[[], Seal] | None = None,
         boxes: Boxes | None = None,
         hidden: Hidden | None = None,
+        services: ServicesOfRooms | None = None,
     ) -> None:
         self._limits = limits
         self._live = LiveRoom(
@@ -119,11 +123,13 @@ class HostedRoom:
             memory=Memory(MemoryStore(folder / FOLDER), clock),
             developer=developer,
             containers=Containers(self._live, boxes, files=folder / FILES, mint=mint),
+            services=KeptServices(name, services),
         )
         self._dispatcher = Dispatcher(self._live, self._services)
         self._starting = asyncio.Lock()
         self._flushers: list[asyncio.Task[None]] = []
-        self._connections: set[asyncio.Task[object]] = set()
+        self._home = Home(name, folder / FILES)
+        self._connections: dict[asyncio.Task[object], Claims] = {}
         self._closing = False
 
     @property
@@ -142,8 +148,9 @@ class HostedRoom:
 
     @property
     def is_empty(self) -> bool:
-        """Nobody is in it, or about to be."""
-        return len(self._live.members) == 0 and not self._connections
+        """Nobody is in it, or about to be, but who is there for a service of it."""
+        there = [*self._connections.values(), *(member.claims for member in self._live.members)]
+        return all(claims.service for claims in there)
 
     def info(self) -> RoomInfo:
         """What an operator sees."""
@@ -192,7 +199,7 @@ class HostedRoom:
         """
         task = asyncio.current_task()
         assert task is not None
-        self._connections.add(task)
+        self._connections[task] = claims
         try:
             await self._start()
             if self._closing:  # since it was admitted; `close` knew only those who had a seat
@@ -200,7 +207,7 @@ class HostedRoom:
                 return
             await self._serve(claims, connection, room_url)
         finally:
-            self._connections.discard(task)
+            del self._connections[task]
 
     async def close(self) -> None:
         """Send everybody away and write what is not on disk yet."""
@@ -212,6 +219,7 @@ class HostedRoom:
         for flusher in self._flushers:
             flusher.cancel()
         await asyncio.gather(*self._flushers, return_exceptions=True)
+        await self._services.services.close()
         await self._services.containers.close()
         await self._services.documents.flush()
         await self._services.database.file.close()
@@ -230,6 +238,7 @@ class HostedRoom:
                 ):
                     self._flushers.append(asyncio.create_task(flushing))
                 self._live.emit("room_opened")
+                self._services.services.opened(self._home, self._live.members.session_id)
 
     async def _serve(self, claims: Claims, connection: Connection, room_url: str) -> None:
         participant_id = ParticipantId(str(uuid.uuid4()))

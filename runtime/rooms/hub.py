@@ -31,6 +31,7 @@ from runtime.rooms.live import RoomEvent, RoomInfo
 from runtime.rooms.signing.kept_secret import kept_secret
 from runtime.rooms.signing.links import FileLinks
 from runtime.rooms.token import Claims, Keys, Scope, mint, verify
+from runtime.services.in_room import ServicesOfRooms
 from runtime.session.redaction import Hidden
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name, room_folder_name
 from runtime.wire.sealed import Seal
@@ -53,6 +54,7 @@ class RoomHub:
         seal: What seals the secrets of rooms; asked for when there is one to be kept.
         boxes: Runs containers of rooms; None refuses them.
         hidden: Learns the secrets of rooms.
+        services: Runs services of rooms; None runs none.
     """
 
     def __init__(
@@ -68,13 +70,14 @@ class RoomHub:
         seal: Callable[[], Seal] | None = None,
         boxes: Boxes | None = None,
         hidden: Hidden | None = None,
+        services: ServicesOfRooms | None = None,
     ) -> None:
         self._limits = limits or RoomLimits()
         self._folder = state_dir / "rooms"
         folders.make(self._folder / "data")
         self._clock = clock or SystemClock()
         self._caller = caller
-        self._boxes = boxes
+        self._boxes, self._services = boxes, services
         self._listener = listener
         self._seal, self._hidden = seal, hidden
         self._secret = secret or kept_secret(self._folder / "secret")
@@ -121,6 +124,8 @@ class RoomHub:
         claims = verify(token, room=room, keys=self._keys, now=self._clock.wall())
         self._check_connections(claims)
         hosted = self._rooms.get(room)
+        if hosted is None and claims.service:
+            raise NotFound("the room has ended, and its services with it")
         if hosted is not None and hosted.is_full:
             raise RoomFull(f"room {room!r} is full: {self._limits.max_participants} participants")
         if hosted is None:
@@ -140,7 +145,8 @@ class RoomHub:
         try:
             self._check_connections(claims, 1)
             hosted = await self._opened(room)
-            self._watch_no_more(room)
+            if not claims.service:
+                self._watch_no_more(room)
             await hosted.serve(claims, connection, room_url=room_url)
         except RoomFull:
             await connection.close(1013)
@@ -159,6 +165,7 @@ class RoomHub:
         role: str = "agent",
         scope: Scope | None = None,
         ttl_s: float | None = None,
+        service: str = "",
     ) -> str:
         """A participant token that this hub accepts; for `ttl_s` seconds, or for ever.
 
@@ -174,6 +181,7 @@ class RoomHub:
             ttl_s=ttl_s,
             now=now,
             serial=secrets.token_hex(8),
+            service=service,
         )
 
     def claims(self, token: str, *, room: str | None = None) -> Claims:
@@ -314,7 +322,9 @@ class RoomHub:
                 limits=self._limits,
                 folder=self._room_folder(room),
                 clock=self._clock,
-                mint=lambda name, scope, *, role="agent": self.token(room, name, role=role, scope=scope),
+                mint=lambda name, scope, *, role="agent", service="": self.token(
+                    room, name, role=role, scope=scope, service=service
+                ),
                 link=lambda room_url, path: self._links.make(room_url, room, path),
                 caller=self._caller,
                 listener=self._listener,
@@ -323,6 +333,7 @@ class RoomHub:
                 seal=self._seal,
                 boxes=self._boxes,
                 hidden=self._hidden,
+                services=self._services,
             )
         return hosted
 

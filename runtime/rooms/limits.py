@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runtime.rooms.built_in.tables.bounds import TableBounds
-from runtime.settings import RoomsSettings
+from runtime.settings.rooms import RoomsSettings
 from runtime.wire.room import MAX_SENT_BYTES
 
 MIB: Final = 1024 * 1024
@@ -38,7 +38,7 @@ class RoomLimits:
         tables: Tables of one room.
         max_open_files: Uploads and downloads in progress of one participant.
         flush_s: Seconds between a document's change and its writing to disk.
-        idle_close_s: Seconds that a room stays open with nobody in it.
+        idle_close_s: Seconds that a room stays open with nobody in it but its services.
         close_timeout_s: Seconds that a websocket gets to close politely.
     """
 
@@ -76,6 +76,7 @@ class RoomLimits:
             max_held_bytes=settings.max_held_bytes,
             max_contents_bytes=settings.max_contents_bytes,
             max_storage_bytes=settings.max_storage_bytes,
+            idle_close_s=settings.linger_s,
             tables=TableBounds(
                 max_bytes=settings.max_tables_bytes,
                 max_rows=settings.max_table_rows,

@@ -27,6 +27,8 @@ MAX_NAME_CHARS: Final = 256
 
 TOKEN_VERSION: Final = "0.20.6"
 """Format that `mint` writes; readers take tokens older than 0.6.0 to come without an ``api`` grant."""
+SERVICE_GRANT: Final = "bulkhead.service"
+"""Names the service that a participant is in the room for; who is there keeps no room open alone."""
 
 Scope = Mapping[str, Any]
 
@@ -103,6 +105,7 @@ class Claims:
 
     Attributes:
         mark: Tells the token from others, and nothing of what is in it.
+        service: Id of the service by which its participant was called in; empty for everybody else.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Claims:
     project: str | None = None
     kid: str | None = None
     mark: str = field(default="", compare=False, repr=False)
+    service: str = ""
 
     def family(self, name: str) -> Mapping[str, Any] | None:
         """The limits of one family of requests, or None when the token does not have it."""
@@ -207,6 +211,7 @@ def mint(
     ttl_s: float | None = None,
     now: float | None = None,
     serial: str = "",
+    service: str = "",
 ) -> str:
     """Make a token with which ``name`` can enter ``room``.
 
@@ -214,6 +219,7 @@ def mint(
         secret: What signs it: a shared secret, or an API key's secret together with its id as ``kid``.
         scope: The ``api`` grant; None means `AGENT_DEFAULT`.
         serial: Makes it another token than one that says the same.
+        service: Id of the service whose participant it is for.
         ttl_s: Seconds until it expires, counted from ``now`` (seconds since the epoch); None for never.
 
     Raises:
@@ -232,6 +238,8 @@ def mint(
         ],
         "version": TOKEN_VERSION,
     }
+    if service:
+        payload["grants"].append({"name": SERVICE_GRANT, "scope": service})
     if kid is not None:
         payload["kid"] = kid
     if project is not None:
@@ -278,6 +286,7 @@ def verify(token: str, *, room: str | None, keys: Keys, now: float | None = None
         )
     roles = [scope for grant, scope in named if grant == "role" and scope in ROLES]
     apis = [scope for grant, scope in named if grant == "api"]
+    services = [scope for grant, scope in named if grant == SERVICE_GRANT and isinstance(scope, str)]
     scope: Scope | None
     if apis:
         scope = apis[0] if isinstance(apis[0], dict) else {}
@@ -291,6 +300,7 @@ def verify(token: str, *, room: str | None, keys: Keys, now: float | None = None
         project=project if isinstance(project, str) else None,
         kid=kid if isinstance(kid, str) else None,
         mark=hashlib.sha256(token.encode()).hexdigest()[:32],
+        service=services[0] if services else "",
     )
 
 

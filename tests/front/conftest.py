@@ -113,7 +113,7 @@ def serving(tmp_path: Path) -> Serving:
         knobs.setdefault("state_dir", tmp_path / "state")
         more = {
             f"{part}.{name}": value
-            for part in ("supervisor", "mail")
+            for part in ("supervisor", "mail", "rooms", "containers")
             for name, value in knobs.pop(part, {}).items()
         }
         flags = {"server.port": 0, "containers.engine": "process", **more}

@@ -16,7 +16,7 @@ from runtime.rooms.files import remove_unused
 from runtime.rooms.holdings import ROOM_SHARE, Contents, Held, Holdings
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
-from runtime.settings import RoomsSettings
+from runtime.settings.rooms import RoomsSettings
 from tests.patience import PATIENCE
 
 MIB = 1 << 20

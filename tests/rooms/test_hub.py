@@ -347,3 +347,17 @@ def test_no_room_name_leaves_its_folder(state_dir: Path, name: str) -> None:
         return
     assert folder.parent == state_dir / "rooms" / "data"
     assert folder.name not in (".", "..")
+
+
+@pytest.mark.asyncio
+async def test_who_is_there_for_a_service_keeps_no_room_open_and_opens_none(build: Any) -> None:
+    house = await build(RoomLimits(idle_close_s=0.01))
+    with pytest.raises(NotFound):
+        house.hub.admit("lab", house.hub.token("lab", "greeter", service="s1"))
+    ada = await house.join("ada")
+    greeter = await house.join("greeter", service="s1")
+    assert house.hub.occupied() == {"lab"}
+    await ada.leave()
+    assert await greeter.closed() == 1001
+    await house.happened("room_closed")
+    assert house.hub.open_count == 0

@@ -73,7 +73,8 @@ def body_of(
         ]
     ports = spec.ports
     env = {"MESHAGENT_HOST": "0.0.0.0"}
-    env |= {"MESHAGENT_PORT": str(next(iter(ports)))} if ports else {}
+    for place, port in enumerate(ports):
+        env["MESHAGENT_PORT" if place == 0 else f"MESHAGENT_PORT_{place}"] = str(port)
     env |= {"MESHAGENT_DATA": spec.binds[0].path} if spec.binds else {}
     made: dict[str, Any] = {
         "Image": spec.image,

@@ -6,7 +6,7 @@ import asyncio
 import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtime.confinement.addresses import Address
 from runtime.dispatch.dispatcher import Outcome
@@ -47,7 +47,7 @@ class RoomCaller:
         destinations: Destinations,
     ) -> None:
         self._port, self._hosts = port, {*_LOCAL, *own_hosts}
-        self._room_url, self._secret = room_url, secret
+        self.room_url, self.secret = room_url, secret
         self._destinations = destinations
         self._slots = asyncio.Semaphore(MAX_CALLS)
         self.dispatch: Dispatch | None = None
@@ -72,7 +72,7 @@ class RoomCaller:
             return
         data = {
             "room_name": room,
-            "room_url": self._room_url(room),
+            "room_url": self.room_url(room),
             "token": token,
             "arguments": arguments,
         }
@@ -89,6 +89,13 @@ class RoomCaller:
     def is_ours(self, host: str, port: int) -> bool:
         """Whether that is this server, by one of the names that it knows of itself."""
         return port == self._port and host in self._hosts
+
+    async def called_ours(self, url: SplitResult, room: str, token: str) -> bool:
+        """Call an endpoint of this server itself; False where the URL is somebody else's."""
+        port = url.port or _PORTS.get(url.scheme, 0)
+        if not self.is_ours(url.hostname or "", port):
+            return False
+        return await self._called_here(url.path, RoomCall(room_name=room, token=token))
 
     async def _called_here(self, path: str, call: RoomCall) -> bool:
         if self.dispatch is None:
@@ -121,7 +128,7 @@ class RoomCaller:
         )
 
     def _post(self, url: str, body: bytes, found: Sequence[Address]) -> None:
-        headers = {"Meshagent-Signature": meshagent_signature(body, self._secret)} if self._secret else {}
+        headers = {"Meshagent-Signature": meshagent_signature(body, self.secret)} if self.secret else {}
         try:
             status = post(url, body, headers, found=found, timeout_s=TIMEOUT_S)
         except Unanswered as error:

@@ -29,9 +29,11 @@ PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "key_id": ("Id of an API key", "11111111-2222-4333-8444-555555555555"),
     "letter": ("Id of a message, as /mail lists it", "01700000000000-0123abcd"),
     "page": ("A page, or a file of the Studio", "sessions"),
+    "name": ("Name of a service", "greeter"),
     "path": ("Path of the file in the room", "notes.txt"),
     "project": ("Id of the project", "00000000-0000-4000-8000-000000000000"),
     "room": ("Name of the room", "myroom"),
+    "service_id": ("Id of a service", "11111111-2222-4333-8444-555555555555"),
     "session_id": ("Id of a session", "s_7Q4M2XKB9TEV"),
     "webhook_id": ("Id of a webhook that goes out", "11111111-2222-4333-8444-555555555555"),
 }

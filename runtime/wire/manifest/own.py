@@ -33,6 +33,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/settings": "the settings in force",
     "/snapshot": "copies for a backup",
     "/studio": "the dashboard",
+    "/templates": "templates of services",
     "/usage": "what sessions used",
     "/workers": "the state of sessions",
 }

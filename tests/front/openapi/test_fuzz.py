@@ -71,10 +71,12 @@ include-method = "GET"
 checks.positive_data_acceptance.enabled = false
 checks.missing_required_header.enabled = false
 
-# What may be the name of a room, or an address, is more than a schema can say.
+# What may be the name of a room, an address or a manifest is more than a schema can say.
 [[operations]]
 include-path = ["/{endpoint}", "/studio/links", "/mail/{address}",
-                "/accounts/projects/{project}/mailboxes", "/accounts/projects/{project}/mailboxes/{address}"]
+                "/accounts/projects/{project}/mailboxes", "/accounts/projects/{project}/mailboxes/{address}",
+                "/accounts/projects/{project}/services", "/accounts/projects/{project}/rooms/{room}/services",
+                "/templates/render"]
 checks.positive_data_acceptance.enabled = false
 
 # Read by hand, and more is forgiven than is described.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from runtime.containers.contract import Ask, Box, Boxes, Home, Starter
 from runtime.containers.errors import NoEngine, ServiceNotFound
-from runtime.rooms.agents import narrowed
+from runtime.rooms.agents import Mint, narrowed
 from runtime.rooms.built_in.containers import asked, grants, shown
 from runtime.rooms.built_in.containers.execs import Execs
 from runtime.rooms.built_in.containers.logs import Logs
@@ -17,17 +16,11 @@ from runtime.rooms.connection import Peer
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
-from runtime.rooms.token import PERSON, Scope
+from runtime.rooms.token import PERSON
 from runtime.wire.content import EmptyContent, JsonContent
 
 _NO_BUILDS = "this server builds no images in a room"
 _BUILD_CURE = "Build it with docker where the engine is, and run it by its tag."
-
-
-class Mint(Protocol):
-    """Makes participant tokens of this room."""
-
-    def __call__(self, name: str, scope: Scope, *, role: str = "agent") -> str: ...
 
 
 class Containers:
@@ -152,7 +145,8 @@ class Containers:
         if ask.for_agent and name is None:
             name, role = ask.name or "agent", "agent"
         scope = narrowed(claims, PERSON if role == "user" else None)
-        return self._mint(str(name), scope, role=grants.role_of(claims, role))
+        role = grants.role_of(claims, role)
+        return self._mint(str(name), scope, role=role, service=claims.service)
 
     def _run_service(self, request: Request) -> Outcome:
         grants.check(request.peer.participant.claims)

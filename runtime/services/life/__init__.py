@@ -1,0 +1,1 @@
+"""Services in rooms: the loop that obeys the keeper of each."""

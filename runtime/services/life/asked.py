@@ -1,0 +1,154 @@
+"""From a revision of a service to a container that can be run: with its secrets, and with tokens made now."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from runtime.containers.contract import Ask, Bind, Credential, FileAt, ImageAt, Mounts
+from runtime.errors import InvalidRequest, SecretMissing
+from runtime.services.life.reach import ports_of
+from runtime.services.secret import DOCKER, KEYS
+from runtime.services.service import Service, Spec
+from runtime.services.store import Store
+
+DATA = "/data"
+
+
+class Mint(Protocol):
+    """Makes participant tokens, marked as a service's."""
+
+    def __call__(
+        self,
+        room: str,
+        name: str,
+        *,
+        role: str = "agent",
+        scope: Mapping[str, Any] | None = None,
+        service: str = "",
+    ) -> str: ...
+
+
+def signing_secret() -> str:
+    """A secret by which a container knows the calls of its endpoints."""
+    return secrets.token_hex(32)
+
+
+async def ask_of(
+    service: Service, *, room: str, session_id: str, name: str, store: Store, mint: Mint, secret: str
+) -> Ask:
+    """What is to run, for a room.
+
+    Args:
+        session_id: Of this run of the room.
+        name: Of the container.
+        secret: Signs the calls of its endpoints.
+
+    Raises:
+        SecretMissing: A secret is not kept any more, or is not what the manifest takes it for.
+        InvalidRequest: The manifest's command cannot be split into words.
+    """
+    spec = service.spec
+    container = spec["container"]
+    revisions = await store.services.history(service.id)
+    versions = next((one.secret_versions for one in revisions if one.number == service.revision), {})
+    given = Given(store, versions)
+    env = {"MESHAGENT_WEBHOOK_SECRET": secret, "MESHAGENT_SESSION_ID": session_id}
+    for key in container.get("secrets", ()):
+        env |= await given.texts(key, KEYS)
+    for variable in container.get("environment", ()):
+        if "token" in variable:
+            wanted = variable["token"]
+            env[variable["name"]] = mint(
+                room,
+                wanted["identity"],
+                role=wanted.get("role", "agent"),
+                scope=wanted.get("api"),
+                service=service.id,
+            )
+        elif "secret" in variable:
+            env[variable["name"]] = await given.text(variable["secret"]["id"])
+        else:
+            env[variable["name"]] = variable.get("value", "")
+    credentials: tuple[Credential, ...] = ()
+    if pull := container.get("pull_secret"):
+        opens = await given.texts(pull["id"], DOCKER)
+        credentials = (
+            Credential(opens.get("server") or None, opens.get("username", ""), opens.get("password", "")),
+        )
+    for_agent = container.get("template") == "agent"
+    has_token = for_agent or "template" not in container
+    return Ask(
+        image=container["image"],
+        argv=_argv(container),
+        cwd=container.get("working_dir"),
+        env=env,
+        ports={port.number: port.outer for port in ports_of(spec)},
+        credentials=credentials,
+        name=name,
+        mounts=_mounts(container, for_agent=for_agent),
+        writable=bool(container.get("writable_root_fs")),
+        private=bool(container.get("private", True)),
+        token=mint(room, service.name, service=service.id) if has_token else "",
+        for_agent=for_agent,
+        service_id=service.id,
+    )
+
+
+class Given:
+    """The secrets of a revision, in the versions that it was given.
+
+    Args:
+        versions: By the id of each.
+    """
+
+    def __init__(self, store: Store, versions: Mapping[str, int]) -> None:
+        self._secrets, self._versions = store.secrets, versions
+
+    async def text(self, key: str) -> str:
+        """One secret as text."""
+        found = await self._secrets.get(key)
+        value = await self._secrets.value(found.id, self._versions.get(found.id, found.current))
+        return value.decode("utf-8", "surrogateescape")
+
+    async def texts(self, key: str, kind: str) -> dict[str, str]:
+        """The entries of a secret that is a map."""
+        found = await self._secrets.get(key)
+        if found.type != kind:
+            raise SecretMissing(
+                f'secret "{found.name}" is of type {found.type}, and the manifest takes it for one of {kind}',
+                cure=f"Set it as a secret of type {kind}.",
+            )
+        held = json.loads(await self.text(key))
+        return {str(name): str(value) for name, value in held.items()}
+
+
+def _argv(container: Spec) -> tuple[str, ...] | None:
+    command = container.get("command", "")
+    try:
+        return tuple(shlex.split(command)) or None
+    except ValueError as error:
+        raise InvalidRequest(
+            f"container.command cannot be split into words: {error}", cure="Close its quotes."
+        ) from None
+
+
+def _mounts(container: Spec, *, for_agent: bool) -> Mounts:
+    storage = container.get("storage", {})
+    room = [
+        Bind(one.get("subpath", ""), one["path"], bool(one.get("read_only")))
+        for one in storage.get("room", ())
+    ]
+    if for_agent and all(bind.path != DATA for bind in room):
+        room.append(Bind("", DATA))
+    return Mounts(
+        room=tuple(room),
+        images=tuple(
+            ImageAt(one["image"], one["path"], one.get("subpath", "")) for one in storage.get("images", ())
+        ),
+        files=tuple(FileAt(one["path"], one["text"]) for one in storage.get("files", ())),
+        empty_dirs=tuple(one["path"] for one in storage.get("empty_dirs", ())),
+    )

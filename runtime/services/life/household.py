@@ -1,0 +1,141 @@
+"""The services of all rooms that are open: which are to run where, now and after each change.
+
+A room's own services follow every change at once.  A project's are started when a room opens; a change of one
+waits for the room's next run, but one that is disabled or deleted ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.containers.contract import Home
+from runtime.containers.errors import ServiceNotFound, WrongState
+from runtime.errors import NotFound, RuntimeServiceError
+from runtime.logs import get_logger
+from runtime.services.in_room import Shown
+from runtime.services.life.life import Life, Means
+from runtime.services.life.telling import Telling
+from runtime.services.service import PROJECT, Service
+from runtime.services.terms import State
+
+_log = get_logger("services")
+
+
+@dataclass(slots=True, eq=False)
+class _Room:
+    home: Home
+    session_id: str
+    lives: dict[str, Life] = field(default_factory=dict)
+
+
+class Household:
+    """See `ServicesOfRooms`.  Runs in: the front's event loop."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._rooms: dict[str, _Room] = {}
+        self._turn = asyncio.Lock()  # what is read from the store is acted on before anybody reads anew
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def opened(self, home: Home, session_id: str) -> None:
+        """See `ServicesOfRooms`; so the others."""
+        room = self._rooms[home.room] = _Room(home, session_id)
+        self._spawn(self._look(room, is_new=True))
+
+    async def closed(self, room: str) -> None:
+        held = self._rooms.pop(room, None)
+        if held is not None:
+            await asyncio.gather(*(life.aclose() for life in held.lives.values()))
+
+    async def listed(self, room: str) -> list[Shown]:
+        held = self._rooms.get(room)
+        found = []
+        for service in await self._kept(room):
+            life = held.lives.get(service.id) if held is not None else None
+            state = life.state() if life is not None else self._idle(service)
+            found.append(Shown(service.spec, state))
+        return found
+
+    async def restart(self, room: str, service_id: str) -> None:
+        async with self._turn:
+            service = await self._named(room, service_id)
+            held = self._rooms.get(room)
+            if held is None:
+                raise WrongState(
+                    f"room {room!r} is not open", cure="Its services start when somebody enters."
+                )
+            if not service.is_enabled:
+                raise WrongState(f"service {service.name!r} is disabled", cure="Enable it.")
+            if "container" not in service.spec:
+                raise WrongState(f"service {service.name!r} runs elsewhere", cure="Restart it there.")
+            self._want(held, service)
+            held.lives[service_id].restart()
+
+    def changed(self, room: str = PROJECT) -> None:
+        """Services of a room, or of the project, were made, changed or deleted."""
+        for name, held in self._rooms.items():
+            if room in (PROJECT, name):
+                self._spawn(self._look(held, is_new=False))
+
+    async def aclose(self) -> None:
+        """Do nothing more."""
+        await asyncio.gather(*(self.closed(room) for room in list(self._rooms)))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ---- within
+
+    async def _look(self, held: _Room, *, is_new: bool) -> None:
+        """Have a room run what is kept for it."""
+        room = held.home.room
+        async with self._turn:
+            try:
+                kept = await self._kept(room)
+            except RuntimeServiceError as error:
+                _log.error("services.unreadable", room=room, error=str(error))
+                return
+            if self._rooms.get(room) is not held:
+                return  # it closed meanwhile
+            wanted = {service.id: service for service in kept if service.is_enabled}
+            for service_id, life in held.lives.items():
+                if service_id not in wanted:
+                    life.want_not()
+            for service in wanted.values():
+                if is_new or service.room != PROJECT:
+                    self._want(held, service)
+            gone = {service_id for service_id, life in held.lives.items() if life.is_idle}
+            for service_id in gone - {service.id for service in kept}:
+                del held.lives[service_id]
+
+    def _want(self, held: _Room, service: Service) -> None:
+        life = held.lives.get(service.id)
+        if life is None:
+            life = held.lives[service.id] = Life(service, held.home, held.session_id, self._means)
+        life.want(service)
+
+    async def _kept(self, room: str) -> list[Service]:
+        services = self._means.store.services
+        found = [*await services.listed(room=PROJECT), *await services.listed(room=room)]
+        return sorted(found, key=lambda service: (service.name, service.room))
+
+    async def _named(self, room: str, service_id: str) -> Service:
+        try:
+            service = await self._means.store.services.get(service_id)
+        except NotFound:
+            service = None
+        if service is None or service.room not in (PROJECT, room):
+            raise ServiceNotFound(f"no service {service_id[:80]!r} in room {room!r}")
+        return service
+
+    def _idle(self, service: Service) -> dict[str, Any]:
+        telling = Telling(self._means.clock.wall, self._means.hide)
+        return telling.shown(service.id, State.IDLE, restarts=0, container=None)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

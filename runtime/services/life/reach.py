@@ -1,0 +1,113 @@
+"""Where a service is reached: its ports and the endpoints that are called, by its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from runtime.services.service import Service, Spec
+from runtime.services.terms import Plan
+
+FIRST_PORT: Final = 49_000
+"""Ports without a number of their own are numbered from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path that is called into the room.
+
+    Attributes:
+        api: What it may do there; None for what agents may.
+    """
+
+    port: int
+    path: str
+    identity: str
+    api: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port of a service.
+
+    Attributes:
+        named: As the manifest has it: a number, or ``*``.
+        outer: The port of the host that is to lead there; 0 for a free one.
+        liveness: The path that answers when it is ready; empty for none.
+    """
+
+    number: int
+    named: int | str
+    outer: int
+    liveness: str
+    endpoints: tuple[Endpoint, ...]
+
+
+def ports_of(spec: Spec) -> tuple[Port, ...]:
+    """In the manifest's order."""
+    given = spec.get("ports", ())
+    taken = {port["num"] for port in given if isinstance(port.get("num"), int)}
+    free = (number for number in range(FIRST_PORT, 65_536) if number not in taken)
+    found = []
+    for port in given:
+        named = port.get("num", "*")
+        number = named if isinstance(named, int) else next(free)
+        endpoints = tuple(
+            Endpoint(number, one["path"], one["meshagent"]["identity"], one["meshagent"].get("api"))
+            for one in port.get("endpoints", ())
+            if "meshagent" in one
+        )
+        found.append(Port(number, named, port.get("host_port", 0), port.get("liveness", ""), endpoints))
+    return tuple(found)
+
+
+def plan_of(service: Service) -> Plan:
+    """What its life depends on."""
+    ports, container = ports_of(service.spec), service.spec.get("container")
+    return Plan(
+        revision=service.revision,
+        endpoints=tuple(endpoint.name for port in ports for endpoint in port.endpoints),
+        has_liveness=container is not None and any(port.liveness for port in ports),
+        is_on_demand=bool((container or {}).get("on_demand")),
+    )
+
+
+def url_of(spec: Spec, port: Port, path: str, reached: dict[int, int]) -> str:
+    """Where an endpoint is called.
+
+    Args:
+        reached: Where this machine reaches each port of the container.
+    """
+    external = spec.get("external")
+    if external is None or "container" in spec:
+        return f"http://127.0.0.1:{reached[port.number]}{quote(path, safe='/?&=%')}"
+    base = str(external["url"]).rstrip("/")
+    parts = urlsplit(base)
+    if isinstance(port.named, int) and parts.port is None:
+        base = f"{parts.scheme}://{parts.netloc}:{port.named}{parts.path.rstrip('/')}"
+    return base + quote(path, safe="/?&=%")
+
+
+def not_served(spec: Spec) -> list[str]:
+    """What a manifest asks for that this server leaves out, in sentences."""
+    told = [
+        f"{endpoint['path']}: MCP servers are not made toolkits of the room"
+        for port in spec.get("ports", ())
+        for endpoint in port.get("endpoints", ())
+        if "mcp" in endpoint
+    ]
+    container = spec.get("container", {})
+    storage = container.get("storage", {})
+    told += [
+        f"storage.{kind} is not mounted" for kind in ("project", "configs", "volumes") if storage.get(kind)
+    ]
+    if "x-api-key" in container:
+        told.append("container.api_key: no API key is made for a service")
+    if "x-isolation" in container or "x-isolation" in spec:
+        told.append("x-isolation is not applied; containers are held by the settings")
+    return told
