@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import InvalidRequest
-from runtime.rooms.built_in.database.arrow import flat
+from runtime.rooms.built_in.database.arrow import flat, reading
 from runtime.rooms.built_in.database.arrow.flat import Damaged, Number, Pairs, Table
 from runtime.rooms.built_in.database.arrow.kind import guessed
 from runtime.rooms.built_in.database.arrow.reading import read_schema, read_stream
@@ -139,3 +139,32 @@ def test_the_type_of_a_querys_column_is_told_from_its_values() -> None:
     assert guessed([None], None) == TEXT
     assert guessed([[1.0, 2.0]], VECTOR) == VECTOR
     assert guessed([1], FLOAT) == FLOAT
+
+
+def test_a_schema_that_says_the_same_field_again_and_again_is_refused_soon() -> None:
+    stream = write_stream(["a"], [INT])
+    head = stream[8 : 8 + struct.unpack_from("<Ii", stream)[1]]
+    header = Table.root(memoryview(head)).table(2)
+    assert header is not None
+    place = header._place(1)
+    assert place is not None
+    vector = place + struct.unpack_from("<I", head, place)[0]
+    field = vector + 4 + struct.unpack_from("<I", head, vector + 4)[0]
+
+    def repeated(count: int) -> bytes:
+        """A message whose list of fields has the only one so many times."""
+        at, behind = len(head), len(head) + 8 + 4 * count // 8 * 8
+        offsets = (behind + field - (at + 4 + 4 * number) for number in range(count))
+        made = bytearray(head + struct.pack(f"<{count + 1}I", count, *offsets))
+        made += bytes(behind - len(made)) + head
+        struct.pack_into("<I", made, place, at - place)
+        return struct.pack("<Ii", 0xFFFFFFFF, len(made)) + made
+
+    read: list[int] = []
+    was = reading.read_field
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "read_field", lambda field: read.append(1) or was(field))
+        for count in (100_000, 1_000_000):
+            with pytest.raises(InvalidRequest, match=r"again and again|longer than"):
+                read_schema(repeated(count))
+    assert len(read) < 20_000

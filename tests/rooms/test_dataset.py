@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
+from runtime.rooms.built_in.database import dataset, dataset_streams
 from runtime.rooms.built_in.database.arrow.reading import read_schema, read_stream
 from runtime.rooms.built_in.database.arrow.writing import write_stream
 from runtime.rooms.built_in.database.dataset_sql import MAX_OPEN
@@ -216,3 +218,20 @@ async def test_no_more_queries_are_open_when_all_are_asked_at_once(house: Any) -
     asked = [await ada.start_tool("dataset.execute_sql", content) for _ in range(MAX_OPEN + 4)]
     answers = [(await one).header for one in asked]
     assert sum(one["type"] == "error" for one in answers) == 4
+
+
+@pytest.mark.asyncio
+async def test_schemas_are_read_beside_the_loop(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set()
+
+    def seen(data: bytes) -> Any:
+        threads.add(threading.current_thread())
+        return read_schema(data)
+
+    for module in (dataset, dataset_streams):
+        monkeypatch.setattr(module, "read_schema", seen)
+    ada = await house.join("ada")
+    await make(ada)
+    await call(ada, "add_columns", {"table": "t"}, write_stream(["more"], [TEXT]))
+    assert threads
+    assert threading.current_thread() not in threads

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest, NotSupported
@@ -112,7 +113,10 @@ class Dataset:
     async def _add_columns(self, request: Request) -> Outcome:
         name, bounds = reading.table(request, "alter"), self._file.bounds
         new: dict[str, ColumnType | str]
-        new = {**read_schema(request.data)} if request.data else reading.new_columns(request)
+        if request.data:
+            new = {**await self._file.beside(partial(read_schema, request.data))}
+        else:
+            new = reading.new_columns(request)
         await self._file.write(lambda file: columns.add(file, name, new, bounds, quotes_are_text=False))
         return EmptyContent()
 

@@ -52,7 +52,7 @@ class DatasetStreams:
     async def _create_table(self, stream: ServerStream) -> None:
         start, data = await _start(stream)
         name = reading.table(start, "alter", key="name")
-        schema = read_schema(data) if data else None
+        schema = await self._database.file.beside(partial(read_schema, data)) if data else None
         given_schema, given = await self._rows(stream)
         await self._database.create(start, name, schema or given_schema, given)
 

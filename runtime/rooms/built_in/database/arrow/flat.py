@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 _READ_AGAIN, _READ_ANYWAY = 4, 4096
+_TABLE_BYTES: Final = 64
+"""What a table counts for at least: to read one takes as long, however small it is."""
 _SIZES: Final = {"B": 1, "h": 2, "i": 4, "q": 8}
 
 
@@ -28,7 +30,7 @@ class Table:
 
     def __init__(self, data: memoryview, at: int, left: list[int]) -> None:
         self._data, self._at, self._left = data, at, left
-        self._spend(4)
+        self._spend(_TABLE_BYTES)
         self._fields = at - _take(data, "i", at)
         self._size = _take(data, "H", self._fields)
 

@@ -16,6 +16,7 @@ from runtime.rooms.built_in.tables.column import MAX_FIELDS, ColumnType
 
 MAX_VALUES: Final = 4_000_000
 """Of all columns together: those that are not there take no byte of the stream."""
+_MAX_HEAD_BYTES: Final = 1 << 20
 _SCHEMA, _BATCH = 1, 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = (1_000_000_000, 1_000_000, 1000, 1)
@@ -122,6 +123,8 @@ def _messages(data: memoryview) -> Iterator[tuple[Table, memoryview]]:
             raise Damaged("a message does not begin as one")
         if size == 0:
             return
+        if size > _MAX_HEAD_BYTES:
+            raise Damaged(f"what is said of columns and rows is longer than {_MAX_HEAD_BYTES} bytes")
         head = data[at + 8 : at + 8 + max(size, 0)]
         if len(head) != size:
             raise Damaged("a message is cut off")
