@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -27,6 +27,7 @@ from runtime.placement.cluster.liveness import MARGIN_S, Liveness, NodeState, Ve
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.resync import Came, Holding, Holdings
+from runtime.placement.cluster.tasks import Tasks
 from runtime.placement.contract import Attempt
 from runtime.session.events import Exited, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
@@ -83,7 +84,9 @@ class Follower:
         self.looked_at = -READING_S
         self._released: dict[SessionId, asyncio.Event] = {}
         self._was_on: OrderedDict[SessionId, str] = OrderedDict()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(
+            lambda name, error: _log.error("cluster.task_failed", task=name, error=repr(error))
+        )
         self._adoption = Adoption(memory.names, until=clock.now() + lease_s + MARGIN_S)
         self._memory = memory
         self._turn = int(clock.wall() * 1000)  # goes on where an earlier life of this front ended
@@ -97,14 +100,12 @@ class Follower:
         await listen(subjects.samples(), self._samples)
         await listen(subjects.front_beat(self.front), self._echo)
         self._engine.came_back.append(self._came_back)
-        self._spawn(self._beat_forever(), "front beats")
-        self._spawn(self._judge_forever(), "node verdicts")
+        self._tasks.spawn(self._beat_forever(), "front beats")
+        self._tasks.spawn(self._judge_forever(), "node verdicts")
 
     async def aclose(self) -> None:
         """Follow nobody any more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     async def adopt(self, attempts: Sequence[Attempt]) -> set[SessionId]:
         """See `Placement.adopt`: every node that may have some of them is asked, or its lease is over."""
@@ -163,7 +164,7 @@ class Follower:
         known = self.nodes.get(node)
         if known is not None and not known.is_syncing:
             known.is_syncing = True
-            self._spawn(self._sync(node, known), f"sync {node}")
+            self._tasks.spawn(self._sync(node, known), f"sync {node}")
 
     def ended(self, session: SessionId, reason: ExitReason, message: str) -> None:
         """Say of an attempt that it is over, because nobody else will."""
@@ -285,7 +286,7 @@ class Follower:
 
         if not node.is_asked:
             node.is_asked = True
-            self._spawn(ask(), f"surface {name}")
+            self._tasks.spawn(ask(), f"surface {name}")
 
     # ---- who lives
 
@@ -349,12 +350,6 @@ class Follower:
         for name in self.nodes:
             self.sync(name)
 
-    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("cluster.task_failed", task=task.get_name(), error=repr(error))
+def _task_failed(name: str, error: BaseException) -> None:
+    _log.error("cluster.task_failed", task=name, error=repr(error))

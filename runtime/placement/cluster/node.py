@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from runtime.placement.cluster.engine.connection import Engine
 from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.placement.cluster.lease import Lease
 from runtime.placement.cluster.resync import Outbox
+from runtime.placement.cluster.tasks import Tasks
 from runtime.placement.local import LocalPlacement
 from runtime.session.events import Released
 from runtime.session.exit_reasons import ExitReason
@@ -72,7 +73,7 @@ class NodeServer:
         self._subjects = Subjects(cluster)
         self._node, self._boot = placement.node_id, placement.supervisor.boot
         self._fronts: dict[str, _Front] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(_task_failed)
         self._acknowledged = asyncio.Event()
         self._beats = 0
         self._processors = len(os.sched_getaffinity(0))
@@ -89,7 +90,7 @@ class NodeServer:
             (self._fence_forever(), "node fence"),
             (self._sample_forever(), "node samples"),
         ):
-            self._spawn(work, name)
+            self._tasks.spawn(work, name)
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing more, and have every session go on elsewhere; returns when all are gone."""
@@ -117,9 +118,7 @@ class NodeServer:
 
     async def aclose(self) -> None:
         """Take and say nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     # ---- what fronts say
 
@@ -176,7 +175,7 @@ class NodeServer:
                 stop = self._placement.stop(
                     ask.session, ExitReason(ask.reason), ask.grace_s, finish_s=ask.finish_s
                 )
-                self._spawn(stop, f"stop {ask.session}")
+                self._tasks.spawn(stop, f"stop {ask.session}")
         return say.Answer()
 
     async def _read(self, _: str, data: bytes) -> bytes | None:
@@ -245,7 +244,7 @@ class NodeServer:
                     _log.error("node.fenced", node_id=self._node, front=name, sessions=len(front.held))
                     for session in list(front.held):
                         stop = self._placement.stop(session, ExitReason.NODE_LOST, 0)
-                        self._spawn(stop, f"fence {session}")
+                        self._tasks.spawn(stop, f"fence {session}")
 
     def _front(self, name: str) -> _Front:
         known = self._fronts.get(name)
@@ -268,16 +267,10 @@ class NodeServer:
             return "it has no memory for one more"
         return "" if not load.lacks else f"its system has no more {', '.join(load.lacks)}"
 
-    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("node.task_failed", task=task.get_name(), error=repr(error))
-
 
 def _with(body: Any) -> say.Answer:
     return say.Answer(body=msgspec.Raw(say.encoded(body)))
+
+
+def _task_failed(name: str, error: BaseException) -> None:
+    _log.error("node.task_failed", task=name, error=repr(error))
