@@ -82,7 +82,7 @@ def rights(folder: Path) -> Iterator[Finding]:
             return f"closed to others: {_named(folder, readable)}"
 
         about = f"others may read or write {_named(folder, readable)}"
-        yield wrong("rights", about, "Close it: chmod -R go= (not environments/).", close)
+        yield wrong("rights", about, "Close it: bulkhead doctor --fix.", close)
     if not foreign and not readable:
         yield ok("rights", f"{folder} is this user's, and closed to others")
 
