@@ -360,6 +360,16 @@ async def test_what_cannot_be_used_is_refused_with_what_can(opened: Open) -> Non
 
 
 @pytest.mark.asyncio
+async def test_text_that_no_file_can_hold_is_told_or_made_fit(opened: Open) -> None:
+    ada = await (await opened()).join("ada")
+    files = [{"path": "/note", "text": "a\ud83d"}]
+    assert await log3(ada, await run(ada, "sh -c 'cat $HOME/note'", mounts={"files": files})) == ["a\ufffd"]
+    for mounts in ({"files": [{"path": "/\ud83d", "text": "a"}]}, {"empty_dirs": [{"path": "/\ud83d"}]}):
+        with pytest.raises(RoomError, match="no path to mount at"):
+            await run(ada, mounts=mounts)
+
+
+@pytest.mark.asyncio
 async def test_names_and_numbers_are_bounded(opened: Open) -> None:
     ada = await (await opened(max_in_room=2, max_execs=1)).join("ada")
     first = await run(ada, name="one")

@@ -11,6 +11,7 @@ from runtime.errors import InvalidRequest
 from runtime.rooms.files import clean_path
 from runtime.rooms.request import Request
 from runtime.rooms.token import ROLES
+from runtime.wire.text import utf8_text
 
 _MAX_ENV_CHARS: Final = 64 << 10
 _MAX_FILES_CHARS: Final = 1 << 20
@@ -159,7 +160,7 @@ def _mounts(request: Request, *, for_agent: bool) -> Mounts:
         room.insert(0, Bind(_subpath({"subpath": subpath}), _path({"path": path})))
     if for_agent and not any(bind.path == DATA for bind in room):
         room.append(Bind("", DATA))
-    files = tuple(FileAt(_path(one), _text(one, "text")) for one in _within(given, "files"))
+    files = tuple(FileAt(_path(one), utf8_text(_text(one, "text"))) for one in _within(given, "files"))
     if sum(len(file.text) for file in files) > _MAX_FILES_CHARS:
         raise InvalidRequest(f"files to mount have more than {_MAX_FILES_CHARS} characters together")
     return Mounts(
@@ -182,7 +183,12 @@ def _within(given: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
 def _path(one: Mapping[str, Any]) -> str:
     path = one.get("path")
     parts = path.split("/") if isinstance(path, str) else []
-    if not isinstance(path, str) or not path.startswith("/") or ".." in parts or "\0" in path:
+    if (
+        not isinstance(path, str)
+        or not path.startswith("/")
+        or ".." in parts
+        or utf8_text(path).replace("\0", "") != path
+    ):
         raise InvalidRequest(f"{path!r:.80} is no path to mount at", cure="It begins with /, such as /data.")
     if not path.strip("/"):
         raise InvalidRequest("nothing can be mounted at /", cure="Name a folder, such as /data.")
