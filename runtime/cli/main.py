@@ -19,7 +19,7 @@ from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, node, serve, service_run, studio
-from runtime.cli.service import bundle, init, manifest, service_spec, setup
+from runtime.cli.service import bundle, init, kept, manifest, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.state import backup, config, doctor, nodes
@@ -79,12 +79,21 @@ app.command("demo", cls=Command, rich_help_panel=_RUN)(demo.demo)
 app.command("serve", cls=Command, rich_help_panel=_RUN)(serve.serve)
 app.command("node", cls=Command, rich_help_panel=_RUN)(node.node)
 app.command("studio", cls=Command, rich_help_panel=_RUN)(studio.studio)
-app.add_typer(service_app, rich_help_panel=_RUN, help="Run or describe one service; its manifest.")
+app.add_typer(service_app, rich_help_panel=_RUN, help="Run, describe and keep services.")
 service_app.command("run", cls=Command)(service_run.run)
 service_app.command("spec", cls=Command)(service_spec.spec)
 service_app.command("validate", cls=Command)(manifest.validate)
 service_app.command("render", cls=Command)(manifest.render)
 service_app.command("convert", cls=Command)(manifest.convert)
+service_app.command("create", cls=Command)(kept.create)
+service_app.command("update", cls=Command)(kept.update)
+service_app.command("list", cls=Command)(kept.list_services)
+service_app.command("get", cls=Command)(kept.get)
+service_app.command("delete", cls=Command)(kept.delete)
+service_app.command("enable", cls=Command)(kept.enable)
+service_app.command("disable", cls=Command)(kept.disable)
+service_app.command("restart", cls=Command)(kept.restart)
+service_app.command("logs", cls=Command)(kept.logs)
 app.command("ps", cls=Command, rich_help_panel=_LOOK)(workers.workers)
 app.command("workers", cls=Command, hidden=True)(workers.workers)
 app.command("logs", cls=Command, rich_help_panel=_LOOK)(session_logs.logs)

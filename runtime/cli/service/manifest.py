@@ -42,7 +42,7 @@ def validate(
     from runtime.cli.failure import ExitCode
     from runtime.wire.manifest.mending import looked_at, mended
 
-    text = _text(file)
+    text = text_of(file)
     if fix:
         better, is_anew = mended(text)
         if better != text:
@@ -70,7 +70,7 @@ def render(
     from runtime.cli.failure import CommandFailed
     from runtime.wire.manifest.template import TEMPLATE_TEXT, TEMPLATE_VALUES, is_template, read_template
 
-    text = _text(file)
+    text = text_of(file)
     if not is_template(text):
         cure = (
             f'A template has "kind: ServiceTemplate"; bulkhead service validate {file} looks at any manifest.'
@@ -113,7 +113,7 @@ def convert(
 
     if to and not release(to):
         raise CommandFailed(f"{to} is no release", cure="Write it as 0.24.6.", exit_code=ExitCode.USAGE)
-    text = _text(file)
+    text = text_of(file)
     if is_template(text):
         spec = modern(read_or_fail(file, text, read_template))
         if spec is None:
@@ -162,7 +162,7 @@ def given_values(pairs: Sequence[str] | None, file: Path | None) -> dict[str, st
     values: dict[str, str] = {}
     if file is not None:
         try:
-            found = yaml.safe_load(_text(file, "Name a map of values, such as values.yaml."))
+            found = yaml.safe_load(text_of(file, "Name a map of values, such as values.yaml."))
         except (yaml.YAMLError, RecursionError) as error:
             told = f"{file} cannot be read: {str(error).splitlines()[0]}"
             raise CommandFailed(told, cure="Write NAME: TEXT lines.", exit_code=ExitCode.USAGE) from None
@@ -179,7 +179,8 @@ def given_values(pairs: Sequence[str] | None, file: Path | None) -> dict[str, st
     return values
 
 
-def _text(file: Path, cure: str = "Name a manifest, such as meshagent.yaml.") -> str:
+def text_of(file: Path, cure: str = "Name a manifest, such as meshagent.yaml.") -> str:
+    """What is in a file, or comes by standard input; raises CommandFailed."""
     import sys
 
     from runtime.cli.failure import CommandFailed, ExitCode

@@ -74,6 +74,19 @@ class Household:
             self._want(held, service)
             held.lives[service_id].restart()
 
+    async def log(self, room: str, service_id: str, *, previous: bool = False) -> list[str]:
+        """What a service wrote in a room that is open, line by line.
+
+        Raises:
+            ServiceNotFound, WrongState: There is no such service; the room is not open.
+        """
+        service = await self._named(room, service_id)
+        held = self._rooms.get(room)
+        if held is None:
+            raise WrongState(f"room {room!r} is not open", cure="Logs of services end with their room.")
+        life = held.lives.get(service.id)
+        return await life.log(previous=previous) if life is not None else []
+
     def changed(self, room: str = PROJECT) -> None:
         """Services of a room, or of the project, were made, changed or deleted."""
         for name, held in self._rooms.items():

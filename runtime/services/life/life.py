@@ -146,6 +146,22 @@ class Life:
             container=held.box if held is not None else None,
         )
 
+    async def log(self, *, previous: bool) -> list[str]:
+        """What its container wrote; with `previous`, what those did that have ended and are kept."""
+        run = self._keeper.serving or self._keeper.coming
+        held = self._runs.get(run.number) if run is not None else None
+        current = [held.box] if held is not None and held.box is not None else list(self._ended)[-1:]
+        lines: list[str] = []
+        for box in list(self._ended) if previous else current:
+            if previous:
+                lines.append(f"--- container {box}")
+            try:
+                log = self._means.boxes.logs(self._home.room, box, follow=False)
+                lines += [self._means.hide(line) async for line in log]
+            except ContainerNotFound:
+                continue  # it made way for newer ones
+        return lines
+
     async def aclose(self) -> None:
         """Do nothing more; containers are left to their room, which ends them."""
         self._is_over = True

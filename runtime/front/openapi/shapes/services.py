@@ -41,6 +41,18 @@ class Services(Shape, frozen=True, kw_only=True):
     services: list[Manifest]
 
 
+class LogQuery(Shape, frozen=True, kw_only=True):
+    """Which log."""
+
+    previous: Annotated[bool, Meta(description="Of the containers that have ended")] = False
+
+
+class ServiceLog(Shape, frozen=True, kw_only=True):
+    """What a service wrote in a room."""
+
+    lines: list[str]
+
+
 class ServicesInRoom(Shape, frozen=True, kw_only=True):
     """Those of a room and of the project, with how each goes in that room."""
 

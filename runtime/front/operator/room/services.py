@@ -15,12 +15,14 @@ from quart import Blueprint, current_app, request
 
 from runtime.errors import InvalidRequest, ManifestInvalid, NotFound
 from runtime.front.http.body import read_body
-from runtime.front.http.contract import belongs, gives, sends, takes
+from runtime.front.http.contract import asks, belongs, gives, sends, takes
 from runtime.front.openapi.shapes.rooms import Nothing
 from runtime.front.openapi.shapes.services import (
+    LogQuery,
     Manifest,
     SentService,
     SentTemplate,
+    ServiceLog,
     Services,
     ServicesInRoom,
 )
@@ -198,6 +200,14 @@ def routes(front: Front) -> Blueprint:
         """Start a service anew in a room, by its newest revision"""
         await kept(project, room)[1].restart(room, service_id)
         return Nothing()
+
+    @paths.get(f"{OF_ROOM}/<service_id>/logs")
+    @asks(LogQuery)
+    @gives(ServiceLog)
+    async def log(project: str, room: str, service_id: str, query_args: LogQuery) -> ServiceLog:
+        """What a service wrote in a room that is open"""
+        household = kept(project, room)[1]
+        return ServiceLog(lines=await household.log(room, service_id, previous=query_args.previous))
 
     @paths.post("/templates/render")
     @takes(SentTemplate, example=_TEMPLATE)

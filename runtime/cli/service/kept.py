@@ -1,0 +1,206 @@
+"""``bulkhead service create`` and its siblings: services that a server keeps and rooms start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from runtime.cli.options import Form, NeededRoom, Room, Url
+from runtime.cli.service.manifest import File, Values, ValuesFile, given_values, read_or_fail, text_of
+from runtime.cli.terminal import Output, clean, say, show
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+Everywhere = Annotated[bool, typer.Option("--global", help="It is the project's, and runs in every room.")]
+Name = Annotated[str, typer.Argument(help="Name or id of the service.", show_default=False)]
+_COLUMNS = ("name", "image", "state", "restarts")
+_NEWEST = {"Consistency": "fast", "Content-Type": "application/json"}
+
+
+def create(
+    file: File,
+    room: Room = None,
+    is_global: Everywhere = False,
+    value: Values = None,
+    values_file: ValuesFile = None,
+    url: Url = None,
+) -> None:
+    """Keep a service: rooms start it when somebody enters."""
+    body = _sent(file, value, values_file)
+    api, base = _place(url, room, is_global=is_global)
+    made = api.request("POST", base, _json(body), _NEWEST).body
+    say(f"created {clean(made['metadata']['name'])} {made['id']}")
+
+
+def update(
+    file: File,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name or id of the service; default: the file's.", show_default=False),
+    ] = None,
+    room: Room = None,
+    is_global: Everywhere = False,
+    value: Values = None,
+    values_file: ValuesFile = None,
+    url: Url = None,
+) -> None:
+    """Change a service: a room's follows at once, a project's when each room opens next."""
+    body = _sent(file, value, values_file)
+    api, base = _place(url, room, is_global=is_global)
+    found = _found(api, base, name or str(_service(body)["metadata"]["name"]))
+    api.request("PUT", f"{base}/{found['id']}", _json(body), _NEWEST)
+    say(f"updated {clean(found['metadata']['name'])} {found['id']}")
+
+
+def list_services(room: Room = None, url: Url = None, output: Form = Output.TABLE) -> None:
+    """List the project's services, or with --room how all go in it."""
+    api, base = _place(url, room, is_global=room is None)
+    states: dict[str, Any] = {}
+    if room is None:
+        services = api.request("GET", base, headers=_NEWEST).body["services"]
+    else:
+        answer = api.get(base.removesuffix("services") + "service-states")
+        services, states = answer["services"], answer["states"]
+    rows = [
+        {
+            "name": one["metadata"]["name"],
+            "id": one["id"],
+            "image": one.get("container", one.get("external", {})).get("image", "(elsewhere)"),
+            "state": states.get(one["id"], {}).get("state", "" if one.get("enabled", True) else "disabled"),
+            "restarts": states.get(one["id"], {}).get("restart_count", ""),
+        }
+        for one in services
+    ]
+    columns = {"table": _COLUMNS, "wide": ("id", *_COLUMNS)}
+    say(show(rows, output, name="name", columns=columns, empty="no service is kept"))
+
+
+def get(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
+    """Print a service's manifest."""
+    from runtime.wire.manifest.written import as_yaml
+
+    api, base = _place(url, room, is_global=is_global)
+    say(as_yaml(_found(api, base, name)).rstrip("\n"))
+
+
+def delete(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
+    """Delete a service; where it runs it ends."""
+    api, base = _place(url, room, is_global=is_global)
+    found = _found(api, base, name)
+    api.delete(f"{base}/{found['id']}")
+    say(f"deleted {clean(found['metadata']['name'])} {found['id']}")
+
+
+def enable(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
+    """Let a service run again."""
+    _switch(name, room, is_global=is_global, url=url, is_on=True)
+
+
+def disable(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
+    """Keep a service from running; where it runs it ends."""
+    _switch(name, room, is_global=is_global, url=url, is_on=False)
+
+
+def restart(name: Name, room: NeededRoom, url: Url = None) -> None:
+    """Start a service anew in a room that is open, by its newest revision."""
+    api, base = _place(url, room, is_global=False)
+    found = _in_room(api, base, name)
+    api.post(f"{base}/{found['id']}/restart", {})
+    say(f"restarted {clean(found['metadata']['name'])} {found['id']}")
+
+
+def logs(
+    name: Name,
+    room: NeededRoom,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Of the containers that have ended, the oldest first.")
+    ] = False,
+    url: Url = None,
+) -> None:
+    """Show what a service wrote in a room that is open."""
+    api, base = _place(url, room, is_global=False)
+    found = _in_room(api, base, name)
+    for line in api.get(f"{base}/{found['id']}/logs?previous={'true' if previous else 'false'}")["lines"]:
+        say(clean(line))
+
+
+def _switch(name: str, room: str | None, *, is_global: bool, url: str | None, is_on: bool) -> None:
+    api, base = _place(url, room, is_global=is_global)
+    found = _found(api, base, name)
+    api.request("PUT", f"{base}/{found['id']}", _json({**found, "enabled": is_on}), _NEWEST)
+    say(f"{'enabled' if is_on else 'disabled'} {clean(found['metadata']['name'])} {found['id']}")
+
+
+def _place(url: str | None, room: str | None, *, is_global: bool) -> tuple[Api, str]:
+    """The server, and where it keeps the services that are meant."""
+    from runtime.cli.api import find_server
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if (room is None) is not is_global:
+        told = "say whose service it is" if room is None else "a service is a room's or the project's"
+        raise CommandFailed(
+            told, cure="Give either --room NAME, or --global for every room.", exit_code=ExitCode.USAGE
+        )
+    api = find_server(url)
+    project = api.get("/accounts/projects")["projects"][0]["id"]
+    inside = "" if room is None else f"rooms/{quote(room, safe='')}/"
+    return api, f"/accounts/projects/{project}/{inside}services"
+
+
+def _found(api: Api, base: str, name: str) -> dict[str, Any]:
+    """One of those that are kept there."""
+    return _one(api.request("GET", base, headers=_NEWEST).body["services"], name)
+
+
+def _in_room(api: Api, base: str, name: str) -> dict[str, Any]:
+    """One of those that run there, the project's included."""
+    return _one(api.get(base.removesuffix("services") + "service-states")["services"], name)
+
+
+def _one(services: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    from runtime.cli.failure import CommandFailed
+
+    for one in services:
+        if name in (one["id"], one["metadata"]["name"]):
+            return one
+    known = ", ".join(clean(one["metadata"]["name"]) for one in services) or "none"
+    raise CommandFailed(f"there is no service {name!r} there", cure=f"Kept there: {known}.")
+
+
+def _sent(file: Path, value: list[str] | None, values_file: Path | None) -> dict[str, Any]:
+    """What the server is sent for a manifest, which was looked at here first."""
+    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.wire.manifest.manifest import read
+    from runtime.wire.manifest.template import is_template, read_template
+
+    text = text_of(file)
+    values = given_values(value, values_file)
+    if is_template(text):
+        template = read_or_fail(file, text, read_template)
+        read_or_fail(file, values, template.render, "Give each variable its value: --value NAME=TEXT.")
+        return {"template": text, "values": values}
+    if values:
+        cure = "Leave --value out."
+        raise CommandFailed(
+            f"{file} is no template, and takes no values", cure=cure, exit_code=ExitCode.USAGE
+        )
+    spec: dict[str, Any] = read_or_fail(file, text, read).spec
+    return {name: one for name, one in spec.items() if name != "id"}
+
+
+def _service(body: dict[str, Any]) -> dict[str, Any]:
+    if "template" not in body:
+        return body
+    from runtime.wire.manifest.template import read_template
+
+    return dict(read_template(body["template"]).render(body["values"]).service)
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    import json
+
+    return json.dumps(body).encode()
