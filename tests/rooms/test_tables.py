@@ -592,6 +592,9 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
     for text, values in (("SELECT 1\0", None), ("SELECT $x", {"x": 2**64}), ("SELECT $x", {"x": []})):
         with pytest.raises(InvalidRequest):
             ask(text, values)
+    for alias in ("T", "sqlite_x"):
+        with pytest.raises(InvalidRequest, match=f"cannot name table '{alias}'.*alias"):
+            ask("SELECT 1 FROM t", None, Source(T, alias))
     assert ask("WITH a AS (SELECT id FROM t WHERE id > 1) SELECT count(*) FROM a") == [[2]]
     joined = ask("SELECT s.word FROM t JOIN s ON t.id = 0", None, Source(other, "s"))
     assert joined == [["hush"]]

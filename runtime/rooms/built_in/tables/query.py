@@ -87,9 +87,16 @@ def answered(
     }
     for alias, table in tables.items():
         chosen = ", ".join(f"{column.sql} AS {_quoted(column.name)}" for column in table.columns.values())
-        connection.execute(
-            f"CREATE TEMP VIEW {_quoted(alias)} AS SELECT {chosen} FROM main.{table.sql} WHERE {table.alive}"
-        )
+        view = f"AS SELECT {chosen} FROM main.{table.sql} WHERE {table.alive}"
+        try:
+            connection.execute(f"CREATE TEMP VIEW {_quoted(alias)} {view}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise
+            raise InvalidRequest(
+                f"a query cannot name table {alias!r}: {error}",
+                cure="Name the tables that it reads, each with an alias; capitals make no other name.",
+            ) from error
     allowed = _Allowed(tables)
     connection.set_authorizer(allowed)
     spill = None
