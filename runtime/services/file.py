@@ -163,10 +163,7 @@ class ServicesFile:
         Raises:
             JournalUnusable, OSError: There is no copy.
         """
-        try:
-            await file.copied(self._db, target)
-        except sqlite3.Error as error:
-            raise file.unusable(target, error) from error
+        await file.copied(self._db, target)
 
     async def aclose(self) -> None:
         """Close the file."""

@@ -136,10 +136,13 @@ async def copied(db: aiosqlite.Connection, target: Path) -> None:
     """Copy an open database as it is in this moment, by SQLite's online backup, into one new file.
 
     Raises:
-        sqlite3.Error: There is no copy.
+        JournalUnusable, OSError: There is no copy.
     """
     in_thread: Any = db._execute
-    await in_thread(copy, db._conn, target)
+    try:
+        await in_thread(copy, db._conn, target)
+    except sqlite3.Error as error:
+        raise unusable(target, error) from error
 
 
 def copy(db: sqlite3.Connection, target: Path) -> None:

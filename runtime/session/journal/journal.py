@@ -175,10 +175,7 @@ class Journal:
         Raises:
             JournalUnusable, OSError: There is no copy.
         """
-        try:
-            await file.copied(self._db, target)
-        except sqlite3.Error as error:
-            raise file.unusable(target, error) from error
+        await file.copied(self._db, target)
 
     async def aclose(self) -> None:
         """Write what is left and close the file.  Safe to call twice."""
