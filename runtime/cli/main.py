@@ -19,7 +19,7 @@ from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, node, serve, service_run, studio
-from runtime.cli.service import bundle, init, kept, manifest, service_spec, setup
+from runtime.cli.service import bundle, init, kept, manifest, secrets, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.state import backup, config, doctor, nodes
@@ -58,6 +58,7 @@ def _version(wanted: bool) -> None:
 
 app = typer.Typer(name="bulkhead", cls=Sections, no_args_is_help=True, **_PLAIN_HELP)
 service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
+secret_app = typer.Typer(name="secret", no_args_is_help=True, **_PLAIN_HELP)
 crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
 quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, **_PLAIN_HELP)
 nodes_app = typer.Typer(name="nodes", no_args_is_help=True, **_PLAIN_HELP)
@@ -114,6 +115,10 @@ agents_app.command("list", cls=Command)(agents.list_agents)
 agents_app.command("ask", cls=Command)(agents.ask)
 agents_app.command("invoke-tool", cls=Command)(agents.invoke_tool)
 app.command("call", cls=Command, rich_help_panel=_TALK)(call.call)
+app.add_typer(secret_app, rich_help_panel=_SET, help="What services are given that nobody is to see.")
+secret_app.command("set", cls=Command)(secrets.set_secret)
+secret_app.command("list", cls=Command)(secrets.list_secrets)
+secret_app.command("delete", cls=Command)(secrets.delete_secret)
 app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles have of their own.")
 bundle_app.command("install", cls=Command)(bundle.install)
 bundle_app.command("list", cls=Command)(bundle.list_bundles)

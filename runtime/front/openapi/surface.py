@@ -33,6 +33,7 @@ PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "path": ("Path of the file in the room", "notes.txt"),
     "project": ("Id of the project", "00000000-0000-4000-8000-000000000000"),
     "room": ("Name of the room", "myroom"),
+    "secret_id": ("Id of a secret", "11111111-2222-4333-8444-555555555555"),
     "service_id": ("Id of a service", "11111111-2222-4333-8444-555555555555"),
     "session_id": ("Id of a session", "s_7Q4M2XKB9TEV"),
     "webhook_id": ("Id of a webhook that goes out", "11111111-2222-4333-8444-555555555555"),

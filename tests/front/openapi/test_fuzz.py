@@ -76,7 +76,7 @@ checks.missing_required_header.enabled = false
 include-path = ["/{endpoint}", "/studio/links", "/mail/{address}",
                 "/accounts/projects/{project}/mailboxes", "/accounts/projects/{project}/mailboxes/{address}",
                 "/accounts/projects/{project}/services", "/accounts/projects/{project}/rooms/{room}/services",
-                "/templates/render"]
+                "/accounts/projects/{project}/secrets", "/templates/render"]
 checks.positive_data_acceptance.enabled = false
 
 # Read by hand, and more is forgiven than is described.
