@@ -65,3 +65,9 @@ def test_the_real_command_line(sdk: Sdk, server: Bulkhead, cli: Cli) -> None:
         run = ("--container-id", container, "--command", "sh -c 'echo from inside; exit 3'")
         assert "from inside" in cli(*group, "exec", *where, *run, fails=True)  # with its status
     cli(*group, "stop", *where, "--id", container)
+
+
+def test_the_sdk_keeps_services_and_its_rooms_start_them(sdk: Sdk, server: Bulkhead, drive: Drive) -> None:
+    room = f"kept-{sdk.version}"
+    work = people(server, room, "ada") | {"base": server.url, "key": KEY.format(), "room": room}
+    drive(sdk, server, "kept_services", **work)
