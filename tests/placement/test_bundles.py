@@ -448,7 +448,7 @@ async def test_closing_while_a_worker_is_being_forked_leaves_nobody_behind(node:
     await node.start()
     bundle = node.placement.supervisor.roster._bundles["x"]
     async with asyncio.timeout(20 * PATIENCE):
-        while not bundle._pool.parked or bundle._pool._refilling is not None:
+        while not bundle._pool.parked or not bundle._pool._refilling.done():
             await asyncio.sleep(0.01)
         os.kill(bundle._pool.pid, signal.SIGSTOP)  # so that a fork takes as long as it does on a busy machine
         session = await node.ready("/x")
