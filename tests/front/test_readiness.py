@@ -71,8 +71,10 @@ async def until_ready(site: Site) -> dict[str, Any]:
 
 async def test_a_bundle_that_takes_long_holds_up_nobody_and_is_named(real: Real, tmp_path: Path) -> None:
     async with real(room="r", quick="", slow=GATE.format(str(tmp_path / "open"))) as site:
-        assert (await site.post("/quick")).status == 200  # waited for while it is loaded itself
-        async with asyncio.timeout(20):
+        with pytest.MonkeyPatch.context() as patient:
+            patient.setattr(readiness, "WAIT_S", 30.0 * PATIENCE)
+            assert (await site.post("/quick")).status == 200  # waited for while it is loaded itself
+        async with asyncio.timeout(20 * PATIENCE):
             while not any(one.spec.endpoint == "/quick" for one in site.server.front.registry.live()):
                 await asyncio.sleep(0.05)  # called into the room by itself
         told = await until_ready(site)
