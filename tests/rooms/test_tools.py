@@ -291,7 +291,7 @@ async def test_a_tool_call_is_reported_by_name(house: Any) -> None:
 async def test_a_participant_may_offer_a_toolkit_that_the_server_does_not_have(house: Any) -> None:
     keeper, ada = await house.join("keeper"), await house.join("ada")
     await keeper.ask(
-        "room.register_toolkit", {**NEW, "name": "memory", "tools": {"recall": {"input_spec": None}}}
+        "room.register_toolkit", {**NEW, "name": "tunnels", "tools": {"recall": {"input_spec": None}}}
     )
-    await ada.start_tool("memory.recall", {"type": "json", "json": {}})
-    await asyncio.wait_for(keeper.push("room.tool_call.memory"), 5)
+    await ada.start_tool("tunnels.recall", {"type": "json", "json": {}})
+    await asyncio.wait_for(keeper.push("room.tool_call.tunnels"), 5)

@@ -9,6 +9,7 @@ import pytest
 from runtime.front.studio.overview import HISTORY_COUNT, MAX_ENDPOINTS, OTHER, Overview
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import BundleInfo, Capacity, Vitals
+from runtime.session.spec import SessionId
 from tests.fakes import FakePlacement, endpoint
 from tests.patience import PATIENCE
 
@@ -58,7 +59,11 @@ async def test_sessions_that_were_not_read_page_by_page_are_taken_for_their_like
         overview = Overview(site.server.front)
         known, unknown = await started(site), await started(site)
         read: list[str] = []
-        monkeypatch.setattr(site.placement, "vitals", lambda sid: read.append(sid))
+
+        async def vitals(session_id: SessionId) -> None:
+            read.append(session_id)
+
+        monkeypatch.setattr(site.placement, "vitals", vitals)
         monkeypatch.setattr(
             site.placement, "glance", lambda sid: Vitals(rss_bytes=100, pss_bytes=40 if sid == known else 0)
         )
