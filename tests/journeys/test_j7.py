@@ -99,8 +99,9 @@ def test_no_accepted_call_is_lost_and_none_runs_twice(user: Any, free_ports: tup
         assert server.ask("POST", "/x?wait=accepted", call)[0] in (200, 202)
     until(lambda: all_ready(server, {"n1", "n2"}))
 
+    ended = processes(nodes["n1"])
     kill_program(nodes["n1"], "node_program")
-    until(lambda: all_ready(server, {"n1", "n2"}))
+    until(lambda: all_ready(server, {"n1", "n2"}, no_more=ended))
     before = {one["id"]: one["pid"] for one in sessions(server)}
     assert set(before.values()) <= processes(nodes["n1"]) | processes(nodes["n2"])
 
