@@ -39,6 +39,11 @@ asyncio.run(service.run())
 BULKHEAD = f"{shlex.quote(sys.executable)} -m runtime"
 
 
+def _in_a_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which is ignored by whoever runs us below nohup
+
+
 class Window:
     """A terminal window with a command in it."""
 
@@ -53,7 +58,7 @@ class Window:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_in_a_terminal,
         )
         os.close(slave)
         self.seen = ""
