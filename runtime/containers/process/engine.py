@@ -13,10 +13,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from runtime.confinement.level import Level
 from runtime.containers.contract import BoxId, Credential, Exec, Exit, Health, Image, Running, RunSpec
@@ -302,8 +302,8 @@ class ProcessEngine:
             raise ContainerNotFound(f"no container {box}")
         return found
 
-    def _spawn(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
