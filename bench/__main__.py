@@ -22,6 +22,7 @@ NAMES = (
     "webhooks",
     "memory",
     "siblings",
+    "saves",
     "tables",
     "containment",
     "leak",
