@@ -19,7 +19,7 @@ from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, node, serve, service_run, studio
-from runtime.cli.service import bundle, init, kept, manifest, secrets, service_spec, setup
+from runtime.cli.service import bundle, init, kept, manifest, revisions, secrets, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.state import backup, config, doctor, nodes
@@ -95,6 +95,9 @@ service_app.command("enable", cls=Command)(kept.enable)
 service_app.command("disable", cls=Command)(kept.disable)
 service_app.command("restart", cls=Command)(kept.restart)
 service_app.command("logs", cls=Command)(kept.logs)
+service_app.command("history", cls=Command)(revisions.history)
+service_app.command("diff", cls=Command)(revisions.diff)
+service_app.command("rollback", cls=Command)(revisions.rollback)
 app.command("ps", cls=Command, rich_help_panel=_LOOK)(workers.workers)
 app.command("workers", cls=Command, hidden=True)(workers.workers)
 app.command("logs", cls=Command, rich_help_panel=_LOOK)(session_logs.logs)

@@ -31,7 +31,7 @@ from runtime.front.operator import (
 )
 from runtime.front.operator.crash import crashes
 from runtime.front.operator.room import accounts as rest
-from runtime.front.operator.room import mail, outgoing, rooms, secrets, services, tokens
+from runtime.front.operator.room import mail, outgoing, revisions, rooms, secrets, services, tokens
 from runtime.front.state import Front, caller
 from runtime.front.studio import live
 from runtime.front.studio import pages as studio
@@ -124,6 +124,7 @@ def create_app(
     app.register_blueprint(rest.routes(front))
     app.register_blueprint(outgoing.routes(front))
     app.register_blueprint(services.routes(front))
+    app.register_blueprint(revisions.routes(front))
     app.register_blueprint(secrets.routes(front))
     app.register_blueprint(mail.routes(front))
     app.register_blueprint(quarantine.routes(front))

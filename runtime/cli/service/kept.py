@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from typing import Annotated, Any
 
 import typer
 
 from runtime.cli.options import Form, NeededRoom, Room, Url
 from runtime.cli.service.manifest import File, Values, ValuesFile, given_values, read_or_fail, text_of
+from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, in_room, place
 from runtime.cli.terminal import Output, clean, say, show
 
-if TYPE_CHECKING:
-    from runtime.cli.api import Api
-
-Everywhere = Annotated[bool, typer.Option("--global", help="It is the project's, and runs in every room.")]
-Name = Annotated[str, typer.Argument(help="Name or id of the service.", show_default=False)]
 _COLUMNS = ("name", "image", "state", "restarts")
-_NEWEST = {"Consistency": "fast", "Content-Type": "application/json"}
 
 
 def create(
@@ -31,8 +25,8 @@ def create(
 ) -> None:
     """Keep a service: rooms start it when somebody enters."""
     body = _sent(file, value, values_file)
-    api, base = _place(url, room, is_global=is_global)
-    made = api.request("POST", base, _json(body), _NEWEST).body
+    api, base = place(url, room, is_global=is_global)
+    made = api.request("POST", base, _json(body), NEWEST).body
     say(f"created {clean(made['metadata']['name'])} {made['id']}")
 
 
@@ -50,18 +44,18 @@ def update(
 ) -> None:
     """Change a service: a room's follows at once, a project's when each room opens next."""
     body = _sent(file, value, values_file)
-    api, base = _place(url, room, is_global=is_global)
-    found = _found(api, base, name or str(_service(body)["metadata"]["name"]))
-    api.request("PUT", f"{base}/{found['id']}", _json(body), _NEWEST)
+    api, base = place(url, room, is_global=is_global)
+    found = found_in(api, base, name or str(_service(body)["metadata"]["name"]))
+    api.request("PUT", f"{base}/{found['id']}", _json(body), NEWEST)
     say(f"updated {clean(found['metadata']['name'])} {found['id']}")
 
 
 def list_services(room: Room = None, url: Url = None, output: Form = Output.TABLE) -> None:
     """List the project's services, or with --room how all go in it."""
-    api, base = _place(url, room, is_global=room is None)
+    api, base = place(url, room, is_global=room is None)
     states: dict[str, Any] = {}
     if room is None:
-        services = api.request("GET", base, headers=_NEWEST).body["services"]
+        services = api.request("GET", base, headers=NEWEST).body["services"]
     else:
         answer = api.get(base.removesuffix("services") + "service-states")
         services, states = answer["services"], answer["states"]
@@ -83,14 +77,14 @@ def get(name: Name, room: Room = None, is_global: Everywhere = False, url: Url =
     """Print a service's manifest."""
     from runtime.wire.manifest.written import as_yaml
 
-    api, base = _place(url, room, is_global=is_global)
-    say(as_yaml(_found(api, base, name)).rstrip("\n"))
+    api, base = place(url, room, is_global=is_global)
+    say(as_yaml(found_in(api, base, name)).rstrip("\n"))
 
 
 def delete(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
     """Delete a service; where it runs it ends."""
-    api, base = _place(url, room, is_global=is_global)
-    found = _found(api, base, name)
+    api, base = place(url, room, is_global=is_global)
+    found = found_in(api, base, name)
     api.delete(f"{base}/{found['id']}")
     say(f"deleted {clean(found['metadata']['name'])} {found['id']}")
 
@@ -107,8 +101,8 @@ def disable(name: Name, room: Room = None, is_global: Everywhere = False, url: U
 
 def restart(name: Name, room: NeededRoom, url: Url = None) -> None:
     """Start a service anew in a room that is open, by its newest revision."""
-    api, base = _place(url, room, is_global=False)
-    found = _in_room(api, base, name)
+    api, base = place(url, room, is_global=False)
+    found = in_room(api, base, name)
     api.post(f"{base}/{found['id']}/restart", {})
     say(f"restarted {clean(found['metadata']['name'])} {found['id']}")
 
@@ -122,53 +116,17 @@ def logs(
     url: Url = None,
 ) -> None:
     """Show what a service wrote in a room that is open."""
-    api, base = _place(url, room, is_global=False)
-    found = _in_room(api, base, name)
+    api, base = place(url, room, is_global=False)
+    found = in_room(api, base, name)
     for line in api.get(f"{base}/{found['id']}/logs?previous={'true' if previous else 'false'}")["lines"]:
         say(clean(line))
 
 
 def _switch(name: str, room: str | None, *, is_global: bool, url: str | None, is_on: bool) -> None:
-    api, base = _place(url, room, is_global=is_global)
-    found = _found(api, base, name)
-    api.request("PUT", f"{base}/{found['id']}", _json({**found, "enabled": is_on}), _NEWEST)
+    api, base = place(url, room, is_global=is_global)
+    found = found_in(api, base, name)
+    api.request("PUT", f"{base}/{found['id']}", _json({**found, "enabled": is_on}), NEWEST)
     say(f"{'enabled' if is_on else 'disabled'} {clean(found['metadata']['name'])} {found['id']}")
-
-
-def _place(url: str | None, room: str | None, *, is_global: bool) -> tuple[Api, str]:
-    """The server, and where it keeps the services that are meant."""
-    from runtime.cli.api import find_server
-    from runtime.cli.failure import CommandFailed, ExitCode
-
-    if (room is None) is not is_global:
-        told = "say whose service it is" if room is None else "a service is a room's or the project's"
-        raise CommandFailed(
-            told, cure="Give either --room NAME, or --global for every room.", exit_code=ExitCode.USAGE
-        )
-    api = find_server(url)
-    project = api.get("/accounts/projects")["projects"][0]["id"]
-    inside = "" if room is None else f"rooms/{quote(room, safe='')}/"
-    return api, f"/accounts/projects/{project}/{inside}services"
-
-
-def _found(api: Api, base: str, name: str) -> dict[str, Any]:
-    """One of those that are kept there."""
-    return _one(api.request("GET", base, headers=_NEWEST).body["services"], name)
-
-
-def _in_room(api: Api, base: str, name: str) -> dict[str, Any]:
-    """One of those that run there, the project's included."""
-    return _one(api.get(base.removesuffix("services") + "service-states")["services"], name)
-
-
-def _one(services: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    from runtime.cli.failure import CommandFailed
-
-    for one in services:
-        if name in (one["id"], one["metadata"]["name"]):
-            return one
-    known = ", ".join(clean(one["metadata"]["name"]) for one in services) or "none"
-    raise CommandFailed(f"there is no service {name!r} there", cure=f"Kept there: {known}.")
 
 
 def _sent(file: Path, value: list[str] | None, values_file: Path | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from quart import Blueprint, current_app, request
 
-from runtime.errors import InvalidRequest, ManifestInvalid, NotFound
+from runtime.errors import InvalidRequest, ManifestInvalid
 from runtime.front.http.body import read_body
 from runtime.front.http.contract import asks, belongs, gives, sends, takes
 from runtime.front.openapi.shapes.rooms import Nothing
@@ -26,7 +26,7 @@ from runtime.front.openapi.shapes.services import (
     Services,
     ServicesInRoom,
 )
-from runtime.front.operator.room.accounts import opened_project
+from runtime.front.operator.room.whose import service_of, services_of
 from runtime.front.state import Front, caller
 from runtime.services.life.household import Household
 from runtime.services.service import PROJECT, Service, Spec
@@ -34,7 +34,6 @@ from runtime.services.service_store import ServiceStore
 from runtime.wire.manifest.manifest import read
 from runtime.wire.manifest.release import NEWEST, OLDEST, known_to
 from runtime.wire.manifest.template import read_template
-from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
 
 BASE: Final = "/accounts/projects/<project>/services"
 OF_ROOM: Final = "/accounts/projects/<project>/rooms/<room>/services"
@@ -64,18 +63,10 @@ def routes(front: Front) -> Blueprint:
         front.access.operator(caller())
 
     def kept(project: str, room: str = PROJECT) -> tuple[ServiceStore, Household]:
-        opened_project(front, project)
-        if room != PROJECT and not is_room_name(room):
-            raise NotFound("there is no room of that name", cure=ROOM_NAME_RULE)
-        assert front.store is not None
-        assert front.services is not None
-        return front.store.services, front.services
+        return services_of(front, project, room)
 
     async def one(project: str, service_id: str, room: str = PROJECT) -> Service:
-        found = await kept(project, room)[0].get(service_id)
-        if found.room != room:
-            raise NotFound(f'there is no service "{service_id[:100]}"', cure=_where(found))
-        return found
+        return await service_of(front, project, service_id, room)
 
     async def create(project: str, room: str = PROJECT) -> Any:
         store, household = kept(project, room)
@@ -266,7 +257,3 @@ def _answered(service: Service, sent: _Sent) -> Any:
 
 def _shown(service: Service) -> Spec:
     return known_to(service.spec, NEWEST if "Consistency" in request.headers else OLDEST)
-
-
-def _where(found: Service) -> str:
-    return f"It belongs to room {found.room}." if found.room else "It belongs to the project."

@@ -1,0 +1,61 @@
+"""Whose services are meant, a room's or the project's, and where a server keeps them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from runtime.cli.terminal import clean
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+Everywhere = Annotated[bool, typer.Option("--global", help="It is the project's, and runs in every room.")]
+Name = Annotated[str, typer.Argument(help="Name or id of the service.", show_default=False)]
+NEWEST = {"Consistency": "fast", "Content-Type": "application/json"}
+
+
+def place(url: str | None, room: str | None, *, is_global: bool) -> tuple[Api, str]:
+    """The server, and the path at which it keeps the services that are meant.
+
+    Raises:
+        CommandFailed: Neither or both of a room and the project are named; the server does not answer.
+    """
+    from runtime.cli.api import find_server
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if (room is None) is not is_global:
+        told = "say whose service it is" if room is None else "a service is a room's or the project's"
+        raise CommandFailed(
+            told, cure="Give either --room NAME, or --global for every room.", exit_code=ExitCode.USAGE
+        )
+    api = find_server(url)
+    inside = "" if room is None else f"rooms/{quote(room, safe='')}/"
+    return api, f"{project(api)}/{inside}services"
+
+
+def project(api: Api) -> str:
+    """The path of a server's only project."""
+    return f"/accounts/projects/{api.get('/accounts/projects')['projects'][0]['id']}"
+
+
+def found_in(api: Api, base: str, name: str) -> dict[str, Any]:
+    """The manifest of one that is kept there, by name or id; raises CommandFailed for none."""
+    return _one(api.request("GET", base, headers=NEWEST).body["services"], name)
+
+
+def in_room(api: Api, base: str, name: str) -> dict[str, Any]:
+    """The manifest of one that runs there, the project's included."""
+    return _one(api.get(base.removesuffix("services") + "service-states")["services"], name)
+
+
+def _one(services: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    from runtime.cli.failure import CommandFailed
+
+    for one in services:
+        if name in (one["id"], one["metadata"]["name"]):
+            return one
+    known = ", ".join(clean(one["metadata"]["name"]) for one in services) or "none"
+    raise CommandFailed(f"there is no service {clean(name)!r} there", cure=f"Kept there: {known}.")
