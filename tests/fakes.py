@@ -11,6 +11,7 @@ from typing import Any
 from runtime.clock import SystemClock
 from runtime.errors import EndpointNotFound, RuntimeServiceError
 from runtime.placement.contract import Attempt, Lease
+from runtime.placement.machines import Machines
 from runtime.session.events import Exited, Placed, Ready, Released, SessionEvent, Started
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -63,6 +64,7 @@ class FakePlacement:
     drain_waits: bool = False
     faults: list[tuple[str, str]] = field(default_factory=list)
     changed: list[Callable[[], None]] = field(default_factory=list)
+    machines: Machines | None = None
 
     def __post_init__(self) -> None:
         self.queue: asyncio.Queue[SessionEvent] = asyncio.Queue()

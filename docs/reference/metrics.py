@@ -9,6 +9,7 @@ from typing import Any
 from docs.reference.table import sentence, stacked
 from runtime.front.operator.gauges import gauges
 from runtime.metrics import Metrics
+from runtime.placement.machines import NodeInfo
 
 
 def page() -> str:
@@ -38,6 +39,9 @@ def _labels(family: Any, metrics: Metrics) -> tuple[str, ...]:
     return tuple(sorted({name for sample in family.samples for name in sample.labels}))
 
 
+_NODE = NodeInfo(name="n1", state="ready", boot="", sessions=0, starting=0, max_sessions=1, processors=1)
+
+
 def _front() -> Any:
     """As much of a server without sessions as its gauges ask for."""
     capacity = SimpleNamespace(headroom_bytes=0, max_sessions=0)
@@ -48,7 +52,9 @@ def _front() -> Any:
             capacity=lambda: capacity, launcher=launcher, recovery=SimpleNamespace(quarantine=())
         ),
         boxes=SimpleNamespace(engine_name="docker", running_count=0),
-        placement=SimpleNamespace(bundles=list, endpoints=list),
+        placement=SimpleNamespace(
+            bundles=list, endpoints=list, machines=SimpleNamespace(listed=lambda: [_NODE])
+        ),
         journal=SimpleNamespace(failing=""),
         clock=SimpleNamespace(wall=lambda: 0.0, now=lambda: 0.0),
         started_at=0.0,

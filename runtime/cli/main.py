@@ -18,7 +18,7 @@ from runtime.cli.crash import crash, replay
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
-from runtime.cli.serve import demo, node, serve, service_run, studio
+from runtime.cli.serve import demo, engine, node, serve, service_run, studio
 from runtime.cli.service import bundle, init, kept, manifest, revisions, secrets, service_spec, setup
 from runtime.cli.session import quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
@@ -61,7 +61,7 @@ service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
 secret_app = typer.Typer(name="secret", no_args_is_help=True, **_PLAIN_HELP)
 crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
 quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, **_PLAIN_HELP)
-nodes_app = typer.Typer(name="nodes", no_args_is_help=True, **_PLAIN_HELP)
+nodes_app = typer.Typer(name="nodes", invoke_without_command=True, **_PLAIN_HELP)
 agents_app = typer.Typer(name="agents", no_args_is_help=True, **_PLAIN_HELP)
 bundle_app = typer.Typer(name="bundle", no_args_is_help=True, **_PLAIN_HELP)
 
@@ -79,6 +79,7 @@ _RUN, _LOOK, _TALK, _SET, _KEEP = "Run", "Look and stop", "Talk", "Set up", "Kee
 app.command("demo", cls=Command, rich_help_panel=_RUN)(demo.demo)
 app.command("serve", cls=Command, rich_help_panel=_RUN)(serve.serve)
 app.command("node", cls=Command, rich_help_panel=_RUN)(node.node)
+app.command("engine", cls=Command, rich_help_panel=_RUN)(engine.engine)
 app.command("studio", cls=Command, rich_help_panel=_RUN)(studio.studio)
 app.add_typer(service_app, rich_help_panel=_RUN, help="Run, describe and keep services.")
 service_app.command("run", cls=Command)(service_run.run)
@@ -125,7 +126,10 @@ secret_app.command("delete", cls=Command)(secrets.delete_secret)
 app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles have of their own.")
 bundle_app.command("install", cls=Command)(bundle.install)
 bundle_app.command("list", cls=Command)(bundle.list_bundles)
-app.add_typer(nodes_app, rich_help_panel=_SET, help="Machines that run sessions for this server.")
+app.add_typer(nodes_app, rich_help_panel=_LOOK, help="Machines that run sessions for this server.")
+nodes_app.callback()(nodes.nodes)
+nodes_app.command("drain", cls=Command)(nodes.drain)
+nodes_app.command("undrain", cls=Command)(nodes.undrain)
 nodes_app.command("token", cls=Command)(nodes.token)
 nodes_app.command("remove", cls=Command)(nodes.remove)
 app.command("init", cls=Command, rich_help_panel=_SET)(init.init)

@@ -21,15 +21,15 @@ from runtime.front.model.desk import ModelDesk
 from runtime.front.openapi import document as openapi
 from runtime.front.operator import (
     chaos,
-    configuration,
     events,
     health,
+    nodes,
     quarantine,
-    snapshot,
     usage,
     workers,
 )
 from runtime.front.operator.crash import crashes
+from runtime.front.operator.kept import configuration, snapshot
 from runtime.front.operator.room import accounts as rest
 from runtime.front.operator.room import mail, outgoing, revisions, rooms, secrets, services, tokens
 from runtime.front.state import Front, caller
@@ -129,6 +129,7 @@ def create_app(
     app.register_blueprint(mail.routes(front))
     app.register_blueprint(quarantine.routes(front))
     app.register_blueprint(usage.routes(front))
+    app.register_blueprint(nodes.routes(front))
     app.register_blueprint(configuration.routes(front))
     app.register_blueprint(snapshot.routes(front))
     app.register_blueprint(openapi.routes(app, front))

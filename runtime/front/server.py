@@ -34,7 +34,7 @@ from runtime.front.http.bridge import Bridge
 from runtime.front.http.listener import Listener, reachable
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
-from runtime.front.operator.announcements import tell_bundles, tell_room, tell_webhooks
+from runtime.front.operator.announcements import tell_changes, tell_room, tell_webhooks
 from runtime.front.operator.events import Readers
 from runtime.front.operator.gauges import gauges
 from runtime.front.readiness import Readiness
@@ -276,6 +276,7 @@ class Server:
             server_file.write(server.state_dir, url=self.url, at=self._clock.wall(), key=key)
         )
         self._parts.push_async_callback(placement.aclose)
+        tell_changes(front)
         door = Door(front, desk, is_ours=caller.is_ours)
         await placement.start(self._sources, watch=server.watch, door=door)
         changed = placement.changed
@@ -288,7 +289,6 @@ class Server:
             self._parts.push_async_callback(autocall.aclose)
             changed.append(autocall.sync)
             autocall.sync()
-        changed.append(lambda: tell_bundles(front))
         say_open_doors(
             server,
             access,

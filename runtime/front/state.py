@@ -83,6 +83,10 @@ class Rooms(Protocol):
         """Rooms that are not open and have something on disk, the newest first."""
         ...
 
+    def note(self, room: str, kind: str, data: dict[str, Any]) -> None:
+        """Write into a room's developer log, if it is open."""
+        ...
+
     def rooms(self) -> list[RoomInfo]:
         """The rooms that are open."""
         ...

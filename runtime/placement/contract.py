@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from runtime.placement.machines import Machines
 from runtime.session.events import SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -75,9 +76,13 @@ class Placement(Protocol):
 
     Attributes:
         changed: Called, in order, whenever bundles or endpoints changed.
+        machines: Those that run the sessions; None where this one does.
     """
 
     changed: list[Callable[[], None]]
+
+    @property
+    def machines(self) -> Machines | None: ...
 
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
         """Begin to load the bundles found in `sources`, each by itself; with `watch`, follow their changes.

@@ -12,6 +12,7 @@ from typing import Any, Final
 from runtime.clock import Clock
 from runtime.knob import parse_bytes
 from runtime.placement.contract import Attempt, Lease
+from runtime.placement.machines import Machines
 from runtime.process import agents_env, descriptors
 from runtime.session.events import Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
@@ -67,6 +68,7 @@ class LocalPlacement:
         hidden: Hidden | None = None,
     ) -> None:
         self.changed: list[Callable[[], None]] = []
+        self.machines: Machines | None = None
         self._settings = settings
         self.node_id = node_id
         self._leases: dict[SessionId, Lease] = {}

@@ -183,6 +183,10 @@ class HostedRoom:
         self._live.deliver(self._live.members.dismiss(name))
         return len(self._live.members.named(name))
 
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write an entry of the server's into the developer log."""
+        self._services.developer.announce(kind, data)
+
     def waits(self, queue: str) -> bool:
         """Whether somebody waits for a message of this queue."""
         return self._services.queues.waits(queue)

@@ -256,6 +256,11 @@ class RoomHub:
         """
         return self._hosted(name).info()
 
+    def note(self, room: str, kind: str, data: dict[str, Any]) -> None:
+        """Write into a room's developer log, if it is open."""
+        if (hosted := self._rooms.get(room)) is not None:
+            hosted.note(kind, data)
+
     def waits(self, room: str, queue: str) -> bool:
         """Whether somebody in that room waits for a message of this queue."""
         hosted = self._rooms.get(room)

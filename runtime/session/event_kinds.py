@@ -36,6 +36,7 @@ _OF_A_SESSION: Final = (
     "node",
     "boot",
 )
+_OF_A_NODE: Final = ("node", "boot", "sessions")
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "session": _OF_A_SESSION,
     "confinement": _OF_A_SESSION,
@@ -70,6 +71,13 @@ KINDS: Final[Mapping[str, EventKind]] = {
     ),
     "quarantine.released": EventKind("a parked input may run again", ("hash", "endpoint")),
     "bundles.changed": EventKind("bundles or what they serve changed", ("bundles",)),
+    "node.joined": EventKind("a machine that runs sessions was heard, or began another life", _OF_A_NODE),
+    "node.suspect": EventKind("it is not heard for a moment, and gets no new sessions", _OF_A_NODE),
+    "node.ready": EventKind("it is heard again", _OF_A_NODE),
+    "node.lost": EventKind("it is given up, and its sessions go on elsewhere", _OF_A_NODE),
+    "node.draining": EventKind("an operator has its sessions go on elsewhere", _OF_A_NODE),
+    "node.undrained": EventKind("it is given sessions again", _OF_A_NODE),
+    "node.left": EventKind("it ended as it was told to", _OF_A_NODE),
     "server.draining": EventKind("the server takes no calls any more and ends its sessions", ("grace_s",)),
     "server.resumed": EventKind(
         "a server that was stopped, or lost, is back and starts again what ran",

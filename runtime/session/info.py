@@ -82,6 +82,7 @@ class BundleInfo:
         is_forked: Whether its sessions come from one process; else each starts a fresh interpreter.
         opened: What its import left that sessions would share, a sentence each, threads included.
         start_ms: Milliseconds from a call to Ready, in the middle of its latest sessions; None before one.
+        digest: Of the names and contents of its own code that serves; empty before any does.
     """
 
     name: str
@@ -97,6 +98,7 @@ class BundleInfo:
     is_forked: bool = True
     opened: tuple[str, ...] = ()
     start_ms: float | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

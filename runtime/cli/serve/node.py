@@ -9,6 +9,9 @@ import typer
 
 from runtime.cli.options import Config, State, Watch, config_file
 
+_ONLY_HERE = ("BULKHEAD_JOIN", "BULKHEAD_JOIN_FILE", "BULKHEAD_CLUSTER_URL", "BULKHEAD_CLUSTER_URL_FILE")
+"""What sessions could read in the environment of what runs them."""
+
 
 def node(
     sources: Annotated[
@@ -44,7 +47,8 @@ def node(
     from runtime.logs import configure
     from runtime.placement.cluster.engine.joining import Membership
     from runtime.placement.cluster.engine.joining import join as joined
-    from runtime.placement.cluster.engine.subjects import slug
+    from runtime.placement.cluster.engine.subjects import checked, slug
+    from runtime.placement.cluster.opening import access_of
     from runtime.process.init.init import Init
     from runtime.settings import load_settings
 
@@ -62,7 +66,15 @@ def node(
         )
     kept = state_folder.claimed(settings).server.state_dir / contents.NODE
     known = Membership.kept(kept)
-    if known is None or (join and name and name != known.node):
+    join = join or _from_file(os.environ.get("BULKHEAD_JOIN_FILE"))
+    url = settings.cluster.url
+    if url:
+        configure(settings.log)
+        member = name or (known.node if known else slug(socket.gethostname()))
+        access = access_of(url)
+        known = Membership(node=checked(member), cluster=settings.cluster.name, access=access)
+        known.keep(kept)
+    elif known is None or (join and name and name != known.node):
         if not join:
             raise CommandFailed(
                 "this machine is no node yet",
@@ -72,7 +84,19 @@ def node(
         configure(settings.log)
         asyncio.run(joined(join, name or slug(socket.gethostname()))).keep(kept)
     argv = [*python("runtime.cli.serve.node_program"), front_argv(flags, given, file)[-1]]
-    env = {key: value for key, value in project.with_key(os.environ).items() if key != "BULKHEAD_JOIN"}
+    env = {key: value for key, value in project.with_key(os.environ).items() if key not in _ONLY_HERE}
     init = Init(argv, env)
     status = init.run()
     return 128 + init.asked_by if status == 0 and init.asked_by else status
+
+
+def _from_file(file: str | None) -> str | None:
+    from runtime.errors import ConfigError
+
+    if not file:
+        return None
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        cure = "The engine writes it: bulkhead engine --join-file …"
+        raise ConfigError(f"BULKHEAD_JOIN_FILE cannot be read: {error}", cure=cure) from error

@@ -88,7 +88,8 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
         node_id=member.node,
     )
     engine = Engine(member.access, name=member.node)
-    node = NodeServer(placement, engine, cluster=member.cluster)
+    drain_s = settings.server.drain_s
+    node = NodeServer(placement, engine, cluster=member.cluster, drain_s=drain_s)
     asked, forced = asyncio.Event(), asyncio.Event()
 
     def end(number: signal.Signals) -> None:
@@ -117,12 +118,13 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
             await starting
             _log.info("node.started", node_id=member.node, boot=placement.supervisor.boot)
             await asked.wait()
-            draining = asyncio.create_task(node.drain(settings.server.drain_s), name="drain")
+            draining = asyncio.create_task(node.drain(drain_s), name="drain")
             await _first_of(draining, asyncio.create_task(forced.wait(), name="forced"))
             if not draining.done():
                 await placement.drain(0)
             await draining
             await node.settle(SETTLE_S)
+            await node.leave()
             return 0
         finally:
             await node.aclose()

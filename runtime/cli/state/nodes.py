@@ -2,15 +2,125 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from runtime.cli.options import Config, State
+from runtime.cli.options import Config, Form, State, Url
+from runtime.cli.terminal import Output, note, say, show
+from runtime.wire.text import size
 
 if TYPE_CHECKING:
     from runtime.placement.cluster.engine.home import EngineHome
+
+POLL_S: Final = 0.5
+_COLUMNS: Final = {
+    "table": ("node", "state", "cpu", "mem", "sessions", "starts", "beat", "code"),
+    "wide": (
+        "node", "state", "cpu", "mem", "sessions", "most", "starting", "starts", "beat", "processors",
+        "boot", "moved", "code",
+    ),
+}  # fmt: skip
+_HINT: Final = "no machine has joined; print what one joins with: bulkhead nodes token"
+Node = Annotated[str, typer.Argument(help="Name of the machine.", show_default=False)]
+
+
+def nodes(context: typer.Context, url: Url = None, output: Form = Output.TABLE) -> None:
+    """List the machines that run sessions, or handle one."""
+    if context.invoked_subcommand is not None:
+        return
+    from runtime.cli.api import find_server
+
+    found = find_server(url).get("/nodes")["nodes"]
+    if output not in (Output.TABLE, Output.WIDE):
+        say(show(found, output, name="name", columns={}))
+        return
+    say(show(_rows(found), output, name="node", columns=_COLUMNS, empty=_HINT))
+
+
+def drain(
+    name: Node,
+    url: Url = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Say how far it is, until nothing is left.")
+    ] = True,
+) -> int:
+    """Have all that a machine runs go on elsewhere, and give it nothing more.
+
+    It stays so when it is started again, until `bulkhead nodes undrain`."""
+    import time
+    from urllib.parse import quote
+
+    from runtime.cli.api import find_server
+
+    api = find_server(url)
+    told = ""
+    api.post(f"/nodes/{quote(name, safe='')}/drain", {})
+    while wait:
+        one = next((one for one in api.get("/nodes")["nodes"] if one["name"] == name), None)
+        if one is None or one["state"] == "lost" or not one["sessions"]:
+            break
+        if (text := _progress(one)) != told:
+            note(f"{name}: {text}")
+            told = text
+        time.sleep(POLL_S)
+    if wait:
+        say(f"{name} runs nothing; it can be ended, or given sessions again: bulkhead nodes undrain {name}")
+    else:
+        say(f"{name} is being drained")
+    return 0
+
+
+def undrain(name: Node, url: Url = None) -> int:
+    """Give a machine sessions again."""
+    from urllib.parse import quote
+
+    from runtime.cli.api import find_server
+
+    find_server(url).post(f"/nodes/{quote(name, safe='')}/undrain", {})
+    say(f"{name} is given sessions again")
+    return 0
+
+
+def _progress(one: Mapping[str, Any]) -> str:
+    return f"{one['moved']} moved, {one['sessions']} to go"
+
+
+def _code(one: tuple[str, str]) -> str:
+    name, mark = one
+    return f"{name} ({mark})" if mark in ("loading", "ready", "failed") else f"{name}@{mark[:4]}"
+
+
+def _rows(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    codes = [tuple(one["code"].items()) for one in found]
+    most = max(set(codes), key=codes.count) if codes else ()
+    rows, is_said = list[dict[str, str]](), False
+    for one, code in zip(found, codes, strict=True):
+        text = "same" if code == most and is_said else " ".join(map(_code, code))
+        is_said |= code == most
+        if one["state"] == "draining":
+            text += f"     ({_progress(one)})"
+        memory = one["memory_most_bytes"] and one["memory_bytes"]
+        rows.append(
+            {
+                "node": one["name"],
+                "state": one["state"],
+                "cpu": f"{100 * one['cpu']:.0f} %",
+                "mem": size(memory) if memory else "-",
+                "sessions": str(one["sessions"]),
+                "most": str(one["max_sessions"]),
+                "starting": str(one["starting"]),
+                "starts": f"{one['starts_per_s']:.1f}",
+                "beat": f"{one['silent_s']:.1f} s",
+                "processors": str(one["processors"]),
+                "boot": one["boot"],
+                "moved": str(one["moved"]),
+                "code": text.strip() or "-",
+            }
+        )
+    return rows
 
 
 def token(
@@ -23,7 +133,6 @@ def token(
     """Print what another machine joins with.
 
     Whoever has it can run sessions of this server."""
-    from runtime.cli.terminal import say
     from runtime.front.http.listener import reachable
 
     home, at, port = _engine(config, state_dir)
@@ -33,7 +142,7 @@ def token(
 
 
 def remove(
-    name: Annotated[str, typer.Argument(help="Name of the machine.", show_default=False)],
+    name: Node,
     config: Config = None,
     state_dir: State = None,
 ) -> int:
@@ -42,7 +151,6 @@ def remove(
     One of that name may join again, with the token."""
     import asyncio
 
-    from runtime.cli.terminal import note
     from runtime.placement.cluster.engine.joining import remove as removed
 
     home, _, port = _engine(config, state_dir)

@@ -1,8 +1,8 @@
 """A state folder as one file: a compressed tar whose last member tells what every other one is.
 
-Databases are copied by SQLite, by a server that runs (`runtime.front.operator.snapshot`) or in a folder that
-nobody uses, and come first: what they tell of is in the rooms that are read after them.  Files of rooms are
-written whole and renamed, so each is as it was at one moment.  Not in it: environments, which are made again;
+Databases are copied by SQLite, by a server that runs (`runtime.front.operator.kept.snapshot`) or in a folder
+that nobody uses, and come first: what they tell of is in the rooms that are read after them.  Files of rooms
+are written whole and renamed, so each is as it was at one moment.  Not in it: environments, made again;
 what is being uploaded; `server.json`, which is a running server's.
 """
 

@@ -1,11 +1,16 @@
-"""What the feed and the webhooks say of rooms and bundles."""
+"""What the feed, the webhooks and rooms are told of rooms, bundles and machines."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.front.access.deliverer import Deliverer
 from runtime.front.state import Front
+from runtime.placement.machines import NodeEvent
 from runtime.rooms.live import RoomEvent
+
+_ROOMS_HEAR: Final = ("node.suspect", "node.lost", "node.draining")
 
 
 def tell_room(registry: SessionRegistry, event: RoomEvent) -> None:
@@ -35,3 +40,24 @@ def tell_bundles(front: Front) -> None:
         for bundle in front.placement.bundles()
     ]
     front.registry.announce("bundles.changed", {"bundles": bundles})
+
+
+def tell_node(front: Front, event: NodeEvent) -> None:
+    """Something happened to a machine that runs sessions: to whoever follows events, and to their rooms."""
+    data = {"node": event.name, "boot": event.boot, "sessions": event.sessions}
+    front.registry.announce(event.kind, data)
+    if event.kind not in _ROOMS_HEAR or front.rooms is None:
+        return
+    agents: dict[str, list[str]] = {}
+    for record in front.registry.live():
+        if record.node_id == event.name:
+            agents.setdefault(record.spec.room, []).append(record.spec.identity)
+    for room, names in agents.items():
+        front.rooms.note(room, event.kind, {"node": event.name, "agents": sorted(names)})
+
+
+def tell_changes(front: Front) -> None:
+    """Have bundles and machines told of from here on, as they change."""
+    front.placement.changed.append(lambda: tell_bundles(front))
+    if front.placement.machines is not None:
+        front.placement.machines.told.append(lambda event: tell_node(front, event))

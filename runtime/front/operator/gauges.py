@@ -5,6 +5,7 @@ from __future__ import annotations
 from runtime.front.operator.events import Readers
 from runtime.front.state import Front
 from runtime.metrics import Asked
+from runtime.placement.machines import NodeInfo
 from runtime.session.info import served
 
 
@@ -24,6 +25,8 @@ def gauges(front: Front, readers: Readers) -> dict[str, Asked]:
     if front.boxes is not None:
         running: dict[str, float] = {front.boxes.engine_name: front.boxes.running_count}
         more["containers"] = ("Containers of rooms that run, by engine", running, "engine")
+    if front.placement.machines is not None:
+        more |= _of_nodes(front.placement.machines.listed())
     return more | {
         "sessions_queued": ("Accepted sessions that wait for their turn to start", launcher.queued),
         "sessions_restarting": ("Sessions that wait for their next attempt", launcher.restarting),
@@ -35,4 +38,36 @@ def gauges(front: Front, readers: Readers) -> dict[str, Asked]:
         "event_readers": ("Readers of the event stream", readers.count),
         "journal_failing": ("1 while the journal cannot be written", 1 if front.journal.failing else 0),
         "uptime_seconds": ("Since the start", front.clock.now() - front.began),
+    }
+
+
+def _of_nodes(found: list[NodeInfo]) -> dict[str, Asked]:
+    states: dict[str, float] = dict.fromkeys(("ready", "suspect", "draining", "lost"), 0)
+    for one in found:
+        states[one.state] += 1
+    up = {one.name: float(one.state in ("ready", "draining")) for one in found}
+    return {
+        "nodes": ("Machines that run sessions, by state", states),
+        "node_up": ("1 while a machine is heard", up, "node"),
+        "node_sessions": ("Sessions of a machine", {one.name: one.sessions for one in found}, "node"),
+        "node_load": (
+            "How much of a machine is taken, of what runs out first, from 0 to 1",
+            {one.name: one.fullness for one in found},
+            "node",
+        ),
+        "node_cpu": (
+            "Share of a machine's processors, from 0 to 1",
+            {one.name: one.load.cpu for one in found},
+            "node",
+        ),
+        "node_memory_bytes": (
+            "Memory of a machine that is taken",
+            {one.name: one.load.memory_bytes for one in found},
+            "node",
+        ),
+        "node_silent_seconds": (
+            "Since a machine was heard last",
+            {one.name: one.silent_s for one in found},
+            "node",
+        ),
     }

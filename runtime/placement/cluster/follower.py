@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Follower:
     Args:
         front: The name of this front, which no other has, and which it keeps over its lives.
         lease_s: How long a node runs sessions without being heard.
-        memory: Which nodes there were.
+        memory: Which nodes there were, and which of them are drained.
         changed: Called when what is served may have changed.
 
     Attributes:
@@ -60,6 +60,9 @@ class Follower:
         events: What happened, in order.  As bounded as that of one machine.
         stops: What ends are asked for, until they come.
         looked_at: When somebody last asked for the figures of all sessions.
+        judged: Called, in order, with each verdict and how many attempts that node had.
+        beaten: Called, in order, with each node that was heard.
+        taken: Called, in order, with each event of a session and its node.
     """
 
     def __init__(
@@ -82,13 +85,16 @@ class Follower:
         self.events: asyncio.Queue[SessionEvent] = asyncio.Queue()
         self.stops: dict[SessionId, say.Stop] = {}
         self.looked_at = -READING_S
+        self.judged: list[Callable[[Verdict, int], None]] = []
+        self.beaten: list[Callable[[str, Node], None]] = []
+        self.taken: list[Callable[[str, SessionEvent], None]] = []
         self._released: dict[SessionId, asyncio.Event] = {}
         self._was_on: OrderedDict[SessionId, str] = OrderedDict()
         self._tasks = Tasks(
             lambda name, error: _log.error("cluster.task_failed", task=name, error=repr(error))
         )
         self._adoption = Adoption(memory.names, until=clock.now() + lease_s + MARGIN_S)
-        self._memory = memory
+        self.memory = memory
         self._turn = int(clock.wall() * 1000)  # goes on where an earlier life of this front ended
         self._beats = 0
 
@@ -119,7 +125,18 @@ class Follower:
 
     def ready(self) -> list[Node]:
         """Those that sessions may be given to."""
-        return [node for name, node in self.nodes.items() if self.live.state(name) is NodeState.READY]
+        ready = [name for name in self.nodes if self.live.state(name) is NodeState.READY]
+        return [self.nodes[name] for name in ready if name not in self.memory.drained]
+
+    def forget(self, name: str) -> None:
+        """A node is no part of the cluster any more, until it is heard again."""
+        del self.nodes[name]
+        self.live.forget(name)
+        self.memory.forget(name)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something beside whoever calls, as long as nodes are followed."""
+        self._tasks.spawn(work, name)
 
     def give(self, session: SessionId, generation: int, node: str) -> Holding:
         """An attempt is about to be asked of a node."""
@@ -183,16 +200,21 @@ class Follower:
             if len(self.nodes) >= MAX_NODES:
                 return
             node = self.nodes[name] = Node(beat)
-            self._memory.remember(name)
+            self.memory.remember(name)
         if beat.boot == node.beat.boot and beat.number < node.beat.number:
             return  # one that was late
         # Who may publish there is known; what it calls itself is not believed.
         node.beat = beat if beat.node == name else msgspec.structs.replace(beat, node=name)
+        if beat.leaving:
+            self._left(name, beat)
+            return
         verdicts = self.live.beat(name, beat.boot, self._clock.now())
         for verdict in verdicts:
             self._judged(verdict)
         if verdicts:
             await self._beat()  # the node may take sessions once it knows that it was heard
+        for listener in self.beaten:
+            listener(name, node)
         if node.served is None or node.served.digest != beat.surface:
             self._ask_surface(name, node)
         number = beat.told.get(self.front, 0)
@@ -222,6 +244,8 @@ class Follower:
         if isinstance(event, Released) and (held := self.held.get(one.session)) is not None:
             self._over(held)
         self.events.put_nowait(event)
+        for listener in self.taken:
+            listener(node, event)
 
     async def _samples(self, subject: str, data: bytes) -> None:
         if (node := self.nodes.get(node_of(subject))) is not None:
@@ -321,8 +345,9 @@ class Follower:
 
     def _judged(self, verdict: Verdict) -> None:
         name, is_gone = verdict.node, verdict.state is NodeState.LOST
-        tell = _log.info if verdict.state is NodeState.READY else _log.warning
-        tell(f"node.{verdict.state.value}", node_id=name, boot=verdict.boot)
+        count = len(self.held.on(name))
+        for listener in self.judged:
+            listener(verdict, count)
         if is_gone:
             is_reborn = self.live.state(name) is not NodeState.LOST
             for holding in self.held.on(name):
@@ -330,6 +355,10 @@ class Follower:
                 if holding.boot == verdict.boot or not is_reborn:
                     self._lost(holding, f"{name} was lost")
         self._changed()
+
+    def _left(self, name: str, beat: say.Beat) -> None:
+        if (verdict := self.live.left(name, beat.boot)) is not None:
+            self._judged(verdict)
 
     def _lost(self, holding: Holding, why: str) -> None:
         self._over(holding)
@@ -349,7 +378,3 @@ class Follower:
     def _came_back(self) -> None:
         for name in self.nodes:
             self.sync(name)
-
-
-def _task_failed(name: str, error: BaseException) -> None:
-    _log.error("cluster.task_failed", task=name, error=repr(error))

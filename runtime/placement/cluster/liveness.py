@@ -95,6 +95,14 @@ class Liveness:
         self._nodes[node] = _Node(boot, now)
         return found
 
+    def left(self, node: str, boot: str) -> Verdict | None:
+        """A node said that it ends, and has nothing more; None when that is known."""
+        known = self._nodes.get(node)
+        if known is None or known.boot != boot or known.state is NodeState.LOST:
+            return None
+        known.state = NodeState.LOST
+        return Verdict(node, boot, NodeState.LOST)
+
     def closed(self, node: str, now: float) -> None:
         """The engine says that the node's connection was closed: a hint, as long as no beat follows."""
         if (known := self._nodes.get(node)) is not None and known.closed_at is None:

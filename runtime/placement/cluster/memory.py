@@ -1,4 +1,4 @@
-"""Which nodes a front knew, so that after a start it knows whom to wait for."""
+"""Which nodes a front knew, whom it waits for after a start, and which of them are drained."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ class Memory:
 
     Attributes:
         names: Of the nodes of this life and the last ones, the newest last.
+        drained: Those that somebody said to give no sessions to.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self.names: list[str] = []
-        with suppress(OSError, ValueError):
+        self.drained: set[str] = set()
+        with suppress(OSError, ValueError, AttributeError, TypeError):
             found = json.loads(file.read_text("utf-8"))
-            self.names = [str(one) for one in found][-MAX_NAMES:] if isinstance(found, list) else []
+            kept = found if isinstance(found, dict) else {"names": found}
+            self.names = [str(one) for one in kept["names"]][-MAX_NAMES:]
+            self.drained = {str(one) for one in kept.get("drained", ())}.intersection(self.names)
 
     def remember(self, name: str) -> None:
         """A node was heard for the first time in this life."""
@@ -35,12 +39,22 @@ class Memory:
 
     def forget(self, name: str) -> None:
         """It is no part of the cluster any more."""
-        if name in self.names:
+        if name in self.names and name not in self.drained:
             self._keep([one for one in self.names if one != name])
+
+    def drain(self, name: str) -> None:
+        """Give it no sessions, over its lives and ours."""
+        self.drained.add(name)
+        self._keep(self.names)
+
+    def undrain(self, name: str) -> None:
+        """Give it sessions again."""
+        self.drained.discard(name)
+        self._keep(self.names)
 
     def _keep(self, names: list[str]) -> None:
         self.names = names
         try:
-            kept_file.write(self._file, json.dumps(names))
+            kept_file.write(self._file, json.dumps({"names": names, "drained": sorted(self.drained)}))
         except OSError as error:
             _log.warning("cluster.not_remembered", file=str(self._file), error=str(error))

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from runtime.errors import RemoteProtocolError
+from runtime.placement.machines import MachineLoad
 from runtime.session import events
 from runtime.session.info import (
     BundleInfo,
@@ -66,6 +67,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         sent: By the node's own clock; a front sends it back, and that moves the node's lease.
         surface: A digest of its bundles and endpoints; who has not seen it asks for them.
         told: By front: the number of the last event that was sent to it.
+        load: How busy the machine is.
+        leaving: It ended as it was told to, and has nothing more; no beat of this life follows.
     """
 
     node: str
@@ -77,6 +80,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool = False
     surface: str = ""
     told: dict[str, int] = {}
+    load: MachineLoad = MachineLoad()
+    leaving: bool = False
     version: int = VERSION
 
 
@@ -136,6 +141,12 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True, tag="sync"):
     turn: int
 
 
+class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
+    """Take nothing more, and have all sessions go on elsewhere; or take some again."""
+
+    on: bool
+
+
 class Surface(msgspec.Struct, frozen=True, kw_only=True, tag="surface"):
     """Say which bundles and endpoints there are: a `Served`."""
 
@@ -148,7 +159,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, tag="read"):
     arguments: dict[str, Any] = {}
 
 
-Ask = Place | Stop | Sync | Surface
+Ask = Place | Stop | Sync | Drain | Surface
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

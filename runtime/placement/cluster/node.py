@@ -23,6 +23,7 @@ from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.engine.connection import Engine
 from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.placement.cluster.lease import Lease
+from runtime.placement.cluster.metering import Meter
 from runtime.placement.cluster.resync import Outbox
 from runtime.placement.cluster.tasks import Tasks
 from runtime.placement.local import LocalPlacement
@@ -58,6 +59,7 @@ class NodeServer:
 
     Args:
         placement: What runs its sessions; it is started, and not closed, by somebody else.
+        drain_s: Time that a session has for its end when it is moved.
         now: The clock of its leases.
     """
 
@@ -67,9 +69,10 @@ class NodeServer:
         engine: Engine,
         *,
         cluster: str,
+        drain_s: float = 30.0,
         now: Callable[[], float] = slept_too,
     ) -> None:
-        self._placement, self._engine, self._now = placement, engine, now
+        self._placement, self._engine, self._now, self._drain_s = placement, engine, now, drain_s
         self._subjects = Subjects(cluster)
         self._node, self._boot = placement.node_id, placement.supervisor.boot
         self._fronts: dict[str, _Front] = {}
@@ -77,6 +80,8 @@ class NodeServer:
         self._acknowledged = asyncio.Event()
         self._beats = 0
         self._processors = len(os.sched_getaffinity(0))
+        self._meter = Meter()
+        self._is_ending = False
         self.draining = False
 
     async def start(self) -> None:
@@ -94,13 +99,17 @@ class NodeServer:
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing more, and have every session go on elsewhere; returns when all are gone."""
-        self.draining = True
+        self._is_ending = self.draining = True
         await self._beat()
+        await self._move_all(grace_s)
+
+    async def _move_all(self, grace_s: float) -> None:
         turns = asyncio.Semaphore(MOVED_AT_ONCE)
 
         async def move(session: SessionId) -> None:
             async with turns:
-                await self._placement.stop(session, ExitReason.MOVED, grace_s)
+                if self.draining:
+                    await self._placement.stop(session, ExitReason.MOVED, grace_s)
 
         sessions = [session for front in self._fronts.values() for session in front.held]
         _log.info("node.draining", node_id=self._node, sessions=len(sessions))
@@ -115,6 +124,11 @@ class NodeServer:
                     await self._acknowledged.wait()
         except TimeoutError:
             pass
+
+    async def leave(self) -> None:
+        """Say that this life is over: nothing is left, and nobody needs to wait for it."""
+        await self._tasks.aclose()
+        await self._beat(leaving=not any(front.held for front in self._fronts.values()))
 
     async def aclose(self) -> None:
         """Take and say nothing more."""
@@ -144,6 +158,8 @@ class NodeServer:
                 front = self._front(ask.front)
                 front.synced_turn = max(front.synced_turn, ask.turn)
                 answer = _with(front.outbox.synced())
+            case say.Drain():
+                answer = self._drain(on=ask.on)
             case say.Surface():
                 answer = _with(self._served())
         return say.encoded(answer)
@@ -178,6 +194,15 @@ class NodeServer:
                 self._tasks.spawn(stop, f"stop {ask.session}")
         return say.Answer()
 
+    def _drain(self, *, on: bool) -> say.Answer:
+        if self._is_ending:
+            return say.Answer(code="ending", message="it ends, and takes nothing any more")
+        if on and not self.draining:
+            self._tasks.spawn(self._move_all(self._drain_s), "drain")
+        self.draining = on
+        self._tasks.spawn(self._beat(), "node beat")
+        return say.Answer()
+
     async def _read(self, _: str, data: bytes) -> bytes | None:
         ask: say.Read = say.decoded(say.Read, data)
         if ask.what not in say.READS:
@@ -202,7 +227,7 @@ class NodeServer:
             await self._beat()
             await asyncio.sleep(say.BEAT_S)
 
-    async def _beat(self) -> None:
+    async def _beat(self, *, leaving: bool = False) -> None:
         self._beats += 1
         beat = say.Beat(
             node=self._node,
@@ -212,6 +237,8 @@ class NodeServer:
             capacity=self._placement.capacity(),
             processors=self._processors,
             draining=self.draining,
+            load=self._meter.read(),
+            leaving=leaving,
             surface=self._served().digest,
             told={name: front.outbox.number for name, front in self._fronts.items()},
         )
@@ -227,7 +254,7 @@ class NodeServer:
 
     def _served(self) -> say.Served:
         bundles, endpoints = self._placement.bundles(), self._placement.endpoints()
-        kept = [(one.name, one.generation, one.state, one.error) for one in bundles]
+        kept = [(one.name, one.generation, one.state, one.error, one.digest) for one in bundles]
         digest = hashlib.sha256(say.encoded((kept, endpoints))).hexdigest()[:16]
         enforcement = self._placement.enforcement()
         return say.Served(digest=digest, bundles=bundles, endpoints=endpoints, enforcement=enforcement)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from runtime.clock import Clock
 from runtime.errors import ConfigError
 from runtime.files import kept_file
 from runtime.logs import get_logger
+from runtime.placement.cluster.engine import certificate
 from runtime.placement.cluster.engine.connection import Access, Engine
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
 from runtime.placement.cluster.engine.joining import Reception
@@ -37,7 +40,7 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock) -> Re
     """
     cluster, front = checked(settings.name, "cluster"), _name(folder)
     if settings.url:
-        engine = Engine(access_of(settings.url), name=front)
+        engine = Engine(await asyncio.to_thread(access_of, settings.url), name=front)
         await engine.connect()
         return RemotePlacement(
             engine,
@@ -47,22 +50,9 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock) -> Re
             clock=clock,
             memory=Memory(folder / NODES),
         )
-    at, port = address_of(settings.listen)
     home = EngineHome.opened(folder, cluster=cluster)
-    process = EngineProcess(home, host=at, port=port)
-    await process.start()
-    engine = Engine(home.access(port), name=front)
-    try:
-        await connected(engine)
-        await Reception(home, process).start(engine)
-    except BaseException as error:
-        await process.aclose()
-        if isinstance(error, ConfigError) and process.ends:
-            raise ConfigError(
-                f"the engine ends as soon as it is started: something else listens at {settings.listen}",
-                cure="End that, or name another port: cluster.listen, BULKHEAD_CLUSTER_LISTEN.",
-            ) from error
-        raise
+    parts = AsyncExitStack()
+    engine = await parts.enter_async_context(running(home, listen=settings.listen, name=front))
     if not home.nodes:  # not with the token: whoever reads logs may not run sessions
         _log.info("cluster.opened", join="bulkhead nodes token")
     placement = RemotePlacement(
@@ -73,8 +63,36 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock) -> Re
         clock=clock,
         memory=Memory(folder / NODES),
     )
-    placement.closes.append(process.aclose)
+    placement.closes.append(parts.aclose)
     return placement
+
+
+@asynccontextmanager
+async def running(home: EngineHome, *, listen: str, name: str = "engine") -> AsyncIterator[Engine]:
+    """An engine of our own, which lets machines join, and a connection to it.
+
+    Raises:
+        ConfigError: It cannot be started, or does not listen there.
+    """
+    at, port = address_of(listen)
+    process = EngineProcess(home, host=at, port=port)
+    await process.start()
+    engine = Engine(home.access(port), name=name)
+    try:
+        try:
+            await connected(engine)
+            await Reception(home, process).start(engine)
+        except ConfigError as error:
+            if process.ends:
+                raise ConfigError(
+                    f"the engine ends as soon as it is started: something else listens at {listen}",
+                    cure="End that, or name another port: cluster.listen, BULKHEAD_CLUSTER_LISTEN.",
+                ) from error
+            raise
+        yield engine
+    finally:
+        await engine.aclose()
+        await process.aclose()
 
 
 async def connected(engine: Engine, timeout_s: float = CONNECT_S) -> None:
@@ -96,14 +114,23 @@ async def connected(engine: Engine, timeout_s: float = CONNECT_S) -> None:
 
 
 def access_of(url: str) -> Access:
-    """How to reach an engine that runs elsewhere; user and password stand in its address."""
+    """How to reach an engine that runs elsewhere; user and password stand in its address.
+
+    With ``?sha256=…`` it is the one with that certificate, or nobody.  Blocks for some seconds at most then.
+
+    Raises:
+        ConfigError: It is no such address, or somebody else is there.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("nats", "tls") or not parts.hostname:
         raise ConfigError(
             "cluster.url is no address of an engine", cure="Write nats://user:password@host:4222."
         )
     bare = f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}"
-    return Access(url=bare, user=unquote(parts.username or ""), password=unquote(parts.password or ""))
+    mark = dict(parse_qsl(parts.query)).get("sha256", "")
+    ca = certificate.seen_at(parts.hostname, parts.port or 4222, mark) if mark else ""
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Access(url=bare, user=user, password=password, ca=ca)
 
 
 def address_of(listen: str) -> tuple[str, int]:

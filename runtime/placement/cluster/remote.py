@@ -17,7 +17,9 @@ from runtime.placement.cluster.choice import ordered
 from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
 from runtime.placement.cluster.follower import ASK_S, Follower
 from runtime.placement.cluster.memory import Memory
+from runtime.placement.cluster.roster import Roster
 from runtime.placement.contract import Attempt, Lease
+from runtime.placement.machines import Machines
 from runtime.session.events import SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -66,6 +68,7 @@ class RemotePlacement:
             memory=memory,
             changed=self._tell_changed,
         )
+        self.machines: Machines | None = Roster(self._follower, clock)
         self._draining = False
         self._news = asyncio.Event()
         self.closes: list[Callable[[], Awaitable[None]]] = []

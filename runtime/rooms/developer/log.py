@@ -65,6 +65,10 @@ class DeveloperLog:
             for watcher in self._watchers.values():
                 watcher.push("developer.log", {"type": kind, "data": told})
 
+    def announce(self, kind: str, data: dict[str, Any]) -> None:
+        """Write an entry of the server's."""
+        self._told(kind, data, by="", peer="")
+
     def _log(self, request: Request) -> Outcome:
         data = request.arguments.get("data")
         self._tell(request.peer, request.text("type"), data if isinstance(data, dict) else {"value": data})
@@ -76,9 +80,12 @@ class DeveloperLog:
         return EmptyContent()
 
     def _tell(self, by: Peer, kind: str, data: dict[str, Any]) -> None:
-        self._journal.add(kind, data, by=by.participant.name, peer=by.id)
-        for peer in self._watchers.values():
-            peer.push("developer.log", {"type": kind, "data": data})
+        self._told(kind, data, by=by.participant.name, peer=by.id)
+
+    def _told(self, kind: str, data: dict[str, Any], *, by: str, peer: str) -> None:
+        self._journal.add(kind, data, by=by, peer=peer)
+        for watcher in self._watchers.values():
+            watcher.push("developer.log", {"type": kind, "data": data})
         if self._streams:
             raw = json.dumps(data).encode()
             for stream in self._streams:

@@ -163,6 +163,7 @@ class Bundle:
             is_forked=is_forkable(self.fork, self.opened),
             opened=tuple(map(sentence_for, self.opened)),
             start_ms=statistics.median(self._starts_ms) if self._starts_ms else None,
+            digest=self.files.digest,
         )
 
     def load_soon(self) -> asyncio.Task[None]:

@@ -70,6 +70,10 @@ class CodeFiles:
 
     Args:
         source: The bundle's file or folder, as it was given.
+
+    Attributes:
+        digest: Of the names and contents of the code that serves, what lies elsewhere left out; the same on
+            machines whose code is.
     """
 
     def __init__(self, source: Path) -> None:
@@ -84,6 +88,7 @@ class CodeFiles:
         self._is_young = False  # nothing else was found to be changed
         self._again = 0
         self._lock = threading.Lock()
+        self.digest = ""
 
     @property
     def program(self) -> Path:
@@ -126,6 +131,19 @@ class CodeFiles:
             self._take_young()
             if serves:
                 self._served = {path: self._tried[path] for path in self.paths()}
+                self.digest = self._digest_served()
+
+    def _digest_served(self) -> str:
+        folder = self.program.parent
+        places = tuple(f"{str(place).rstrip('/')}/" for place in (folder, os.path.realpath(folder)))
+        own = {
+            path.removeprefix(place): seen.digest.rpartition(" ")[-1]
+            for place in places
+            for path, seen in self._served.items()
+            if seen.stat and path.startswith(place)
+        }
+        lines = "".join(f"{name}\0{digest}\n" for name, digest in sorted(own.items()))
+        return hashlib.sha256(lines.encode(errors="replace")).hexdigest()[:12]
 
     def _take_young(self) -> None:
         before_that, self._young = self._young, {}

@@ -25,6 +25,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/livez": "the liveness probe",
     "/mail": "mail of rooms",
     "/metrics": "metrics",
+    "/nodes": "machines that run sessions",
     "/openai": "the model",
     "/openapi.json": "the description of this API",
     "/quarantine": "inputs that killed their sessions",

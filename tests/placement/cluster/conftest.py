@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest_asyncio
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
+from runtime.front.server import Server
 from runtime.placement.cluster.engine.connection import Access, Engine
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess, program
 from runtime.placement.cluster.memory import Memory
@@ -21,6 +23,9 @@ from runtime.placement.cluster.node import NodeServer
 from runtime.placement.cluster.opening import connected
 from runtime.placement.cluster.remote import RemotePlacement
 from runtime.session.events import SessionEvent
+from runtime.session.info import BundleInfo
+from runtime.settings import load_settings
+from tests.fakes import FakePlacement, endpoint
 from tests.patience import PATIENCE
 
 WORD = "w" * 43
@@ -38,6 +43,16 @@ def has_engine() -> bool:
     except ConfigError:
         return False
     return True
+
+
+def machine(name: str, boot: str = "b1") -> Any:
+    """What a node serves whose sessions are data alone."""
+    made = FakePlacement(listed=[endpoint("/chat", restart="on_failure")], node_id=name)
+    made.listed_bundles = [
+        BundleInfo(name="chat", source="chat.py", generation=1, state="ready", digest="9c1f00000000")
+    ]
+    made.supervisor = SimpleNamespace(boot=boot)  # type: ignore[attr-defined]
+    return made
 
 
 class Site:
@@ -67,10 +82,9 @@ class Site:
         self._engines.append(engine)
         return engine
 
-    @asynccontextmanager
-    async def front(self, *, lease_s: float = 60.0) -> AsyncIterator[Front]:
-        """A front that follows nodes."""
-        placement = RemotePlacement(
+    async def remote(self, *, lease_s: float = 60.0) -> RemotePlacement:
+        """The placement of a front, not started yet."""
+        return RemotePlacement(
             await self.as_user("front"),
             cluster="main",
             front="f1",
@@ -78,6 +92,23 @@ class Site:
             clock=SystemClock(),
             memory=Memory(self.folder / "nodes.json"),
         )
+
+    @asynccontextmanager
+    async def server(self) -> AsyncIterator[Server]:
+        """A whole server that follows nodes."""
+        flags = {"server.port": 0, "containers.engine": "process", "server.state_dir": self.folder / "state"}
+        placement = await self.remote()
+        made = Server(load_settings(flags=flags), [], placement=placement, owns_process=False)
+        await made.start()
+        try:
+            yield made
+        finally:
+            await made.stop()
+
+    @asynccontextmanager
+    async def front(self, *, lease_s: float = 60.0) -> AsyncIterator[Front]:
+        """A front that follows nodes."""
+        placement = await self.remote(lease_s=lease_s)
         await placement.start([], watch=False)
         made = Front(placement)
         try:

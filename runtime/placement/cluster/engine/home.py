@@ -105,6 +105,11 @@ class EngineHome:
         mark = certificate.fingerprint(self._kept["certificate"])
         return f"bh1:{self._kept['cluster']}.{self._kept['join']}.{mark}@{host}:{port}"
 
+    def url(self, host: str, port: int) -> str:
+        """What a front on another machine reaches it by: ``cluster.url``.  Whoever has it has the cluster."""
+        mark = certificate.fingerprint(self._kept["certificate"])
+        return f"nats://{FRONT}:{self._kept['front']}@{host}:{port}?sha256={mark}"
+
     def admit(self, node: str, password: str) -> bool:
         """Give a node its user; False when it has it already.
 
