@@ -29,6 +29,7 @@ from runtime.session.info import (
 from runtime.session.record import Exit, Failure
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use, UsePoint
+from runtime.wire.profile import Profile
 
 
 def endpoint(path: str = "/chat", **more: Any) -> EndpointInfo:
@@ -61,6 +62,7 @@ class FakePlacement:
     seen_messages: dict[str, list[MessageSeen]] = field(default_factory=dict)
     curves: dict[str, tuple[UsePoint, ...]] = field(default_factory=dict)
     stack_text: str | None = "Thread 1\n"
+    profiles: dict[str, Profile] = field(default_factory=dict)
     drain_waits: bool = False
     faults: list[tuple[str, str]] = field(default_factory=list)
     changed: list[Callable[[], None]] = field(default_factory=list)
@@ -190,6 +192,9 @@ class FakePlacement:
 
     async def stacks(self, session_id: SessionId) -> str | None:
         return self.stack_text if session_id in self.running else None
+
+    async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
+        return self.profiles.get(session_id)
 
     async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
         return 0.001 if session_id in self.running else None

@@ -25,13 +25,14 @@ from runtime.front.operator import (
     health,
     nodes,
     quarantine,
-    usage,
     workers,
 )
 from runtime.front.operator.crash import crashes
 from runtime.front.operator.kept import configuration, snapshot
 from runtime.front.operator.room import accounts as rest
 from runtime.front.operator.room import mail, outgoing, revisions, rooms, secrets, services, tokens
+from runtime.front.operator.session import profile
+from runtime.front.operator.usage import usage
 from runtime.front.state import Front, caller
 from runtime.front.studio import live
 from runtime.front.studio import pages as studio
@@ -114,6 +115,7 @@ def create_app(
     app.register_blueprint(health.routes(front))
     app.register_blueprint(workers.routes(front))
     app.register_blueprint(crashes.routes(front))
+    app.register_blueprint(profile.routes(front))
     app.register_blueprint(chaos.routes(front))
     app.register_blueprint(events.routes(front, readers))
     app.register_blueprint(live.routes(front, readers, told or Live(front, Overview(front))))

@@ -28,6 +28,7 @@ from runtime.session.info import (
 )
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
+from runtime.wire.profile import Profile
 
 __all__ = [
     "Attempt",
@@ -40,6 +41,7 @@ __all__ = [
     "MessageSeen",
     "Placement",
     "ProcessInfo",
+    "Profile",
     "RelayPort",
     "RoomDoor",
     "Vitals",
@@ -200,6 +202,18 @@ class Placement(Protocol):
 
     async def stacks(self, session_id: SessionId) -> str | None:
         """Every thread's stack of the session's process, also while it hangs; None when it has no process."""
+        ...
+
+    async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
+        """Where a session spends its time, or its memory, in the next `seconds`; also while it hangs.
+
+        Args:
+            rate: Looks a second.
+            by: ``auto``, ``py-spy``, ``sampler`` or ``memory``.
+
+        Returns:
+            None when it has no process; one with `Profile.failed` when it could not be looked at.
+        """
         ...
 
     async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:

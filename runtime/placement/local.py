@@ -36,6 +36,7 @@ from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
 from runtime.wire import control
+from runtime.wire.profile import Profile
 
 FRESH_PER_CPU: Final = 8
 """Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
@@ -237,6 +238,13 @@ class LocalPlacement:
     async def stacks(self, session_id: SessionId) -> str | None:
         driver = self.supervisor.driver(session_id)
         return None if driver is None else await driver.stacks()
+
+    async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
+        driver = self.supervisor.driver(session_id)
+        if driver is None or driver.worker is None:
+            return None
+        profiles = self.supervisor.profiles
+        return await profiles.take(session_id, driver.worker, seconds=seconds, rate=rate, by=by)
 
     async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
         driver = self.supervisor.driver(session_id)

@@ -192,3 +192,13 @@ def _process_of(pidfd: int) -> int:
         if line.startswith(b"Pid:"):
             return int(line.split()[1])
     return 0
+
+
+def signal_name(status: int | None) -> str:
+    """The name of the signal that ended a process; empty where none did, or it has no name."""
+    if status is None or status >= 0:
+        return ""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return ""

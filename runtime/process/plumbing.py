@@ -8,9 +8,9 @@
 | box | reads | heartbeat slot, last room messages, and the stacks that faulthandler writes |
 
 The box is one sealed piece of shared memory: heartbeat and messages in its first page, then what the asyncio
-tasks were doing when somebody asked, a recording, and text.  Both sides share the file offset, so the front
-rewinds it before it asks for stacks and faulthandler, which may not allocate or seek, just writes on.  The
-seal bounds it, whatever a worker does.
+tasks were doing when somebody asked, a recording, a profile, and text.  Both sides share the file offset, so
+the front rewinds it before it asks for stacks and faulthandler, which may not allocate or seek, just writes
+on.  The seal bounds it, whatever a worker does.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from dataclasses import dataclass
 
 from runtime.errors import SystemShort
 from runtime.process import descriptors
-from runtime.process.message_ring import RING_BYTES, MessageRing
-from runtime.process.recording import RECORDING_BYTES, Recording
+from runtime.process.box.message_ring import RING_BYTES, MessageRing
+from runtime.process.box.profile_slot import SLOT_BYTES, ProfileSlot
+from runtime.process.box.recording import RECORDING_BYTES, Recording
 
 _PAGE_BYTES = 4096
 _RING_AT = _PAGE_BYTES - RING_BYTES
 _TASKS_AT = _PAGE_BYTES
 _TASKS_BYTES = 64 << 10
 _RECORDING_AT = _TASKS_AT + _TASKS_BYTES
-_TEXT_AT = _RECORDING_AT + RECORDING_BYTES  # last: it grows up to the seal
+_PROFILE_AT = -(-(_RECORDING_AT + RECORDING_BYTES) // _PAGE_BYTES) * _PAGE_BYTES
+_TEXT_AT = _PROFILE_AT + SLOT_BYTES  # last: it grows up to the seal
 _TEXT_BYTES = 128 << 10
 # Monotonic nanoseconds of the last beat, lag in microseconds, nanoseconds since when it waits, or 0.  Native:
 # each is written at once, and read while it may be written.
@@ -45,6 +47,7 @@ _ACTIVE = struct.Struct("<Q")  # monotonic nanoseconds of the last message
 _ACTIVE_AT = _SLOT.size
 _ASKED = struct.Struct("<Q")  # number of the last question for tasks
 _ASKED_AT = _ACTIVE_AT + _ACTIVE.size
+_PROFILE_ASKED_AT = _ASKED_AT + _ASKED.size
 _TOLD = struct.Struct("<QI")  # number of the question that is answered, bytes of the answer
 CHILD_FDS = 4
 MAX_TASKS_BYTES = _TASKS_BYTES - _TOLD.size
@@ -89,6 +92,7 @@ class Box:
     Attributes:
         messages: The last messages of its room.
         recording: The last of them with what was in them; empty unless it was asked for.
+        profile: Where the time goes, when somebody asked.
     """
 
     def __init__(self, fd: int) -> None:
@@ -96,6 +100,7 @@ class Box:
         self._map = mmap.mmap(fd, _PAGE_BYTES)
         self.messages = MessageRing(self._map, _RING_AT)
         self.recording = Recording(fd, _RECORDING_AT)
+        self.profile = ProfileSlot(self._map, _PROFILE_ASKED_AT, fd, _PROFILE_AT)
         self._asked = 0
 
     @classmethod
@@ -147,6 +152,11 @@ class Box:
         """Front: what was told before is no answer any more; `TASKS_SIGNAL` is to follow."""
         self._asked += 1
         _ASKED.pack_into(self._map, _ASKED_AT, self._asked)
+
+    def wants_tasks(self) -> bool:
+        """Worker: whether the last question for tasks has no answer yet."""
+        (number,) = _ASKED.unpack_from(self._map, _ASKED_AT)
+        return bool(number != _TOLD.unpack(os.pread(self.fd, _TOLD.size, _TASKS_AT))[0])
 
     def tell_tasks(self, raw: bytes) -> None:
         """Worker: the answer; at most `MAX_TASKS_BYTES`."""

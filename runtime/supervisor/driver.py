@@ -11,6 +11,7 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import LocalProtocolError, ProtocolError
+from runtime.process.handle import signal_name
 from runtime.process.procfs import peak_rss_bytes
 from runtime.process.tree import describe
 from runtime.process.worker_process import PRESS_S, Owner, WorkerProcess
@@ -144,6 +145,11 @@ class Driver:
         return self._lifecycle.state in (lc.State.FORKING, lc.State.STARTING)
 
     @property
+    def worker(self) -> WorkerProcess | None:
+        """Its process; None when there is none."""
+        return self._worker
+
+    @property
     def pid(self) -> int | None:
         return self._worker.pid if self._worker is not None else None
 
@@ -226,7 +232,7 @@ class Driver:
             if self._cgroup is not None and (told := self._cgroup.ended_by_kernel()):
                 self._feed(lc.LimitExceeded(ExitReason.MEMORY, told))
         if self.state is not lc.State.EXITED:
-            self._feed(lc.Gone(status, _signal_name(status), stack))
+            self._feed(lc.Gone(status, signal_name(status), stack))
         if self._cgroup is not None:
             self._cgroup.leave()
         self._worker = None
@@ -389,12 +395,3 @@ class Driver:
                     if action.force is lc.Force.KILL and self._cgroup is not None:
                         self._cgroup.kill()
                     self._telling.killed(_SIGNALS[action.force])
-
-
-def _signal_name(status: int | None) -> str:
-    if status is None or status >= 0:
-        return ""
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return ""

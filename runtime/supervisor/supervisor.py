@@ -44,6 +44,7 @@ from runtime.supervisor.server_lines import ALL_TOGETHER, Allowance
 from runtime.supervisor.shortages import Shortages
 from runtime.supervisor.watch.cgroups import Cgroups
 from runtime.supervisor.watch.disks import Disks
+from runtime.supervisor.watch.profiling.profiles import Profiles
 from runtime.supervisor.watch.sampler import Sampler
 
 log = structlog.get_logger("supervisor")
@@ -73,6 +74,7 @@ class Supervisor:
     Attributes:
         boot: A name of this life of it, which no other has.
         roster: Its bundles.
+        profiles: Has its sessions looked at.
         shortages: What the system had no more of lately.
         door: The way into rooms for sessions without a network; whoever has the rooms sets it.
     """
@@ -130,6 +132,7 @@ class Supervisor:
         self._shown = Allowance(ALL_TOGETHER * settings.log_echo_bytes_per_s, clock)
         self._sampler = Sampler(clock=clock)
         self._disks = Disks()
+        self.profiles = Profiles(clock)
         self.cgroups = Cgroups(
             settings.cgroups,
             may_move=owns_process,

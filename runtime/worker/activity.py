@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from runtime.process.message_ring import IN, OUT
+from runtime.process.box.message_ring import IN, OUT
 from runtime.process.plumbing import Box
 from runtime.sdk.room.client import ClientProtocol, Transport
 

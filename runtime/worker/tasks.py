@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
@@ -13,6 +14,7 @@ from typing import Any, Final
 from runtime.process.plumbing import INSISTING_SIGNAL, MAX_TASKS_BYTES, TASKS_SIGNAL, Box
 from runtime.wire.text import utf8_text
 from runtime.wire.trace import TaskTrace, tasks_to_bytes
+from runtime.worker.program.sampler import Sampler
 from runtime.worker.program.stacks import stacks_now
 
 OURS: Final = "bulkhead:"
@@ -22,6 +24,7 @@ MAX_FRAMES: Final = 12
 _LOOKED_AT: Final = 2_000
 _MAX_DEPTH: Final = 200
 _RUNTIME: Final = str(Path(__file__).resolve().parent.parent)
+_HOUSEKEEPING: Final = (f"{_RUNTIME}/worker/", f"{_RUNTIME}/sdk/room/")
 
 
 def tasks_now(folder: Path, at: FrameType | None = None) -> list[TaskTrace]:
@@ -43,7 +46,7 @@ def tasks_now(folder: Path, at: FrameType | None = None) -> list[TaskTrace]:
 
 
 def answer_in(box: Box, folder: Path) -> None:
-    """Leave stacks and tasks in the box whenever `TASKS_SIGNAL` asks, also while the loop is blocked.
+    """Leave stacks and tasks, or a profile, in the box whenever `TASKS_SIGNAL` asks, also in a blocked loop.
 
     The handler runs in the main thread between two instructions, within ``time.sleep`` and waiting on
     several things (``select``), and, where the front insists, within any call of Python's that can be
@@ -51,8 +54,13 @@ def answer_in(box: Box, folder: Path) -> None:
     it does not run: then there are the stacks of the threads alone.
     """
 
+    sampler = Sampler(box, chain=_chain, is_ours=partial(_keeps_going, f"{folder}/"))
+
     def asked(_: int, frame: FrameType | None) -> None:
         # What is raised here is raised in the agent, wherever it stands: so nothing is.
+        with suppress(Exception):
+            if sampler.begin_if_asked() and not box.wants_tasks():
+                return
         with suppress(Exception):
             box.write_text(stacks_now(frame))
         try:
@@ -65,6 +73,16 @@ def answer_in(box: Box, folder: Path) -> None:
     signal.signal(TASKS_SIGNAL, asked)
     signal.siginterrupt(TASKS_SIGNAL, False)
     signal.signal(INSISTING_SIGNAL, asked)
+
+
+def _keeps_going(below: str, name: str, frames: list[FrameType]) -> bool:
+    """Whether a task is our own housekeeping: what an agent's chats and tools wait for is not."""
+    if name.startswith(OURS):
+        return True
+    if any(frame.f_code.co_filename.startswith(below) for frame in frames):
+        return False
+    outermost = frames[0].f_code.co_filename
+    return outermost.startswith(_HOUSEKEEPING) or "/site-packages/websockets/" in outermost
 
 
 def _is_ours(line: str) -> bool:

@@ -38,10 +38,10 @@ from runtime.front.openapi.shapes.sessions import LogLine as LogLineShown
 from runtime.front.operator.confined import confinement_of
 from runtime.front.operator.crash.crashes import report_of, report_shown
 from runtime.front.operator.events import EVENT_STREAM, sse
-from runtime.front.operator.recent_use import shares
 from runtime.front.operator.unchanging import Shown
+from runtime.front.operator.usage.recent_use import shares
 from runtime.front.state import Front, caller
-from runtime.process.message_ring import KEPT
+from runtime.process.box.message_ring import KEPT
 from runtime.session import record as records
 from runtime.session.info import (
     BundleInfo,

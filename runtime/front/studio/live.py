@@ -29,8 +29,8 @@ from runtime.front.openapi.shapes.rooms import Room, Rooms
 from runtime.front.openapi.shapes.webhooks import ResumeHeaders
 from runtime.front.operator.crash.crashes import group_of
 from runtime.front.operator.events import EVENT_STREAM, Reader, Readers, follow, sent, stream
-from runtime.front.operator.recent_use import KEPT, RecentUse, UseCurve
 from runtime.front.operator.room.rooms import room_of
+from runtime.front.operator.usage.recent_use import KEPT, RecentUse, UseCurve
 from runtime.front.operator.workers import bundles_of, worker_as
 from runtime.front.state import Front, caller
 from runtime.front.studio.overview import Overview

@@ -36,6 +36,7 @@ from runtime.session.info import (
 )
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
+from runtime.wire.profile import Profile
 
 VERSION: Final = 1
 """Of these messages; a front talks to nodes one version older and newer."""
@@ -228,6 +229,7 @@ READS: Final[dict[str, Any]] = {
     "processes": list[ProcessInfo],
     "messages": list[MessageSeen],
     "stacks": str | None,
+    "profile": Profile | None,
     "ping": float | None,
     "inject": bool,
 }

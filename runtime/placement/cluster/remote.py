@@ -36,8 +36,11 @@ from runtime.session.info import (
 )
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
+from runtime.wire.profile import Profile
 
 READ_S: Final = 10.0
+PROFILE_S: Final = 30.0
+"""What a profile takes beside the time that is looked at."""
 CANDIDATES: Final = 3
 _log = get_logger("cluster")
 
@@ -226,6 +229,12 @@ class RemotePlacement:
         found: str | None = await self._read("stacks", session_id)
         return found
 
+    async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
+        found: Profile | None = await self._read(
+            "profile", session_id, within_s=seconds + PROFILE_S, seconds=seconds, rate=rate, by=by
+        )
+        return found
+
     async def ping(self, session_id: SessionId, timeout_s: float) -> float | None:
         found: float | None = await self._read("ping", session_id, timeout_s=timeout_s)
         return found
@@ -233,12 +242,14 @@ class RemotePlacement:
     async def inject(self, session_id: SessionId, fault: str, at: dict[str, Any] | None = None) -> bool:
         return bool(await self._read("inject", session_id, fault=fault, at=at))
 
-    async def _read(self, what: str, session: SessionId, **arguments: Any) -> Any:
+    async def _read(
+        self, what: str, session: SessionId, *, within_s: float = READ_S, **arguments: Any
+    ) -> Any:
         if not (node := self._follower.was_on(session)):
             return None
         ask = say.encoded(say.Read(what=what, session=session, arguments=arguments))
         try:
-            data = await self._engine.ask(self._follower.subjects.read(node), ask, READ_S)
+            data = await self._engine.ask(self._follower.subjects.read(node), ask, within_s)
             answer: say.Answer = say.decoded(say.Answer, data)
             return None if answer.code else say.decoded(say.READS[what], answer.body)
         except (NobodyThere, NoAnswer, RemoteProtocolError) as error:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.front.openapi.shapes import sessions as shapes
-from runtime.front.operator.recent_use import KEPT, RecentUse, resampled, shares
+from runtime.front.operator.usage.recent_use import KEPT, RecentUse, resampled, shares
 from runtime.session.use import UsePoint
 
 pytestmark = pytest.mark.unit

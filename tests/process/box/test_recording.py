@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from runtime.process.box.recording import MAX_MESSAGE_BYTES, RECORDING_BYTES
 from runtime.process.plumbing import Box
-from runtime.process.recording import MAX_MESSAGE_BYTES, RECORDING_BYTES
 from runtime.wire.room import Message, encode
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.process.message_ring import IN, KEPT, OUT, RING_BYTES, MessageRing
+from runtime.process.box.message_ring import IN, KEPT, OUT, RING_BYTES, MessageRing
 from runtime.process.plumbing import Box
 from runtime.wire.room import Message, encode
 

@@ -1,0 +1,1 @@
+"""What sessions used: added up, and lately."""

@@ -1,0 +1,1 @@
+"""Where a session spends its time: who looks, and from where."""
