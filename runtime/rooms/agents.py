@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -14,7 +14,8 @@ from runtime.rooms.developer.runs import Runs
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request, error_content
 from runtime.rooms.room import ParticipantId
-from runtime.rooms.token import AGENT_DEFAULT, Claims, Scope
+from runtime.rooms.signing.scope import narrowed
+from runtime.rooms.token import Scope
 from runtime.wire.content import CODE_FAILED, EmptyContent, ErrorContent, JsonContent
 from runtime.wire.room import Message
 
@@ -205,19 +206,10 @@ class Agents:
                 raise NotFound(f"no built-in {kind.removesuffix('s')} {wanted!r}")
         if self._caller is None:
             raise NotSupported(f"not supported by this server: {request.name}")
+        self._live.need_free_name(name, request.peer)
         # Whom a service calls in is there for the service.
-        scope = narrowed(claims, request.optional_object("api"))
+        scope = narrowed(claims, request.optional_object("api"), name=name)
         token = self._mint(name, scope, service=claims.service)
         arguments = request.optional_object("arguments") or {}
         await self._caller.call(url=url, room=self._live.name, name=name, arguments=arguments, token=token)
         return EmptyContent()
-
-
-def narrowed(claims: Claims, wanted: Mapping[str, Any] | None) -> Scope:
-    """The scope of somebody called in: never more than the caller itself may do."""
-    scope: dict[str, Any] = {}
-    for family, limits in (AGENT_DEFAULT if wanted is None else wanted).items():
-        own = claims.family(family)
-        if own is not None and limits is not None:
-            scope[family] = dict(own) if own else limits
-    return scope

@@ -43,13 +43,15 @@ from runtime.rooms.token import Claims
 from runtime.rooms.tools import Tools
 from runtime.services.in_room import ServicesOfRooms
 from runtime.session.redaction import Hidden
-from runtime.wire.room import Assembler
+from runtime.wire.room import Assembler, Message, Unread
 from runtime.wire.sealed import Seal
 
 log = structlog.get_logger(__name__)
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, TOO_SLOW = 1000, 1001, 1002, 1008
 _PACKETS_PER_TURN = 16
+_READ_AT_ONCE_BYTES = 256 * 1024
+"""JSON of a message that is read in the loop; more is read beside it."""
 
 
 class HostedRoom:
@@ -275,7 +277,7 @@ class HostedRoom:
         packets = before = 0
         while (packet := await connection.receive()) is not None:
             try:
-                message = assembler.receive(packet)
+                message = await _read(assembler.take(packet))
             except RemoteProtocolError as error:
                 log.info("room.packet_refused", room=self.name, participant=peer.id, reason=error.message)
                 return PROTOCOL_ERROR
@@ -342,3 +344,11 @@ class HostedRoom:
                 await connection.close(code)
         except Exception as error:  # noqa: BLE001 - the connection is somebody else's; it is over either way
             log.debug("room.close_failed", room=self.name, error=str(error))
+
+
+async def _read(unread: Unread | None) -> Message | None:
+    """What came; a large header is read in a thread, and the sender's next messages wait for it."""
+    if unread is None:
+        return None
+    is_large = len(unread.header) > _READ_AT_ONCE_BYTES
+    return await asyncio.to_thread(unread.read) if is_large else unread.read()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runtime.clock import Clock
-from runtime.errors import RoomFull
+from runtime.errors import PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
 from runtime.rooms.holdings import Contents, Holdings
 from runtime.rooms.limits import RoomLimits
@@ -140,6 +140,17 @@ class LiveRoom:
         size_bytes = peer.arriving_bytes  # kept as long as somebody works on it
         peer.held.grow(size_bytes)
         task.add_done_callback(lambda _: peer.held.grow(-size_bytes))
+
+    def need_free_name(self, name: str, asker: Peer) -> None:
+        """A person in the room is nobody else, so whoever asks for a token of that name gets none.
+
+        Raises:
+            PermissionDenied: It is the name of a person who is here, and not the asker's.
+        """
+        if name != asker.participant.name and any(
+            member.role == "user" for member in self.members.named(name)
+        ):
+            raise PermissionDenied(f"{name[:80]!r} is a person in this room", cure="Choose another name.")
 
     def emit(self, kind: EventKind, peer: Peer | None = None, **detail: object) -> None:
         """Tell the listener, if there is one."""

@@ -94,6 +94,20 @@ def encode(message: Message, *, slice_bytes: int = SLICE_BYTES) -> list[bytes]:
     return packets
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A message that is here whole; reading a large header takes time."""
+
+    id: int
+    type: str
+    header: bytes = b""
+    data: bytes = b""
+
+    def read(self) -> Message:
+        """The message.  Raises RemoteProtocolError."""
+        return Message(self.id, self.type, _header(self.header), self.data)
+
+
 class Assembler:
     """Turn one connection's packets back into messages.
 
@@ -123,6 +137,15 @@ class Assembler:
         Raises:
             RemoteProtocolError: The packet breaks the format or a bound; the text says how.
         """
+        unread = self.take(packet)
+        return None if unread is None else unread.read()
+
+    def take(self, packet: bytes) -> Unread | None:
+        """As `receive`, with the header still to be read, for who does so elsewhere when it is large.
+
+        Raises:
+            RemoteProtocolError: The packet breaks the format or a bound; the text says how.
+        """
         if len(packet) < _PREFIX.size:
             self._fail(f"packet of {len(packet)} bytes is too short")
         message_id, index = _PREFIX.unpack_from(packet)
@@ -142,7 +165,7 @@ class Assembler:
         self._seen = index
         return self._close() if index == self._expected else None
 
-    def _open(self, message_id: int, packet: bytes) -> Message | None:
+    def _open(self, message_id: int, packet: bytes) -> Unread | None:
         if len(packet) < _PREFIX.size + _COUNT.size:
             self._fail("header packet is too short")
         name = packet[_PREFIX.size + _COUNT.size :]
@@ -156,44 +179,49 @@ class Assembler:
         except UnicodeDecodeError:
             self._fail("message type is not UTF-8")
         if expected == 0:
-            return Message(message_id, kind)
+            return Unread(message_id, kind)
         self._type, self._id, self._expected, self._seen = kind, message_id, expected, 0
         return None
 
-    def _close(self) -> Message:
+    def _close(self) -> Unread:
         kind, message_id, payload = self._type or "", self._id, bytes(self._buffer)
         self._reset()
         if not payload:
-            return Message(message_id, kind)
+            return Unread(message_id, kind)
         if len(payload) < _LENGTH.size:
             self._fail("payload is shorter than its header length")
         (length,) = _LENGTH.unpack_from(payload)
         end = _LENGTH.size + length
         if end > len(payload):
             self._fail(f"header of {length} bytes in a payload of {len(payload)}")
-        return Message(message_id, kind, self._header(payload[_LENGTH.size : end]), payload[end:])
-
-    def _header(self, raw: bytes) -> dict[str, Any]:
-        if not raw:
-            return {}
-        try:
-            header = _HEADER.decode(raw.decode())
-        except (ValueError, RecursionError) as error:
-            self._fail(f"header is not JSON: {error}")
-        if not isinstance(header, dict):
-            self._fail("header is not a JSON object")
-        if not _is_shallow(header):
-            self._fail(f"header is nested deeper than {MAX_DEPTH}")
-        header.pop(_TRACE_KEY, None)  # trace context: allowed, not part of the message
-        return header
+        return Unread(message_id, kind, payload[_LENGTH.size : end], payload[end:])
 
     def _fail(self, reason: str) -> NoReturn:
         self._reset()
-        raise RemoteProtocolError(f"room packet refused: {reason}")
+        _refuse(reason)
 
     def _reset(self) -> None:
         self._buffer = bytearray()
         self._type, self._id, self._expected, self._seen = None, 0, 0, 0
+
+
+def _header(raw: bytes) -> dict[str, Any]:
+    if not raw:
+        return {}
+    try:
+        header = _HEADER.decode(raw.decode())
+    except (ValueError, RecursionError) as error:
+        _refuse(f"header is not JSON: {error}")
+    if not isinstance(header, dict):
+        _refuse("header is not a JSON object")
+    if not _is_shallow(header):
+        _refuse(f"header is nested deeper than {MAX_DEPTH}")
+    header.pop(_TRACE_KEY, None)  # trace context: allowed, not part of the message
+    return header
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise RemoteProtocolError(f"room packet refused: {reason}")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -223,4 +251,16 @@ def _is_shallow(header: dict[str, Any]) -> bool:
     return False
 
 
-_HEADER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+def _whole(text: str) -> int:
+    return int(text)
+
+
+def _object(read: dict[str, Any]) -> dict[str, Any]:
+    return read
+
+
+# The last two are functions of Python's for the sake of other threads: the reader in C lets them go on while
+# it calls one, and at no other time.
+_HEADER: Final = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_hook=_object
+)

@@ -110,6 +110,20 @@ async def test_whoever_is_called_in_may_not_do_more_than_the_caller(house: Any) 
 
 
 @pytest.mark.asyncio
+async def test_a_person_in_the_room_is_nobody_else_and_secrets_go_to_no_other_name(house: Any) -> None:
+    agent = await house.join("agent", scope={"agents": {}, "secrets": {}})
+    await house.join("ada", role="user")
+    asked = {"url": "http://127.0.0.1/", "arguments": {}, "api": {"agents": {}, "secrets": {}}}
+    with pytest.raises(Exception, match="'ada' is a person in this room"):
+        await agent.ask("agent.call", {**asked, "name": "ada"})
+    for name in ("agent", "bot"):
+        await agent.ask("agent.call", {**asked, "name": name})
+    mine, theirs = (house.hub.admit("lab", call["token"]).scope for call in house.calls)
+    assert mine == {"agents": {}, "secrets": {}}
+    assert theirs == {"agents": {}}
+
+
+@pytest.mark.asyncio
 async def test_a_service_that_does_not_answer_is_the_callers_error(house: Any) -> None:
     house.failure = RoomUnreachable("the service answered 500")
     ada = await house.join("ada")

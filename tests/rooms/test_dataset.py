@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from runtime.rooms.built_in.database import dataset, dataset_streams
+from runtime.rooms.built_in.database import dataset, dataset_streams, reading
 from runtime.rooms.built_in.database.arrow.reading import read_schema, read_stream
 from runtime.rooms.built_in.database.arrow.writing import write_stream
 from runtime.rooms.built_in.database.dataset_sql import MAX_OPEN
 from runtime.rooms.built_in.tables.column import INT, TEXT, ColumnType
 from runtime.rooms.limits import RoomLimits
+from tests.rooms.conftest import RoomError
 
 pytestmark = pytest.mark.process
 
@@ -235,3 +236,21 @@ async def test_schemas_are_read_beside_the_loop(house: Any, monkeypatch: pytest.
     await call(ada, "add_columns", {"table": "t"}, write_stream(["more"], [TEXT]))
     assert threads
     assert threading.current_thread() not in threads
+
+
+@pytest.mark.asyncio
+async def test_a_query_that_says_no_tables_reads_those_in_it_however_many_there_are(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_SOURCES", 1)
+    ada = await house.join("ada")
+    for name in ("aa", "bb", "Zoo"):
+        await make(ada, name, (1, name))
+    query = {"query": "SELECT name FROM zoo", "tables": [], **WHERE}
+    opened = await call(ada, "execute_sql", query)
+    assert await read(ada, "read_sql_query", {"query_id": opened.header["headers"]["query_id"]}) == [
+        [{"name": "Zoo"}]
+    ]
+    assert (await call(ada, "execute_sql", {**query, "query": "SELECT 1 AS one"})).header["headers"]
+    with pytest.raises(RoomError, match="any of 2 tables"):
+        await call(ada, "execute_sql", {**query, "query": "SELECT * FROM aa, bb"})

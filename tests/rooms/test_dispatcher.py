@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.rooms import hosted
 from runtime.rooms.dispatcher import BUILT_IN_TOOLKITS
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.token import FULL
-from runtime.wire.room import Assembler, Message, encode
+from runtime.wire.room import Assembler, Message, Unread, encode
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -161,3 +163,28 @@ def test_every_request_is_answered_once_and_the_room_goes_on(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(converse(sent, Path(folder)))
+
+
+@pytest.mark.asyncio
+async def test_a_large_header_is_read_beside_the_loop_and_in_its_turn(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[bool, int]] = []
+    before = Unread.read
+
+    def noted(self: Unread) -> Message:
+        read.append((threading.current_thread() is threading.main_thread(), len(self.header)))
+        return before(self)
+
+    ada = await house.join("ada")
+    monkeypatch.setattr(hosted.Unread, "read", noted)
+    large = {"name": "q", "create": True, "message": {"text": "x" * hosted._READ_AT_ONCE_BYTES}}
+    asked = [await ada.start("queues.send", {**large, "message": 1}), await ada.start("queues.send", large)]
+    asked.append(await ada.start("queues.send", {**large, "message": 3}))
+    for future in asked:
+        await ada.answer(future)
+    sizes = [size > hosted._READ_AT_ONCE_BYTES for is_main, size in read if is_main]
+    assert not any(sizes)
+    assert [size for is_main, size in read if size > hosted._READ_AT_ONCE_BYTES and not is_main]
+    told = [(await ada.json("queues.receive", {"name": "q", "wait": False})) for _ in range(3)]
+    assert [told[0], told[2]] == [1, 3]

@@ -132,6 +132,12 @@ async def test_a_run_is_remembered_with_what_came_of_it(house: Any) -> None:
     assert done["input"] == {"a": 1}
     assert done["result"] == {"type": "json", "json": {"sum": 2}}
     assert stopped["error"] == "whoever called does not wait any more"
+    # Nobody writes what the room itself notes.
+    await bob.ask("developer.log", {"type": "run.started", "data": {"run": "made up", "by": "ada"}})
+    runs = (await bob.json("developer.history", {"types": ["run."]}))["entries"]
+    assert "made up" not in {entry["data"]["run"] for entry in runs}
+    (said,) = (await bob.json("developer.history", {"types": ["said.run.started"]}))["entries"]
+    assert said["data"]["run"] == "made up"
     blind = await house.join("blind", scope={"developer": {"logs": False}})
     for kind, header in (("developer.history", {}), ("developer.forget", {"path": "x"})):
         with pytest.raises(Exception, match="does not allow watching"):

@@ -221,6 +221,33 @@ async def test_what_is_for_others_goes_to_the_relay_and_is_tried_again(
     assert refused
 
 
+async def test_a_relay_that_is_silent_holds_up_no_end(
+    house: House, post: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, over = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def silent(self: Relay, *what: Any) -> tuple[dict[str, str], dict[str, str]]:
+        loop.call_soon_threadsafe(begun.set)
+        over.wait(300)
+        return {}, {}
+
+    monkeypatch.setattr(Relay, "send", silent)
+    here = await post(relay="smtp://127.0.0.1:1")
+    out = written("bot@here.example", "b@there.example")
+    await here.send(out, auth=("agent", house.hub.token("lab", "agent")))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await begun.wait()
+            await here.office.aclose()
+        # No thread is left that an interpreter waits for at its end.
+        (thread,) = [one for one in threading.enumerate() if one.name == "mail-relay"]
+        assert thread.daemon
+        assert [one.recipients for one in await here.letters("waiting")] == [["b@there.example"]]
+    finally:
+        over.set()
+
+
 async def test_who_may_be_reached_later_is_tried_again_and_who_never_is_told_of_at_once(
     house: House, post: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

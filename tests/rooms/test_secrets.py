@@ -191,6 +191,20 @@ async def test_their_number_and_size_are_bounded(tmp_path: Path, monkeypatch: py
         await Vault("lab", tmp_path / "lab", None).list()
 
 
+async def test_of_two_who_choose_one_id_at_once_the_first_has_it(house: House) -> None:
+    ada, eve = [await house.join(name, scope=SCOPE) for name in ("ada", "eve")]
+    content = {"type": "binary", "headers": {"secret_id": "one", "type": "key", "has_data": True}}
+    asked = [
+        await client.start_tool("secrets.set_secret", content, who)
+        for client, who in ((ada, b"ada"), (eve, b"eve"))
+        for _ in range(3)
+    ]
+    said = [(await future).header["type"] for future in asked]
+    (owner,) = [who for who, client in ((b"ada", ada), (b"eve", eve)) if await listed(client)]
+    assert said in (["empty"] * 3 + ["error"] * 3, ["error"] * 3 + ["empty"] * 3)
+    assert await got(ada if owner == b"ada" else eve, secret_id="one") == owner
+
+
 async def test_as_many_secrets_as_may_be_are_read_again(tmp_path: Path) -> None:
     seal = Seal(b"k" * KEY_BYTES)
     held = Vault("lab", tmp_path, lambda: seal)

@@ -23,10 +23,11 @@ from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.built_in.tables.cell import given as shown
 from runtime.rooms.built_in.tables.cell import keep
 from runtime.rooms.built_in.tables.column import Column, read_schema, read_type
-from runtime.rooms.built_in.tables.expression import MAX_CHAINED, MAX_DEPTH, read_expression
 from runtime.rooms.built_in.tables.file import TableFile
 from runtime.rooms.built_in.tables.query import Source
 from runtime.rooms.built_in.tables.search import Search
+from runtime.rooms.built_in.tables.sql.expression import MAX_CHAINED, MAX_DEPTH, read_expression
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -763,6 +764,34 @@ async def test_some_read_while_one_does_so_for_long(opened: Open) -> None:
     await begun.wait()
     assert await file.read(ids, list) == [0]
     asked.cancel()
+
+
+@pytest.mark.asyncio
+async def test_rooms_with_slow_queries_hold_up_no_other(tmp_path: Path) -> None:
+    files = [TableFile(tmp_path / str(number), BOUNDS) for number in range(12)]
+    begun, over = threading.Semaphore(0), threading.Event()
+
+    def slow(db: sqlite3.Connection) -> None:
+        begun.release()
+        over.wait(300)
+
+    for file in files:
+        await file.write(lambda db: table(db, [{"id": 1}]))
+    *busy, quiet = files
+    asked = [asyncio.create_task(file.read(slow, list)) for file in busy for _ in range(3)]
+    asked += [asyncio.create_task(file.write(slow)) for file in busy]
+    try:
+        for _ in range(20):
+            await asyncio.to_thread(begun.acquire)
+        async with asyncio.timeout(20 * PATIENCE):
+            assert await quiet.read(ids, list) == [1]
+            assert await quiet.write(ids) == [1]
+        over.set()
+        await asyncio.gather(*asked)  # those who waited have their turn, too
+    finally:
+        over.set()
+        for file in files:
+            await file.close()
 
 
 _SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from runtime.errors import InvalidRequest, PermissionDenied
 from runtime.rooms.connection import Peer
@@ -13,6 +13,9 @@ from runtime.rooms.streams import ServerStream
 from runtime.wire.content import EmptyContent, JsonContent
 
 MAX_TOLD_BYTES = 32_000
+OF_THE_ROOM: Final = "run."
+"""How kinds of entries begin that are the room's own."""
+SAID: Final = "said."
 
 
 class DeveloperLog:
@@ -71,7 +74,10 @@ class DeveloperLog:
 
     def _log(self, request: Request) -> Outcome:
         data = request.arguments.get("data")
-        self._tell(request.peer, request.text("type"), data if isinstance(data, dict) else {"value": data})
+        kind = request.text("type")
+        if kind.startswith(OF_THE_ROOM):  # what the room itself notes is said by nobody else
+            kind = f"{SAID}{kind}"
+        self._tell(request.peer, kind, data if isinstance(data, dict) else {"value": data})
         return EmptyContent()
 
     def _level(self, request: Request) -> Outcome:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from runtime.containers.contract import Ask, Box, Boxes, Home, Starter
 from runtime.containers.errors import NoEngine, ServiceNotFound
-from runtime.rooms.agents import Mint, narrowed
+from runtime.errors import PermissionDenied
+from runtime.rooms.agents import Mint
 from runtime.rooms.built_in.containers import asked, grants, shown
 from runtime.rooms.built_in.containers.execs import Execs
 from runtime.rooms.built_in.containers.logs import Logs
 from runtime.rooms.connection import Peer
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request
+from runtime.rooms.signing.scope import narrowed
 from runtime.rooms.streams import ServerStream
-from runtime.rooms.token import PERSON
+from runtime.rooms.token import PERSON, Claims
 from runtime.wire.content import EmptyContent, JsonContent
 
 _NO_BUILDS = "this server builds no images in a room"
@@ -144,9 +146,17 @@ class Containers:
             return ""
         if ask.for_agent and name is None:
             name, role = ask.name or "agent", "agent"
-        scope = narrowed(claims, PERSON if role == "user" else None)
+        self._live.need_free_name(str(name), request.peer)
+        self._need_no_private_box(str(name), claims)
+        scope = narrowed(claims, PERSON if role == "user" else None, name=str(name))
         role = grants.role_of(claims, role)
         return self._mint(str(name), scope, role=role, service=claims.service)
+
+    def _need_no_private_box(self, name: str, claims: Claims) -> None:
+        """A private container is its starter's, by name: others get no token of that name."""
+        boxes = () if self._given is None else self._given.list(self._live.name)
+        if name != claims.name and any(box.private and box.starter.name == name for box in boxes):
+            raise PermissionDenied(f"{name[:80]!r} has a private container, so nobody else gets its token")
 
     def _run_service(self, request: Request) -> Outcome:
         grants.check(request.peer.participant.claims)

@@ -99,7 +99,8 @@ class DatasetSql:
     async def _opened(self, request: Request) -> Outcome:
         peer = request.peer
         text = request.text("query")
-        sources = reading.sources(request) if request.arguments.get("tables") else await self._all(request)
+        said = request.arguments.get("tables")
+        sources = reading.sources(request) if said else await self._named(request, text)
         schema, chunks = await self._database.query(
             sources, lambda file: self._made(file, text, sources, _values(request.data))
         )
@@ -110,12 +111,18 @@ class DatasetSql:
             self.leave(peer)
         return BinaryContent({"kind": "query", "query_id": key}, schema)
 
-    async def _all(self, request: Request) -> list[Source]:
-        """The tables of the namespace that may be read."""
+    async def _named(self, request: Request, text: str) -> list[Source]:
+        """The tables of the namespace that may be read and stand in the query: it says no tables itself."""
         claims = request.peer.participant.claims
         space = TableName.read("t", request.arguments.get("namespace")).namespace
         names = await self._database.file.read(lambda file: catalog.listed(file, space), list[TableName])
-        return [Source(name) for name in names if grants.allows(claims, name, "read")][: reading.MAX_SOURCES]
+        spoken, readable = text.lower(), [name for name in names if grants.allows(claims, name, "read")]
+        found = [Source(name) for name in readable if name.name.lower() in spoken]
+        if len(found) > reading.MAX_SOURCES:
+            raise InvalidRequest(
+                f"the query may mean any of {len(found)} tables", cure="Name those that it reads in 'tables'."
+            )
+        return found or [Source(name) for name in readable[:1]]
 
     def _made(
         self, file: sqlite3.Connection, text: str, sources: list[Source], values: Mapping[str, Any] | None

@@ -13,6 +13,7 @@ from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.token import Claims
 
 Verb = Literal["read", "write", "alter"]
+VERBS: Final[tuple[Verb, ...]] = ("read", "write", "alter")
 _FAMILIES: Final = ("dataset", "database", "datasets")
 _UNLESS_SAID: Final = {"read": True, "write": False, "alter": False}
 _DOING: Final = {"read": "reading", "write": "writing", "alter": "altering"}

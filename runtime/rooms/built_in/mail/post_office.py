@@ -22,7 +22,7 @@ from runtime.clock import Clock
 from runtime.errors import RoomFull, RuntimeServiceError
 from runtime.rooms.built_in.mail.mailboxes import Mailboxes
 from runtime.rooms.built_in.mail.members import Members
-from runtime.rooms.built_in.mail.relay import NotTaken, Relay
+from runtime.rooms.built_in.mail.relay import NotTaken, Relay, sent
 from runtime.rooms.built_in.mail.spool import FOLDER, Letter, Spool
 from runtime.rooms.files import on_disk, whole_on_disk
 from runtime.rooms.token import Claims
@@ -226,7 +226,7 @@ class PostOffice:
             return
         raw = await on_disk(self.spool.raw, letter.id)
         try:
-            refused, later = await asyncio.to_thread(self._relay.send, letter.sender, letter.recipients, raw)
+            refused, later = await sent(self._relay, letter.sender, letter.recipients, raw)
         except NotTaken as error:
             refused = error.refused
             later = {one: str(error) for one in letter.recipients if one not in refused}

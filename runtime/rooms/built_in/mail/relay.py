@@ -1,11 +1,18 @@
-"""The way of mail to others: one server that takes it, asked by the standard library in a thread."""
+"""The way of mail to others: one server that takes it, asked by the standard library in a thread.
+
+The thread is a daemon of its own, so a server that ends does not wait for one that is silent.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import smtplib
 import ssl
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from runtime.errors import ConfigError
@@ -105,6 +112,30 @@ class Relay:
             server.close()
             raise
         return server
+
+
+async def sent(
+    relay: Relay, sender: str, recipients: Sequence[str], raw: bytes
+) -> tuple[dict[str, str], dict[str, str]]:
+    """See `Relay.send`; whoever gives up waiting does not hold anything up."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[tuple[dict[str, str], dict[str, str]]] = loop.create_future()
+
+    def tell(told: Callable[[], None]) -> None:
+        if not answer.done():
+            told()
+
+    def work() -> None:
+        told: Callable[[], None]
+        try:
+            told = partial(answer.set_result, relay.send(sender, recipients, raw))
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            told = partial(answer.set_exception, error)
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(tell, told)
+
+    threading.Thread(target=work, name="mail-relay", daemon=True).start()
+    return await answer
 
 
 def _words(reply: tuple[int, bytes]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from runtime.errors import NotSupported, RoomError, RoomFull
+from runtime.errors import NotSupported, PermissionDenied, RoomError, RoomFull
 from runtime.files import kept_file, plain_file
 from runtime.rooms.files import on_disk, whole_on_disk
 from runtime.wire.sealed import Seal
@@ -59,6 +59,7 @@ class Vault:
         """Keep a secret, in the place of one of the same id.
 
         Raises:
+            PermissionDenied: The secret of that id is another's.
             RoomFull: It is too large, or there are too many.
             RoomError: The file cannot be written; nothing has changed.
         """
@@ -66,6 +67,8 @@ class Vault:
             raise RoomFull(f"a secret has {len(data)} bytes, and may have {MAX_SECRET_BYTES}")
         async with self._turn:
             rows = dict(await self._loaded())
+            if kept.id in rows and rows[kept.id][0].owner != kept.owner:
+                raise PermissionDenied("the secret of that id is another's")
             if kept.id not in rows and len(rows) >= MAX_SECRETS:
                 raise RoomFull(f"the room keeps {MAX_SECRETS} secrets already", cure="Delete some.")
             sealed = await on_disk(self._sealed, kept, data)

@@ -11,9 +11,9 @@ from runtime.rooms.built_in.tables import catalog, indexes
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.column import TEXT, Column, ColumnType, read_name
-from runtime.rooms.built_in.tables.expression import read_expression
-from runtime.rooms.built_in.tables.functions import Piece
 from runtime.rooms.built_in.tables.rows import fitting
+from runtime.rooms.built_in.tables.sql.expression import read_expression
+from runtime.rooms.built_in.tables.sql.functions import Piece
 
 
 def add(

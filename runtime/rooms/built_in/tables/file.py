@@ -11,14 +11,15 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from runtime.errors import Conflict, InvalidRequest, RoomError, RoomFull, TookTooLong
 from runtime.rooms.built_in.tables import catalog
 from runtime.rooms.built_in.tables.bounds import TableBounds
+from runtime.rooms.built_in.tables.threads import THREADS
 from runtime.rooms.files import whole_on_disk
 
 T = TypeVar("T")
@@ -35,7 +36,6 @@ _LOG_SHARE: Final = 4
 _LEAST_LOG_BYTES: Final = 8 * 1024 * 1024
 READERS: Final = 3
 """Requests that read the tables of one room at the same time."""
-_THREADS: Final = ThreadPoolExecutor(max_workers=16, thread_name_prefix="room-tables")
 
 
 class TableFile:
@@ -84,7 +84,7 @@ class TableFile:
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Run something that takes time and needs no file."""
-        return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
+        return await (await THREADS.run(self._path, work))
 
     def _is_log_long(self) -> bool:
         try:
@@ -107,7 +107,7 @@ class TableFile:
         """Let go of the file; delete it when no table is in it."""
         await self._reading.close()
         if await self._writing.close():
-            await asyncio.get_running_loop().run_in_executor(_THREADS, _remove_empty, self._path)
+            await self.beside(partial(_remove_empty, self._path))
 
 
 class _Side:
@@ -132,7 +132,7 @@ class _Side:
         link = self._free.pop()
         # The turn ends with the thread's work, not with whoever waits for it.
         try:
-            done = asyncio.get_running_loop().run_in_executor(_THREADS, link.work, work)
+            done = await THREADS.run(self._path, partial(link.work, work))
         except BaseException:
             self._let_go(link)
             raise
@@ -149,9 +149,8 @@ class _Side:
 
     async def close(self) -> bool:
         """Close the connections once they are free; whether there was one."""
-        loop = asyncio.get_running_loop()
         async with self.alone() as links:
-            closed = [await loop.run_in_executor(_THREADS, link.close) for link in links]
+            closed = [await (await THREADS.run(self._path, link.close)) for link in links]
         return any(closed)
 
     @asynccontextmanager

@@ -133,7 +133,7 @@ class _Allowed:
     """Answers SQLite's questions about what a query may do."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
-        self._views = set(tables)
+        self._views = {alias.lower() for alias in tables}
         self._tables = {table.sql for table in tables.values()}
         self.refused = ""
 
@@ -145,9 +145,9 @@ class _Allowed:
                 return sqlite3.SQLITE_OK
             case sqlite3.SQLITE_READ if database is None or one in _EACH:  # something the query made itself
                 return sqlite3.SQLITE_OK
-            case sqlite3.SQLITE_READ if database == "temp" and one in self._views:
+            case sqlite3.SQLITE_READ if database == "temp" and (one or "").lower() in self._views:
                 return sqlite3.SQLITE_OK
-            case sqlite3.SQLITE_READ if source in self._views and one in self._tables:
+            case sqlite3.SQLITE_READ if (source or "").lower() in self._views and one in self._tables:
                 return sqlite3.SQLITE_OK
             case sqlite3.SQLITE_FUNCTION if two is not None and two.lower() in _FUNCTIONS:
                 return sqlite3.SQLITE_OK

@@ -12,8 +12,8 @@ from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.cell import Kept, keep
 from runtime.rooms.built_in.tables.column import Column, ColumnType, infer_schema
-from runtime.rooms.built_in.tables.expression import read_expression
-from runtime.rooms.built_in.tables.functions import Piece, as_kind, cast
+from runtime.rooms.built_in.tables.sql.expression import read_expression
+from runtime.rooms.built_in.tables.sql.functions import Piece, as_kind, cast
 
 Row = Mapping[str, Any]
 Mode = Literal["create", "overwrite", "create_if_not_exists"]

@@ -18,8 +18,8 @@ from runtime.rooms.built_in.tables import catalog
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.cell import given, pack_vector
 from runtime.rooms.built_in.tables.column import Column
-from runtime.rooms.built_in.tables.expression import read_expression
-from runtime.rooms.built_in.tables.functions import Piece
+from runtime.rooms.built_in.tables.sql.expression import read_expression
+from runtime.rooms.built_in.tables.sql.functions import Piece
 from runtime.rooms.built_in.tables.vectors import nearest
 
 BEST: Final = 10

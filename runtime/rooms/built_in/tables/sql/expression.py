@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.tables.column import BINARY, BOOL, FLOAT, INT, TEXT, Column, ColumnType
-from runtime.rooms.built_in.tables.functions import MAX_VALUES, Piece, as_kind, call, cast, join
-from runtime.rooms.built_in.tables.tokens import Token, tokens
+from runtime.rooms.built_in.tables.sql.functions import MAX_VALUES, Piece, as_kind, call, cast, join
+from runtime.rooms.built_in.tables.sql.tokens import Token, tokens
 
 MAX_DEPTH: Final = 60
 MAX_CHAINED: Final = 500

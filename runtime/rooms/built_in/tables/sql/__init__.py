@@ -1,0 +1,1 @@
+"""SQL of participants: filters, expressions and statements, read by us."""
