@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from runtime.errors import NotFound, NotSupported, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
+from runtime.rooms.developer.log import DeveloperLog
 from runtime.rooms.developer.runs import Runs
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request, error_content
@@ -62,6 +63,7 @@ class Agents:
         self,
         live: LiveRoom,
         runs: Runs,
+        log: DeveloperLog,
         *,
         mint: Mint,
         has_schema: Callable[[str], bool],
@@ -70,6 +72,7 @@ class Agents:
     ) -> None:
         self._live = live
         self._runs = runs
+        self._log = log
         self._mint = mint
         self._has_schema = has_schema
         self._built_in_toolkits = built_in_toolkits
@@ -202,8 +205,12 @@ class Agents:
                 kind == "toolkits" and wanted in self._built_in_toolkits
             ):
                 return EmptyContent()
-            if kind in ("schemas", "toolkits"):
-                raise NotFound(f"no built-in {kind.removesuffix('s')} {wanted!r}")
+            if kind == "schemas":
+                raise NotFound(f"no built-in schema {wanted!r}")
+            if kind == "toolkits":
+                # It may come yet, as newer agents wait for it; without, each turn that needs it says so.
+                self._log.tell(request.peer, "developer.warning", _missing(claims.name, wanted))
+                return EmptyContent()
         if self._caller is None:
             raise NotSupported(f"not supported by this server: {request.name}")
         self._live.need_free_name(name, request.peer)
@@ -213,3 +220,10 @@ class Agents:
         arguments = request.optional_object("arguments") or {}
         await self._caller.call(url=url, room=self._live.name, name=name, arguments=arguments, token=token)
         return EmptyContent()
+
+
+def _missing(name: str, toolkit: str) -> dict[str, Any]:
+    return {
+        "message": f"{name} requires the toolkit {toolkit[:200]!r}, which nobody offers here yet",
+        "extra": {"toolkit": toolkit[:200]},
+    }

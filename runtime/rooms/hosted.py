@@ -110,6 +110,7 @@ class HostedRoom:
             agents=Agents(
                 self._live,
                 runs,
+                developer,
                 mint=mint,
                 has_schema=documents.has_schema,
                 built_in_toolkits=built_in,

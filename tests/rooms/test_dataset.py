@@ -148,9 +148,23 @@ async def test_a_query_is_opened_read_and_closed(house: Any) -> None:
         await call(ada, "open_sql_query", {"query": "SELECT 1", "tables": [{"name": "t"}]})
     query = {"query_id": again.header["headers"]["query_id"]}
     assert (await ada.tool("dataset.cancel_sql_query", query)).header["json"] == {"status": "cancelled"}
-    for tool in ("execute_sql", "execute_sql_statement"):
-        with pytest.raises(Exception, match="insert, update, merge and delete"):
-            await call(ada, tool, {"query": "DELETE FROM t", "tables": [{"name": "t"}]})
+    with pytest.raises(RoomError, match=r"may not use|changes nothing"):
+        await call(ada, "execute_sql", {"query": "DROP TABLE t", "tables": [{"name": "t"}]})
+
+
+@pytest.mark.asyncio
+async def test_rows_are_changed_by_sql_where_the_token_lets_them(house: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada, "t", *((n, "x") for n in range(3)))
+    change = {"query": "UPDATE t SET name = upper(name) WHERE id >= $least", "tables": [], **WHERE}
+    told = await call(ada, "execute_sql_statement", change, write_stream(["least"], [INT], [[1]]))
+    assert told.header["json"] == {"rows_affected": 2}
+    told = await call(ada, "execute_sql", {"query": "DELETE FROM t WHERE id = 0", "tables": [{"name": "t"}]})
+    assert told.header["json"] == {"kind": "statement", "rows_affected": 1}
+    reader = await house.join("reader", scope={"dataset": {"tables": [{"name": "t"}]}})
+    with pytest.raises(RoomError, match="does not allow writing"):
+        await call(reader, "execute_sql", {"query": "DELETE FROM t", "tables": [{"name": "t"}]})
+    assert await read(ada, "search", {"table": "t"}) == [[{"id": 1, "name": "X"}, {"id": 2, "name": "X"}]]
 
 
 @pytest.mark.asyncio

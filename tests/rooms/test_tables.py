@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from runtime.errors import Conflict, InvalidRequest, NotFound, RoomError, RoomFull, TookTooLong
-from runtime.rooms.built_in.tables import catalog, columns, indexes, query, rows, search, vectors, versions
+from runtime.rooms.built_in.tables import (
+    catalog,
+    columns,
+    indexes,
+    query,
+    rows,
+    search,
+    statement,
+    vectors,
+    versions,
+)
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.built_in.tables.cell import given as shown
@@ -371,6 +381,28 @@ class TablesAgainstSqlite(RuleBasedStateMachine):
         self._add(new)
         self._noted()
 
+    @rule(
+        form=st.sampled_from(
+            [
+                "DELETE FROM t WHERE {}",
+                "UPDATE t SET id = id + 1, name = 'x, (y)' WHERE {}",
+                "update T set score = $one where not {};",
+                "INSERT INTO t (name, id) SELECT name, id + 1 FROM t WHERE {}",
+                "INSERT INTO t SELECT * FROM t WHERE {} LIMIT 3",
+                "INSERT INTO t (id, name) VALUES (1 + 1, 'a''b'), (-$one, lower('C')), (NULL, NULL)",
+            ]
+        ),
+        where=_FILTERS,
+    )
+    def say(self, form: str, where: str) -> None:
+        if len(self._expected()) > 40 and form.startswith("INSERT"):
+            return
+        text, values = form.format(where), {"one": 1}
+        count = self.theirs.execute(text, values).rowcount
+        read = statement.read_statement(text)
+        assert statement.run(self.ours, read, [Source(T)], values, self.bounds) == count
+        self._noted()
+
     @rule(kind=st.sampled_from(["BTREE", "FTS"]), column=st.sampled_from(_NAMES))
     def index(self, kind: str, column: str) -> None:
         indexes.create(self.ours, T, [column], kind)
@@ -617,6 +649,50 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
         with pytest.raises((InvalidRequest, sqlite3.Error)):
             ask(wrong)
     assert ask("SELECT count(*) FROM t") == [[4]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DROP TABLE t",
+        "DELETE t",
+        "DELETE FROM t WHERE",
+        "DELETE FROM t WHERE id = 1; DELETE FROM t",
+        "DELETE FROM u",
+        "DELETE FROM t WHERE id = (SELECT 1)",
+        "UPDATE t SET",
+        "UPDATE t SET id WHERE id = 1",
+        "UPDATE t SET id = 1, WHERE id = 1",
+        "UPDATE t SET born = 1",
+        "UPDATE t SET id = $gone",
+        "INSERT INTO t VALUES",
+        "INSERT INTO t VALUES 1",
+        "INSERT INTO t (id) VALUES (1, 2)",
+        "INSERT INTO t (id, gone) VALUES (1, 2)",
+        "INSERT INTO t (id) VALUES (name)",
+        "INSERT INTO t (id) SELECT seq FROM main.rows_1",
+        "INSERT INTO t (id) VALUES ('x')",
+        "REPLACE INTO t VALUES (1)",
+    ],
+)
+def test_what_is_no_statement_changes_nothing(db: sqlite3.Connection, text: str) -> None:
+    table(db, [{"id": 1}])
+    with pytest.raises(InvalidRequest):
+        statement.run(db, statement.read_statement(text), [Source(T)], {}, BOUNDS)
+    assert ids(db) == [1]
+
+
+def test_a_statement_gives_columns_values_of_their_types(db: sqlite3.Connection) -> None:
+    table(db, [])
+    text = (
+        "INSERT INTO t (id, ok, day, at, raw, vec, tags) VALUES "
+        "(1, true, date '2026-01-02', '2026-01-02 03:04:05', X'01', [1, 0.5], $tags)"
+    )
+    assert statement.run(db, statement.read_statement(text), [Source(T)], {"tags": ["a"]}, BOUNDS) == 1
+    update = "UPDATE t SET ok = $no, at = NULL, name = concat('a', ', b') WHERE array_has(tags, 'a')"
+    assert statement.run(db, statement.read_statement(update), [Source(T)], {"no": False}, BOUNDS) == 1
+    wanted = ["ok", "day", "at", "raw", "vec", "tags", "name"]
+    assert found(db, select=wanted) == [[False, "2026-01-02", None, b"\x01", [1.0, 0.5], ["a"], "a, b"]]
 
 
 # ---- the file

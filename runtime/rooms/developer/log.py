@@ -77,15 +77,16 @@ class DeveloperLog:
         kind = request.text("type")
         if kind.startswith(OF_THE_ROOM):  # what the room itself notes is said by nobody else
             kind = f"{SAID}{kind}"
-        self._tell(request.peer, kind, data if isinstance(data, dict) else {"value": data})
+        self.tell(request.peer, kind, data if isinstance(data, dict) else {"value": data})
         return EmptyContent()
 
     def _level(self, request: Request) -> Outcome:
         entry = {"message": request.arguments.get("message"), "extra": request.arguments.get("extra")}
-        self._tell(request.peer, request.name, entry)
+        self.tell(request.peer, request.name, entry)
         return EmptyContent()
 
-    def _tell(self, by: Peer, kind: str, data: dict[str, Any]) -> None:
+    def tell(self, by: Peer, kind: str, data: dict[str, Any]) -> None:
+        """Write an entry about, or by, a participant."""
         self._told(kind, data, by=by.participant.name, peer=by.id)
 
     def _told(self, kind: str, data: dict[str, Any], *, by: str, peer: str) -> None:

@@ -18,7 +18,7 @@ from runtime.rooms.built_in.database.arrow.kind import guessed
 from runtime.rooms.built_in.database.arrow.reading import read_stream
 from runtime.rooms.built_in.database.arrow.writing import MIME_TYPE, write_stream
 from runtime.rooms.built_in.database.database import Database
-from runtime.rooms.built_in.tables import catalog, query
+from runtime.rooms.built_in.tables import catalog, query, statement
 from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.built_in.tables.query import Source
 from runtime.rooms.connection import Peer
@@ -61,7 +61,7 @@ class DatasetSql:
     def tools(self) -> Handlers:
         """Handlers of the plain tools by full name."""
         return {
-            "dataset.execute_sql": self._open,
+            "dataset.execute_sql": self._execute,
             "dataset.open_sql_query": self._open,
             "dataset.execute_sql_statement": self._statement,
             "dataset.close_sql_query": self._close,
@@ -83,6 +83,11 @@ class DatasetSql:
             if not answer.chunks:
                 return
             stream.send({"kind": "data", "content_type": MIME_TYPE}, answer.chunks.popleft())
+
+    async def _execute(self, request: Request) -> Outcome:
+        if statement.is_query(request.text("query")):
+            return await self._open(request)
+        return JsonContent({"kind": "statement", "rows_affected": await self._changed(request)})
 
     async def _open(self, request: Request) -> Outcome:
         peer = request.peer
@@ -143,7 +148,19 @@ class DatasetSql:
         return write_stream(names, types), deque(write_stream(names, types, part) for part in parts)
 
     async def _statement(self, request: Request) -> Outcome:
-        raise InvalidRequest("rows are not changed by SQL here", cure="Use insert, update, merge and delete.")
+        return JsonContent({"rows_affected": await self._changed(request)})
+
+    async def _changed(self, request: Request) -> int:
+        """Do what a statement says, if the token allows it for the table that it changes."""
+        text = request.text("query")
+        said = request.arguments.get("tables")
+        sources = reading.sources(request) if said else await self._named(request, text)
+        read, bounds = statement.read_statement(text), self._database.bounds
+        grants.need(request.peer.participant.claims, statement.target(read, sources), "write")
+        data = request.data
+        return await self._database.file.write(
+            lambda file: statement.run(file, read, sources, _values(data), bounds)
+        )
 
     async def _close(self, request: Request) -> Outcome:
         self._answer(request)

@@ -76,21 +76,22 @@ def update(
     bounds: TableBounds,
     *,
     quotes_are_text: bool = True,
+    given: Mapping[str, Any] | None = None,
 ) -> int:
     """Set columns of the rows that a filter chooses; how many.
 
     Args:
         expressions: SQL over the row's columns as they were, by column.
+        given: What stands for ``$name`` in the filter and in expressions.
     """
     table = catalog.for_writing(connection, name)
-    chosen = read_expression(where, table.columns, quotes_are_text=quotes_are_text)
+    how: Any = {"quotes_are_text": quotes_are_text, "given": given}
+    chosen = read_expression(where, table.columns, **how)
     new = {column: Piece("?", (keep(value, column),)) for column, value in _by_column(table, values)}
     for column, text in _by_column(table, expressions):
         if not isinstance(text, str):
             raise InvalidRequest(f"the expression for {column.name!r} is no text")
-        made = as_kind(
-            read_expression(text, table.columns, quotes_are_text=quotes_are_text), column.type.kind
-        )
+        made = as_kind(read_expression(text, table.columns, **how), column.type.kind)
         new[column] = fitting(made, column)
     if not new:
         raise InvalidRequest("an update names the columns to set")
@@ -109,10 +110,11 @@ def delete(
     bounds: TableBounds,
     *,
     quotes_are_text: bool = True,
+    given: Mapping[str, Any] | None = None,
 ) -> int:
     """Delete the rows that a filter chooses; how many."""
     table = catalog.for_writing(connection, name)
-    chosen = read_expression(where, table.columns, quotes_are_text=quotes_are_text)
+    chosen = read_expression(where, table.columns, quotes_are_text=quotes_are_text, given=given)
     died = _kill(connection, table, chosen, table.version + 1)
     if died:
         catalog.made(connection, table, "delete", bounds, rows=-died)

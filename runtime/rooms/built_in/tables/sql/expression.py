@@ -30,13 +30,22 @@ _COMPARISONS: Final = {
 }
 
 
-def read_expression(text: str, columns: Mapping[str, Column], *, quotes_are_text: bool = True) -> Piece:
+def read_expression(
+    text: str,
+    columns: Mapping[str, Column],
+    *,
+    quotes_are_text: bool = True,
+    given: Mapping[str, Any] | None = None,
+) -> Piece:
     """An expression over a table's columns.
+
+    Args:
+        given: What stands for ``$name``.
 
     Raises:
         InvalidRequest: It cannot be read; the text says where.
     """
-    return _Parser(tokens(text, quotes_are_text=quotes_are_text), columns).whole()
+    return _Parser(tokens(text, quotes_are_text=quotes_are_text, given=given), columns).whole()
 
 
 class _Parser:
@@ -289,6 +298,12 @@ class _Parser:
 
 def _literal(value: Any) -> Piece:
     match value:
+        case None:
+            return Piece("NULL")
+        case bool():
+            return Piece(str(int(value)), (), BOOL)
+        case tuple():
+            return Piece("NULL", (), None, value)
         case bytes():
             return Piece("?", (value,), BINARY, value)
         case str():

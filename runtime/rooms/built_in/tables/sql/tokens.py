@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ _TOKEN: Final = re.compile(
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<text>'(?:[^']|'')*')
   | (?P<quoted>"(?:[^"\\]|\\.|"")*")
+  | (?P<given>\$\w+)
   | (?P<name>`[^`]+`|[^\W\d]\w*)
   | (?P<sign><=|>=|<>|!=|==|\|\||::|[=<>+\-*/%(),.\[\]])
     """,
@@ -45,11 +47,13 @@ class Token:
         return self.value.upper() if self.kind in ("word", "sign") else ""
 
 
-def tokens(text: str, *, quotes_are_text: bool) -> list[Token]:
+def tokens(text: str, *, quotes_are_text: bool, given: Mapping[str, Any] | None = None) -> list[Token]:
     """Split it; the last token is the end.
 
     Args:
         quotes_are_text: ``"x"`` is a text, escaped as JSON is (so write releases up to 0.35); else a name.
+
+        given: What stands for ``$name``.
 
     Raises:
         InvalidRequest: There is something in it that no expression has.
@@ -62,7 +66,9 @@ def tokens(text: str, *, quotes_are_text: bool) -> list[Token]:
         if match is None:
             raise InvalidRequest(f"the expression cannot be read at {text[at : at + 20]!r}")
         kind, word = str(match.lastgroup), match[0]
-        if kind != "space":
+        if kind == "given":
+            found.append(Token("literal", _given(word, given), at))
+        elif kind != "space":
             found.append(_token(kind, word, at, quotes_are_text))
         at = match.end()
     return [*found, Token("end", "the end", at)]
@@ -86,6 +92,23 @@ def _token(kind: str, word: str, at: int, quotes_are_text: bool) -> Token:
             return Token("name", word[1:-1], at) if word[0] == "`" else Token("word", word, at)
         case _:
             return Token("sign", word, at)
+
+
+def _given(word: str, given: Mapping[str, Any] | None) -> Any:
+    try:
+        value = ({} if given is None else given)[word[1:]]
+    except KeyError:
+        raise InvalidRequest(f"nothing is given for {word:.80}") from None
+    match value:
+        case str():
+            return utf8_text(value)
+        case list():
+            return tuple(value)
+        case int() if not -(2**63) <= value < 2**63:
+            raise InvalidRequest(f"{word:.80} has more than 64 bits")
+        case None | bool() | int() | float() | bytes():
+            return value
+    raise InvalidRequest(f"{word:.80} is nothing that stands in an expression")
 
 
 def _json_text(word: str) -> str:
