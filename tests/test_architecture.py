@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MAX_LINES = 400
 
 LEVELS = (
-    {"errors", "clock", "knob", "settings", "log_line", "logs", "files"}
+    {"errors", "clock", "knob", "settings", "logs", "files", "tasks"}
     | {"containers.errors", "containers.settings"},
     {"wire", "model"},
     {"session", "confinement", "metrics", "rooms.room", "rooms.token", "containers.contract"},

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 from urllib.parse import quote
 
 from runtime.clock import Clock
@@ -36,6 +36,7 @@ from runtime.containers.record import Record
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RoomFull, RuntimeServiceError
 from runtime.logs import get_logger
+from runtime.tasks import Tasks
 
 _CLOSE_S: Final = 5.0
 """What a container gets to end with its room; a server that ends has not much more itself."""
@@ -70,7 +71,7 @@ class RoomBoxes:
         self._base_url = base_url
         self._server_id = server_id
         self._kept: dict[BoxId, Record] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log, "containers.task_failed")
 
     # ---- the engine
 
@@ -94,7 +95,7 @@ class RoomBoxes:
     def reclaim(self) -> None:
         """Begin to remove what a dead server of this state folder left."""
         if self._engine is not None:
-            self._spawn(self._reclaim(self._engine))
+            self._tasks.spawn(self._reclaim(self._engine), "reclaim")
 
     async def _reclaim(self, engine: Engine) -> None:
         try:
@@ -108,9 +109,7 @@ class RoomBoxes:
     async def aclose(self) -> None:
         """End everything, and let go of the engine."""
         await asyncio.gather(*(self.close_room(room) for room in {kept.room for kept in self._kept.values()}))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
         if self._engine is not None:
             await self._engine.aclose()
 
@@ -166,7 +165,7 @@ class RoomBoxes:
             raise
         kept.state, kept.status, kept.ports = "RUNNING", running.status, dict(running.ports)
         kept.since = self._clock.now()
-        self._spawn(self._watch(engine, kept))
+        self._tasks.spawn(self._watch(engine, kept), f"watch {kept.id}")
         _log.info("container.started", container=kept.id, room=home.room, image=ask.image, engine=engine.name)
         if kept.id not in self._kept:  # its room has ended meanwhile
             await engine.remove(kept.id)
@@ -249,7 +248,7 @@ class RoomBoxes:
                     cure="Stop some, or raise containers.max_in_room.",
                 )
             self._kept.pop(ended.id, None)
-            self._spawn(self._forget(ended))
+            self._tasks.spawn(self._forget(ended), "forget")
         box = BoxId(secrets.token_hex(16))
         kept = Record(box, room, ask, starter, ask.name or f"box-{box[:6]}", "")
         self._kept[box] = kept
@@ -333,11 +332,6 @@ class RoomBoxes:
         if not named:
             raise ContainerNotFound(f"no container {name[:80]!r} in this room")
         return next((kept for kept in named if kept.state == "RUNNING"), named[-1])
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 class _Counted:

@@ -7,7 +7,7 @@ in the front's event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from runtime.session.record import SessionRecord
 from runtime.session.restart import RestartPolicy, wants
 from runtime.session.spec import SessionId, SessionSpec, new_session_id
 from runtime.settings import SupervisorSettings
+from runtime.tasks import Tasks
 from runtime.wire.webhook import RoomCall
 
 _log = get_logger("dispatch")
@@ -92,7 +93,7 @@ class Dispatcher:
         self._ending: set[SessionId] = set()
         registry.closed.append(self._closed)
         self._pending: dict[SessionId, asyncio.Task[Accepted]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(_log, "dispatch.task_failed")
         self.draining = False
 
     # ---- life
@@ -112,7 +113,7 @@ class Dispatcher:
         adopted = await self._placement.adopt(
             [attempt for one in records if may_run_still(one) for attempt in attempts_of(one)]
         )
-        self._spawn(self._follow(), "placement events")
+        self._tasks.spawn(self._follow(), "placement events")
         taken = TakeoverRun(
             self._takeover,
             journal=self._journal,
@@ -123,7 +124,7 @@ class Dispatcher:
             last_end=self._last_end,
         )
         taken.run(records, adopted)
-        self._spawn(self.launcher.run(), "launcher")
+        self._tasks.spawn(self.launcher.run(), "launcher")
 
     async def aclose(self, *, settle_s: float = 0.0) -> None:
         """Stop following events; sessions are the placement's business.
@@ -139,9 +140,7 @@ class Dispatcher:
         except TimeoutError:
             pass
         self.launcher.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     async def drain(self, grace_s: float) -> None:
         """Refuse new calls and return when no session is left.
@@ -302,7 +301,7 @@ class Dispatcher:
             stop = self._placement.stop(
                 record.spec.session_id, ExitReason.STOPPED, grace_s, finish_s=finish_s
             )
-            await asyncio.shield(self._spawn(stop, f"stop {session_id}"))
+            await asyncio.shield(self._tasks.spawn(stop, f"stop {session_id}"))
             await self._registry.wait(session_id, until="exited", timeout_s=5.0)
 
     def end_room(self, room: str) -> int:
@@ -312,7 +311,7 @@ class Dispatcher:
             session_id = record.spec.session_id
             if not self._end_waiting(record, ExitReason.ROOM_ENDED):
                 stop = self._placement.stop(session_id, ExitReason.ROOM_ENDED)
-                self._spawn(stop, f"room ended {session_id}")
+                self._tasks.spawn(stop, f"room ended {session_id}")
         return len(records)
 
     def _end_waiting(self, record: SessionRecord, reason: ExitReason) -> bool:
@@ -385,14 +384,3 @@ class Dispatcher:
     def _closed(self, record: SessionRecord) -> None:
         self._admission.ended(record.spec.session_id)
         self._ending.discard(record.spec.session_id)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("dispatch.task_failed", task=task.get_name(), error=repr(error))

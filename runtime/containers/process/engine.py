@@ -13,10 +13,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from runtime.confinement.level import Level
 from runtime.containers.contract import BoxId, Credential, Exec, Exit, Health, Image, Running, RunSpec
@@ -31,13 +31,16 @@ from runtime.containers.process.ports import Ports
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import InvalidRequest
 from runtime.knob import parse_bytes
+from runtime.logs import get_logger
 from runtime.process.confine.files.installed import programs
 from runtime.process.confine.hold import Errand
 from runtime.process.environment import BUNDLE_MARK
 from runtime.process.logpipe import LogPipe
 from runtime.process.program.command import Launch
 from runtime.settings import SupervisorSettings
+from runtime.tasks import Tasks
 
+_log = get_logger("containers")
 _FOLDER: Final = "boxes"
 _ENVIRONMENTS: Final = "environments"
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -89,7 +92,7 @@ class ProcessEngine:
         self._logs = logs or SupervisorSettings()
         self._limits = Limits(parse_bytes(settings.memory), settings.pids, parse_bytes(settings.disk))
         self._boxes: dict[BoxId, _Box] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log, "containers.task_failed")
 
     async def check(self) -> Health:
         detail = f"no container engine: each container is {NOT_A_CONTAINER}"
@@ -150,7 +153,7 @@ class ProcessEngine:
                 raise EngineFailed(f"{argv[0]} cannot be started: {error.strerror}") from error
             raise
         self._boxes[spec.id] = box
-        self._spawn(self._look_after(box))
+        self._tasks.spawn(self._look_after(box), "box looked after")
         return Running(dict(ports.outer), f"process {box.guard.pid}, {NOT_A_CONTAINER}")
 
     async def stop(self, box: BoxId, *, force: bool) -> None:
@@ -204,9 +207,7 @@ class ProcessEngine:
     async def aclose(self) -> None:
         for box in list(self._boxes):
             await self.remove(box)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     # ---- within
 
@@ -261,7 +262,7 @@ class ProcessEngine:
             lines_per_s=self._logs.log_lines_per_s,
             bytes_per_s=self._logs.log_bytes_per_s,
         )
-        self._spawn(self._ended(box, status))
+        self._tasks.spawn(self._ended(box, status), "box ended")
         return box
 
     def _env(self, spec: RunSpec, launch: Launch | None, folder: Path, ports: Ports) -> dict[str, str]:
@@ -301,11 +302,6 @@ class ProcessEngine:
         if found is None:
             raise ContainerNotFound(f"no container {box}")
         return found
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _binds(spec: RunSpec, read_only: bool) -> tuple[str, ...]:

@@ -27,13 +27,13 @@ from runtime.placement.cluster.liveness import MARGIN_S, Liveness, NodeState, Ve
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.resync import Came, Holding, Holdings
-from runtime.placement.cluster.tasks import Tasks
 from runtime.placement.contract import Attempt
 from runtime.session.events import Exited, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Vitals, served
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
+from runtime.tasks import Tasks
 
 ASK_S: Final = 2.0
 TICK_S: Final = 0.25
@@ -90,9 +90,7 @@ class Follower:
         self.taken: list[Callable[[str, SessionEvent], None]] = []
         self._released: dict[SessionId, asyncio.Event] = {}
         self._was_on: OrderedDict[SessionId, str] = OrderedDict()
-        self._tasks = Tasks(
-            lambda name, error: _log.error("cluster.task_failed", task=name, error=repr(error))
-        )
+        self._tasks = Tasks(_log, "cluster.task_failed")
         self._adoption = Adoption(memory.names, until=clock.now() + lease_s + MARGIN_S)
         self.memory = memory
         self._turn = int(clock.wall() * 1000)  # goes on where an earlier life of this front ended

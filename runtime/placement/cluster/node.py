@@ -25,11 +25,11 @@ from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.placement.cluster.lease import Lease
 from runtime.placement.cluster.metering import Meter
 from runtime.placement.cluster.resync import Outbox
-from runtime.placement.cluster.tasks import Tasks
 from runtime.placement.local import LocalPlacement
 from runtime.session.events import Released
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionId
+from runtime.tasks import Tasks
 
 FENCE_S: Final = 0.25
 SAMPLE_S: Final = 1.0
@@ -76,7 +76,7 @@ class NodeServer:
         self._subjects = Subjects(cluster)
         self._node, self._boot = placement.node_id, placement.supervisor.boot
         self._fronts: dict[str, _Front] = {}
-        self._tasks = Tasks(_task_failed)
+        self._tasks = Tasks(_log, "node.task_failed")
         self._acknowledged = asyncio.Event()
         self._beats = 0
         self._processors = len(os.sched_getaffinity(0))
@@ -297,7 +297,3 @@ class NodeServer:
 
 def _with(body: Any) -> say.Answer:
     return say.Answer(body=msgspec.Raw(say.encoded(body)))
-
-
-def _task_failed(name: str, error: BaseException) -> None:
-    _log.error("node.task_failed", task=name, error=repr(error))

@@ -7,7 +7,6 @@ waits for the room's next run, but one that is disabled or deleted ends at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,7 @@ from runtime.services.life.life import Life, Means
 from runtime.services.life.telling import Telling
 from runtime.services.service import PROJECT, Service
 from runtime.services.terms import State
+from runtime.tasks import Tasks
 
 _log = get_logger("services")
 
@@ -38,12 +38,12 @@ class Household:
         self._means = means
         self._rooms: dict[str, _Room] = {}
         self._turn = asyncio.Lock()  # what is read from the store is acted on before anybody reads anew
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log, "services.task_failed")
 
     def opened(self, home: Home, session_id: str) -> None:
         """See `ServicesOfRooms`; so the others."""
         room = self._rooms[home.room] = _Room(home, session_id)
-        self._spawn(self._look(room, is_new=True))
+        self._tasks.spawn(self._look(room, is_new=True), f"services of {home.room}")
 
     async def closed(self, room: str) -> None:
         held = self._rooms.pop(room, None)
@@ -91,14 +91,12 @@ class Household:
         """Services of a room, or of the project, were made, changed or deleted."""
         for name, held in self._rooms.items():
             if room in (PROJECT, name):
-                self._spawn(self._look(held, is_new=False))
+                self._tasks.spawn(self._look(held, is_new=False), f"services of {name}")
 
     async def aclose(self) -> None:
         """Do nothing more."""
         await asyncio.gather(*(self.closed(room) for room in list(self._rooms)))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     # ---- within
 
@@ -147,8 +145,3 @@ class Household:
     def _idle(self, service: Service) -> dict[str, Any]:
         telling = Telling(self._means.clock.wall, self._means.hide)
         return telling.shown(service.id, State.IDLE, restarts=0, container=None)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -42,6 +42,7 @@ from runtime.services.terms import (
     Want,
     WantNot,
 )
+from runtime.tasks import Tasks
 
 KEPT_BOXES: Final = 5
 """Containers of a service that have ended and are kept, for their logs."""
@@ -104,7 +105,7 @@ class Life:
         self._services = {service.revision: service}
         self._runs: dict[int, _Run] = {}
         self._ended: deque[BoxId] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log.bind(service=service.name, room=home.room), "service.failed")
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
         self.telling = Telling(means.clock.wall, means.hide)
@@ -167,10 +168,7 @@ class Life:
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     # ---- the loop
 
@@ -188,11 +186,11 @@ class Life:
                 case Start(number, plan):
                     self._begin(number, plan)
                 case Call(number, name):
-                    self._spawn(self._call(number, name))
+                    self._tasks.spawn(self._call(number, name), "call")
                 case Stop(number, by_force):
-                    self._spawn(self._stop(number, by_force=by_force))
+                    self._tasks.spawn(self._stop(number, by_force=by_force), "stop")
                 case Discard(number):
-                    self._spawn(self._discard(number))
+                    self._tasks.spawn(self._discard(number), "discard")
                 case Tell():
                     self._tell(action)
         self._arm()
@@ -219,17 +217,6 @@ class Life:
             detail=tell.message,
         )
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("service.failed", service=self.service.name, room=self._home.room, exc_info=error)
-
     # ---- a run
 
     def _begin(self, number: int, plan: Plan) -> None:
@@ -239,7 +226,7 @@ class Life:
         run = self._runs[number] = _Run(service, signing_secret())
         for sentence in not_served(service.spec):
             self._tell(Tell("NotServed", sentence, is_warning=True))
-        run.task = self._spawn(self._live(number, run))
+        run.task = self._tasks.spawn(self._live(number, run), "live")
 
     async def _live(self, number: int, run: _Run) -> None:
         spec = run.service.spec
@@ -259,7 +246,7 @@ class Life:
             self._feed(NoStart(number, "the server made a mistake; its log has the details"))
             return
         self._feed(Started(number))
-        watching = self._spawn(self._watch(number, run))
+        watching = self._tasks.spawn(self._watch(number, run), "watch")
         try:
             assert run.box is not None
             found = await self._means.boxes.wait(self._home.room, run.box)

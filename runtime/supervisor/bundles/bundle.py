@@ -42,6 +42,7 @@ from runtime.supervisor.bundles.load_attempt import LoadAttempt
 from runtime.supervisor.bundles.worker_pool import WorkerPool, worker_within
 from runtime.supervisor.failures import Phase, Then, Tries, then
 from runtime.supervisor.shortages import Shortages
+from runtime.tasks import Tasks
 from runtime.wire.control import EndpointDecl, Opened
 
 log = structlog.get_logger("supervisor")
@@ -116,14 +117,14 @@ class Bundle:
         self._swept = swept
         self._backoff = Backoff()
         self._tries, self._told = Tries(), ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = log.bind(bundle=name)
+        self._tasks = Tasks(self._log, "bundle.task_failed")
         self._starts_ms: deque[float] = deque(maxlen=_STARTS)
         self._load: asyncio.Task[None] | None = None
         self._later = LaterFiles(self.files, lambda adding: self._spawn(adding, "imported"))
         self.is_due = False
         self._away: BundleError | None = None
         self._closed = False
-        self._log = log.bind(bundle=name)
 
     @property
     def source(self) -> Path:
@@ -358,10 +359,8 @@ class Bundle:
     async def close(self) -> None:
         """End the zygote and what is parked; sessions live on."""
         self._closed = True
-        for task in self._tasks:
-            if task is self._load or task.get_name().endswith((":restart", ":again")):
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.cancel(*(f"bundle:{self.name}:{what}" for what in ("load", "restart", "again")))
+        await self._tasks.settle()
         async with self._loading:
             self._serving.set()  # for those who wait for a worker that will not come
             if self._pool is not None:
@@ -387,12 +386,4 @@ class Bundle:
             self._log.info("zygote.restarted", code_generation=self.generation)
 
     def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=f"bundle:{self.name}:{what}")
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("bundle.task_failed", task=task.get_name(), exc_info=error)
+        return self._tasks.spawn(work, f"bundle:{self.name}:{what}")

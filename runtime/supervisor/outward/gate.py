@@ -23,11 +23,14 @@ from runtime.confinement.addresses import Address
 from runtime.confinement.outward import Outward
 from runtime.confinement.policy import Policy
 from runtime.errors import RemoteProtocolError
+from runtime.logs import get_logger
 from runtime.process.confine.notices import Listener
 from runtime.process.confine.watch import Asked
 from runtime.supervisor.outward.names import KEPT_S, Names
+from runtime.tasks import Tasks
 from runtime.wire import dns
 
+_log = get_logger("supervisor")
 DIAL_S: Final = 60.0
 MAX_PENDING: Final = 64
 """Connections of one session that are being made at once; and its questions for names."""
@@ -81,19 +84,15 @@ class Gate:
     def __init__(self, names: Names, *, is_ours: Callable[[Address, int], bool]) -> None:
         self._names = names
         self._is_ours = is_ours
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log, "outward.failed")
 
     def connect(self, listener: Listener, asked: Asked, leaves: Leaves) -> None:
         """Answer one connect, now or later."""
-        task = asyncio.create_task(self._connect(listener, asked, leaves), name="outward:connect")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._connect(listener, asked, leaves), "outward:connect")
 
     async def aclose(self) -> None:
         """Give up what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     async def _connect(self, listener: Listener, asked: Asked, leaves: Leaves) -> None:
         if leaves.pending >= MAX_PENDING:
@@ -169,9 +168,7 @@ class Gate:
             except OSError:
                 ours.close()
                 raise
-        task = asyncio.create_task(self._serve_names(ours, leaves), name="outward:names")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._serve_names(ours, leaves), "outward:names")
         return 0
 
     async def _serve_names(self, ours: socket.socket, leaves: Leaves) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from runtime.errors import NotFound, RuntimeServiceError
@@ -19,8 +18,11 @@ from runtime.front.model.by_pipe.ports import OwnRoom, RoomElsewhere
 from runtime.front.model.desk import ModelDesk, authorize
 from runtime.front.model.routes import PASSED_ON
 from runtime.front.state import Front
+from runtime.logs import get_logger
 from runtime.session.info import ModelAnswer, RelayPort
+from runtime.tasks import Tasks
 
+_log = get_logger("front")
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _ROOMS: Final = "/rooms/"
 
@@ -35,13 +37,13 @@ class Door:
     def __init__(self, front: Front, desk: ModelDesk, *, is_ours: Callable[[str, int], bool]) -> None:
         self._front, self._is_ours = front, is_ours
         self._own = _Model(front, desk)
-        self._serving: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log, "room.not_served")
 
     def room(self, url: str, token: str) -> RelayPort:
         name = self._own_room(url)
         if name is None:
             return RoomElsewhere(url, token)
-        return OwnRoom(self._front, name, url=url, token=token, spawn=self._spawn)
+        return OwnRoom(self._front, name, url=url, token=token, tasks=self._tasks)
 
     def model(self, url: str) -> _Model | NoModel:
         return NoModel() if self._own_room(url) is None else self._own
@@ -60,11 +62,6 @@ class Door:
         name = unquote(parts.path.removeprefix(_ROOMS))
         is_room = parts.path.startswith(_ROOMS) and self._front.rooms is not None
         return name if is_ours and is_room else None
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="room:by pipe")
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
 
 
 class _Model:

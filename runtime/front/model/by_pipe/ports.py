@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from runtime.front.model.by_pipe.pair import Pair
 from runtime.front.state import Front
 from runtime.logs import get_logger
 from runtime.rooms.elsewhere.dialled import Dialled, dial, refusal
+from runtime.tasks import Tasks
 
 DIAL_S: Final = 30.0
 _PROPER: Final = (1000, 1001)
@@ -25,7 +26,7 @@ class OwnRoom:
     It is entered when it is first read.
 
     Args:
-        spawn: Runs the room's side until it is over.
+        tasks: Where the room's side runs until it is over.
     """
 
     def __init__(
@@ -35,10 +36,10 @@ class OwnRoom:
         *,
         url: str,
         token: str,
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        tasks: Tasks,
     ) -> None:
         self._front, self._room, self._url, self._token = front, room, url, token
-        self._spawn = spawn
+        self._tasks = tasks
         self._pair = Pair()
         self._is_entered = False
 
@@ -66,7 +67,8 @@ class OwnRoom:
             claims = rooms.admit(self._room, self._token)
         except (RuntimeServiceError, Refusal) as error:
             raise refusal(self._url, STATUS.get(error.code, STATUS["internal"])[0]) from error
-        self._spawn(self._serve(rooms.serve(self._room, claims, self._pair.room, room_url=self._url)))
+        served = rooms.serve(self._room, claims, self._pair.room, room_url=self._url)
+        self._tasks.spawn(self._serve(served), "room:by pipe")
 
     async def _serve(self, served: Coroutine[Any, Any, None]) -> None:
         try:

@@ -21,7 +21,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TextIO, cast
 
-from runtime.log_line import cut_text, to_json
+from runtime.logs.line import cut_text, to_json
 from runtime.settings import LogSettings, SupervisorSettings
 
 # structlog imports rich whenever it is installed: 70 ms and 6 MB in each zygote for a feature that is not

@@ -14,8 +14,8 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.log_line import LEAST_LINE_BYTES, cut_text, to_json
 from runtime.logs import bound_lines, configure_worker, get_logger
+from runtime.logs.line import LEAST_LINE_BYTES, cut_text, to_json
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.logbook import structured
 

@@ -1,0 +1,55 @@
+"""What runs beside its owner: kept until it is done, told of in the log where it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Log(Protocol):
+    """What failures are told to; a logger of `runtime.logs` is one."""
+
+    def error(self, event: str, **said: Any) -> Any:
+        """Write an event down."""
+
+
+class Tasks:
+    """Tasks of one owner.  Runs in: the owner's event loop.
+
+    Args:
+        failed: What is logged of one that raised, such as ``bundle.task_failed``; the error goes no further.
+    """
+
+    def __init__(self, log: Log, failed: str) -> None:
+        self._log, self._failed = log, failed
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run it beside whoever calls."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def cancel(self, *names: str) -> None:
+        """Those of these names; all, without one."""
+        for task in self._running:
+            if not names or task.get_name() in names:
+                task.cancel()
+
+    async def aclose(self) -> None:
+        """Cancel what runs, and return once nothing does."""
+        self.cancel()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return once what runs now is done."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error(self._failed, task=task.get_name(), exc_info=error)
