@@ -115,6 +115,7 @@ class Supervisor:
             env=bundle_env,
             environments=environments,
             changed=changed,
+            serves=lambda: bool(self._drivers),
             is_alone=not owns_process,
             confinement=confinement,
             heard=self._heard,

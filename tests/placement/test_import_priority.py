@@ -1,4 +1,4 @@
-"""A program gives way to sessions while it is imported, unprivileged too, and no session inherits it."""
+"""A program gives way to sessions while it is imported, unprivileged too, and none of them inherits it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,11 @@ async def test_the_group_of_an_import_is_nicer_and_those_of_sessions_are_not(mak
     node = make_node(max_parked=0)
     node.write("x.py", TELLS)
     try:
+        await node.start(watch=True)
+        await node.ready("/x")
         with capture_logs() as logs:
-            await node.start()
+            node.write("x.py", TELLS + "\n    # saved\n")
+            await node.bundle_state("x", lambda bundle: bundle.generation == 2)
         (info,) = node.placement.bundles()
         (told,) = [line["line"].split() for line in logs if line["event"] == "bundle.printed"]
         name, _, nice = told[2:]

@@ -202,7 +202,6 @@ class LoadAttempt:
                 raise
         finally:
             os.close(write_fd)
-        priority.give_way(zygote.pid)
         turn.is_of(zygote.pid)
         try:
             async with asyncio.timeout(self._settings.import_s):

@@ -60,6 +60,7 @@ class Roster:
         is_alone: The front runs inside the one program that it serves.
         confinement: Decides what bundles may reach; None holds nothing back.
         heard: Called in a thread, for each call of their processes that waits to be answered for.
+        serves: Whether sessions run, which imports give way to.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Roster:
         env: Mapping[str, str],
         environments: Path,
         changed: Callable[[], None],
+        serves: Callable[[], bool],
         is_alone: bool = False,
         confinement: Confinement | None = None,
         heard: Heard | None = None,
@@ -88,7 +90,7 @@ class Roster:
         self._changed = changed
         self._is_alone = is_alone
         self._confinement = confinement
-        self._turns = ImportTurns()
+        self._turns = ImportTurns(serves=serves)
         self._follows = False
         self._discovery = Discovery(())
         self._bundles: dict[

@@ -19,7 +19,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_no_more_at_once_than_there_are_turns() -> None:
-    turns, running, most = ImportTurns(2, cpu_s=lambda _: 0.0), 0, 0
+    turns, running, most = ImportTurns(2, serves=bool, cpu_s=lambda _: 0.0), 0, 0
 
     async def one() -> None:
         nonlocal running, most
@@ -36,7 +36,8 @@ async def test_no_more_at_once_than_there_are_turns() -> None:
 @pytest.mark.parametrize("is_busy", [False, True])
 async def test_one_that_waits_or_never_ends_gives_its_turn_to_the_next(within, is_busy: bool) -> None:
     used = iter(range(10_000))
-    turns, over = ImportTurns(1, cpu_s=lambda _: float(next(used)) if is_busy else 0.0), asyncio.Event()
+    cpu_s = (lambda _: float(next(used))) if is_busy else (lambda _: 0.0)
+    turns, over = ImportTurns(1, serves=bool, cpu_s=cpu_s), asyncio.Event()
 
     async def endless() -> None:
         async with turns.turn() as turn:
@@ -57,3 +58,22 @@ async def test_one_that_waits_or_never_ends_gives_its_turn_to_the_next(within, i
     await within(5, next_one())  # the turn that was given up was not handed out twice
     async with turns.turn():
         assert turns._free.locked()
+
+
+async def test_it_gives_way_as_soon_as_there_are_sessions_and_not_before(within) -> None:
+    serves, gave_way = False, asyncio.Event()
+    told: list[int] = []
+
+    def give_way(pid: int) -> None:
+        told.append(pid)
+        gave_way.set()
+
+    turns = ImportTurns(1, serves=lambda: serves, cpu_s=lambda _: 0.0, give_way=give_way)
+    async with turns.turn() as turn:
+        turn.is_of(7)
+        async with turns.turn():  # it was idle, and gave up its turn
+            assert told == []
+        serves = True
+        await within(5, gave_way.wait())
+        turn.is_of(8)  # run once more, in another process
+        assert told == [7, 8]
