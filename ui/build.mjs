@@ -51,7 +51,8 @@ const options = {
   // The page of a room and what it alone needs (shared documents, markdown) come when a room is entered.
   format: "esm",
   splitting: true,
-  chunkNames: "[name]",
+  // By their content: two that share code with others may have one name.
+  chunkNames: "[name]-[hash]",
   target: ["chrome123", "firefox128", "safari17.5"],
   charset: "utf8",
   legalComments: "none",

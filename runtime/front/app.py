@@ -30,7 +30,16 @@ from runtime.front.operator import (
 from runtime.front.operator.crash import crashes
 from runtime.front.operator.kept import configuration, snapshot
 from runtime.front.operator.room import accounts as rest
-from runtime.front.operator.room import mail, outgoing, revisions, rooms, secrets, services, tokens
+from runtime.front.operator.room import (
+    deployed,
+    mail,
+    outgoing,
+    revisions,
+    rooms,
+    secrets,
+    services,
+    tokens,
+)
 from runtime.front.operator.session import profile
 from runtime.front.operator.usage import usage
 from runtime.front.state import Front, caller
@@ -127,6 +136,7 @@ def create_app(
     app.register_blueprint(outgoing.routes(front))
     app.register_blueprint(services.routes(front))
     app.register_blueprint(revisions.routes(front))
+    app.register_blueprint(deployed.routes(front))
     app.register_blueprint(secrets.routes(front))
     app.register_blueprint(mail.routes(front))
     app.register_blueprint(quarantine.routes(front))

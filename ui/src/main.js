@@ -3,6 +3,8 @@ import "./style/base.css";
 import "./style/parts.css";
 import "./style/room.css";
 import "./style/schema_form.css";
+import "./style/services.css";
+import "./style/settings.css";
 import { html, render } from "./core/html.js";
 import { lazy } from "./core/lazy.js";
 import * as keys from "./core/keys.js";
@@ -12,13 +14,12 @@ import { Crash } from "./pages/crash.js";
 import { Crashes } from "./pages/crashes.js";
 import { Overview } from "./pages/overview.js";
 import { Rooms } from "./pages/rooms.js";
-import { Services } from "./pages/services.js";
 import { Session } from "./pages/session.js";
 import { Sessions } from "./pages/sessions.js";
-import { Settings } from "./pages/settings.js";
 import { Shell } from "./shell.js";
 
 const Room = lazy(() => import("./pages/room.js").then((page) => page.Room));
+const deployment = (name) => lazy(() => import("./pages/deployment.js").then((pages) => pages[name]));
 
 router.start([
   ["/", Overview],
@@ -29,8 +30,10 @@ router.start([
   ["/sessions/:id/crash", Crash],
   ["/crashes", Crashes],
   ["/crashes/:fingerprint", Crash],
-  ["/services", Services],
-  ["/settings", Settings],
+  ["/services", deployment("Services")],
+  ["/services/new", deployment("NewService")],
+  ["/services/:id", deployment("Service")],
+  ["/settings", deployment("Settings")],
 ]);
 keys.start();
 live.start();

@@ -59,6 +59,14 @@ class Household:
             found.append(Shown(service.spec, state))
         return found
 
+    def going(self) -> dict[str, dict[str, Any]]:
+        """How each service goes in each room that runs it or did: by service, then by room."""
+        found: dict[str, dict[str, Any]] = {}
+        for room, held in self._rooms.items():
+            for service_id, life in held.lives.items():
+                found.setdefault(service_id, {})[room] = life.state()
+        return found
+
     async def restart(self, room: str, service_id: str) -> None:
         async with self._turn:
             service = await self._named(room, service_id)

@@ -1,5 +1,4 @@
-/** The bundles this server runs, what they serve, and what is wrong with those that do not load. */
-import "../style/services.css";
+/** The bundles this server runs and what is wrong with those that do not load; the services that it keeps for rooms. */
 import { html, useMemo, useState } from "../core/html.js";
 import { get } from "../core/api.js";
 import { plural } from "../core/format.js";
@@ -10,17 +9,20 @@ import { Badge, State, words } from "../parts/badge.js";
 import { Copy } from "../parts/copy.js";
 import { Empty, Failed, Loading } from "../parts/empty.js";
 import { Filter, matches } from "../parts/filter.js";
+import { Icon } from "../parts/icon.js";
 import { Card, Page } from "../parts/page.js";
 import { Tabs } from "../parts/tabs.js";
 import { visible } from "./crash/words.js";
 import { CallDialog } from "./services/call.js";
+import { Deployed } from "./services/deployed.js";
 import { limitRows } from "./services/limits.js";
 import { UsageTable } from "./services/usage.js";
 import { yaml } from "./services/yaml.js";
 
 const TONES = { ready: "ok", loading: "busy", failed: "bad" };
 const TABS = [
-  { id: "services", label: "Services" },
+  { id: "services", label: "Agents" },
+  { id: "deployed", label: "Deployed" },
   { id: "usage", label: "Usage" },
   { id: "manifest", label: "Manifest" },
 ];
@@ -34,10 +36,11 @@ export function Services() {
   return html`<${Page}
     title="Services"
     class="services"
-    actions=${tab === "services" && all?.length > 1 ? html`<${Filter} value=${wanted} onInput=${(q) => setQuery({ q })} placeholder="Filter services" />` : null}
+    actions=${(tab === "services" && all?.length > 1) || tab === "deployed" ? html`<${Filter} value=${wanted} onInput=${(q) => setQuery({ q })} placeholder="Filter services" /><a class="button primary" href=${url("/services", "new")}><${Icon} name="plus" />New service</a>` : null}
   >
     <${Tabs} label="Parts of services" current=${tab} onChange=${(id) => setQuery({ tab: id === "services" ? null : id, q: null }, { push: true })} tabs=${TABS} />
     ${tab === "services" && html`<${Bundles} wanted=${wanted} />`}
+    ${tab === "deployed" && html`<${Deployed} wanted=${wanted} />`}
     ${tab === "usage" && html`<${UsageTable} />`}
     ${tab === "manifest" && html`<${Manifest} />`}
   <//>`;
