@@ -39,9 +39,12 @@ def validate(
     Nothing is sent anywhere."""
     import json
 
-    from runtime.cli.failure import ExitCode
+    from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.wire.manifest.mending import looked_at, mended
 
+    if output not in (Output.TABLE, Output.JSON):
+        told = f"what is wrong with a manifest is not printed as {output}"
+        raise CommandFailed(told, cure="Write -o table or -o json.", exit_code=ExitCode.USAGE)
     text = text_of(file)
     if fix:
         better, is_anew = mended(text)
@@ -107,12 +110,14 @@ def convert(
     What a release does not know is left out, and named."""
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.wire.manifest.manifest import read
-    from runtime.wire.manifest.release import known_to, lost_for
+    from runtime.wire.manifest.release import NEWEST_KNOWN, known_to, lost_for
     from runtime.wire.manifest.shape import release
     from runtime.wire.manifest.template import is_template, modern, read_template
 
     if to and not release(to):
         raise CommandFailed(f"{to} is no release", cure="Write it as 0.24.6.", exit_code=ExitCode.USAGE)
+    if release(to) > release(NEWEST_KNOWN):
+        note(f"{to} is not known here: printed as for {NEWEST_KNOWN}, the newest that is", "yellow")
     text = text_of(file)
     if is_template(text):
         spec = modern(read_or_fail(file, text, read_template))

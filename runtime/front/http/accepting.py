@@ -30,7 +30,7 @@ def busy_answer() -> bytes:
     """The whole HTTP answer."""
     problem = {
         "type": "urn:bulkhead:problem:no_resources",
-        "title": "The system has no more of something",
+        "title": "What a session needs is not there",
         "status": 503,
         "detail": "The server has no open files left for another connection. Ask again in a moment.",
     }

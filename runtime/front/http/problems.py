@@ -43,7 +43,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "name_taken": (409, "The name is an agent's"),
     "no_answer": (504, "The session did not answer"),
     "no_memory": (503, "Not enough memory for another session"),
-    "no_resources": (503, "The system has no more of something"),
+    "no_resources": (503, "What a session needs is not there"),
     "no_process": (409, "The session has no process"),
     "not_crashed": (404, "There is no crash report"),
     "not_exited": (409, "The session has not ended"),

@@ -19,6 +19,8 @@ from runtime.wire.manifest.vocabulary.whole import MANIFEST
 OLDEST: Final = "0.6"
 """What every release can read that reads the structured form."""
 NEWEST: Final = "999"
+NEWEST_KNOWN: Final = "0.56.0"
+"""The last release whose manifests were looked at."""
 _API_KEY_GONE: Final = "0.36"
 _PULL_SECRET_IS_MAP: Final = "0.45"
 _VALUE_MAY_BE_MISSING: Final = "0.21"

@@ -178,3 +178,18 @@ def test_what_is_no_file_or_no_text_is_told(bulkhead: Any, file: Path, tmp_path:
     file.write_bytes(b"a" * (2 << 20))
     done = bulkhead("service", "validate", str(file))
     assert (done.status, "a manifest has at most 1024 KiB" in done.err) == (1, True)
+
+
+def test_forms_that_validate_does_not_have_are_refused(bulkhead: Any, file: Path) -> None:
+    file.write_text(STRUCTURED)
+    done = bulkhead("service", "validate", str(file), "-o", "wide")
+    assert done.status == 2
+    assert "-o json" in done.err
+
+
+def test_a_release_that_is_not_known_is_told(bulkhead: Any, file: Path) -> None:
+    file.write_text(STRUCTURED)
+    done = bulkhead("service", "convert", str(file), "--to", "99.1.1")
+    assert done.status == 0
+    assert "99.1.1 is not known here" in done.err
+    assert done.out == bulkhead("service", "convert", str(file), "--to", "0.56.0").out
