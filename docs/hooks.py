@@ -27,6 +27,7 @@ from docs.reference import (  # noqa: E402
     routes,
     sdk,
     settings,
+    telemetry,
 )
 
 GENERATED = {
@@ -35,6 +36,7 @@ GENERATED = {
     "reference/http.md": routes.page,
     "reference/events.md": events.page,
     "reference/metrics.md": metrics.page,
+    "reference/telemetry.md": telemetry.page,
     "reference/exit-reasons.md": exit_reasons.page,
     "reference/sdk.md": sdk.authors_page,
     "reference/room.md": sdk.room_page,

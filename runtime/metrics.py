@@ -18,9 +18,11 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE: Final = openmetrics.CONTENT_TYPE_LATEST
 OTHER: Final = "other"
 Asked = tuple[str, float | Mapping[str, float]] | tuple[str, Mapping[str, float], str]
 """What a number is, the number or numbers by label, and that label when it is not ``state``."""
@@ -102,22 +104,29 @@ class Metrics:
         self._dropped = Counter(
             "bulkhead_session_log_lines_dropped", "Log lines of sessions that were dropped", registry=registry
         )
+        self._spans_dropped = Counter(
+            "bulkhead_spans_dropped", "Spans of sessions that were too many, or none", registry=registry
+        )
         self._cut = Counter(
             "bulkhead_event_readers_cut", "Readers of the event stream that were too slow", registry=registry
         )
 
-    def webhook(self, path: str, outcome: str, answer_s: float) -> None:
-        """A webhook was answered; `outcome` is ``accepted``, ``duplicate``, ``ignored`` or an error code."""
+    def webhook(self, path: str, outcome: str, answer_s: float, traceparent: str = "") -> None:
+        """A webhook was answered; `outcome` is ``accepted``, ``duplicate``, ``ignored`` or an error code.
+
+        Args:
+            traceparent: Its trace, which becomes an example of those that took so long.
+        """
         self._webhooks.labels(self._endpoint(path), outcome).inc()
-        self._answers.observe(max(0.0, answer_s))
+        self._answers.observe(max(0.0, answer_s), _example(traceparent))
 
     def session_started(self, path: str) -> None:
         """A session got its process."""
         self._started.labels(self._endpoint(path)).inc()
 
-    def session_ready(self, path: str, start_s: float) -> None:
-        """A session became ready `start_s` after it was placed."""
-        self._start.labels(self._endpoint(path)).observe(start_s)
+    def session_ready(self, path: str, start_s: float, traceparent: str = "") -> None:
+        """A session became ready `start_s` after it was placed; `traceparent` as of a webhook."""
+        self._start.labels(self._endpoint(path)).observe(start_s, _example(traceparent))
 
     def session_ended(self, path: str, reason: str, *, cpu_s: float, log_lines_dropped: int) -> None:
         """A session is over."""
@@ -144,6 +153,10 @@ class Metrics:
         """An input was put into quarantine."""
         self._parked.labels(self._endpoint(path)).inc()
 
+    def spans_dropped(self, count: int) -> None:
+        """Spans that sessions measured were left out."""
+        self._spans_dropped.inc(count)
+
     def reader_cut(self) -> None:
         """A reader of the event stream was too slow."""
         self._cut.inc()
@@ -153,12 +166,29 @@ class Metrics:
         ``("help", {"docker": 3}, "engine")`` by another label."""
         self._registry.register(_Asked(ask))
 
+    def collect(self) -> Iterable[Metric]:
+        """All of them, as they are now."""
+        return self._registry.collect()
+
     def render(self) -> bytes:
         """The text format of Prometheus."""
         return generate_latest(self._registry)
 
+    def render_openmetrics(self) -> bytes:
+        """The text format of OpenMetrics, in which histograms have examples: traces of what was measured."""
+        written: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
+        return written
+
     def _endpoint(self, path: str) -> str:
         return path if self._known(path) else OTHER
+
+
+def _example(traceparent: str) -> dict[str, str] | None:
+    """A trace that is recorded, as an example of what was measured."""
+    _, _, rest = traceparent.partition("-")
+    trace_id, _, rest = rest.partition("-")
+    span_id, _, flags = rest.partition("-")
+    return {"trace_id": trace_id, "span_id": span_id} if flags == "01" else None
 
 
 class _Asked(Collector):

@@ -10,11 +10,13 @@ from docs.reference.table import sentence, stacked
 from runtime.front.operator.gauges import gauges
 from runtime.metrics import Metrics
 from runtime.placement.machines import NodeInfo
+from runtime.telemetry.table import otlp_name
 
 
 def page() -> str:
     """Every metric with its kind and its labels."""
-    return f"{stacked(('Metric', 'Kind', 'Labels', ''), rows())}"
+    told = ((name, kind, labels, f"{text}<br>{_by_otlp(name)}") for name, kind, labels, text in rows())
+    return f"{stacked(('Metric', 'Kind', 'Labels', ''), told)}"
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:
@@ -30,6 +32,11 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
             ", ".join(f"`{one}`" for one in labels),
             sentence(family.documentation),
         )
+
+
+def _by_otlp(name: str) -> str:
+    own, unit = otlp_name(name.strip("`").removesuffix("_total"))
+    return f"By OTLP: `{own}`" + (f" in `{unit}`" if unit else "")
 
 
 def _labels(family: Any, metrics: Metrics) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ _AGENTS = {
     "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "The proxy on the way to the model's provider "
     "([Models](../guides/models.md#through-a-proxy)); the server reads them, too.",
     "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates to trust instead of the system's; also read by the server.",
-    "OTEL_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT": "Where `otel_config` sends traces; needs the extra `otel`.",
+    "OTEL_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT": "Of a bundle alone (its `.env`): where `otel_config` sends "
+    "traces from the session itself. What the server is given it sends for all "
+    "([Telemetry](../guides/telemetry.md)).",
 }
 _COMMANDS = {
     "BULKHEAD_URL": "The server that commands talk to, where no `--url` is given; else it is found through "

@@ -21,7 +21,7 @@ _SERVICES = "meshagent.api.services"
 _OTEL = "meshagent.otel"
 
 _log = logging.getLogger("otel")
-_asked: list[Callable[[], Any]] = []
+_asked: list[tuple[Callable[..., Any], dict[str, Any]]] = []
 _is_exporting = False
 
 
@@ -69,12 +69,19 @@ def apply_otel() -> None:
     """Do what the bundle asked of the SDK's own ``otel_config``.  Called once, after the fork."""
     global _is_exporting
     while _asked:
-        ask = _asked.pop(0)
+        configure, asked = _asked.pop(0)
         try:
-            ask()
+            configure(**asked)
             _is_exporting = True
         except Exception as error:  # noqa: BLE001 - telemetry that cannot be set up must not cost a session
             _log.warning("otel_config failed, nothing is exported: %s: %s", type(error).__name__, error)
+
+
+def hand_over_otel() -> None:
+    """Have done by our own telemetry what the bundle asked of the SDK's."""
+    if _asked:
+        importlib.import_module(f"{_PACKAGE}.sdk.otel").otel_config(**_asked.pop()[1])
+        _asked.clear()
 
 
 def is_exporting() -> bool:
@@ -151,7 +158,7 @@ def _our_host() -> type[Any]:
 
 def _remembering(configure: Callable[..., Any]) -> Callable[..., None]:
     def otel_config(**asked: Any) -> None:
-        _asked.append(lambda: configure(**asked))
+        _asked.append((configure, asked))
 
     otel_config.__doc__ = configure.__doc__
     return otel_config

@@ -31,6 +31,7 @@ from runtime.session.restart import RestartPolicy, wants
 from runtime.session.spec import SessionId, SessionSpec, new_session_id
 from runtime.settings import SupervisorSettings
 from runtime.tasks import Tasks
+from runtime.telemetry.session_spans import SessionSpans
 from runtime.wire.webhook import RoomCall
 
 _log = get_logger("dispatch")
@@ -54,6 +55,7 @@ class Dispatcher:
         settings: Bounds of the queue, restarts and quarantine.
         callers: What whoever called a session of an earlier run wants of it now.
         last_end: How the server before this one ended, if its init knows.
+        spans: Traces what becomes of calls.
 
     Attributes:
         launcher: Where accepted sessions wait for their start or restart.
@@ -73,11 +75,13 @@ class Dispatcher:
         room_load: RoomLoad | None = None,
         callers: Callers | None = None,
         last_end: str = "",
+        spans: SessionSpans | None = None,
     ) -> None:
         settings = settings or SupervisorSettings()
         self._takeover = Takeover.of(settings, callers or Callers())
         self._placement, self._journal, self._registry = placement, journal, registry
         self._clock, self._last_end = clock, last_end
+        self.spans = spans or SessionSpans(clock)
         self._admission = Admission(max_queued=settings.max_queued, queue_s=settings.queue_s, rooms=room_load)
         self.recovery = Recovery(settings, journal=journal, registry=registry, clock=clock)
         self.launcher = Launcher(
@@ -186,6 +190,7 @@ class Dispatcher:
         endpoint = self._endpoint(path)
         while (session_id := new_session_id()) in self._registry:
             pass
+        traceparent, tracing = self.spans.tracing(traceparent)
         spec = SessionSpec(
             session_id=session_id,
             bundle=endpoint.bundle,
@@ -200,6 +205,7 @@ class Dispatcher:
             request_id=request_id,
             accepted_at=self._clock.wall(),
             traceparent=traceparent,
+            tracing=tracing,
             limits=endpoint.limits,
             limit_sources=endpoint.limit_sources,
             restart=endpoint.restart,
@@ -251,6 +257,7 @@ class Dispatcher:
         try:
             await self._journal.accept(record)
             self._registry.open(record)
+            self.spans.accepted(spec)
             try:
                 await self.launcher.submit(record, relay)
             except Exception:  # not a cancellation: that leaves the row to the next run, and so the id
@@ -330,21 +337,10 @@ class Dispatcher:
         load = self._placement.capacity()
         return replace(load, draining=True) if self.draining else load
 
-    def admission_json(self) -> dict[str, Any]:
-        """What is running, waiting and left, as the health summary shows it."""
-        load, per_s = self.capacity(), self._admission.rate.per_s
-        return {
-            "sessions": load.sessions,
-            "max_sessions": load.max_sessions,
-            "starting": load.starting,
-            "max_starting": load.max_starting,
-            "queued": self.launcher.queued,
-            "restarting": self.launcher.restarting,
-            "starts_per_s": None if per_s is None else round(per_s, 1),
-            "headroom_bytes": load.headroom_bytes,
-            "session_bytes": load.session_bytes,
-            "quarantined": len(self.recovery.quarantine),
-        }
+    @property
+    def starts_per_s(self) -> float | None:
+        """How fast sessions come to start; None before that is known."""
+        return self._admission.rate.per_s
 
     # ---- tasks
 
@@ -355,6 +351,8 @@ class Dispatcher:
                     self._exited(event)
                 else:
                     self._registry.take(event)
+                if event.session_id in self._registry:
+                    self.spans.heard(event, self._registry.record(event.session_id))
                 self.launcher.heard(event)
             except Exception:  # noqa: BLE001 - one event that cannot be told must not end all telling
                 _log.exception(
@@ -382,5 +380,6 @@ class Dispatcher:
             self.launcher.again(record, again.delay_s)
 
     def _closed(self, record: SessionRecord) -> None:
+        self.spans.closed(record)
         self._admission.ended(record.spec.session_id)
         self._ending.discard(record.spec.session_id)

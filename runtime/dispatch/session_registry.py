@@ -271,7 +271,7 @@ class SessionRegistry:
                 self._tell(record, "session.started", event.at, pid=event.pid, parked=event.parked)
             case Ready():
                 self.ages.ready(event.session_id)
-                self._metrics.session_ready(endpoint, event.start_ms / 1000)
+                self._metrics.session_ready(endpoint, event.start_ms / 1000, record.spec.example)
                 self._tell(record, "session.ready", event.at, start_ms=round(event.start_ms, 1))
             case Stopping():
                 self._tell(record, "session.stopping", event.at, reason=event.reason)

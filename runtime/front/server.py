@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
 
 import runtime
 from runtime.clock import Clock, SystemClock
@@ -31,7 +30,7 @@ from runtime.front.autocall import AutoCall, called_anew, still_wanted
 from runtime.front.fast_path import FastPath
 from runtime.front.home import contents, keeping, server_file, state_folder
 from runtime.front.http.bridge import Bridge
-from runtime.front.http.listener import Listener, reachable
+from runtime.front.http.listener import Listener, host_of, reachable, room_url
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
 from runtime.front.operator.announcements import tell_changes, tell_room, tell_webhooks
@@ -57,6 +56,7 @@ from runtime.session.feed import Feed
 from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden
 from runtime.settings import Settings
+from runtime.telemetry import opening as telemetry
 
 SETTLE_S: Final = 1.0
 _log = get_logger("server")
@@ -167,8 +167,8 @@ class Server:
         )
         caller = RoomCaller(
             port=listener.port,
-            own_hosts=tuple(filter(None, (server.host, *map(_host, (server.public_url, advertised))))),
-            room_url=lambda room: _room_url(server.public_url or self.url, room),
+            own_hosts=tuple(filter(None, (server.host, *map(host_of, (server.public_url, advertised))))),
+            room_url=lambda room: room_url(server.public_url or self.url, room),
             secret=access.secrets[0] if access.secrets else "",
             destinations=Destinations(server.call_allow),
         )
@@ -181,7 +181,7 @@ class Server:
 
         def told(event: RoomEvent) -> None:
             tell_room(registry, event)
-            tell_webhooks(deliverer, event, _room_url(server.public_url or self.url, event.room))
+            tell_webhooks(deliverer, event, room_url(server.public_url or self.url, event.room))
 
         hub: RoomHub
         services = Household(
@@ -214,7 +214,7 @@ class Server:
             registry=registry,
             clock=self._clock,
             rooms=hub,
-            room_url=lambda room: _room_url(advertised, room),
+            room_url=lambda room: room_url(advertised, room),
             room_load=hub,
             settings=supervisor,
             callers=Callers(
@@ -222,6 +222,9 @@ class Server:
                 is_called_anew=called_anew(self._calls_into),
             ),
             last_end=self._last_end,
+            spans=telemetry.opened(
+                self.settings.telemetry, metrics, runtime.__version__, self._clock, self._parts
+            ),
         )
         caller.dispatch = dispatcher.call
         await hub.tidy()
@@ -383,15 +386,6 @@ class Server:
         if self._front is not None:
             self._front.is_ready = False
             self._front.closing.set()
-
-
-def _room_url(base: str, room: str) -> str:
-    scheme, _, rest = base.rstrip("/").partition("://")
-    return f"{'wss' if scheme in ('https', 'wss') else 'ws'}://{rest}/rooms/{quote(room, safe='')}"
-
-
-def _host(url: str) -> str | None:
-    return urlsplit(url).hostname
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import structlog
 from quart import Blueprint, Response, g, request, websocket
 from werkzeug.exceptions import MethodNotAllowed
 
@@ -23,6 +24,8 @@ from runtime.logs import get_logger
 from runtime.session.admission import Duplicate, Refused
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import SessionRecord
+from runtime.telemetry import names as at
+from runtime.telemetry.context import TraceContext
 from runtime.wire.manifest.own import reserved_by
 from runtime.wire.webhook import (
     RoomCall,
@@ -40,7 +43,6 @@ MAX_WAIT_S: Final = 300.0
 MAX_UNKNOWN_LOGGED: Final = 100
 EXAMPLE: Final = Webhook(event="room.call", data=CallData(room_name="myroom"))
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}[0-9a-f-]*")
 _log = get_logger("webhooks")
 
 
@@ -53,8 +55,8 @@ def routes(front: Front) -> Blueprint:
     async def taken(path: str) -> Response:
         if reserved_by(path):
             raise MethodNotAllowed  # if the path has any
-        g.arrived, g.path = front.clock.now(), path
         who = caller()
+        _arrived(front, path, who)
         if request.method != "POST" and not who.headers.get("meshagent-webhook"):
             return _not_a_post(front, path)
         body = await read_body(request, timeout_s=front.settings.body_timeout_s)
@@ -85,7 +87,10 @@ def routes(front: Front) -> Blueprint:
     async def count(answer: Response) -> Response:
         if (arrived := g.get("arrived")) is not None:
             outcome = g.get("outcome") or g.get("problem_code") or "failed"
-            front.metrics.webhook(g.path, outcome, g.get("answered", front.clock.now()) - arrived)
+            answer_s = g.get("answered", front.clock.now()) - arrived
+            context = g.asked.context
+            front.metrics.webhook(g.path, outcome, answer_s, "" if context is None else context.header())
+            _traced(front, request.method, outcome, answer.status_code)
         return answer
 
     @paths.websocket("/<path:endpoint>")
@@ -108,7 +113,12 @@ def routes(front: Front) -> Blueprint:
             raise EnvelopeInvalid("only room.call may come as a websocket", cure="POST other events.")
         socket = PacketSocket.current()
         outcome = await front.dispatcher.call(
-            path, call, webhook_id=webhook_id, request_id=g.request_id, traceparent=_trace(who), relay=socket
+            path,
+            call,
+            webhook_id=webhook_id,
+            request_id=g.request_id,
+            traceparent=_arrived(front, path, who),
+            relay=socket,
         )
         match outcome:
             case Refused():
@@ -120,6 +130,8 @@ def routes(front: Front) -> Blueprint:
             case Accepted(session_id=session_id):
                 # Accepted only now: before, a refusal can still be said with an HTTP status.
                 await websocket.accept()
+                g.session_id = session_id
+                _traced(front, "GET", "accepted", 101)
                 await front.registry.wait(session_id, until="exited", timeout_s=None)
                 await socket.close()
                 return None
@@ -149,7 +161,7 @@ async def _answer(front: Front, path: str, who: Caller, payload: bytes, unknown_
         case RoomCall():
             check_own_room(event)  # not when it brings its own socket: then the room is elsewhere
     outcome = await front.dispatcher.call(
-        path, event, webhook_id=webhook_id, request_id=g.request_id, traceparent=_trace(who)
+        path, event, webhook_id=webhook_id, request_id=g.request_id, traceparent=g.traceparent
     )
     if isinstance(outcome, Refused):
         return _refused(outcome)
@@ -237,6 +249,25 @@ def _wait_s(prefer: str) -> float | None:
     return min(MAX_WAIT_S, float(match[1])) if match else None
 
 
-def _trace(who: Caller) -> str:
-    given = who.headers.get("traceparent", "")
-    return given if len(given) <= 128 and _TRACEPARENT.fullmatch(given) else ""
+def _arrived(front: Front, path: str, who: Caller) -> str:
+    """Begin to count and to trace a call; what its session is to be told of its trace."""
+    given = who.headers.get("traceparent", "").strip()
+    g.arrived, g.arrived_at, g.path = front.clock.now(), front.clock.wall(), path
+    g.asked = asked = front.dispatcher.spans.asked(given)
+    if asked.context is None or asked.session is None:
+        g.traceparent = given if TraceContext.read(given) is not None else ""
+    else:
+        g.traceparent = asked.session.header()
+        structlog.contextvars.bind_contextvars(trace_id=asked.context.trace_id, span_id=asked.context.span_id)
+    traceparent: str = g.traceparent
+    return traceparent
+
+
+def _traced(front: Front, method: str, outcome: str, status: int) -> None:
+    said: dict[str, bool | int | float | str | list[str]] = {at.HTTP_STATUS: status, at.OUTCOME: outcome}
+    if (session_id := g.get("session_id")) is not None:
+        said[at.SESSION_ID] = session_id
+    error = "" if status < 500 else str(status)
+    if error:
+        said[at.ERROR] = error
+    front.dispatcher.spans.answered(g.asked, method, g.path, g.arrived_at, said, error)

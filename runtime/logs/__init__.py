@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TextIO, cast
@@ -54,6 +54,8 @@ _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 
 
 _worker_line_bytes = SupervisorSettings().log_line_bytes
 _hide: Callable[[Any], Any] | None = None
+_marks: Callable[[], Mapping[str, str]] | None = None
+_also: Callable[[Mapping[str, Any]], None] | None = None
 _OWN_WORDS = frozenset({"event", "level", "logger", "timestamp", "session_id"})
 """Whose values this server makes itself: nobody can take a line away by keeping its event as a secret."""
 
@@ -107,6 +109,18 @@ def hide_by(hide: Callable[[Any], Any] | None) -> None:
     _hide = hide
 
 
+def mark_by(marks: Callable[[], Mapping[str, str]] | None) -> None:
+    """Have each line of this process say besides what `marks` knows now; None for nothing."""
+    global _marks
+    _marks = marks
+
+
+def also_to(tell: Callable[[Mapping[str, Any]], None] | None) -> None:
+    """Have each line of this process told to `tell`, too, which must not wait; None for nobody."""
+    global _also
+    _also = tell
+
+
 def get_logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
     """A logger whose lines say ``logger=name``; it may be made before logging is configured."""
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name, **bound))
@@ -121,6 +135,8 @@ class _Sink:
 
     def write(self, event: Event) -> None:
         # One write call a line, so that lines of several threads or processes do not mix.
+        if _also is not None:
+            _also(event)
         line = self._render(event) + "\n"
         with suppress(OSError, ValueError):
             try:
@@ -181,7 +197,7 @@ def _install(sink: _Sink, level: str, bound: dict[str, Any], *, cut_values: bool
 
 def _chain(bound: dict[str, Any]) -> list[Any]:
     def bind(_: Any, __: str, event: Event) -> Event:
-        return {**bound, **event}
+        return {**bound, **event} if _marks is None else {**bound, **_marks(), **event}
 
     return [
         structlog.contextvars.merge_contextvars,

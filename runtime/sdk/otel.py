@@ -67,6 +67,17 @@ def asked() -> Telemetry | None:
     return _asked
 
 
+def service_name() -> str:
+    """What the program calls itself; empty when it did not say."""
+    return "" if _asked is None else _asked.service_name
+
+
+def apply_level() -> None:
+    """Set the level of logs that was asked for, where the server sends what is measured."""
+    if _asked is not None:
+        logging.getLogger().setLevel(_asked.level)
+
+
 def apply() -> None:
     """Do what was asked for.  Called once per process, in the worker; a second call does nothing."""
     global _applied

@@ -22,6 +22,7 @@ from runtime.sdk.tools.remote_toolkit import RemoteToolkit, participant_of
 from runtime.sdk.tools.response import ensure_content, plain_value
 from runtime.sdk.tools.schema import Schema
 from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
+from runtime.telemetry import gen_ai
 from runtime.wire.content import CODE_LOADED_AGAIN, Content, ErrorContent
 from runtime.wire.room import Message
 
@@ -151,8 +152,9 @@ class TaskRunner(SingleRoomAgent):
         parameters = inspect.signature(self.ask).parameters
         if "attachment" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             given["attachment"] = attachment
-        answer = self.ask(**given)
-        content = ensure_content(await answer if inspect.isawaitable(answer) else answer)
+        with gen_ai.turn(self.name or type(self).__name__):
+            answer = self.ask(**given)
+            content = ensure_content(await answer if inspect.isawaitable(answer) else answer)
         if self._output is not None:
             await self.validate_response(plain_value(content))
         return content

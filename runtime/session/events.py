@@ -1,7 +1,7 @@
 """What a placement reports of a session, in the order it may report it.
 
 Per session: Placed -> Started -> Ready? -> Status* -> Stopping? -> Exited (exactly once) -> Released;
-Warned and Refused may come anywhere between Started and Exited.
+Warned, Refused and Traced may come anywhere between Started and Exited.
 A session that never got a process goes from Placed to Exited.  Nothing follows Released.
 """
 
@@ -14,6 +14,7 @@ from runtime.session.crash import CrashReport
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 from runtime.session.use import Use
+from runtime.wire.spans import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,20 @@ class Refused(SessionEvent):
 
     found: tuple[dict[str, str], ...]
     counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced(SessionEvent):
+    """It measured pieces of its work.
+
+    Attributes:
+        dropped: How many there were beyond them.
+        service: What its program calls itself; empty where it does not say.
+    """
+
+    spans: tuple[Span, ...] = ()
+    dropped: int = 0
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

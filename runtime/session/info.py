@@ -201,6 +201,7 @@ class LogLine:
         stream: ``log`` for a structured line, ``output`` for anything else the process printed, ``server``
             for one that the server wrote about it.
         level: ``info``, ``warning``, …; empty when the line was plain.
+        trace_id, span_id: Where it belongs, in a session that is traced.
     """
 
     seq: int
@@ -208,6 +209,8 @@ class LogLine:
     stream: str
     text: str
     level: str = ""
+    trace_id: str = ""
+    span_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """That a session is traced, as the span that its ``traceparent`` names.
+
+    Attributes:
+        asked: It is a part of the request that called it, of which its own id tells the other's.
+        content: What people, models and tools say goes along.
+    """
+
+    asked: bool = False
+    content: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSpec:
     """Everything a placement needs to run one session; plain data.
 
@@ -125,7 +138,8 @@ class SessionSpec:
         relay: The caller's own socket is the room connection; packets travel through the front.
         webhook_id: The caller's id of this call, when it gave one; equal ids are one call.
         accepted_at: Seconds since the epoch.
-        traceparent: W3C trace context of the caller; empty when it sent none.
+        traceparent: W3C trace context: of itself where it is traced, else of the caller, if that sent any.
+        tracing: How it is traced; None when it is not.
         restart: Its endpoint's restart policy: ``never``, ``on_failure`` or ``always``.
     """
 
@@ -142,9 +156,15 @@ class SessionSpec:
     request_id: str = ""
     accepted_at: float = 0.0
     traceparent: str = ""
+    tracing: Tracing | None = None
     limits: Limits = field(default_factory=Limits)
     limit_sources: Mapping[str, str] = field(default_factory=dict)
     restart: str = "never"
+
+    @property
+    def example(self) -> str:
+        """Its ``traceparent``, where there is a trace to look at; empty otherwise."""
+        return self.traceparent if self.tracing is not None else ""
 
     @property
     def own_room(self) -> str:

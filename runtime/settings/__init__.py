@@ -23,6 +23,7 @@ from runtime.knob import convert, knob, one_of, parse_bytes, parse_seconds, pars
 from runtime.settings.cluster import ClusterSettings
 from runtime.settings.mail import MailSettings
 from runtime.settings.rooms import RoomsSettings
+from runtime.settings.telemetry import TelemetrySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +218,7 @@ class Settings:
     containers: ContainersSettings = field(default_factory=ContainersSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None

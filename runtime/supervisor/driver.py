@@ -322,8 +322,8 @@ class Driver:
                 self._pings.answered(message)
             case control.Refused():
                 self._was_refused(message)
-            case control.StatusNow():
-                self._telling.status(message.values)
+            case control.StatusNow() | control.Spans():
+                self._telling.said(message)
             case control.Imported():
                 if self._worker is not None:
                     self._worker.on_imported(control.paths_of(message.files))

@@ -14,7 +14,11 @@ from runtime.session.spec import SessionId
 
 KEPT_BOOKS: Final = 500
 """Sessions whose lines are kept, those that have ended included; more only while more run."""
-_SHOWN_APART = ("event", "level", "timestamp", "logger", "room", "identity", "exception")
+_SHOWN_APART = (
+    *("event", "level", "timestamp", "logger", "room", "identity", "exception"),
+    *("trace_id", "span_id"),
+)
+_MARK_CHARS: Final = 32
 _LINE_BYTES: Final = 200  # of an object, beside its text
 
 
@@ -129,7 +133,15 @@ def structured(text: str, seq: int, at: float) -> LogLine | None:
     shown = f"{fields['event']} {rest}".rstrip()
     if exception := fields.get("exception"):
         shown = f"{shown}\n{exception}"
-    return LogLine(seq=seq, at=at, stream="log", text=shown, level=str(fields.get("level", "")))
+    return LogLine(
+        seq=seq,
+        at=at,
+        stream="log",
+        text=shown,
+        level=str(fields.get("level", "")),
+        trace_id=str(fields.get("trace_id", ""))[:_MARK_CHARS],
+        span_id=str(fields.get("span_id", ""))[:_MARK_CHARS],
+    )
 
 
 def _size_of(line: LogLine) -> int:

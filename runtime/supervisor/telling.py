@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +16,7 @@ from runtime.process.worker_process import WorkerProcess
 from runtime.session import events
 from runtime.session.crash import CrashReport
 from runtime.session.exit_reasons import ExitReason
+from runtime.session.info import LogLine
 from runtime.session.record import Exit
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
@@ -25,6 +26,13 @@ from runtime.supervisor.logbook import LogBook
 from runtime.supervisor.reports.post_mortem import PostMortem
 from runtime.supervisor.server_lines import Allowance, ServerLines
 from runtime.supervisor.watch.instruments import Instruments
+from runtime.telemetry.context import TraceContext
+from runtime.wire import control
+from runtime.wire.spans import Spans
+
+MAX_SPANS: Final = 2000
+"""So many of a session at once, then `SPANS_PER_S` a second; the rest is counted."""
+SPANS_PER_S: Final = 100
 
 log = structlog.get_logger("supervisor")
 
@@ -62,6 +70,9 @@ class Telling:
         self._log = log.bind(
             session_id=spec.session_id, room=spec.room, endpoint=spec.endpoint, identity=spec.identity
         )
+        if (trace := TraceContext.read(spec.traceparent)) is not None:
+            self._log = self._log.bind(trace_id=trace.trace_id, span_id=trace.span_id)
+        self._spans_left, self._spans_at = float(MAX_SPANS), clock.now()
         self._shown = ServerLines(self._log, "worker.printed", settings, clock, shown)
 
     def started(self, pid: int, *, parked: bool, worker: WorkerProcess | None) -> None:
@@ -92,16 +103,39 @@ class Telling:
             )
         )
 
-    def status(self, values: Mapping[str, Any]) -> None:
-        """It said this about itself."""
+    def said(self, message: control.StatusNow | Spans) -> None:
+        """It said this about itself, or about its work."""
+        if isinstance(message, Spans):
+            self._traced(message)
+            return
         self._publish(
-            events.Status(session_id=self._spec.session_id, at=self._clock.wall(), values=dict(values))
+            events.Status(
+                session_id=self._spec.session_id, at=self._clock.wall(), values=dict(message.values)
+            )
+        )
+
+    def _traced(self, message: Spans) -> None:
+        if self._spec.tracing is None:
+            return  # nobody asked
+        now = self._clock.now()
+        gained = (now - self._spans_at) * SPANS_PER_S
+        self._spans_left, self._spans_at = min(float(MAX_SPANS), self._spans_left + gained), now
+        kept = tuple(message.spans[: int(self._spans_left)])
+        self._spans_left -= len(kept)
+        self._publish(
+            events.Traced(
+                session_id=self._spec.session_id,
+                at=self._clock.wall(),
+                spans=kept,
+                dropped=max(0, message.dropped) + len(message.spans) - len(kept),
+                service=message.service,
+            )
         )
 
     def printed(self, text: str) -> None:
         """Its process printed a line."""
         line = self.logbook.write(text, self._clock.wall())
-        self._shown.write(line.text, line.level, stream=line.stream)
+        self._shown.write(line.text, line.level, stream=line.stream, **marks_of(line))
 
     def warned(self, kind: str, message: str, stack: str) -> None:
         """Something is wrong with it, for which it is not ended."""
@@ -208,3 +242,8 @@ class Telling:
 def _confinement(worker: WorkerProcess) -> dict[str, Any]:
     policy = shown(worker.policy)
     return policy and {**policy, **worker.upheld}
+
+
+def marks_of(line: LogLine) -> dict[str, str]:
+    """Where a line belongs, where it says so itself."""
+    return {"trace_id": line.trace_id, "span_id": line.span_id} if line.trace_id else {}

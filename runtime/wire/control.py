@@ -13,6 +13,7 @@ import msgspec
 
 from runtime.errors import RemoteProtocolError
 from runtime.wire.by_pipe import Dial, OfModel, ToModel
+from runtime.wire.spans import Spans as Spans
 from runtime.wire.trace import Trace
 
 
@@ -35,6 +36,7 @@ class Start(_Message, frozen=True, tag="start"):
         relay: Its room comes over this pipe.
         dial: It enters that room by asking for it (`Dial`); else the connection is there already.
         model: Who answers a model's question over this pipe: ``provider`` or ``offline``; empty for nobody.
+        traces: Of its work, as parts of `traceparent`, it tells (`Spans`) ``work``, or ``content`` as well.
     """
 
     session_id: str
@@ -55,6 +57,7 @@ class Start(_Message, frozen=True, tag="start"):
     confinement: dict[str, Any] = {}
     dial: bool = False
     model: str = ""
+    traces: str = ""
 
 
 class Stop(_Message, frozen=True, tag="stop"):
@@ -351,21 +354,9 @@ def paths_of(files: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed | OfModel
-FromWorker = (
-    Hello
-    | ReadyNow
-    | Pong
-    | StatusNow
-    | Imported
-    | Refused
-    | Failed
-    | Exiting
-    | Ended
-    | Packet
-    | RelayClosed
-    | Dial
-    | ToModel
-)
+_Over = Failed | Exiting | Ended
+_Carried = Packet | RelayClosed | Dial | ToModel
+FromWorker = Hello | ReadyNow | Pong | StatusNow | Spans | Imported | Refused | _Over | _Carried
 FromZygote = Confined | Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

@@ -19,6 +19,7 @@ from runtime.wire import control
 from runtime.wire.room import Message
 from runtime.worker.activity import ActiveProtocol, ActiveTransport, Activity
 from runtime.worker.by_pipe.relay import RelayProtocol, RelayTransport
+from runtime.worker.telling import tracing
 
 
 class Joined(Protocol):
@@ -95,6 +96,12 @@ def prepare(start: control.Start) -> None:
         if address.netloc:
             scheme = {"ws": "http", "wss": "https"}.get(address.scheme, address.scheme)
             os.environ.setdefault("MESHAGENT_API_URL", f"{scheme}://{address.netloc}")
+    if start.traces:  # what is measured is told to the server, which sends it
+        overlay.hand_over_otel()
+        otel.apply_level()
+        tracing.hear_program(start.identity)
+        return
+    if overlay.is_active():
         overlay.apply_otel()
     otel.apply()
 

@@ -70,10 +70,12 @@ def preload() -> None:
 
 
 def warm_up() -> None:
-    """Do, once per zygote, what an SDK's sessions would each do at their first answer of a model.
+    """Do, once per zygote, what sessions would each do at their first answer of a model, or span.
 
     Our own adapter does it by itself; the SDK's takes a second and some thirty megabytes in each session.
     """
+    if "opentelemetry.trace" in sys.modules:
+        import runtime.telemetry.program.spans  # noqa: F401  # for sessions whose work is measured
     if overlay.is_active() and "openai" in sys.modules:
         importlib.import_module(f"{__package__.partition('.')[0]}.sdk.llm.warm_up").warm_up()
 

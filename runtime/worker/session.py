@@ -18,7 +18,10 @@ import structlog
 from runtime.errors import ChannelClosed, RoomLost, RoomRefused, RoomUnreachable
 from runtime.process.child import limit_file_size, limit_files
 from runtime.sdk.meter import meter
+from runtime.telemetry import names as at
+from runtime.telemetry.tracer import tracer
 from runtime.wire import by_pipe, control
+from runtime.wire.spans import Value
 from runtime.worker import joined
 from runtime.worker.activity import Activity
 from runtime.worker.bundle import LoadedBundle
@@ -27,8 +30,9 @@ from runtime.worker.by_pipe.relay import RelayTransport
 from runtime.worker.chaos.fault import commit
 from runtime.worker.failure import describe, fitting
 from runtime.worker.refused import causes
-from runtime.worker.report import Reporter
 from runtime.worker.tasks import tasks_now
+from runtime.worker.telling import tracing
+from runtime.worker.telling.report import Reporter
 
 STOP_S = 5.0
 """Seconds that an agent's `stop` gets when nobody named a grace."""
@@ -85,6 +89,7 @@ class Session:
         self._finishing: asyncio.Timeout | None = None
         self._agent: Any = None
         self._room: joined.Joined | None = None
+        self._spans: tracing.SpanReporter | None = None
         self._relay = RelayTransport(send, drain) if start.relay else None
         self._model = PipedModel(start.model, send, drain, token=start.token) if start.model else None
 
@@ -125,7 +130,10 @@ class Session:
 
     async def run(self) -> bool:
         """Be the session; True when it ended without a fault.  The front has been told how it ended."""
+        self._spans = tracing.begin(self._start, self._send)
         self._prepare()
+        if self._spans is not None:
+            self._spans.introduce()
         reporter = Reporter(meter, self._send)
         fault: control.Failed | None = None
         over = _Over("finished")
@@ -145,6 +153,8 @@ class Session:
         if late is not None and fault is None:
             fault = self._failed(late)
         reporter.close()
+        if self._spans is not None:
+            self._spans.close()
         try:
             self._send(fault or control.Ended(over.reason, over.message))
         except ChannelClosed:
@@ -177,13 +187,25 @@ class Session:
             raise _StageFailed("construct") from LookupError(
                 f"the bundle has no endpoint {self._start.endpoint}"
             )
-        self._agent = await _stage("construct", _construct(endpoint.cls, self._start.arguments))
-        self._room = await _stage("join", joined.join(self._start, self._relay, self._activity))
+        making = _construct(endpoint.cls, self._start.arguments)
+        self._agent = await self._step("construct", making, {at.CLASS: endpoint.cls.__name__})
+        entering = joined.join(self._start, self._relay, self._activity)
+        self._room = await self._step("join", entering, {at.ROOM: self._start.room})
         # Only now: a room that closes while we join is a failure to join.
         self._room.watch(self._dismissed, self._finish)
         tasks = _StartedTasks(self._background_failed)
         with tasks:
-            await _stage("start", self._agent.start(room=self._room.client))
+            await self._step("start", self._agent.start(room=self._room.client), {}, span="ready")
+
+    async def _step(self, stage: str, work: Awaitable[Any], about: dict[str, str], *, span: str = "") -> Any:
+        """Take a step of the start, and have it measured."""
+
+        async def measured() -> Any:
+            named: dict[str, Value] = {at.ATTEMPT: self._start.generation, **about}
+            with tracer.span(f"session.{span or stage}", named, is_current=False):
+                return await work
+
+        return await _stage(stage, measured() if tracer.is_on else work)
 
     def _dismissed(self) -> None:
         self._finish("dismissed", "a dismiss message asked it to leave")

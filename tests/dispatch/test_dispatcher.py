@@ -596,7 +596,7 @@ async def test_a_failed_session_is_placed_again_with_a_fresh_token(tmp_path: Pat
         assert [generation for _, generation in parts.placement.placed] == [1, 2]
         assert len(parts.rooms.minted) == 2
         assert record.restarts == 1
-        assert parts.dispatcher.admission_json()["restarting"] == 0
+        assert parts.dispatcher.launcher.restarting == 0
 
 
 @pytest.mark.asyncio
@@ -666,7 +666,7 @@ async def test_the_end_of_a_room_ends_what_waits_there(tmp_path: Path, within: W
         await within(5, _die(parts, sid))
         assert parts.dispatcher.end_room("r") == 1
         assert parts.registry.record(sid).exit.reason == "room_ended"  # type: ignore[union-attr]
-        assert parts.dispatcher.admission_json()["restarting"] == 0
+        assert parts.dispatcher.launcher.restarting == 0
 
 
 @pytest.mark.asyncio

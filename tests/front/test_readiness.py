@@ -177,7 +177,7 @@ async def test_what_the_journal_holds_starts_when_its_own_bundle_is_loaded(
         await registry.wait(states["/quick"], until="settled", timeout_s=20 * PATIENCE)
         assert registry.record(states["/quick"]).state == "ready"
         assert registry.record(states["/slow"]).state == "accepted"
-        assert site.server.front.dispatcher.admission_json()["queued"] == 1
+        assert site.server.front.dispatcher.launcher.queued == 1
         gate.touch()
         await registry.wait(states["/slow"], until="settled", timeout_s=20 * PATIENCE)
         assert registry.record(states["/slow"]).state == "ready"

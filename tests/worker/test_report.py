@@ -9,8 +9,8 @@ import pytest
 
 from runtime.errors import ChannelClosed
 from runtime.sdk.meter import Meter
-from runtime.worker import report
-from runtime.worker.report import Reporter
+from runtime.worker.telling import report
+from runtime.worker.telling.report import Reporter
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]

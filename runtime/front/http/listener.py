@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import socket
 from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config, Sockets
@@ -192,3 +193,14 @@ def reachable(host: str, url: str) -> str:
     except OSError:
         return url
     return f"http://{f'[{own}]' if ':' in own else own}:{url.rsplit(':', 1)[-1]}"
+
+
+def room_url(base: str, room: str) -> str:
+    """The websocket address of a room of the server at `base`."""
+    scheme, _, rest = base.rstrip("/").partition("://")
+    return f"{'wss' if scheme in ('https', 'wss') else 'ws'}://{rest}/rooms/{quote(room, safe='')}"
+
+
+def host_of(url: str) -> str | None:
+    """The host in an address; None where it has none."""
+    return urlsplit(url).hostname

@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType, convert
 from quart import Blueprint, Response, request
 
 import runtime
+from runtime.dispatch.dispatcher import Dispatcher
 from runtime.front.http.contract import also, asks, belongs, for_operators, gives, json_answer
 from runtime.front.openapi.shapes.health import (
     Admission,
@@ -20,7 +21,7 @@ from runtime.front.openapi.shapes.health import (
     Verbose,
 )
 from runtime.front.state import Front, caller
-from runtime.metrics import CONTENT_TYPE
+from runtime.metrics import CONTENT_TYPE, OPENMETRICS_TYPE
 from runtime.process import descriptors as open_files
 from runtime.session.info import served
 from runtime.wire.manifest.own import WELL_KNOWN, EndpointSpec, service_spec
@@ -104,7 +105,7 @@ def routes(front: Front) -> Blueprint:
             sessions=front.placement.capacity().sessions,
             uptime_s=round(front.clock.now() - front.began, 1),
             bundles=front.readiness.named(details=True) if tell_all else UNSET,
-            admission=Admission(**front.dispatcher.admission_json()) if tell_all else UNSET,
+            admission=_admission(front.dispatcher) if tell_all else UNSET,
             enforcement=front.placement.enforcement() if tell_all else UNSET,
             descriptors=descriptors(front.placement.capacity().max_sessions) if tell_all else UNSET,
             containers=await _containers(front) if tell_all else UNSET,
@@ -112,11 +113,15 @@ def routes(front: Front) -> Blueprint:
 
     @paths.get("/metrics")
     @for_operators
-    @also(200, "Prometheus' text format", "text/plain")
+    @also(200, "Prometheus' text format, or OpenMetrics with examples where that is accepted", "text/plain")
     async def metrics() -> Response:
         """Prometheus metrics"""
         front.access.operator(caller())
-        return Response(front.metrics.render(), content_type=CONTENT_TYPE)
+        if "application/openmetrics-text" in request.headers.get("Accept", ""):
+            text, kind = front.metrics.render_openmetrics(), OPENMETRICS_TYPE
+        else:
+            text, kind = front.metrics.render(), CONTENT_TYPE
+        return Response(text, content_type=kind, headers={"Vary": "Accept"})
 
     return paths
 
@@ -172,3 +177,20 @@ def unready(front: Front, *, details: bool = False) -> list[str]:
         reasons.append("the journal cannot be written")
     reasons += [f"the system has no more {lacks}" for lacks in front.placement.capacity().lacks]
     return reasons
+
+
+def _admission(dispatcher: Dispatcher) -> Admission:
+    """What is running, waiting and left."""
+    load, per_s = dispatcher.capacity(), dispatcher.starts_per_s
+    return Admission(
+        sessions=load.sessions,
+        max_sessions=load.max_sessions,
+        starting=load.starting,
+        max_starting=load.max_starting,
+        queued=dispatcher.launcher.queued,
+        restarting=dispatcher.launcher.restarting,
+        starts_per_s=None if per_s is None else round(per_s, 1),
+        headroom_bytes=load.headroom_bytes,
+        session_bytes=load.session_bytes,
+        quarantined=len(dispatcher.recovery.quarantine),
+    )

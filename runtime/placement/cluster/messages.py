@@ -51,6 +51,7 @@ KINDS: Final[dict[str, type[events.SessionEvent]]] = {
         events.Status,
         events.Warned,
         events.Refused,
+        events.Traced,
         events.Stopping,
         events.Exited,
         events.Released,

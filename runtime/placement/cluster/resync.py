@@ -20,9 +20,9 @@ from runtime.session.spec import SessionId
 MAX_ENDS: Final = 10_000
 MAX_KEPT_BYTES: Final = 64 << 20
 MAX_ANSWER_BYTES: Final = 4 << 20
-_TOLD_ONCE: Final = ("Warned",)
-"""Not kept: who missed it has the log."""
-_MANY: Final = ("Status", "Warned", "Refused")
+_TOLD_ONCE: Final = ("Warned", "Traced")
+"""Not kept: who missed it has the log, or one trace less."""
+_MANY: Final = ("Status", "Warned", "Refused", "Traced")
 """Kinds of which an attempt may have many; of the others it has one."""
 
 Attempt = tuple[SessionId, int]

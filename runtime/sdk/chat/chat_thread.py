@@ -23,6 +23,8 @@ from runtime.sdk.chat.turn_log import TurnLog
 from runtime.sdk.context import AgentChatContext, is_rules
 from runtime.sdk.meter import meter
 from runtime.sdk.room.participant import Participant
+from runtime.telemetry import gen_ai
+from runtime.telemetry.tracer import Work
 
 if TYPE_CHECKING:
     from runtime.sdk.room.client import RoomClient
@@ -119,7 +121,7 @@ class ChatThread:
             while True:
                 said = self._answered = await self._waiting.get()
                 self._ended = "cut"
-                self._turn = asyncio.create_task(self._answer(said), name=f"turn:{self.path or 'direct'}")
+                self._turn = asyncio.create_task(self._measured(said), name=f"turn:{self.path or 'direct'}")
                 try:
                     await asyncio.wait([self._turn])
                 finally:
@@ -211,9 +213,15 @@ class ChatThread:
 
     # ---- one turn
 
-    async def _answer(self, said: Said) -> None:
-        context = self._context
+    async def _measured(self, said: Said) -> None:
         waited_ms = round((time.monotonic() - said.at) * 1000)
+        with gen_ai.turn(
+            self._bot.participant_name, conversation=self.path, turn_id=said.id, waited_ms=waited_ms
+        ) as work:
+            await self._answer(said, waited_ms, work)
+
+    async def _answer(self, said: Said, waited_ms: int, work: Work) -> None:
+        context = self._context
         context.participants = self._here(said.sender)
         people = self._people(said)
         author = str(said.sender.name or "somebody")
@@ -255,6 +263,7 @@ class ChatThread:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a turn: an agent's own code runs in it
             writer.add(self._apology(error, after=writer.text))
+            work.fail(type(error).__name__)
             failed = True
         self._ended = "done"
         log.write("ended", ended="failed" if failed else "done", chars=len(writer.text))

@@ -30,6 +30,7 @@ from runtime.sdk.llm.openai_model import OpenAIModel, is_configured, preload
 from runtime.sdk.meter import meter
 from runtime.sdk.tools.keywords import refuse_unknown
 from runtime.sdk.tools.toolkit import ToolContext
+from runtime.telemetry import gen_ai
 
 if TYPE_CHECKING:
     from runtime.sdk.room.client import RoomClient
@@ -68,8 +69,8 @@ class OpenAIResponsesAdapter(LLMAdapter):
         usage_handler: Hears what each request cost.
         reasoning_effort: As in MeshAgent's adapter; goes into the request.
         response_options: As in MeshAgent's adapter; goes into the request.
-        provider: Accepted and unused, as are ``log_requests``, ``mode`` and what MeshAgent's adapter may
-            take beyond.
+        provider: What traces call whoever answers.
+        log_requests: Accepted and unused, as are ``mode`` and what MeshAgent's adapter may take beyond.
         backend: The model itself, for tests and for other providers.
 
     Raises:
@@ -96,7 +97,7 @@ class OpenAIResponsesAdapter(LLMAdapter):
         self._offline = backend is None and client is None and not is_configured()
         if backend is None:
             backend = OfflineModel() if self._offline else OpenAIModel(client)
-        self._backend = backend
+        self._backend, self._provider = backend, provider
         self._model = NAME if self._offline else (model or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL)
         self._parallel_tool_calls = parallel_tool_calls is not False
         self._max_rounds = max(1, max_rounds)
@@ -141,7 +142,7 @@ class OpenAIResponsesAdapter(LLMAdapter):
                 allow_tools=number < self._max_rounds,
                 options={} if self._offline else self._options,
             )
-            completed = await self._ask(request, tell)
+            completed = await self._ask(request, tell, number)
             if not completed.calls:
                 context.extend(list(completed.items))
                 return _parse(completed.text) if output_schema is not None else completed.text
@@ -153,7 +154,7 @@ class OpenAIResponsesAdapter(LLMAdapter):
             cure="Ask for less at once.",
         )
 
-    async def _ask(self, request: ModelRequest, tell: EventHandler) -> Completed:
+    async def _ask(self, request: ModelRequest, tell: EventHandler, number: int) -> Completed:
         completed: Completed | None = None
         length_chars = 0
         tell(
@@ -165,26 +166,31 @@ class OpenAIResponsesAdapter(LLMAdapter):
                 "parameters": dict(request.options),
             }
         )
-        async for event in self._backend.respond(request):
-            match event:
-                case TextDelta(text=text):
-                    length_chars += len(text)
-                    if length_chars > MAX_ANSWER_CHARS:
-                        raise ModelError(
-                            f"The model's answer grew beyond {MAX_ANSWER_CHARS} characters",
-                            cure="Ask for a shorter one.",
-                        )
-                    tell({"type": "response.output_text.delta", "delta": text})
-                case ToolCall():
-                    pass  # they are all in Completed, which also says that the list is whole
-                case Completed():
-                    completed = event
-        if completed is None:
-            raise ModelError("The model gave no answer", cure="Send your message again.")
-        self._count(completed.usage)
-        used = {"input_tokens": completed.usage.input_tokens, "output_tokens": completed.usage.output_tokens}
-        calls = [{"name": call.name, "arguments": call.arguments} for call in completed.calls]
-        answer = {"text": completed.text, "calls": calls}
+        provider = "bulkhead" if self.is_offline() else self._provider
+        with gen_ai.Asking(request.model, provider, request.messages, number) as asking:
+            async for event in self._backend.respond(request):
+                match event:
+                    case TextDelta(text=text):
+                        asking.spoke()
+                        length_chars += len(text)
+                        if length_chars > MAX_ANSWER_CHARS:
+                            raise ModelError(
+                                f"The model's answer grew beyond {MAX_ANSWER_CHARS} characters",
+                                cure="Ask for a shorter one.",
+                            )
+                        tell({"type": "response.output_text.delta", "delta": text})
+                    case ToolCall():
+                        pass  # they are all in Completed, which also says that the list is whole
+                    case Completed():
+                        completed = event
+            if completed is None:
+                raise ModelError("The model gave no answer", cure="Send your message again.")
+            usage = completed.usage
+            used = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+            calls = [{"name": call.name, "arguments": call.arguments} for call in completed.calls]
+            answer = {"text": completed.text, "calls": calls}
+            asking.answered(usage.model, usage.input_tokens, usage.output_tokens, answer)
+        self._count(usage)
         tell({"type": "response.completed", "model": completed.usage.model, "usage": used, "answer": answer})
         return completed
 
@@ -197,7 +203,9 @@ class OpenAIResponsesAdapter(LLMAdapter):
             async with limit:
                 named = {"name": call.name, "call_id": call.call_id, "arguments": call.arguments}
                 tell({"type": "response.function_call.started", **named})
-                output = await catalog.call(context, call)
+                with gen_ai.tool(call.name, call_id=call.call_id, arguments=call.arguments) as work:
+                    output = await catalog.call(context, call)
+                    gen_ai.gave(work, output)
                 tell({"type": "response.function_call.done", **named, "output": output})
             return {"type": "function_call_output", "call_id": call.call_id, "output": output}
 

@@ -12,6 +12,7 @@ from runtime.sdk.room.participant import Participant, RemoteParticipant
 from runtime.sdk.room.room_exception import RoomException
 from runtime.sdk.tools.ongoing import Ongoing, must_go_on
 from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
+from runtime.telemetry import gen_ai
 from runtime.wire.content import (
     CODE_FAILED,
     Content,
@@ -173,12 +174,14 @@ class RemoteToolkit(Toolkit):
         name = str(push.header.get("name", ""))
         try:
             arguments = from_header(push.header.get("arguments") or {"type": "empty"}, push.data)
-            return await self.execute(
-                context=call_context(room, push.header, self.arguments),
-                name=name,
-                arguments=_plain(arguments, name),
-                attachment=push.data or None,
-            )
+            given = _plain(arguments, name)
+            with gen_ai.tool(name, arguments=given):
+                return await self.execute(
+                    context=call_context(room, push.header, self.arguments),
+                    name=name,
+                    arguments=given,
+                    attachment=push.data or None,
+                )
         except RuntimeServiceError as error:
             number = error.error_code if isinstance(error, RoomException) else None
             return ErrorContent(str(error), number or CODE_FAILED)

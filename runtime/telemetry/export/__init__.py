@@ -1,0 +1,1 @@
+"""OpenTelemetry's packages, in the server's process alone, and only where a collector is named."""

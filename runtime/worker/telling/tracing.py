@@ -1,0 +1,136 @@
+"""Measure a session's work and tell it to the front: soon, bounded, and without waiting for anybody.
+
+Spans wait here for a moment, so that a turn is one message.  Beyond a bound they are counted and left out;
+nobody is slowed down, neither by the pipe nor by a collector, of which a session knows nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from runtime import logs
+from runtime.errors import ChannelClosed
+from runtime.sdk import otel
+from runtime.session.redaction import Redactor, secrets_in
+from runtime.telemetry import names as at
+from runtime.telemetry.context import TraceContext
+from runtime.telemetry.tracer import tracer
+from runtime.wire import control
+from runtime.wire.spans import Span, Spans
+
+TELL_S: Final = 0.5
+MAX_WAITING: Final = 500
+MAX_MESSAGE_BYTES: Final = 256 << 10
+
+_log = logs.get_logger("telemetry")
+
+Send = Callable[[Any], None]
+
+
+class SpanReporter:
+    """Between what is measured and the pipe.  Runs in: the worker's event loop; spans come from any thread.
+
+    Args:
+        send: Hands a message to the front; raises ChannelClosed when the front is gone.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Span] = []
+        self._dropped = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_called = self._is_over = False
+        self._redactor: Redactor | None = None
+        self._service = ""
+
+    def take(self, span: Span) -> None:
+        """A piece of work is over."""
+        if len(self._waiting) >= MAX_WAITING or self._is_over:
+            self._dropped += 1
+            return
+        self._waiting.append(span)
+        if not self._is_called:
+            self._is_called = True
+            try:
+                self._loop.call_soon_threadsafe(self._later)
+            except RuntimeError:
+                self._is_over = True  # the loop is closed, and so is the session
+
+    def tell(self) -> None:
+        """Tell what was not told yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._is_called = False
+        spans, self._waiting = self._waiting, []
+        while spans:
+            batch, size = list[Span](), 0
+            while spans and (not batch or size < MAX_MESSAGE_BYTES):
+                span = self._shown(spans.pop(0))
+                size += len(msgspec.msgpack.encode(span))
+                batch.append(span)
+            dropped, self._dropped = self._dropped, 0
+            service = otel.service_name()
+            told, self._service = ("" if service == self._service else service), service
+            try:
+                self._send(Spans(spans=batch, dropped=dropped, service=told))
+            except ChannelClosed:
+                return  # the front is gone, and with it whoever wanted to know
+
+    def introduce(self) -> None:
+        """Say what the program calls itself, where it says so."""
+        if service := otel.service_name():
+            self._service = service
+            try:
+                self._send(Spans(service=service))
+            except ChannelClosed:
+                return  # as in `tell`
+
+    def close(self) -> None:
+        """Tell the rest and take nothing more."""
+        self.tell()
+        self._is_over = True
+
+    def _later(self) -> None:
+        if self._timer is None and not self._is_over:
+            self._timer = self._loop.call_later(TELL_S, self.tell)
+
+    def _shown(self, span: Span) -> Span:
+        """Without secrets, where somebody's words are in it."""
+        if not at.CONTENT & span.attributes.keys():
+            return span
+        if self._redactor is None:
+            self._redactor = Redactor(secrets_in(os.environ))
+        shown = {
+            name: self._redactor.text(value) if name in at.CONTENT and isinstance(value, str) else value
+            for name, value in span.attributes.items()
+        }
+        return msgspec.structs.replace(span, attributes=shown)
+
+
+def begin(start: control.Start, send: Send) -> SpanReporter | None:
+    """Measure from now on, if the front wants to know; None when it does not."""
+    root = TraceContext.read(start.traceparent)
+    if root is None or not start.traces:
+        return None
+    reporter = SpanReporter(send)
+    tracer.begin(reporter.take, root, content=start.traces == "content")
+    logs.mark_by(tracer.marks)
+    return reporter
+
+
+def hear_program(agent: str) -> None:
+    """Tell what the program measures itself, where it has imported OpenTelemetry's API."""
+    if "opentelemetry.trace" not in sys.modules:
+        return
+    from runtime.telemetry.program.spans import install
+
+    if not install(tracer, agent):
+        _log.info("telemetry.own_provider", detail="the program sends its spans itself")
