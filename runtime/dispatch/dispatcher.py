@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from runtime.clock import Clock
 from runtime.dispatch.fate import Callers, Takeover, attempts_of, comes_back, may_run_still, never_ran

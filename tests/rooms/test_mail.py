@@ -28,7 +28,7 @@ from runtime.rooms.built_in.mail.post_office import PostOffice
 from runtime.rooms.built_in.mail.relay import Relay
 from runtime.rooms.built_in.mail.spool import FOLDER, Letter
 from runtime.settings.mail import MailSettings
-from runtime.wire.smtp import MAX_ADDRESS_CHARS, Mail, SmtpSession
+from runtime.wire.internet.smtp import MAX_ADDRESS_CHARS, Mail, SmtpSession
 from tests.patience import PATIENCE
 from tests.rooms.conftest import PATIENCE_S, House
 

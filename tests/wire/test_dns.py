@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import RemoteProtocolError
-from runtime.wire import dns
+from runtime.wire.internet import dns
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.wire.smtp import MAX_ERRORS, MAX_LINE_BYTES, MAX_RECIPIENTS, Mail, SmtpSession
+from runtime.wire.internet.smtp import MAX_ERRORS, MAX_LINE_BYTES, MAX_RECIPIENTS, Mail, SmtpSession
 
 pytestmark = pytest.mark.unit
 

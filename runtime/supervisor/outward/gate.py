@@ -28,7 +28,7 @@ from runtime.process.confine.notices import Listener
 from runtime.process.confine.watch import Asked
 from runtime.supervisor.outward.names import KEPT_S, Names
 from runtime.tasks import Tasks
-from runtime.wire import dns
+from runtime.wire.internet import dns
 
 _log = get_logger("supervisor")
 DIAL_S: Final = 60.0

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from runtime.front.openapi.shapes.shape import Shape, Time
 from runtime.rooms.built_in.mail.mailboxes import MAX_QUEUE_CHARS
-from runtime.wire.smtp import MAX_ADDRESS_CHARS
+from runtime.wire.internet.smtp import MAX_ADDRESS_CHARS
 
 Address = Annotated[str, Meta(max_length=MAX_ADDRESS_CHARS, examples=["support@example.com"])]
 Public = Annotated[

@@ -35,7 +35,7 @@ from runtime.front.state import Front, caller
 from runtime.rooms.built_in.mail.mailboxes import Mailbox
 from runtime.rooms.built_in.mail.members import sender_in
 from runtime.rooms.built_in.mail.post_office import PostOffice
-from runtime.wire.smtp import Mail
+from runtime.wire.internet.smtp import Mail
 
 MOST_LISTED = 100
 

@@ -11,7 +11,7 @@ import structlog
 
 from runtime.errors import ConfigError, RuntimeServiceError
 from runtime.rooms.built_in.mail.post_office import PostOffice
-from runtime.wire.smtp import SmtpSession
+from runtime.wire.internet.smtp import SmtpSession
 
 log = structlog.get_logger("mail")
 

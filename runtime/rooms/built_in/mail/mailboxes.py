@@ -13,8 +13,8 @@ from typing import Any, Final
 from runtime.errors import ConfigError, Conflict, InvalidRequest, NotFound, RoomFull
 from runtime.files import kept_file, plain_file
 from runtime.rooms.files import on_disk, whole_on_disk
+from runtime.wire.internet.smtp import MAX_ADDRESS_CHARS
 from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
-from runtime.wire.smtp import MAX_ADDRESS_CHARS
 
 FILE: Final = "mailboxes.json"
 MAX_MAILBOXES: Final = 1000

@@ -27,7 +27,7 @@ from runtime.rooms.built_in.mail.spool import FOLDER, Letter, Spool
 from runtime.rooms.files import on_disk, whole_on_disk
 from runtime.rooms.token import Claims
 from runtime.settings.mail import MailSettings
-from runtime.wire.smtp import MAX_ADDRESS_CHARS, Mail
+from runtime.wire.internet.smtp import MAX_ADDRESS_CHARS, Mail
 
 log = structlog.get_logger("mail")
 
@@ -94,7 +94,7 @@ class PostOffice:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # ---- who may; see `runtime.wire.smtp.Judge`
+    # ---- who may; see `runtime.wire.internet.smtp.Judge`
 
     def authenticates(self, name: str, password: str) -> str:
         """A participant's name, and its token as the password."""
