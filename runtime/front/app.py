@@ -40,6 +40,8 @@ from runtime.front.operator.room import (
     services,
     tokens,
 )
+from runtime.front.operator.room.account import runs, service_accounts
+from runtime.front.operator.room.account import secrets as own_secrets
 from runtime.front.operator.session import profile
 from runtime.front.operator.usage import usage
 from runtime.front.state import Front, caller
@@ -133,6 +135,9 @@ def create_app(
     app.register_blueprint(tokens.routes(front))
     app.register_blueprint(model.routes(front, desk or ModelDesk(front.settings)))
     app.register_blueprint(rest.routes(front))
+    app.register_blueprint(service_accounts.routes(front))
+    app.register_blueprint(own_secrets.routes(front))
+    app.register_blueprint(runs.routes(front))
     app.register_blueprint(outgoing.routes(front))
     app.register_blueprint(services.routes(front))
     app.register_blueprint(revisions.routes(front))

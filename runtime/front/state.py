@@ -63,6 +63,14 @@ class Rooms(Protocol):
         """The notes about a room."""
         ...
 
+    async def describe(self, room: str, about: About) -> None:
+        """Note something else about a room."""
+        ...
+
+    async def close_room(self, room: str) -> None:
+        """Send everybody away; one that is not open is no error."""
+        ...
+
     async def delete(self, room: str) -> None:
         """Delete a room with what is in it; raises NotFound."""
         ...

@@ -220,13 +220,16 @@ class RoomHub:
             return False
         if len(names) >= MAX_KNOWN_ROOMS:
             raise RoomFull(f"this server knows {MAX_KNOWN_ROOMS} rooms", cure="Delete some.")
-        await on_disk(folders.make, folder)
         await on_disk(about_room.write, folder, about or {})
         return True
 
     async def about(self, room: str) -> About:
         """The notes that were kept when the room was made."""
         return await on_disk(about_room.read, self._room_folder(room))
+
+    async def describe(self, room: str, about: About) -> None:
+        """Keep other notes about a room."""
+        await on_disk(about_room.write, self._room_folder(room), about)
 
     async def delete(self, room: str) -> None:
         """Send everybody away and delete the room with its files and documents.

@@ -156,6 +156,25 @@ class SecretStore:
 
         await self._file.change(work)
 
+    async def forget(self, key: str, number: int, *, owner: str = OWNER) -> None:
+        """Forget a version that is not in force, and that no service is given.
+
+        Raises:
+            NotFound, Conflict: There is no such secret; the version is needed.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            secret = self._one(db, found(db, key, owner), owner)
+            users = [name for name, versions in in_force(db) if versions.get(secret.id) == number]
+            if number == secret.current or users:
+                who = f"given to {', '.join(users[:5])}" if users else "the one in force"
+                raise Conflict(
+                    f"version {number} of secret {secret.name} is {who}", cure="Give it a newer one first."
+                )
+            db.execute("DELETE FROM secret_versions WHERE secret_id = ? AND number = ?", (secret.id, number))
+
+        await self._file.change(work)
+
     async def users(self, key: str, *, owner: str = OWNER) -> list[str]:
         """The names of the services that are given an older version of a secret than its current one."""
 

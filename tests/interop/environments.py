@@ -32,7 +32,7 @@ from runtime.supervisor.bundles.environment import (
 from runtime.supervisor.bundles.installation import install as install_bundle
 from runtime.supervisor.bundles.interpreter import Interpreter, ask, choose, interpreters
 
-VERSIONS: Final = tuple((os.environ.get("INTEROP_VERSIONS") or "0.7.1 0.55.1").split())
+VERSIONS: Final = tuple((os.environ.get("INTEROP_VERSIONS") or "0.7.1 0.56.0").split())
 """The release nearest to the seed's day among those that install, and the newest; or those that are named."""
 
 UV: Final = "uv==0.13.9"

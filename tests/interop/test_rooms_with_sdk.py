@@ -33,7 +33,7 @@ def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str)
 
 
 @pytest.mark.parametrize(
-    ("version", "driver"), [("0.7.1", "tables"), ("0.35.8", "tables"), ("0.55.1", "datasets")]
+    ("version", "driver"), [("0.7.1", "tables"), ("0.35.8", "tables"), ("0.56.0", "datasets")]
 )
 def test_tables(version: str, driver: str, server: Bulkhead, drive: Drive) -> None:
     """The three ways in which releases ask for tables."""

@@ -22,6 +22,7 @@ TAGS: Final[Mapping[str, str]] = {
 }
 
 PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
+    "account": ("Name or id of a service account", "default"),
     "address": ("A mail address", "support@example.com"),
     "delivery_id": ("Id of a delivery", "msg_0123456789abcdef0123456789abcdef"),
     "endpoint": ("An endpoint's path, with its slashes", "chat"),
@@ -38,6 +39,7 @@ PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "secret_id": ("Id of a secret", "11111111-2222-4333-8444-555555555555"),
     "service_id": ("Id of a service", "11111111-2222-4333-8444-555555555555"),
     "session_id": ("Id of a session", "s_7Q4M2XKB9TEV"),
+    "version_id": ("Id of a version of a secret", "11111111-2222-4333-8444-555555555555"),
     "webhook_id": ("Id of a webhook that goes out", "11111111-2222-4333-8444-555555555555"),
 }
 """By name: what a part of a path is, and an example."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from runtime.errors import InvalidRequest
 from runtime.files import kept_file
 from runtime.logs import get_logger
+from runtime.rooms.kept import folders
 
 About = dict[str, dict[str, Any]]
 
@@ -35,7 +36,8 @@ def about_of(body: Mapping[str, Any]) -> About:
 
 
 def write(folder: Path, about: About) -> None:
-    """Keep the notes in a room's folder, empty ones too: they tell that somebody made the room by name."""
+    """Keep the notes in a room's folder, which is made; empty ones tell that somebody made it by name."""
+    folders.make(folder)
     kept_file.write(folder / _FILE, json.dumps(about))
 
 

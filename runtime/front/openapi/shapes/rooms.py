@@ -171,3 +171,95 @@ class Connection(Shape, frozen=True, kw_only=True):
     room_name: str
     project_id: str
     room_url: RoomUrl
+
+
+class Deployment(Shape, frozen=True, kw_only=True):
+    """What clients ask of a server before all else."""
+
+    domains: Annotated[dict[str, str], Meta(description="Of other parts of a deployment; there are none")]
+
+
+class ServiceAccount(Shape, frozen=True, kw_only=True):
+    """Who services act for, where it is not a person."""
+
+    id: str
+    project_id: str
+    key: str
+    name: str
+    email: str
+    description: str
+
+
+class ServiceAccounts(Shape, frozen=True, kw_only=True):
+    """The one that there is, or none that is meant by the filter."""
+
+    service_accounts: list[ServiceAccount]
+    continuation_token: str | None = None
+
+
+class FilterQuery(Shape, frozen=True, kw_only=True):
+    """Which ones."""
+
+    filter: Annotated[str, Meta(description="Text in the name")] = ""
+    page_size: Annotated[int, Meta(ge=1, le=10**9, description="All are given, whatever it says")] = 100
+    project_id: Annotated[str, Meta(description="Of the server's one project")] = ""
+    continuation_token: str = ""
+    view: str = ""
+
+
+class RoomRun(Shape, frozen=True, kw_only=True):
+    """One run of a room."""
+
+    id: str
+    room_id: str
+    room_name: str
+    created_at: Time
+    is_active: bool
+    participants: Annotated[dict[str, int], Meta(description="How many there are, by role")]
+
+
+class RoomRuns(Shape, frozen=True, kw_only=True):
+    """Runs of rooms that are open."""
+
+    sessions: list[RoomRun]
+
+
+class RunQuery(Shape, frozen=True, kw_only=True):
+    """Which runs."""
+
+    limit: Annotated[int, Meta(ge=1, le=10**9)] = 25
+    room_id: str = ""
+
+
+class RunEvents(Shape, frozen=True, kw_only=True):
+    """What is kept of a run here: nothing.  The room's own log has it."""
+
+    events: list[dict[str, Any]]
+
+
+class RunSpans(Shape, frozen=True, kw_only=True):
+    """What is kept of a run here: nothing."""
+
+    spans: list[dict[str, Any]]
+
+
+class RunMetrics(Shape, frozen=True, kw_only=True):
+    """What is kept of a run here: nothing."""
+
+    metrics: list[dict[str, Any]]
+
+
+class RoomStatus(Shape, frozen=True, kw_only=True):
+    """Whether a room is open: Allocated, or Unallocated."""
+
+    status: str
+    allocated_at: Time | None = None
+
+
+class ChangedRoom(Shape, frozen=True, kw_only=True):
+    """What is to be noted about a room; what is left out stays."""
+
+    name: Annotated[str, Meta(min_length=1, description="As it is: rooms are not renamed")]
+    metadata: dict[str, Any] | UnsetType | None = UNSET
+    annotations: dict[str, Any] | UnsetType | None = UNSET
+    enabled: Annotated[bool | None, Meta(description="A room cannot be disabled")] | UnsetType = UNSET

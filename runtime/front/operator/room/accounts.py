@@ -57,6 +57,13 @@ def routes(front: Front) -> Blueprint:
         """The server's one project"""
         return Projects(projects=[Project(id=own, name="bulkhead")])
 
+    @paths.get(f"{BASE}/<project>")
+    @gives(Project)
+    async def project(project: str) -> Project:
+        """The server's one project, by its id"""
+        opened(project)
+        return Project(id=project, name="bulkhead")
+
     @paths.get(f"{BASE}/<project>/api-keys")
     @gives(ApiKeys)
     async def keys(project: str) -> ApiKeys:
@@ -119,14 +126,14 @@ def routes(front: Front) -> Blueprint:
     async def get(project: str, room: str) -> KeptRoom:
         """One room, by name or id"""
         held = opened(project)
-        return await _room(held, await _named(held, room))
+        return await _room(held, await named_room(held, room))
 
     @paths.delete(f"{BASE}/<project>/rooms/<room>")
     @gives(Nothing)
     async def delete(project: str, room: str) -> Nothing:
         """Delete a room with its files and documents"""
         held = opened(project)
-        name = await _named(held, room)
+        name = await named_room(held, room)
         await held.delete(name)
         if front.store is not None:
             await front.store.services.delete_room(name)
@@ -171,7 +178,8 @@ def room_id(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"bulkhead:room:{name}"))
 
 
-async def _named(held: Rooms, asked: str) -> str:
+async def named_room(held: Rooms, asked: str) -> str:
+    """The name of a room that is known, by its name or its id; raises NotFound."""
     for name in await held.known():
         if asked in (name, room_id(name)):
             return name
