@@ -58,9 +58,19 @@ const options = {
   legalComments: "none",
   define: { "process.env.NODE_ENV": '"production"' },
   loader: { ".svg": "text" },
+  plugins: [{ name: "sheets as text", setup: sheetsAsText }],
   metafile: true,
   logLevel: "warning",
 };
+
+/** `import text from "some/sheet.css?text"`: a sheet that a script puts in place when it needs it. */
+function sheetsAsText({ onResolve, onLoad, resolve: find }) {
+  onResolve({ filter: /\.css\?text$/ }, async ({ path, ...given }) => {
+    const found = await find(path.replace(/\?text$/, ""), { kind: given.kind, resolveDir: given.resolveDir });
+    return { path: found.path, namespace: "text", errors: found.errors };
+  });
+  onLoad({ filter: /.*/, namespace: "text" }, ({ path }) => ({ contents: readFileSync(path, "utf8"), loader: "text" }));
+}
 
 /** The licences of what was bundled, in full: a copy of the bundle is a copy of those packages. */
 function licences(metafile) {

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 UI = ROOT / "ui"
 STATIC = ROOT / "runtime" / "front" / "studio" / "static"
 MAX_GZIP_BYTES = 120_000
-MAX_LATER_GZIP_BYTES = {"room": 85_000, "deployment": 25_000, "terminal": 120_000}
+MAX_LATER_GZIP_BYTES = {"room": 85_000, "deployment": 25_000, "containers": 25_000, "terminal": 120_000}
 BUILD = "ui/ and runtime/front/studio/static differ; run: make ui"
 
 

@@ -207,3 +207,36 @@ def test_a_template_is_a_form(studio: Any, visit: Any, expect: Any) -> None:
     page.get_by_role("tab", name="Manifest").click()
     expect(page.get_by_label("Tone")).to_have_value("brief")
     assert SECRET not in page.content()
+
+
+def test_a_container_is_run_and_typed_into_from_its_room(studio: Any, visit: Any, expect: Any) -> None:
+    page = visit(studio, "/studio/rooms/workshop?tab=services")
+    expect(page.get_by_text("These are processes of this machine, not containers.")).to_be_visible()
+    loaded = page.evaluate("() => performance.getEntriesByType('resource').map((one) => one.name).join()")
+    assert "/terminal" not in loaded
+    page.get_by_role("button", name="Run…").click()
+    page.get_by_label("Image").fill("greeter:1")
+    page.get_by_label("Command").fill("sh -c 'echo begins; sleep 600'")
+    page.get_by_label("Name", exact=True).fill("hand")
+    page.keyboard.press("Enter")
+    row = page.get_by_role("list", name="Containers of this room").get_by_role("listitem")
+    expect(row).to_contain_text("running")
+    row.get_by_role("button", name="Log of hand").click()
+    expect(page.get_by_label("Log, newest last")).to_contain_text("begins")
+    page.get_by_role("button", name="Containers").click()
+
+    row.get_by_role("button", name="Terminal in hand").press("Enter")
+    screen = page.get_by_role("group", name="Terminal in hand")
+    expect(page.get_by_text("Connected")).to_be_visible()
+    page.keyboard.type(
+        "echo $((6*7)) && test -t 0 && printf '\\033[38;2;255;90;0morange\\033[0m' && stty size\n"
+    )
+    expect(screen).to_contain_text("42")
+    expect(screen).to_contain_text("orange")
+    page.keyboard.type("exit 3\n")
+    expect(page.get_by_text("The shell ended with 3")).to_be_visible()
+    page.get_by_role("textbox", name="Terminal input").press("Shift+Escape")
+    page.keyboard.press("Enter")
+    row.get_by_role("button", name="Stop hand").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(row).to_contain_text("ended")

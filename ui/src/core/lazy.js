@@ -3,8 +3,13 @@ import { html, useEffect, useState } from "./html.js";
 import { Failed, Loading } from "../parts/empty.js";
 import { Page } from "../parts/page.js";
 
-/** `lazy(() => import(…).then((module) => module.Page))`; shows bars until it is here. */
-export function lazy(load) {
+/** `lazy(() => import(…).then((module) => module.Page))`; shows bars until it is here, within the frame of a page. */
+export const lazy = (load) => later(load, (content) => html`<${Page} title="Loading">${content}<//>`);
+
+/** The same for a part of a page. */
+export const lazyPart = (load) => later(load, (content) => content);
+
+function later(load, framed) {
   let known = null;
   return function Later(props) {
     const [page, setPage] = useState(known);
@@ -21,6 +26,6 @@ export function lazy(load) {
       );
     }, []);
     if (page) return html`<${page.found} ...${props} />`;
-    return html`<${Page} title="Loading">${error ? html`<${Failed} error=${error} retry=${() => location.reload()} />` : html`<${Loading} />`}<//>`;
+    return framed(error ? html`<${Failed} error=${error} retry=${() => location.reload()} />` : html`<${Loading} />`);
   };
 }

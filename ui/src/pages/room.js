@@ -2,6 +2,7 @@
 
 import { cx, html, useEffect, useMemo, useRef, useState } from "../core/html.js";
 import { plural } from "../core/format.js";
+import { lazyPart } from "../core/lazy.js";
 import { route, setQuery, url } from "../core/router.js";
 import { Dot } from "../parts/badge.js";
 import { Failed, Loading } from "../parts/empty.js";
@@ -21,7 +22,8 @@ import { TablesTab } from "./room/tables.js";
 import { TasksTab, allTasks } from "./room/tasks.js";
 import { ToolsTab, allTools } from "./room/tools.js";
 
-const TABS = { chat: ChatTab, tasks: TasksTab, tools: ToolsTab, files: FilesTab, tables: TablesTab, queues: QueuesTab, log: LogTab };
+const ContainersTab = lazyPart(() => import("./room/containers.js").then((part) => part.ContainersTab));
+const TABS = { chat: ChatTab, tasks: TasksTab, tools: ToolsTab, files: FilesTab, tables: TablesTab, queues: QueuesTab, services: ContainersTab, log: LogTab };
 
 export function Room({ room }) {
   useEffect(() => {
@@ -69,6 +71,7 @@ function Entered({ room, person }) {
     { id: "files", label: "Files" },
     { id: "tables", label: "Tables" },
     { id: "queues", label: "Queues" },
+    { id: "services", label: "Services" },
     { id: "log", label: "Log" },
   ];
   const Body = TABS[tab];

@@ -196,7 +196,7 @@ async function addressOf(room, name) {
   const why = badRoomName(room);
   if (why) throw Object.assign(new Error(why), { final: true });
   try {
-    ({ token } = await post(`/rooms/${seg(room)}/token`, { name }));
+    ({ token } = await post(`/rooms/${seg(room)}/token`, { name, containers: true }));
   } catch (error) {
     // Asking again would not make it another room, or another reader.
     error.final = [400, 401, 403, 404, 409, 422, 423].includes(error.status);

@@ -72,6 +72,9 @@ class TokenRequest(Shape, frozen=True, kw_only=True):
     """Who wants to enter."""
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)] = "user"
+    containers: Annotated[
+        bool, Meta(description="Containers of the room, too: who operates, not who talks")
+    ] = False
 
 
 class Ticket(Shape, frozen=True, kw_only=True):

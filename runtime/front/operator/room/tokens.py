@@ -40,12 +40,13 @@ def routes(front: Front) -> Blueprint:
                 "Choose another.",
             )
         lasts_s = front.settings.token_s
+        scope = {**PERSON, "containers": {}} if data.containers else dict(PERSON)
         return Ticket(
             room=room,
             room_url=room_address(
                 room, caller().headers, scheme=request.scheme, public_url=front.settings.public_url
             ),
-            token=front.rooms.token(room, data.name, role="user", scope=dict(PERSON), ttl_s=lasts_s),
+            token=front.rooms.token(room, data.name, role="user", scope=scope, ttl_s=lasts_s),
             expires_in_s=lasts_s,
         )
 
