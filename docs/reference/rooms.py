@@ -27,6 +27,7 @@ _ABOUT = {
     "secrets": "secrets of participants, kept sealed; tokens of OAuth are refused",
     "services": "services of the room and of the project, and starting one anew",
     "set_attributes": "attributes of a participant",
+    "sqlite": "databases by name, asked in SQL (from 0.45)",
     "storage": "the room's files",
     "sync": "shared documents",
 }
@@ -34,7 +35,6 @@ _LACK = {
     "livekit": "voice and video",
     "llm": "the model as a toolkit; it is reached over the room's address instead",
     "mounts": "folders of containers",
-    "sqlite": "databases of files",
     "tunnels": "ports of containers",
 }
 

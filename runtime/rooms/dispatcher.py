@@ -31,6 +31,8 @@ from runtime.rooms.built_in.database.streamed import StreamedDatabase
 from runtime.rooms.built_in.memory.requests import Memory
 from runtime.rooms.built_in.secrets.requests import TAKE_BYTES, Secrets
 from runtime.rooms.built_in.services import Services as KeptServices
+from runtime.rooms.built_in.sqlite.toolkit import TAKE_BYTES as SQLITE_TAKES_BYTES
+from runtime.rooms.built_in.sqlite.toolkit import Sqlite
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit
 from runtime.rooms.connection import Peer
 from runtime.rooms.developer.log import DeveloperLog
@@ -68,6 +70,7 @@ BUILT_IN_TOOLKITS: Final = frozenset(
         "queues",
         "secrets",
         "services",
+        "sqlite",
         "storage",
         "sync",
     }
@@ -77,11 +80,11 @@ REFUSED_TOOLKITS: Final = frozenset(
         "livekit",
         "llm",
         "mounts",
-        "sqlite",
         "tunnels",
     }
 )
 """Toolkits of the protocol that this server does not have; a participant may offer one of these names."""
+_TAKE_BYTES: Final = TAKE_BYTES | DATASET_TAKES_BYTES | SQLITE_TAKES_BYTES
 _MESSAGE_STREAM: Final = "messaging.stream"
 _BY_HAND: Final = ("agent.invoke_tool", "room.invoke_tool", "set_attributes", "room.cancel_request")
 """Requests that `Dispatcher._route` knows itself."""
@@ -119,6 +122,7 @@ class Services:
     storage_toolkit: StorageToolkit
     database: Database
     dataset: Dataset
+    sqlite: Sqlite
     queues: Queues
     secrets: Secrets
     memory: Memory
@@ -152,6 +156,7 @@ class Dispatcher:
             **services.storage.tools(),
             **services.database.tools(),
             **services.dataset.tools(),
+            **services.sqlite.tools(),
             **services.queues.requests(),
             **services.secrets.tools(),
             **services.memory.tools(),
@@ -169,6 +174,7 @@ class Dispatcher:
             **StreamedDatabase(services.database, max_bytes=live.limits.max_message_bytes).streams(),
             **services.containers.streams(),
             **services.dataset.streams(),
+            **services.sqlite.streams(),
         }
         self._running: dict[tuple[str, str], ServerStream] = {}
 
@@ -280,7 +286,7 @@ class Dispatcher:
         if request.name == "agent.invoke_tool" and request.optional_text("tool_call_id") is None:
             arguments = {"type": "json", "json": arguments or {}}  # older clients send them bare
         content = EmptyContent() if arguments is None else from_header(arguments, request.data)
-        if isinstance(content, BinaryContent) and name in TAKE_BYTES | DATASET_TAKES_BYTES:
+        if isinstance(content, BinaryContent) and name in _TAKE_BYTES:
             taken = Request(request.peer, request.id, name, content.headers, content.data, is_tool=True)
             self._guard(taken, handler)
             return

@@ -23,6 +23,8 @@ from runtime.rooms.built_in.schemas import BUILT_IN_FILES
 from runtime.rooms.built_in.secrets.requests import Secrets
 from runtime.rooms.built_in.secrets.vault import Vault
 from runtime.rooms.built_in.services import Services as KeptServices
+from runtime.rooms.built_in.sqlite.files import Databases
+from runtime.rooms.built_in.sqlite.toolkit import Sqlite
 from runtime.rooms.built_in.storage_toolkit import StorageToolkit, listing
 from runtime.rooms.built_in.tables.file import FOLDER, TableFile
 from runtime.rooms.connection import Connection, Peer
@@ -121,6 +123,7 @@ class HostedRoom:
             storage_toolkit=StorageToolkit(storage, documents),
             database=database,
             dataset=Dataset(database, max_bytes=limits.max_message_bytes),
+            sqlite=Sqlite(Databases(folder / FOLDER, limits.tables), max_bytes=limits.max_message_bytes),
             queues=Queues(limits, contents),
             secrets=Secrets(self._live, Vault(name, folder, seal), hidden or Hidden()),
             memory=Memory(MemoryStore(folder / FOLDER), clock),
@@ -230,6 +233,7 @@ class HostedRoom:
         await self._services.containers.close()
         await self._services.documents.flush()
         await self._services.database.file.close()
+        await self._services.sqlite.close()
         await self._services.memory.close()
         await self._journal.flush()
         self._live.contents.close()
@@ -327,6 +331,7 @@ class HostedRoom:
         services.agents.leave(peer)
         services.queues.leave(peer)
         services.dataset.leave(peer)
+        services.sqlite.leave(peer)
         services.secrets.leave(peer)
         services.developer.leave(peer)
         services.containers.leave(peer)

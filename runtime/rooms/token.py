@@ -43,6 +43,7 @@ AGENT_DEFAULT: Final[Scope] = MappingProxyType(
         "memory": {},
         "messaging": {},
         "queues": {},
+        "sqlite": {},
         "storage": {},
         "sync": {},
     }
@@ -50,7 +51,10 @@ AGENT_DEFAULT: Final[Scope] = MappingProxyType(
 """What an agent may do unless somebody says otherwise: everything but administration and secrets."""
 
 PERSON: Final[Scope] = MappingProxyType(
-    {"agents": {}, "database": {}, "developer": {}, "messaging": {}, "queues": {}, "storage": {}, "sync": {}},
+    {
+        name: {}
+        for name in ("agents", "database", "developer", "messaging", "queues", "sqlite", "storage", "sync")
+    }
 )
 """What a person does in a room: talk, work with agents, files, tables and queues, see what agents log."""
 

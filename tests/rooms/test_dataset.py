@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from runtime.rooms.built_in.database import dataset, dataset_streams, reading
+from runtime.rooms.built_in.database.answers import MAX_OPEN
 from runtime.rooms.built_in.database.arrow.reading import read_schema, read_stream
 from runtime.rooms.built_in.database.arrow.writing import write_stream
-from runtime.rooms.built_in.database.dataset_sql import MAX_OPEN
 from runtime.rooms.built_in.tables.column import INT, TEXT, ColumnType
 from runtime.rooms.limits import RoomLimits
 from tests.rooms.conftest import RoomError

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -38,6 +39,31 @@ READERS: Final = 3
 """Requests that read the tables of one room at the same time."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What is different between files.
+
+    Attributes:
+        prepare: Makes a connection ready, and in a new file what it needs.
+        give_way: Frees room in a full file, then what did not fit is tried once more.
+        is_used: Whether there is anything in it; one without is removed when it is closed.
+    """
+
+    prepare: Callable[[sqlite3.Connection], None]
+    give_way: Callable[[sqlite3.Connection], None] | None = None
+    is_used: Callable[[sqlite3.Connection], bool] = lambda _: True
+
+
+def _prepare_tables(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA case_sensitive_like = ON")
+    catalog.prepare(connection)  # by whoever comes first: the file may be there, and nothing in it
+
+
+TABLES: Final = FileKind(
+    _prepare_tables, catalog.forget_versions, lambda connection: catalog.count(connection) > 0
+)
+
+
 class TableFile:
     """The tables of one room on disk; the file is made when something is first written.
 
@@ -45,11 +71,13 @@ class TableFile:
         folder: Where it is; made with it.
     """
 
-    def __init__(self, folder: Path, bounds: TableBounds) -> None:
-        self._path = folder / _NAME
-        self._bounds = bounds
-        self._reading = _Side(self._path, bounds, writes=False)
-        self._writing = _Side(self._path, bounds, writes=True)
+    def __init__(
+        self, folder: Path, bounds: TableBounds, *, name: str = _NAME, kind: FileKind = TABLES
+    ) -> None:
+        self._path = folder / name
+        self._bounds, self._kind = bounds, kind
+        self._reading = _Side(self._path, bounds, kind, writes=False)
+        self._writing = _Side(self._path, bounds, kind, writes=True)
 
     @property
     def bounds(self) -> TableBounds:
@@ -84,7 +112,7 @@ class TableFile:
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Run something that takes time and needs no file."""
-        return await (await THREADS.run(self._path, work))
+        return await (await THREADS.run(self._path.parent, work))
 
     def _is_log_long(self) -> bool:
         try:
@@ -107,17 +135,17 @@ class TableFile:
         """Let go of the file; delete it when no table is in it."""
         await self._reading.close()
         if await self._writing.close():
-            await self.beside(partial(_remove_empty, self._path))
+            await self.beside(partial(_remove_empty, self._path, self._kind))
 
 
 class _Side:
     """Those who read, or the one who writes: connections to the file, and whose turn it is."""
 
-    def __init__(self, path: Path, bounds: TableBounds, *, writes: bool) -> None:
-        self._path, self._bounds, self._writes = path, bounds, writes
+    def __init__(self, path: Path, bounds: TableBounds, kind: FileKind, *, writes: bool) -> None:
+        self._path, self._bounds = path, bounds
         self._count = 1 if writes else READERS
         self._turn = asyncio.Semaphore(self._count)
-        self._free = [_Link(path, bounds, writes=writes) for _ in range(self._count)]
+        self._free = [_Link(path, bounds, kind, writes=writes) for _ in range(self._count)]
         self._taking_all = asyncio.Lock()
         self._waiting = 0
 
@@ -132,7 +160,7 @@ class _Side:
         link = self._free.pop()
         # The turn ends with the thread's work, not with whoever waits for it.
         try:
-            done = await THREADS.run(self._path, partial(link.work, work))
+            done = await THREADS.run(self._path.parent, partial(link.work, work))
         except BaseException:
             self._let_go(link)
             raise
@@ -150,7 +178,7 @@ class _Side:
     async def close(self) -> bool:
         """Close the connections once they are free; whether there was one."""
         async with self.alone() as links:
-            closed = [await (await THREADS.run(self._path, link.close)) for link in links]
+            closed = [await (await THREADS.run(self._path.parent, link.close)) for link in links]
         return any(closed)
 
     @asynccontextmanager
@@ -202,20 +230,22 @@ class _Side:
 class _Link:
     """One connection, opened when it is first needed; all but `interrupt` runs in a thread."""
 
-    def __init__(self, path: Path, bounds: TableBounds, *, writes: bool) -> None:
-        self._path, self._bounds, self._writes = path, bounds, writes
+    def __init__(self, path: Path, bounds: TableBounds, kind: FileKind, *, writes: bool) -> None:
+        self._path, self._bounds, self._kind, self._writes = path, bounds, kind, writes
         self._connection: sqlite3.Connection | None = None
 
     def work(self, work: Work[T]) -> T:
         if self._connection is None:
-            self._connection = _connect(self._path, self._bounds, writes=self._writes)
+            self._connection = _connect(self._path, self._bounds, self._kind, writes=self._writes)
         try:
             return self._once(self._connection, work)
         except sqlite3.Error as error:
-            if not self._writes or getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_FULL:
+            is_full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+            give_way = self._kind.give_way
+            if not self._writes or not is_full or give_way is None:
                 raise
         # What tables were is less than what they are: old versions give way, then it is tried once more.
-        self._once(self._connection, catalog.forget_versions)
+        self._once(self._connection, give_way)
         return self._once(self._connection, work)
 
     def close(self) -> bool:
@@ -227,7 +257,7 @@ class _Link:
     def shorten(self) -> None:
         with suppress(sqlite3.Error):  # what is wrong is told to who writes next
             if self._connection is None:
-                self._connection = _connect(self._path, self._bounds, writes=self._writes)
+                self._connection = _connect(self._path, self._bounds, self._kind, writes=self._writes)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def interrupt(self) -> None:
@@ -275,7 +305,7 @@ def _look(done: asyncio.Future[T]) -> None:
         done.exception()
 
 
-def _connect(path: Path, bounds: TableBounds, *, writes: bool) -> sqlite3.Connection:
+def _connect(path: Path, bounds: TableBounds, kind: FileKind, *, writes: bool) -> sqlite3.Connection:
     if writes:
         path.parent.mkdir(exist_ok=True, parents=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -290,20 +320,19 @@ def _connect(path: Path, bounds: TableBounds, *, writes: bool) -> sqlite3.Connec
             f"max_page_count = {max(bounds.max_bytes // _PAGE_BYTES, 64)}",
             f"cache_size = -{_CACHE_KIB}",
             f"journal_size_limit = {bounds.max_bytes // _LOG_SHARE}",
-            "case_sensitive_like = ON",
         ):
             connection.execute(f"PRAGMA {setting}")
-        catalog.prepare(connection)  # by whoever comes first: the file may be there, and nothing in it
+        kind.prepare(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _remove_empty(path: Path) -> None:
+def _remove_empty(path: Path, kind: FileKind) -> None:
     connection = sqlite3.connect(path)
     try:
-        is_used = catalog.count(connection) > 0
+        is_used = kind.is_used(connection)
     finally:
         connection.close()
     if not is_used:

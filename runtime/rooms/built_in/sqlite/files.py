@@ -1,0 +1,192 @@
+"""The databases of one room on disk: a file each, found by name, few of them open at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from runtime.errors import Exists, InvalidRequest, NotFound, RoomFull
+from runtime.files import kept_file
+from runtime.rooms.built_in.tables.bounds import TableBounds
+from runtime.rooms.built_in.tables.catalog import TableName
+from runtime.rooms.built_in.tables.file import FileKind, TableFile
+from runtime.rooms.built_in.tables.threads import THREADS
+from runtime.rooms.files import on_disk, whole_on_disk
+
+T = TypeVar("T")
+
+MAX_DATABASES: Final = 100
+MAX_OPEN: Final = 8
+_BEGIN: Final = "db-"
+_NAMES: Final = "databases.json"
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")  # it may come from elsewhere
+
+
+KIND: Final = FileKind(_prepare)
+
+
+class Databases:
+    """They, by name.  Runs in: the front's event loop; files are used by threads.
+
+    Args:
+        folder: Where they are; made with the first.
+    """
+
+    def __init__(self, folder: Path, bounds: TableBounds) -> None:
+        self._folder, self.bounds = folder, bounds
+        self._names: dict[TableName, str] | None = None
+        self._open: dict[TableName, TableFile] = {}
+        self._turn = asyncio.Lock()
+
+    async def listed(self, namespace: Sequence[str]) -> list[TableName]:
+        """Those of a namespace, by name."""
+        async with self._turn:
+            names = await self._loaded()
+        return sorted((name for name in names if name.namespace == tuple(namespace)), key=str)
+
+    async def get(self, name: TableName) -> TableFile:
+        """One of them.  Raises NotFound."""
+        async with self._turn:
+            file = (await self._loaded()).get(name)
+            if file is None:
+                raise NotFound(f"database {str(name)!r} does not exist", cure="Create it first.")
+            found = self._open.pop(name, None)
+            while len(self._open) >= MAX_OPEN:
+                await self._open.pop(next(iter(self._open))).close()
+            self._open[name] = found or TableFile(self._folder, self.bounds, name=file, kind=KIND)
+            return self._open[name]
+
+    async def size_bytes(self, name: TableName) -> int:
+        """Of the file and what is beside it.  Raises NotFound."""
+        async with self._turn:
+            file = (await self._loaded()).get(name)
+        if file is None:
+            raise NotFound(f"database {str(name)!r} does not exist")
+        return await on_disk(_size, self._folder / file)
+
+    async def create(self, name: TableName, mode: str) -> None:
+        """Make one.
+
+        Args:
+            mode: ``create``, ``overwrite`` or ``create_if_not_exists``.
+
+        Raises:
+            Exists: It is there, and the mode is ``create``.
+            RoomFull: There are as many as may be.
+        """
+        if mode not in ("create", "overwrite", "create_if_not_exists"):
+            raise InvalidRequest(f"there is no mode {mode!r:.80}")
+        async with self._turn:
+            names = await self._loaded()
+            if name in names:
+                if mode == "create":
+                    raise Exists(f"database {str(name)!r} exists already")
+                if mode == "create_if_not_exists":
+                    return
+                await self._gone(name)
+                names = await self._loaded()
+            self._need_free(names, name)
+            await self._written({**names, name: _file_name(name)})
+        await (await self.get(name)).write(lambda _: None)  # so that it is there to be read
+
+    async def drop(self, name: TableName) -> bool:
+        """Delete one; False where there was none."""
+        async with self._turn:
+            if name not in await self._loaded():
+                return False
+            await self._gone(name)
+            return True
+
+    async def need_free(self, name: TableName) -> None:
+        """Raises Exists, RoomFull where no further database of that name can be."""
+        async with self._turn:
+            self._need_free(await self._loaded(), name)
+
+    async def adopt(self, name: TableName, path: Path) -> None:
+        """Make one of a file that nobody has open, which is moved.  Raises Exists, RoomFull."""
+        async with self._turn:
+            names = await self._loaded()
+            self._need_free(names, name)
+            file = _file_name(name)
+            await whole_on_disk(path.replace, self._folder / file)
+            await self._written({**names, name: file})
+
+    def temporary(self, name: str) -> Path:
+        """Where a file may be that is none of the databases."""
+        return self._folder / name
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Run something that takes time and needs no database."""
+        return await (await THREADS.run(self._folder, work))
+
+    async def close(self) -> None:
+        """Let go of the files."""
+        async with self._turn:
+            while self._open:
+                await self._open.popitem()[1].close()
+
+    def _need_free(self, names: Mapping[TableName, str], name: TableName) -> None:
+        if name in names:
+            raise Exists(f"database {str(name)!r} exists already")
+        if len(names) >= MAX_DATABASES:
+            raise RoomFull(f"the room has {MAX_DATABASES} databases already", cure="Drop some.")
+
+    async def _gone(self, name: TableName) -> None:
+        if (opened := self._open.pop(name, None)) is not None:
+            await opened.close()
+        names = dict(await self._loaded())
+        path = self._folder / names.pop(name)
+        await self._written(names)
+        await whole_on_disk(_removed, path)
+
+    async def _loaded(self) -> dict[TableName, str]:
+        if self._names is None:
+            self._names = await on_disk(self._read)
+        return self._names
+
+    def _read(self) -> dict[TableName, str]:
+        try:
+            listed = json.loads((self._folder / _NAMES).read_text())
+        except FileNotFoundError:
+            return {}
+        return {TableName(one["name"], tuple(one["namespace"])): one["file"] for one in listed}
+
+    async def _written(self, names: dict[TableName, str]) -> None:
+        await whole_on_disk(self._write, names)
+
+    def _write(self, names: dict[TableName, str]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        listed = [
+            {"name": name.name, "namespace": list(name.namespace), "file": file}
+            for name, file in names.items()
+        ]
+        kept_file.write(self._folder / _NAMES, json.dumps(listed))
+        self._names = names
+
+
+def _file_name(name: TableName) -> str:
+    told = json.dumps([*name.namespace, name.name]).encode()
+    return f"{_BEGIN}{hashlib.sha256(told).hexdigest()[:32]}.sqlite3"
+
+
+def _beside(path: Path) -> list[Path]:
+    return [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]
+
+
+def _size(path: Path) -> int:
+    return sum(os.stat(one).st_size for one in _beside(path) if one.exists())
+
+
+def _removed(path: Path) -> None:
+    for one in _beside(path):
+        one.unlink(missing_ok=True)

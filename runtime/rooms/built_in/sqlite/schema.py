@@ -1,0 +1,123 @@
+"""Tables of a database: their columns as Arrow has them, and rows of Arrow in them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from runtime.errors import Exists, InvalidRequest, NotFound
+from runtime.rooms.built_in.tables.cell import given, keep
+from runtime.rooms.built_in.tables.column import BINARY, TEXT, Column, ColumnType, read_name
+
+_DECLARED: Final = {
+    "int": "INTEGER",
+    "bool": "BOOLEAN",
+    "float": "REAL",
+    "text": "TEXT",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "binary": "BLOB",
+}
+_KINDS: Final = (
+    ("BOOL", "bool"),
+    ("TIMESTAMP", "timestamp"),
+    ("DATETIME", "timestamp"),
+    ("DATE", "date"),
+    ("INT", "int"),
+    ("CHAR", "text"),
+    ("CLOB", "text"),
+    ("TEXT", "text"),
+    ("REAL", "float"),
+    ("FLOA", "float"),
+    ("DOUB", "float"),
+    ("NUMERIC", "float"),
+    ("DECIMAL", "float"),
+)
+_VECTOR: Final = re.compile(r"VECTOR_BLOB\((\d{1,5})\)")
+
+
+def quoted(name: str) -> str:
+    """A name within SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def names(connection: sqlite3.Connection) -> list[str]:
+    """The tables that there are, by name."""
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name"
+    )
+    return [name for (name,) in found]
+
+
+def columns(connection: sqlite3.Connection, table: str) -> dict[str, ColumnType]:
+    """A table's columns.  Raises NotFound."""
+    found = connection.execute('SELECT name, type, "notnull" FROM pragma_table_info(?)', (table,)).fetchall()
+    if not found:
+        raise NotFound(f"table {table!r} does not exist")
+    return {name: _type(str(declared).upper(), nullable=not not_null) for name, declared, not_null in found}
+
+
+def create(connection: sqlite3.Connection, table: str, schema: Mapping[str, ColumnType], mode: str) -> bool:
+    """Make a table; False where it is there already and the mode lets it stay.
+
+    Raises:
+        Exists: It is there, and the mode is ``create``.
+    """
+    if table.lower() in {name.lower() for name in names(connection)}:
+        if mode == "create_if_not_exists":
+            return False
+        if mode != "overwrite":
+            raise Exists(f"table {table!r} exists already")
+        connection.execute(f"DROP TABLE {quoted(table)}")
+    listed = ", ".join(declared(name, type) for name, type in schema.items())
+    connection.execute(f"CREATE TABLE {quoted(read_name(table, 'table'))} ({listed})")
+    return True
+
+
+def declared(name: str, type: ColumnType) -> str:
+    """A column, as a table is made with it."""
+    kind = f"VECTOR_BLOB({type.size})" if type.kind == "vector" else _DECLARED.get(type.kind, "TEXT")
+    return f"{quoted(read_name(name))} {kind}{'' if type.nullable else ' NOT NULL'}"
+
+
+def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows.  Raises NotFound, InvalidRequest."""
+    types = columns(connection, table)
+    for row in rows:
+        unknown = row.keys() - types.keys()
+        if unknown:
+            raise InvalidRequest(f"table {table!r} has no column {sorted(unknown)[0]!r:.80}")
+        kept = {name: _kept(value, Column(name, types[name], 0)) for name, value in row.items()}
+        listed, marks = ", ".join(map(quoted, kept)), ", ".join("?" * len(kept))
+        form = f"({listed}) VALUES ({marks})" if kept else "DEFAULT VALUES"
+        try:
+            connection.execute(f"INSERT INTO {quoted(table)} {form}", list(kept.values()))
+        except sqlite3.IntegrityError as error:
+            raise InvalidRequest(f"a row does not fit table {table!r}: {error}") from error
+
+
+def shown(value: Any, type: ColumnType | None) -> Any:
+    """A value as participants get it: what its column says, if it is so."""
+    try:
+        return value if type is None else given(value, type)
+    except (TypeError, ValueError, AttributeError):
+        return value
+
+
+def _kept(value: Any, column: Column) -> Any:
+    if isinstance(value, dict | list) and column.type.kind == "text":
+        return json.dumps(value, ensure_ascii=False)
+    return keep(value, column)
+
+
+def _type(told: str, *, nullable: bool) -> ColumnType:
+    vector = _VECTOR.fullmatch(told)
+    if vector is not None and int(vector[1]):
+        return ColumnType("vector", nullable=nullable, size=int(vector[1]), element=ColumnType("float"))
+    for part, kind in _KINDS:
+        if part in told:
+            return ColumnType(kind, nullable=nullable)
+    return ColumnType((BINARY if not told or "BLOB" in told else TEXT).kind, nullable=nullable)

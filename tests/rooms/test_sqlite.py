@@ -1,0 +1,298 @@
+"""Databases of a room, as the newest clients ask for them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.rooms.built_in.database.answers import MAX_OPEN
+from runtime.rooms.built_in.database.arrow.reading import read_schema, read_stream
+from runtime.rooms.built_in.database.arrow.writing import write_stream
+from runtime.rooms.built_in.sqlite import files
+from runtime.rooms.built_in.tables.bounds import TableBounds
+from runtime.rooms.built_in.tables.column import INT, TEXT, ColumnType
+from runtime.rooms.limits import RoomLimits
+from tests.rooms.conftest import RoomError
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+TYPES = {
+    "id": ColumnType("int", nullable=False),
+    "name": TEXT,
+    "ok": ColumnType("bool"),
+    "day": ColumnType("date"),
+    "vec": ColumnType("vector", size=2, element=ColumnType("float")),
+}
+ROWS = [[1, "ada", True, "2026-01-02", [1.0, 0.5]], [2, None, None, None, None]]
+SHOWN = [dict(zip(TYPES, row, strict=True)) for row in ROWS]
+D = {"database": "d", "namespace": None}
+
+
+def arrow(*rows: Any, types: Any = TYPES) -> bytes:
+    return write_stream(list(types), list(types.values()), rows)
+
+
+async def ask(client: Any, tool: str, **arguments: Any) -> Any:
+    answer = await client.tool(f"sqlite.{tool}", {**D, **arguments})
+    return answer.header.get("json")
+
+
+async def make(client: Any, *rows: Any, name: str = "t", mode: str = "create") -> None:
+    await ask(client, "create_database", name="d", mode="create_if_not_exists")
+    await write(client, "create_table", {"name": name, "mode": mode}, arrow(), arrow(*rows))
+
+
+async def write(client: Any, tool: str, start: dict[str, Any], data: bytes, *chunks: bytes) -> None:
+    stream = await client.stream(f"sqlite.{tool}")
+    await stream.send({"kind": "start", **D, **start}, data)
+    for one in chunks:
+        assert (await stream.receive())[0]["headers"] == {"kind": "pull"}
+        await stream.send({"kind": "data", "content_type": "application/vnd.apache.arrow.stream"}, one)
+    header = (await stream.receive())[0]
+    if header["type"] != "error":
+        await stream.close()
+        header = (await stream.receive())[0]
+    if header["type"] == "error":
+        raise RoomError(header)
+    assert header["method"] == "close"
+
+
+async def read(client: Any, tool: str, **start: Any) -> list[Any]:
+    """The rows of all chunks."""
+    stream, found = await client.stream(f"sqlite.{tool}"), []
+    await stream.send({"kind": "start", **start})
+    while True:
+        await stream.send({"kind": "pull"})
+        header, data = await stream.receive()
+        if header["type"] == "error":
+            raise RoomError(header)
+        if header["type"] != "binary":
+            return found
+        assert header["headers"] == {"kind": "data"}  # clients allow no other key
+        found += read_stream(data)[1]
+
+
+async def search(client: Any, **asked: Any) -> list[Any]:
+    return await read(client, "search", **{**D, "table": "t", "where": None, "params": None, **asked})
+
+
+async def sql(client: Any, query: str, params: Any = None) -> Any:
+    """What a statement changed, or the rows of a query."""
+    answer = await client.tool("sqlite.execute_sql", {**D, "query": query, "params": params})
+    if answer.header["type"] == "json":
+        return answer.header["json"]["rows_affected"]
+    assert answer.header["headers"].keys() == {"kind", "query_id"}
+    found = await read(client, "read_sql_query", query_id=answer.header["headers"]["query_id"])
+    await ask(client, "close_sql_query", query_id=answer.header["headers"]["query_id"])
+    return found
+
+
+async def test_a_database_has_tables_with_rows(house: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    assert await ask(ada, "list_databases") == {"databases": ["d"]}
+    assert await ask(ada, "list_tables") == {"tables": ["t"]}
+    told = await ask(ada, "inspect_database", name="d")
+    assert (told["name"], told["namespace"], told["tables"]) == ("d", None, 1)
+    assert told["size_bytes"] > 0
+    inspected = (await ada.tool("sqlite.inspect", {**D, "table": "t"})).data
+    assert read_schema(inspected) == TYPES
+    assert await search(ada) == SHOWN
+    assert await search(ada, where={"id": 1}, select=["name", "ok"]) == [{"name": "ada", "ok": True}]
+    assert await search(ada, where={"name": None}, select=["id"]) == [{"id": 2}]
+    assert await search(ada, where="id >= ?", params=[1], limit=1, offset=1, select=["id"]) == [{"id": 2}]
+    assert await ask(ada, "count", table="t", where="id > :least", params={"least": 1}) == {"count": 1}
+    await write(ada, "insert", {"table": "t"}, b"", arrow([3, "c", False, "2026-02-03", None]))
+    values = [
+        {"column": "name", "value_json": '{"expression": "upper(name)"}'},
+        {"column": "ok", "value_json": "true"},
+    ]
+    for where, params in (("id = ?", [3]), ("id = $id", {"id": 3})):
+        changed = await ask(ada, "update", table="t", where=where, params=params, values=values)
+        assert changed == {"rows_affected": 1}
+    assert await search(ada, where="id = 3", select=["name", "ok"]) == [{"name": "C", "ok": True}]
+    assert await ask(ada, "delete", table="t", where="id = 3") == {"rows_affected": 1}
+    content = {"type": "binary", "headers": {**D, "table": "t"}}
+    new = write_stream(["note"], [TEXT])
+    assert (await ada.answer(await ada.start_tool("sqlite.add_columns", content, new))).header[
+        "type"
+    ] == "empty"
+    await ask(ada, "drop_columns", table="t", columns=["vec"])
+    await ask(ada, "rename_table", name="t", new_name="u")
+    assert list((await search(ada, table="u"))[0]) == ["id", "name", "ok", "day", "note"]
+    await ask(ada, "drop_table", name="u")
+    await ask(ada, "drop_table", name="u", ignore_missing=True)
+    assert await ask(ada, "list_tables") == {"tables": []}
+    await ask(ada, "drop_database", name="d")
+    with pytest.raises(RoomError, match="database 'd' does not exist"):
+        await ask(ada, "list_tables")
+
+
+async def test_sql_does_what_sqlite_does_within_its_file(house: Any) -> None:
+    ada, bob = await house.join("ada"), await house.join("bob")
+    await make(ada, *ROWS)
+    assert await sql(ada, "CREATE TABLE k (id INTEGER PRIMARY KEY, w TEXT, n NUMERIC)") == 0
+    assert await sql(ada, "INSERT INTO k (w, n) VALUES (?, ?), ('b', 2)", ["a", 1.5]) == 2
+    assert await sql(ada, "INSERT INTO k (w) VALUES ('c') RETURNING id") == [{"id": 3}]
+    assert await sql(ada, "WITH x AS (SELECT w FROM k WHERE n > $n) SELECT w FROM x", {"n": 1.7}) == [
+        {"w": "b"}
+    ]
+    assert await sql(ada, "PRAGMA table_info(k)")
+    assert await sql(ada, "CREATE VIRTUAL TABLE f USING fts5(w)") == 0
+    assert await sql(ada, "INSERT INTO f VALUES ('the tide turns')") == 1
+    assert await sql(ada, "SELECT w FROM f WHERE f MATCH 'tide'") == [{"w": "the tide turns"}]
+    assert await sql(ada, "SELECT w FROM k WHERE w LIKE 'A'") == [{"w": "a"}]  # as everywhere else
+    for refused in (
+        "ATTACH 'other.db' AS o",
+        "VACUUM INTO '/tmp/x'",
+        "PRAGMA journal_mode = OFF",
+        "PRAGMA writable_schema = ON",
+        "BEGIN",
+        "COMMIT",
+        "SAVEPOINT x",
+        "SELECT load_extension('x')",
+        "CREATE TEMP TABLE x (a)",
+        "SELECT 1; SELECT 2",
+        "SELECT nothing FROM k",
+        "INSERT INTO sqlite_master VALUES (1, 2, 3, 4, 5)",
+        "CREATE VIRTUAL TABLE v USING dbstat(main)",
+    ):
+        with pytest.raises(RoomError) as told:
+            await sql(ada, refused)
+        assert told.value.code == 1002, refused
+    with pytest.raises(RoomError, match=r"may not use|cannot"):
+        await ada.tool("sqlite.open_sql_query", {**D, "query": "WITH x AS (SELECT 1) DELETE FROM k"})
+    batch = [
+        {"query": "UPDATE k SET n = 9", "params": None},
+        {"query": "SELECT count(*) AS c FROM k WHERE n = 9", "params": None},
+    ]
+    first, second = (await ask(ada, "execute_sql_batch", commands=batch))["results"]
+    assert first == {"kind": "statement", "rows_affected": 3}
+    assert read_schema(base64.b64decode(second["schema_base64"])) == {"c": INT}
+    with pytest.raises(RoomError, match="no such query"):
+        await read(bob, "read_sql_query", query_id=second["query_id"])
+    assert await read(ada, "read_sql_query", query_id=second["query_id"]) == [{"c": 3}]
+    assert await ask(ada, "cancel_sql_query", query_id=second["query_id"]) == {"status": "cancelled"}
+    with pytest.raises(RoomError, match="UNIQUE"):
+        await ask(ada, "execute_sql_batch", commands=[*batch, {"query": "INSERT INTO k (id) VALUES (1)"}])
+    again = {"query": "UPDATE k SET n = 0", "params": None}
+    with pytest.raises(RoomError, match="nothing"):
+        await ask(ada, "execute_sql_batch", commands=[again, {"query": "SELECT nothing"}])
+    assert await sql(ada, "SELECT count(*) AS c FROM k WHERE n = 9") == [{"c": 3}]  # all of it or nothing
+    for _ in range(MAX_OPEN):
+        await ada.tool("sqlite.open_sql_query", {**D, "query": "SELECT 1"})
+    with pytest.raises(RoomError, match="16 queries open"):
+        await ada.tool("sqlite.open_sql_query", {**D, "query": "SELECT 1"})
+
+
+async def test_a_token_says_which_databases_and_tables(house: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    await make(ada, name="u")
+    tables = [{"table": "t", "read": True, "write": True}]
+    some = await house.join("some", scope={"sqlite": {"databases": [{"name": "d", "tables": tables}]}})
+    assert await ask(some, "list_tables") == {"tables": ["t"]}
+    assert await sql(some, "UPDATE t SET name = 'x'") == 2
+    for query in (
+        "SELECT * FROM u",
+        "DELETE FROM u",
+        "DROP TABLE t",
+        "CREATE TABLE v (a)",
+        "ALTER TABLE t ADD a",
+    ):
+        with pytest.raises(RoomError) as told:
+            await sql(some, query)
+        assert told.value.code == 1001, query
+    for tool, more in (
+        ("create_database", {"name": "e", "mode": "create"}),
+        ("drop_database", {"name": "d"}),
+        ("count", {"table": "u", "where": None}),
+        ("drop_table", {"name": "t"}),
+    ):
+        with pytest.raises(RoomError) as told:
+            await ask(some, tool, **more)
+        assert told.value.code == 1001, tool
+    with pytest.raises(RoomError, match="does not allow all of database"):
+        await read(some, "backup", **D)
+    none = await house.join("none", scope={"database": {}})
+    with pytest.raises(RoomError, match="does not allow to list databases"):
+        await ask(none, "list_databases")
+
+
+async def copied(client: Any) -> bytes:
+    stream, found = await client.stream("sqlite.backup"), b""
+    await stream.send({"kind": "start", **D})
+    while True:
+        await stream.send({"kind": "pull"})
+        header, data = await stream.receive()
+        if header["headers"]["kind"] == "complete":
+            assert header["headers"]["sha256"] == hashlib.sha256(found).hexdigest()
+            assert header["headers"]["size"] == len(found)
+            return found
+        found += data
+
+
+async def restored(client: Any, name: str, data: bytes, *, lie: str = "") -> dict[str, Any]:
+    stream = await client.stream("sqlite.restore")
+    await stream.send({"kind": "start", "database": name, "namespace": None})
+    told = {"kind": "complete", "size": len(data), "sha256": lie or hashlib.sha256(data).hexdigest()}
+    for at in range(0, len(data), 1 << 18):
+        header = (await stream.receive())[0]
+        if header["type"] == "error":
+            raise RoomError(header)
+        await stream.send({"kind": "data"}, data[at : at + (1 << 18)])
+    await stream.receive()
+    await stream.send(told)
+    header = (await stream.receive())[0]
+    if header["type"] == "error":
+        raise RoomError(header)
+    return dict(header["headers"])
+
+
+async def test_a_database_is_copied_and_made_from_a_copy(house: Any, tmp_path: Path) -> None:
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    data = await copied(ada)
+    (tmp_path / "copy.db").write_bytes(data)
+    connection = sqlite3.connect(tmp_path / "copy.db")
+    assert connection.execute("SELECT name FROM t ORDER BY id").fetchall() == [("ada",), (None,)]
+    connection.close()
+    assert (await restored(ada, "e", data))["kind"] == "complete"
+    assert await search(ada, database="e") == SHOWN
+    with pytest.raises(RoomError, match="exists already"):
+        await restored(ada, "e", data)
+    with pytest.raises(RoomError, match="not what was sent"):
+        await restored(ada, "f", data, lie="0" * 64)
+    for broken in (b"no database" * 1000, data[:4096] + b"\xff" * 4096):
+        with pytest.raises(RoomError, match="database"):
+            await restored(ada, "f", broken)
+    assert await ask(ada, "list_databases") == {"databases": ["d", "e"]}
+
+
+async def test_databases_are_there_when_the_room_opens_again_and_are_bounded(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_DATABASES", 3)
+    monkeypatch.setattr(files, "MAX_OPEN", 1)
+    house = await build(limits=RoomLimits(tables=TableBounds(max_bytes=1 << 20)))
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    for name in ("e", "f"):
+        await ask(ada, "create_database", name=name, mode="create")
+    with pytest.raises(RoomError, match="has 3 databases"):
+        await ask(ada, "create_database", name="g", mode="create")
+    with pytest.raises(RoomError, match="exists already"):
+        await ask(ada, "create_database", name="d", mode="create")
+    assert await search(ada) == SHOWN  # though others were opened in between
+    with pytest.raises(RoomError, match="may have 1048576 bytes"):
+        await sql(ada, "INSERT INTO t SELECT 3, hex(zeroblob(450000)), 0, 0, 0 FROM t")
+    assert await ask(ada, "count", table="t", where=None) == {"count": 2}
+    await house.hub.close_room("lab")
+    ada = await house.join("ada")
+    assert await ask(ada, "list_databases") == {"databases": ["d", "e", "f"]}
+    assert await search(ada) == SHOWN
