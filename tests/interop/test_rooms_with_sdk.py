@@ -33,11 +33,12 @@ def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str)
 
 
 @pytest.mark.parametrize(
-    ("version", "driver"), [("0.7.1", "tables"), ("0.35.8", "tables"), ("0.56.0", "datasets")]
+    ("version", "driver"),
+    [("0.7.1", "tables"), ("0.35.8", "tables"), ("0.56.0", "datasets"), ("0.56.0", "databases")],
 )
 def test_tables(version: str, driver: str, server: Bulkhead, drive: Drive) -> None:
-    """The three ways in which releases ask for tables."""
-    drive(installed(version), server, driver, **people(server, f"tables-{version}", "ada", "keeper"))
+    """The ways in which releases ask for tables."""
+    drive(installed(version), server, driver, **people(server, f"{driver}-{version}", "ada", "keeper"))
 
 
 def test_secrets(server: Bulkhead, drive: Drive) -> None:

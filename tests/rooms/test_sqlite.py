@@ -83,7 +83,8 @@ async def search(client: Any, **asked: Any) -> list[Any]:
 
 async def sql(client: Any, query: str, params: Any = None) -> Any:
     """What a statement changed, or the rows of a query."""
-    answer = await client.tool("sqlite.execute_sql", {**D, "query": query, "params": params})
+    content = {"type": "binary", "headers": {**D, "query": query, "params": params}}  # as clients ask it
+    answer = await client.answer(await client.start_tool("sqlite.execute_sql", content))
     if answer.header["type"] == "json":
         return answer.header["json"]["rows_affected"]
     assert answer.header["headers"].keys() == {"kind", "query_id"}
@@ -220,7 +221,7 @@ async def test_a_token_says_which_databases_and_tables(house: Any) -> None:
     with pytest.raises(RoomError, match="does not allow all of database"):
         await read(some, "backup", **D)
     none = await house.join("none", scope={"database": {}})
-    with pytest.raises(RoomError, match="does not allow to list databases"):
+    with pytest.raises(RoomError, match="does not allow listing databases"):
         await ask(none, "list_databases")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import struct
 import threading
@@ -516,6 +517,72 @@ def test_the_same_is_nearest_with_and_without_numpy(kept: Any, wanted: Any, coun
         patch.setattr(vectors, "_numpy", lambda: None)
         plain = vectors.nearest(given, wanted, count)
     assert quick == plain
+
+
+def test_an_index_of_vectors_looks_at_few_and_finds_the_nearest(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numpy")
+    monkeypatch.setattr(vectors, "LEAST_ROWS", 100)
+    monkeypatch.setattr(search, "_LIKELY", 40)
+    monkeypatch.setattr(search, "_LIKELY_EACH", 4)
+    chance = random.Random(7)
+    size = vectors.LEAST_SIZE
+    middles = [[chance.gauss(0, 1) for _ in range(size)] for _ in range(60)]
+
+    def around(number: int) -> list[float]:
+        return [one + chance.gauss(0, 0.3) for one in middles[number % len(middles)]]
+
+    schema = read_schema({"id": {"type": "int"}, "vec": {"type": "vector", "size": size}})
+    given = [{"id": n, "vec": around(n)} for n in range(3000)]
+    rows.create(db, T, schema, given, "create", BOUNDS)
+    asked = [around(number) for number in range(20)]
+    exact = [ids(db, vector=one, limit=5) for one in asked]
+    indexes.create(db, T, ["vec"], indexes.VECTOR)
+    looked_at: list[int] = []
+    before = vectors.nearest
+
+    def counted(found: Any, *more: Any) -> list[int]:
+        read = list(found)
+        looked_at.append(len(read))
+        return before(read, *more)
+
+    monkeypatch.setattr(vectors, "nearest", counted)
+    quick = [ids(db, vector=one, limit=5) for one in asked]
+    assert max(looked_at) <= 40
+    hits = sum(len(set(one) & set(other)) for one, other in zip(exact, quick, strict=True))
+    assert hits >= 0.9 * 100
+    # What was added and deleted since is seen; a filter that leaves few is whole, as are earlier versions.
+    rows.insert(db, T, [{"id": 9000, "vec": asked[0]}], BOUNDS)
+    rows.delete(db, T, f"id = {exact[1][0]}", BOUNDS)
+    assert ids(db, vector=asked[0], limit=1) == [9000]
+    assert ids(db, vector=asked[1], limit=1) == [exact[1][1]]
+    assert set(ids(db, "id in (5, 7)", vector=asked[3], limit=5)) == {5, 7}
+    assert ids(db, vector=asked[1], limit=5, version=1) == exact[1]
+    indexes.optimize(db, T)
+    assert ids(db, vector=asked[0], limit=1) == [9000]
+    indexes.drop(db, T, "vec_idx")
+    assert ids(db, vector=asked[2], limit=5) == exact[2]
+    assert not db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'near%'").fetchall()
+
+
+def test_a_number_of_a_row_that_is_gone_is_not_taken_for_the_one_that_has_it_now(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numpy")
+    monkeypatch.setattr(vectors, "LEAST_ROWS", 1)
+    monkeypatch.setattr(search, "_LIKELY", 1)
+    monkeypatch.setattr(search, "_LIKELY_EACH", 1)
+    size, bounds = vectors.LEAST_SIZE, TableBounds(max_versions=1)
+    schema = read_schema({"id": {"type": "int"}, "vec": {"type": "vector", "size": size}})
+    low, high = [-1.0] * size, [1.0] * size
+    rows.create(db, T, schema, [{"id": 1, "vec": low}, {"id": 2, "vec": high}], "create", bounds)
+    indexes.create(db, T, ["vec"], indexes.VECTOR)
+    rows.delete(db, T, "id = 2", bounds)
+    rows.insert(
+        db, T, [{"id": 3, "vec": [-0.9] * size}], bounds
+    )  # the file gives it the number of the second
+    assert ids(db, vector=[-0.9] * size, limit=1) == [3]
 
 
 # ---- columns, indexes, versions, namespaces

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from runtime.errors import Exists, InvalidRequest, NotFound, RoomFull
-from runtime.files import kept_file
+from runtime.errors import Exists, InvalidRequest, NotFound, RoomError, RoomFull
+from runtime.files import kept_file, plain_file
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.built_in.tables.file import FileKind, TableFile
@@ -25,6 +25,7 @@ MAX_DATABASES: Final = 100
 MAX_OPEN: Final = 8
 _BEGIN: Final = "db-"
 _NAMES: Final = "databases.json"
+_MOST_BYTES: Final = 4 << 20
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -156,10 +157,16 @@ class Databases:
 
     def _read(self) -> dict[TableName, str]:
         try:
-            listed = json.loads((self._folder / _NAMES).read_text())
+            listed = json.loads(plain_file.read(self._folder / _NAMES, most_bytes=_MOST_BYTES))
+            return {TableName(one["name"], tuple(one["namespace"])): str(one["file"]) for one in listed}
         except FileNotFoundError:
             return {}
-        return {TableName(one["name"], tuple(one["namespace"])): one["file"] for one in listed}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            # An empty list in its place would lose them all at the next one that is made.
+            raise RoomError(
+                f"the list of the room's databases cannot be read: {type(error).__name__}",
+                cure=f"Put {_NAMES} of the room's folder back from a backup.",
+            ) from None
 
     async def _written(self, names: dict[TableName, str]) -> None:
         await whole_on_disk(self._write, names)

@@ -25,7 +25,8 @@ def need_room(claims: Claims, verb: Literal["create_database", "list_databases"]
     """Raises PermissionDenied where databases may not be made, or listed."""
     family = claims.family("sqlite")
     if family is None or family.get(verb, True) is False:
-        raise PermissionDenied(f"the token does not allow to {verb.replace('_', ' ')}s".replace("ss", "s"))
+        doing = "making" if verb == "create_database" else "listing"
+        raise PermissionDenied(f"the token does not allow {doing} databases")
 
 
 def is_listed(claims: Claims, database: TableName) -> bool:

@@ -30,7 +30,15 @@ from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
 from runtime.wire.content import BinaryContent, EmptyContent, JsonContent
 
-TAKE_BYTES: Final = frozenset({"sqlite.add_columns"})
+TAKE_BYTES: Final = frozenset(
+    {
+        "sqlite.add_columns",
+        "sqlite.execute_sql",
+        "sqlite.execute_sql_batch",
+        "sqlite.execute_sql_statement",
+        "sqlite.open_sql_query",
+    }
+)
 """Tools of the toolkit that are called with bytes."""
 _SYNCHRONOUS: Final = {"replication_mode": "synchronous", "flush_interval_ms": 1000}
 

@@ -237,6 +237,8 @@ def drop(connection: sqlite3.Connection, table: Table) -> None:
     """Delete a table with all its versions."""
     connection.execute(f"DROP TABLE IF EXISTS text_{table.id}")
     connection.execute(f"DROP VIEW IF EXISTS live_{table.id}")
+    for column in table.columns.values():
+        connection.execute(f"DROP TABLE IF EXISTS near_{table.id}_{column.number}")
     connection.execute(f"DROP TABLE {table.sql}")
     for kept in ("versions", "indexes"):
         connection.execute(f"DELETE FROM {kept} WHERE table_id = ?", (table.id,))

@@ -1,7 +1,7 @@
 """Indexes of a table: hints, without which every answer is the same.
 
 One of values is SQLite's own; one of words an FTS5 table that the rows keep up themselves; one of vectors is
-noted and not built, since vectors are compared one by one.
+made with numpy, as far as the table goes then and when it is optimized; later rows are compared one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runtime.errors import Exists, NotFound
-from runtime.rooms.built_in.tables import catalog
+from runtime.rooms.built_in.tables import catalog, vectors
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 
 VECTOR, SCALAR, WORDS = "IVF_PQ", "BTREE", "FTS"
@@ -79,6 +79,8 @@ def create(
             )
     elif kind in OF_WORDS:
         refresh_words(connection, table)
+    elif chosen[0].type.kind == "vector":
+        vectors.build(connection, table, chosen[0])
 
 
 def drop(connection: sqlite3.Connection, name: TableName, index: str) -> None:
@@ -95,6 +97,9 @@ def optimize(connection: sqlite3.Connection, name: TableName) -> None:
     table = catalog.get(connection, name)
     if table.text_columns:
         connection.execute(f"INSERT INTO text_{table.id}(text_{table.id}) VALUES('optimize')")
+    for one in _of(connection, table):
+        if one.kind in OF_VECTORS and table.columns[one.columns[0]].type.kind == "vector":
+            vectors.build(connection, table, table.columns[one.columns[0]])
     connection.execute(f"ANALYZE {table.sql}")
 
 
@@ -146,6 +151,8 @@ def _remove(connection: sqlite3.Connection, table: Table, index: Index) -> None:
     connection.execute(f"DROP INDEX IF EXISTS {_sql_name(table, index.name)}")
     if index.kind in OF_WORDS:
         refresh_words(connection, table)
+    if index.kind in OF_VECTORS and index.columns[0] in table.columns:
+        vectors.drop(connection, table, table.columns[index.columns[0]])
 
 
 def _sql_name(table: Table, index: str) -> str:

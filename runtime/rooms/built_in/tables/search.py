@@ -6,21 +6,22 @@ of a filter come in the order in which they were added, those of words or a vect
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest
-from runtime.rooms.built_in.tables import catalog
+from runtime.rooms.built_in.tables import catalog, vectors
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.cell import given, pack_vector
 from runtime.rooms.built_in.tables.column import Column
 from runtime.rooms.built_in.tables.sql.expression import read_expression
 from runtime.rooms.built_in.tables.sql.functions import Piece
-from runtime.rooms.built_in.tables.vectors import nearest
 
 BEST: Final = 10
 """Rows that a search for words or a vector gives when nobody says how many, as LanceDB does."""
@@ -30,6 +31,8 @@ PAGE_BYTES: Final = 1024 * 1024
 _WORDS: Final = re.compile(r"\w+")
 _MAX_WORDS: Final = 64
 _FUSED: Final = 60
+_LIKELY, _LIKELY_EACH, _OF_FILTER = 400, 20, 8
+"""Vectors that are compared with an index: so many, or so many for each row wanted; more with a filter."""
 _ALL: Final = Piece("1")
 
 
@@ -282,9 +285,21 @@ def _by_vector(
         wanted = struct.unpack(f"<{size}f", pack_vector(list(vector), size))
     except (ValueError, OverflowError, struct.error) as error:
         raise InvalidRequest(f"the vector cannot be used: {error}") from None
-    found = connection.execute(
+    select = (
         f"SELECT seq, {column.sql} FROM {table.sql} "
-        f"WHERE {table.alive} AND {column.sql} IS NOT NULL AND {chosen.sql}",
-        chosen.values,
+        f"WHERE {table.alive} AND {column.sql} IS NOT NULL AND {chosen.sql}"
     )
-    return nearest(found, wanted, count)
+    likely = None
+    if table.at is None:
+        most = max(_LIKELY, _LIKELY_EACH * count) * (1 if chosen is _ALL else _OF_FILTER)
+        likely = vectors.candidates(connection, table, column, wanted, most)
+    if likely is not None:
+        rows, last = likely
+        few = connection.execute(
+            f"{select} AND seq IN (SELECT value FROM json_each(?))", (*chosen.values, json.dumps(rows))
+        )
+        later = connection.execute(f"{select} AND seq > ?", (*chosen.values, last))
+        best = vectors.nearest(chain(few, later), wanted, count)
+        if len(best) == count:  # else the filter left too few of them
+            return best
+    return vectors.nearest(connection.execute(select, chosen.values), wanted, count)
