@@ -7,12 +7,13 @@ comes from the environment.  The exit status is 0 after a drain, 1 when it could
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from runtime.errors import ConfigError, RuntimeServiceError
 from runtime.front.operator.by_signal.signals import Signals
@@ -26,6 +27,7 @@ from runtime.settings import LogSettings, load_settings
 
 FRESH_VARIABLE = "BULKHEAD_INTERNAL_FRESH"
 """Set: sessions of earlier runs are not started again, but for those that this one loses."""
+_YOUNG_COUNT: Final = 20_000
 _log = get_logger("server")
 
 
@@ -98,6 +100,7 @@ async def serve(server: Server, pulse: Pulse | None = None) -> int:
                 await _cancel(starting)  # asked to end while the bundles were loading
                 return 0
             await starting
+            _collect_less()
             serving = asyncio.create_task(server.wait(), name="serve")
             await asyncio.wait({serving, signal_came}, return_when=asyncio.FIRST_COMPLETED)
             failed = serving.done() and serving.exception() is not None
@@ -111,6 +114,16 @@ async def serve(server: Server, pulse: Pulse | None = None) -> int:
             await server.aclose()
             await _cancel(signal_came)
             await _cancel(beating)
+
+
+def _collect_less() -> None:
+    """Look for garbage among what came since the start, and not at every two thousand objects.
+
+    A start of a session makes thousands that live as long as it does, and no cycles to speak of.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_COUNT, 10, 10)
 
 
 async def _beat(server: Server, pulse: Pulse | None) -> None:

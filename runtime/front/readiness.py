@@ -89,6 +89,8 @@ class Readiness:
             EndpointNotFound: Nobody will serve it, as things stand.
             BundleImportFailed: The bundle of that name cannot be loaded.
         """
+        if self._placement.serves(path):
+            return
         try:
             async with asyncio.timeout(WAIT_S):
                 while self._placement.awaits(path):

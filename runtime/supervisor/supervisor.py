@@ -126,6 +126,7 @@ class Supervisor:
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self.door: RoomDoor | None = None
         self._drivers: dict[SessionId, Driver] = {}
+        self._starting: dict[SessionId, Driver] = {}  # all that start, and some that just did
         self._runs: set[asyncio.Task[None]] = set()
         self._logs = LogShelf(
             max_lines=settings.log_lines, max_bytes=settings.log_kept_bytes, hidden=self._hidden
@@ -189,7 +190,7 @@ class Supervisor:
             door=self.door,
             secrets=lambda: (*self._secrets, *self._hidden),
         )
-        self._drivers[spec.session_id] = driver
+        self._drivers[spec.session_id] = self._starting[spec.session_id] = driver
         self._publish(
             Placed(
                 session_id=spec.session_id,
@@ -206,6 +207,7 @@ class Supervisor:
     def _publish_of(self, bundle: Bundle, event: SessionEvent) -> None:
         if isinstance(event, Ready):
             bundle.ready_after(event.start_ms)
+            self._starting.pop(event.session_id, None)
         self._publish(event)
 
     async def _run(self, driver: Driver, bundle: Bundle) -> None:
@@ -215,6 +217,7 @@ class Supervisor:
             log.exception("session.keeping_failed", session_id=driver.spec.session_id)
         finally:
             self._drivers.pop(driver.spec.session_id, None)
+            self._starting.pop(driver.spec.session_id, None)
 
     async def stop(
         self,
@@ -246,7 +249,7 @@ class Supervisor:
 
     @property
     def starting_count(self) -> int:
-        return sum(1 for driver in self._drivers.values() if driver.is_starting)
+        return sum(1 for driver in self._starting.values() if driver.is_starting)
 
     async def close(self) -> None:
         """End everything that is left, now."""

@@ -74,7 +74,7 @@ class Journal:
 
     def __init__(self, db: aiosqlite.Connection, path: Path, history_count: int) -> None:
         self._db, self._path, self._history_count = db, path, history_count
-        self._dirty: dict[SessionId, _Row] = {}
+        self._dirty: dict[SessionId, SessionRecord] = {}  # written as they are when it is their turn
         self._statements: dict[tuple[str, ...], _Statement] = {}  # by their subject: the last one counts
         self._ids: dict[SessionId, Row] = {}  # of those that are being accepted
         self._waiting: dict[SessionId, asyncio.Future[None]] = {}
@@ -189,17 +189,7 @@ class Journal:
             await self._db.close()
 
     def _put(self, record: SessionRecord) -> None:
-        spec = record.spec
-        exit = None if record.is_due else record.exit  # to be started again: kept, with its token
-        plain = replace(record, spec=replace(spec, token=""))
-        self._dirty[spec.session_id] = (
-            spec.session_id,
-            record.state,
-            spec.accepted_at,
-            None if exit is None else exit.at,
-            spec.token if exit is None else "",
-            msgspec.json.encode(plain),
-        )
+        self._dirty[record.spec.session_id] = record
         self._idle.clear()
         self._wake.set()
 
@@ -240,7 +230,7 @@ class Journal:
         waiting, self._waiting = self._waiting, {}
         try:
             await self._commit(
-                list(written.values()),
+                [_row(record) for record in written.values()],
                 list(ids.values()),
                 list(statements.values()),
                 durable=bool(waiting or self.failing),  # what failed is tried whole before all is well again
@@ -279,6 +269,20 @@ class Journal:
         # and waking a thread and being woken by it costs the loop more than the statement.
         in_thread: Any = self._db._execute
         await in_thread(_write, self._db._conn, written, ids, statements, self._history_count, durable)
+
+
+def _row(record: SessionRecord) -> _Row:
+    spec = record.spec
+    exit = None if record.is_due else record.exit  # to be started again: kept, with its token
+    plain = replace(record, spec=replace(spec, token="")) if spec.token else record
+    return (
+        spec.session_id,
+        record.state,
+        spec.accepted_at,
+        None if exit is None else exit.at,
+        spec.token if exit is None else "",
+        msgspec.json.encode(plain),
+    )
 
 
 def _write(

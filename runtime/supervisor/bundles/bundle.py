@@ -145,11 +145,14 @@ class Bundle:
         """Its program is being run."""
         return self.under_way is not None and not self.is_due
 
-    def info(self) -> BundleInfo:
+    def condition(self) -> tuple[str, Exception | None]:
+        """Its state, and what is wrong; each call asks for it."""
         error = self.conflict or self.error or self._away
-        state = (
-            "ready" if self._pool is not None and self.conflict is None else "failed" if error else "loading"
-        )
+        is_ready = self._pool is not None and self.conflict is None
+        return "ready" if is_ready else "failed" if error else "loading", error
+
+    def info(self) -> BundleInfo:
+        state, error = self.condition()
         return BundleInfo(
             name=self.name,
             source=str(self.source),
@@ -205,9 +208,8 @@ class Bundle:
         self._tries.succeeded()
         self._told, self._declared = "", attempt.declared
         old, self._pool = self._pool, pool
-        self.held, self.upheld = held, attempt.upheld
+        self.held, self.upheld, self.fork = held, attempt.upheld, attempt.fork
         self._tell_upheld()
-        self.fork = attempt.fork
         self.error = self._away = None
         self.generation += 1
         self.endpoints = tuple(described.endpoints)

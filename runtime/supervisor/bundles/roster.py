@@ -35,6 +35,7 @@ from runtime.supervisor.bundles.environment import environment_of, own_launch, r
 from runtime.supervisor.bundles.file_watch import LOOK_S, FileWatch, Watched, watched
 from runtime.supervisor.bundles.import_turns import ImportTurns
 from runtime.supervisor.shortages import Shortages
+from runtime.wire.control import EndpointDecl
 
 log = structlog.get_logger("supervisor")
 
@@ -97,6 +98,7 @@ class Roster:
             str, Bundle
         ] = {}  # in the order in which they came, which is that of their claims
         self._owners: Mapping[str, str] = {}
+        self._told: dict[str, tuple[tuple[object, ...], list[EndpointInfo]]] = {}
         self._gone_since: dict[tuple[str, str], float] = {}
         self._looking = asyncio.Lock()
         self._watch: FileWatch | None = None
@@ -157,37 +159,40 @@ class Roster:
 
     def endpoints(self) -> list[EndpointInfo]:
         """Every endpoint of every bundle, and a row without a path for a bundle that has none to show."""
-        found = []
-        for name in sorted(self._bundles):
-            bundle = self._bundles[name]
-            info = bundle.info()
-            if not bundle.endpoints:
-                found.append(
-                    EndpointInfo(
-                        path="", identity="", bundle=name, generation=0, state=info.state, error=info.error
-                    )
-                )
-            for declared in bundle.endpoints:
-                limits = self._limits_of(bundle, declared.limits)
-                found.append(
-                    EndpointInfo(
-                        path=declared.path,
-                        identity=declared.identity,
-                        bundle=name,
-                        generation=bundle.generation,
-                        state=info.state,
-                        class_name=declared.class_name,
-                        kind=declared.kind,
-                        title=declared.title,
-                        description=declared.description,
-                        permissions=declared.permissions,
-                        limits=limits.limits,
-                        limit_sources=limits.plain_sources(),
-                        restart=declared.restart or self._settings.restart,
-                        error=info.error,
-                    )
-                )
+        return [info for name in sorted(self._bundles) for info in self._endpoints_of(name)]
+
+    def _endpoints_of(self, name: str) -> Sequence[EndpointInfo]:
+        """Made once for what a bundle says of itself now."""
+        bundle = self._bundles[name]
+        state, wrong = bundle.condition()
+        error = "" if wrong is None else str(wrong)
+        now = (bundle.endpoints, bundle.limits, bundle.generation, state, error)
+        if (known := self._told.get(name)) is not None and known[0] == now:
+            return known[1]
+        found = [self._endpoint(bundle, declared, state, error) for declared in bundle.endpoints]
+        if not found:
+            found = [EndpointInfo(path="", identity="", bundle=name, generation=0, state=state, error=error)]
+        self._told[name] = now, found
         return found
+
+    def _endpoint(self, bundle: Bundle, declared: EndpointDecl, state: str, error: str) -> EndpointInfo:
+        limits = self._limits_of(bundle, declared.limits)
+        return EndpointInfo(
+            path=declared.path,
+            identity=declared.identity,
+            bundle=bundle.name,
+            generation=bundle.generation,
+            state=state,
+            class_name=declared.class_name,
+            kind=declared.kind,
+            title=declared.title,
+            description=declared.description,
+            permissions=declared.permissions,
+            limits=limits.limits,
+            limit_sources=limits.plain_sources(),
+            restart=declared.restart or self._settings.restart,
+            error=error,
+        )
 
     def serves(self, path: str) -> bool:
         """Whether a path is among the endpoints."""
@@ -322,6 +327,7 @@ class Roster:
     def _remove(self, bundle: Bundle) -> None:
         log.info("bundle.removed", bundle=bundle.name)
         del self._bundles[bundle.name]
+        self._told.pop(bundle.name, None)
         self._gone_since = {key: since for key, since in self._gone_since.items() if key[0] != bundle.name}
         self._settle()  # before anything else runs: no call may be sent to a bundle that is not there
         closing = asyncio.create_task(bundle.close(), name=f"bundle:{bundle.name}:close")
