@@ -10,7 +10,7 @@ import importlib
 import sys
 import time
 
-from bench import page
+from bench import newest, page, since
 from bench.report import RESULTS, Effort, Report, mark
 
 NAMES = (
@@ -43,23 +43,32 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"bench: there is no benchmark {unknown[0]!r}; there are {', '.join(known)}")
     reports: list[Report] = []
+    worse: list[str] = []
+    print(newest.told(), flush=True)
     started = time.monotonic()
     for name in chosen:
         began = time.monotonic()
         found = importlib.import_module(f"bench.{name}").run(effort)
         for report in found:
             report.show()
-            report.keep()
+            worse += since.worse(report, RESULTS, quick=effort.quick)
+            report.keep(quick=effort.quick)
         reports += found
         if name in NAMES:
             page.write(reports, time.monotonic() - started)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
     targets = [(report, target) for report in reports for target in report.targets]
-    missed = [(report, target) for report, target in targets if target.reached is False]
-    reached = sum(target.reached is True for _, target in targets)
-    print(f"\n{reached} of {len(targets)} targets reached, {len(missed)} missed; kept in {RESULTS}")
+    noisy = sum(target.is_noisy for _, target in targets)
+    missed = [(report, one) for report, one in targets if one.reached is False and not one.is_noisy]
+    reached = sum(one.reached is True and not one.is_noisy for _, one in targets)
+    told = f"{reached} of {len(targets)} targets reached, {len(missed)} missed, {noisy} noisy"
+    print(f"\n{told}; kept in {RESULTS}")
     for report, target in missed:
         print(f"  {mark(target)} {report.name}: {target.name}: {target.found}, wanted {target.wanted}")
+    if worse:
+        print("\nworse than in the run before:")
+        for line in worse:
+            print(f"  {line}")
 
 
 if __name__ == "__main__":

@@ -59,5 +59,6 @@ def _compared(report: Report, ours: Row, other: Row) -> str:
 
 
 def _target(report: Report, target: Target) -> str:
-    cells = (report.name, target.name, target.found, target.wanted, _WORDS[target.reached])
+    word = "noisy" if target.is_noisy else _WORDS[target.reached]
+    cells = (report.name, target.name, target.found, target.wanted, word)
     return f"| {' | '.join(cells)} |"

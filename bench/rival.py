@@ -7,6 +7,7 @@ the benchmarks say so and go on without the rival.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-VERSION = "1.8.9"
+VERSION = os.environ.get("BENCH_LIVEKIT") or "1.8.9"
 VENV = Path(__file__).resolve().parents[1] / ".venv-rival"
 _INSTALL_S = 300.0
 

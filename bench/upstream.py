@@ -98,6 +98,8 @@ async def _run(sdk: Sdk, effort: Effort) -> list[Report]:
                 all_s.append(storm.value(what, await _seen_s(server, start, count, "all")))
                 held.append(await _held(memory, what, pids, count))
     storm.at_least("sooner than fresh interpreters", ratio(all_s[2], all_s[0]), 5)
+    storm.at_most("over its ServiceHost", ratio(all_s[0], all_s[1]), 1.2)
+    memory.at_most("each of them", held[0] / count, 12, "MiB")
     memory.at_least("less than fresh interpreters", ratio(held[2], held[0]), 4)
     memory.notes.append("one process holds them all more cheaply, and takes them all along when it ends")
     return [one, storm, memory]
