@@ -79,7 +79,7 @@ class SessionRegistry:
 
     # ---- what is known
 
-    def __contains__(self, session_id: SessionId) -> bool:
+    def __contains__(self, session_id: object) -> bool:
         return session_id in self._ledger
 
     def record(self, session_id: str) -> SessionRecord:

@@ -38,7 +38,7 @@ class Ledger:
         self._live: dict[SessionId, SessionRecord] = {}
         self._ended: dict[SessionId, SessionRecord] = {}
 
-    def __contains__(self, session_id: SessionId) -> bool:
+    def __contains__(self, session_id: object) -> bool:
         return session_id in self._live or session_id in self._ended
 
     def open(self, record: SessionRecord) -> None:

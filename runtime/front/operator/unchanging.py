@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 from runtime.clock import iso
@@ -9,6 +10,8 @@ from runtime.session.quarantine import input_hash
 from runtime.session.spec import SessionId, SessionSpec
 
 _MOST_COUNT: Final = 10_000
+_LOOK_EACH: Final = 128
+"""After so many new ones, those that nobody can ask for any more are let go."""
 
 
 class Unchanging(NamedTuple):
@@ -25,9 +28,14 @@ class Shown:
 
     def __init__(self) -> None:
         self._known: dict[SessionId, Unchanging] = {}
+        self._new_count = 0
 
-    def of(self, spec: SessionSpec) -> Unchanging:
-        """What is shown of a session; nobody may change it."""
+    def of(self, spec: SessionSpec, kept: Container[SessionId]) -> Unchanging:
+        """What is shown of a session; nobody may change it.
+
+        Args:
+            kept: The sessions that there is a record of.
+        """
         known = self._known.get(spec.session_id)
         if known is not None:
             return known
@@ -38,6 +46,10 @@ class Shown:
             dict(spec.limit_sources),
         )
         self._known[spec.session_id] = made
+        self._new_count += 1
+        if self._new_count >= _LOOK_EACH:
+            self._new_count = 0
+            self._known = {one: shown for one, shown in self._known.items() if one in kept}
         if len(self._known) > _MOST_COUNT:
             del self._known[next(iter(self._known))]
         return made

@@ -215,7 +215,7 @@ def worker_as(
     Args:
         last: What was measured just now; without, it is shown as it was measured last.
     """
-    spec, exit, fixed = record.spec, record.exit, _unchanging.of(record.spec)
+    spec, exit, fixed = record.spec, record.exit, _unchanging.of(record.spec, front.registry)
     vitals = last or (front.placement.glance(spec.session_id) if exit is None else None)
     if vitals is None:
         vitals = Vitals(cpu_s=record.cpu_s, rss_bytes=record.peak_rss_bytes if exit else 0)

@@ -79,9 +79,20 @@ async def test_what_is_remembered_of_sessions_is_bounded(monkeypatch: pytest.Mon
     monkeypatch.setattr("runtime.front.operator.unchanging._MOST_COUNT", 3)
     shown = Shown()
     specs = [spec(number) for number in range(10)]
-    first = [shown.of(one) for one in specs]
-    assert [shown.of(one) for one in specs] == first
+    kept = {one.session_id for one in specs}
+    first = [shown.of(one, kept) for one in specs]
+    assert [shown.of(one, kept) for one in specs] == first
     assert len(shown._known) == 3
+
+
+async def test_nothing_is_remembered_of_sessions_that_nobody_can_ask_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runtime.front.operator.unchanging._LOOK_EACH", 4)
+    shown = Shown()
+    for number in range(100):
+        shown.of(one := spec(number), {one.session_id})  # the record of the one before is gone
+    assert len(shown._known) < 4
 
 
 class SteppedClock(SystemClock):
