@@ -17,6 +17,7 @@ NAMES = (
     "start",
     "cost",
     "ready",
+    "services",
     "storm",
     "relay",
     "webhooks",

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from runtime.containers.contract import (
     Health,
     Home,
     Image,
+    Mounts,
     RunSpec,
     Starter,
 )
@@ -71,6 +73,7 @@ class RoomBoxes:
         self._base_url = base_url
         self._server_id = server_id
         self._kept: dict[BoxId, Record] = {}
+        self._reclaiming, self._is_reclaimed = asyncio.Lock(), False
         self._tasks = Tasks(_log, "containers.task_failed")
 
     # ---- the engine
@@ -99,12 +102,18 @@ class RoomBoxes:
 
     async def _reclaim(self, engine: Engine) -> None:
         try:
-            count = await engine.reclaim()
-        except (RuntimeServiceError, OSError) as error:
+            await self._reclaimed(engine)
+        except (RuntimeServiceError, OSError) as error:  # who runs something tries again
             _log.warning("containers.not_reclaimed", error=str(error))
-        else:
-            if count:
-                _log.info("containers.reclaimed", count=count)
+
+    async def _reclaimed(self, engine: Engine) -> None:
+        """Return once that is removed: nothing is to run twice."""
+        async with self._reclaiming:
+            if not self._is_reclaimed:
+                count = await engine.reclaim()
+                self._is_reclaimed = True
+                if count:
+                    _log.info("containers.reclaimed", count=count)
 
     async def aclose(self) -> None:
         """End everything, and let go of the engine."""
@@ -151,6 +160,7 @@ class RoomBoxes:
         engine = self._there()
         kept = self._reserve(home.room, ask, starter)
         try:
+            await self._reclaimed(engine)
             image = await engine.image(ask.image)
             if image is None:
                 if not ask.may_pull:
@@ -274,7 +284,7 @@ class RoomBoxes:
             argv=ask.argv,
             cwd=ask.cwd,
             env=env | dict(ask.env),
-            binds=tuple(_bind(home, bind) for bind in ask.mounts.room),
+            binds=_binds(home, ask.mounts),
             images=ask.mounts.images,
             files=ask.mounts.files,
             empty_dirs=ask.mounts.empty_dirs,
@@ -352,12 +362,18 @@ class _Counted:
                 self._kept.execs -= 1
 
 
-def _bind(home: Home, bind: Bind) -> Bind:
-    """A folder among the room's files, which is made if it is not there."""
-    real = (home.files / bind.source).resolve()
-    if not real.is_relative_to(home.files.resolve()):
-        raise InvalidRequest(f"{bind.source!r} leads out of the room's files")
-    if real != home.files.resolve() / bind.source:  # a container of the room may have made it
+def _binds(home: Home, mounts: Mounts) -> tuple[Bind, ...]:
+    """Folders of this machine, the room's files first."""
+    kinds = ((home.files, mounts.room), (home.project, mounts.project), (home.volumes, mounts.volumes))
+    return tuple(_bind(root.resolve(), bind) for root, binds in kinds for bind in binds)
+
+
+def _bind(root: Path, bind: Bind) -> Bind:
+    """A folder below another, which is made if it is not there."""
+    real = (root / bind.source).resolve()
+    if not real.is_relative_to(root):
+        raise InvalidRequest(f"{bind.source!r} leads out of the folder that it is in")
+    if real != root / bind.source:  # a container of the room may have made it
         raise InvalidRequest(f"{bind.source!r} is a link", cure="Mount the folder that it leads to.")
     real.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Bind(str(real), bind.path, bind.read_only)

@@ -54,9 +54,17 @@ class ImageAt:
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """What a container finds beside its image; sources of `room` are paths among the room's files."""
+    """What a container finds beside its image.
+
+    Attributes:
+        room: Sources are paths among the room's files.
+        project: Among the files that all rooms share.
+        volumes: Among the room's volumes; a source begins with the name of one.
+    """
 
     room: tuple[Bind, ...] = ()
+    project: tuple[Bind, ...] = ()
+    volumes: tuple[Bind, ...] = ()
     images: tuple[ImageAt, ...] = ()
     files: tuple[FileAt, ...] = ()
     empty_dirs: tuple[str, ...] = ()
@@ -110,6 +118,16 @@ class Home:
     room: str
     files: Path
 
+    @property
+    def volumes(self) -> Path:
+        """Folders that are kept for containers of the room, by name."""
+        return self.files.parent / "volumes"
+
+    @property
+    def project(self) -> Path:
+        """The folder that containers of all rooms share."""
+        return self.files.parents[2] / "project"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
@@ -144,7 +162,11 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A container as those in its room see it."""
+    """A container as those in its room see it.
+
+    Attributes:
+        execs: Commands that run in it.
+    """
 
     id: BoxId
     name: str
@@ -157,6 +179,7 @@ class Box:
     service_id: str | None = None
     ports: Mapping[int, int] = field(default_factory=dict)
     exit: Exit | None = None
+    execs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

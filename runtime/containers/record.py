@@ -51,6 +51,7 @@ class Record:
             service_id=self.ask.service_id,
             ports=dict(self.ports),
             exit=self.exit,
+            execs=self.execs,
         )
 
 

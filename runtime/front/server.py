@@ -51,7 +51,7 @@ from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import RoomEvent
 from runtime.services.life.household import Household
-from runtime.services.life.life import Means
+from runtime.services.life.means import Means
 from runtime.session.feed import Feed
 from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden

@@ -128,7 +128,7 @@ class HostedRoom:
             secrets=Secrets(self._live, Vault(name, folder, seal), hidden or Hidden()),
             memory=Memory(MemoryStore(folder / FOLDER), clock),
             developer=developer,
-            containers=Containers(self._live, boxes, files=folder / FILES, mint=mint),
+            containers=Containers(self._live, boxes, services, files=folder / FILES, mint=mint),
             services=KeptServices(name, services),
         )
         self._dispatcher = Dispatcher(self._live, self._services)
@@ -157,6 +157,9 @@ class HostedRoom:
         """Nobody is in it, or about to be, but who is there for a service of it."""
         there = [*self._connections.values(), *(member.claims for member in self._live.members)]
         return all(claims.service for claims in there)
+
+    def _has_somebody_for(self, service_id: str) -> bool:
+        return any(member.claims.service == service_id for member in self._live.members)
 
     def info(self) -> RoomInfo:
         """What an operator sees."""
@@ -249,7 +252,9 @@ class HostedRoom:
                 ):
                     self._flushers.append(asyncio.create_task(flushing))
                 self._live.emit("room_opened")
-                self._services.services.opened(self._home, self._live.members.session_id)
+                self._services.services.opened(
+                    self._home, self._live.members.session_id, self._has_somebody_for
+                )
 
     async def _serve(self, claims: Claims, connection: Connection, room_url: str) -> None:
         participant_id = ParticipantId(str(uuid.uuid4()))

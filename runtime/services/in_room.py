@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runtime.containers.contract import Home
+from runtime.containers.contract import BoxId, Home
 from runtime.wire.manifest.manifest import Spec
 
 
@@ -26,8 +26,25 @@ class Shown:
 class ServicesOfRooms(Protocol):
     """What runs the services of rooms."""
 
-    def opened(self, home: Home, session_id: str) -> None:
-        """A room has opened: begin to start its services."""
+    def opened(self, home: Home, session_id: str, is_present: Callable[[str], bool]) -> None:
+        """A room has opened: begin to start its services.
+
+        Args:
+            is_present: Whether somebody is in it for the service of that id.
+        """
+        ...
+
+    async def run(self, room: str, service_id: str, more: Mapping[str, str]) -> BoxId:
+        """Have one run, which need not run all the time; return its container, once there is one.
+
+        Args:
+            more: Variables for it, until it ends.
+
+        Raises:
+            ServiceNotFound: The room has no such service.
+            WrongState: It is not to run there, or runs already and would have to be given variables.
+            EngineFailed: It could not be started.
+        """
         ...
 
     async def closed(self, room: str) -> None:

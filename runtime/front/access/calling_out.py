@@ -17,7 +17,7 @@ MAX_AT_ONCE: Final = 16
 
 
 class ServiceCaller:
-    """A `runtime.services.life.life.CallOut`.  Where it posts the operator said, so any address will do."""
+    """A `runtime.services.life.means.CallOut`.  Where it posts the operator said, so any address will do."""
 
     def __init__(self, caller: RoomCaller) -> None:
         self._caller = caller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from runtime.containers.contract import Home
 from runtime.containers.errors import ServiceNotFound
@@ -35,10 +36,10 @@ class Services:
         """Handlers by full name."""
         return {"services.list": self._list, "services.restart": self._restart}
 
-    def opened(self, home: Home, session_id: str) -> None:
+    def opened(self, home: Home, session_id: str, is_present: Callable[[str], bool]) -> None:
         """See `ServicesOfRooms`."""
         if self._given is not None:
-            self._given.opened(home, session_id)
+            self._given.opened(home, session_id, is_present)
 
     async def close(self) -> None:
         """The room ends."""

@@ -14,6 +14,7 @@ from runtime.services.life.reach import ports_of
 from runtime.services.secret import DOCKER, KEYS
 from runtime.services.service import Service, Spec
 from runtime.services.store import Store
+from runtime.wire.manifest.release import NEWEST, known_to
 
 DATA = "/data"
 
@@ -38,7 +39,15 @@ def signing_secret() -> str:
 
 
 async def ask_of(
-    service: Service, *, room: str, session_id: str, name: str, store: Store, mint: Mint, secret: str
+    service: Service,
+    *,
+    room: str,
+    session_id: str,
+    name: str,
+    store: Store,
+    mint: Mint,
+    secret: str,
+    more: Mapping[str, str],
 ) -> Ask:
     """What is to run, for a room.
 
@@ -46,6 +55,7 @@ async def ask_of(
         session_id: Of this run of the room.
         name: Of the container.
         secret: Signs the calls of its endpoints.
+        more: Variables beside, or instead of, those of the manifest.
 
     Raises:
         SecretMissing: A secret is not kept any more, or is not what the manifest takes it for.
@@ -85,11 +95,11 @@ async def ask_of(
         image=container["image"],
         argv=_argv(container),
         cwd=container.get("working_dir"),
-        env=env,
+        env=env | dict(more),
         ports={port.number: port.outer for port in ports_of(spec)},
         credentials=credentials,
         name=name,
-        mounts=_mounts(container, for_agent=for_agent),
+        mounts=_mounts(spec, for_agent=for_agent),
         writable=bool(container.get("writable_root_fs")),
         private=bool(container.get("private", True)),
         token=mint(room, service.name, service=service.id) if has_token else "",
@@ -136,19 +146,36 @@ def _argv(container: Spec) -> tuple[str, ...] | None:
         ) from None
 
 
-def _mounts(container: Spec, *, for_agent: bool) -> Mounts:
-    storage = container.get("storage", {})
+def _config_folder(config: Spec) -> str:
+    return str(config.get("path") or "/var/run/meshagent").rstrip("/")
+
+
+def _mounts(spec: Spec, *, for_agent: bool) -> Mounts:
+    storage = spec["container"].get("storage", {})
     room = [
         Bind(one.get("subpath", ""), one["path"], bool(one.get("read_only")))
         for one in storage.get("room", ())
     ]
     if for_agent and all(bind.path != DATA for bind in room):
         room.append(Bind("", DATA))
+    volumes = (
+        Bind(f"{one['name']}/{one.get('subpath', '')}".rstrip("/"), one["path"], bool(one.get("read_only")))
+        for one in storage.get("volumes", ())
+    )
+    manifest = json.dumps(known_to(spec, NEWEST))
     return Mounts(
         room=tuple(room),
+        project=tuple(
+            Bind(one.get("subpath", ""), one["path"], bool(one.get("read_only", True)))
+            for one in storage.get("project", ())
+        ),
+        volumes=tuple(volumes),
         images=tuple(
             ImageAt(one["image"], one["path"], one.get("subpath", "")) for one in storage.get("images", ())
         ),
-        files=tuple(FileAt(one["path"], one["text"]) for one in storage.get("files", ())),
+        files=(
+            *(FileAt(one["path"], one["text"]) for one in storage.get("files", ())),
+            *(FileAt(f"{_config_folder(one)}/spec.json", manifest) for one in storage.get("configs", ())),
+        ),
         empty_dirs=tuple(one["path"] for one in storage.get("empty_dirs", ())),
     )

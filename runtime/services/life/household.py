@@ -7,18 +7,21 @@ waits for the room's next run, but one that is disabled or deleted ends at once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.containers.contract import Home
+from runtime.containers.contract import BoxId, Home
 from runtime.containers.errors import ServiceNotFound, WrongState
 from runtime.errors import NotFound, RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.services.in_room import Shown
-from runtime.services.life.life import Life, Means
+from runtime.services.life.life import Life
+from runtime.services.life.means import Means
+from runtime.services.life.reach import ports_of
 from runtime.services.life.telling import Telling
 from runtime.services.service import PROJECT, Service
-from runtime.services.terms import State
+from runtime.services.terms import State, Tell
 from runtime.tasks import Tasks
 
 _log = get_logger("services")
@@ -28,6 +31,7 @@ _log = get_logger("services")
 class _Room:
     home: Home
     session_id: str
+    is_present: Callable[[str], bool] = lambda _: False
     lives: dict[str, Life] = field(default_factory=dict)
 
 
@@ -40,9 +44,9 @@ class Household:
         self._turn = asyncio.Lock()  # what is read from the store is acted on before anybody reads anew
         self._tasks = Tasks(_log, "services.task_failed")
 
-    def opened(self, home: Home, session_id: str) -> None:
+    def opened(self, home: Home, session_id: str, is_present: Callable[[str], bool]) -> None:
         """See `ServicesOfRooms`; so the others."""
-        room = self._rooms[home.room] = _Room(home, session_id)
+        room = self._rooms[home.room] = _Room(home, session_id, is_present)
         self._tasks.spawn(self._look(room, is_new=True), f"services of {home.room}")
 
     async def closed(self, room: str) -> None:
@@ -69,18 +73,12 @@ class Household:
 
     async def restart(self, room: str, service_id: str) -> None:
         async with self._turn:
-            service = await self._named(room, service_id)
-            held = self._rooms.get(room)
-            if held is None:
-                raise WrongState(
-                    f"room {room!r} is not open", cure="Its services start when somebody enters."
-                )
-            if not service.is_enabled:
-                raise WrongState(f"service {service.name!r} is disabled", cure="Enable it.")
-            if "container" not in service.spec:
-                raise WrongState(f"service {service.name!r} runs elsewhere", cure="Restart it there.")
-            self._want(held, service)
-            held.lives[service_id].restart()
+            (await self._wanted(room, service_id)).restart()
+
+    async def run(self, room: str, service_id: str, more: Mapping[str, str]) -> BoxId:
+        async with self._turn:
+            life = await self._wanted(room, service_id)
+        return await life.run(more)
 
     async def log(self, room: str, service_id: str, *, previous: bool = False) -> list[str]:
         """What a service wrote in a room that is open, line by line.
@@ -126,15 +124,30 @@ class Household:
             for service in wanted.values():
                 if is_new or service.room != PROJECT:
                     self._want(held, service)
+            _tell_of_twins(held, wanted.values())
             gone = {service_id for service_id, life in held.lives.items() if life.is_idle}
             for service_id in gone - {service.id for service in kept}:
                 del held.lives[service_id]
 
-    def _want(self, held: _Room, service: Service) -> None:
+    async def _wanted(self, room: str, service_id: str) -> Life:
+        """One that can run in a room, and is to."""
+        service = await self._named(room, service_id)
+        held = self._rooms.get(room)
+        if held is None:
+            raise WrongState(f"room {room!r} is not open", cure="Its services start when somebody enters.")
+        if not service.is_enabled:
+            raise WrongState(f"service {service.name!r} is disabled", cure="Enable it.")
+        if "container" not in service.spec:
+            raise WrongState(f"service {service.name!r} runs elsewhere", cure="Start it there.")
+        return self._want(held, service)
+
+    def _want(self, held: _Room, service: Service) -> Life:
         life = held.lives.get(service.id)
         if life is None:
-            life = held.lives[service.id] = Life(service, held.home, held.session_id, self._means)
+            life = Life(service, held.home, held.session_id, self._means, held.is_present)
+            held.lives[service.id] = life
         life.want(service)
+        return life
 
     async def _kept(self, room: str) -> list[Service]:
         services = self._means.store.services
@@ -153,3 +166,14 @@ class Household:
     def _idle(self, service: Service) -> dict[str, Any]:
         telling = Telling(self._means.clock.wall, self._means.hide)
         return telling.shown(service.id, State.IDLE, restarts=0, container=None)
+
+
+def _tell_of_twins(held: _Room, services: Iterable[Service]) -> None:
+    """Services that call somebody of the same name into a room: nobody there can tell the two apart."""
+    first: dict[str, Service] = {}
+    for service in services:
+        for identity in {one.identity for port in ports_of(service.spec) for one in port.endpoints}:
+            other = first.setdefault(identity, service)
+            if other is not service and service.id in held.lives:
+                told = f"{identity!r} is called in by service {other.name!r} as well"
+                held.lives[service.id].telling.note(Tell("SameIdentity", told, is_warning=True))

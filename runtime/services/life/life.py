@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from runtime.clock import Clock
-from runtime.containers.contract import Boxes, BoxId, Exit, Home, Starter
-from runtime.containers.errors import ContainerNotFound
+from runtime.containers.contract import BoxId, Exit, Home, Starter
+from runtime.containers.errors import ContainerNotFound, EngineFailed, WrongState
 from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.services.keeper import ServiceKeeper
-from runtime.services.life.asked import Mint, ask_of, signing_secret
-from runtime.services.life.liveness import answers
+from runtime.services.life.asked import ask_of, signing_secret
+from runtime.services.life.liveness import watch
+from runtime.services.life.means import Means
 from runtime.services.life.reach import Endpoint, not_served, plan_of, ports_of, url_of
-from runtime.services.life.telling import PortSeen, Telling
+from runtime.services.life.room_files import provide
+from runtime.services.life.telling import PortSeen, Telling, how
 from runtime.services.service import Service
-from runtime.services.store import Store
 from runtime.services.terms import (
     Call,
     Called,
+    Demand,
     Discard,
     Exited,
     Gone,
@@ -46,44 +48,11 @@ from runtime.tasks import Tasks
 
 KEPT_BOXES: Final = 5
 """Containers of a service that have ended and are kept, for their logs."""
-_OFTEN_S: Final = 0.1
-_OFTEN_FOR_S: Final = 60.0
-_SELDOM_S: Final = 0.5
-_LIVE_S: Final = 5.0
+USE_S: Final = 5.0
+"""Between two looks at whether one that runs on demand is used."""
 _BY: Final = Starter("server", "")  # nobody can be called so
+_MISTAKE: Final = "the server made a mistake; its log has the details"
 _log = get_logger("services")
-
-
-class CallOut(Protocol):
-    """Posts ``room.call`` to an endpoint."""
-
-    async def __call__(self, url: str, *, room: str, token: str, room_url: str | None, secret: str) -> None:
-        """Return once it was taken.
-
-        Args:
-            room_url: Where the endpoint finds the room; None for where everybody does.
-            secret: Signs the call; empty leaves that to the server's own.
-
-        Raises:
-            RuntimeServiceError: It was not.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What every life needs.
-
-    Attributes:
-        hide: Takes secrets out of a text.
-    """
-
-    store: Store
-    boxes: Boxes
-    mint: Mint
-    call: CallOut
-    clock: Clock
-    hide: Callable[[str], str]
 
 
 @dataclass(slots=True, eq=False)
@@ -96,10 +65,23 @@ class _Run:
 
 
 class Life:
-    """Runs in: the front's event loop.  All but `aclose` return at once."""
+    """Runs in: the front's event loop.  All but `run`, `log` and `aclose` return at once.
 
-    def __init__(self, service: Service, home: Home, session_id: str, means: Means) -> None:
-        self.service = service
+    Args:
+        is_present: Whether somebody is in the room for the service of that id.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        home: Home,
+        session_id: str,
+        means: Means,
+        is_present: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self.service, self._is_present = service, is_present
+        self._more: Mapping[str, str] = {}
+        self._waiting: list[asyncio.Future[BoxId]] = []
         self._home, self._session_id, self._means = home, session_id, means
         self._keeper = ServiceKeeper()
         self._services = {service.revision: service}
@@ -126,6 +108,29 @@ class Life:
         """It is to run anew."""
         self.telling.note(Tell("Restarted", "somebody asked for it"))
         self._feed(Restart())
+
+    async def run(self, more: Mapping[str, str]) -> BoxId:
+        """Have it run, on demand if it is not to run anyway; its container, once there is one.
+
+        Args:
+            more: Variables for it, until it ends.
+
+        Raises:
+            WrongState: It runs already, and would have to be given variables.
+            EngineFailed: It could not be started; in the words of who tried.
+        """
+        run = self._keeper.serving or self._keeper.coming
+        held = self._runs.get(run.number) if run is not None else None
+        if held is not None and more:
+            raise WrongState(f"service {self.service.name!r} runs already", cure="Run it without variables.")
+        if held is None:
+            self._more = dict(more)
+        self._feed(Demand())
+        if held is not None and held.box is not None:
+            return held.box
+        waiting: asyncio.Future[BoxId] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        return await waiting
 
     @property
     def is_wanted(self) -> bool:
@@ -166,6 +171,7 @@ class Life:
     async def aclose(self) -> None:
         """Do nothing more; containers are left to their room, which ends them."""
         self._is_over = True
+        self._tell_waiting(EngineFailed("the room has closed"))
         if self._timer is not None:
             self._timer.cancel()
         await self._tasks.aclose()
@@ -238,27 +244,42 @@ class Life:
             await self._started(number, run)
         except (RuntimeServiceError, OSError) as error:
             self._runs.pop(number, None)
+            self._tell_waiting(EngineFailed(str(error)))
             self._feed(NoStart(number, str(error)))
             return
         except Exception:  # noqa: BLE001 - whatever it was, the keeper has to hear of it
             self._runs.pop(number, None)
             _log.exception("service.not_started", service=run.service.name, room=self._home.room)
-            self._feed(NoStart(number, "the server made a mistake; its log has the details"))
+            self._tell_waiting(EngineFailed(_MISTAKE))
+            self._feed(NoStart(number, _MISTAKE))
             return
+        assert run.box is not None
+        self._tell_waiting(run.box)
         self._feed(Started(number))
-        watching = self._tasks.spawn(self._watch(number, run), "watch")
+        watching = [self._tasks.spawn(self._watch(number, run), "watch")]
+        if plan_of(run.service).is_on_demand:
+            watching.append(self._tasks.spawn(self._look_at_use(run), "use"))
         try:
-            assert run.box is not None
             found = await self._means.boxes.wait(self._home.room, run.box)
         except ContainerNotFound:
             found = Exit(1, "lost", "it was removed")
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
         self.telling.exit = (found.code, self._means.clock.wall())
-        self._feed(Exited(number, _how(found)))
+        self._feed(Exited(number, how(found)))
+
+    def _tell_waiting(self, what: BoxId | EngineFailed) -> None:
+        waiting, self._waiting = [one for one in self._waiting if not one.done()], []
+        for one in waiting:
+            if isinstance(what, EngineFailed):
+                one.set_exception(what)
+            else:
+                one.set_result(what)
 
     async def _started(self, number: int, run: _Run) -> None:
         means, service = self._means, run.service
+        await asyncio.to_thread(provide, self._home.files, service.spec.get("files", ()))
         ask = await ask_of(
             service,
             room=self._home.room,
@@ -267,6 +288,7 @@ class Life:
             store=means.store,
             mint=means.mint,
             secret=run.secret,
+            more=self._more,
         )
         run.box = await means.boxes.run(self._home, ask, _BY)
         box = means.boxes.box(self._home.room, run.box)
@@ -275,32 +297,22 @@ class Life:
         await means.store.services.note_image(service.id, service.revision, box.image_id)
 
     async def _watch(self, number: int, run: _Run) -> None:
-        """Look at the ports: until all answer, then whether those with liveness go on."""
         ports = ports_of(run.service.spec)
         seen = self.telling.ports = [
             PortSeen(port.named, port.liveness, "not_ready" if port.liveness else "not_configured")
             for port in ports
         ]
-        # Calling in where nobody listens yet would only fail.
-        waiting = {port.number for port in ports if port.liveness or port.endpoints}
-        clock, is_live = self._means.clock, False
-        began = clock.now()
-        while True:
-            for port, one in zip(ports, seen, strict=True):
-                if port.number in waiting or (is_live and port.liveness):
-                    error = await answers(run.reached[port.number], port.liveness)
-                    one.checked_at, one.error = clock.wall(), error or None
-                    if port.liveness:
-                        one.status = "not_ready" if error else "ready"
-                    if not error:
-                        waiting.discard(port.number)
-            if not is_live and not waiting:
-                is_live = True
-                self._feed(Live(number))
-            if is_live and not any(port.liveness for port in ports):
-                return
-            is_new = clock.now() - began < _OFTEN_FOR_S
-            await asyncio.sleep(_LIVE_S if is_live else _OFTEN_S if is_new else _SELDOM_S)
+        await watch(
+            ports, run.reached, seen, clock=self._means.clock, is_live=lambda: self._feed(Live(number))
+        )
+
+    async def _look_at_use(self, run: _Run) -> None:
+        """Of one that runs on demand: whether somebody of it is in the room, or a command runs in it."""
+        while run.box is not None:
+            await asyncio.sleep(USE_S)
+            with suppress(ContainerNotFound):
+                execs = self._means.boxes.box(self._home.room, run.box).execs
+                self._feed(Demand(bool(execs) or self._is_present(self.service.id)))
 
     async def _call(self, number: int, name: str) -> None:
         run = self._runs.get(number)
@@ -358,8 +370,3 @@ class Life:
                 await self._means.boxes.remove(self._home.room, self._ended.popleft())
             except RuntimeServiceError as error:
                 _log.warning("service.container_left", service=self.service.name, error=str(error))
-
-
-def _how(found: Exit) -> str:
-    what = "it ran out of memory" if found.oom_killed else f"it ended with {found.code}"
-    return f"{what}: {found.message}" if found.message else what

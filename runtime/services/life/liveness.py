@@ -1,12 +1,57 @@
-"""Whether a port of a container answers: 2xx to its path, or a connection where it has none."""
+"""Whether ports of a container answer: 2xx to their paths, or a connection where they have none."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from runtime.clock import Clock
+from runtime.services.life.reach import Port
+from runtime.services.life.telling import PortSeen
+
+_OFTEN_S: Final = 0.1
+_OFTEN_FOR_S: Final = 60.0
+_SELDOM_S: Final = 0.5
+_LIVE_S: Final = 5.0
 _ANSWER_S: Final = 5.0
 _MAX_LINE_BYTES: Final = 8192
+
+
+async def watch(
+    ports: Sequence[Port],
+    reached: Mapping[int, int],
+    seen: Sequence[PortSeen],
+    *,
+    clock: Clock,
+    is_live: Callable[[], None],
+) -> None:
+    """Look until all answer, then whether those with liveness go on; without any, return.
+
+    Args:
+        reached: Where this machine reaches each.
+        seen: What is told of each; written.
+        is_live: Called once.
+    """
+    # Calling in where nobody listens yet would only fail.
+    waiting = {port.number for port in ports if port.liveness or port.endpoints}
+    was_live, began = False, clock.now()
+    while True:
+        for port, one in zip(ports, seen, strict=True):
+            if port.number in waiting or (was_live and port.liveness):
+                error = await answers(reached[port.number], port.liveness)
+                one.checked_at, one.error = clock.wall(), error or None
+                if port.liveness:
+                    one.status = "not_ready" if error else "ready"
+                if not error:
+                    waiting.discard(port.number)
+        if not was_live and not waiting:
+            was_live = True
+            is_live()
+        if was_live and not any(port.liveness for port in ports):
+            return
+        is_new = clock.now() - began < _OFTEN_FOR_S
+        await asyncio.sleep(_LIVE_S if was_live else _OFTEN_S if is_new else _SELDOM_S)
 
 
 async def answers(port: int, path: str) -> str:

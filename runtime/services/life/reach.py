@@ -103,9 +103,8 @@ def not_served(spec: Spec) -> list[str]:
     ]
     container = spec.get("container", {})
     storage = container.get("storage", {})
-    told += [
-        f"storage.{kind} is not mounted" for kind in ("project", "configs", "volumes") if storage.get(kind)
-    ]
+    if storage.get("configs"):
+        told.append("storage.configs: spec.json is there, and no members.json")
     if "x-api-key" in container:
         told.append("container.api_key: no API key is made for a service")
     if "x-isolation" in container or "x-isolation" in spec:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from runtime.containers.contract import Exit
 from runtime.services.terms import State, Tell
 
 MAX_EVENTS: Final = 50
@@ -20,6 +22,24 @@ _WORDS: Final = {
     State.STOPPING: "stopped",
     State.BACKOFF: "scheduled",
 }
+
+
+_LIMITS: Final = {
+    "memory": "it ran out of memory",
+    "pids": "it had too many processes",
+    "disk": "it kept too much on the disk",
+    "lost": "it was lost",
+}
+_NOT_BY_SIGNAL: Final = 128
+_SIGNALS: Final = {int(one): one.name for one in signal.Signals}
+
+
+def how(found: Exit) -> str:
+    """How a container ended, in a sentence: by which limit or signal, and what it said last."""
+    by = _SIGNALS.get(found.code - _NOT_BY_SIGNAL)
+    ended = f"{by} ended it ({found.code})" if by else f"it ended with {found.code}"
+    what = _LIMITS.get(found.reason, ended)
+    return f"{what}: {found.message}" if found.message else what
 
 
 @dataclass(slots=True)

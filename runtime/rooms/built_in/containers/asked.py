@@ -39,7 +39,7 @@ def ask_of(request: Request) -> Ask:
         image=request.text("image"),
         argv=argv_of(request, "command"),
         cwd=request.optional_text("working_dir"),
-        env=_environment(request),
+        env=environment_of(request),
         ports=_ports(request),
         credentials=credentials_of(request),
         name=_name(request),
@@ -105,7 +105,8 @@ def _name(request: Request) -> str:
     return name
 
 
-def _environment(request: Request) -> dict[str, str]:
+def environment_of(request: Request) -> dict[str, str]:
+    """Variables, as an object or as a list of pairs."""
     given = request.arguments.get("env")
     pairs = [(one.get("key"), one.get("value")) for one in given] if _are_objects(given) else given
     found = dict(pairs) if isinstance(pairs, list | dict) else {}

@@ -19,6 +19,7 @@ from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.signing.scope import narrowed
 from runtime.rooms.streams import ServerStream
 from runtime.rooms.token import PERSON, Claims
+from runtime.services.in_room import ServicesOfRooms
 from runtime.wire.content import EmptyContent, JsonContent
 
 _NO_BUILDS = "this server builds no images in a room"
@@ -30,11 +31,21 @@ class Containers:
 
     Args:
         boxes: None where nothing runs any.
+        services: None where nothing runs services.
         files: The folder of the room's files.
     """
 
-    def __init__(self, live: LiveRoom, boxes: Boxes | None, *, files: Path, mint: Mint) -> None:
+    def __init__(
+        self,
+        live: LiveRoom,
+        boxes: Boxes | None,
+        services: ServicesOfRooms | None = None,
+        *,
+        files: Path,
+        mint: Mint,
+    ) -> None:
         self._live, self._given, self._files, self._mint = live, boxes, files, mint
+        self._services = services
         self._logs = Logs(live.name, self._boxes, self.box)
         self._execs = Execs(live, self._boxes, self.box)
 
@@ -158,9 +169,21 @@ class Containers:
         if name != claims.name and any(box.private and box.starter.name == name for box in boxes):
             raise PermissionDenied(f"{name[:80]!r} has a private container, so nobody else gets its token")
 
-    def _run_service(self, request: Request) -> Outcome:
-        grants.check(request.peer.participant.claims)
-        raise ServiceNotFound(f"no service {request.text('service_id')[:80]!r}")
+    async def _run_service(self, request: Request) -> Outcome:
+        claims, asked_for = request.peer.participant.claims, request.text("service_id")
+        grants.check(claims)
+        env = asked.environment_of(request)
+        listed = [] if self._services is None else await self._services.listed(self._live.name)
+        spec = next((one.spec for one in listed if one.spec["id"] == asked_for), None)
+        if spec is None or self._services is None:
+            raise ServiceNotFound(f"no service {asked_for[:80]!r}")
+        if "container" in spec:
+            grants.check_image(claims, "run", spec["container"]["image"])
+            is_private = spec["container"].get("private", True)
+            if env and is_private and claims.role != "user" and not claims.is_admin:
+                cure = "Ask a person, or let its container be private: false."
+                raise PermissionDenied("only people may give variables to a private service", cure=cure)
+        return JsonContent({"container_id": await self._services.run(self._live.name, asked_for, env)})
 
     def _list_containers(self, request: Request) -> Outcome:
         grants.check(request.peer.participant.claims)

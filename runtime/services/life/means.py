@@ -1,0 +1,44 @@
+"""What every life of a service needs: what it is done with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from runtime.clock import Clock
+from runtime.containers.contract import Boxes
+from runtime.services.life.asked import Mint
+from runtime.services.store import Store
+
+
+class CallOut(Protocol):
+    """Posts ``room.call`` to an endpoint."""
+
+    async def __call__(self, url: str, *, room: str, token: str, room_url: str | None, secret: str) -> None:
+        """Return once it was taken.
+
+        Args:
+            room_url: Where the endpoint finds the room; None for where everybody does.
+            secret: Signs the call; empty leaves that to the server's own.
+
+        Raises:
+            RuntimeServiceError: It was not.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What every life needs.
+
+    Attributes:
+        hide: Takes secrets out of a text.
+    """
+
+    store: Store
+    boxes: Boxes
+    mint: Mint
+    call: CallOut
+    clock: Clock
+    hide: Callable[[str], str]
