@@ -193,6 +193,9 @@ class FakePlacement:
     async def stacks(self, session_id: SessionId) -> str | None:
         return self.stack_text if session_id in self.running else None
 
+    async def freeze(self, session_id: SessionId, frozen: bool) -> bool:
+        return session_id in self.running
+
     async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
         return self.profiles.get(session_id)
 

@@ -20,7 +20,7 @@ from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
 from runtime.cli.service import bundle, init, kept, manifest, revisions, secrets, service_spec, setup
-from runtime.cli.session import profile, quarantine, session_logs, stop, usage, workers
+from runtime.cli.session import freeze, profile, quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.state import backup, config, doctor, nodes
 from runtime.cli.terminal import note_failure
@@ -109,6 +109,8 @@ crash_app.command("bundle", cls=Command)(crash.bundle_crash)
 app.command("replay", cls=Command, rich_help_panel=_LOOK)(replay.replay)
 app.command("stacks", cls=Command, rich_help_panel=_LOOK)(profile.stacks)
 app.command("profile", cls=Command, rich_help_panel=_LOOK)(profile.profile)
+app.command("freeze", cls=Command, rich_help_panel=_LOOK)(freeze.freeze)
+app.command("thaw", cls=Command, rich_help_panel=_LOOK)(freeze.thaw)
 app.command("stop", cls=Command, rich_help_panel=_LOOK)(stop.stop)
 app.command("usage", cls=Command, rich_help_panel=_LOOK)(usage.usage)
 app.add_typer(quarantine_app, rich_help_panel=_LOOK, help="Inputs that killed their sessions.")

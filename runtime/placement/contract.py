@@ -204,6 +204,13 @@ class Placement(Protocol):
         """Every thread's stack of the session's process, also while it hangs; None when it has no process."""
         ...
 
+    async def freeze(self, session_id: SessionId, frozen: bool) -> bool:
+        """Keep a session that is ready from running, or let it go on; False when it has no process for that.
+
+        It is not taken for one that hangs, its time goes on; whoever ends it lets it go on for its end.
+        """
+        ...
+
     async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
         """Where a session spends its time, or its memory, in the next `seconds`; also while it hangs.
 

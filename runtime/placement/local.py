@@ -239,6 +239,10 @@ class LocalPlacement:
         driver = self.supervisor.driver(session_id)
         return None if driver is None else await driver.stacks()
 
+    async def freeze(self, session_id: SessionId, frozen: bool) -> bool:
+        driver = self.supervisor.driver(session_id)
+        return driver is not None and driver.freeze(frozen)
+
     async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
         driver = self.supervisor.driver(session_id)
         if driver is None or driver.worker is None:

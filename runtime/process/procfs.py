@@ -243,3 +243,13 @@ def machine() -> Machine:
             available = int(line.split()[1]) * 1024
             break
     return Machine(int(tasks[3].partition(b"/")[2]) if len(tasks) > 3 else 0, available)
+
+
+def has_pending(pid: int, number: int) -> bool:
+    """Whether a signal waits for a process that does not come to take it."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as lines:
+            masks = [line.split()[1] for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
+    except OSError:
+        return False
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)

@@ -51,7 +51,9 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "session.started": EventKind("its process has its work", ("pid", "parked")),
     "session.ready": EventKind("the agent joined its room and its `start` returned", ("start_ms",)),
     "session.status": EventKind("the session said something of itself, at most twice a second", ("status",)),
-    "session.warned": EventKind("a limit is near, or it does not respond", ("kind", "message")),
+    "session.warned": EventKind(
+        "a limit is near, it does not respond, or it was frozen or thawed", ("kind", "message")
+    ),
     "confinement.refused": EventKind(
         "a session was refused something by its confinement: the first of each kind",
         ("rule", "what", "message", "cure"),

@@ -83,7 +83,8 @@ class Warned(SessionEvent):
     """Something that may end the session if it goes on; the session goes on for now.
 
     Attributes:
-        kind: ``memory``, ``cpu``, ``pids``, ``files``, ``deadline``, ``idle`` or ``hang``.
+        kind: ``memory``, ``cpu``, ``pids``, ``files``, ``deadline``, ``idle``, ``hang``, ``frozen`` or
+            ``thawed``.
         message: One sentence for people.
         stack: Where its threads and tasks were, for a hang; empty otherwise.
     """

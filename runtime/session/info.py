@@ -111,6 +111,7 @@ class Vitals:
         disk_bytes: What it keeps in its own folder, as it was counted last; None before, or when it has none.
         lag_ms: How long something that came lately had to wait for the worker's event loop, at most.
         note: What keeps it from going on, for people; empty when nothing does.
+        frozen: An operator does.
         last_heartbeat: Seconds since the epoch when the loop turned last, or now where it waits; None before.
     """
 
@@ -123,6 +124,7 @@ class Vitals:
     children: int = 0
     lag_ms: float | None = None
     note: str = ""
+    frozen: bool = False
     last_heartbeat: float | None = None
     at: float = 0.0
 

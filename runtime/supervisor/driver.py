@@ -149,10 +149,6 @@ class Driver:
         """Its process; None when there is none."""
         return self._worker
 
-    @property
-    def pid(self) -> int | None:
-        return self._worker.pid if self._worker is not None else None
-
     def vitals(self) -> Vitals | None:
         """Measure the process tree now; None when there is none."""
         if self._worker is None or (use := self._worker.measure()) is None:
@@ -183,6 +179,10 @@ class Driver:
     async def ping(self, timeout_s: float) -> float | None:
         """Seconds of one round trip to the session's event loop; None when it did not answer."""
         return None if self._worker is None else await self._pings.ping(self._worker.send, timeout_s)
+
+    def freeze(self, frozen: bool) -> bool:
+        """Keep the session from running, or let it go on; False when it has no process at work."""
+        return self._guard is not None and (self._guard.freeze() if frozen else self._guard.thaw())
 
     def inject(self, fault: control.Fault) -> bool:
         """Have the session commit a fault; False when it has no process."""
@@ -374,6 +374,7 @@ class Driver:
             case lc.PublishExited():
                 self._telling.exited(action.exit, worker=self._worker, relay=self._carriage.relay)
             case lc.SendStop():
+                self.freeze(False)
                 if self._worker is not None:
                     self._worker.send(control.Stop(action.reason.value, action.grace_s, action.finish_s))
             case lc.DumpStacks():

@@ -272,7 +272,7 @@ class Supervisor:
     def _answer(self, watch: Watch, asked: Asked) -> None:
         if (listener := watch.listener) is None:
             return
-        by_pid = {driver.pid: driver for driver in self._drivers.values()}
+        by_pid = {one.worker.pid: one for one in self._drivers.values() if one.worker is not None}
         driver = next((by_pid[pid] for pid in asked.pids if pid in by_pid), None)
         if asked.name == "connect":
             leaves = Leaves.of(watch.policy) if driver is None else driver.outlet.leaves

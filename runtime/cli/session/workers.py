@@ -92,7 +92,7 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "session": str(worker["id"]),
         "identity": str(worker["identity"]),
         "room": str(worker["room"]),
-        "state": str(worker["state"]) + (" (held)" if worker.get("note") else ""),
+        "state": _state(worker),
         "node": str(worker.get("node") or "-"),
         "pid": str(worker.get("pid") or "-"),
         "cpu": f"{100 * cpu_s / up_s:.1f} %" if up_s else "-",
@@ -112,6 +112,12 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "input": str(worker.get("input") or "-"),
         "end": str(end.get("reason", "")) + (f": {end['message']}" if end.get("message") else note),
     }
+
+
+def _state(worker: Mapping[str, Any]) -> str:
+    if worker.get("frozen"):
+        return "frozen"
+    return str(worker["state"]) + (" (held)" if worker.get("note") else "")
 
 
 def _confinement(held: Mapping[str, Any] | None) -> str:

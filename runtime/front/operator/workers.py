@@ -244,6 +244,7 @@ def worker_as(
         lag_ms=None if vitals.lag_ms is None else round(vitals.lag_ms, 1),
         last_heartbeat=None if vitals.last_heartbeat is None else iso(vitals.last_heartbeat),
         note=vitals.note or None,
+        frozen=vitals.frozen,
         restarts=record.restarts,
         restart=Restart(
             policy=spec.restart,

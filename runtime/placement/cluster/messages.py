@@ -231,6 +231,7 @@ READS: Final[dict[str, Any]] = {
     "messages": list[MessageSeen],
     "stacks": str | None,
     "profile": Profile | None,
+    "freeze": bool,
     "ping": float | None,
     "inject": bool,
 }

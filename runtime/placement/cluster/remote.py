@@ -229,6 +229,9 @@ class RemotePlacement:
         found: str | None = await self._read("stacks", session_id)
         return found
 
+    async def freeze(self, session_id: SessionId, frozen: bool) -> bool:
+        return bool(await self._read("freeze", session_id, frozen=frozen))
+
     async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
         found: Profile | None = await self._read(
             "profile", session_id, within_s=seconds + PROFILE_S, seconds=seconds, rate=rate, by=by

@@ -26,6 +26,7 @@ from runtime.supervisor.watch.disks import SessionDisk
 from runtime.supervisor.watch.hang_detector import Awake, HangDetector, Hung, Late, Phase, Pulse, Silence
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.supervisor.watch.rest import PEEKS_S, Rest
+from runtime.supervisor.watch.standstill import Holder, Standstill
 from runtime.wire.trace import TaskTrace
 
 _STACKS_S = 0.1
@@ -50,6 +51,7 @@ class Alarm:
     tasks: Callable[[list[TaskTrace]], None]
 
 
+FROZEN = "is frozen by an operator: bulkhead thaw lets it go on"
 _COPIED_SHARE = 0.4
 """Of a limit: above this, copies of inherited memory are told as the reason."""
 
@@ -90,9 +92,7 @@ class Guard:
         )
         self._stopped_kill_s = settings.stopped_kill_s
         self._frozen_told = False
-        self._paused: list[Member] = []
-        self._frozen = False
-        self._holds = False
+        self._standstill = Standstill(worker, cgroup)
         self._weight: tuple[int, int] | None = None
         self._weighing: asyncio.Future[tuple[int, int]] | None = None
         self._flood_told = False
@@ -119,7 +119,7 @@ class Guard:
         if self._rest is not None and self._rest.goes_on(asleep_ns, now) and self._may_rest():
             return self._rest.next_s(now)
         self._rest = None
-        held, brake = self._holds, self._brake()
+        held, brake = bool(self._standstill), self._brake()
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
             return None
@@ -128,7 +128,10 @@ class Guard:
         self._instruments.take(use, now)
         stays_stopped = self._kernel_ended_it()
         self._budget.cpu_is_kept = "cpu.max" in self._cgroup.kept
-        found = self._budget.take(use, now, active_at=self._worker.box.active_at())
+        if self.is_frozen and self._standstill.was_undone(use.members[0]):
+            self.thaw()
+        active_at = now if self.is_frozen else self._worker.box.active_at()
+        found = self._budget.take(use, now, active_at=active_at)
         found += self._disk.look(use.members, now)
         self._instruments.keeps(self._disk.bytes)
         for finding in found:
@@ -164,7 +167,7 @@ class Guard:
         return (
             self._phase() is Phase.RUNNING
             and self._hang_detector.is_calm
-            and not self._holds
+            and not self._standstill
             and self._telling is None
             and not self._cgroup.is_frozen()
         )
@@ -311,26 +314,39 @@ class Guard:
         return most and Brake(self._worker.pid, most_tasks=most[0], most_processes=most[1])
 
     def _pause(self, members: tuple[Member, ...], for_s: float, *, freeze: bool) -> None:
-        self._holds = True
-        if freeze and self._cgroup.freeze(True):  # all of them, and its own children do not see it stopped
-            self._frozen = True
-        else:
-            # The group first, at one blow; then those who left it.
-            self._worker.signal_tree(signal.SIGSTOP)
-            self._paused = [*members]
-            tree.signal_all(self._paused, signal.SIGSTOP)
+        self._standstill.hold(Holder.SHARE, members, freeze=freeze)
         self._after(for_s, self._go_on)
 
     def _go_on(self) -> None:
-        self._holds = False
+        self._standstill.let_go(Holder.SHARE)
         self._hang_detector.held(self._clock.now())
-        if self._frozen:
-            self._cgroup.freeze(False)
-            self._frozen = False
-            return
-        tree.signal_all(self._paused, signal.SIGCONT)
-        self._worker.signal_tree(signal.SIGCONT)
-        self._paused = []
+
+    # ---- frozen by an operator
+
+    @property
+    def is_frozen(self) -> bool:
+        return self._standstill.is_held_by(Holder.OPERATOR)
+
+    def freeze(self) -> bool:
+        """Keep all of it from running until `thaw`; False when it has no process, or is not at work."""
+        use = None if self._phase() is not Phase.RUNNING else self._worker.measure(with_pss=False)
+        if use is None:
+            return False
+        if not self.is_frozen:
+            self._rest = None
+            self._standstill.hold(Holder.OPERATOR, use.members)
+            self._instruments.note, self._instruments.frozen = FROZEN, True
+            self._alarm.warn("frozen", FROZEN, "")
+        return True
+
+    def thaw(self) -> bool:
+        """Let it go on; nothing happens where it is not frozen."""
+        if self.is_frozen:
+            self._standstill.let_go(Holder.OPERATOR)
+            self._hang_detector.held(self._clock.now())
+            self._instruments.note, self._instruments.frozen = "", False
+            self._alarm.warn("thawed", "goes on", "")
+        return True
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
         def run() -> None:

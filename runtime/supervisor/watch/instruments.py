@@ -20,6 +20,7 @@ class Instruments:
         self._disk_bytes: int | None = None
         self.note = ""
         """What keeps the session from going on, for people; empty when nothing does."""
+        self.frozen = False
 
     def take(self, use: TreeUse, now: float) -> None:
         """The tree was measured at `now`, in monotonic seconds."""
@@ -49,6 +50,7 @@ class Instruments:
         return Vitals(
             at=self._at,
             note=self.note,
+            frozen=self.frozen,
             cpu_s=round(use.cpu_s, 3),
             rss_bytes=use.rss_bytes,
             pss_bytes=use.pss_bytes or owned_bytes,

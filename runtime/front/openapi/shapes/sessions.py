@@ -90,6 +90,7 @@ class Worker(Shape, frozen=True, kw_only=True):
     lag_ms: Annotated[float | None, Meta(description="Longest that its event loop was busy lately")]
     last_heartbeat: Time | None
     note: Annotated[str | None, Meta(description="What keeps it from going on, such as a signal")]
+    frozen: Annotated[bool, Meta(description="An operator keeps it from running")]
     restarts: int
     restart: Restart
     input: Annotated[str | None, Meta(description="Hash of room and arguments, as quarantine names it")]
