@@ -62,8 +62,8 @@ FLOORS = {
         {"__main__"},
     ),
     "cli": (
-        {"browser", "failure", "help_page", "terminal"},
-        {"api", "ports", "project", "room_option"},
+        {"browser", "failure", "help_page", "keys", "terminal"},
+        {"api", "ports", "project"},
         {"completion"},
         {"options"},
         {"entry", "server_process"},

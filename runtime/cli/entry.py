@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from runtime.cli.api import Api
 from runtime.cli.failure import CommandFailed, ExitCode
-from runtime.cli.room_option import check_room
+from runtime.cli.options import check_room
 from runtime.sdk.room.client import RoomClient
 from runtime.sdk.room.transport import WebSocketClientProtocol
 

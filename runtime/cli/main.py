@@ -22,6 +22,7 @@ from runtime.cli.serve import demo, engine, node, serve, service_run, studio
 from runtime.cli.service import bundle, init, kept, manifest, revisions, secrets, service_spec, setup
 from runtime.cli.session import freeze, profile, quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
+from runtime.cli.session.top.command import top
 from runtime.cli.state import backup, config, doctor, nodes
 from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
@@ -107,6 +108,7 @@ crash_app.command("list", cls=Command)(crash.list_crashes)
 crash_app.command("show", cls=Command)(crash.show_crash)
 crash_app.command("bundle", cls=Command)(crash.bundle_crash)
 app.command("replay", cls=Command, rich_help_panel=_LOOK)(replay.replay)
+app.command("top", cls=Command, rich_help_panel=_LOOK)(top)
 app.command("stacks", cls=Command, rich_help_panel=_LOOK)(profile.stacks)
 app.command("profile", cls=Command, rich_help_panel=_LOOK)(profile.profile)
 app.command("freeze", cls=Command, rich_help_panel=_LOOK)(freeze.freeze)

@@ -102,3 +102,14 @@ def config_file(named: Path | None) -> Path | None:
         return named.resolve()
     usual = Path("bulkhead.toml")
     return usual.resolve() if usual.is_file() else None
+
+
+def check_room(room: str) -> None:
+    """Raise CommandFailed, with the rule, for what cannot be the name of a server's own room."""
+    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.wire.room_name import ROOM_NAME_RULE, is_room_name
+
+    if not is_room_name(room):
+        raise CommandFailed(
+            f"{room!r} cannot be the name of a room", cure=ROOM_NAME_RULE, exit_code=ExitCode.USAGE
+        )

@@ -33,7 +33,7 @@ def demo(
     import os
 
     from runtime.cli.ports import first_free
-    from runtime.cli.room_option import check_room
+    from runtime.cli.options import check_room
     from runtime.cli.serve.foreground import Key
     from runtime.cli.serve.screen import show_screen
     from runtime.settings import load_settings

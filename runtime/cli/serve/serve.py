@@ -40,7 +40,7 @@ def serve(
 
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.ports import check_free
-    from runtime.cli.room_option import check_room
+    from runtime.cli.options import check_room
     from runtime.process import agents_env
     from runtime.settings import load_settings
 

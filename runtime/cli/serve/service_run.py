@@ -46,7 +46,7 @@ def run(
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.ports import any_free, is_free, taken
     from runtime.cli.room.room_calls import RoomCalls
-    from runtime.cli.room_option import check_room
+    from runtime.cli.options import check_room
     from runtime.cli.serve.foreground import Foreground
     from runtime.cli.serve.screen import free_state_dir
     from runtime.cli.serve.studio import studio_line

@@ -26,7 +26,7 @@ def studio(
     The link lets one browser in, once, within ten minutes, wherever that is: also behind ssh -L."""
     from runtime.cli.api import find_server
     from runtime.cli.browser import open_page
-    from runtime.cli.room_option import check_room
+    from runtime.cli.options import check_room
 
     if room is not None:
         check_room(room)

@@ -11,6 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 QUIT = "q"
+ESC = "esc"
+_ESC_S = 0.02
+_NAMED = {
+    **{b"[A": "up", b"[B": "down", b"[5~": "pageup", b"[6~": "pagedown", b"[H": "home", b"[F": "end"},
+    **{b"OA": "up", b"OB": "down", b"OH": "home", b"OF": "end", b"": ESC},
+}
 
 
 class Keys:
@@ -30,7 +36,10 @@ class Keys:
         self._release()
 
     def wait(self, timeout_s: float) -> str:
-        """The next key, or an empty text after `timeout_s`; `QUIT` when the terminal is gone."""
+        """The next key, or an empty text after `timeout_s`; `QUIT` when the terminal is gone.
+
+        Keys that move have names: ``up``, ``down``, ``pageup``, ``pagedown``, ``home``, ``end``, and ``esc``.
+        """
         if self._saved is None:
             time.sleep(timeout_s)
             return ""
@@ -38,7 +47,12 @@ class Keys:
         if not readable:
             return ""
         try:
-            return os.read(sys.stdin.fileno(), 1).decode(errors="replace").lower() or QUIT
+            key = os.read(sys.stdin.fileno(), 1)
+            if key == b"\x1b":
+                # What a terminal sends for one key comes together.
+                more, _, _ = select.select([sys.stdin], [], [], _ESC_S)
+                return _NAMED.get(os.read(sys.stdin.fileno(), 8) if more else b"", "")
+            return key.decode(errors="replace").lower() or QUIT
         except OSError:
             return QUIT
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.cli.serve.keys import QUIT, Keys
+from runtime.cli.keys import QUIT, Keys
 
 pytestmark = pytest.mark.process
 

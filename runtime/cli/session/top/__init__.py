@@ -1,0 +1,1 @@
+"""``bulkhead top``: sessions as they run, and what to do with one."""
