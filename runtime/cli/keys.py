@@ -14,8 +14,17 @@ QUIT = "q"
 ESC = "esc"
 _ESC_S = 0.02
 _NAMED = {
-    **{b"[A": "up", b"[B": "down", b"[5~": "pageup", b"[6~": "pagedown", b"[H": "home", b"[F": "end"},
-    **{b"OA": "up", b"OB": "down", b"OH": "home", b"OF": "end", b"": ESC},
+    b"[A": "up",
+    b"[B": "down",
+    b"[5~": "pageup",
+    b"[6~": "pagedown",
+    b"[H": "home",
+    b"[F": "end",
+    b"OA": "up",
+    b"OB": "down",
+    b"OH": "home",
+    b"OF": "end",
+    b"": ESC,
 }
 
 

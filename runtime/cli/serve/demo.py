@@ -32,8 +32,8 @@ def demo(
     """Watch the agents of ./agents, or examples, in a room."""
     import os
 
-    from runtime.cli.ports import first_free
     from runtime.cli.options import check_room
+    from runtime.cli.ports import first_free
     from runtime.cli.serve.foreground import Key
     from runtime.cli.serve.screen import show_screen
     from runtime.settings import load_settings

@@ -22,9 +22,9 @@ from typing import Any
 
 from runtime.cli.api import Api
 from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.keys import Keys
 from runtime.cli.serve.agent_table import Row, changes, rows
 from runtime.cli.serve.agent_table_fit import fit
-from runtime.cli.keys import Keys
 from runtime.cli.serve.live_table import LiveTable
 from runtime.cli.serve.server_log import ServerLog
 from runtime.cli.server_process import ServerProcess

@@ -39,8 +39,8 @@ def serve(
     import os
 
     from runtime.cli.failure import CommandFailed, ExitCode
-    from runtime.cli.ports import check_free
     from runtime.cli.options import check_room
+    from runtime.cli.ports import check_free
     from runtime.process import agents_env
     from runtime.settings import load_settings
 

@@ -44,9 +44,9 @@ def run(
 
     from runtime.cli import project
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.options import check_room
     from runtime.cli.ports import any_free, is_free, taken
     from runtime.cli.room.room_calls import RoomCalls
-    from runtime.cli.options import check_room
     from runtime.cli.serve.foreground import Foreground
     from runtime.cli.serve.screen import free_state_dir
     from runtime.cli.serve.studio import studio_line

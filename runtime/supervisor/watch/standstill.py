@@ -1,4 +1,4 @@
-"""Keep a session's whole tree from running, and let it go on: for its share of processors, or for an operator.
+"""Keep a session's whole tree from running, and let it go on: for its share of processors, or an operator.
 
 Two may want it at the same time; it goes on when nobody does any more.  Where the session has a group of
 cgroup v2, that is frozen, which its own children do not see; elsewhere each process is stopped by a signal.

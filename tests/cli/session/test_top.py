@@ -73,7 +73,7 @@ def test_it_fits_into_80_by_24_and_marks_the_chosen_one_without_colours() -> Non
     assert all(len(line) <= 80 for line in lines)
     (chosen,) = [line for line in lines if line.startswith(">")]
     assert chosen.split()[1] == "s_000000000057"  # the most of a processor first
-    assert chosen.split()[-3:] == ["57.0MiB", "1ms", "1m40s"] or "57MiB" in chosen
+    assert "57MiB" in chosen
     assert lines[-1].endswith("q quit")
     (last,) = [line for line in shown(api, "end") if line.startswith(">")]
     assert "s_000000000000" in last

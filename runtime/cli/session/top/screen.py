@@ -10,7 +10,7 @@ from runtime.cli.terminal import clean, length
 from runtime.wire.text import size
 
 SORTS: Final = ("cpu", "memory", "up", "lag", "identity", "room", "state")
-HELP: Final = "↑↓ choose  ⏎ details  s stacks  p profile  l log  f freeze  k kill  o sort  q quit"
+HELP: Final = "↑↓ ⏎ details  s stacks  p profile  l log  f freeze  k kill  o order  q quit"
 PAGE_HELP: Final = "↑↓ PgUp PgDn move  Esc back  q quit"
 _WIDTHS: Final = (("session", 15), ("identity", 12), ("room", 11), ("state", 9))
 _FIGURES: Final = (("cpu", 6), ("memory", 8), ("lag", 6), ("up", 6))
