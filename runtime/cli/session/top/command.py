@@ -32,8 +32,8 @@ def top(
 ) -> int:
     """Watch sessions as they run, and stop, freeze, profile or read the one that is chosen.
 
-    Keys: arrows choose, Enter details, s stacks, p a profile of ten seconds, l log, f freeze or thaw, k kill, o
-    the next order, q quit.
+    Keys: arrows choose, Enter details, s stacks, p a profile of 10 s, l log, f freeze or thaw, k kill,
+    o the next order, q quit.
     """
     from runtime.cli.api import find_server
     from runtime.cli.failure import CommandFailed, ExitCode
