@@ -20,6 +20,7 @@ import { Curves } from "./session/curves.js";
 import { Log } from "./session/log.js";
 import { Messages } from "./session/messages.js";
 import { Processes } from "./session/processes.js";
+import { Profile, take } from "./session/profile.js";
 import { uptime } from "./session/rows.js";
 
 const EVERY_S = 3;
@@ -60,20 +61,27 @@ function Shown({ row, details, failed }) {
       setStacks({ error });
     }
   };
+  const [profile, setProfile] = useState(null);
+  const takeProfile = (options) => {
+    show("profile");
+    if (!profile?.until) take(row.id, setProfile, options);
+  };
   const name = row.identity || row.endpoint;
-  useKeys(row.exit ? {} : { t: takeStacks }, row.exit ? [] : [["t", "Take its stacks"]]);
+  const keys = { t: takeStacks, p: () => takeProfile() };
+  useKeys(row.exit ? {} : keys, row.exit ? [] : [["t", "Take its stacks"], ["p", "Profile it for 10 s"]]);
   const tabs = [
     { id: "log", label: "Log" },
     { id: "messages", label: "Messages" },
     { id: "processes", label: "Processes", count: row.exit ? 0 : details?.processes?.length },
     { id: "stacks", label: "Stacks" },
+    { id: "profile", label: "Profile" },
   ];
   return html`<${Page}
     title=${name}
     back=${BACK}
     class="session"
     meta=${html`<${State} tone=${tone}>${word}<//>${row.room && html`<span>in <a href=${url("/rooms", row.room)}>${row.room}</a></span>`}<span class="session-id"><code>${row.id}</code><${Copy} text=${row.id} title="Copy its id" /></span>`}
-    actions=${html`<${Actions} row=${row} onStacks=${takeStacks} processes=${details?.processes?.length} />`}
+    actions=${html`<${Actions} row=${row} onStacks=${takeStacks} onProfile=${takeProfile} processes=${details?.processes?.length} />`}
   >
     ${failed && html`<${Failed} error=${failed} />`}
     <${Verdict} row=${row} tone=${tone} sentence=${sentence} />
@@ -88,7 +96,9 @@ function Shown({ row, details, failed }) {
               ? html`<${Processes} row=${row} processes=${details?.processes} />`
               : tab === "stacks"
                 ? html`<${Stacks} row=${row} stacks=${stacks} onTake=${takeStacks} />`
-                : html`<${Log} key=${row.id} id=${row.id} over=${Boolean(row.exit)} />`}
+                : tab === "profile"
+                  ? html`<${Profile} row=${row} profile=${profile} onTake=${takeProfile} />`
+                  : html`<${Log} key=${row.id} id=${row.id} over=${Boolean(row.exit)} />`}
         </section>
       </div>
       <div class="session-side">

@@ -6,6 +6,8 @@ import { now } from "../core/live.js";
 
 /** How long a warning about a session is told. */
 const WARNED_MS = 15_000;
+/** Told like a warning, and no reason to worry. */
+const HELD = new Set(["frozen", "thawed"]);
 export { isClean };
 
 /** A reason as words: `room_lost` -> `room lost`. */
@@ -27,8 +29,9 @@ function judged(row) {
     const { tone, word } = meaning(row.exit.reason);
     return { tone, word, sentence: row.exit.message };
   }
+  if (row.frozen) return { tone: "warn", word: "frozen", sentence: row.note ?? "" };
   if (row.restart?.at) return { tone: "bad", word: "restarting", sentence: last?.message ?? "" };
-  if (row.state === "ready" && row.warned && instant(row.warned.at) > now.peek() - WARNED_MS) {
+  if (row.state === "ready" && row.warned && !HELD.has(row.warned.kind) && instant(row.warned.at) > now.peek() - WARNED_MS) {
     return { tone: "warn", word: row.warned.kind === "hang" ? "hangs" : "warned", sentence: row.warned.message };
   }
   switch (row.state) {

@@ -6,7 +6,7 @@ import { sessions } from "../../core/live.js";
 import { url } from "../../core/router.js";
 import { Dot, condition } from "../../parts/badge.js";
 import { Icon } from "../../parts/icon.js";
-import { startAgain, stop } from "../session/actions.js";
+import { hold, startAgain, stop } from "../session/actions.js";
 import { crashSentence } from "./crash_words.js";
 import { placed } from "./places.js";
 
@@ -57,7 +57,11 @@ function Agent({ one, row, current, isAway, onPick }) {
     <p class="someone-facts">
       <span class=${cx("state", `tone-${state.tone}`)} title=${state.sentence || undefined}><${Dot} tone=${state.tone} />${state.word}</span>
       ${row && html`<a href=${url("/sessions", row.id)} title="Its session and process">${facts.filter(Boolean).join(" · ")}</a>`}
-      ${row?.pid && row.state === "ready" && html`<button type="button" class="button small quiet send-away" aria-label=${`Stop ${one.name}`} onClick=${() => stop(row)}>Stop</button>`}
+      ${row?.pid && row.state === "ready" && html`<span class="send-away">
+        <a class="button small quiet" href=${`${url("/sessions", row.id)}?tab=profile`} aria-label=${`Profile ${one.name}`} title="Where its time goes">Profile</a>
+        <button type="button" class="button small quiet" aria-label=${`${row.frozen ? "Thaw" : "Freeze"} ${one.name}`} onClick=${() => hold(row)}>${row.frozen ? "Thaw" : "Freeze"}</button>
+        <button type="button" class="button small quiet" aria-label=${`Stop ${one.name}`} onClick=${() => stop(row)}>Stop</button>
+      </span>`}
     </p>
   </li>`;
 }

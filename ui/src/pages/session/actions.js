@@ -39,6 +39,25 @@ export async function kill(row, processes = 1) {
   if (yes) await end(row, "?grace_s=0", `${name} was killed.`);
 }
 
+/** Hold a session still, or let it go on. */
+export async function hold(row) {
+  const name = nameOf(row);
+  if (!row.frozen) {
+    const yes = await confirm({
+      title: `Freeze ${name}?`,
+      text: `All processes of ${name}${whereOf(row)} stop where they are and keep their memory. It answers nobody until you thaw it; what is said to it waits. It is not taken for one that hangs.`,
+      action: "Freeze",
+    });
+    if (!yes) return;
+  }
+  try {
+    await post(`/workers/${seg(row.id)}/${row.frozen ? "thaw" : "freeze"}`);
+    toast({ text: row.frozen ? `${name} goes on.` : `${name} is frozen.`, tone: "ok" });
+  } catch (error) {
+    toastError(error);
+  }
+}
+
 /** Call the endpoint of a session that ended into its room once more. */
 export async function startAgain(row) {
   const yes = await confirm({
@@ -82,7 +101,7 @@ export async function endMany(rows, { isKill = false } = {}) {
 }
 
 /** The buttons of a session's page. */
-export function Actions({ row, onStacks, processes }) {
+export function Actions({ row, onStacks, onProfile, processes }) {
   const [busy, setBusy] = useState(false);
   const during = (work) => async () => {
     setBusy(true);
@@ -96,6 +115,8 @@ export function Actions({ row, onStacks, processes }) {
   const idle = !row.pid || busy;
   return html`<${CrashIt} row=${row} />
     <button class="button" disabled=${!row.pid} title="Where its threads and tasks are now (t)" onClick=${onStacks}><${Icon} name="stack" />Stacks</button>
+    <button class="button" disabled=${!row.pid || row.frozen} title="Where its time goes; it goes on meanwhile (p)" onClick=${() => onProfile()}><${Icon} name="flame" />Profile 10 s</button>
+    ${row.state === "ready" && html`<button class="button" disabled=${busy} onClick=${during(() => hold(row))}><${Icon} name=${row.frozen ? "play" : "pause"} />${row.frozen ? "Thaw" : "Freeze"}</button>`}
     <button class="button" disabled=${busy || row.state === "stopping"} onClick=${during(() => stop(row, processes))}><${Icon} name="stop" />Stop</button>
     <button class="button danger" disabled=${busy || (idle && row.state !== "stopping")} onClick=${during(() => kill(row, processes))}><${Icon} name="kill" />Kill</button>`;
 }
