@@ -17,6 +17,7 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
     Capacity,
+    DebugDoor,
     EndpointInfo,
     Enforcement,
     LogLine,
@@ -195,6 +196,9 @@ class FakePlacement:
 
     async def freeze(self, session_id: SessionId, frozen: bool) -> bool:
         return session_id in self.running
+
+    async def debug(self, session_id: SessionId, port: int | None) -> DebugDoor | None:
+        return DebugDoor(port=port or 5678) if session_id in self.running else None
 
     async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
         return self.profiles.get(session_id)

@@ -20,7 +20,7 @@ from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
 from runtime.cli.service import bundle, init, kept, manifest, revisions, secrets, service_spec, setup
-from runtime.cli.session import freeze, profile, quarantine, session_logs, stop, usage, workers
+from runtime.cli.session import attach, freeze, profile, quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.session.top.command import top
 from runtime.cli.state import backup, config, doctor, nodes
@@ -113,6 +113,7 @@ app.command("stacks", cls=Command, rich_help_panel=_LOOK)(profile.stacks)
 app.command("profile", cls=Command, rich_help_panel=_LOOK)(profile.profile)
 app.command("freeze", cls=Command, rich_help_panel=_LOOK)(freeze.freeze)
 app.command("thaw", cls=Command, rich_help_panel=_LOOK)(freeze.thaw)
+app.command("attach", cls=Command, rich_help_panel=_LOOK)(attach.attach)
 app.command("stop", cls=Command, rich_help_panel=_LOOK)(stop.stop)
 app.command("usage", cls=Command, rich_help_panel=_LOOK)(usage.usage)
 app.add_typer(quarantine_app, rich_help_panel=_LOOK, help="Inputs that killed their sessions.")

@@ -42,7 +42,7 @@ from runtime.front.operator.room import (
 )
 from runtime.front.operator.room.account import runs, service_accounts
 from runtime.front.operator.room.account import secrets as own_secrets
-from runtime.front.operator.session import freeze, profile
+from runtime.front.operator.session import debug, freeze, profile
 from runtime.front.operator.usage import usage
 from runtime.front.state import Front, caller
 from runtime.front.studio import live
@@ -128,6 +128,7 @@ def create_app(
     app.register_blueprint(crashes.routes(front))
     app.register_blueprint(profile.routes(front))
     app.register_blueprint(freeze.routes(front))
+    app.register_blueprint(debug.routes(front))
     app.register_blueprint(chaos.routes(front))
     app.register_blueprint(events.routes(front, readers))
     app.register_blueprint(live.routes(front, readers, told or Live(front, Overview(front))))

@@ -17,6 +17,7 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
     Capacity,
+    DebugDoor,
     EndpointInfo,
     Enforcement,
     LogLine,
@@ -208,6 +209,17 @@ class Placement(Protocol):
         """Keep a session that is ready from running, or let it go on; False when it has no process for that.
 
         It is not taken for one that hangs, its time goes on; whoever ends it lets it go on for its end.
+        """
+        ...
+
+    async def debug(self, session_id: SessionId, port: int | None) -> DebugDoor | None:
+        """Have a debugger listen in a session's process, whose silence does not count from then on.
+
+        Args:
+            port: Where, 0 for a free one; None ends the truce, while the debugger goes on listening.
+
+        Returns:
+            None when it has no process.
         """
         ...
 

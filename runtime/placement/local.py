@@ -14,11 +14,13 @@ from runtime.knob import parse_bytes
 from runtime.placement.contract import Attempt, Lease
 from runtime.placement.machines import Machines
 from runtime.process import agents_env, descriptors
+from runtime.process.tree import describe
 from runtime.session.events import Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
     Capacity,
+    DebugDoor,
     EndpointInfo,
     Enforcement,
     LogLine,
@@ -40,6 +42,9 @@ from runtime.wire.profile import Profile
 
 FRESH_PER_CPU: Final = 8
 """Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""
+
+DEBUG_S: Final = 20.0
+"""What a debugger may take to listen."""
 
 LOCAL: Final = "local"
 """The name of the only machine."""
@@ -229,11 +234,13 @@ class LocalPlacement:
 
     async def processes(self, session_id: SessionId) -> list[ProcessInfo]:
         driver = self.supervisor.driver(session_id)
-        return [] if driver is None else await driver.processes()
+        worker = None if driver is None else driver.worker
+        return [] if worker is None else await asyncio.to_thread(describe, worker.pid)
 
     async def messages(self, session_id: SessionId) -> list[MessageSeen]:
         driver = self.supervisor.driver(session_id)
-        return [] if driver is None else driver.messages()
+        worker = None if driver is None else driver.worker
+        return [] if worker is None else worker.room_messages()
 
     async def stacks(self, session_id: SessionId) -> str | None:
         driver = self.supervisor.driver(session_id)
@@ -242,6 +249,19 @@ class LocalPlacement:
     async def freeze(self, session_id: SessionId, frozen: bool) -> bool:
         driver = self.supervisor.driver(session_id)
         return driver is not None and driver.freeze(frozen)
+
+    async def debug(self, session_id: SessionId, port: int | None) -> DebugDoor | None:
+        driver = self.supervisor.driver(session_id)
+        if driver is None or driver.worker is None:
+            return None
+        found = await driver.debug(port, DEBUG_S)
+        if port is None:
+            return DebugDoor()
+        if found is None or not found.port:
+            await driver.debug(None, 0)
+        if found is None:
+            return DebugDoor(error=f"Its event loop did not answer within {DEBUG_S:g} s: it is blocked.")
+        return DebugDoor(port=found.port, error=found.error[:1000])
 
     async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
         driver = self.supervisor.driver(session_id)

@@ -216,6 +216,19 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
+class DebugDoor:
+    """Where a debugger listens in a session's process, on 127.0.0.1 of its machine.
+
+    Attributes:
+        port: 0 where none does.
+        error: Why none does, with the cure.
+    """
+
+    port: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageSeen:
     """A message between a session and its room, or several of a kind in a row; never what was in them.
 

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
@@ -13,11 +14,10 @@ from runtime.clock import Clock
 from runtime.errors import LocalProtocolError, ProtocolError
 from runtime.process.handle import signal_name
 from runtime.process.procfs import peak_rss_bytes
-from runtime.process.tree import describe
 from runtime.process.worker_process import PRESS_S, Owner, WorkerProcess
 from runtime.session import events
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.info import MessageSeen, ProcessInfo, RelayPort, RoomDoor, Vitals
+from runtime.session.info import RelayPort, RoomDoor, Vitals
 from runtime.session.record import Exit
 from runtime.session.spec import SessionSpec
 from runtime.session.use import Use
@@ -164,14 +164,6 @@ class Driver:
         """What it used so far."""
         return self._instruments.meter.use()
 
-    async def processes(self) -> list[ProcessInfo]:
-        """Its process tree, described; empty when there is none."""
-        return [] if self._worker is None else await asyncio.to_thread(describe, self._worker.pid)
-
-    def messages(self) -> list[MessageSeen]:
-        """The last messages of its room; empty when there is no process."""
-        return [] if self._worker is None else self._worker.room_messages()
-
     async def stacks(self) -> str | None:
         """Its tasks and every thread's stack as text; None when there is no process."""
         return None if self._worker is None else stacks_text(*await self._worker.stacks())
@@ -183,6 +175,15 @@ class Driver:
     def freeze(self, frozen: bool) -> bool:
         """Keep the session from running, or let it go on; False when it has no process at work."""
         return self._guard is not None and (self._guard.freeze() if frozen else self._guard.thaw())
+
+    async def debug(self, port: int | None, within_s: float) -> control.Debugging | None:
+        """Have a debugger listen in it, from when on no silence counts, or (None) the silence count again."""
+        if self._worker is None or self._guard is None:
+            return None
+        self._guard.is_debugged = port is not None
+        asked = partial(control.Debug, port=port or 0)
+        found = None if port is None else await self._pings.ask(self._worker.send, asked, within_s)
+        return found if isinstance(found, control.Debugging) else None
 
     def inject(self, fault: control.Fault) -> bool:
         """Have the session commit a fault; False when it has no process."""
@@ -318,7 +319,7 @@ class Driver:
                 self._feed(lc.LastWord(message))
             case control.Exiting():
                 self._post_mortem.said(message)
-            case control.Pong():
+            case control.Pong() | control.Debugging():
                 self._pings.answered(message)
             case control.Refused():
                 self._was_refused(message)

@@ -79,6 +79,17 @@ class Ping(_Message, frozen=True, tag="ping"):
     seq: int
 
 
+class Debug(_Message, frozen=True, tag="debug"):
+    """Have a debugger listen on this machine; answered by `Debugging` of the same number.
+
+    Attributes:
+        port: Where; 0 takes a free one.
+    """
+
+    seq: int
+    port: int = 0
+
+
 class Fault(_Message, frozen=True, tag="fault"):
     """Misbehave in this way (`runtime.worker.chaos`); sent only by a server that was told to allow it.
 
@@ -128,6 +139,19 @@ class Pong(_Message, frozen=True, tag="pong"):
     """The answer to a `Ping`."""
 
     seq: int
+
+
+class Debugging(_Message, frozen=True, tag="debugging"):
+    """The answer to a `Debug`.
+
+    Attributes:
+        port: Where the debugger listens, on 127.0.0.1; 0 where there is none.
+        error: Why there is none.
+    """
+
+    seq: int
+    port: int = 0
+    error: str = ""
 
 
 class StatusNow(_Message, frozen=True, tag="status"):
@@ -353,10 +377,10 @@ def paths_of(files: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{folder}/{name}" for folder, names in files.items() for name in names]
 
 
-ToWorker = Start | Stop | Ping | Fault | Packet | RelayClosed | OfModel
+ToWorker = Start | Stop | Ping | Debug | Fault | Packet | RelayClosed | OfModel
 _Over = Failed | Exiting | Ended
 _Carried = Packet | RelayClosed | Dial | ToModel
-FromWorker = Hello | ReadyNow | Pong | StatusNow | Spans | Imported | Refused | _Over | _Carried
+FromWorker = Hello | ReadyNow | Pong | Debugging | StatusNow | Spans | Imported | Refused | _Over | _Carried
 FromZygote = Confined | Described | ImportFailed | Forked | ForkFailed | Reaped
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

@@ -29,6 +29,7 @@ from runtime.worker.by_pipe.model import PipedModel
 from runtime.worker.by_pipe.relay import RelayTransport
 from runtime.worker.chaos.fault import commit
 from runtime.worker.failure import describe, fitting
+from runtime.worker.program import debugger
 from runtime.worker.refused import causes
 from runtime.worker.tasks import tasks_now
 from runtime.worker.telling import tracing
@@ -104,6 +105,9 @@ class Session:
             case control.Ping():
                 with contextlib.suppress(ChannelClosed):
                     self._send(control.Pong(message.seq))
+            case control.Debug():
+                with contextlib.suppress(ChannelClosed):
+                    self._send(debugger.listen(message))
             case control.Fault():
                 commit(message, self._background_failed, self._room)
             case control.Packet():

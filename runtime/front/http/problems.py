@@ -46,6 +46,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "no_resources": (503, "What a session needs is not there"),
     "no_process": (409, "The session has no process"),
     "not_crashed": (404, "There is no crash report"),
+    "not_debugged": (409, "No debugger can listen in the session"),
     "not_exited": (409, "The session has not ended"),
     "not_found": (404, "Not found"),
     "not_profiled": (409, "The session could not be looked at"),

@@ -27,6 +27,7 @@ from runtime.session import events
 from runtime.session.info import (
     BundleInfo,
     Capacity,
+    DebugDoor,
     EndpointInfo,
     Enforcement,
     LogLine,
@@ -232,6 +233,7 @@ READS: Final[dict[str, Any]] = {
     "stacks": str | None,
     "profile": Profile | None,
     "freeze": bool,
+    "debug": DebugDoor | None,
     "ping": float | None,
     "inject": bool,
 }

@@ -25,6 +25,7 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
     Capacity,
+    DebugDoor,
     EndpointInfo,
     Enforcement,
     LogLine,
@@ -231,6 +232,10 @@ class RemotePlacement:
 
     async def freeze(self, session_id: SessionId, frozen: bool) -> bool:
         return bool(await self._read("freeze", session_id, frozen=frozen))
+
+    async def debug(self, session_id: SessionId, port: int | None) -> DebugDoor | None:
+        found: DebugDoor | None = await self._read("debug", session_id, within_s=PROFILE_S, port=port)
+        return found
 
     async def profile(self, session_id: SessionId, *, seconds: float, rate: int, by: str) -> Profile | None:
         found: Profile | None = await self._read(

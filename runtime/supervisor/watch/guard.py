@@ -61,6 +61,9 @@ class Guard:
     Args:
         instruments: Get every reading.
         phase: What the session is about now.
+
+    Attributes:
+        is_debugged: A debugger may hold it: its silence is no hang.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Guard:
         self._stopped_kill_s = settings.stopped_kill_s
         self._frozen_told = False
         self._standstill = Standstill(worker, cgroup)
+        self.is_debugged = False
         self._weight: tuple[int, int] | None = None
         self._weighing: asyncio.Future[tuple[int, int]] | None = None
         self._flood_told = False
@@ -118,7 +122,7 @@ class Guard:
         if self._rest is not None and self._rest.goes_on(asleep_ns, now) and self._may_rest():
             return self._rest.next_s(now)
         self._rest = None
-        held, brake = bool(self._standstill), self._brake()
+        held, brake = self.is_debugged or bool(self._standstill), self._brake()
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
             return None
@@ -167,6 +171,7 @@ class Guard:
             self._phase() is Phase.RUNNING
             and self._hang_detector.is_calm
             and not self._standstill
+            and not self.is_debugged
             and self._telling is None
             and not self._cgroup.is_frozen()
         )

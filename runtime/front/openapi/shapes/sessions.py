@@ -261,6 +261,21 @@ class LogsQuery(Shape, frozen=True, kw_only=True):
     follow: Annotated[bool, Meta(description="Stream lines until the session ends")] = False
 
 
+class DebugQuery(Shape, frozen=True, kw_only=True):
+    """Where a debugger is to listen."""
+
+    port: Annotated[int, Meta(ge=0, le=65535, description="0 takes a free one")] = 0
+
+
+class Debugger(Shape, frozen=True, kw_only=True):
+    """Where a debugger listens."""
+
+    session: SessionName
+    node: Annotated[str, Meta(description="The machine that it listens on")]
+    host: str
+    port: Annotated[int, Meta(description="0 where none does")]
+
+
 class Ping(Shape, frozen=True, kw_only=True):
     """How long one round trip to the session's event loop took."""
 
