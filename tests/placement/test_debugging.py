@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -35,27 +36,27 @@ AGENT = """
 """
 
 
-async def node_of(make_node: Callable[..., Any], body: str) -> tuple[Any, str]:
+@asynccontextmanager
+async def node_of(make_node: Callable[..., Any], body: str) -> AsyncIterator[tuple[Any, str]]:
     node = make_node(heartbeat_s=0.1, hang_warn_s=0.3, hang_kill_s=0.8)
     node.write("bundle.py", body.replace("GO", str(node.given / "go")))
-    await node.start()
-    return node, await node.ready("/held")
-
-
-async def test_a_missing_debugger_is_told_with_its_cure(make_node: Callable[..., Any]) -> None:
-    missing = "    import sys\n    sys.modules['debugpy'] = None\n"
-    node, session = await node_of(make_node, missing + AGENT)
     try:
-        found = await node.placement.debug(session, 0)
-        assert "pip install debugpy" in found.error
-        assert await node.placement.debug("s_NOBODY", 0) is None
+        await node.start()
+        yield node, await node.ready("/held")
     finally:
         await node.close()
 
 
+async def test_a_missing_debugger_is_told_with_its_cure(make_node: Callable[..., Any]) -> None:
+    missing = "    import sys\n    sys.modules['debugpy'] = None\n"
+    async with node_of(make_node, missing + AGENT) as (node, session):
+        found = await node.placement.debug(session, 0)
+        assert "pip install debugpy" in found.error
+        assert await node.placement.debug("s_NOBODY", 0) is None
+
+
 async def test_one_that_a_debugger_holds_is_no_hang_until_the_truce_ends(make_node: Callable[..., Any]) -> None:
-    node, session = await node_of(make_node, DEBUGPY + AGENT)
-    try:
+    async with node_of(make_node, DEBUGPY + AGENT) as (node, session):
         assert (await node.placement.debug(session, 4711)).port == 4711
         assert (await node.placement.debug(session, 0)).port == 4711  # one for a process
         await asyncio.to_thread((node.given / "go").touch)
@@ -63,5 +64,3 @@ async def test_one_that_a_debugger_holds_is_no_hang_until_the_truce_ends(make_no
         assert not [one for one in node.seen if isinstance(one, Warned | Exited)]
         assert (await node.placement.debug(session, None)).port == 0
         assert (await node.exited(session)).exit.reason is ExitReason.HANG
-    finally:
-        await node.close()

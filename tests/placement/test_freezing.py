@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psutil
@@ -31,21 +32,24 @@ COUNTS = """
 """
 
 
-async def node_of(make_node: Callable[..., Any], **settings: Any) -> tuple[Any, str]:
+@asynccontextmanager
+async def node_of(make_node: Callable[..., Any], **settings: Any) -> AsyncIterator[tuple[Any, str]]:
     node = make_node(heartbeat_s=0.1, hang_warn_s=0.3, hang_kill_s=0.6, stopped_kill_s=0.6, **settings)
     node.write("bundle.py", COUNTS)
-    await node.start()
-    session = await node.ready("/counts")
-    await node.printed(session, "count")
-    return node, session
+    try:
+        await node.start()
+        session = await node.ready("/counts")
+        await node.printed(session, "count")
+        yield node, session
+    finally:
+        await node.close()
 
 
 @pytest.mark.parametrize("cgroups", ["auto", "off"])
 async def test_a_frozen_session_stands_still_is_no_hang_and_goes_on(
     make_node: Callable[..., Any], cgroups: str
 ) -> None:
-    node, session = await node_of(make_node, cgroups=cgroups)
-    try:
+    async with node_of(make_node, cgroups=cgroups) as (node, session):
         main = psutil.Process(node.pid(session))
         assert await node.placement.freeze(session, True)
         whole = [main, *main.children(recursive=True)]
@@ -69,13 +73,10 @@ async def test_a_frozen_session_stands_still_is_no_hang_and_goes_on(
         vitals = node.placement.glance(session)
         assert vitals is not None
         assert (vitals.frozen, vitals.note) == (False, "")
-    finally:
-        await node.close()
 
 
 async def test_one_that_is_stopped_or_terminated_is_thawed_for_it(make_node: Callable[..., Any]) -> None:
-    node, session = await node_of(make_node)
-    try:
+    async with node_of(make_node) as (node, session):
         assert await node.placement.freeze(session, True)
         await node.placement.stop(session, ExitReason.STOPPED)
         assert (await node.exited(session)).exit.reason is ExitReason.STOPPED
@@ -86,5 +87,3 @@ async def test_one_that_is_stopped_or_terminated_is_thawed_for_it(make_node: Cal
         assert await node.placement.freeze(other, True)
         psutil.Process(node.pid(other)).send_signal(signal.SIGTERM)
         assert (await node.exited(other)).exit.reason is ExitReason.SIGNAL
-    finally:
-        await node.close()
