@@ -30,7 +30,7 @@ from runtime.session.info import (
 from runtime.session.record import Exit, Failure
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use, UsePoint
-from runtime.wire.profile import Profile
+from runtime.wire.looking.profile import Profile
 
 
 def endpoint(path: str = "/chat", **more: Any) -> EndpointInfo:

@@ -29,7 +29,7 @@ from runtime.session.info import (
 )
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
-from runtime.wire.profile import Profile
+from runtime.wire.looking.profile import Profile
 
 __all__ = [
     "Attempt",

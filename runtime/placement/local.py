@@ -38,7 +38,7 @@ from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.watch.headroom import Headroom
 from runtime.wire import control
-from runtime.wire.profile import Profile
+from runtime.wire.looking.profile import Profile
 
 FRESH_PER_CPU: Final = 8
 """Fresh starts at once per processor: more make none of them faster, and the front and the sessions wait."""

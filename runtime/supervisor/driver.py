@@ -40,6 +40,7 @@ from runtime.supervisor.watch.hang_detector import Phase
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.supervisor.watch.sampler import Sampler
 from runtime.wire import control
+from runtime.wire.looking.debug import Debug, Debugging
 
 log = structlog.get_logger("supervisor")
 
@@ -176,14 +177,14 @@ class Driver:
         """Keep the session from running, or let it go on; False when it has no process at work."""
         return self._guard is not None and (self._guard.freeze() if frozen else self._guard.thaw())
 
-    async def debug(self, port: int | None, within_s: float) -> control.Debugging | None:
+    async def debug(self, port: int | None, within_s: float) -> Debugging | None:
         """Have a debugger listen in it, from when on no silence counts, or (None) the silence count again."""
         if self._worker is None or self._guard is None:
             return None
         self._guard.is_debugged = port is not None
-        asked = partial(control.Debug, port=port or 0)
+        asked = partial(Debug, port=port or 0)
         found = None if port is None else await self._pings.ask(self._worker.send, asked, within_s)
-        return found if isinstance(found, control.Debugging) else None
+        return found if isinstance(found, Debugging) else None
 
     def inject(self, fault: control.Fault) -> bool:
         """Have the session commit a fault; False when it has no process."""
@@ -319,7 +320,7 @@ class Driver:
                 self._feed(lc.LastWord(message))
             case control.Exiting():
                 self._post_mortem.said(message)
-            case control.Pong() | control.Debugging():
+            case control.Pong() | Debugging():
                 self._pings.answered(message)
             case control.Refused():
                 self._was_refused(message)

@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Callable
 
 from runtime.clock import Clock
-from runtime.wire.control import Debug, Debugging, Ping, Pong
+from runtime.wire.control import Ping, Pong
+from runtime.wire.looking.debug import Debug, Debugging
 
 MAX_WAITING = 64
 

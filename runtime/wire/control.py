@@ -13,6 +13,7 @@ import msgspec
 
 from runtime.errors import RemoteProtocolError
 from runtime.wire.by_pipe import Dial, OfModel, ToModel
+from runtime.wire.looking.debug import Debug, Debugging
 from runtime.wire.spans import Spans as Spans
 from runtime.wire.trace import Trace
 
@@ -79,17 +80,6 @@ class Ping(_Message, frozen=True, tag="ping"):
     seq: int
 
 
-class Debug(_Message, frozen=True, tag="debug"):
-    """Have a debugger listen on this machine; answered by `Debugging` of the same number.
-
-    Attributes:
-        port: Where; 0 takes a free one.
-    """
-
-    seq: int
-    port: int = 0
-
-
 class Fault(_Message, frozen=True, tag="fault"):
     """Misbehave in this way (`runtime.worker.chaos`); sent only by a server that was told to allow it.
 
@@ -139,19 +129,6 @@ class Pong(_Message, frozen=True, tag="pong"):
     """The answer to a `Ping`."""
 
     seq: int
-
-
-class Debugging(_Message, frozen=True, tag="debugging"):
-    """The answer to a `Debug`.
-
-    Attributes:
-        port: Where the debugger listens, on 127.0.0.1; 0 where there is none.
-        error: Why there is none.
-    """
-
-    seq: int
-    port: int = 0
-    error: str = ""
 
 
 class StatusNow(_Message, frozen=True, tag="status"):

@@ -1,4 +1,4 @@
-"""A debugger in a session: where it is missing, and one that holds the session for longer than a hang may last."""
+"""A debugger in a session: missing, and one that holds the session for longer than a hang may last."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ async def test_a_missing_debugger_is_told_with_its_cure(make_node: Callable[...,
         assert await node.placement.debug("s_NOBODY", 0) is None
 
 
-async def test_one_that_a_debugger_holds_is_no_hang_until_the_truce_ends(make_node: Callable[..., Any]) -> None:
+async def test_one_that_a_debugger_holds_is_no_hang_until_a_truce_ends(
+    make_node: Callable[..., Any],
+) -> None:
     async with node_of(make_node, DEBUGPY + AGENT) as (node, session):
         assert (await node.placement.debug(session, 4711)).port == 4711
         assert (await node.placement.debug(session, 0)).port == 4711  # one for a process

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.supervisor.watch.profiling import py_spy
-from runtime.wire.profile import Profile
+from runtime.wire.looking.profile import Profile
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

@@ -37,7 +37,7 @@ from runtime.session.info import (
 )
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
-from runtime.wire.profile import Profile
+from runtime.wire.looking.profile import Profile
 
 VERSION: Final = 1
 """Of these messages; a front talks to nodes one version older and newer."""

@@ -37,7 +37,7 @@ from runtime.session.info import (
 )
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
-from runtime.wire.profile import Profile
+from runtime.wire.looking.profile import Profile
 
 READ_S: Final = 10.0
 PROFILE_S: Final = 30.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mmap import mmap
 from typing import Final
 
-from runtime.wire.profile import MAX_PROFILE_BYTES
+from runtime.wire.looking.profile import MAX_PROFILE_BYTES
 
 _ASKED: Final = struct.Struct("<QIIB")  # number, milliseconds, samples a second, whether of memory
 _TOLD: Final = struct.Struct("<QQI")  # number that began, number that is done, bytes of the answer

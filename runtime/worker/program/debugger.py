@@ -1,11 +1,11 @@
-"""Have a debugger listen in this process, when an operator asks: debugpy, where the agent's environment has it."""
+"""Have debugpy listen in this process, when an operator asks, where the agent's environment has it."""
 
 from __future__ import annotations
 
 import sys
 from typing import Final
 
-from runtime.wire.control import Debug, Debugging
+from runtime.wire.looking.debug import Debug, Debugging
 
 _HOST: Final = "127.0.0.1"
 _ERROR_CHARS: Final = 500

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from runtime.process.box.profile_slot import Wanted
 from runtime.process.plumbing import Box
-from runtime.wire.profile import (
+from runtime.wire.looking.profile import (
     ALLOCATED,
     MAX_DEPTH,
     MAX_STACKS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from runtime.wire.profile import ALLOCATED, Profile, ProfileFrame
+from runtime.wire.looking.profile import ALLOCATED, Profile, ProfileFrame
 from runtime.wire.text import size
 
 _WIDTH: Final = 1200

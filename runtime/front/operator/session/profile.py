@@ -12,7 +12,7 @@ from runtime.front.http.problems import problem
 from runtime.front.openapi.shapes.profile import ProfileQuery, ShownFrame, ShownProfile, ShownStack
 from runtime.front.operator.session import flame_graph, speedscope
 from runtime.front.state import Front, caller
-from runtime.wire.profile import Profile
+from runtime.wire.looking.profile import Profile
 
 _BYS: Final = ("auto", "py-spy", "sampler", "memory")
 _SVG: Final = "image/svg+xml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from runtime.wire.profile import ALLOCATED, Profile
+from runtime.wire.looking.profile import ALLOCATED, Profile
 
 _SCHEMA: Final = "https://www.speedscope.app/file-format-schema.json"
 

@@ -19,7 +19,7 @@ from runtime.session.native import threads_in
 from runtime.session.redaction import Redactor
 from runtime.session.spec import SessionId
 from runtime.supervisor.watch.profiling import py_spy
-from runtime.wire.profile import (
+from runtime.wire.looking.profile import (
     RUNNING,
     Profile,
     ProfileFrame,

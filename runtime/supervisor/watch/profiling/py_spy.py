@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from runtime.wire.profile import (
+from runtime.wire.looking.profile import (
     MAX_STACKS,
     RUNNING,
     WAITING,

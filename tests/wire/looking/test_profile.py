@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from runtime.errors import RemoteProtocolError
-from runtime.wire.profile import (
+from runtime.wire.looking.profile import (
     MAX_DEPTH,
     MAX_STACKS,
     TEXT_CHARS,

@@ -1,0 +1,1 @@
+"""What an operator asks of one process: where its time goes, and a debugger."""
