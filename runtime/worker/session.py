@@ -21,6 +21,7 @@ from runtime.sdk.meter import meter
 from runtime.telemetry import names as at
 from runtime.telemetry.tracer import tracer
 from runtime.wire import by_pipe, control
+from runtime.wire.looking.debug import Debug
 from runtime.wire.spans import Value
 from runtime.worker import joined
 from runtime.worker.activity import Activity
@@ -105,7 +106,7 @@ class Session:
             case control.Ping():
                 with contextlib.suppress(ChannelClosed):
                     self._send(control.Pong(message.seq))
-            case control.Debug():
+            case Debug():
                 with contextlib.suppress(ChannelClosed):
                     self._send(debugger.listen(message))
             case control.Fault():
