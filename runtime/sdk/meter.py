@@ -20,9 +20,17 @@ class Meter:
         self._counts: dict[str, int] = {}
         self.changed: Callable[[], None] | None = None
 
-    def add(self, *, turns: int = 0, messages: int = 0, tokens_in: int = 0, tokens_out: int = 0) -> None:
-        """Count something; what is negative is not counted."""
+    def add(
+        self, *, turns: int = 0, messages: int = 0, tokens_in: int = 0, tokens_out: int = 0, model: str = ""
+    ) -> None:
+        """Count something; what is negative is not counted.
+
+        Args:
+            model: Whose tokens they are; they are counted for it as well.
+        """
         more = {"turns": turns, "messages": messages, "tokens_in": tokens_in, "tokens_out": tokens_out}
+        if model:
+            more |= {f"tokens_in:{model}": tokens_in, f"tokens_out:{model}": tokens_out}
         for name, count in more.items():
             if count > 0:
                 self._counts[name] = self._counts.get(name, 0) + count

@@ -16,7 +16,7 @@ from runtime.errors import InvalidTransition, SessionNotFound
 from runtime.session.events import Exited, Placed, Ready, Refused, SessionEvent, Started, Status, Stopping
 from runtime.session.record import Exit, SessionRecord
 from runtime.session.spec import SessionId
-from runtime.session.usage import Usage, UsageRow, claimed
+from runtime.session.usage import UsageRow, claimed, said
 
 
 class Ledger:
@@ -151,11 +151,8 @@ class Ledger:
     def _add_up(self, record: SessionRecord, event: Exited) -> None:
         claims, use = record.claims, event.use
         record.usage = record.usage.plus(
-            Usage(
-                turns=claims.get("turns", 0),
-                messages=claims.get("messages", 0),
-                tokens_in=claims.get("tokens_in", 0),
-                tokens_out=claims.get("tokens_out", 0),
+            replace(
+                said(claims),
                 cpu_s=max(use.cpu_s, event.cpu_s),
                 memory_byte_s=use.memory_byte_seconds,
                 peak_bytes=max(use.peak_pss_bytes or use.peak_rss_bytes, 0),
@@ -194,13 +191,7 @@ def _size_of(arguments: dict[str, Any]) -> int:
 def usage_row(record: SessionRecord, now: float) -> UsageRow:
     """What a session used in all its attempts, as far as it is known yet."""
     spec, claims = record.spec, record.claims
-    said = Usage(
-        turns=claims.get("turns", 0),
-        messages=claims.get("messages", 0),
-        tokens_in=claims.get("tokens_in", 0),
-        tokens_out=claims.get("tokens_out", 0),
-    )
-    usage = replace(record.usage.plus(said), sessions=1, restarts=record.restarts)
+    usage = replace(record.usage.plus(said(claims)), sessions=1, restarts=record.restarts)
     return UsageRow(
         session_id=spec.session_id,
         endpoint=spec.endpoint,

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+MAX_MODELS: Final = 12
+MODEL_CHARS: Final = 80
+OTHER_MODELS: Final = "(other models)"
 CLAIMS: Final = ("turns", "messages", "tokens_in", "tokens_out")
 MAX_CLAIM: Final = 10**12
 MAX_DAYS: Final = 60
@@ -24,7 +27,7 @@ OTHER_ROOMS: Final = "(other rooms)"
 GIB: Final = 1 << 30
 _DAY_S: Final = 86400.0
 
-By = Literal["session", "endpoint", "identity", "room"]
+By = Literal["session", "endpoint", "identity", "room", "day"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Usage:
         memory_byte_s: Memory integrated over time.
         log_bytes: What the sessions wrote to their logs.
         relay_bytes: What went through the front for relayed room connections, both ways.
+        models: Of each model, the tokens in and out; a part of all tokens.
     """
 
     sessions: int = 0
@@ -49,10 +53,13 @@ class Usage:
     relay_bytes: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    models: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def plus(self, other: Usage) -> Usage:
         """Both together."""
-        summed = {item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)}
+        counts = [item.name for item in fields(self) if item.name != "models"]
+        summed: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in counts}
+        summed["models"] = _together(self.models, other.models)
         summed["peak_bytes"] = max(self.peak_bytes, other.peak_bytes)
         return Usage(**summed)
 
@@ -64,14 +71,51 @@ class Usage:
         return shown
 
 
+def _together(
+    one: Mapping[str, tuple[int, int]], other: Mapping[str, tuple[int, int]]
+) -> dict[str, tuple[int, int]]:
+    """Both tables; models are named by agents, so above a bound they are added up as one."""
+    summed = dict(one)
+    for model, (tokens_in, tokens_out) in other.items():
+        name = model if model in summed or len(summed) < MAX_MODELS else OTHER_MODELS
+        before = summed.get(name, (0, 0))
+        summed[name] = (before[0] + tokens_in, before[1] + tokens_out)
+    return summed
+
+
+def models_of(claims: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Of claims, the tokens of each model in and out."""
+    names = {name.partition(":")[2]: None for name in claims if ":" in name}
+    return {one: (claims.get(f"tokens_in:{one}", 0), claims.get(f"tokens_out:{one}", 0)) for one in names}
+
+
+def said(claims: Mapping[str, int]) -> Usage:
+    """Claims as a sum."""
+    return Usage(**{name: claims.get(name, 0) for name in CLAIMS}, models=models_of(claims))
+
+
 def claimed(known: Mapping[str, int], values: Mapping[str, Any]) -> dict[str, int]:
     """The claims of a worker after it said `values`; whatever is no count, or goes back, is ignored."""
     taken = dict(known)
-    for name in CLAIMS:
+    for name in (*CLAIMS, *_of_models(taken, values)):
         value = values.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             taken[name] = max(taken.get(name, 0), min(value, MAX_CLAIM))
     return taken
+
+
+def _of_models(known: Mapping[str, int], values: Mapping[str, Any]) -> list[str]:
+    """Names of claims about a model's tokens, of as many models as there is room for."""
+    models = {name.partition(":")[2]: None for name in known if ":" in name}
+    names = []
+    for name in values:
+        kind, found, model = name.partition(":") if isinstance(name, str) else ("", "", "")
+        if not found or kind not in ("tokens_in", "tokens_out") or not 0 < len(model) <= MODEL_CHARS:
+            continue
+        if model in models or len(models) < MAX_MODELS:
+            models[model] = None
+            names.append(name)
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +216,10 @@ class UsageBook:
 
 
 def report(rows: Iterable[UsageRow], by: By) -> list[tuple[str, Usage]]:
-    """Sums by one of the names, what used the most processor time first; sums of days have no session."""
+    """Sums by one of the names, what used the most processor time first, of days the last one first.
+
+    Sums of days have no session.
+    """
     sums: dict[str, Usage] = {}
     for row in rows:
         name = {
@@ -180,9 +227,13 @@ def report(rows: Iterable[UsageRow], by: By) -> list[tuple[str, Usage]]:
             "endpoint": row.endpoint,
             "identity": row.identity,
             "room": row.room,
+            # A sum of a day is told to be of its end.
+            "day": datetime.fromtimestamp(max(0.0, row.at - 1), UTC).date().isoformat(),
         }[by]
         if name or by != "session":
             sums[name] = sums.get(name, Usage()).plus(row.usage)
+    if by == "day":
+        return sorted(sums.items(), reverse=True)
     return sorted(sums.items(), key=lambda item: (-item[1].cpu_s, item[0]))
 
 

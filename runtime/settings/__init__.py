@@ -24,6 +24,7 @@ from runtime.settings.cluster import ClusterSettings
 from runtime.settings.mail import MailSettings
 from runtime.settings.rooms import RoomsSettings
 from runtime.settings.telemetry import TelemetrySettings
+from runtime.settings.usage import UsageSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +218,7 @@ class Settings:
     rooms: RoomsSettings = field(default_factory=RoomsSettings)
     containers: ContainersSettings = field(default_factory=ContainersSettings)
     mail: MailSettings = field(default_factory=MailSettings)
+    usage: UsageSettings = field(default_factory=UsageSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     log: LogSettings = field(default_factory=LogSettings)

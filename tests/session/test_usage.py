@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.session.usage import MAX_CLAIM, OTHER_ROOMS, Usage, UsageBook, UsageRow, claimed, report, total
+from runtime.session.usage import (
+    MAX_CLAIM,
+    MAX_MODELS,
+    OTHER_MODELS,
+    OTHER_ROOMS,
+    Usage,
+    UsageBook,
+    UsageRow,
+    claimed,
+    report,
+    said,
+    total,
+)
 
 pytestmark = pytest.mark.unit
 DAY_S = 86400.0
@@ -86,3 +98,23 @@ def test_every_way_to_look_at_it_has_the_same_total(sessions: list[tuple[str, st
     rows = [*kept, *book.rows(0)]
     for by in ("endpoint", "identity", "room"):
         assert sum(used.cpu_s for _, used in report(rows, by)) == cpu_s  # type: ignore[arg-type]
+
+
+def test_tokens_are_of_models_whose_number_is_bounded() -> None:
+    told = {f"tokens_in:m{number}": 1 for number in range(50)} | {"tokens_out:m0": 5, "tokens_in": 50}
+    claims = claimed({}, told | {"tokens_in:": 3, f"tokens_in:{'x' * 999}": 3, "secret:m": 1})
+    used = said(claimed(claims, {"tokens_in:m0": 0, "tokens_out:m0": 7}))
+    assert len(used.models) == MAX_MODELS
+    assert (used.models["m0"], used.tokens_in) == ((1, 7), 50)
+    both = used.plus(Usage(models={"m0": (1, 1), "new": (2, 2), "other": (3, 3)}))
+    assert (both.models["m0"], both.models[OTHER_MODELS]) == ((2, 8), (5, 5))
+
+
+def test_days_are_told_the_last_one_first() -> None:
+    book = UsageBook()
+    book.add(row("s_1", at=10.0, cpu_s=9.0))
+    now = row("s_2", at=DAY_S + 5, cpu_s=1.0)
+    assert [(day, used.cpu_s) for day, used in report([*book.rows(0), now], "day")] == [
+        ("1970-01-02", 1.0),
+        ("1970-01-01", 9.0),
+    ]

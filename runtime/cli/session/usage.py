@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import typer
 
 from runtime.cli.options import Form, Url
-from runtime.cli.terminal import Output, say, show, table
+from runtime.cli.terminal import Output, clean, note, say, show, table
 from runtime.wire.text import size
 
-_COLUMNS = ("sessions", "turns", "cpu·s", "gib·s", "tokens in/out")
+_COLUMNS = ("sessions", "turns", "cpu·s", "gib·s", "tokens in/out", "cost")
 _HEADINGS = {"cpu·s": "CPU·s", "gib·s": "GiB·s", "tokens in/out": "TOKENS in/out"}
 
 
@@ -24,6 +24,7 @@ class By(StrEnum):
     ENDPOINT = "endpoint"
     ROOM = "room"
     SESSION = "session"
+    DAY = "day"
 
 
 def usage(
@@ -37,7 +38,10 @@ def usage(
     url: Url = None,
     output: Form = Output.TABLE,
 ) -> None:
-    """Show what sessions used: processor time, memory, model tokens."""
+    """Show what sessions used: processor time, memory, model tokens and what those cost.
+
+    Costs are by list prices, without discounts; `?` stands where a model has no price.
+    """
     from runtime.cli.api import find_server
 
     if since is not None:
@@ -45,6 +49,9 @@ def usage(
     query = {"by": by.value} | ({"since": since} if since else {})
     answer = find_server(url).get(f"/usage?{urlencode(query)}")
     say(render(answer["rows"], by.value, output))
+    if output in (Output.TABLE, Output.WIDE) and answer.get("unpriced"):
+        names = ", ".join(clean(one) for one in answer["unpriced"])
+        note(f"? No price for {names}: BULKHEAD_USAGE_PRICES=MODEL=IN/OUT, dollars a million tokens.", "dim")
 
 
 def _check_since(text: str) -> None:
@@ -83,12 +90,22 @@ def _row(row: Mapping[str, Any], by: str) -> dict[str, str]:
         "cpu·s": f"{row['cpu_s']:.1f}",
         "gib·s": _few(row["memory_gib_s"]),
         "tokens in/out": f"{_count(row['tokens_in'])} / {_count(row['tokens_out'])}",
+        "cost": _cost(row),
         "restarts": str(row["restarts"]),
         "messages": str(row["messages"]),
         "peak": size(row["peak_bytes"]),
         "logs": size(row["log_bytes"]),
         "relayed": size(row["relay_bytes"]),
     }
+
+
+def _cost(row: Mapping[str, Any]) -> str:
+    """``$1.94``; with ``+ ?`` where a part of the tokens has no price."""
+    cost, unknown = row.get("cost_usd", 0.0), row.get("unpriced_tokens", 0)
+    if not cost:
+        return "?" if unknown else "-" if not row["tokens_in"] + row["tokens_out"] else "$0"
+    shown = f"${cost:.2f}" if cost >= 0.01 else "<$0.01"
+    return f"{shown} + ?" if unknown else shown
 
 
 def _few(number: float) -> str:

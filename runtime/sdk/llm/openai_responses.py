@@ -220,7 +220,9 @@ class OpenAIResponsesAdapter(LLMAdapter):
             self.usage.input_tokens + usage.input_tokens,
             self.usage.output_tokens + usage.output_tokens,
         )
-        meter.add(tokens_in=usage.input_tokens, tokens_out=usage.output_tokens)
+        meter.add(
+            tokens_in=usage.input_tokens, tokens_out=usage.output_tokens, model=usage.model or self._model
+        )
         if self.usage_handler is not None:
             self.usage_handler(usage)
 

@@ -16,14 +16,16 @@ pytestmark = pytest.mark.unit
 ROW = {
     "identity": "chatbot", "sessions": 41, "restarts": 2, "turns": 903, "messages": 1000, "cpu_s": 51.23,
     "memory_gib_s": 611.4, "peak_bytes": 5 << 20, "log_bytes": 2048, "relay_bytes": 0,
-    "tokens_in": 812_345, "tokens_out": 96_001,
+    "tokens_in": 812_345, "tokens_out": 96_001, "cost_usd": 1.9412, "unpriced_tokens": 0,
 }  # fmt: skip
 
 
 def test_the_table_says_it_in_a_line() -> None:
     heading, line = render([ROW], "identity", Output.TABLE).splitlines()
-    assert heading.split() == ["IDENTITY", "SESSIONS", "TURNS", "CPU·s", "GiB·s", "TOKENS", "in/out"]
-    assert line.split() == ["chatbot", "41", "903", "51.2", "611", "812k", "/", "96k"]
+    assert heading.split() == ["IDENTITY", "SESSIONS", "TURNS", "CPU·s", "GiB·s", "TOKENS", "in/out", "COST"]
+    assert line.split() == ["chatbot", "41", "903", "51.2", "611", "812k", "/", "96k", "$1.94"]
+    assert render([ROW | {"unpriced_tokens": 7}], "identity", Output.TABLE).endswith("$1.94 + ?")
+    assert render([ROW | {"unpriced_tokens": 7, "cost_usd": 0}], "identity", Output.TABLE).endswith("?")
     assert "5 MiB" in render([ROW], "identity", Output.WIDE)
     assert json.loads(render([ROW], "identity", Output.JSON)) == [ROW]
     assert render([], "room", Output.TABLE) == "no sessions yet"

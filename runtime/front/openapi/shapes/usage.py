@@ -30,6 +30,11 @@ class Used(Shape, frozen=True, kw_only=True):
     relay_bytes: int
     tokens_in: int
     tokens_out: int
+    models: Annotated[
+        dict[str, tuple[int, int]], Meta(description="Tokens in and out of each model, where it is known")
+    ]
+    cost_usd: Annotated[float, Meta(description="Of the models that have a price, without discounts")]
+    unpriced_tokens: Annotated[int, Meta(description="Tokens of which nobody knows what they cost")]
 
 
 class UsedBy(Used, frozen=True, kw_only=True):
@@ -39,6 +44,7 @@ class UsedBy(Used, frozen=True, kw_only=True):
     endpoint: str | UnsetType = UNSET
     identity: str | UnsetType = UNSET
     room: str | UnsetType = UNSET
+    day: Annotated[str | UnsetType, Meta(description="In UTC; a session's is that of its end")] = UNSET
 
 
 class UsageReport(Shape, frozen=True, kw_only=True):
@@ -48,6 +54,8 @@ class UsageReport(Shape, frozen=True, kw_only=True):
     since: Time | None
     rows: list[UsedBy]
     total: Used
+    prices_as_of: Annotated[str, Meta(description="When the list prices that are shipped were read")]
+    unpriced: Annotated[list[str], Meta(description="Models without a price: name one by usage.prices")]
 
 
 class UsageQuery(Shape, frozen=True, kw_only=True):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from quart import Blueprint
 
@@ -15,9 +16,10 @@ from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.usage import UsageQuery, UsageReport, Used, UsedBy
 from runtime.front.state import Front, caller
 from runtime.knob import parse_seconds
+from runtime.model.prices import AS_OF, Price, cost_of
 from runtime.session.ledger import usage_row
 from runtime.session.record import SessionRecord
-from runtime.session.usage import UsageRow, report, total
+from runtime.session.usage import Usage, UsageRow, report, total
 
 _YIELD_EVERY_COUNT: Final = 10
 
@@ -45,14 +47,29 @@ def routes(front: Front) -> Blueprint:
             if count % _YIELD_EVERY_COUNT == 0:
                 await asyncio.sleep(0)  # measuring many process trees must not stop the loop for long
         rows += front.registry.book.rows(since)
+        whole, named = total(rows), front.configuration.usage.named()
         return UsageReport(
             by=by,
             since=iso(since) if since > 0 else None,
-            rows=[UsedBy(**{by: name, **used.plain()}) for name, used in report(rows, by)],
-            total=Used(**total(rows).plain()),
+            rows=[UsedBy(**{by: name, **_priced(used, named)}) for name, used in report(rows, by)],
+            total=Used(**_priced(whole, named)),
+            prices_as_of=AS_OF,
+            unpriced=sorted(cost_of(whole.models, named)[1]),
         )
 
     return paths
+
+
+def _priced(used: Usage, named: Mapping[str, Price]) -> dict[str, Any]:
+    """A sum as it is shown, with what it cost; tokens of which no model is known have no price either."""
+    cost_usd, unknown = cost_of(used.models, named)
+    known = sum(tokens_in + tokens_out for tokens_in, tokens_out in used.models.values())
+    nobodys = max(0, used.tokens_in + used.tokens_out - known)
+    return {
+        **used.plain(),
+        "cost_usd": round(cost_usd, 6),
+        "unpriced_tokens": sum(unknown.values()) + nobodys,
+    }
 
 
 async def _measured(front: Front, record: SessionRecord, now: float) -> UsageRow:

@@ -11,6 +11,7 @@ const BY = [
   ["identity", "Identity"],
   ["room", "Room"],
   ["session", "Session"],
+  ["day", "Day"],
 ];
 const SINCE = [
   ["", "All that is known"],
@@ -30,7 +31,17 @@ const COLUMNS = [
   numbers("memory_gib_s", "GiB · s", number, { hide: "medium" }),
   numbers("tokens_in", "Tokens in", count, { hide: "narrow" }),
   numbers("tokens_out", "Tokens out", count, { hide: "narrow" }),
+  { id: "cost", label: "Cost", align: "right", first: "desc", sort: (row) => row.cost_usd, cell: cost },
 ];
+
+/** `$1.94`, and that a part is not known where a model has no price. */
+function cost(row) {
+  const tokens = row.tokens_in + row.tokens_out;
+  if (!tokens) return NONE;
+  const known = row.cost_usd ? (row.cost_usd < 0.01 ? "<$0.01" : `$${row.cost_usd.toFixed(2)}`) : row.unpriced_tokens ? "" : "$0";
+  if (!row.unpriced_tokens) return known;
+  return html`<span title=${`${count(row.unpriced_tokens)} tokens without a price`}>${known ? `${known} + ?` : "?"}</span>`;
+}
 
 export function UsageTable() {
   const [by, setBy] = useState("endpoint");
@@ -49,13 +60,14 @@ export function UsageTable() {
     ${!data && !error && html`<${Loading} rows=${5} label="Loading usage" />`}
     ${data && !rows.length && html`<${Empty} icon="services" title="Nothing was used"><p>Sessions that run, or that ended in this time, are added up here.</p><//>`}
     ${data && rows.length > 0 && html`<${Table} label=${`Usage by ${by}`} columns=${columns} rows=${rows} rowKey=${(row) => row.name} initialSort=${{ by: "cpu_s", down: true }} grow=${true} keys>
-        <${Total} total=${data.total} />
+        <${Total} total=${data.total} prices=${data} />
       <//>`}
   `;
 }
 
-const Total = ({ total }) => html`<p class="usage-sum">
-  Together <strong>${count(total.sessions)}</strong> sessions, <strong>${duration(total.cpu_s)}</strong> of processor, <strong>${number(total.memory_gib_s)}</strong> GiB · s of memory, <strong>${count(total.tokens_in + total.tokens_out)}</strong> tokens.
+const Total = ({ total, prices }) => html`<p class="usage-sum">
+  Together <strong>${count(total.sessions)}</strong> sessions, <strong>${duration(total.cpu_s)}</strong> of processor, <strong>${number(total.memory_gib_s)}</strong> GiB · s of memory, <strong>${count(total.tokens_in + total.tokens_out)}</strong> tokens, <strong>${cost(total)}</strong>.
+  <span class="muted">List prices of ${prices.prices_as_of}, without discounts.${prices.unpriced.length ? ` No price for ${prices.unpriced.join(", ")}: set usage.prices.` : ""}</span>
 </p>`;
 
 const Choice = ({ label, options, value, onChange }) => html`<label class="choice"><span class="muted">${label}</span>
