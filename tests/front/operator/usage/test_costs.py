@@ -22,7 +22,10 @@ async def test_tokens_are_priced_by_model_and_those_without_a_price_are_told(ser
             pass
         (row,) = found["rows"]
         assert len(row["day"]) == len("2026-11-30")
-        assert (row["cost_usd"], row["unpriced_tokens"]) == (3.5, 10)  # three are of a model that nobody named
+        assert (row["cost_usd"], row["unpriced_tokens"]) == (
+            3.5,
+            10,
+        )  # three are of a model that nobody named
         assert row["models"]["gpt-4o"] == [1_000_000, 100_000]
         assert found["unpriced"] == ["nobodys"]
         assert found["total"]["cost_usd"] == 3.5
