@@ -98,3 +98,16 @@ def test_shares_are_of_the_time_between_two_looks() -> None:
     rates = screen.Rates()
     assert rates.take([worker(5)], now=1000.0)["s_000000000005"] == pytest.approx(0.05)
     assert rates.take([worker(5, cpu_s=6.0)], now=1002.0)["s_000000000005"] == pytest.approx(0.5)
+
+
+def test_the_chosen_one_stays_chosen_when_the_order_changes() -> None:
+    api = FakeApi([worker(1), worker(2)])
+    waiting = ["", "k", "y", "q"]
+    top = Top(api, None, draw=lambda _: None, size=lambda: (80, 24))  # type: ignore[arg-type]
+
+    def key(_: float) -> str:
+        api.workers[:] = [worker(1, cpu_s=90.0), worker(2)] if api.workers else []
+        return waiting.pop(0)
+
+    top.run(key, every=0.0)
+    assert "DELETE /workers/s_000000000002?grace_s=0" in api.asked

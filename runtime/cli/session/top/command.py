@@ -186,6 +186,8 @@ class Top:
 
     def _order(self) -> None:
         self._workers = screen.ordered(self._workers, self._shares, self._by)
+        if self._workers and self._chosen not in [one["id"] for one in self._workers]:
+            self._chosen = self._workers[0]["id"]  # and stays it, wherever the order moves it
 
     def _at(self) -> int:
         ids = [one["id"] for one in self._workers]
