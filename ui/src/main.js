@@ -12,6 +12,7 @@ import * as live from "./core/live.js";
 import * as router from "./core/router.js";
 import { Crash } from "./pages/crash.js";
 import { Crashes } from "./pages/crashes.js";
+import { Nodes } from "./pages/nodes.js";
 import { Overview } from "./pages/overview.js";
 import { Rooms } from "./pages/rooms.js";
 import { Session } from "./pages/session.js";
@@ -34,6 +35,9 @@ router.start([
   ["/services/new", deployment("NewService")],
   ["/services/:id", deployment("Service")],
   ["/settings", deployment("Settings")],
+  ["/services", Services],
+  ["/nodes", Nodes],
+  ["/settings", Settings],
 ]);
 keys.start();
 live.start();

@@ -4,7 +4,7 @@ import { checkAccess, denied, get, post } from "./core/api.js";
 import { meaning } from "./core/ends.js";
 import { plural } from "./core/format.js";
 import { GO, helpOpen, layers } from "./core/keys.js";
-import { connection, crashes, lastNews, now, onHappened, overview, reconnect, rooms, serverNow } from "./core/live.js";
+import { connection, crashes, lastNews, nodes, now, onHappened, overview, reconnect, rooms, serverNow } from "./core/live.js";
 import { Storm } from "./core/storm.js";
 import { route, setScroller, url } from "./core/router.js";
 import { setTheme, theme } from "./core/theme.js";
@@ -23,6 +23,7 @@ const PAGES = [
   ["s", "sessions", () => overview.value?.sessions],
   ["c", "crashes", () => crashes.value?.length],
   ["v", "services", () => null],
+  ["n", "nodes", () => nodes.value?.length],
   ["t", "settings", () => null],
 ];
 
@@ -59,6 +60,7 @@ function Side() {
     <a class="brand" href=${url("/")}><img src="/studio/icon.svg" alt="" width="22" height="22" /><span>Bulkhead <em>Studio</em></span></a>
     <ul class="nav">
       ${PAGES.map(([letter, icon, counted]) => {
+        if (icon === "nodes" && !nodes.value) return null; // one machine has no use for it
         const [to, name] = GO[letter];
         const here = to === "/" ? path === "/" : path === to || path.startsWith(`${to}/`);
         return html`<li key=${to}>

@@ -24,7 +24,7 @@ def routes(front: Front) -> Blueprint:
     @gives(Nodes)
     async def listed() -> Nodes:
         """Machines that run sessions; none where the server runs them itself"""
-        return Nodes(nodes=nodes_of(front) or [])
+        return next(iter(nodes_of(front)), Nodes(nodes=[]))
 
     @paths.post("/nodes/<node>/drain")
     @gives(Node)
@@ -41,10 +41,10 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-def nodes_of(front: Front) -> list[Node] | None:
-    """All machines as the API shows them; None where the server runs its sessions itself."""
+def nodes_of(front: Front) -> list[Nodes]:
+    """All machines as the API shows them, once; nothing where the server runs its sessions itself."""
     machines = front.placement.machines
-    return None if machines is None else [_shown(one) for one in machines.listed()]
+    return [] if machines is None else [Nodes(nodes=[_shown(one) for one in machines.listed()])]
 
 
 def _machines(front: Front) -> Machines:

@@ -29,6 +29,7 @@ from runtime.front.openapi.shapes.rooms import Room, Rooms
 from runtime.front.openapi.shapes.webhooks import ResumeHeaders
 from runtime.front.operator.crash.crashes import group_of
 from runtime.front.operator.events import EVENT_STREAM, Reader, Readers, follow, sent, stream
+from runtime.front.operator.nodes import nodes_of
 from runtime.front.operator.room.rooms import room_of
 from runtime.front.operator.usage.recent_use import KEPT, RecentUse, UseCurve
 from runtime.front.operator.workers import bundles_of, worker_as
@@ -180,6 +181,7 @@ class Live:
                 pieces.append(self._event("overview", figures))
                 pieces.append(self._event("bundles", bundles_of(self._front)))
                 pieces.append(self._event("rooms", Rooms(rooms=self._rooms())))
+                pieces += [self._event("nodes", nodes) for nodes in nodes_of(self._front)]
                 pieces.append(self._event("crashes", Crashes(crashes=await self._crashes())))
                 made = self._snapshot = Snapshot(now, cursor, told, pieces)
             return made
@@ -223,7 +225,8 @@ class Live:
         self._second_at = now
         await self._tell_samples()
         self.frames.publish(self._event("overview", self._overview.now()))
-        self._tell_changed("bundles", bundles_of(self._front))
+        for part in (bundles_of(self._front), *nodes_of(self._front)):
+            self._tell_changed(type(part).__name__.lower(), part)
         if now >= self._rooms_at:
             rooms = self._rooms()
             self._rooms_at = now + (MANY_ROOMS_S if len(rooms) > MANY_ROOMS else 0.0)

@@ -12,6 +12,7 @@ export const GO = {
   s: ["/sessions", "Sessions"],
   c: ["/crashes", "Crashes"],
   v: ["/services", "Services"],
+  n: ["/nodes", "Nodes"],
   t: ["/settings", "Settings"],
 };
 

@@ -35,6 +35,8 @@ export const bundles = signal(null);
 export const endpoints = signal(null);
 export const crashes = signal(null);
 export const rooms = signal(null);
+/** `GET /nodes`' machines; null where the server runs its sessions itself. */
+export const nodes = signal(null);
 /** The last fifty events of the feed, newest first. */
 export const happened = signal([]);
 /** The server's clock in milliseconds, once a second while the page is visible. */
@@ -193,6 +195,9 @@ const APPLY = {
   rooms(data) {
     news.rooms = data.rooms;
   },
+  nodes(data) {
+    news.nodes = data.nodes;
+  },
   happened(data) {
     news.happened.unshift(data);
     const about = rows.get(data.session);
@@ -274,6 +279,7 @@ function flush() {
     if (fresh.endpoints) endpoints.value = fresh.endpoints;
     if (fresh.crashes) crashes.value = fresh.crashes;
     if (fresh.rooms) rooms.value = fresh.rooms;
+    if (fresh.nodes) nodes.value = fresh.nodes;
     if (fresh.happened.length) happened.value = [...fresh.happened, ...happened.peek()].slice(0, 50);
   });
 }

@@ -3,7 +3,7 @@ import "../style/session.css";
 import { html, useEffect, useState } from "../core/html.js";
 import { get, getText, seg } from "../core/api.js";
 import { bytes, duration, instant, ms, NONE, percent, plural } from "../core/format.js";
-import { now, sessions } from "../core/live.js";
+import { nodes, now, sessions } from "../core/live.js";
 import { useKeys } from "../core/keys.js";
 import { useResource } from "../core/resource.js";
 import { route, setQuery, url } from "../core/router.js";
@@ -128,6 +128,7 @@ function About({ row }) {
     rows=${[
       ["Endpoint", html`<code>${row.endpoint}</code>`],
       ["Bundle", row.bundle ? html`<a href=${url("/services")}>${row.bundle}</a>` : NONE],
+      ["Node", nodes.value && row.node ? html`<a class="plain" href=${`${url("/nodes")}?q=${encodeURIComponent(row.node)}`}>${row.node}</a>` : null],
       ["Process", row.exit ? null : row.pid ?? NONE],
       [row.exit ? "Ran for" : "Up", duration(uptime(row))],
       ["Called", html`<${Ago} at=${row.accepted_at} />`],

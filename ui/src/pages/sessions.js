@@ -2,7 +2,7 @@
 import "../style/sessions.css";
 import { cx, html, useMemo, useState } from "../core/html.js";
 import { bytes, count, duration, instant, NONE, percent, plural } from "../core/format.js";
-import { sessions } from "../core/live.js";
+import { nodes, sessions } from "../core/live.js";
 import { navigate, route, setQuery, url } from "../core/router.js";
 import { condition, isClean, State } from "../parts/badge.js";
 import { Empty, Loading } from "../parts/empty.js";
@@ -38,7 +38,7 @@ export function Sessions() {
   }, [all, asked, shown]);
   const able = useMemo(() => rows.filter((row) => !row.exit), [rows]);
   const chosen = picked.size ? able.filter((row) => picked.has(row.id)) : [];
-  const columns = useMemo(() => [picker(picked, setPicked, able), ...COLUMNS], [picked, able.length, asked, shown]);
+  const columns = useMemo(() => [picker(picked, setPicked, able), ...COLUMNS.filter(({ id }) => id !== (nodes.value ? "attempt" : "node"))], [picked, able.length, asked, shown, !nodes.value]);
   const end = async (isKill) => {
     if (await endMany(chosen, { isKill })) setPicked(new Set());
   };
@@ -119,6 +119,7 @@ const COLUMNS = [
   { id: "cpu", label: "CPU", width: "124px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
   { id: "memory", label: "Memory", width: "146px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
   { id: "budget", label: "Budget", width: "84px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
+  { id: "node", label: "Node", width: "90px", hide: "medium", sort: (row) => row.node, cell: (row) => (row.node ? html`<a class="plain" href=${`${url("/nodes")}?q=${encodeURIComponent(row.node)}`}>${row.node}</a>` : NONE) },
   { id: "code", label: "Code", width: "62px", align: "right", hide: "medium", first: "desc", sort: (row) => row.code_generation, cell: (row) => (row.code_generation ? html`<span title="Code generation: which load of its bundle it runs">${row.code_generation}</span>` : NONE) },
   { id: "attempt", label: "Attempt", width: "80px", align: "right", hide: "medium", first: "desc", sort: (row) => row.attempt, cell: (row) => row.attempt || NONE },
   { id: "up", label: "Up", width: "96px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : duration(uptime(row))) },

@@ -47,7 +47,7 @@ function crashedLately(row) {
 export function fits(row, query) {
   const { word } = condition(row);
   const reason = row.exit?.reason ?? row.restart?.last_exit?.reason ?? "";
-  const fields = { room: row.room ?? "", identity: row.identity ?? "", state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.code_generation), attempt: String(row.attempt), endpoint: row.endpoint ?? "" };
+  const fields = { room: row.room ?? "", identity: row.identity ?? "", state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.code_generation), attempt: String(row.attempt), endpoint: row.endpoint ?? "", node: row.node ?? "" };
   const rest = [];
   const asked = query.replace(/\b(?:code )?gen(?:eration)?\s+(?=\d)/gi, "gen:").replace(/\battempt\s+(?=\d)/gi, "attempt:");
   for (const one of asked.split(/\s+/).filter(Boolean)) {

@@ -11,6 +11,7 @@ export const GROUPS = {
   room: ["Room", (row) => row.room ?? ""],
   identity: ["Identity", (row) => row.identity ?? ""],
   endpoint: ["Endpoint", (row) => row.endpoint ?? ""],
+  node: ["Node", (row) => row.node ?? ""],
   reason: ["Reason", (row) => row.exit?.reason ?? row.restart?.last_exit?.reason ?? ""],
 };
 
