@@ -34,6 +34,7 @@ from runtime.front.operator.room import (
     deployed,
     mail,
     outgoing,
+    relayed,
     revisions,
     rooms,
     secrets,
@@ -52,7 +53,7 @@ from runtime.front.studio.overview import Overview
 from runtime.session.info import not_served
 from runtime.wire.manifest.own import reserved_by
 
-_NOBODYS: Final = (None, "rooms.enter", "rooms.file", "health.live")
+_NOBODYS: Final = (None, "relayed.relay", "rooms.enter", "rooms.file", "health.live")
 """Endpoints that never ask who operates, as none of those of `model` do; one too few only costs time."""
 
 
@@ -134,6 +135,7 @@ def create_app(
     app.register_blueprint(live.routes(front, readers, told or Live(front, Overview(front))))
     app.register_blueprint(studio.routes(front))
     app.register_blueprint(rooms.routes(front))
+    app.register_blueprint(relayed.routes(front))
     app.register_blueprint(tokens.routes(front))
     app.register_blueprint(model.routes(front, desk or ModelDesk(front.settings)))
     app.register_blueprint(rest.routes(front))

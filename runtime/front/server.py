@@ -154,7 +154,7 @@ class Server:
         if self.settings.cluster.nodes and not server.advertise_url:
             advertised = reachable(server.host, self.url)
         placement = self._given or (
-            await self._cluster() if self.settings.cluster.nodes else self._local_placement()
+            await self._cluster(advertised) if self.settings.cluster.nodes else self._local_placement()
         )
         metrics = Metrics(version=runtime.__version__, known=lambda path: self.front.knows(path))
         registry = SessionRegistry(
@@ -328,12 +328,12 @@ class Server:
             hidden=self._hidden,
         )
 
-    async def _cluster(self) -> Placement:
+    async def _cluster(self, url: str) -> Placement:
         # Imported where it is wanted: one machine needs no engine.
         from runtime.placement.cluster.opening import opened
 
         folder = self.settings.server.state_dir / contents.CLUSTER
-        return await opened(self.settings.cluster, folder=folder, clock=self._clock)
+        return await opened(self.settings.cluster, folder=folder, clock=self._clock, url=url)
 
     # ---- life
 

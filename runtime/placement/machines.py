@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runtime.placement.relays import Relays
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineLoad:
@@ -78,9 +80,11 @@ class Machines(Protocol):
 
     Attributes:
         told: Called, in order, with whatever happens to one.
+        relays: Callers' connections that wait for sessions.
     """
 
     told: list[Callable[[NodeEvent], None]]
+    relays: Relays
 
     def listed(self) -> list[NodeInfo]:
         """All of them, by name; those that are lost as long as they are remembered."""

@@ -35,9 +35,7 @@ router.start([
   ["/services/new", deployment("NewService")],
   ["/services/:id", deployment("Service")],
   ["/settings", deployment("Settings")],
-  ["/services", Services],
   ["/nodes", Nodes],
-  ["/settings", Settings],
 ]);
 keys.start();
 live.start();

@@ -29,11 +29,12 @@ _AGAIN_S: Final = 0.05
 _log = get_logger("cluster")
 
 
-async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock) -> RemotePlacement:
+async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock, url: str) -> RemotePlacement:
     """Connect, and start the engine first where it is ours.
 
     Args:
         folder: Where the cluster's secrets are kept.
+        url: Where sessions on nodes reach this front.
 
     Raises:
         ConfigError: There is no engine, or it lets this front not in.
@@ -49,6 +50,7 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock) -> Re
             lease_s=settings.lease_s,
             clock=clock,
             memory=Memory(folder / NODES),
+            url=url,
         )
     home = EngineHome.opened(folder, cluster=cluster)
     parts = AsyncExitStack()
@@ -62,6 +64,7 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock) -> Re
         lease_s=settings.lease_s,
         clock=clock,
         memory=Memory(folder / NODES),
+        url=url,
     )
     placement.closes.append(parts.aclose)
     return placement

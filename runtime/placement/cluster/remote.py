@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from runtime.clock import Clock
-from runtime.errors import EndpointNotFound, NotSupported, RemoteProtocolError
+from runtime.errors import EndpointNotFound, RemoteProtocolError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster import nodes as mirror
@@ -20,7 +21,8 @@ from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.roster import Roster
 from runtime.placement.contract import Attempt, Lease
 from runtime.placement.machines import Machines
-from runtime.session.events import SessionEvent
+from runtime.placement.relays import Relays
+from runtime.session.events import Exited, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
     BundleInfo,
@@ -53,13 +55,22 @@ class RemotePlacement:
         front: The name of this front, which no other has, and which it keeps over its lives.
         lease_s: How long a node runs sessions without being heard.
         memory: Which nodes there were.
+        url: Where sessions reach this front.
 
     Attributes:
         closes: Called, in order, when it was closed: what it alone used.
     """
 
     def __init__(
-        self, engine: Engine, *, cluster: str, front: str, lease_s: float, clock: Clock, memory: Memory
+        self,
+        engine: Engine,
+        *,
+        cluster: str,
+        front: str,
+        lease_s: float,
+        clock: Clock,
+        memory: Memory,
+        url: str = "",
     ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._engine, self._clock = engine, clock
@@ -72,7 +83,8 @@ class RemotePlacement:
             memory=memory,
             changed=self._tell_changed,
         )
-        self.machines: Machines | None = Roster(self._follower, clock)
+        self._relays = Relays(url)
+        self.machines: Machines | None = Roster(self._follower, clock, self._relays)
         self._draining = False
         self._news = asyncio.Event()
         self.closes: list[Callable[[], Awaitable[None]]] = []
@@ -116,16 +128,14 @@ class RemotePlacement:
 
     async def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None = None) -> Lease:
         """See `Placement.place`.  When no node takes it, the attempt is over, and another one follows."""
-        if relay is not None:
-            raise NotSupported(
-                "sessions on other machines have no connection of their caller's",
-                cure="Call with a room: without an upgrade to a websocket.",
-            )
         follower, session = self._follower, spec.session_id
         held = follower.held.get(session)
         if held is not None and held.generation == generation:
             return Lease(session, generation, held.node)
         ready = [one for one in follower.ready() if one.serves(spec.endpoint)]
+        if relay is not None:  # it is dialled like a room, and the packets are the same
+            room_url, token = self._relays.offer(session, relay)
+            spec = replace(spec, relay=False, room_url=room_url, token=token)
         known = {one.path for one in self.endpoints()}
         if not ready and known and spec.endpoint not in known:
             raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
@@ -174,7 +184,10 @@ class RemotePlacement:
 
     async def events(self) -> AsyncIterator[SessionEvent]:
         while True:
-            yield await self._follower.events.get()
+            event = await self._follower.events.get()
+            if isinstance(event, Exited) and (carried := self._relays.withdraw(event.session_id)):
+                event = replace(event, relay_bytes=carried)
+            yield event
 
     # ---- what is known here
 

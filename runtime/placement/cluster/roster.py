@@ -15,6 +15,7 @@ from runtime.placement.cluster.follower import Follower
 from runtime.placement.cluster.liveness import NodeState, Verdict
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.machines import NodeEvent, NodeInfo
+from runtime.placement.relays import Relays
 from runtime.session.events import Exited, SessionEvent, Started
 from runtime.session.exit_reasons import ExitReason
 
@@ -28,8 +29,8 @@ _log = get_logger("cluster")
 class Roster:
     """See `runtime.placement.machines.Machines`."""
 
-    def __init__(self, follower: Follower, clock: Clock) -> None:
-        self._follower, self._clock = follower, clock
+    def __init__(self, follower: Follower, clock: Clock, relays: Relays) -> None:
+        self._follower, self._clock, self.relays = follower, clock, relays
         self.told: list[Callable[[NodeEvent], None]] = []
         self._known: dict[str, str] = {}
         self._starts: dict[str, deque[float]] = {}

@@ -31,6 +31,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/openapi.json": "the description of this API",
     "/quarantine": "inputs that killed their sessions",
     "/readyz": "the readiness probe",
+    "/relay": "callers of sessions on other machines",
     "/rooms": "the room server",
     "/settings": "the settings in force",
     "/snapshot": "copies for a backup",

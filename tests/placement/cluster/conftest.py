@@ -82,7 +82,7 @@ class Site:
         self._engines.append(engine)
         return engine
 
-    async def remote(self, *, lease_s: float = 60.0) -> RemotePlacement:
+    async def remote(self, *, lease_s: float = 60.0, url: str = "http://front") -> RemotePlacement:
         """The placement of a front, not started yet."""
         return RemotePlacement(
             await self.as_user("front"),
@@ -91,13 +91,20 @@ class Site:
             lease_s=lease_s,
             clock=SystemClock(),
             memory=Memory(self.folder / "nodes.json"),
+            url=url,
         )
 
     @asynccontextmanager
-    async def server(self) -> AsyncIterator[Server]:
+    async def server(self, **knobs: Any) -> AsyncIterator[Server]:
         """A whole server that follows nodes."""
-        flags = {"server.port": 0, "containers.engine": "process", "server.state_dir": self.folder / "state"}
-        placement = await self.remote()
+        port = free_port()
+        flags = {
+            "server.port": port,
+            "containers.engine": "process",
+            "server.state_dir": self.folder / "state",
+        }
+        flags |= {f"server.{name}": value for name, value in knobs.items()}
+        placement = await self.remote(url=f"http://127.0.0.1:{port}")
         made = Server(load_settings(flags=flags), [], placement=placement, owns_process=False)
         await made.start()
         try:
