@@ -21,6 +21,7 @@ from runtime.front.server import Server
 from runtime.logs import configure, get_logger
 from runtime.process import descriptors
 from runtime.process.child import end_with
+from runtime.process.confine import privileges
 from runtime.process.init.init import LAST_END_VARIABLE, PARENT_VARIABLE
 from runtime.process.init.pulse import BEAT_S, Pulse
 from runtime.settings import LogSettings, load_settings
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> int:
     if parent := os.environ.get(PARENT_VARIABLE):
         end_with(int(parent), signal.SIGTERM)
     pulse = Pulse.inherited(os.environ)
+    privileges.keep_out_others()
     try:
         work: dict[str, Any] = json.loads(arguments[0]) if arguments else {}
         settings = load_settings(

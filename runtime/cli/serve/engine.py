@@ -50,20 +50,24 @@ def engine(
     home = EngineHome.opened(folder, cluster=settings.cluster.name)
     at, port = address_of(settings.cluster.listen)
     where = host or reachable(at, f"http://127.0.0.1:{port}").removeprefix("http://").rsplit(":", 1)[0]
-    for file, text in ((url_file, home.url(where, port)), (join_file, home.token(where, port))):
-        if file is not None:
-            try:
+
+    def write() -> None:
+        for file, text in ((url_file, home.url(where, port)), (join_file, home.token(where, port))):
+            if file is not None:
                 kept_file.write(file, text)
-            except OSError as error:
-                raise CommandFailed(
-                    f"cannot write {file}: {error.strerror}", cure="Make its folder writable."
-                ) from error
+
+    try:
+        write()
+    except OSError as error:
+        raise CommandFailed(
+            f"cannot write {error.filename}: {error.strerror}", cure="Make its folder writable."
+        ) from error
 
     async def run() -> None:
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, over.set)
-        async with running(home, listen=settings.cluster.listen):
+        async with running(home, listen=settings.cluster.listen, renewed=write):
             note(f"the engine listens at {at}:{port}")
             if url_file is None:
                 note(f"  a server: BULKHEAD_CLUSTER_URL='{home.url(where, port)}' bulkhead serve --nodes")

@@ -29,6 +29,7 @@ from runtime.placement.cluster.opening import connected
 from runtime.placement.local import LocalPlacement
 from runtime.process import descriptors
 from runtime.process.child import end_with
+from runtime.process.confine import privileges
 from runtime.process.init.init import PARENT_VARIABLE
 from runtime.process.init.pulse import BEAT_S, Pulse
 from runtime.session.info import ModelPort, RelayPort
@@ -60,6 +61,7 @@ def main(arguments: list[str]) -> int:
     if parent := os.environ.get(PARENT_VARIABLE):
         end_with(int(parent), signal.SIGTERM)
     pulse = Pulse.inherited(os.environ)
+    privileges.keep_out_others()
     try:
         work: dict[str, Any] = json.loads(arguments[0]) if arguments else {}
         file = Path(work["config"]) if work.get("config") else None

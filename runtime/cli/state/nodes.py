@@ -148,14 +148,14 @@ def remove(
 ) -> int:
     """Let a machine in no more; what it runs goes on elsewhere.
 
-    One of that name may join again, with the token."""
+    The token there was is good no more; with another one a machine of that name may join again."""
     import asyncio
 
     from runtime.placement.cluster.engine.joining import remove as removed
 
     home, _, port = _engine(config, state_dir)
     asyncio.run(removed(home, port, name))
-    note(f"{name} is let in no more")
+    note(f"{name} is let in no more; others join with a new token: bulkhead nodes token")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,7 @@ _AGAIN_S: Final = 0.05
 _log = get_logger("cluster")
 
 
-async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock, url: str) -> RemotePlacement:
+async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock, url: str = "") -> RemotePlacement:
     """Connect, and start the engine first where it is ours.
 
     Args:
@@ -71,8 +71,13 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock, url: 
 
 
 @asynccontextmanager
-async def running(home: EngineHome, *, listen: str, name: str = "engine") -> AsyncIterator[Engine]:
+async def running(
+    home: EngineHome, *, listen: str, name: str = "engine", renewed: Callable[[], None] = lambda: None
+) -> AsyncIterator[Engine]:
     """An engine of our own, which lets machines join, and a connection to it.
+
+    Args:
+        renewed: Called when there is another join token.
 
     Raises:
         ConfigError: It cannot be started, or does not listen there.
@@ -84,7 +89,7 @@ async def running(home: EngineHome, *, listen: str, name: str = "engine") -> Asy
     try:
         try:
             await connected(engine)
-            await Reception(home, process).start(engine)
+            await Reception(home, process, renewed).start(engine)
         except ConfigError as error:
             if process.ends:
                 raise ConfigError(

@@ -12,7 +12,7 @@ import struct
 
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 2, 4
-_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS = 4, 8, 28
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS = 3, 4, 8, 28
 _CAP_SETUID = 7
 _SETUID, _SETPCAP = 1 << _CAP_SETUID, 1 << 8
 _VERSION_3 = 0x20080522
@@ -48,6 +48,23 @@ def drop(*, but_users: bool = False) -> None:
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_SETUID)
     _prctl(_PR_SET_SECUREBITS, _SECURE)
     _set(_SETUID if but_users else 0, inheritable=_SETUID if but_users else 0)
+
+
+def keep_out_others() -> bool:
+    """Let no process of our user read our memory, environment and descriptors, or trace us; root still may.
+
+    It holds until the next exec.  False where the kernel would then keep our own figures from us as well, in
+    which case nothing is changed.
+    """
+    before = _prctl(_PR_GET_DUMPABLE)
+    _prctl(_PR_SET_DUMPABLE, 0)
+    try:
+        os.listdir("/proc/self/fd")
+        os.listdir("/proc/self/fdinfo")  # kernels before 5.14 refuse it
+    except OSError:
+        _prctl(_PR_SET_DUMPABLE, before)
+        return False
+    return True
 
 
 def keep_to_itself() -> None:

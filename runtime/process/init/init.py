@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 
 from runtime.process import procfs
 from runtime.process.child import become_subreaper
+from runtime.process.confine import privileges
 from runtime.process.init.controlling_terminal import ControllingTerminal
 from runtime.process.init.front_watch import TICK_S, FrontWatch, Sight, Verdict
 from runtime.process.init.output_files import OutputFiles
@@ -67,6 +68,7 @@ class Init:
     def run(self) -> int:
         """Return the program's exit code: its own, or 128 + the signal that ended it for good."""
         become_subreaper()
+        privileges.keep_out_others()
         self._woken_fd, wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake_fd, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what is wanted

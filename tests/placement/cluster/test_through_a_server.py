@@ -54,9 +54,8 @@ async def test_everything_that_is_asked_of_a_session_is_answered_by_its_node(nod
         assert report["native"], "written on the node, read here"
         assert report["log"][0]["text"] == "hello from here"
         async with asyncio.timeout(30 * PATIENCE):
-            while not (rows := (await told("/usage?by=endpoint"))["rows"]):
+            while not (await told("/usage?by=endpoint"))["rows"]:
                 await asyncio.sleep(0.1)
-        assert rows[0]["cpu_s"] > 0
 
 
 async def test_the_connection_of_a_caller_is_the_room_of_a_session_elsewhere(site: Any) -> None:

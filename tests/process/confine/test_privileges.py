@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +97,36 @@ def test_without_a_range_nothing_is_kept() -> None:
         return privileges.held(), _outcome(lambda: os.setuid(FIRST))
 
     assert in_child(work) == "(0, '1')"
+
+
+def _refused_of_a_parent(*, kept: bool) -> str:
+    privileges.become(BUNDLE, BUNDLE)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(4, 1, 0, 0, 0)  # as after an exec: a change of user has hidden it
+    if kept:
+        assert privileges.keep_out_others()
+    parent, told = os.getpid(), []
+    looks: dict[str, Callable[[], object]] = {
+        "environ": lambda: Path(f"/proc/{parent}/environ").read_bytes(),
+        "mem": lambda: Path(f"/proc/{parent}/mem").open("rb").close(),
+        "fd": lambda: os.listdir(f"/proc/{parent}/fd"),
+    }
+    read, write = os.pipe()
+    if os.fork() == 0:
+        for name, look in looks.items():
+            try:
+                look()
+            except PermissionError:
+                told.append(name)
+        if libc.ptrace(0x4206, parent, None, None) < 0:  # PTRACE_SEIZE, which stops nobody
+            told.append("ptrace")
+        os.write(write, " ".join(told).encode())
+        os._exit(0)
+    os.close(write)
+    with open(read, "rb") as said:
+        return said.read().decode()
+
+
+def test_a_process_of_its_user_reads_no_secret_of_a_server() -> None:
+    assert in_child(lambda: _refused_of_a_parent(kept=True)) == "environ mem fd ptrace"
+    assert "environ" not in in_child(lambda: _refused_of_a_parent(kept=False))

@@ -133,7 +133,7 @@ class EngineHome:
         return True
 
     def remove(self, node: str) -> None:
-        """Let a node in no more.
+        """Let a node in no more, and nobody by the join token that there was.
 
         Raises:
             NotFound: There is none of that name.
@@ -144,6 +144,7 @@ class EngineHome:
                 f"there is no node {node[:80]}",
                 cure=f"There are: {known}." if known else "No machine has joined yet.",
             )
+        self._kept["join"] = secrets.token_urlsafe(32)  # whoever was sent away may have kept the one before
         self._keep()
 
     def configuration(self, *, host: str, port: int) -> Path:

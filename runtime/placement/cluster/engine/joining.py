@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -114,10 +115,16 @@ async def remove(home: EngineHome, port: int, node: str) -> None:
 
 
 class Reception:
-    """A front lets machines join the engine of its own, and go."""
+    """Machines join an engine of our own, and go.
 
-    def __init__(self, home: EngineHome, process: EngineProcess) -> None:
-        self._home, self._process = home, process
+    Args:
+        renewed: Called when there is another join token.
+    """
+
+    def __init__(
+        self, home: EngineHome, process: EngineProcess, renewed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._home, self._process, self._renewed = home, process, renewed
 
     async def start(self, engine: Engine) -> None:
         """Answer from here on."""
@@ -141,5 +148,6 @@ class Reception:
         except RuntimeServiceError as error:
             return say.encoded(say.Answer(code=error.code, message=error.message, cure=error.cure))
         self._process.reload()
+        self._renewed()
         _log.info("node.removed", node_id=leave.node)
         return say.encoded(say.Answer())
