@@ -45,6 +45,7 @@ async def test_each_service_runs_once_however_often_its_server_was_killed(
 ) -> None:
     moments, mark = random.Random(13), f"86400.{os.getpid()}"
     there: dict[str, bool] = {}  # what was answered, by name
+    (tmp_path / "agents").mkdir()
     for number in range(KILLS):
         async with _running(tmp_path, engine) as server, _entered(server, tmp_path):
             changing = asyncio.create_task(_change(server, f"round{number}", mark, there))
