@@ -258,6 +258,7 @@ def _arrived(front: Front, path: str, who: Caller) -> str:
         g.traceparent = given if TraceContext.read(given) is not None else ""
     else:
         g.traceparent = asked.session.header()
+        g.trace_id = asked.context.trace_id
         structlog.contextvars.bind_contextvars(trace_id=asked.context.trace_id, span_id=asked.context.span_id)
     traceparent: str = g.traceparent
     return traceparent

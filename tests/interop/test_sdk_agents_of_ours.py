@@ -78,7 +78,8 @@ def hosting(
     folder = tmp_path_factory.mktemp("hosting")
     bundle = write_bundle(folder / "agents" / "sdk", sdk.version, (HERE / "sdk_agent.py").read_text())
     provide(bundle, sdk.version, folder / "state" / "environments")
-    yield from serve(folder, model, folder / "agents", OTEL_ENDPOINT=collector.url)
+    more = {"OTEL_ENDPOINT": collector.url, "BULKHEAD_SUPERVISOR_IMPORT_S": "240"}
+    yield from serve(folder, model, folder / "agents", **more)
 
 
 @pytest.fixture(scope="module")

@@ -172,8 +172,9 @@ def test_what_ends_badly_says_why(server: Running, sink: Sink) -> None:
     headers = {"Prefer": "wait=60", "Content-Type": "application/json"}
     headers["traceparent"] = f"00-{trace}-{CALLER}-01"
     asked = urllib.request.Request(f"{server.url}/broken", body, headers)
-    with pytest.raises(urllib.error.HTTPError, match="502"):
+    with pytest.raises(urllib.error.HTTPError, match="502") as told:
         urllib.request.urlopen(asked, timeout=90)
+    assert json.loads(told.value.read())["trace_id"] == trace
     spans = sink.wait(lambda: {one.name: one for one in sink.spans(trace) if one.error} if len(
         [one for one in sink.spans(trace) if one.error]) >= 2 else {})  # fmt: skip
     assert spans["session.construct"].error == "KeyError"

@@ -108,6 +108,8 @@ def problem(code: str, detail: str, *, headers: Mapping[str, str] | None = None,
         "request_id": g.get("request_id", ""),
         **more,
     }
+    if trace_id := g.get("trace_id"):
+        document["trace_id"] = trace_id
     answer = json_answer(document, status)
     answer.content_type = MEDIA_TYPE
     answer.headers["Cache-Control"] = "no-store"

@@ -125,6 +125,7 @@ class Problem(Shape, frozen=True, kw_only=True):
     ]
     instance: Annotated[str, Meta(description="Path of the request", examples=["/workers/s_X"])]
     request_id: str
+    trace_id: Annotated[str, Meta(description="Its trace, where calls are traced")] | UnsetType = UNSET
     session: SessionName | UnsetType = UNSET
     field: Annotated[str, Meta(description="The part of the request that is at fault")] | UnsetType = UNSET
     exit: Exit | UnsetType = UNSET
