@@ -29,10 +29,13 @@ LABEL org.opencontainers.image.title="Bulkhead" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.url="${URL}"
 
+# What carries messages between several machines; one needs none of it.
+RUN apt-get update && apt-get install -y --no-install-recommends nats-server && rm -rf /var/lib/apt/lists/*
+
 # The state folder is for whatever user the container is given: each writes what only that user can read.
 RUN groupadd --gid 10001 bulkhead \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/bulkhead --shell /usr/sbin/nologin bulkhead \
- && install -d -o 10001 -g 0 -m 1777 /var/lib/bulkhead
+ && install -d -o 10001 -g 0 -m 1777 /var/lib/bulkhead /srv/bulkhead/front /srv/bulkhead/join
 COPY --from=build /opt/bulkhead /opt/bulkhead
 COPY LICENSE /opt/bulkhead/LICENSE
 COPY agents /agents

@@ -231,7 +231,7 @@ SLICES: dict[str, type[Any]] = {item.name: cast("type[Any]", item.default_factor
 _OF_BUNDLES = ("python", "fork")
 """What a bundle says above the tables of its own file, which may be the server's, too."""
 _ALIASES_TO_IGNORE = {"BULKHEAD_INTERNAL", "BULKHEAD_TEST_PATIENCE", "BULKHEAD_SESSION", "BULKHEAD_URL"}
-_ALIASES_TO_IGNORE |= {"BULKHEAD_DEBUG", "BULKHEAD_JOIN"}  # the command line shows its own tracebacks
+_ALIASES_TO_IGNORE |= {"BULKHEAD_DEBUG", "BULKHEAD_JOIN", "BULKHEAD_JOIN_FILE"}  # of commands alone
 _IGNORED_PREFIXES = ("BULKHEAD_OFFLINE_", "BULKHEAD_INTERNAL_", "BULKHEAD_LIVE_")
 
 
