@@ -43,7 +43,7 @@ from runtime.front.operator.room import (
 )
 from runtime.front.operator.room.account import runs, service_accounts
 from runtime.front.operator.room.account import secrets as own_secrets
-from runtime.front.operator.session import debug, freeze, profile
+from runtime.front.operator.session import again, debug, freeze, profile
 from runtime.front.operator.usage import usage
 from runtime.front.state import Front, caller
 from runtime.front.studio import live
@@ -130,6 +130,7 @@ def create_app(
     app.register_blueprint(profile.routes(front))
     app.register_blueprint(freeze.routes(front))
     app.register_blueprint(debug.routes(front))
+    app.register_blueprint(again.routes(front))
     app.register_blueprint(chaos.routes(front))
     app.register_blueprint(events.routes(front, readers))
     app.register_blueprint(live.routes(front, readers, told or Live(front, Overview(front))))

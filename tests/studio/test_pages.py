@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.studio.conftest import HERE, ROOM, ROOT, serving
 
@@ -23,9 +24,16 @@ PAGES = {
     "/studio/services": "Services",
     "/studio/services?tab=usage": "Services",
     "/studio/services?tab=manifest": "Services",
+    "/studio/services?tab=deployed": "Services",
+    "/studio/services/new": "New service",
     "/studio/settings": "Settings",
+    "/studio/settings?tab=secrets": "Settings",
+    "/studio/settings?tab=keys": "Settings",
+    "/studio/settings?tab=webhooks": "Settings",
     "/studio/nowhere": "Not found",
 }
+PARTS_OF_A_ROOM = ("tasks", "tools", "files", "tables", "queues", "services", "log")
+PARTS_OF_A_SERVICE = ("state", "log", "revisions", "manifest")
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +142,40 @@ def test_settings_say_where_they_come_from_and_no_secret(studio: Any, visit: Any
     expect(token).to_have_count(0)
     assert KEY not in page.content()
     assert KEY not in str(studio.ask("GET", "/settings"))
+
+
+def test_no_page_breaks_a_rule_of_accessibility_in_either_theme(studio: Any, visit: Any, expect: Any) -> None:
+    studio.until(studio.is_loaded)
+    fragile = studio.join("/fragile", "heard")
+    studio.crash(fragile)
+    session = f"/studio/sessions/{fragile['id']}"
+    studio.until(lambda: studio.ask("GET", "/crashes")["crashes"])
+    project = studio.ask("GET", "/accounts/projects")["projects"][0]["id"]
+    manifest = {"version": "v1", "kind": "Service", "metadata": {"name": "kept"}}
+    kept = studio.ask(
+        "POST",
+        f"/accounts/projects/{project}/rooms/{ROOM}/services",
+        manifest | {"container": {"image": "nobody-has-this:1"}},
+    )
+    pages = [
+        *PAGES,
+        *(f"/studio/rooms/{ROOM}?tab={part}" for part in PARTS_OF_A_ROOM),
+        *(f"/studio/services/{kept['id']}?tab={part}" for part in PARTS_OF_A_SERVICE),
+        session,
+        f"{session}/crash",
+    ]
+    page = visit(studio, color_scheme="light")
+    broken = []
+    for path in pages:
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).not_to_have_text("Loading")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+        found = Axe().run(page).response["violations"]
+        page.emulate_media(color_scheme="dark")
+        found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+        page.emulate_media(color_scheme="light")
+        for rule in found:
+            where = "; ".join(f"{node['target']} {node['failureSummary']}" for node in rule["nodes"][:3])
+            broken.append(f"{path}: {rule['id']}: {where}")
+    assert not broken, "\n".join(broken)

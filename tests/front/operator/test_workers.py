@@ -279,3 +279,17 @@ async def test_what_a_session_may_reach_and_was_refused_is_shown_and_told(servin
         while (await stream.next())["event"] != "confinement.refused":
             pass
         assert (await site.get(f"/workers/{sid}")).json["confinement"] is None
+
+
+async def test_an_ended_session_is_called_again_with_its_arguments(serving: Any) -> None:
+    data = {"room_name": "lab", "arguments": {"topic": "ships"}}
+    async with serving() as site:
+        answer = await site.post("/chat", json.dumps({"event": "room.call", "data": data}).encode())
+        first = answer.json["session"]
+        assert (await site.post(f"/workers/{first}/again")).status == 409
+        site.placement.exit(first, ExitReason.STOPPED)
+        await site.server.front.registry.wait(first, until="exited", timeout_s=5)
+        again = await site.post(f"/workers/{first}/again")
+        spec = site.server.front.registry.record(again.json["session"]).spec
+        assert spec.session_id != first
+        assert (spec.endpoint, spec.room, spec.arguments) == ("/chat", "lab", {"topic": "ships"})

@@ -62,12 +62,12 @@ export async function hold(row) {
 export async function startAgain(row) {
   const yes = await confirm({
     title: `Start ${nameOf(row)} again?`,
-    text: `${row.endpoint} is called into ${row.room}: a new session, in a process of its own. Arguments that the ended one was called with are not repeated.`,
+    text: `${row.endpoint} is called into ${row.room} again, with the arguments of then: a new session, in a process of its own.`,
     action: "Start again",
   });
   if (!yes) return;
   try {
-    const answer = await post(row.endpoint.split("/").map(encodeURIComponent).join("/"), { event: "room.call", data: { room_name: row.room } });
+    const answer = await post(`/workers/${seg(row.id)}/again`);
     const id = answer?.session;
     toast({ text: `${nameOf(row)} is on its way into ${row.room}.`, tone: "ok", ...(id && { link: url("/sessions", id), linkText: "Session" }) });
   } catch (error) {
