@@ -19,7 +19,7 @@ from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
 from runtime.cli.room import agents, call, chat
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
-from runtime.cli.service import bundle, init, kept, manifest, revisions, secrets, service_spec, setup
+from runtime.cli.service import bundle, deploy, init, kept, manifest, revisions, secrets, service_spec, setup
 from runtime.cli.session import attach, freeze, profile, quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.session.top.command import top
@@ -100,6 +100,7 @@ service_app.command("logs", cls=Command)(kept.logs)
 service_app.command("history", cls=Command)(revisions.history)
 service_app.command("diff", cls=Command)(revisions.diff)
 service_app.command("rollback", cls=Command)(revisions.rollback)
+app.command("deploy", cls=Command, rich_help_panel=_RUN)(deploy.deploy)
 app.command("ps", cls=Command, rich_help_panel=_LOOK)(workers.workers)
 app.command("workers", cls=Command, hidden=True)(workers.workers)
 app.command("logs", cls=Command, rich_help_panel=_LOOK)(session_logs.logs)

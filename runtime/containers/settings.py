@@ -27,6 +27,7 @@ class ContainersSettings:
         (), "what processes run for an image, such as registry.example/greeter:*=agents/greeter"
     )
     host_commands: bool = knob(False, "let processes run any command of this machine for any image")
+    deploy: bool = knob(True, "take bundles that are sent by bulkhead deploy")
     listen: str = knob(
         "", "address at which containers of an engine reach this server; default: the gateway of its bridge"
     )

@@ -32,6 +32,7 @@ from runtime.front.operator.kept import configuration, snapshot
 from runtime.front.operator.room import accounts as rest
 from runtime.front.operator.room import (
     deployed,
+    deployments,
     mail,
     outgoing,
     relayed,
@@ -147,6 +148,7 @@ def create_app(
     app.register_blueprint(services.routes(front))
     app.register_blueprint(revisions.routes(front))
     app.register_blueprint(deployed.routes(front))
+    app.register_blueprint(deployments.routes(front))
     app.register_blueprint(secrets.routes(front))
     app.register_blueprint(mail.routes(front))
     app.register_blueprint(quarantine.routes(front))

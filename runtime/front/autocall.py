@@ -11,6 +11,7 @@ from runtime.front.state import Front
 from runtime.logs import get_logger
 from runtime.rooms.elsewhere.server import Elsewhere
 from runtime.session.admission import Refused
+from runtime.session.calls.deployed import service_of
 from runtime.session.spec import SessionSpec
 from runtime.wire.webhook import RoomCall
 
@@ -26,16 +27,23 @@ def still_wanted(room: str) -> Callable[[SessionSpec], bool]:
     """Whether a session of an earlier run is to come back, given the room of the setting now.
 
     What was called for the setting goes with it.  Rooms elsewhere are called anew, with a new token.
+    Services of rooms are called when somebody enters.
     """
-    return lambda spec: spec.request_id != _REQUEST or (spec.room == room and not spec.room_url)
+    return lambda spec: (
+        service_of(spec.endpoint) is None
+        and (spec.request_id != _REQUEST or (spec.room == room and not spec.room_url))
+    )
 
 
 def called_anew(room: str) -> Callable[[SessionSpec], bool]:
     """Whether a call of an earlier `service run` is made again by this one, which calls into `room`.
 
-    Both would be in the room.
+    Both would be in the room.  Services of rooms are, when somebody enters.
     """
-    return lambda spec: spec.request_id == BY_COMMAND and bool(room) and spec.room == room
+    return lambda spec: (
+        service_of(spec.endpoint) is not None
+        or (spec.request_id == BY_COMMAND and bool(room) and spec.room == room)
+    )
 
 
 class AutoCall:
@@ -65,6 +73,8 @@ class AutoCall:
         for endpoint in self._front.placement.endpoints():
             if endpoint.state != "ready" or not endpoint.path or endpoint.path in self._called:
                 continue
+            if service_of(endpoint.path) is not None:
+                continue  # rooms call them
             self._called.add(endpoint.path)
             if endpoint.path not in present:
                 call = asyncio.create_task(

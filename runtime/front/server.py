@@ -28,7 +28,7 @@ from runtime.front.access.rules import Access, project_of, signing_keys
 from runtime.front.app import create_app
 from runtime.front.autocall import AutoCall, called_anew, still_wanted
 from runtime.front.fast_path import FastPath
-from runtime.front.home import contents, keeping, server_file, state_folder
+from runtime.front.home import contents, deploying, keeping, server_file, state_folder
 from runtime.front.http.bridge import Bridge
 from runtime.front.http.listener import Listener, host_of, reachable, room_url
 from runtime.front.model.by_pipe.door import Door
@@ -184,6 +184,7 @@ class Server:
             tell_webhooks(deliverer, event, room_url(server.public_url or self.url, event.room))
 
         hub: RoomHub
+        deployments = deploying.opened(server, placement, store, self._parts)
         services = Household(
             Means(
                 store=store,
@@ -192,6 +193,7 @@ class Server:
                 call=ServiceCaller(caller),
                 clock=self._clock,
                 hide=self._hidden.text,
+                deployed=deployments,
             )
         )
         self._parts.push_async_callback(services.aclose)
@@ -245,6 +247,7 @@ class Server:
             boxes=boxes,
             services=services,
             store=store,
+            deployments=deployments,
             look_for_deliveries=deliverer.look,
             mail=mail,
             name=self._name,
@@ -284,6 +287,8 @@ class Server:
         await placement.start(self._sources, watch=server.watch, door=door)
         changed = placement.changed
         changed += [dispatcher.launcher.bundles_changed, front.readiness.changed]
+        if deployments is not None:
+            await deploying.begin(deployments, dispatcher, registry, placement, services, self.url)
         await dispatcher.start()
         front.is_ready = True  # from here on each bundle takes calls as soon as it is loaded
         if server.room:

@@ -25,6 +25,7 @@ from runtime.rooms.kept.about import About
 from runtime.rooms.kept.folders import KeptFolder
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.token import Claims
+from runtime.services.deployed.deployments import Deployments
 from runtime.services.life.household import Household
 from runtime.services.store import Store
 from runtime.session.crash_store import CrashStore
@@ -128,6 +129,7 @@ class Front:
         began: The same in monotonic seconds.
         services: What runs them.
         store: What is kept for services.
+        deployments: Services that are bundles; None where there can be none.
         look_for_deliveries: Has a webhook sent that was just written down.
         readiness: What is served, broken or being loaded.
         origins: Whose the connections of this machine are.
@@ -150,6 +152,7 @@ class Front:
     boxes: Containers | None = None
     services: Household | None = None
     store: Store | None = None
+    deployments: Deployments | None = None
     look_for_deliveries: Callable[[], None] = lambda: None
     mail: PostOffice | None = None
     name: str = ""

@@ -205,16 +205,16 @@ class LocalPlacement:
         return replace(self.supervisor.cgroups.told(), confinement=self.supervisor.confinement_told())
 
     def bundles(self) -> list[BundleInfo]:
-        return self.supervisor.roster.infos()
+        return [*self.supervisor.roster.infos(), *self.supervisor.deployed.infos()]
 
     def endpoints(self) -> list[EndpointInfo]:
-        return self.supervisor.roster.endpoints()
+        return [*self.supervisor.roster.endpoints(), *self.supervisor.deployed.endpoints()]
 
     def serves(self, path: str) -> bool:
-        return self.supervisor.roster.serves(path)
+        return self.supervisor.roster.serves(path) or self.supervisor.deployed.bundle_at(path) is not None
 
     def awaits(self, path: str) -> bool:
-        return self.supervisor.roster.awaits(path)
+        return self.supervisor.roster.awaits(path) or self.supervisor.deployed.awaits(path)
 
     async def vitals(self, session_id: SessionId) -> Vitals | None:
         driver = self.supervisor.driver(session_id)

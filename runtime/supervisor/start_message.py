@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
+from runtime.session.calls.deployed import own_path
 from runtime.session.spec import SessionSpec
 from runtime.settings import SupervisorSettings
 from runtime.wire import control
@@ -30,7 +31,7 @@ def start_message(
     return control.Start(
         session_id=spec.session_id,
         generation=generation,
-        endpoint=spec.endpoint,
+        endpoint=own_path(spec.endpoint),
         identity=spec.identity,
         room=spec.room,
         room_url=spec.room_url,

@@ -36,6 +36,7 @@ from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
 from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.bundles.roster import Roster
+from runtime.supervisor.bundles.served.deployed import Deployed
 from runtime.supervisor.driver import Driver
 from runtime.supervisor.logbook import LogBook, LogShelf
 from runtime.supervisor.outward.gate import Gate, Leaves
@@ -75,6 +76,7 @@ class Supervisor:
         boot: A name of this life of it, which no other has.
         roster: Its bundles.
         profiles: Has its sessions looked at.
+        deployed: Those that were sent here.
         shortages: What the system had no more of lately.
         door: The way into rooms for sessions without a network; whoever has the rooms sets it.
     """
@@ -119,6 +121,13 @@ class Supervisor:
             is_alone=not owns_process,
             confinement=confinement,
             heard=self._heard,
+        )
+        self.deployed = Deployed(
+            self.roster.made,
+            self.roster.rows,
+            environments=environments,
+            is_held=confinement is not None and confinement.level is not Level.OFF,
+            changed=changed,
         )
         self._confinement = confinement
         self._gate = Gate(Names(clock), is_ours=self._is_ours)
@@ -171,7 +180,7 @@ class Supervisor:
         Raises:
             EndpointNotFound: No bundle serves the endpoint.
         """
-        bundle = self.roster.bundle_at(spec.endpoint)
+        bundle = self.roster.bundle_at(spec.endpoint) or self.deployed.bundle_at(spec.endpoint)
         if bundle is None:
             raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
         driver = Driver(
@@ -211,8 +220,11 @@ class Supervisor:
         self._publish(event)
 
     async def _run(self, driver: Driver, bundle: Bundle) -> None:
+        path = driver.spec.endpoint
+        take = bundle.take if self.deployed.bundle_at(path) is None else self.deployed.take
         try:
-            await driver.run(partial(bundle.take, driver.spec.endpoint))
+            with self.deployed.used(bundle):
+                await driver.run(partial(take, path))
         except Exception:
             log.exception("session.keeping_failed", session_id=driver.spec.session_id)
         finally:
@@ -256,7 +268,7 @@ class Supervisor:
         await self.stop_all(ExitReason.DRAINED, 0)
         await asyncio.gather(*self._runs, return_exceptions=True)
         await self._gate.aclose()
-        await self.roster.close()
+        await asyncio.gather(self.roster.close(), self.deployed.close())
         await self._sweep()
         self._disks.close()
         await self.cgroups.aclose()

@@ -9,7 +9,7 @@ import typer
 
 from runtime.cli.options import Form, NeededRoom, Room, Url
 from runtime.cli.service.manifest import File, Values, ValuesFile, given_values, read_or_fail, text_of
-from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, in_room, place
+from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, image_of, in_room, place
 from runtime.cli.terminal import Output, clean, say, show
 
 _COLUMNS = ("name", "image", "state", "restarts")
@@ -63,7 +63,7 @@ def list_services(room: Room = None, url: Url = None, output: Form = Output.TABL
         {
             "name": one["metadata"]["name"],
             "id": one["id"],
-            "image": one.get("container", one.get("external", {})).get("image", "(elsewhere)"),
+            "image": image_of(one),
             "state": states.get(one["id"], {}).get("state", "" if one.get("enabled", True) else "disabled"),
             "restarts": states.get(one["id"], {}).get("restart_count", ""),
         }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runtime.cli.options import Form, Room, Url
-from runtime.cli.service.scope import Everywhere, Name, found_in, place
+from runtime.cli.service.scope import Everywhere, Name, found_in, image_of, place
 from runtime.cli.terminal import Output, clean, paint, say, show
 
 _COLUMNS = ("revision", "current", "at", "what", "by", "image")
@@ -26,7 +26,12 @@ def history(
     api, base = place(url, room, is_global=is_global)
     found = found_in(api, base, name)
     rows = [
-        {**one, "current": "*" if one["is_current"] else "", "at": one["at"][:19].replace("T", " ")}
+        {
+            **one,
+            "current": "*" if one["is_current"] else "",
+            "at": one["at"][:19].replace("T", " "),
+            **({} if output is Output.JSON else {"image": image_of(one["manifest"])}),
+        }
         for one in api.get(f"{base}/{found['id']}/revisions")["revisions"]
     ]
     columns = {"table": _COLUMNS, "wide": (*_COLUMNS, "image_digest")}

@@ -51,6 +51,15 @@ def in_room(api: Api, base: str, name: str) -> dict[str, Any]:
     return _one(api.get(base.removesuffix("services") + "service-states")["services"], name)
 
 
+def image_of(spec: dict[str, Any]) -> str:
+    """What a service runs, as a list shows it: of a bundle that was sent, its digest in short."""
+    from runtime.session.calls.deployed import digest_of
+
+    image = str((spec.get("container") or {}).get("image", "(elsewhere)"))
+    digest = digest_of(image)
+    return image if digest is None else f"sha256:{digest[:12]} (deployed)"
+
+
 def _one(services: list[dict[str, Any]], name: str) -> dict[str, Any]:
     from runtime.cli.failure import CommandFailed
 

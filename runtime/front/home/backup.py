@@ -141,7 +141,7 @@ def _pack_rest(unit: Path, inner: str, packing: _Packing, scratch: Path) -> None
     for name in contents.SINGLE:
         if (unit / name).is_file():
             packing.file(inner + name, unit / name)
-    for path in chain(_in_rooms(unit / contents.ROOMS), _in_rooms(unit / contents.MAIL)):
+    for path in chain.from_iterable(_in_rooms(unit / name) for name in contents.COPIED):
         name = inner + str(path.relative_to(unit))
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISDIR(mode):

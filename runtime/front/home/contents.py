@@ -21,6 +21,7 @@ DECLARED: Final = "declared.json"
 """What bundles declared of what they may reach; made anew where it is gone."""
 ROOMS: Final = "rooms"
 ENVIRONMENTS: Final = "environments"
+DEPLOYED: Final = "deployed"
 HOSTS: Final = "hosts"
 SNAPSHOTS: Final = "snapshots"
 RUN: Final = "run"
@@ -32,7 +33,9 @@ WRITTEN: Final = (*DATABASES, BROWSER_SESSIONS, SEAL_KEY, MAILBOXES, MAIL, ROOMS
 """What only the server of this folder writes: whose they are, the folder is."""
 CLUSTER: Final = "cluster"
 NODE: Final = "node.json"
-FOLDERS: Final = (ROOMS, MAIL, ENVIRONMENTS, HOSTS, SNAPSHOTS, CLUSTER)
+FOLDERS: Final = (ROOMS, MAIL, ENVIRONMENTS, DEPLOYED, HOSTS, SNAPSHOTS, CLUSTER)
+COPIED: Final = (ROOMS, MAIL, DEPLOYED)
+"""Folders that a backup has with all that is in them."""
 RESTORING: Final = "restoring-"
 BEFORE: Final = "before-restore-"
 ASIDE: Final = (RESTORING, BEFORE)

@@ -28,7 +28,7 @@ from runtime.front.home.backup import BLOCK_BYTES, FORMAT, MANIFEST, Kept, Manif
 MAX_MANIFEST_BYTES: Final = 256 << 20
 MAX_MEMBERS: Final = 5_000_000
 SPARE_BYTES: Final = 16 << 20
-_ROOTS: Final = frozenset({*contents.DATABASES, *contents.SINGLE, contents.ROOMS, contents.MAIL})
+_ROOTS: Final = frozenset({*contents.DATABASES, *contents.SINGLE, *contents.COPIED})
 _AGAIN: Final = "Nothing was changed. Take another backup."
 
 

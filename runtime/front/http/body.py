@@ -10,6 +10,7 @@ from quart.wrappers.request import Body
 
 from runtime.errors import BodyTooLarge
 from runtime.front.http.refusal import Refusal
+from runtime.services.deployed.archive import MAX_ARCHIVE_BYTES
 from runtime.settings.mail import MAX_MAIL_BYTES
 
 LINGER_S: Final = 1.0
@@ -22,6 +23,7 @@ A client that writes all of its body before it reads would see its connection re
 MODEL_PATH: Final = "/v1/responses"
 MAX_MODEL_BYTES: Final = 16 << 20
 MAIL_PATH: Final = "/mail/"
+ARCHIVE_PATH: Final = "/archive"
 
 
 class BoundedBody(Body):
@@ -75,7 +77,7 @@ class BoundedRequest(Request):
     """What an app uses as its `request_class`.
 
     A model request holds a whole conversation, pictures included, so it may be larger than a webhook; so may
-    a message with what is attached to it.
+    a message with what is attached to it, and a bundle that is deployed.
     """
 
     body_class = BoundedBody
@@ -85,6 +87,8 @@ class BoundedRequest(Request):
             more["max_content_length"] = max(more["max_content_length"], MAX_MODEL_BYTES)
         if path.startswith(MAIL_PATH) and more.get("max_content_length") is not None:
             more["max_content_length"] = max(more["max_content_length"], MAX_MAIL_BYTES)
+        if path.endswith(ARCHIVE_PATH) and more.get("max_content_length") is not None:
+            more["max_content_length"] = max(more["max_content_length"], MAX_ARCHIVE_BYTES)
         super().__init__(method, scheme, path, *rest, **more)
 
 

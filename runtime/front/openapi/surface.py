@@ -24,6 +24,7 @@ TAGS: Final[Mapping[str, str]] = {
 PATH_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "account": ("Name or id of a service account", "default"),
     "address": ("A mail address", "support@example.com"),
+    "deployment": ("Id of a deployment", "0123456789abcdef"),
     "delivery_id": ("Id of a delivery", "msg_0123456789abcdef0123456789abcdef"),
     "endpoint": ("An endpoint's path, with its slashes", "chat"),
     "fingerprint": ("Name of a kind of crash: twelve hexadecimal digits", "0123456789ab"),

@@ -23,6 +23,7 @@ from runtime.front.openapi.shapes.health import (
 from runtime.front.state import Front, caller
 from runtime.metrics import CONTENT_TYPE, OPENMETRICS_TYPE
 from runtime.process import descriptors as open_files
+from runtime.session.calls.deployed import service_of
 from runtime.session.info import served
 from runtime.wire.manifest.own import WELL_KNOWN, EndpointSpec, service_spec
 
@@ -54,6 +55,7 @@ def routes(front: Front) -> Blueprint:
         listed = [
             EndpointSpec(path=endpoint.path, identity=endpoint.identity, api=endpoint.permissions)
             for endpoint in served(front.placement.endpoints())
+            if service_of(endpoint.path) is None
         ]
         return convert(service_spec(listed, port=front.port, name=front.name), Manifest)
 

@@ -80,6 +80,15 @@ class Household:
             life = await self._wanted(room, service_id)
         return await life.run(more)
 
+    async def anew(self, service: Service) -> None:
+        """Start a service anew, by its newest revision, in every room that is open and has it."""
+        async with self._turn:
+            for held in self._rooms.values():
+                life = held.lives.get(service.id)
+                if life is not None and life.is_wanted:
+                    life.want(service)
+                    life.restart()
+
     async def log(self, room: str, service_id: str, *, previous: bool = False) -> list[str]:
         """What a service wrote in a room that is open, line by line.
 
@@ -95,6 +104,8 @@ class Household:
 
     def changed(self, room: str = PROJECT) -> None:
         """Services of a room, or of the project, were made, changed or deleted."""
+        if self._means.deployed is not None:
+            self._means.deployed.look()
         for name, held in self._rooms.items():
             if room in (PROJECT, name):
                 self._tasks.spawn(self._look(held, is_new=False), f"services of {name}")

@@ -17,6 +17,7 @@ from runtime.containers.contract import BoxId, Exit, Home, Starter
 from runtime.containers.errors import ContainerNotFound, EngineFailed, WrongState
 from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
+from runtime.services.deployed.deployments import Deployments, is_bundle
 from runtime.services.keeper import ServiceKeeper
 from runtime.services.life.asked import ask_of, signing_secret
 from runtime.services.life.liveness import watch
@@ -154,6 +155,9 @@ class Life:
 
     async def log(self, *, previous: bool) -> list[str]:
         """What its container wrote; with `previous`, what those did that have ended and are kept."""
+        if (deployed := self._bundles(self.service)) is not None:
+            found = await deployed.log(self.service, self._home.room, previous=previous)
+            return [self._means.hide(line) for line in found]
         run = self._keeper.serving or self._keeper.coming
         held = self._runs.get(run.number) if run is not None else None
         current = [held.box] if held is not None and held.box is not None else list(self._ended)[-1:]
@@ -236,12 +240,12 @@ class Life:
 
     async def _live(self, number: int, run: _Run) -> None:
         spec = run.service.spec
-        if "container" not in spec:  # it runs already, somewhere else
-            self._feed(Started(number))
-            self._feed(Live(number))
-            return
+        deployed = self._bundles(run.service)
         try:
-            await self._started(number, run)
+            if deployed is not None:
+                await deployed.ready(run.service)
+            elif "container" in spec:
+                await self._started(number, run)
         except (RuntimeServiceError, OSError) as error:
             self._runs.pop(number, None)
             self._tell_waiting(EngineFailed(str(error)))
@@ -253,7 +257,11 @@ class Life:
             self._tell_waiting(EngineFailed(_MISTAKE))
             self._feed(NoStart(number, _MISTAKE))
             return
-        assert run.box is not None
+        if run.box is None:  # it runs already, here as a bundle or somewhere else
+            self._tell_waiting(EngineFailed("it runs in no container"))
+            self._feed(Started(number))
+            self._feed(Live(number))
+            return
         self._tell_waiting(run.box)
         self._feed(Started(number))
         watching = [self._tasks.spawn(self._watch(number, run), "watch")]
@@ -322,11 +330,17 @@ class Life:
         port, endpoint = next(
             (port, one) for port in ports_of(spec) for one in port.endpoints if one.name == name
         )
-        is_inside = "container" in spec
+        deployed = self._bundles(run.service)
+        is_inside = "container" in spec and deployed is None
         error = ""
         try:
+            if deployed is not None and deployed.runs(run.service, endpoint.path, room):
+                self._tell(Tell("GoesOn", f"{name}: its session goes on with the revision that it has"))
+                self._feed(Called(number, name))
+                return
+            url = deployed.url(run.service.id, endpoint.path) if deployed is not None else ""
             await means.call(
-                url_of(spec, port, endpoint.path, run.reached),
+                url or url_of(spec, port, endpoint.path, run.reached),
                 room=room,
                 token=self._token(endpoint),
                 room_url=means.boxes.room_url(room) if is_inside else None,
@@ -335,6 +349,10 @@ class Life:
         except (RuntimeServiceError, OSError) as failed:
             error = str(failed)
         self._feed(Called(number, name, error))
+
+    def _bundles(self, service: Service) -> Deployments | None:
+        """What has the service, if it is a bundle that was sent here."""
+        return self._means.deployed if is_bundle(service.spec) else None
 
     def _token(self, endpoint: Endpoint) -> str:
         return self._means.mint(
@@ -347,6 +365,9 @@ class Life:
             if run.task is not None:
                 run.task.cancel()
                 await asyncio.gather(run.task, return_exceptions=True)
+            deployed = self._bundles(run.service)
+            if deployed is not None and self._keeper.serving is None:  # else they go on beside it
+                await deployed.end(run.service, self._home.room)
             if run.box is not None:
                 try:
                     await self._means.boxes.stop(self._home.room, run.box, force=by_force)

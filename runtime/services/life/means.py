@@ -8,6 +8,7 @@ from typing import Protocol
 
 from runtime.clock import Clock
 from runtime.containers.contract import Boxes
+from runtime.services.deployed.deployments import Deployments
 from runtime.services.life.asked import Mint
 from runtime.services.store import Store
 
@@ -34,6 +35,7 @@ class Means:
 
     Attributes:
         hide: Takes secrets out of a text.
+        deployed: Services that are bundles; None where there can be none.
     """
 
     store: Store
@@ -42,3 +44,4 @@ class Means:
     call: CallOut
     clock: Clock
     hide: Callable[[str], str]
+    deployed: Deployments | None = None

@@ -37,6 +37,8 @@ SDK_REQUIREMENTS: Final = ("jsonschema>=4.21", "pycrdt>=0.12", "PyJWT>=2.9", "we
 """What our own agents' classes import: for bundles that bring no MeshAgent SDK."""
 
 UNUSED_S: Final = 7 * 86400.0
+DEPLOYED: Final = "deployed"
+"""Beside the folder of environments: the bundles that were sent to the server, by their digests."""
 _STAMP: Final = "bulkhead-environment.json"
 _GONE: Final = "bulkhead-gone"
 _MAX_FILE_BYTES: Final = 1 << 20
@@ -66,6 +68,14 @@ class Wants:
         listed = "" if self.file is None else _text(self.file)
         told = json.dumps([self.python, self.requirements, listed])
         return hashlib.sha256(told.encode()).hexdigest()
+
+    def is_local(self) -> bool:
+        """Whether what it asks for may lie in its folder."""
+        lines = [*self.requirements, *([] if self.file is None else _text(self.file).splitlines())]
+        return any(
+            line.lstrip().startswith(("-", ".", "/", "file:")) or "@ file:" in line or "@file:" in line
+            for line in lines
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +185,13 @@ def environment_of(name: str, source: Path, environments: Path) -> Environment |
     wants = wants_of(source)
     if wants is None:
         return None
+    environments = environments.resolve()
+    if wants.folder.parent == environments.parent / DEPLOYED and not wants.is_local():
+        # Of each revision there is a folder; most of them want the same.
+        return Environment(name, wants, environments / f"deployed-{wants.fingerprint()[:16]}")
     # Bundles of one name in two folders of agents are two bundles.
     mark = hashlib.sha256(str(wants.folder).encode()).hexdigest()[:8]
-    return Environment(name, wants, environments.resolve() / f"{source.name}-{mark}")
+    return Environment(name, wants, environments / f"{source.name}-{mark}")
 
 
 def remove_unused(environments: Path, used: Collection[Path], now: float) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,6 @@ from runtime.session.limit_layers import DECORATOR, SourcedLimits
 from runtime.session.spec import Limits
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.bundles.bundle import Bundle
-from runtime.supervisor.bundles.claims import Claim, settle
 from runtime.supervisor.bundles.code_files import Verdict
 from runtime.supervisor.bundles.confined.bundle_confinement import Confinement
 from runtime.supervisor.bundles.confined.keep_up import KeepUp
@@ -34,6 +33,7 @@ from runtime.supervisor.bundles.discovery import Discovery, Look, is_flat, is_se
 from runtime.supervisor.bundles.environment import environment_of, own_launch, remove_unused
 from runtime.supervisor.bundles.file_watch import LOOK_S, FileWatch, Watched, watched
 from runtime.supervisor.bundles.import_turns import ImportTurns
+from runtime.supervisor.bundles.served.claims import Claim, settle
 from runtime.supervisor.shortages import Shortages
 from runtime.wire.control import EndpointDecl
 
@@ -175,6 +175,11 @@ class Roster:
         self._told[name] = now, found
         return found
 
+    def rows(self, bundle: Bundle) -> list[EndpointInfo]:
+        """The endpoints of a bundle that is none of these."""
+        state, wrong = bundle.condition()
+        return [self._endpoint(bundle, one, state, str(wrong or "")) for one in bundle.endpoints]
+
     def _endpoint(self, bundle: Bundle, declared: EndpointDecl, state: str, error: str) -> EndpointInfo:
         limits = self._limits_of(bundle, declared.limits)
         return EndpointInfo(
@@ -279,35 +284,40 @@ class Roster:
         begun = []
         for name, source in look.bundles.items():
             if name not in self._bundles:
-                launch = partial(own_launch, name, source, self._environments)
-                self._bundles[name] = bundle = Bundle(
-                    name,
-                    Command(
-                        sys.executable,
-                        source,
-                        self._env,
-                        launch,
-                        self._settings.log_line_bytes,
-                        self._settings.immortal,
-                        is_flat=is_flat(source, self._discovery.sources, look.bundles.values()),
-                        alone=Alone.started(source) if self._is_alone else None,
-                        heard=self._heard,
-                    ),
-                    self._settings,
-                    clock=self._clock,
-                    shortages=self._shortages,
-                    swept=self._swept,
-                    turns=self._turns,
-                    follows=self._follows,
-                    changed=self._settle,
-                    confinement=self._confinement,
-                    others=partial(self._sources_but, name),
-                )
+                self._bundles[name] = bundle = self.made(name, source, beside=look.bundles.values())
                 bundle.load_soon()
                 begun.append(name)
         if begun:
             self._settle()
         return begun
+
+    def made(
+        self, name: str, source: Path, env: Mapping[str, str] | None = None, *, beside: Iterable[Path] = ()
+    ) -> Bundle:
+        """A bundle as those here, not loaded yet, with variables of its own; `beside` was found with it."""
+        return Bundle(
+            name,
+            Command(
+                sys.executable,
+                source,
+                {**self._env, **(env or {})},
+                partial(own_launch, name, source, self._environments),
+                self._settings.log_line_bytes,
+                self._settings.immortal,
+                is_flat=is_flat(source, self._discovery.sources, beside),
+                alone=Alone.started(source) if self._is_alone else None,
+                heard=self._heard,
+            ),
+            self._settings,
+            clock=self._clock,
+            shortages=self._shortages,
+            swept=self._swept,
+            turns=self._turns,
+            follows=self._follows,
+            changed=self._settle,
+            confinement=self._confinement,
+            others=partial(self._sources_but, name),
+        )
 
     def _foreign(self, bundle: Bundle) -> Sequence[str]:
         others = self._sources_but(bundle.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.supervisor.bundles.claims import Claim, settle
+from runtime.supervisor.bundles.served.claims import Claim, settle
 
 pytestmark = pytest.mark.unit
 

@@ -21,6 +21,7 @@ from runtime.front.openapi.shapes.revisions import (
 from runtime.front.operator.room.services import BASE, OF_ROOM
 from runtime.front.operator.room.whose import service_of, services_of
 from runtime.front.state import Front, caller
+from runtime.services.deployed.deployments import is_bundle
 from runtime.services.service import PROJECT, Revision
 from runtime.wire.manifest.release import NEWEST, known_to
 from runtime.wire.manifest.written import as_yaml
@@ -58,7 +59,15 @@ def routes(front: Front) -> Blueprint:
         to = asked.revision or _before(await store.history(service_id), service.revision)
         if to == service.revision:
             raise Conflict(f"revision {to} of {service.name} is in force", cure="Name another one.")
-        now = await store.roll_back(service_id, to, by=front.access.how(caller()))
+        by = front.access.how(caller())
+        old = _one(await store.history(service_id), to)
+        if front.deployments is not None and is_bundle(old.spec):
+            candidate = await front.deployments.tried(service, old)
+            now = await front.deployments.rolled_back(
+                candidate, lambda: store.roll_back(service_id, to, by=by)
+            )
+        else:
+            now = await store.roll_back(service_id, to, by=by)
         household.changed(room)
         return RolledBack(name=now.name, id=now.id, revision=now.revision, was=service.revision, to=to)
 

@@ -172,6 +172,8 @@ def _of_bundle(
     program = os.path.realpath(source)
     folder = program if os.path.isdir(program) else os.path.dirname(os.path.abspath(source))
     real = os.path.realpath(folder)
+    if is_below(real, os.path.join(ground.state, "deployed")):  # it was sent here, and is kept there
+        left_out = [path for path in left_out if path != ground.state]
     if not closed.is_own(real):
         left_out = [*left_out, *shut]
     if holds_home(real, ground) and not whole:

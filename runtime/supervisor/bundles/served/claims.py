@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtime.errors import EndpointConflict
+from runtime.session.calls.deployed import BASE
 from runtime.wire.manifest.own import RESERVED, reserved_by
 
 
@@ -44,6 +45,11 @@ def _fault(claim: Claim, owners: Mapping[str, Claim]) -> EndpointConflict | None
             return EndpointConflict(
                 f"{path} is claimed by both {owners[path].source} and {claim.source}",
                 cure="Give one of them another path.",
+            )
+        if path == BASE or path.startswith(f"{BASE}/"):
+            return EndpointConflict(
+                f"{claim.source} claims {path}, but the server keeps {BASE} for bundles that are sent to it",
+                cure="Give the endpoint another path.",
             )
         if (kept := reserved_by(path)) is not None:
             return EndpointConflict(

@@ -1,0 +1,149 @@
+"""``bulkhead deploy``: a folder becomes a service of a server, here or elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.options import Room, Url
+from runtime.cli.terminal import Output, clean, note, say
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+_WAIT_S = 20
+_STATES = {"checking": "unpacking it", "installing": "its environment", "loading": "loading it"}
+
+Bundle = Annotated[
+    Path, typer.Argument(help="A folder with a main.py, or a file of Python.", show_default=False)
+]
+
+
+def deploy(
+    path: Bundle,
+    room: Room = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Of the service; default: the folder's.", show_default=False)
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", "-e", help="NAME=TEXT, a variable of it; again for more.", show_default=False),
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--secret",
+            help="NAME, or VARIABLE=NAME: a secret of the server as a variable of it.",
+            show_default=False,
+        ),
+    ] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="End sessions of older revisions, and call the new one.")
+    ] = False,
+    url: Url = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+) -> None:
+    """Send a folder to a server, which keeps it as a service: of --room, or else of every room.
+
+    It is loaded beside the revision that serves, and takes its place only when it is up; sessions of older
+    ones go on. What does not load changes nothing. Variables stay until others are given."""
+    import json
+
+    from runtime.cli.api import find_server
+    from runtime.cli.service.packing import packed
+    from runtime.cli.service.scope import project
+
+    service = _name(path, name)
+    wanted = {"name": service, "room": room or "", "environment": _environment(env, secret), "now": now}
+    bundle = packed(path)
+    api = find_server(url)
+    base = f"{project(api)}/deployments"
+    one = api.post(base, wanted).body
+    if bundle.has_dotenv:
+        note(
+            "its .env is not sent: give variables with --env, and what nobody may see with --secret", "yellow"
+        )
+    note(f"sending {bundle.file_count} files, {_size(len(bundle.archive))}, to {api.url}")
+    api.request(
+        "PUT", f"{base}/{one['id']}/archive", bundle.archive, {"Content-Type": "application/gzip"}, 600
+    )
+    done = _followed(api, f"{base}/{one['id']}", service)
+    if output is Output.JSON:
+        keys = ("name", "room", "service", "revision", "digest", "going_on")
+        say(json.dumps({key: done[key] for key in keys}))
+        return
+    if done["going_on"]:
+        count = done["going_on"]
+        goes = "session goes" if count == 1 else "sessions go"
+        note(f"{count} {goes} on with older revisions; --now ends them", "yellow")
+    where = f"--room {room}" if room else "--global"
+    if done["revision"] > 1:
+        note(f"back to the one before: bulkhead service rollback {service} {where}")
+    digest = done["digest"][:12]
+    say(f"deployed {clean(service)} {done['service']} revision {done['revision']} sha256:{digest}")
+
+
+def _followed(api: Api, path: str, service: str) -> dict[str, Any]:
+    """Tell how it goes until it is over; raises CommandFailed when nothing was switched."""
+    import sys
+
+    from runtime.cli.failure import CommandFailed
+    from runtime.cli.service.install_progress import Progress
+
+    progress = Progress(service, sys.stderr)
+    state, after = "", 0
+    try:
+        while True:
+            asked = f"{path}?after={after}&state={state}&wait={_WAIT_S}"
+            one: dict[str, Any] = api.request("GET", asked, timeout_s=_WAIT_S + 30).body
+            if one["state"] != state and (told := _STATES.get(one["state"])):
+                progress.line(told)
+            for line in one["lines"]:
+                progress.line(clean(line))
+            state, after = one["state"], one["next"]
+            if state in ("ready", "failed"):
+                break
+    finally:
+        progress.end()
+    if (error := one["error"]) is not None:
+        raise CommandFailed(
+            f"{service} was not deployed: {error['message']}; nothing was switched",
+            cure=error["cure"],
+            detail=error["detail"],
+        )
+    return one
+
+
+def _name(path: Path, given: str | None) -> str:
+    import re
+
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    found = given or re.sub(r"[^a-z0-9.-]+", "-", path.resolve().name.removesuffix(".py").lower()).strip("-.")
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", found):
+        cure = "Give --name: up to 63 of a-z, 0-9, - and a full stop."
+        raise CommandFailed(f"{found!r} is no name of a service", cure=cure, exit_code=ExitCode.USAGE)
+    return found
+
+
+def _environment(env: list[str] | None, secret: list[str] | None) -> list[dict[str, Any]] | None:
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if not env and not secret:
+        return None
+    made: list[dict[str, Any]] = []
+    for pair in env or ():
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise CommandFailed(f"--env {pair} has no =", cure="Write NAME=TEXT.", exit_code=ExitCode.USAGE)
+        made.append({"name": name, "value": text})
+    for pair in secret or ():
+        name, equals, kept = pair.partition("=")
+        made.append({"name": name, "secret": {"id": kept if equals else name}})
+    return made
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{-(-count >> 10)} KiB"

@@ -1,0 +1,1 @@
+"""Bundles that are sent to a server, and kept as services."""
