@@ -184,6 +184,11 @@ def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: fl
     raise _not_ready("no server is running here", _START_ONE)
 
 
+def project_path(api: Api) -> str:
+    """The path of a server's only project."""
+    return f"/accounts/projects/{api.get('/accounts/projects')['projects'][0]['id']}"
+
+
 def api_at(url: str, *, state_dir: Path | None = None, timeout_s: float = 10.0) -> Api:
     """The server at an address; with its key when it is the one that runs in this folder."""
     named = url.replace("://localhost", "://127.0.0.1")

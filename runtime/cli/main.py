@@ -17,13 +17,13 @@ from runtime import __version__
 from runtime.cli.crash import crash, replay
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command
-from runtime.cli.room import agents, call, chat
+from runtime.cli.room import agents, call, chat, containers
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
 from runtime.cli.service import bundle, deploy, init, kept, manifest, revisions, secrets, service_spec, setup
 from runtime.cli.session import attach, freeze, profile, quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.session.top.command import top
-from runtime.cli.state import backup, config, doctor, nodes
+from runtime.cli.state import api_keys, backup, config, doctor, nodes, rooms, webhooks
 from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
 
@@ -60,6 +60,10 @@ def _version(wanted: bool) -> None:
 app = typer.Typer(name="bulkhead", cls=Sections, no_args_is_help=True, **_PLAIN_HELP)
 service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
 secret_app = typer.Typer(name="secret", no_args_is_help=True, **_PLAIN_HELP)
+apikey_app = typer.Typer(name="apikey", no_args_is_help=True, **_PLAIN_HELP)
+webhook_app = typer.Typer(name="webhook", no_args_is_help=True, **_PLAIN_HELP)
+room_app = typer.Typer(name="room", no_args_is_help=True, **_PLAIN_HELP)
+container_app = typer.Typer(name="container", no_args_is_help=True, **_PLAIN_HELP)
 crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
 quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, **_PLAIN_HELP)
 nodes_app = typer.Typer(name="nodes", invoke_without_command=True, **_PLAIN_HELP)
@@ -127,10 +131,32 @@ agents_app.command("list", cls=Command)(agents.list_agents)
 agents_app.command("ask", cls=Command)(agents.ask)
 agents_app.command("invoke-tool", cls=Command)(agents.invoke_tool)
 app.command("call", cls=Command, rich_help_panel=_TALK)(call.call)
+app.add_typer(container_app, rich_help_panel=_LOOK, help="What a room runs beside it.")
+container_app.command("ps", cls=Command)(containers.ps)
+container_app.command("run", cls=Command)(containers.run)
+container_app.command("logs", cls=Command)(containers.logs)
+container_app.command("exec", cls=Command)(containers.exec_)
+container_app.command("stop", cls=Command)(containers.stop)
+app.command("images", cls=Command, rich_help_panel=_LOOK)(containers.images)
 app.add_typer(secret_app, rich_help_panel=_SET, help="What services are given that nobody is to see.")
 secret_app.command("set", cls=Command)(secrets.set_secret)
 secret_app.command("list", cls=Command)(secrets.list_secrets)
 secret_app.command("delete", cls=Command)(secrets.delete_secret)
+app.add_typer(apikey_app, rich_help_panel=_SET, help="Keys that sign tokens and open the API.")
+apikey_app.command("create", cls=Command)(api_keys.create)
+apikey_app.command("list", cls=Command)(api_keys.list_keys)
+apikey_app.command("delete", cls=Command)(api_keys.delete)
+app.add_typer(webhook_app, rich_help_panel=_SET, help="Who is told when rooms start and end.")
+webhook_app.command("create", cls=Command)(webhooks.create)
+webhook_app.command("list", cls=Command)(webhooks.list_webhooks)
+webhook_app.command("delete", cls=Command)(webhooks.delete)
+webhook_app.command("deliveries", cls=Command)(webhooks.deliveries)
+webhook_app.command("redeliver", cls=Command)(webhooks.redeliver)
+app.add_typer(room_app, rich_help_panel=_SET, help="Rooms, and what runs in one.")
+room_app.command("create", cls=Command)(rooms.create)
+room_app.command("list", cls=Command)(rooms.list_rooms)
+room_app.command("delete", cls=Command)(rooms.delete)
+room_app.command("services", cls=Command)(kept.in_one_room)
 app.add_typer(bundle_app, rich_help_panel=_SET, help="Environments that bundles have of their own.")
 bundle_app.command("install", cls=Command)(bundle.install)
 bundle_app.command("list", cls=Command)(bundle.list_bundles)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,6 +73,18 @@ class Reload(StrEnum):
     KEEP = "keep"
 
 
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", "-e", help="NAME=TEXT, a variable of it; again for more.", show_default=False),
+]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        help="NAME, or VARIABLE=NAME: a secret of the server as a variable of it.",
+        show_default=False,
+    ),
+]
 Remote = Annotated[
     bool,
     typer.Option(
@@ -113,3 +125,24 @@ def check_room(room: str) -> None:
         raise CommandFailed(
             f"{room!r} cannot be the name of a room", cure=ROOM_NAME_RULE, exit_code=ExitCode.USAGE
         )
+
+
+def variables(env: list[str] | None, secret: list[str] | None) -> list[dict[str, Any]]:
+    """Variables as a manifest has them.
+
+    Args:
+        env: ``NAME=TEXT``.
+        secret: ``NAME`` or ``VARIABLE=NAME``, of secrets.
+    """
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    made: list[dict[str, Any]] = []
+    for pair in env or ():
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise CommandFailed(f"--env {pair} has no =", cure="Write NAME=TEXT.", exit_code=ExitCode.USAGE)
+        made.append({"name": name, "value": text})
+    for pair in secret or ():
+        name, equals, kept = pair.partition("=")
+        made.append({"name": name, "secret": {"id": kept if equals else name}})
+    return made

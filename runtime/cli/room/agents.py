@@ -43,7 +43,7 @@ def list_agents(room: NeededRoom, url: Url = None, name: As = None, output: Form
             ]
         return found
 
-    items = _in_room(url, room, name, look)
+    items = in_room(url, room, name, look)
     say(show(items, output, name="name", columns=_COLUMNS, empty=f"the room {room} has no agents or tools"))
 
 
@@ -74,7 +74,7 @@ def ask(
     async def work(client: RoomClient) -> Any:
         return (await client.agents.ask(agent=agent, arguments=arguments)).json
 
-    say(json.dumps(_in_room(url, room, name, work, asked=agent), ensure_ascii=False))
+    say(json.dumps(in_room(url, room, name, work, asked=agent), ensure_ascii=False))
 
 
 def invoke_tool(
@@ -97,7 +97,7 @@ def invoke_tool(
     async def work(client: RoomClient) -> Any:
         return await client.agents.invoke_tool(toolkit=toolkit, tool=tool, arguments=given)
 
-    content = _in_room(url, room, name, work)
+    content = in_room(url, room, name, work)
     if hasattr(content, "json"):
         say(json.dumps(content.json, ensure_ascii=False))
     elif hasattr(content, "text"):
@@ -128,9 +128,20 @@ def _json(text: str, option: str) -> dict[str, Any]:
     return value
 
 
-def _in_room(url: str | None, room: str, name: str | None, work: Any, *, asked: str = "") -> Any:
+def in_room(
+    url: str | None, room: str, name: str | None, work: Any, *, asked: str = "", as_keeper: bool = False
+) -> Any:
+    """What `work` gives, which is handed a client that is in the room.
+
+    Args:
+        asked: The agent that it asks, to tell what became of that.
+        as_keeper: It needs every right.
+
+    Raises:
+        CommandFailed: The room, or somebody in it, refused.
+    """
     from runtime.cli.api import find_server
-    from runtime.cli.entry import client, person, run
+    from runtime.cli.entry import client, keeper, person, run
     from runtime.cli.failure import CommandFailed, ExitCode
     from runtime.cli.room.why import Asked
     from runtime.errors import NotFound, RoomError
@@ -140,7 +151,7 @@ def _in_room(url: str | None, room: str, name: str | None, work: Any, *, asked: 
     api = find_server(url)
 
     async def enter() -> Any:
-        async with client(api, room, name or person()) as entered:
+        async with keeper(api, room) if as_keeper else client(api, room, name or person()) as entered:
             return await work(entered)
 
     question = Asked(api, room, asked) if asked else None

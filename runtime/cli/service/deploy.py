@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.options import Room, Url
+from runtime.cli.options import Env, Room, Secrets, Url, variables
 from runtime.cli.terminal import Output, clean, note, say
 
 if TYPE_CHECKING:
@@ -27,18 +27,8 @@ def deploy(
     name: Annotated[
         str | None, typer.Option("--name", help="Of the service; default: the folder's.", show_default=False)
     ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", "-e", help="NAME=TEXT, a variable of it; again for more.", show_default=False),
-    ] = None,
-    secret: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--secret",
-            help="NAME, or VARIABLE=NAME: a secret of the server as a variable of it.",
-            show_default=False,
-        ),
-    ] = None,
+    env: Env = None,
+    secret: Secrets = None,
     now: Annotated[
         bool, typer.Option("--now", help="End sessions of older revisions, and call the new one.")
     ] = False,
@@ -51,15 +41,19 @@ def deploy(
     ones go on. What does not load changes nothing. Variables stay until others are given."""
     import json
 
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, project_path
     from runtime.cli.service.packing import packed
-    from runtime.cli.service.scope import project
 
     service = _name(path, name)
-    wanted = {"name": service, "room": room or "", "environment": _environment(env, secret), "now": now}
+    wanted = {
+        "name": service,
+        "room": room or "",
+        "environment": variables(env, secret) or None,
+        "now": now,
+    }
     bundle = packed(path)
     api = find_server(url)
-    base = f"{project(api)}/deployments"
+    base = f"{project_path(api)}/deployments"
     one = api.post(base, wanted).body
     if bundle.has_dotenv:
         note(
@@ -126,23 +120,6 @@ def _name(path: Path, given: str | None) -> str:
         cure = "Give --name: up to 63 of a-z, 0-9, - and a full stop."
         raise CommandFailed(f"{found!r} is no name of a service", cure=cure, exit_code=ExitCode.USAGE)
     return found
-
-
-def _environment(env: list[str] | None, secret: list[str] | None) -> list[dict[str, Any]] | None:
-    from runtime.cli.failure import CommandFailed, ExitCode
-
-    if not env and not secret:
-        return None
-    made: list[dict[str, Any]] = []
-    for pair in env or ():
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise CommandFailed(f"--env {pair} has no =", cure="Write NAME=TEXT.", exit_code=ExitCode.USAGE)
-        made.append({"name": name, "value": text})
-    for pair in secret or ():
-        name, equals, kept = pair.partition("=")
-        made.append({"name": name, "secret": {"id": kept if equals else name}})
-    return made
 
 
 def _size(count: int) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.options import Form, NeededRoom, Room, Url
+from runtime.cli.options import Env, Form, NeededRoom, Room, Secrets, Url
+from runtime.cli.service.changed import changed, filled_anew
 from runtime.cli.service.manifest import File, Values, ValuesFile, given_values, read_or_fail, text_of
 from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, image_of, in_room, place
-from runtime.cli.terminal import Output, clean, say, show
+from runtime.cli.service.watched import is_open, told, until_live, written
+from runtime.cli.terminal import Output, clean, note, say, show
 
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+Wait = Annotated[bool, typer.Option("--wait", help="Tell how it comes up, and return once it serves.")]
+WaitS = Annotated[float, typer.Option("--wait-s", min=1, help="For how long at most.")]
 _COLUMNS = ("name", "image", "state", "restarts")
 
 
@@ -21,32 +29,56 @@ def create(
     is_global: Everywhere = False,
     value: Values = None,
     values_file: ValuesFile = None,
+    wait: Wait = False,
+    wait_s: WaitS = 90.0,
     url: Url = None,
 ) -> None:
     """Keep a service: rooms start it when somebody enters."""
     body = _sent(file, value, values_file)
     api, base = place(url, room, is_global=is_global)
     made = api.request("POST", base, _json(body), NEWEST).body
+    if wait:
+        _wait(api, base, room, made["id"], [], within_s=wait_s)
     say(f"created {clean(made['metadata']['name'])} {made['id']}")
 
 
 def update(
-    file: File,
+    what: Annotated[
+        str, typer.Argument(help="The manifest, or the name or id of a service.", show_default=False)
+    ],
     name: Annotated[
         str | None,
         typer.Option("--name", help="Name or id of the service; default: the file's.", show_default=False),
     ] = None,
     room: Room = None,
     is_global: Everywhere = False,
+    image: Annotated[
+        str | None, typer.Option("--image", help="Another image for it.", show_default=False)
+    ] = None,
+    env: Env = None,
+    secret: Secrets = None,
     value: Values = None,
     values_file: ValuesFile = None,
+    wait: Wait = False,
+    wait_s: WaitS = 90.0,
     url: Url = None,
 ) -> None:
-    """Change a service: a room's follows at once, a project's when each room opens next."""
-    body = _sent(file, value, values_file)
+    """Change a service, by its manifest or by name: a room's follows at once, a project's when rooms open.
+
+    By name, --image, --env and --secret change what is kept, and --value fills in its template anew. Secrets
+    that it is given are those of now."""
+    is_file = _is_file(what)
+    body = _sent(Path(what), value, values_file) if is_file else {}
     api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name or str(_service(body)["metadata"]["name"]))
+    found = found_in(api, base, name or (str(_service(body)["metadata"]["name"]) if is_file else what))
+    if not is_file:
+        body = filled_anew(found, value, values_file) if value or values_file else found
+    if image or env or secret:
+        body = changed(body, image=image, env=env, secret=secret)
+    before = told(api, base, found["id"]).get("events", []) if wait and room else []
     api.request("PUT", f"{base}/{found['id']}", _json(body), NEWEST)
+    if wait:
+        _wait(api, base, room, found["id"], before, within_s=wait_s)
     say(f"updated {clean(found['metadata']['name'])} {found['id']}")
 
 
@@ -71,6 +103,15 @@ def list_services(room: Room = None, url: Url = None, output: Form = Output.TABL
     ]
     columns = {"table": _COLUMNS, "wide": ("id", *_COLUMNS)}
     say(show(rows, output, name="name", columns=columns, empty="no service is kept"))
+
+
+def in_one_room(
+    name: Annotated[str, typer.Argument(help="Name of the room.", show_default=False)],
+    url: Url = None,
+    output: Form = Output.TABLE,
+) -> None:
+    """List the services of a room and of the project, and how each goes in it."""
+    list_services(room=name, url=url, output=output)
 
 
 def get(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
@@ -110,6 +151,9 @@ def restart(name: Name, room: NeededRoom, url: Url = None) -> None:
 def logs(
     name: Name,
     room: NeededRoom,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what it writes, over its restarts.")
+    ] = False,
     previous: Annotated[
         bool, typer.Option("--previous", help="Of the containers that have ended, the oldest first.")
     ] = False,
@@ -118,8 +162,33 @@ def logs(
     """Show what a service wrote in a room that is open."""
     api, base = place(url, room, is_global=False)
     found = in_room(api, base, name)
-    for line in api.get(f"{base}/{found['id']}/logs?previous={'true' if previous else 'false'}")["lines"]:
-        say(clean(line))
+    if previous:
+        for line in api.get(f"{base}/{found['id']}/logs?previous=true")["lines"]:
+            say(clean(line))
+    if follow:
+        for line in written(api, base, found["id"]):
+            say(clean(line))
+    if not previous:
+        for line in api.get(f"{base}/{found['id']}/logs")["lines"]:
+            say(clean(line))
+
+
+def _wait(api: Api, base: str, room: str | None, service: str, before: list[Any], *, within_s: float) -> None:
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if room is None:
+        what = "a project's service starts where rooms open: there is nothing to wait for"
+        raise CommandFailed(what, cure="Leave --wait out, or name a --room.", exit_code=ExitCode.USAGE)
+    if not is_open(api, room):
+        note(f"nobody is in {room}: it starts with whoever enters", "yellow")
+        return
+    newest = api.get(f"{base}/{service}/revisions")["revisions"][0]["revision"]
+    until_live(api, base, service, newest, before, within_s=within_s)
+
+
+def _is_file(what: str) -> bool:
+    path = Path(what)
+    return what == "-" or path.suffix in (".yaml", ".yml", ".json") or (os.sep in what and path.is_file())
 
 
 def _switch(name: str, room: str | None, *, is_global: bool, url: str | None, is_on: bool) -> None:

@@ -23,7 +23,7 @@ def place(url: str | None, room: str | None, *, is_global: bool) -> tuple[Api, s
     Raises:
         CommandFailed: Neither or both of a room and the project are named; the server does not answer.
     """
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, project_path
     from runtime.cli.failure import CommandFailed, ExitCode
 
     if (room is None) is not is_global:
@@ -33,12 +33,7 @@ def place(url: str | None, room: str | None, *, is_global: bool) -> tuple[Api, s
         )
     api = find_server(url)
     inside = "" if room is None else f"rooms/{quote(room, safe='')}/"
-    return api, f"{project(api)}/{inside}services"
-
-
-def project(api: Api) -> str:
-    """The path of a server's only project."""
-    return f"/accounts/projects/{api.get('/accounts/projects')['projects'][0]['id']}"
+    return api, f"{project_path(api)}/{inside}services"
 
 
 def found_in(api: Api, base: str, name: str) -> dict[str, Any]:

@@ -62,10 +62,10 @@ def delete_secret(name: Name, url: Url = None) -> None:
 
 
 def _place(url: str | None) -> tuple[Api, str]:
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, project_path
 
     api = find_server(url)
-    return api, f"/accounts/projects/{api.get('/accounts/projects')['projects'][0]['id']}/secrets"
+    return api, f"{project_path(api)}/secrets"
 
 
 def _value(name: str) -> bytes:

@@ -22,8 +22,8 @@ from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.services.deployed.programs import Programs, Sessions
 from runtime.services.service import Revision, Service, Spec
 from runtime.services.store import Store
-from runtime.tasks import Tasks
 from runtime.session.calls.deployed import digest_of, path_of
+from runtime.tasks import Tasks
 
 KEPT_REVISIONS: Final = 10
 """Of each service: the bundles of so many of its latest revisions are kept."""

@@ -12,7 +12,7 @@ from quart import Blueprint, request
 from runtime.errors import NotFound
 from runtime.front.http.body import read_body
 from runtime.front.http.contract import also, asks, belongs, gives, takes
-from runtime.front.openapi.shapes.deployments import (
+from runtime.front.openapi.shapes.deploying.deployments import (
     AllDeployments,
     DeploymentError,
     OneDeployment,

@@ -10,7 +10,7 @@ from quart import Blueprint
 from runtime.clock import iso
 from runtime.errors import Conflict, NotFound
 from runtime.front.http.contract import asks, belongs, gives, takes
-from runtime.front.openapi.shapes.revisions import (
+from runtime.front.openapi.shapes.deploying.revisions import (
     Difference,
     DiffQuery,
     OneRevision,

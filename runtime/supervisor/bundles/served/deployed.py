@@ -15,15 +15,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from runtime.errors import BundleError, BundleImportFailed, BundleNotFound, RuntimeServiceError
+from runtime.logs import get_logger
 from runtime.process.worker_process import WorkerProcess
 from runtime.session.calls.deployed import own_path, path_of, service_of
 from runtime.session.info import BundleInfo, EndpointInfo
 from runtime.supervisor.bundles.bundle import Bundle
 from runtime.supervisor.bundles.environment import environment_of
 from runtime.supervisor.bundles.installation import install
+from runtime.tasks import Tasks
 
 Make = Callable[[str, Path, Mapping[str, str]], Bundle]
 Rows = Callable[[Bundle], list[EndpointInfo]]
+_log = get_logger("supervisor")
 
 
 class Deployed:
@@ -51,7 +54,7 @@ class Deployed:
         self._serving: dict[str, Bundle] = {}
         self._expected: set[str] = set()
         self._used: Counter[Path] = Counter()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing = Tasks(_log, "bundle.task_failed")
 
     # ---- coming and going
 
@@ -90,7 +93,7 @@ class Deployed:
         old, self._serving[service] = self._serving.get(service), bundle
         self._expected.discard(service)
         if old is not None:
-            self._close(old)
+            self._closing.spawn(old.close(), f"bundle:{old.name}:close")
         self._changed()
 
     def expect(self, service: str) -> None:
@@ -103,7 +106,7 @@ class Deployed:
         self._expected.discard(service)
         bundle = self._serving.pop(service, None)
         if bundle is not None:
-            self._close(bundle)
+            self._closing.spawn(bundle.close(), f"bundle:{bundle.name}:close")
             self._changed()
 
     async def discard(self, bundle: Bundle) -> None:
@@ -112,7 +115,8 @@ class Deployed:
 
     async def close(self) -> None:
         """End every zygote and what is parked; sessions live on."""
-        await asyncio.gather(*self._closing, *(bundle.close() for bundle in self._serving.values()))
+        await asyncio.gather(*(bundle.close() for bundle in self._serving.values()))
+        await self._closing.settle()
 
     # ---- what there is
 
@@ -167,11 +171,6 @@ class Deployed:
             self._used[bundle.source] -= 1
 
     # ---- within
-
-    def _close(self, bundle: Bundle) -> None:
-        closing = asyncio.create_task(bundle.close(), name=f"bundle:{bundle.name}:close")
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
 
     def _prepare(self, name: str, folder: Path, say: Callable[[str], None]) -> None:
         environment = environment_of(name, folder, self._environments)

@@ -1,0 +1,58 @@
+"""A kept service with something of it changed: its image, its variables, the values of its template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from runtime.cli.options import variables
+
+
+def changed(
+    spec: dict[str, Any], *, image: str | None, env: list[str] | None, secret: list[str] | None
+) -> dict[str, Any]:
+    """A manifest with another image, and with variables in the place of those of their names.
+
+    Raises:
+        CommandFailed: It has no container, is still a template, or a variable is not written as NAME=TEXT.
+    """
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if "container" not in spec:
+        told = "it is a template" if "template" in spec else "it has no container"
+        cure = "Change the template." if "template" in spec else "Update it by its manifest."
+        raise CommandFailed(f"{told}, so nothing of that can be changed", cure=cure, exit_code=ExitCode.USAGE)
+    container = dict(spec["container"])
+    if image:
+        container["image"] = image
+    given = variables(env, secret)
+    names = {one["name"] for one in given}
+    container["environment"] = [
+        *(one for one in container.get("environment", ()) if one["name"] not in names),
+        *given,
+    ]
+    return {**spec, "container": container}
+
+
+def filled_anew(spec: dict[str, Any], pairs: list[str] | None, file: Path | None) -> dict[str, Any]:
+    """The template that a service came from, with other values in the place of those that are named.
+
+    Raises:
+        CommandFailed: It came from none; or values that are not kept, because they are secret, are missing.
+    """
+    import json
+
+    from runtime.cli.failure import CommandFailed
+    from runtime.cli.service.manifest import given_values, read_or_fail
+    from runtime.wire.manifest.template import TEMPLATE_TEXT, TEMPLATE_VALUES, read_template
+
+    annotations = spec["metadata"].get("annotations") or {}
+    text = annotations.get(TEMPLATE_TEXT)
+    if text is None:
+        cure = "Leave --value out, or update it by its manifest."
+        raise CommandFailed(f"{spec['metadata']['name']} came from no template", cure=cure)
+    values = {**json.loads(annotations.get(TEMPLATE_VALUES, "{}")), **given_values(pairs, file)}
+    template = read_or_fail(Path("its template"), text, read_template)
+    cure = "Give secret values again: --value NAME=TEXT."
+    read_or_fail(Path("its template"), values, template.render, cure)
+    return {"template": text, "values": values}

@@ -1,0 +1,144 @@
+"""Watching a service in a room: until a change of it serves, and what it writes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runtime.cli.terminal import clean, note
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+POLL_S = 0.5
+SETTLE_S = 1.5
+"""As long it is looked at further: what has no liveness is live as soon as it is started."""
+LAST_LINES = 30
+_MISSING = (
+    re.compile(r"KeyError: '([A-Z][A-Z0-9_]+)'"),
+    re.compile(r"environment variable[ :'\"]+([A-Z][A-Z0-9_]+)"),
+    re.compile(r"\b([A-Z][A-Z0-9_]{2,}) (?:is not set|is missing|is required|environment variable)"),
+)
+_WORDS = {
+    "Started": "started",
+    "Ready": "live",
+    "Called": "called",
+    "Updated": "note",
+    "GoesOn": "goes on",
+    "BackOff": "waits",
+    "Stopped": "stopped",
+}
+
+
+def is_open(api: Api, room: str) -> bool:
+    """Whether somebody is in a room, so that its services run."""
+    return any(one["name"] == room for one in api.get("/rooms"))
+
+
+def told(api: Api, base: str, service: str) -> dict[str, Any]:
+    """How a service goes in a room, as the server tells it."""
+    states: dict[str, Any] = api.get(base.removesuffix("services") + "service-states")["states"]
+    return dict(states.get(service, {}))
+
+
+def until_live(
+    api: Api, base: str, service: str, revision: int, before: Sequence[Any], *, within_s: float
+) -> None:
+    """Tell how a revision comes up, and return once it serves.
+
+    Args:
+        base: The room's services.
+        before: The events that were told before the change.
+
+    Raises:
+        CommandFailed: It did not get so far: with the last lines that it wrote, and what it misses.
+    """
+    from runtime.cli.failure import CommandFailed
+
+    seen = {_key(one) for one in before}
+    ends_at, is_live = time.monotonic() + within_s, False
+    while time.monotonic() < ends_at:
+        for one in told(api, base, service).get("events", ()):
+            if _key(one) in seen:
+                continue
+            seen.add(_key(one))
+            if one["reason"] in ("FailedStart", "Exited"):
+                raise _failed(api, base, service, revision, one["message"])
+            note(f"  {_WORDS.get(one['reason'], one['reason'])}: {clean(one['message'])}")
+            if one["reason"] == "Ready" and one["message"] == f"revision {revision}":
+                ends_at = time.monotonic() + SETTLE_S
+                is_live = True
+        time.sleep(POLL_S)
+    if is_live:
+        return
+    raise CommandFailed(
+        f"revision {revision} did not become live in {within_s:g} s",
+        cure="bulkhead service list shows how it goes; --wait-s waits longer.",
+        detail="\n".join(_lines(api, base, service)),
+    )
+
+
+def written(api: Api, base: str, service: str) -> Iterator[str]:
+    """What a service writes, from now on line by line, over its restarts; does not end."""
+    before: list[str] = []
+    container: str | None = None
+    while True:
+        current = told(api, base, service).get("container_id")
+        lines = api.get(f"{base}/{service}/logs")["lines"]
+        if current != container:
+            if container is not None and current is not None:
+                yield f"--- container {current}"
+                before = []
+            container = current
+        yield from news(before, lines)
+        before = lines
+        time.sleep(POLL_S)
+
+
+def news(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
+    """The lines that came since; of the older ones the first may be gone."""
+    for gone in range(len(before) + 1):
+        rest = before[gone:]
+        if list(now[: len(rest)]) == list(rest):
+            return now[len(rest) :]
+    return now
+
+
+def missing_variable(lines: Sequence[str]) -> str:
+    """The variable that a program says it misses; empty for none."""
+    for line in reversed(lines):
+        for pattern in _MISSING:
+            if (found := pattern.search(line)) is not None:
+                return found[1]
+    return ""
+
+
+def _failed(api: Api, base: str, service: str, revision: int, message: str) -> Exception:
+    from runtime.cli.failure import CommandFailed
+
+    lines = _lines(api, base, service)
+    state = told(api, base, service).get("state")
+    goes_on = "; the one before goes on serving" if state == "running" else ""
+    cure = "Mend it, and update it again; bulkhead service rollback goes back."
+    if variable := missing_variable([*lines, message]):
+        cure = (
+            f"It misses {variable}: bulkhead secret set {variable}, then bulkhead service update NAME "
+            f"--secret {variable}; or --env {variable}=TEXT."
+        )
+    return CommandFailed(
+        f"revision {revision} did not become live: {message}{goes_on}", cure=cure, detail="\n".join(lines)
+    )
+
+
+def _lines(api: Api, base: str, service: str) -> list[str]:
+    """The last ones of the container that ended last, or else of the one that runs."""
+    ended: list[str] = api.get(f"{base}/{service}/logs?previous=true")["lines"]
+    starts = [number for number, line in enumerate(ended) if line.startswith("--- container ")]
+    found = ended[starts[-1] + 1 :] if starts else api.get(f"{base}/{service}/logs")["lines"]
+    return [clean(line) for line in found[-LAST_LINES:]]
+
+
+def _key(event: dict[str, Any]) -> tuple[Any, ...]:
+    return event["reason"], event["message"], event["count"]

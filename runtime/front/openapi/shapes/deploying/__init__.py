@@ -1,0 +1,1 @@
+"""Services as they change: what was sent, and what they were."""

@@ -1,0 +1,88 @@
+"""Keys, webhooks, rooms and containers by commands, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from runtime.cli import main
+from tests.front.conftest import serving
+from tests.front.operator.room.test_services import house
+
+__all__ = ["house", "serving"]  # fixtures
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+
+async def typed(capfd: Any, lab: Any, *words: str, status: int = 0) -> tuple[str, str]:
+    url = ["--url", lab.site.server.url]
+    at = words.index("--") if "--" in words else len(words)
+    found = await asyncio.to_thread(main.run, [*words[:at], *url, *words[at:]])
+    out, err = capfd.readouterr()
+    assert found == status, err
+    return "".join(line for line in out.splitlines(keepends=True) if "[info" not in line), err
+
+
+async def test_keys_and_webhooks_are_made_listed_and_deleted(house: Any, capfd: Any) -> None:
+    async with house() as lab:
+        out, err = await typed(capfd, lab, "apikey", "create", "ci", "--description", "the build")
+        assert out.splitlines()[-1].startswith("ma-")
+        assert "nothing shows it again" in err
+        out, _ = await typed(capfd, lab, "apikey", "list")
+        assert "the build" in out
+        assert "ma-" not in out
+        await typed(capfd, lab, "apikey", "delete", "ci")
+        _, err = await typed(capfd, lab, "apikey", "delete", "ci", status=1)
+        assert "there is no key 'ci'" in err
+        out, _ = await typed(
+            capfd, lab, "webhook", "create", "audit", "http://127.0.0.1:9/hook", "-o", "json"
+        )
+        made = json.loads(out.splitlines()[-1])
+        assert made["secret"]
+        assert made["events"] == ["room.started", "room.ended"]
+        out, _ = await typed(capfd, lab, "webhook", "list")
+        assert made["secret"] not in out
+        assert "room.started, room.ended" in out
+        async with lab.inside():
+            pass
+        out, _ = await typed(capfd, lab, "webhook", "deliveries", "audit", "-o", "json")
+        started = json.loads(out[out.index("[\n") :])[-1]
+        assert started["event"] == "room.started"
+        out, _ = await typed(capfd, lab, "webhook", "redeliver", "audit", started["id"])
+        assert out.split()[:2] == ["redelivering", "room.started"]
+        await typed(capfd, lab, "webhook", "delete", made["id"])
+        _, err = await typed(capfd, lab, "webhook", "create", "x", "ftp://nowhere", status=1)
+        assert "url" in err
+
+
+async def test_rooms_and_what_runs_in_them(house: Any, capfd: Any) -> None:
+    room = ("--room", "quiet")
+    async with house() as lab:
+        await typed(capfd, lab, "room", "create", "quiet")
+        await typed(capfd, lab, "room", "create", "quiet", status=1)
+        await typed(capfd, lab, "room", "create", "quiet", "--if-not-exists")
+        out, _ = await typed(capfd, lab, "room", "list", "-o", "name")
+        assert "quiet" in out.splitlines()
+        run = ("container", "run", *room)
+        out, err = await typed(capfd, lab, *run, "greeter:1", "--", "sh", "-c", "echo here; exit 7", status=7)
+        assert "here" in out.splitlines()
+        out, _ = await typed(capfd, lab, *run, "-d", "--name", "stays", "greeter:1", "--", "sleep", "60")
+        box = out.splitlines()[-1]
+        out, _ = await typed(capfd, lab, "container", "ps", *room, "-o", "json")
+        assert [one["id"] for one in json.loads(out[out.index("[\n") :])] == [box]
+        out, err = await typed(
+            capfd,
+            lab, "container", "exec", *room, "stays", "--", "sh", "-c", "echo one; echo two >&2; exit 4",
+            status=4,
+        )  # fmt: skip
+        assert ("one" in out, "two" in err) == (True, True)
+        await typed(capfd, lab, "container", "stop", *room, "stays", "--force")
+        out, _ = await typed(capfd, lab, "container", "ps", *room)
+        assert "no container runs in quiet" in out
+        _, err = await typed(capfd, lab, "container", "logs", *room, "nobody", status=1)
+        assert "nobody" in err
+        out, _ = await typed(capfd, lab, "room", "services", "quiet")
+        assert "no service is kept" in out
