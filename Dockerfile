@@ -38,6 +38,8 @@ RUN groupadd --gid 10001 bulkhead \
  && install -d -o 10001 -g 0 -m 1777 /var/lib/bulkhead /srv/bulkhead/front /srv/bulkhead/join
 COPY --from=build /opt/bulkhead /opt/bulkhead
 COPY LICENSE /opt/bulkhead/LICENSE
+# Its second name, for who types it as MeshAgent has it; the real one is installed over it.
+RUN cp /opt/bulkhead/bin/bulkhead /opt/bulkhead/bin/meshagent
 COPY agents /agents
 
 # HOME: a user that is in no passwd file would have / for one.

@@ -108,6 +108,8 @@ ENV PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK
 COPY requirements.txt wheels*/*.whl /tmp/build/
 RUN python -m pip install --find-links /tmp/build \\
       "bulkhead-runtime[openai]==@VERSION@" -r /tmp/build/requirements.txt
+# Its second name, unless the requirements brought the real one.
+RUN command -v meshagent || cp "$(command -v bulkhead)" "$(dirname "$(command -v bulkhead)")/meshagent"
 # The state folder is for whatever user the container is given.
 RUN install -d -m 1777 /var/lib/bulkhead
 COPY . /app

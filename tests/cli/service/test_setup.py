@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.cli import project
+from runtime.cli.service.setup import second_name
 from runtime.rooms.token import ApiKey
 
 pytestmark = pytest.mark.unit
@@ -71,3 +72,27 @@ def test_a_server_gets_the_projects_key_unless_it_has_another(
     assert project.with_key({"A": "1"}) == {"A": "1", "MESHAGENT_API_KEY": made.api_key}
     for name in ("MESHAGENT_API_KEY", "BULKHEAD_API_KEY", "MESHAGENT_API_KEY_FILE"):
         assert project.with_key({name: "theirs"}) == {name: "theirs"}
+
+
+def test_meshagent_is_a_second_name_where_there_is_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "bin" / "bulkhead"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\necho ours\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert second_name(script)
+    other = script.with_name("meshagent")
+    assert (other.read_text(), other.stat().st_mode & 0o111) == (script.read_text(), 0o111)
+    other.write_text("the real one")
+    assert not second_name(script)
+    assert other.read_text() == "the real one"
+    other.unlink()
+    real = tmp_path / "real" / "meshagent"
+    real.parent.mkdir()
+    real.write_text("#!/bin/sh\n")
+    real.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{real.parent}")
+    assert not second_name(script)
+    assert not other.exists()
