@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import http.client
+import itertools
 import json
 import os
 import re
@@ -39,6 +40,7 @@ COMES_S = 10.0
 LOADED_S = 60.0
 LOOKS = tuple(f"bulkhead {name} " for name in ("ps", "crash list", "agents list", "logs", "usage"))
 ROOM = "demo"
+COMMAND = typer.main.get_command(app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +227,14 @@ def _unknown(line: str) -> Iterator[str]:
             words = shlex.split(called)
         except ValueError:
             continue
-        group = typer.main.get_command(app)
+        group = COMMAND
         while words and words[0] in getattr(group, "commands", {}):
             group = group.commands[words.pop(0)]  # type: ignore[attr-defined]
         if hasattr(group, "commands") and words and re.fullmatch(r"[a-z-]+", words[0]) and words[0][0] != "-":
             yield f"there is no command {words[0]!r}"
         known = {name for one in group.params for name in [*one.opts, *one.secondary_opts]}
         known |= {"--help", "--version", "--install-completion"}
-        for word in words:
+        for word in itertools.takewhile("--".__ne__, words):  # what follows is another's
             name = word.partition("=")[0]
             if name.startswith("--") and name not in known:
                 yield f"bulkhead {called.split()[0]} has no option {name}"
