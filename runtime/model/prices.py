@@ -10,12 +10,16 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-AS_OF: Final = "2025-11-30"
+AS_OF: Final = "2026-06-30"
 """When the prices below were read."""
 
 Price = tuple[float, float]
 
 SHIPPED: Final[Mapping[str, Price]] = {
+    "gpt-5.5": (5.0, 30.0),
+    "gpt-5.4": (2.5, 15.0),
+    "gpt-5.4-mini": (0.75, 4.5),
+    "gpt-5.4-nano": (0.2, 1.25),
     "gpt-5.1": (1.25, 10.0),
     "gpt-5": (1.25, 10.0),
     "gpt-5-mini": (0.25, 2.0),
