@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import venv
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from runtime.containers.process.catalogue import Catalogue
 from runtime.containers.process.engine import ProcessEngine
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import Conflict, EnvironmentUnusable, InvalidRequest
+from runtime.process.confine.hold import Errand
 from runtime.supervisor.bundles.environment import Stamp, environment_of
 from tests.patience import PATIENCE
 
@@ -288,3 +290,38 @@ async def test_a_bundle_has_the_environment_that_its_sessions_have_or_is_told_ho
         lines = [line async for line in engine.logs(BOX, follow=False)]
         assert (found.code, lines) == (0, [str(environment.folder)])
         await engine.remove(BOX)
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_is_given_up_leaves_no_descriptor(make: Make, monkeypatch: Any) -> None:
+    asked, goes_on = threading.Event(), threading.Event()
+    made: list[int] = []
+    inode: list[int] = []
+    descriptor = Errand.descriptor
+
+    def late(self: Errand, *args: Any) -> int:
+        asked.set()
+        goes_on.wait(GUARD_S)
+        fd = descriptor(self, *args)
+        inode.append(os.fstat(fd).st_ino)
+        made.append(fd)
+        return fd
+
+    monkeypatch.setattr(Errand, "descriptor", late)
+    engine = await make()
+    starting = asyncio.create_task(engine.run(spec("true")))
+    await asyncio.to_thread(asked.wait, GUARD_S)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    goes_on.set()
+    async with asyncio.timeout(GUARD_S):
+        while not made or _is_open(made[0], inode):
+            await asyncio.sleep(0.01)
+
+
+def _is_open(fd: int, inode: list[int]) -> bool:
+    try:
+        return os.fstat(fd).st_ino in inode
+    except OSError:
+        return False

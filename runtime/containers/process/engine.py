@@ -235,7 +235,7 @@ class ProcessEngine:
                 level=self._level,
                 network="none" if self._level is Level.STRICT and self._network != "all" else "all",
             )
-            held_fd = await asyncio.to_thread(errand.descriptor, env, str(folder))
+            held_fd = await _descriptor(errand, env, folder)
         read_fd, write_fd = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         guard: Guard | None = None
@@ -302,6 +302,21 @@ class ProcessEngine:
         if found is None:
             raise ContainerNotFound(f"no container {box}")
         return found
+
+
+async def _descriptor(errand: Errand, env: Mapping[str, str], folder: Path) -> int:
+    """What holds a program; closed once it is there when nobody waits for it any more."""
+    making = asyncio.get_running_loop().run_in_executor(None, errand.descriptor, env, str(folder))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_close)
+        raise
+
+
+def _close(made: asyncio.Future[int]) -> None:
+    if not made.cancelled() and made.exception() is None:
+        os.close(made.result())
 
 
 def _binds(spec: RunSpec, read_only: bool) -> tuple[str, ...]:
