@@ -83,7 +83,9 @@ async def test_a_bundle_that_takes_long_holds_up_nobody_and_is_named(real: Real,
         assert (refused.status, refused.headers["retry-after"]) == (503, "2")
         assert "slow is still being loaded" in refused.json["detail"]
         (tmp_path / "open").touch()
-        assert (await site.post("/slow")).status == 200
+        with pytest.MonkeyPatch.context() as patient:
+            patient.setattr(readiness, "WAIT_S", 30.0 * PATIENCE)
+            assert (await site.post("/slow")).status == 200
         assert (await until_ready(site)) == {"status": "ok"}
 
 

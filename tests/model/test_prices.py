@@ -7,7 +7,7 @@ import pytest
 from runtime.errors import ConfigError
 from runtime.model.offline import NAME
 from runtime.model.prices import cost_of, price_of
-from runtime.settings.usage import UsageSettings
+from runtime.settings.usage import UsageSettings, named_prices
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def test_a_model_is_known_by_its_name_without_provider_and_day() -> None:
 
 
 def test_named_prices_go_first_and_the_unknown_are_told() -> None:
-    named = UsageSettings(prices=("my-model=1/2", "GPT-4o=4/8")).named()
+    named = named_prices(("my-model=1/2", "GPT-4o=4/8"))
     used = {"my-model": (1_000_000, 500_000), "gpt-4o": (500_000, 0), "nobodys": (3, 4)}
     assert cost_of(used, named) == (4.0, {"nobodys": 7})
 

@@ -367,7 +367,7 @@ def _message(message: MessageSeen) -> Message:
 
 
 def _line(line: LogLine) -> LogLineShown:
-    return LogLineShown(seq=line.seq, at=iso(line.at), stream=line.stream, level=line.level, text=line.text)
+    return LogLineShown(**asdict(line) | {"at": iso(line.at)})
 
 
 async def _follow(front: Front, record: SessionRecord, after: int) -> AsyncIterator[LogLine]:

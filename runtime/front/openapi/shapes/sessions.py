@@ -243,6 +243,8 @@ class LogLine(Shape, frozen=True, kw_only=True):
     stream: str
     level: str
     text: str
+    trace_id: Annotated[str, Meta(description="Its trace; empty where calls are not traced")] = ""
+    span_id: Annotated[str, Meta(description="Its span; empty where calls are not traced")] = ""
 
 
 class Logs(Shape, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from runtime.model.prices import AS_OF, Price, cost_of
 from runtime.session.ledger import usage_row
 from runtime.session.record import SessionRecord
 from runtime.session.usage import Usage, UsageRow, report, total
+from runtime.settings.usage import named_prices
 
 _YIELD_EVERY_COUNT: Final = 10
 
@@ -47,7 +48,7 @@ def routes(front: Front) -> Blueprint:
             if count % _YIELD_EVERY_COUNT == 0:
                 await asyncio.sleep(0)  # measuring many process trees must not stop the loop for long
         rows += front.registry.book.rows(since)
-        whole, named = total(rows), front.configuration.usage.named()
+        whole, named = total(rows), named_prices(front.configuration.usage.prices)
         return UsageReport(
             by=by,
             since=iso(since) if since > 0 else None,
