@@ -36,7 +36,7 @@ async def test_one_runs_from_the_first_demand_until_nobody_of_it_is_there(
         await lab.entered("greeter")  # somebody of it is there: it stays
         with pytest.raises(RoomError, match="runs already"):
             await ada.tool("containers.run_service", run)
-        again = await ada.json("containers.run_service", service_id=made["id"], env=None)
+        again = await ada.json("containers.run_service", {"service_id": made["id"], "env": None})
         assert again == first
         quiet = greeter()
         quiet["metadata"]["name"], quiet["ports"] = "quiet", []
