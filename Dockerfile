@@ -1,4 +1,7 @@
 # The runtime with its example agents.  Build: docker build -t bulkhead .
+#
+# Targets: runtime-slim, to build agents on, without examples and engine; runtime, which is what is built if none is
+# named; runtime-shell, to look around in, with curl, git, less and procps.  .ci/docker-bake.hcl builds all.
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -14,7 +17,11 @@ RUN python -c "import pathlib; from runtime.cli.service import own_wheel; own_wh
  && python -m pip --python /opt/bulkhead/bin/python install --no-deps --no-index /tmp/wheels/*.whl \
  && /opt/bulkhead/bin/python -m compileall -q -j 0 /opt/bulkhead/lib
 
-FROM python:3.13-slim
+# What carries messages between several machines; one needs none of it.
+FROM python:3.13-slim AS engine
+RUN apt-get update && apt-get install -y --no-install-recommends nats-server && rm -rf /var/lib/apt/lists/*
+
+FROM python:3.13-slim AS runtime-slim
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=
@@ -29,9 +36,6 @@ LABEL org.opencontainers.image.title="Bulkhead" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.url="${URL}"
 
-# What carries messages between several machines; one needs none of it.
-RUN apt-get update && apt-get install -y --no-install-recommends nats-server && rm -rf /var/lib/apt/lists/*
-
 # The state folder is for whatever user the container is given: each writes what only that user can read.
 RUN groupadd --gid 10001 bulkhead \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/bulkhead --shell /usr/sbin/nologin bulkhead \
@@ -40,10 +44,12 @@ COPY --from=build /opt/bulkhead /opt/bulkhead
 COPY LICENSE /opt/bulkhead/LICENSE
 # Its second name, for who types it as MeshAgent has it; the real one is installed over it.
 RUN cp /opt/bulkhead/bin/bulkhead /opt/bulkhead/bin/meshagent
-COPY agents /agents
+RUN install -d /agents
 
-# HOME: a user that is in no passwd file would have / for one.
+# HOME: a user that is in no passwd file would have / for one.  PIP_PYTHON: what an image of agents installs goes to them.
 ENV PATH=/opt/bulkhead/bin:$PATH \
+    PIP_PYTHON=/opt/bulkhead/bin/python \
+    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     HOME=/var/lib/bulkhead \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -60,3 +66,16 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=1s -
   CMD ["/opt/bulkhead/bin/python", "-ISc", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('BULKHEAD_PORT') or os.environ.get('MESHAGENT_PORT') or 8080), timeout=2); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 # PID 1 is `bulkhead serve` itself: it forwards signals, reaps, and starts the front again when it dies.
 ENTRYPOINT ["bulkhead", "serve"]
+
+FROM runtime-slim AS runtime
+COPY --from=engine /usr/sbin/nats-server /usr/sbin/nats-server
+COPY agents /agents
+
+FROM runtime AS runtime-shell
+USER 0:0
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates curl git less procps \
+ && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+
+FROM runtime

@@ -13,6 +13,9 @@ from runtime.cli.terminal import clean, note, say
 
 def init(
     name: Annotated[Path, typer.Argument(metavar="NAME", help="The folder to make; its last part names it.")],
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Build its image on Bulkhead's own, bulkhead:runtime-slim.")
+    ] = False,
 ) -> None:
     """Start a new service: an agent, its test, and a container for it."""
     import shlex
@@ -20,18 +23,19 @@ def init(
     from runtime import __version__
     from runtime.cli.failure import CommandFailed
     from runtime.cli.service import own_wheel
-    from runtime.cli.service.init_files import FILES
+    from runtime.cli.service.init_files import FILES, ON_BASE
 
+    files = FILES | {"Dockerfile": ON_BASE} if docker else FILES
     folder = name.resolve()
     try:
         if folder.is_dir() and any(folder.iterdir()):
             cure = "Name a folder that is empty or not there yet: bulkhead init myagent."
             raise CommandFailed(f"{clean(str(name))} is there, and is not empty", cure=cure)
-        for path, text in FILES.items():
+        for path, text in files.items():
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text.replace("@NAME@", image_name(folder.name)).replace("@VERSION@", __version__))
-        wheel = own_wheel.write(folder / "wheels")
+        wheel = None if docker else own_wheel.write(folder / "wheels")
     except OSError as error:
         cure = "Name a folder that can be made and written to."
         raise CommandFailed(f"cannot write {error.filename}: {error.strerror}", cure=cure) from error

@@ -131,6 +131,24 @@ ENTRYPOINT ["bulkhead", "serve"]
 CMD ["main.py"]
 """
 
+ON_BASE: Final = """\
+# docker compose up -d --build --wait
+# The base: docker build --target runtime-slim -t bulkhead:runtime-slim .    in a checkout of Bulkhead
+ARG BASE=bulkhead:runtime-slim
+FROM ${BASE}
+USER 0:0
+COPY requirements.txt /tmp/requirements.txt
+# What Bulkhead itself needs stays in the versions that the base has: a package that wants others is refused.
+RUN /usr/local/bin/python -m pip list --format=freeze > /tmp/base.txt \\
+ && /usr/local/bin/python -m pip install -c /tmp/base.txt -r /tmp/requirements.txt \\
+ && rm /tmp/base.txt
+COPY . /app
+USER 10001:10001
+WORKDIR /app
+CMD ["main.py"]
+"""
+"""The Dockerfile of an image on our own."""
+
 _NOT_IN_THE_IMAGE: Final = """\
 .git
 .venv

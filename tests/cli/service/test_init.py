@@ -62,6 +62,18 @@ def test_its_image_needs_nothing_but_the_folder(bulkhead: Any, tmp_path: Path) -
     assert f"bulkhead-runtime[openai]=={__version__}" in dockerfile
 
 
+def test_its_image_is_built_on_ours_where_that_is_wanted(bulkhead: Any, tmp_path: Path) -> None:
+    made = bulkhead("init", str(tmp_path / "agent"), "--docker")
+    dockerfile = (tmp_path / "agent" / "Dockerfile").read_text()
+    base = re.search(r"^ARG BASE=bulkhead:(\S+)\nFROM \$\{BASE\}$", dockerfile, re.MULTILINE)
+    assert base
+    ours = (Path(__file__).resolve().parents[3] / "Dockerfile").read_text()
+    assert f" AS {base[1]}\n" in ours
+    assert ours.rstrip().endswith("\nFROM runtime"), "what is built if no target is named"
+    assert dockerfile.rindex("USER 10001:10001") > dockerfile.index("USER 0:0")
+    assert "wheels" not in made.out
+
+
 def test_its_container_is_hardened_and_named_after_it(bulkhead: Any, tmp_path: Path) -> None:
     bulkhead("init", str(tmp_path / "My Agent"))
     composed = yaml.safe_load((tmp_path / "My Agent" / "docker-compose.yml").read_text())
