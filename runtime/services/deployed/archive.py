@@ -6,6 +6,7 @@ or made, and no more is written than is bearable, whatever the archive promises.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from runtime.errors import InvalidRequest, StoreFull
+from runtime.wire.text import utf8_text
 
 MAX_ARCHIVE_BYTES: Final = 32 << 20
 """Of what is sent."""
@@ -22,6 +24,10 @@ MAX_BYTES: Final = 128 << 20
 """Of the files in it together."""
 MAX_FILES: Final = 5000
 MAX_PATH_CHARS: Final = 512
+_MAX_PART_BYTES: Final = 255
+_HEADER_BYTES: Final = 4096
+_HEADERS_BYTES: Final = 1 << 20
+"""What headers take: of each file, and beside those."""
 _PIECE_BYTES: Final = 1 << 20
 _SMALLER: Final = "Leave out what the agent does not need: name it in .bulkheadignore."
 
@@ -34,19 +40,24 @@ def unpack(archive: bytes, folder: Path) -> str:
         StoreFull: The disk takes no more.
     """
     count = total = 0
+    places: set[PurePosixPath] = set()
+    source_of_all = _Bounded(archive)
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r|*") as tar:
+        with tarfile.open(fileobj=source_of_all, mode="r|") as tar:
             for member in tar:
                 count += 1
-                if count > MAX_FILES:
+                path = _path(member)
+                places.update((path, *path.parents))  # folders that are not named are made, too
+                if max(count, len(places) - 1) > MAX_FILES:
                     raise InvalidRequest(f"it has more than {MAX_FILES} files and folders", cure=_SMALLER)
-                place = _place(folder, member)
+                place = folder.joinpath(*path.parts)
                 if member.isdir():
                     place.mkdir(mode=0o755, parents=True, exist_ok=True)
                     continue
                 total += member.size
                 if total > MAX_BYTES:
                     raise InvalidRequest(f"its files have more than {MAX_BYTES >> 20} MiB", cure=_SMALLER)
+                source_of_all.allow(member.size)
                 source = tar.extractfile(member)
                 assert source is not None  # it is a file
                 place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -56,7 +67,7 @@ def unpack(archive: bytes, folder: Path) -> str:
                         file.write(piece)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise InvalidRequest("one path stands in it twice", cure="Pack it anew.") from None
-    except (tarfile.TarError, zlib.error, EOFError, UnicodeError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as error:
         told = f"the body is no tar of a bundle: {str(error)[:200]}"
         raise InvalidRequest(told, cure="Send it with: bulkhead deploy PATH") from error
     except OSError as error:
@@ -79,7 +90,27 @@ def digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def _place(folder: Path, member: tarfile.TarInfo) -> Path:
+class _Bounded(io.BufferedIOBase):
+    """A tar as it is read: what its headers promise is read only as far as files may be."""
+
+    def __init__(self, archive: bytes) -> None:
+        packed = io.BytesIO(archive)
+        self._source = gzip.GzipFile(fileobj=packed) if archive.startswith(b"\x1f\x8b") else packed
+        self._left = _HEADERS_BYTES
+
+    def allow(self, size: int) -> None:
+        """A file of that size comes."""
+        self._left += size + _HEADER_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = self._source.read(size)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise InvalidRequest("the headers of its files are too long", cure="Pack it anew.")
+        return piece
+
+
+def _path(member: tarfile.TarInfo) -> PurePosixPath:
     name = member.name.removeprefix("./")
     path = PurePosixPath(name)
     if member.issym() or member.islnk():
@@ -88,4 +119,6 @@ def _place(folder: Path, member: tarfile.TarInfo) -> Path:
         raise InvalidRequest(f"{name[:100]!r} is no file", cure="Leave it out.")
     if path.is_absolute() or ".." in path.parts or "\0" in name or len(name) > MAX_PATH_CHARS:
         raise InvalidRequest(f"{name[:100]!r} is no path within the bundle", cure="Pack it anew.")
-    return folder.joinpath(*path.parts)
+    if utf8_text(name) != name or any(len(part.encode()) > _MAX_PART_BYTES for part in path.parts):
+        raise InvalidRequest(f"{name[:100]!r} is no name of a file", cure="Give it another.")
+    return path

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,13 @@ def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
     return info
 
 
+def long_header(size: int) -> bytes:
+    """A header of GNU tar that says that the next name is so long."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, size
+    return gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(size), compresslevel=1)
+
+
 MAIN = ("main.py", b"pass")
 
 
@@ -56,6 +65,9 @@ MAIN = ("main.py", b"pass")
         ((("other.py", b""),), "no main.py"),
         ((MAIN, ("large", b"x" * 2000)), "more than 0 MiB"),
         ((MAIN, *((f"f{n}", b"") for n in range(20))), "more than 10 files"),
+        ((MAIN, ("a/" * 20 + "f", b"")), "more than 10 files"),
+        ((MAIN, ("f\udcff", b"")), "no name of a file"),
+        ((MAIN, ("f" * 256, b"")), "no name of a file"),
     ],
 )
 def test_what_would_lead_out_or_is_too_much_is_refused(
@@ -68,6 +80,24 @@ def test_what_would_lead_out_or_is_too_much_is_refused(
     with pytest.raises(InvalidRequest, match=told):
         unpack(tar(*members), folder)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_name_that_is_longer_than_the_memory_is_not_read(tmp_path: Path) -> None:
+    sent = long_header(64 << 20)
+    assert len(sent) < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest, match="headers of its files are too long"):
+            unpack(sent, tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x1f\x8bno", gzip.compress(b"none" * 200)[:-9], b"BZh91AY&SY"])
+def test_what_is_no_archive_is_refused_as_such(tmp_path: Path, sent: bytes) -> None:
+    with pytest.raises(InvalidRequest, match=r"no tar of a bundle|no main\.py"):
+        unpack(sent, tmp_path)
 
 
 def test_a_folder_is_packed_without_what_nobody_sends_and_has_the_same_digest_there(tmp_path: Path) -> None:
