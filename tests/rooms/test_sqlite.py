@@ -201,6 +201,7 @@ async def test_a_token_says_which_databases_and_tables(house: Any) -> None:
     assert await sql(some, "UPDATE t SET name = 'x'") == 2
     for query in (
         "SELECT * FROM u",
+        "SELECT sql FROM sqlite_stmt",  # what others asked on the same connection
         "DELETE FROM u",
         "DROP TABLE t",
         "CREATE TABLE v (a)",
@@ -223,6 +224,22 @@ async def test_a_token_says_which_databases_and_tables(house: Any) -> None:
     none = await house.join("none", scope={"database": {}})
     with pytest.raises(RoomError, match="does not allow listing databases"):
         await ask(none, "list_databases")
+
+
+async def test_what_one_request_is_answered_is_bounded_whatever_its_rows_are(build: Any) -> None:
+    house = await build(limits=RoomLimits(tables=TableBounds(max_result_bytes=64 << 10, query_s=5)))
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT '' AS s FROM n"
+    with pytest.raises(RoomError, match="larger than 65536 bytes"):
+        await sql(ada, endless)
+    large = {"query": "UPDATE t SET name = name RETURNING zeroblob(10000) AS b", "params": None}
+    with pytest.raises(RoomError, match="larger than"):  # together, as one alone
+        await ask(ada, "execute_sql_batch", commands=[large] * 4)
+    small = {"query": "UPDATE t SET name = name RETURNING 1 AS b", "params": None}
+    with pytest.raises(RoomError, match="16 queries open"):
+        await ask(ada, "execute_sql_batch", commands=[small] * (MAX_OPEN + 1))
+    assert len((await ask(ada, "execute_sql_batch", commands=[small] * 3))["results"]) == 3
 
 
 async def copied(client: Any) -> bytes:
@@ -273,6 +290,18 @@ async def test_a_database_is_copied_and_made_from_a_copy(house: Any, tmp_path: P
         with pytest.raises(RoomError, match="database"):
             await restored(ada, "f", broken)
     assert await ask(ada, "list_databases") == {"databases": ["d", "e"]}
+
+
+async def test_a_copy_with_larger_pages_holds_no_more_than_others(build: Any, tmp_path: Path) -> None:
+    house = await build(limits=RoomLimits(tables=TableBounds(max_bytes=1 << 20)))
+    ada = await house.join("ada")
+    connection = sqlite3.connect(tmp_path / "large.db")
+    connection.executescript("PRAGMA page_size = 16384; CREATE TABLE t (b)")
+    connection.close()
+    await restored(ada, "d", (tmp_path / "large.db").read_bytes())
+    with pytest.raises(RoomError, match="may have 1048576 bytes"):
+        for _ in range(4):
+            await sql(ada, "INSERT INTO t VALUES (zeroblob(400000))")
 
 
 async def test_databases_are_there_when_the_room_opens_again_and_are_bounded(

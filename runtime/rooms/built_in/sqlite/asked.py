@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +40,10 @@ _MAKES: Final = frozenset(
         sqlite3.SQLITE_ANALYZE,
     }
 )
+_OWN: Final = frozenset(
+    {"sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_sequence", "sqlite_stat1"}
+)
+"""What SQLite notes of tables, of which there is nothing but names and counts in it."""
 _VIRTUAL: Final = frozenset({"fts5", "rtree"})
 _NEVER: Final = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 _PRAGMAS: Final = frozenset(
@@ -53,11 +57,16 @@ _PRAGMAS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What SQL gave: names and rows of a query, or how many rows a statement changed."""
+    """What SQL gave: names and rows of a query, or how many rows a statement changed.
+
+    Attributes:
+        size: Of the rows, in bytes.
+    """
 
     names: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
     changed: int = 0
+    size: int = 0
 
     @property
     def is_query(self) -> bool:
@@ -93,20 +102,23 @@ def run(
     """
     if len(text) > MAX_QUERY_CHARS or "\0" in text:
         raise InvalidRequest(f"SQL has at most {MAX_QUERY_CHARS} characters, none of them zero")
-    with _watched(connection, allows, bounds, changes=changes):
-        cursor = connection.execute(utf8_text(text), bound(params))
+    # A statement that is left in its midst keeps what comes next from being committed.
+    with (
+        _watched(connection, allows, bounds, changes=changes),
+        closing(connection.execute(utf8_text(text), bound(params))) as cursor,
+    ):
         if cursor.description is None:
             return Answer(changed=max(cursor.rowcount, 0))
         names, rows, size = [entry[0] for entry in cursor.description], [], 0
         for row in cursor:
             rows.append([finite(value) for value in row])
-            size += sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
+            size += sum(max(len(value), 8) if isinstance(value, str | bytes) else 8 for value in row)
             if size > bounds.max_result_bytes:
                 raise InvalidRequest(
                     f"the result is larger than {bounds.max_result_bytes} bytes",
                     cure="Ask for fewer rows (LIMIT, OFFSET) or columns, or raise rooms.max_result_bytes.",
                 )
-    return Answer(names, rows)
+    return Answer(names, rows, size=size)
 
 
 def bound(params: Any) -> Any:
@@ -183,7 +195,7 @@ class _Watch:
                 return sqlite3.SQLITE_OK
             case sqlite3.SQLITE_PRAGMA if (one or "").lower() in _PRAGMAS:
                 return sqlite3.SQLITE_OK
-            case _ if action in _CHANGES and (one or "").lower().startswith("sqlite_"):
+            case _ if action in _CHANGES and (one or "").lower() in _OWN:
                 # What it notes of tables in tables of its own; who asks for that himself is refused by it.
                 return sqlite3.SQLITE_OK
             case _ if self._changes and database != "temp" and action in _CHANGES:
@@ -198,7 +210,7 @@ class _Watch:
         return sqlite3.SQLITE_DENY
 
     def _table(self, table: str, verb: str) -> int:
-        if table.lower().startswith("sqlite_") or self._allows(table, verb):
+        if table.lower() in _OWN or self._allows(table, verb):
             return sqlite3.SQLITE_OK
         self.denied = self.denied or f"to {verb} table {table!r}" if table else f"to {verb} tables"
         return sqlite3.SQLITE_DENY

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from runtime.errors import InvalidRequest
-from runtime.rooms.built_in.database.answers import Answers, Written
+from runtime.errors import InvalidRequest, RoomFull
+from runtime.rooms.built_in.database.answers import MAX_OPEN, Answers, Written
 from runtime.rooms.built_in.database.arrow.kind import guessed
 from runtime.rooms.built_in.sqlite import grants
 from runtime.rooms.built_in.sqlite.asked import Allows, Answer, only_reads, run
@@ -114,10 +115,17 @@ class Queries:
         bounds = self._databases.bounds
 
         def work(connection: sqlite3.Connection) -> list[Done]:
-            found = [
-                run(connection, text, given, allows, bounds, changes=changes) for text, given in commands
-            ]
-            return [written(one) if one.is_query else one.changed for one in found]
+            left, queries, done = bounds.max_result_bytes, 0, list[Done]()
+            for text, given in commands:
+                one = run(
+                    connection, text, given, allows, replace(bounds, max_result_bytes=left), changes=changes
+                )
+                left -= one.size
+                queries += one.is_query
+                if queries > MAX_OPEN:  # a statement may have rows, too
+                    raise RoomFull(f"a participant may have {MAX_OPEN} queries open", cure="Ask for fewer.")
+                done.append(written(one) if one.is_query else one.changed)
+            return done
 
         return work
 

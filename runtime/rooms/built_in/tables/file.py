@@ -28,7 +28,6 @@ Work = Callable[[sqlite3.Connection], T]
 
 FOLDER: Final = "tables"
 _NAME: Final = "tables.sqlite3"
-_PAGE_BYTES: Final = 4096
 _CACHE_KIB: Final = 16_384
 _MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
 _MAX_PATTERN_BYTES: Final = 1000
@@ -314,10 +313,11 @@ def _connect(path: Path, bounds: TableBounds, kind: FileKind, *, writes: bool) -
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN_BYTES)
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()  # a file may come from elsewhere
         for setting in (
             "journal_mode = WAL",
             "synchronous = FULL",
-            f"max_page_count = {max(bounds.max_bytes // _PAGE_BYTES, 64)}",
+            f"max_page_count = {max(bounds.max_bytes // page_bytes, 64)}",
             f"cache_size = -{_CACHE_KIB}",
             f"journal_size_limit = {bounds.max_bytes // _LOG_SHARE}",
         ):
