@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Final
 
 from quart import Request
@@ -23,7 +24,7 @@ A client that writes all of its body before it reads would see its connection re
 MODEL_PATH: Final = "/v1/responses"
 MAX_MODEL_BYTES: Final = 16 << 20
 MAIL_PATH: Final = "/mail/"
-ARCHIVE_PATH: Final = "/archive"
+ARCHIVE_PATH: Final = re.compile(r"/accounts/projects/[^/]+/deployments/[^/]+/archive")
 
 
 class BoundedBody(Body):
@@ -87,7 +88,7 @@ class BoundedRequest(Request):
             more["max_content_length"] = max(more["max_content_length"], MAX_MODEL_BYTES)
         if path.startswith(MAIL_PATH) and more.get("max_content_length") is not None:
             more["max_content_length"] = max(more["max_content_length"], MAX_MAIL_BYTES)
-        if path.endswith(ARCHIVE_PATH) and more.get("max_content_length") is not None:
+        if ARCHIVE_PATH.fullmatch(path) and more.get("max_content_length") is not None:
             more["max_content_length"] = max(more["max_content_length"], MAX_ARCHIVE_BYTES)
         super().__init__(method, scheme, path, *rest, **more)
 
