@@ -12,7 +12,7 @@ from runtime import logs
 from runtime.telemetry import gen_ai
 from runtime.telemetry.tracer import tracer
 from runtime.wire import control
-from runtime.wire.spans import Spans
+from runtime.wire.spans import Attributes, Span, SpanEvent, Spans
 from runtime.worker.telling import tracing
 
 pytestmark = pytest.mark.unit
@@ -97,6 +97,27 @@ def test_content_goes_along_when_it_is_wanted_and_secrets_do_not(monkeypatch: py
     asyncio.run(run())
     ((span,),) = (one.spans for one in told)
     assert "my key is" in str(span.attributes["gen_ai.input.messages"])
+    assert "hunter2" not in str(told)
+
+
+def test_secrets_in_spans_of_the_program_itself_do_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARBOUR_API_KEY", "hunter2hunter2")
+    url, told = "https://harbour.example/tide?key=hunter2hunter2", list[Spans]()
+    attributes: Attributes = {"url.full": url, "all": [url], "http.status_code": 401}
+    ids = {"trace_id": HEADER[3:35], "span_id": HEADER[36:52], "began_ns": 1, "ended_ns": 2}
+    event = SpanEvent("exception", 1, {"exception.message": f"401 for {url}"})
+
+    async def run() -> None:
+        reporter = tracing.begin(start(), told.append)
+        assert reporter is not None
+        about: Any = {"attributes": attributes, "events": [event], "scope": "httpx", **ids}
+        tracer.finished(Span(name=f"GET {url}", error=url, **about))
+        reporter.close()
+
+    asyncio.run(run())
+    ((span,),) = (one.spans for one in told)
+    assert str(span.attributes["url.full"]).startswith("https://harbour.example/tide?key=")
+    assert span.attributes["http.status_code"] == 401
     assert "hunter2" not in str(told)
 
 

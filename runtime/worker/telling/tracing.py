@@ -22,7 +22,7 @@ from runtime.telemetry import names as at
 from runtime.telemetry.context import TraceContext
 from runtime.telemetry.tracer import tracer
 from runtime.wire import control
-from runtime.wire.spans import Span, Spans
+from runtime.wire.spans import Attributes, Span, Spans
 
 TELL_S: Final = 0.5
 MAX_WAITING: Final = 500
@@ -103,16 +103,35 @@ class SpanReporter:
             self._timer = self._loop.call_later(TELL_S, self.tell)
 
     def _shown(self, span: Span) -> Span:
-        """Without secrets, where somebody's words are in it."""
-        if not at.CONTENT & span.attributes.keys():
+        """Without secrets, where somebody's words are in it, or may be: in what the program measures."""
+        if span.scope:
+            events = [
+                msgspec.structs.replace(one, attributes=self._hidden(one.attributes)) for one in span.events
+            ]
+            name, error = self._text(span.name), self._text(span.error)
+            return msgspec.structs.replace(
+                span, name=name, error=error, attributes=self._hidden(span.attributes), events=events
+            )
+        said = {name: value for name, value in span.attributes.items() if name in at.CONTENT}
+        if not said:
             return span
+        return msgspec.structs.replace(span, attributes={**span.attributes, **self._hidden(said)})
+
+    def _hidden(self, attributes: Attributes) -> Attributes:
+        hidden: Attributes = {}
+        for name, value in attributes.items():
+            if isinstance(value, str):
+                hidden[name] = self._text(value)
+            elif isinstance(value, list):
+                hidden[name] = [self._text(text) for text in value]
+            else:
+                hidden[name] = value
+        return hidden
+
+    def _text(self, text: str) -> str:
         if self._redactor is None:
             self._redactor = Redactor(secrets_in(os.environ))
-        shown = {
-            name: self._redactor.text(value) if name in at.CONTENT and isinstance(value, str) else value
-            for name, value in span.attributes.items()
-        }
-        return msgspec.structs.replace(span, attributes=shown)
+        return self._redactor.text(text)
 
 
 def begin(start: control.Start, send: Send) -> SpanReporter | None:
