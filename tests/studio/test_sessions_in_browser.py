@@ -145,6 +145,12 @@ def test_many_are_selected_stopped_and_one_is_started_again(studio: Any, visit: 
 def test_an_agent_is_stopped_where_one_sees_it(studio: Any, visit: Any, expect: Any) -> None:
     session = studio.join("/adder", "here")["id"]
     page = visit(studio, "/studio/rooms/here")
+    row = page.get_by_role("listitem").filter(has=page.get_by_role("button", name="Stop adder"))
+    row.hover()
+    said = row.locator(".state").bounding_box()
+    for name in ("Profile adder", "Freeze adder", "Stop adder"):
+        box = row.get_by_label(name, exact=True).bounding_box()
+        assert box["y"] + box["height"] <= said["y"], f"{name} covers the state"
     page.get_by_role("button", name="Stop adder").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
     expect(page.get_by_text("adder was stopped.")).to_be_visible()

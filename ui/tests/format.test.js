@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, count, duration, instant, ms, NONE, number, percent, plural } from "../src/core/format.js";
+import { ago, bytes, count, duration, imageName, instant, ms, NONE, number, percent, plural } from "../src/core/format.js";
 
 test("sizes keep three digits and their unit", () => {
   assert.deepEqual([0, 1023, 1024, 43_008, 10_485_760, 104_857_600, 1.5 * 2 ** 30].map(bytes), ["0 B", "1023 B", "1 KiB", "42 KiB", "10 MiB", "100 MiB", "1.5 GiB"]);
@@ -30,4 +30,9 @@ test("how long ago, whatever form the time has", () => {
   assert.equal(ago(now - 7_200_000, now), "2 h ago", "in milliseconds");
   assert.equal(ago(now + 5000, now), "just now", "a clock that runs ahead");
   assert.equal(instant("2026-11-22T10:00:00Z"), now);
+});
+
+test("an image that was deployed is its digest in short, others are as they are", () => {
+  assert.equal(imageName(`bulkhead.deployed/greeter@sha256:${"48e9c906f200".padEnd(64, "3")}`), "sha256:48e9c906f200 (deployed)");
+  for (const image of ["greeter:1.4", `registry.example/greeter@sha256:${"a".repeat(64)}`]) assert.equal(imageName(image), image);
 });

@@ -59,7 +59,8 @@ def deploy(
         note(
             "its .env is not sent: give variables with --env, and what nobody may see with --secret", "yellow"
         )
-    note(f"sending {bundle.file_count} files, {_size(len(bundle.archive))}, to {api.url}")
+    files = "1 file" if bundle.file_count == 1 else f"{bundle.file_count} files"
+    note(f"sending {files}, {_size(len(bundle.archive))}, to {api.url}")
     api.request(
         "PUT", f"{base}/{one['id']}/archive", bundle.archive, {"Content-Type": "application/gzip"}, 600
     )
@@ -103,9 +104,9 @@ def _followed(api: Api, path: str, service: str) -> dict[str, Any]:
         progress.end()
     if (error := one["error"]) is not None:
         raise CommandFailed(
-            f"{service} was not deployed: {error['message']}; nothing was switched",
+            f"{service} was not deployed: {error['message'].rstrip('.')}; nothing was switched",
             cure=error["cure"],
-            detail=error["detail"],
+            detail=error["detail"] if "\n" in error["detail"].strip() else "",
         )
     return one
 

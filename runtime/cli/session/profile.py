@@ -108,6 +108,8 @@ def listed(found: Mapping[str, Any], most: int = _LINES) -> Iterator[str]:
     if found["cost_cpu_s"]:
         share = found["cost_cpu_s"] / max(0.1, found["seconds"])
         yield f"It cost the session {100 * share:.1f} % of a processor."
+    if not own:
+        yield "\nNothing was kept." if memory else "\nNothing of the agent's ran or waited."
     for kind in ("running", "waiting", "allocated"):
         rows = sorted(((n, place) for (k, place), n in own.items() if k == kind), reverse=True)
         if rows:

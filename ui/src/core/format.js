@@ -89,3 +89,6 @@ export function stamp(at) {
 
 const pad = (value) => String(value).padStart(2, "0");
 const trim = (value, digits) => String(Number(value.toFixed(digits)));
+
+/** An image by its reference; a bundle that was deployed has its digest, in short, for one. */
+export const imageName = (image) => image.replace(/^bulkhead\.deployed\/[^@]+@(sha256:[0-9a-f]{12})[0-9a-f]{52}$/, "$1 (deployed)");

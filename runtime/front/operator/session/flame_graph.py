@@ -63,6 +63,10 @@ def svg(profile: Profile, name: str) -> str:
     rows = max((row for row, _ in boxes), default=0) + 1
     height = _HEAD + rows * _ROW + 8
     told = _told(profile)
+    if not boxes:
+        told += (
+            " Nothing was kept." if profile.by == "tracemalloc" else " Nothing of the agent's ran or waited."
+        )
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../../core/html.js";
 import { get } from "../../core/api.js";
+import { imageName } from "../../core/format.js";
 import { manifestOf, update } from "../../core/kept_services.js";
 import { lazyPart } from "../../core/lazy.js";
 import { ofProject } from "../../core/project.js";
@@ -69,7 +70,7 @@ function ServicesHere({ room }) {
         const { tone, word, sentence } = one.is_enabled ? (state ? inRoom(state) : { tone: "idle", word: "from the next opening" }) : { tone: "idle", word: "stopped" };
         return html`<li key=${one.id} class="kept">
           <div class="kept-what"><a href=${url("/services", one.id)}><strong>${one.name}</strong></a> <${State} tone=${tone}>${word}<//>${sentence && html`<p class=${tone === "bad" ? "bad-text" : "muted"}>${sentence}</p>`}</div>
-          <div class="kept-when muted mono">${one.image}</div>
+          <div class="kept-when muted mono" title=${one.image}>${one.image && imageName(one.image)}</div>
           <div class="kept-do">
             ${one.is_enabled && state && one.image && html`<button type="button" class="button small" aria-label=${`Restart ${one.name}`} onClick=${() => restart(one, room)}>Restart…</button>`}
             <button type="button" class="button small" aria-label=${`${one.is_enabled ? "Stop" : "Start"} ${one.name}`} onClick=${() => turn(one)}>${one.is_enabled ? "Stop…" : "Start"}</button>

@@ -58,9 +58,9 @@ function Agent({ one, row, current, isAway, onPick }) {
       <span class=${cx("state", `tone-${state.tone}`)} title=${state.sentence || undefined}><${Dot} tone=${state.tone} />${state.word}</span>
       ${row && html`<a href=${url("/sessions", row.id)} title="Its session and process">${facts.filter(Boolean).join(" · ")}</a>`}
       ${row?.pid && row.state === "ready" && html`<span class="send-away">
-        <a class="button small quiet" href=${`${url("/sessions", row.id)}?tab=profile`} aria-label=${`Profile ${one.name}`} title="Where its time goes">Profile</a>
-        <button type="button" class="button small quiet" aria-label=${`${row.frozen ? "Thaw" : "Freeze"} ${one.name}`} onClick=${() => hold(row)}>${row.frozen ? "Thaw" : "Freeze"}</button>
-        <button type="button" class="button small quiet" aria-label=${`Stop ${one.name}`} onClick=${() => stop(row)}>Stop</button>
+        <a class="button small quiet" href=${`${url("/sessions", row.id)}?tab=profile`} aria-label=${`Profile ${one.name}`} title="Profile: where its time goes"><${Icon} name="flame" /></a>
+        <button type="button" class="button small quiet" aria-label=${`${row.frozen ? "Thaw" : "Freeze"} ${one.name}`} title=${row.frozen ? "Thaw" : "Freeze"} onClick=${() => hold(row)}><${Icon} name=${row.frozen ? "play" : "pause"} /></button>
+        <button type="button" class="button small quiet" aria-label=${`Stop ${one.name}`} title="Stop" onClick=${() => stop(row)}><${Icon} name="stop" /></button>
       </span>`}
     </p>
   </li>`;

@@ -1,6 +1,7 @@
 /** Services that are kept for rooms: all of them, and how they go. */
 import { html, useMemo } from "../../core/html.js";
 import { get } from "../../core/api.js";
+import { imageName } from "../../core/format.js";
 import { ofProject } from "../../core/project.js";
 import { useResource } from "../../core/resource.js";
 import { navigate, setQuery, url } from "../../core/router.js";
@@ -18,7 +19,7 @@ const COLUMNS = [
   { id: "name", label: "Service", sort: (one) => one.name, cell: (one) => html`<a href=${url("/services", one.id)}><strong>${one.name}</strong></a>` },
   { id: "room", label: "Room", sort: (one) => one.room, cell: (one) => (one.room ? html`<a href=${`${url("/rooms", one.room)}?tab=services`}>${one.room}</a>` : html`<span class="muted">every room</span>`) },
   { id: "state", label: "State", sort: (one) => everywhere(one).word, cell: (one) => html`<${Fares} service=${one} />` },
-  { id: "image", label: "Image", hide: "narrow", sort: (one) => one.image, cell: (one) => (one.image ? html`<span class="mono">${one.image}</span>` : html`<span class="muted">runs elsewhere</span>`) },
+  { id: "image", label: "Image", hide: "narrow", sort: (one) => one.image, cell: (one) => (one.image ? html`<span class="mono" title=${one.image}>${imageName(one.image)}</span>` : html`<span class="muted">runs elsewhere</span>`) },
   { id: "revision", label: "Revision", align: "right", hide: "narrow", sort: (one) => one.revision, cell: (one) => one.revision },
   { id: "restarts", label: "Restarts", align: "right", hide: "medium", sort: restarts, first: "desc", cell: (one) => restarts(one) || "" },
   { id: "changed", label: "Changed", hide: "medium", sort: (one) => one.updated_at, first: "desc", cell: (one) => html`<${Ago} at=${one.updated_at} />` },
