@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from runtime.front.model.stream import Event, as_sse, events_of, failure, offlin
 from runtime.front.model.turns import Stored
 from runtime.front.state import Front
 from runtime.model.offline import OfflineModel
+from runtime.model.offline_embeddings import embeddings
 from runtime.settings import ServerSettings
 
 MAX_REQUESTS: Final = 256
@@ -65,6 +67,18 @@ class ModelDesk:
             else:
                 whole = json.dumps(await _last(events), ensure_ascii=False).encode()
                 yield ProviderAnswer(200, {"content-type": "application/json"}, _once(whole))
+
+    @asynccontextmanager
+    async def embed(self, raw: bytes) -> AsyncIterator[ProviderAnswer]:
+        """Have texts made into vectors.  Raises as `ask`."""
+        body = _body(raw)
+        with self._gate:
+            if self.provider is not None:
+                async with self.provider.post("/embeddings", raw, {}) as answer:
+                    yield answer
+                return
+            whole = await asyncio.to_thread(_embedded, body)
+            yield ProviderAnswer(200, {"content-type": "application/json"}, _once(whole))
 
     @asynccontextmanager
     async def converse(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[Event]]:
@@ -127,6 +141,10 @@ def _body(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidRequest("a model request is a JSON object")
     return body
+
+
+def _embedded(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(embeddings(body)).encode()
 
 
 async def _sse(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:

@@ -1,14 +1,14 @@
 """The model by way of a room: agents ask here with their participant token; the provider's key stays here.
 
 Three shapes of one request: plain JSON, server-sent events, and a websocket with one JSON text per request
-and per event.  Without a provider the offline model answers.
+and per event.  Vectors of texts are asked for in one.  Without a provider the offline model answers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final
 
 from quart import Blueprint, Response, has_request_context, request, websocket
@@ -23,15 +23,16 @@ from runtime.front.model.desk import ModelDesk, authorize
 from runtime.front.model.provider import ProviderAnswer
 from runtime.front.model.stream import failure
 from runtime.front.model.turns import Turns
-from runtime.front.openapi.shapes.webhooks import ModelRequest, ModelResponse
+from runtime.front.openapi.shapes.webhooks import Embeddings, EmbeddingsRequest, ModelRequest, ModelResponse
 from runtime.front.state import Front
 
 PATHS: Final = ("/rooms/<room>/v1/responses", "/rooms/<room>/openai/v1/responses", "/openai/v1/responses")
+EMBEDDINGS: Final = tuple(path.replace("responses", "embeddings") for path in PATHS)
 PASSED_ON: Final = ("retry-after", "x-request-id", "openai-processing-ms")
 
 
 def routes(front: Front, desk: ModelDesk) -> Blueprint:
-    """``…/v1/responses`` below each room and, for newer SDKs, below ``/openai``."""
+    """``…/v1/responses`` and ``…/v1/embeddings`` below each room and, for newer SDKs, below ``/openai``."""
     paths = Blueprint("model", __name__)
     belongs(paths, "model")
 
@@ -41,12 +42,24 @@ def routes(front: Front, desk: ModelDesk) -> Blueprint:
     @also(200, "The model's answer; with stream, its events", "text/event-stream")
     async def respond(room: str | None = None) -> Response:
         """Ask the model (Responses API)"""
+        return await answered(room, desk.ask)
+
+    @proven_by({"participant": []})
+    @sends(EmbeddingsRequest, example=EmbeddingsRequest(input="When does the tide turn?"))
+    @gives(Embeddings)
+    async def embed(room: str | None = None) -> Response:
+        """Have texts made into vectors (Embeddings API)"""
+        return await answered(room, desk.embed)
+
+    async def answered(
+        room: str | None, ask: Callable[[bytes], AbstractAsyncContextManager[ProviderAnswer]]
+    ) -> Response:
         authorize(front, _bearer(), room)
         raw = await read_body(request, timeout_s=front.settings.body_timeout_s)
         held = AsyncExitStack()
         at_end_of(request, held.aclose)  # a client may go before anybody begins to read the answer
         try:
-            return _passed_on(await held.enter_async_context(desk.ask(raw)), held)
+            return _passed_on(await held.enter_async_context(ask(raw)), held)
         except BaseException:
             await held.aclose()
             raise
@@ -78,6 +91,8 @@ def routes(front: Front, desk: ModelDesk) -> Blueprint:
         paths.add_url_rule(path, f"respond {path}", respond, methods=["POST"])
         paths.add_url_rule(path, f"not upgraded {path}", not_upgraded, methods=["GET"])
         paths.add_websocket(path, f"converse {path}", converse)
+    for path in EMBEDDINGS:
+        paths.add_url_rule(path, f"embed {path}", embed, methods=["POST"])
     return paths
 
 

@@ -317,3 +317,22 @@ async def test_events_survive_any_cut() -> None:
 
     for size in (1, 2, 7, 1000):
         assert [event["type"] async for event in events_of(cut(size))] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/rooms/lab/v1/embeddings", "/rooms/lab/openai/v1/embeddings", "/openai/v1/embeddings"]
+)
+async def test_vectors_are_the_providers_or_made_here(
+    serving: Any, provider: FakeProvider, path: str
+) -> None:
+    asked = json.dumps({"model": "m", "input": ["the tide", "a fox"]}).encode()
+    async with serving(model_url=provider.url, model_key="sk-front") as site:
+        assert (await site.post(path, asked, bearer(site))).status == 200
+        assert (await site.post(path, asked, {})).status == 403
+        ((line, headers, body),) = provider.requests
+        assert line == "POST /v1/embeddings HTTP/1.1"
+        assert headers["authorization"] == "bearer sk-front"
+        assert body["input"] == ["the tide", "a fox"]
+    async with serving() as site:
+        answer = await site.post(path, asked, bearer(site))
+        assert [len(one["embedding"]) for one in answer.json["data"]] == [1536, 1536]

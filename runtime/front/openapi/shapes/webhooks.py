@@ -70,3 +70,16 @@ class ModelRequest(Shape, frozen=True, kw_only=True):
 
 class ModelResponse(Shape, frozen=True, kw_only=True):
     """A response of the Responses API, as the provider gave it."""
+
+
+class EmbeddingsRequest(Shape, frozen=True, kw_only=True):
+    """A request of the Embeddings API; whatever else it has is for the provider."""
+
+    input: str | list[str] | list[int] | list[list[int]]
+    model: str | UnsetType = UNSET
+    dimensions: int | UnsetType = UNSET
+    encoding_format: Literal["float", "base64"] | UnsetType = UNSET
+
+
+class Embeddings(Shape, frozen=True, kw_only=True):
+    """Vectors in the order of the texts, as the provider gave them."""
