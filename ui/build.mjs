@@ -67,9 +67,10 @@ const options = {
 function sheetsAsText({ onResolve, onLoad, resolve: find }) {
   onResolve({ filter: /\.css\?text$/ }, async ({ path, ...given }) => {
     const found = await find(path.replace(/\?text$/, ""), { kind: given.kind, resolveDir: given.resolveDir });
-    return { path: found.path, namespace: "text", errors: found.errors };
+    // Its path below ui/: names of chunks come from paths, too, and are to be the same wherever this is built.
+    return { path: relative(here, found.path), namespace: "text", errors: found.errors };
   });
-  onLoad({ filter: /.*/, namespace: "text" }, ({ path }) => ({ contents: readFileSync(path, "utf8"), loader: "text" }));
+  onLoad({ filter: /.*/, namespace: "text" }, ({ path }) => ({ contents: readFileSync(join(here, path), "utf8"), loader: "text" }));
 }
 
 /** The licences of what was bundled, in full: a copy of the bundle is a copy of those packages. */
