@@ -27,6 +27,10 @@ class Tasks:
         self._log, self._failed = log, failed
         self._running: set[asyncio.Task[Any]] = set()
 
+    def __len__(self) -> int:
+        """How many run."""
+        return len(self._running)
+
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Run it beside whoever calls."""
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -106,7 +106,7 @@ async def test_a_persons_token_expires_and_grants_what_a_person_does(serving: An
         assert 0 < said["exp"] - time.time() <= 90
         grants = {grant["name"]: grant["scope"] for grant in said["grants"]}
         assert grants["role"] == "user"
-        families = {"agents", "database", "developer", "messaging", "queues", "storage", "sync"}
+        families = {"agents", "database", "developer", "messaging", "queues", "sqlite", "storage", "sync"}
         assert set(grants["api"]) == families
         hub, base = site.server.front.rooms, f"ws://127.0.0.1:{site.port}/rooms/myroom"
         assert await status_of(f"{base}?token={hub.token('myroom', 'ada', role='user', ttl_s=-1)}") == 403

@@ -75,7 +75,7 @@ class ModelResponse(Shape, frozen=True, kw_only=True):
 class EmbeddingsRequest(Shape, frozen=True, kw_only=True):
     """A request of the Embeddings API; whatever else it has is for the provider."""
 
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     model: str | UnsetType = UNSET
     dimensions: int | UnsetType = UNSET
     encoding_format: Literal["float", "base64"] | UnsetType = UNSET
