@@ -23,6 +23,9 @@ STREAMS = {
     "/rooms/<room>/v1/responses",
     "/rooms/<room>/openai/v1/responses",
     "/openai/v1/responses",
+    "/rooms/<room>/v1/embeddings",
+    "/rooms/<room>/openai/v1/embeddings",
+    "/openai/v1/embeddings",
 }
 
 
