@@ -11,11 +11,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from runtime.clock import iso
 from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
@@ -47,7 +47,12 @@ async def whole_on_disk(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
     For what is done under a lock: the next one must not begin beside a thread that is still at work.
     """
-    work = asyncio.ensure_future(on_disk(function, *args, **kwargs))
+    return await whole(on_disk(function, *args, **kwargs))
+
+
+async def whole(doing: Coroutine[Any, Any, T]) -> T:
+    """Do something to its end, also when the caller is cancelled meanwhile, who leaves only then."""
+    work = asyncio.ensure_future(doing)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

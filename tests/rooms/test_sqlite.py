@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,16 @@ async def test_sql_does_what_sqlite_does_within_its_file(house: Any) -> None:
         with pytest.raises(RoomError) as told:
             await sql(ada, refused)
         assert told.value.code == 1002, refused
-    with pytest.raises(RoomError, match=r"may not use|cannot"):
+    with pytest.raises(RoomError, match="Call execute_sql_statement"):  # and nothing was done
         await ada.tool("sqlite.open_sql_query", {**D, "query": "WITH x AS (SELECT 1) DELETE FROM k"})
+    few = "WITH few AS (SELECT id FROM k WHERE n > 1.7) "
+    assert await sql(ada, f"{few}UPDATE k SET w = upper(w) WHERE id IN (SELECT id FROM few)") == 1
+    assert await sql(ada, f"/* kept */ {few}INSERT INTO k (w) SELECT w || '?' FROM k, few") == 3
+    assert await sql(ada, "WITH x AS (SELECT 3) DELETE FROM k WHERE id > (SELECT * FROM x)") == 3
+    assert await sql(ada, "SELECT group_concat(w) AS w FROM k") == [{"w": "a,B,c"}]
+    if sys.version_info >= (3, 12):
+        with pytest.raises(RoomError, match="may not be modified"):  # what an index of words is kept in
+            await sql(ada, "DELETE FROM f_data")
     batch = [
         {"query": "UPDATE k SET n = 9", "params": None},
         {"query": "SELECT count(*) AS c FROM k WHERE n = 9", "params": None},
@@ -248,6 +257,8 @@ async def copied(client: Any) -> bytes:
     while True:
         await stream.send({"kind": "pull"})
         header, data = await stream.receive()
+        if header["type"] == "error":
+            raise RoomError(header)
         if header["headers"]["kind"] == "complete":
             assert header["headers"]["sha256"] == hashlib.sha256(found).hexdigest()
             assert header["headers"]["size"] == len(found)
@@ -302,6 +313,67 @@ async def test_a_copy_with_larger_pages_holds_no_more_than_others(build: Any, tm
     with pytest.raises(RoomError, match="may have 1048576 bytes"):
         for _ in range(4):
             await sql(ada, "INSERT INTO t VALUES (zeroblob(400000))")
+
+
+async def test_the_databases_of_a_room_and_copies_of_them_are_bounded_together(build: Any) -> None:
+    house = await build(limits=RoomLimits(tables=TableBounds(max_bytes=1 << 20)))
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    for name in ("e", "f"):
+        await ask(ada, "create_database", name=name, mode="create")
+    await sql(ada, "CREATE TABLE k AS SELECT zeroblob(700000) AS b")
+    data = await copied(ada)
+    with pytest.raises(RoomError, match="databases may have 1048576 bytes in all"):
+        await asked_of(ada, "e", "CREATE TABLE k AS SELECT zeroblob(700000) AS b")
+    with pytest.raises(RoomError, match="databases may have 1048576 bytes in all"):
+        await restored(ada, "g", data)
+    under_way = await ada.stream("sqlite.backup")
+    await under_way.send({"kind": "start", **D})
+    await under_way.send({"kind": "pull"})
+    await under_way.receive()
+    with pytest.raises(RoomError, match="when others are done"):
+        await copied(ada)
+    await ask(ada, "drop_database", name="d")
+    assert await asked_of(ada, "e", "CREATE TABLE k AS SELECT zeroblob(700000) AS b") == 0
+    folder = next(house.state_dir.glob("**/databases.json")).parent
+    (folder / "copy-left").touch()  # by a server that was killed
+    await house.hub.close_room("lab")
+    ada = await house.join("ada")
+    with pytest.raises(RoomError, match="in all"):  # as much as before
+        await asked_of(ada, "f", "CREATE TABLE k AS SELECT zeroblob(700000) AS b")
+    assert not list(folder.glob("copy-*"))
+
+
+async def test_rows_that_come_slowly_find_their_database_or_that_it_is_gone(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_OPEN", 1)
+    house = await build()
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    await ask(ada, "create_database", name="e", mode="create")
+    for is_dropped in (False, True):
+        stream = await ada.stream("sqlite.insert")
+        await stream.send({"kind": "start", **D, "table": "t"})
+        await stream.receive()
+        await asked_of(ada, "e", "SELECT 1")  # for which the other one is closed
+        if is_dropped:
+            await ask(ada, "drop_database", name="d")
+        await stream.send({"kind": "data"}, arrow([3, "c", None, None, None]))
+        await stream.receive()
+        await stream.close()
+        header = (await stream.receive())[0]
+        if is_dropped:
+            assert "does not exist" in header["text"]
+        else:
+            assert await ask(ada, "count", table="t", where=None) == {"count": 3}
+    assert len(list(house.state_dir.glob("**/db-*.sqlite3"))) == 1
+
+
+async def asked_of(client: Any, name: str, query: str) -> Any:
+    """What a statement in one of the databases changed, or the answer of a query."""
+    told = await client.tool("sqlite.execute_sql", {"database": name, "namespace": None, "query": query})
+    return told.header.get("json", {}).get("rows_affected")
 
 
 async def test_databases_are_there_when_the_room_opens_again_and_are_bounded(

@@ -888,7 +888,7 @@ async def test_what_a_query_puts_aside_and_makes_of_values_is_bounded(opened: Op
     doubled = " || ".join(["name"] * 5)
     for _ in range(5):
         doubled = f"replace({doubled}, 'x', 'xxxxxxxx')"
-    with pytest.raises(InvalidRequest, match="a value of a query"):
+    with pytest.raises(InvalidRequest, match="a value of SQL"):
         await file.read(ask(f"SELECT {doubled} FROM t"), list)
     assert await file.read(ask("SELECT count(*) FROM t"), list) == [[300]]
     await file.write(lambda db: rows.insert(db, T, [{"name": "x" * 2_000_000}], bounds))  # values of rows may

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runtime.errors import InvalidRequest, PermissionDenied, RoomFull
+from runtime.errors import InvalidRequest, PermissionDenied, RuntimeServiceError
 from runtime.rooms.built_in.database import cells
 from runtime.rooms.built_in.tables.bounds import TableBounds
-from runtime.rooms.built_in.tables.cell import finite, read_bytes
-from runtime.rooms.built_in.tables.query import MAX_QUERY_CHARS
-from runtime.rooms.built_in.tables.spill import bounded
+from runtime.rooms.built_in.tables.cell import finite
+from runtime.rooms.built_in.tables.query import MAX_QUERY_CHARS, bound_value
+from runtime.rooms.built_in.tables.watch import Watch, watched
 from runtime.wire.text import utf8_text
 
 Allows = Callable[[str, str], bool]
 """Whether a table, by name, may be read, written or altered."""
 
-_READING: Final = ("SELECT", "WITH", "VALUES", "EXPLAIN", "PRAGMA")
+_READING: Final = frozenset({"SELECT", "VALUES", "PRAGMA"})
+_BEFORE_ANY: Final = frozenset({"WITH", "EXPLAIN"})
+_WRITING: Final = frozenset({"INTO", "UPDATE", "DELETE"})
+_WORD: Final = re.compile(
+    r"""
+    --[^\n]* | /\*.*?(?:\*/|\Z) | '[^']*' | "[^"]*" | `[^`]*` | \[[^\]]*\]
+  | (?P<bracket>[()]) | (?P<word>[^\W\d]\w*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 _CHANGES: Final = {
     sqlite3.SQLITE_INSERT: "write",
     sqlite3.SQLITE_UPDATE: "write",
@@ -75,9 +85,18 @@ class Answer:
 
 
 def only_reads(text: str) -> bool:
-    """Whether a text begins as one does that changes nothing."""
-    words = text.split(None, 1)
-    return bool(words) and words[0].upper() in _READING
+    """Whether a text is one that changes nothing, told by its words outside of brackets."""
+    words = _words(text)
+    first = next(words, "")
+    return _WRITING.isdisjoint(words) if first in _BEFORE_ANY else first in _READING
+
+
+def _words(text: str) -> Iterator[str]:
+    depth = 0
+    for found in _WORD.finditer(text[:MAX_QUERY_CHARS]):
+        depth += {"(": 1, ")": -1}.get(found["bracket"], 0)
+        if found["word"] is not None and not depth:
+            yield found["word"].upper()
 
 
 def run(
@@ -102,13 +121,19 @@ def run(
     """
     if len(text) > MAX_QUERY_CHARS or "\0" in text:
         raise InvalidRequest(f"SQL has at most {MAX_QUERY_CHARS} characters, none of them zero")
+    before = connection.total_changes
     # A statement that is left in its midst keeps what comes next from being committed.
     with (
-        _watched(connection, allows, bounds, changes=changes),
+        watched(connection, _Within(allows, changes=changes), bounds),
         closing(connection.execute(utf8_text(text), bound(params))) as cursor,
     ):
         if cursor.description is None:
-            return Answer(changed=max(cursor.rowcount, 0))
+            changed = cursor.rowcount
+            if next(_words(text), "") == "WITH" and connection.total_changes > before:
+                (changed,) = connection.execute(
+                    "SELECT changes()"
+                ).fetchone()  # which Python does not look at
+            return Answer(changed=max(changed, 0))
         names, rows, size = [entry[0] for entry in cursor.description], [], 0
         for row in cursor:
             rows.append([finite(value) for value in row])
@@ -127,90 +152,53 @@ def bound(params: Any) -> Any:
         case None:
             return ()
         case Mapping():
-            return {str(name).lstrip("$:@"): _value(value) for name, value in params.items()}
+            return {
+                str(name).lstrip("$:@"): bound_value(cells.plain(value)) for name, value in params.items()
+            }
         case list() | tuple():
-            return [_value(value) for value in params]
+            return [bound_value(cells.plain(value)) for value in params]
     raise InvalidRequest("'params' are a list or an object")
 
 
-def _value(value: Any) -> Any:
-    match cells.plain(value):
-        case {"encoding": "base64"} as packed:
-            return read_bytes(packed)
-        case bool() as flag:
-            return int(flag)
-        case str() as text:
-            return utf8_text(text)
-        case int() as number if not -(2**63) <= number < 2**63:
-            raise InvalidRequest("a number has at most 64 bits")
-        case None | int() | float() | bytes() as plain:
-            return plain
-    raise InvalidRequest(f"{value!r:.80} is nothing that stands in SQL")
-
-
-@contextmanager
-def _watched(
-    connection: sqlite3.Connection, allows: Allows, bounds: TableBounds, *, changes: bool
-) -> Iterator[None]:
-    watch = _Watch(allows, changes=changes)
-    spill = None
-    connection.set_authorizer(watch)
-    try:
-        with bounded(connection, bounds.max_spilled_bytes) as spill:
-            yield
-    except (sqlite3.DatabaseError, sqlite3.ProgrammingError) as error:
-        if watch.denied:
-            raise PermissionDenied(f"the token does not allow {watch.denied}") from error
-        if watch.refused:
-            raise InvalidRequest(f"SQL may not use {watch.refused} here") from error
-        if spill is not None and spill.passed:
-            raise RoomFull(
-                f"it puts more than {bounds.max_spilled_bytes} bytes of rows aside", cure="Sort fewer rows."
-            ) from error
-        if getattr(error, "sqlite_errorcode", None) in (
-            None, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH
-        ) or isinstance(error, sqlite3.IntegrityError):  # fmt: skip
-            raise InvalidRequest(f"it cannot be run: {error}") from error
-        raise
-    finally:
-        connection.set_authorizer(None)
-
-
-class _Watch:
-    """Answers SQLite's questions about what may be done."""
+class _Within(Watch):
+    """What SQL may do: anything within its file, with the tables that the token allows."""
 
     def __init__(self, allows: Allows, *, changes: bool) -> None:
-        self._allows, self._changes = allows, changes
-        self.denied = self.refused = ""
+        super().__init__()
+        self._allows_table, self._changes = allows, changes
+        self._denied = ""
 
-    def __call__(
+    def allows(
         self, action: int, one: str | None, two: str | None, database: str | None, source: str | None
-    ) -> int:
+    ) -> bool:
         match action:
             case sqlite3.SQLITE_SELECT | sqlite3.SQLITE_RECURSIVE:
-                return sqlite3.SQLITE_OK
+                return True
             case sqlite3.SQLITE_READ:
                 return self._table(one or "", "read")
-            case sqlite3.SQLITE_FUNCTION if two is not None and two.lower() not in _NEVER:
-                return sqlite3.SQLITE_OK
-            case sqlite3.SQLITE_PRAGMA if (one or "").lower() in _PRAGMAS:
-                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_FUNCTION:
+                return two is not None and two.lower() not in _NEVER
+            case sqlite3.SQLITE_PRAGMA:
+                return (one or "").lower() in _PRAGMAS
             case _ if action in _CHANGES and (one or "").lower() in _OWN:
                 # What it notes of tables in tables of its own; who asks for that himself is refused by it.
-                return sqlite3.SQLITE_OK
-            case _ if self._changes and database != "temp" and action in _CHANGES:
+                return True
+            case _ if not self._changes or database == "temp":
+                return False
+            case _ if action in _CHANGES:
                 named = two if action == sqlite3.SQLITE_ALTER_TABLE else one
                 return self._table(named or "", _CHANGES[action])
-            case _ if self._changes and database != "temp" and action in _MAKES:
-                return self._table("", "alter")
-            case sqlite3.SQLITE_CREATE_VTABLE | sqlite3.SQLITE_DROP_VTABLE if self._changes:
-                if (two or "").lower() in _VIRTUAL:
-                    return self._table("", "alter")
-        self.refused = self.refused or (two if action == sqlite3.SQLITE_FUNCTION else one) or "that"
-        return sqlite3.SQLITE_DENY
+            case sqlite3.SQLITE_CREATE_VTABLE | sqlite3.SQLITE_DROP_VTABLE:
+                return (two or "").lower() in _VIRTUAL and self._table("", "alter")
+        return action in _MAKES and self._table("", "alter")
 
-    def _table(self, table: str, verb: str) -> int:
-        if table.lower() in _OWN or self._allows(table, verb):
-            return sqlite3.SQLITE_OK
-        self.denied = self.denied or f"to {verb} table {table!r}" if table else f"to {verb} tables"
-        return sqlite3.SQLITE_DENY
+    def objection(self, error: Exception) -> RuntimeServiceError | None:
+        if self._denied:
+            return PermissionDenied(f"the token does not allow {self._denied}")
+        return super().objection(error)
+
+    def _table(self, table: str, verb: str) -> bool:
+        if table.lower() in _OWN or self._allows_table(table, verb):
+            return True
+        self._denied = self._denied or (f"to {verb} table {table!r}" if table else f"to {verb} tables")
+        return False

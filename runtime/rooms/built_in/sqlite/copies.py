@@ -1,11 +1,16 @@
-"""A database as a whole: sent as the file that it is at one moment, and made from one that is sent."""
+"""A database as a whole: sent as the file that it is at one moment, and made from one that is sent.
+
+Either is a file of its own as long as it is under way; those files together are as large as databases may be.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,6 +29,7 @@ class Copies:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        self._held_bytes = 0
 
     def streams(self) -> Mapping[str, Callable[[ServerStream], Awaitable[None]]]:
         """Handlers by full name."""
@@ -35,21 +41,22 @@ class Copies:
         grants.need(start.peer.participant.claims, name, "execute")
         if not grants.is_whole(start.peer.participant.claims, name):
             raise PermissionDenied(f"the token does not allow all of database {str(name)!r}")
-        file, beside = await self._databases.get(name), self._databases.beside
-        path = self._databases.temporary(f"copy-{uuid.uuid4().hex}")
+        beside, path = self._databases.beside, self._databases.temporary(uuid.uuid4().hex)
         digest, at = hashlib.sha256(), 0
-        try:
-            await file.read(partial(_copied, path=path), lambda: None)
-            while await stream.receive() is not None:
-                data = await beside(partial(_piece, path, at))
-                if not data:
-                    stream.send({"kind": "complete", "size": at, "sha256": digest.hexdigest()})
-                    return
-                digest.update(data)
-                at += len(data)
-                stream.send({"kind": "data"}, data)
-        finally:
-            await beside(partial(path.unlink, missing_ok=True))
+        with self._holding() as hold:
+            hold(await self._databases.content_bytes(name))
+            try:
+                await self._databases.read(name, partial(_copied, path=path), lambda: None)
+                while await stream.receive() is not None:
+                    data = await beside(partial(_piece, path, at))
+                    if not data:
+                        stream.send({"kind": "complete", "size": at, "sha256": digest.hexdigest()})
+                        return
+                    digest.update(data)
+                    at += len(data)
+                    stream.send({"kind": "data"}, data)
+            finally:
+                await beside(partial(path.unlink, missing_ok=True))
 
     async def _restore(self, stream: ServerStream) -> None:
         start = await _start(stream)
@@ -57,30 +64,50 @@ class Copies:
         grants.need_room(claims, "create_database")
         if not grants.is_whole(claims, name):
             raise PermissionDenied(f"the token does not allow all of database {str(name)!r}")
-        await self._databases.need_free(name)
-        path, beside = self._databases.temporary(f"copy-{uuid.uuid4().hex}"), self._databases.beside
-        most, digest, size = self._databases.bounds.max_bytes, hashlib.sha256(), 0
+        beside, path = self._databases.beside, self._databases.temporary(uuid.uuid4().hex)
+        digest, size = hashlib.sha256(), 0
+        with self._holding() as hold:
+            try:
+                while True:
+                    await self._databases.need_free(name, size)
+                    stream.send({"kind": "pull"})
+                    chunk = await stream.receive_binary("data", "complete", "abort")
+                    if chunk is None or chunk.headers["kind"] == "abort":
+                        raise InvalidRequest("the copy was given up before its end")
+                    if chunk.headers["kind"] == "complete":
+                        break
+                    hold(len(chunk.data))
+                    size += len(chunk.data)
+                    digest.update(chunk.data)
+                    await beside(partial(_appended, path, chunk.data))
+                told = {"kind": "complete", "size": size, "sha256": digest.hexdigest()}
+                if chunk.headers != told:
+                    raise InvalidRequest("the copy is not what was sent: its size or its SHA-256 is another")
+                await beside(partial(_checked, path))
+                await self._databases.adopt(name, path, size)
+                stream.send(told)
+            finally:
+                await beside(partial(path.unlink, missing_ok=True))
+
+    @contextmanager
+    def _holding(self) -> Iterator[Callable[[int], None]]:
+        """What one copy takes of the disk, which is told as it grows and is let go in the end."""
+        most, held = self._databases.bounds.max_bytes, 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            if self._held_bytes + size > most:
+                raise RoomFull(
+                    f"copies of the room's databases that are under way may have {most} bytes",
+                    cure="Ask again when others are done, or raise rooms.max_tables_bytes.",
+                )
+            held += size
+            self._held_bytes += size
+
         try:
-            while True:
-                stream.send({"kind": "pull"})
-                chunk = await stream.receive_binary("data", "complete", "abort")
-                if chunk is None or chunk.headers["kind"] == "abort":
-                    raise InvalidRequest("the copy was given up before its end")
-                if chunk.headers["kind"] == "complete":
-                    break
-                size += len(chunk.data)
-                if size > most:
-                    raise RoomFull(f"a database may have {most} bytes", cure="Raise rooms.max_tables_bytes.")
-                digest.update(chunk.data)
-                await beside(partial(_appended, path, chunk.data))
-            told = {"kind": "complete", "size": size, "sha256": digest.hexdigest()}
-            if chunk.headers != told:
-                raise InvalidRequest("the copy is not what was sent: its size or its SHA-256 is another")
-            await beside(partial(_checked, path))
-            await self._databases.adopt(name, path)
-            stream.send(told)
+            yield hold
         finally:
-            await beside(partial(path.unlink, missing_ok=True))
+            self._held_bytes -= held
 
 
 async def _start(stream: ServerStream) -> Request:
@@ -110,8 +137,10 @@ def _appended(path: Path, data: bytes) -> None:
 
 
 def _checked(path: Path) -> None:
-    """Raises InvalidRequest where it is no whole database."""
+    """See that it is on the disk, and a whole database.  Raises InvalidRequest."""
     try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
             connection.execute("PRAGMA trusted_schema = OFF")

@@ -7,23 +7,28 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from runtime.errors import Exists, InvalidRequest, NotFound, RoomError, RoomFull
 from runtime.files import kept_file, plain_file
+from runtime.rooms.built_in.sqlite.share import Share
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import TableName
-from runtime.rooms.built_in.tables.file import FileKind, TableFile
+from runtime.rooms.built_in.tables.file import FileKind, TableFile, Work
 from runtime.rooms.built_in.tables.threads import THREADS
-from runtime.rooms.files import on_disk, whole_on_disk
+from runtime.rooms.files import on_disk, whole, whole_on_disk
 
 T = TypeVar("T")
 
 MAX_DATABASES: Final = 100
 MAX_OPEN: Final = 8
 _BEGIN: Final = "db-"
+_COPY: Final = "copy-"
 _NAMES: Final = "databases.json"
 _MOST_BYTES: Final = 4 << 20
 
@@ -31,9 +36,19 @@ _MOST_BYTES: Final = 4 << 20
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")  # it may come from elsewhere
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
 
 
-KIND: Final = FileKind(_prepare)
+KIND: Final = FileKind(_prepare, called="the room's databases")
+
+
+@dataclass(slots=True)
+class _Opened:
+    """One that is open, and how many use it at the moment."""
+
+    file: TableFile
+    users: int = 0
 
 
 class Databases:
@@ -46,7 +61,8 @@ class Databases:
     def __init__(self, folder: Path, bounds: TableBounds) -> None:
         self._folder, self.bounds = folder, bounds
         self._names: dict[TableName, str] | None = None
-        self._open: dict[TableName, TableFile] = {}
+        self._open: dict[TableName, _Opened] = {}
+        self._share = Share(bounds.max_bytes)
         self._turn = asyncio.Lock()
 
     async def listed(self, namespace: Sequence[str]) -> list[TableName]:
@@ -55,25 +71,31 @@ class Databases:
             names = await self._loaded()
         return sorted((name for name in names if name.namespace == tuple(namespace)), key=str)
 
-    async def get(self, name: TableName) -> TableFile:
-        """One of them.  Raises NotFound."""
+    async def read(self, name: TableName, work: Work[T], otherwise: Callable[[], T]) -> T:
+        """See `TableFile.read`.  Raises NotFound."""
+        async with self._used(name) as (file, _):
+            return await file.read(work, otherwise)
+
+    async def write(self, name: TableName, work: Work[T]) -> T:
+        """See `TableFile.write`.  Raises NotFound."""
+        async with self._used(name) as (file, path):
+            return await file.write(self._share.within(path, work))
+
+    async def need(self, name: TableName) -> None:
+        """Raises NotFound."""
         async with self._turn:
-            file = (await self._loaded()).get(name)
-            if file is None:
-                raise NotFound(f"database {str(name)!r} does not exist", cure="Create it first.")
-            found = self._open.pop(name, None)
-            while len(self._open) >= MAX_OPEN:
-                await self._open.pop(next(iter(self._open))).close()
-            self._open[name] = found or TableFile(self._folder, self.bounds, name=file, kind=KIND)
-            return self._open[name]
+            await self._path(name)
 
     async def size_bytes(self, name: TableName) -> int:
         """Of the file and what is beside it.  Raises NotFound."""
         async with self._turn:
-            file = (await self._loaded()).get(name)
-        if file is None:
-            raise NotFound(f"database {str(name)!r} does not exist")
+            file = await self._path(name)
         return await on_disk(_size, self._folder / file)
+
+    async def content_bytes(self, name: TableName) -> int:
+        """Of what is in it, which a copy of it has.  Raises NotFound."""
+        async with self._turn:
+            return self._share.of(await self._path(name))
 
     async def create(self, name: TableName, mode: str) -> None:
         """Make one.
@@ -98,7 +120,7 @@ class Databases:
                 names = await self._loaded()
             self._need_free(names, name)
             await self._written({**names, name: _file_name(name)})
-        await (await self.get(name)).write(lambda _: None)  # so that it is there to be read
+        await self.write(name, lambda _: None)  # so that it is there to be read
 
     async def drop(self, name: TableName) -> bool:
         """Delete one; False where there was none."""
@@ -108,23 +130,26 @@ class Databases:
             await self._gone(name)
             return True
 
-    async def need_free(self, name: TableName) -> None:
-        """Raises Exists, RoomFull where no further database of that name can be."""
+    async def need_free(self, name: TableName, size: int = 0) -> None:
+        """Raises Exists, RoomFull where no further database of that name, and size, can be."""
         async with self._turn:
             self._need_free(await self._loaded(), name)
+            self._share.need(size)
 
-    async def adopt(self, name: TableName, path: Path) -> None:
+    async def adopt(self, name: TableName, path: Path, size: int) -> None:
         """Make one of a file that nobody has open, which is moved.  Raises Exists, RoomFull."""
-        async with self._turn:
+        async with self._turn, self._share.turn:
             names = await self._loaded()
             self._need_free(names, name)
             file = _file_name(name)
-            await whole_on_disk(path.replace, self._folder / file)
+            self._share.add(file, size)
+            # Nobody was told that it is there: without power in between it is empty.
             await self._written({**names, name: file})
+            await whole_on_disk(path.replace, self._folder / file)
 
     def temporary(self, name: str) -> Path:
-        """Where a file may be that is none of the databases."""
-        return self._folder / name
+        """Where a file may be that is none of the databases; one that is left is removed later."""
+        return self._folder / f"{_COPY}{name}"
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Run something that takes time and needs no database."""
@@ -134,7 +159,32 @@ class Databases:
         """Let go of the files."""
         async with self._turn:
             while self._open:
-                await self._open.popitem()[1].close()
+                await whole(self._open.popitem()[1].file.close())
+
+    @asynccontextmanager
+    async def _used(self, name: TableName) -> AsyncIterator[tuple[TableFile, str]]:
+        """One of them, which stays open for this long.  Raises NotFound."""
+        async with self._turn:
+            path = await self._path(name)
+            opened = self._open.pop(name, None) or _Opened(
+                TableFile(self._folder, self.bounds, name=path, kind=KIND, turn=self._share.turn)
+            )
+            opened.users += 1
+            self._open[name] = opened  # behind the others, which are idle for longer
+            try:
+                await self._close_idle()
+            except BaseException:
+                opened.users -= 1
+                raise
+        try:
+            yield opened.file, path
+        finally:
+            opened.users -= 1
+
+    async def _close_idle(self) -> None:
+        idle = [name for name, opened in self._open.items() if not opened.users]
+        for name in idle[: max(len(self._open) - MAX_OPEN, 0)]:
+            await whole(self._open.pop(name).file.close())
 
     def _need_free(self, names: Mapping[TableName, str], name: TableName) -> None:
         if name in names:
@@ -142,20 +192,33 @@ class Databases:
         if len(names) >= MAX_DATABASES:
             raise RoomFull(f"the room has {MAX_DATABASES} databases already", cure="Drop some.")
 
+    async def _path(self, name: TableName) -> str:
+        file = (await self._loaded()).get(name)
+        if file is None:
+            raise NotFound(f"database {str(name)!r} does not exist", cure="Create it first.")
+        return file
+
     async def _gone(self, name: TableName) -> None:
-        if (opened := self._open.pop(name, None)) is not None:
-            await opened.close()
         names = dict(await self._loaded())
-        path = self._folder / names.pop(name)
+        file = names.pop(name)
+        if (opened := self._open.pop(name, None)) is not None:
+            await whole(opened.file.close())
+        await whole_on_disk(_removed, self._folder / file)  # first: a name without a file is an empty one
+        self._share.forget(file)
         await self._written(names)
-        await whole_on_disk(_removed, path)
 
     async def _loaded(self) -> dict[TableName, str]:
         if self._names is None:
             self._names = await on_disk(self._read)
+            self._share.begin(await on_disk(self._sizes, self._names))
         return self._names
 
+    def _sizes(self, names: Mapping[TableName, str]) -> dict[str, int]:
+        return {file: _size(self._folder / file) for file in names.values()}
+
     def _read(self) -> dict[TableName, str]:
+        for left in self._folder.glob(f"{_COPY}*"):  # by a server that died
+            left.unlink(missing_ok=True)
         try:
             listed = json.loads(plain_file.read(self._folder / _NAMES, most_bytes=_MOST_BYTES))
             return {TableName(one["name"], tuple(one["namespace"])): str(one["file"]) for one in listed}

@@ -12,10 +12,9 @@ from runtime.errors import InvalidRequest, RoomFull
 from runtime.rooms.built_in.database.answers import MAX_OPEN, Answers, Written
 from runtime.rooms.built_in.database.arrow.kind import guessed
 from runtime.rooms.built_in.sqlite import grants
-from runtime.rooms.built_in.sqlite.asked import Allows, Answer, only_reads, run
+from runtime.rooms.built_in.sqlite.asked import Answer, only_reads, run
 from runtime.rooms.built_in.sqlite.files import Databases
 from runtime.rooms.built_in.sqlite.reading import allowed, database
-from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.connection import Peer
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
@@ -66,9 +65,10 @@ class Queries:
 
     async def _open(self, request: Request) -> Outcome:
         async with self._answers.room_for(request.peer):
-            (done,) = await self._done(request, [(request.text("query"), request.arguments.get("params"))])
-            if isinstance(done, int):
-                raise InvalidRequest("that is no query", cure="Call execute_sql_statement with it.")
+            (done,) = await self._done(
+                request, [(request.text("query"), request.arguments.get("params"))], only_queries=True
+            )
+            assert not isinstance(done, int)
             return self._kept(request, done)
 
     async def _statement(self, request: Request) -> Outcome:
@@ -98,28 +98,22 @@ class Queries:
         key = self._answers.keep(request.peer, written)
         return BinaryContent({"kind": "query", "query_id": key}, written.schema)
 
-    async def _done(self, request: Request, commands: Sequence[tuple[str, Any]]) -> list[Done]:
+    async def _done(
+        self, request: Request, commands: Sequence[tuple[str, Any]], *, only_queries: bool = False
+    ) -> list[Done]:
         """Run commands in one transaction, with those that only read where all do."""
         name = database(request)
         grants.need(request.peer.participant.claims, name, "execute")
-        file, allows = await self._databases.get(name), allowed(request, name)
+        allows, bounds = allowed(request, name), self._databases.bounds
         is_reading = all(only_reads(text) for text, _ in commands)
-        if is_reading:
-            work = self._work(commands, allows, name, changes=False)
-            return await file.read(work, list[Done])
-        return await file.write(self._work(commands, allows, name, changes=True))
-
-    def _work(
-        self, commands: Sequence[tuple[str, Any]], allows: Allows, name: TableName, *, changes: bool
-    ) -> Callable[[sqlite3.Connection], list[Done]]:
-        bounds = self._databases.bounds
 
         def work(connection: sqlite3.Connection) -> list[Done]:
             left, queries, done = bounds.max_result_bytes, 0, list[Done]()
             for text, given in commands:
-                one = run(
-                    connection, text, given, allows, replace(bounds, max_result_bytes=left), changes=changes
-                )
+                within = replace(bounds, max_result_bytes=left)
+                one = run(connection, text, given, allows, within, changes=not is_reading)
+                if only_queries and not one.is_query:  # what it did is taken back
+                    raise InvalidRequest("that is no query", cure="Call execute_sql_statement with it.")
                 left -= one.size
                 queries += one.is_query
                 if queries > MAX_OPEN:  # a statement may have rows, too
@@ -127,7 +121,9 @@ class Queries:
                 done.append(written(one) if one.is_query else one.changed)
             return done
 
-        return work
+        if is_reading:
+            return await self._databases.read(name, work, list[Done])
+        return await self._databases.write(name, work)
 
 
 def written(answer: Answer) -> Written:

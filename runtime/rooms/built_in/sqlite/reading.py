@@ -10,9 +10,8 @@ from runtime.errors import InvalidRequest, PermissionDenied
 from runtime.rooms.built_in.database import cells, forms
 from runtime.rooms.built_in.sqlite import grants
 from runtime.rooms.built_in.sqlite.asked import Allows
-from runtime.rooms.built_in.sqlite.schema import quoted
 from runtime.rooms.built_in.tables.catalog import TableName
-from runtime.rooms.built_in.tables.column import read_name
+from runtime.rooms.built_in.tables.column import quoted, read_name
 from runtime.rooms.request import Request
 
 

@@ -16,7 +16,7 @@ from runtime.rooms.built_in.sqlite import grants, reading, schema
 from runtime.rooms.built_in.sqlite.asked import run
 from runtime.rooms.built_in.sqlite.files import Databases
 from runtime.rooms.built_in.sqlite.queries import DATA
-from runtime.rooms.built_in.tables.column import ColumnType, infer_schema
+from runtime.rooms.built_in.tables.column import ColumnType, infer_schema, quoted
 from runtime.rooms.request import Request
 from runtime.rooms.streams import ServerStream
 from runtime.wire.content import BinaryContent
@@ -48,8 +48,8 @@ class Rows:
         grants.need(start.peer.participant.claims, name, "create_table")
         _, table = reading.table(start, "alter", key="name")
         mode = start.optional_text("mode") or "create"
-        file = await self._databases.get(name)
-        told = await file.beside(partial(read_schema, data)) if data else None
+        await self._databases.need(name)
+        told = await self._databases.beside(partial(read_schema, data)) if data else None
         given, rows = await self._given(stream)
         types = told or given or (infer_schema(rows) if rows else None)
         if types is None:
@@ -60,14 +60,14 @@ class Rows:
             if schema.create(connection, table, made, mode):
                 schema.insert(connection, table, rows)
 
-        await file.write(create)
+        await self._databases.write(name, create)
 
     async def _insert(self, stream: ServerStream) -> None:
         start, _ = await _start(stream)
         name, table = reading.table(start, "write")
-        file = await self._databases.get(name)
+        await self._databases.need(name)
         _, rows = await self._given(stream)
-        await file.write(lambda connection: schema.insert(connection, table, rows))
+        await self._databases.write(name, lambda connection: schema.insert(connection, table, rows))
 
     async def _given(self, stream: ServerStream) -> tuple[dict[str, ColumnType] | None, forms.Rows]:
         """All rows that the client has, and their columns where it says."""
@@ -94,9 +94,9 @@ class Rows:
         which, bounds = reading.chosen(start), self._databases.bounds
         select, allows = common.texts(start, "select"), reading.allowed(start, name)
         limit, offset = common.whole(start, "limit"), common.whole(start, "offset") or 0
-        listed = "*" if select is None else ", ".join(map(schema.quoted, select))
+        listed = "*" if select is None else ", ".join(map(quoted, select))
         text = (
-            f"SELECT {listed} FROM {schema.quoted(table)} WHERE {which.where} "
+            f"SELECT {listed} FROM {quoted(table)} WHERE {which.where} "
             f"LIMIT {ALL if limit is None else limit} OFFSET {offset}"
         )
 
@@ -114,8 +114,7 @@ class Rows:
             wanted = [guessed([row[at] for row in rows], type) for at, type in enumerate(types)]
             return Written.of(answer.names, wanted, rows)
 
-        file = await self._databases.get(name)
-        written = await file.read(found, lambda: Written.of([], [], []))
+        written = await self._databases.read(name, found, lambda: Written.of([], [], []))
         stream.hold(written.size)
         await sent(stream, written, DATA)
 

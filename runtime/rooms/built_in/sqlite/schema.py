@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from runtime.errors import Exists, InvalidRequest, NotFound
 from runtime.rooms.built_in.tables.cell import given, keep
-from runtime.rooms.built_in.tables.column import BINARY, TEXT, Column, ColumnType, read_name
+from runtime.rooms.built_in.tables.column import BINARY, TEXT, Column, ColumnType, quoted, read_name
 
 _DECLARED: Final = {
     "int": "INTEGER",
@@ -37,11 +37,6 @@ _KINDS: Final = (
     ("DECIMAL", "float"),
 )
 _VECTOR: Final = re.compile(r"VECTOR_BLOB\((\d{1,5})\)")
-
-
-def quoted(name: str) -> str:
-    """A name within SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def names(connection: sqlite3.Connection) -> list[str]:

@@ -23,8 +23,7 @@ from runtime.rooms.built_in.sqlite.reading import Choice, allowed, chosen, datab
 from runtime.rooms.built_in.sqlite.reading import table as table_of
 from runtime.rooms.built_in.sqlite.rows import Rows
 from runtime.rooms.built_in.tables.catalog import TableName
-from runtime.rooms.built_in.tables.column import read_name
-from runtime.rooms.built_in.tables.file import TableFile
+from runtime.rooms.built_in.tables.column import quoted, read_name
 from runtime.rooms.connection import Peer
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
@@ -118,78 +117,79 @@ class Sqlite:
         return EmptyContent()
 
     async def _inspect_database(self, request: Request) -> Outcome:
-        file, name = await self._opened(request, "inspect", key="name")
-        count = len(await file.read(schema.names, list[str]))
+        name = self._named(request, "inspect", key="name")
+        count = len(await self._databases.read(name, schema.names, list[str]))
         size = await self._databases.size_bytes(name)
         space = list(name.namespace) or None
         return JsonContent({"name": name.name, "namespace": space, "tables": count, "size_bytes": size})
 
     async def _settings(self, request: Request) -> Outcome:
         """Everything is on the disk when it is answered, and stays so."""
-        await self._opened(request, "inspect", key="name")
+        await self._databases.need(self._named(request, "inspect", key="name"))
         return JsonContent(dict(_SYNCHRONOUS))
 
     async def _flush(self, request: Request) -> Outcome:
-        await self._opened(request, "inspect", key="name")
+        await self._databases.need(self._named(request, "inspect", key="name"))
         return JsonContent({})
 
-    async def _opened(
-        self, request: Request, verb: grants.Verb, *, key: str = "database"
-    ) -> tuple[TableFile, TableName]:
+    def _named(self, request: Request, verb: grants.Verb, *, key: str = "database") -> TableName:
         name = database(request, key=key)
         grants.need(request.peer.participant.claims, name, verb)
-        return await self._databases.get(name), name
+        return name
 
     # ---- tables
 
     async def _list_tables(self, request: Request) -> Outcome:
-        file, name = await self._opened(request, "list_tables")
+        name = self._named(request, "list_tables")
         claims = request.peer.participant.claims
-        found = await file.read(schema.names, list[str])
+        found = await self._databases.read(name, schema.names, list[str])
         return JsonContent(
             {"tables": [table for table in found if grants.allows_table(claims, name, table, "read")]}
         )
 
     async def _inspect(self, request: Request) -> Outcome:
-        file, _, table = await self._table(request, "read")
+        name, table = table_of(request, "read")
 
         def told(connection: sqlite3.Connection) -> bytes:
             found = schema.columns(connection, table)
             return write_stream(list(found), list(found.values()))
 
-        return BinaryContent({"kind": "schema"}, await file.read(told, bytes))
+        return BinaryContent({"kind": "schema"}, await self._databases.read(name, told, bytes))
 
     async def _drop_table(self, request: Request) -> Outcome:
-        file, _, table = await self._table(request, "alter", key="name")
+        name, table = table_of(request, "alter", key="name")
         form = "DROP TABLE IF EXISTS" if request.flag("ignore_missing") else "DROP TABLE"
-        await self._altered(file, f"{form} {schema.quoted(table)}")
+        await self._altered(name, f"{form} {quoted(table)}")
         return EmptyContent()
 
     async def _rename_table(self, request: Request) -> Outcome:
-        file, name, table = await self._table(request, "alter", key="name")
+        name, table = table_of(request, "alter", key="name")
         new = read_name(request.arguments.get("new_name"), "table")
         need_table(request, name, new, "alter")
-        await self._altered(file, f"ALTER TABLE {schema.quoted(table)} RENAME TO {schema.quoted(new)}")
+        await self._altered(name, f"ALTER TABLE {quoted(table)} RENAME TO {quoted(new)}")
         return EmptyContent()
 
     async def _add_columns(self, request: Request) -> Outcome:
-        file, _, table = await self._table(request, "alter")
-        new = await file.beside(partial(read_schema, request.data))
-        for name, type in new.items():
-            told = schema.declared(name, type)
-            await self._altered(file, f"ALTER TABLE {schema.quoted(table)} ADD COLUMN {told}")
+        name, table = table_of(request, "alter")
+        new = await self._databases.beside(partial(read_schema, request.data))
+        told = [schema.declared(column, type) for column, type in new.items()]
+        await self._altered(name, *(f"ALTER TABLE {quoted(table)} ADD COLUMN {one}" for one in told))
         return EmptyContent()
 
     async def _drop_columns(self, request: Request) -> Outcome:
-        file, _, table = await self._table(request, "alter")
-        for name in reading.texts(request, "columns") or []:
-            told = schema.quoted(name)
-            await self._altered(file, f"ALTER TABLE {schema.quoted(table)} DROP COLUMN {told}")
+        name, table = table_of(request, "alter")
+        told = map(quoted, reading.texts(request, "columns") or [])
+        await self._altered(name, *(f"ALTER TABLE {quoted(table)} DROP COLUMN {one}" for one in told))
         return EmptyContent()
 
-    async def _altered(self, file: TableFile, text: str) -> None:
-        bounds = self._databases.bounds
-        await file.write(lambda connection: run(connection, text, None, lambda *_: True, bounds))
+    async def _altered(self, name: TableName, *texts: str) -> None:
+        """Run statements, all of them or none."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for text in texts:
+                run(connection, text, None, lambda *_: True, self._databases.bounds)
+
+        await self._databases.write(name, work)
 
     # ---- rows
 
@@ -203,26 +203,20 @@ class Sqlite:
     async def _changed(self, request: Request, form: str, which: Choice) -> Outcome:
         name, table = table_of(request, "write")
         request.text("where")
-        text = f"{form.replace('{}', schema.quoted(table), 1)} WHERE {which.where}"
+        text = f"{form.replace('{}', quoted(table), 1)} WHERE {which.where}"
         allows, bounds = allowed(request, name), self._databases.bounds
-        file = await self._databases.get(name)
-        done = await file.write(lambda connection: run(connection, text, which.values, allows, bounds))
+        done = await self._databases.write(
+            name, lambda connection: run(connection, text, which.values, allows, bounds)
+        )
         return JsonContent({"rows_affected": done.changed})
 
     async def _count(self, request: Request) -> Outcome:
         (name, table), which = table_of(request, "read"), chosen(request)
-        text = f"SELECT count(*) FROM {schema.quoted(table)} WHERE {which.where}"
+        text = f"SELECT count(*) FROM {quoted(table)} WHERE {which.where}"
         allows, bounds = allowed(request, name), self._databases.bounds
 
         def counted(connection: sqlite3.Connection) -> int:
             schema.columns(connection, table)
             return int(run(connection, text, which.values, allows, bounds, changes=False).rows[0][0])
 
-        file = await self._databases.get(name)
-        return JsonContent({"count": await file.read(counted, int)})
-
-    async def _table(
-        self, request: Request, verb: grants.TableVerb, *, key: str = "table"
-    ) -> tuple[TableFile, TableName, str]:
-        name, table = table_of(request, verb, key=key)
-        return await self._databases.get(name), name, table
+        return JsonContent({"count": await self._databases.read(name, counted, int)})

@@ -97,6 +97,11 @@ def read_name(name: object, what: str = "column") -> str:
     return name
 
 
+def quoted(name: str) -> str:
+    """A name within SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def read_type(form: object, depth: int = 0) -> ColumnType:
     """A type from its JSON form, whichever release wrote it.
 

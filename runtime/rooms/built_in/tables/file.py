@@ -46,11 +46,13 @@ class FileKind:
         prepare: Makes a connection ready, and in a new file what it needs.
         give_way: Frees room in a full file, then what did not fit is tried once more.
         is_used: Whether there is anything in it; one without is removed when it is closed.
+        called: What it is called, where something is said of it.
     """
 
     prepare: Callable[[sqlite3.Connection], None]
     give_way: Callable[[sqlite3.Connection], None] | None = None
     is_used: Callable[[sqlite3.Connection], bool] = lambda _: True
+    called: str = "the room's tables"
 
 
 def _prepare_tables(connection: sqlite3.Connection) -> None:
@@ -68,15 +70,22 @@ class TableFile:
 
     Args:
         folder: Where it is; made with it.
+        turn: To write, of all files that share it.
     """
 
     def __init__(
-        self, folder: Path, bounds: TableBounds, *, name: str = _NAME, kind: FileKind = TABLES
+        self,
+        folder: Path,
+        bounds: TableBounds,
+        *,
+        name: str = _NAME,
+        kind: FileKind = TABLES,
+        turn: asyncio.Semaphore | None = None,
     ) -> None:
         self._path = folder / name
         self._bounds, self._kind = bounds, kind
         self._reading = _Side(self._path, bounds, kind, writes=False)
-        self._writing = _Side(self._path, bounds, kind, writes=True)
+        self._writing = _Side(self._path, bounds, kind, writes=True, shared=turn)
 
     @property
     def bounds(self) -> TableBounds:
@@ -131,7 +140,10 @@ class TableFile:
                 await whole_on_disk(link.shorten)
 
     async def close(self) -> None:
-        """Let go of the file; delete it when no table is in it."""
+        """Let go of the file when what is under way is done; delete it when no table is in it.
+
+        Who waits for a turn is refused.
+        """
         await self._reading.close()
         if await self._writing.close():
             await self.beside(partial(_remove_empty, self._path, self._kind))
@@ -140,9 +152,18 @@ class TableFile:
 class _Side:
     """Those who read, or the one who writes: connections to the file, and whose turn it is."""
 
-    def __init__(self, path: Path, bounds: TableBounds, kind: FileKind, *, writes: bool) -> None:
-        self._path, self._bounds = path, bounds
+    def __init__(
+        self,
+        path: Path,
+        bounds: TableBounds,
+        kind: FileKind,
+        *,
+        writes: bool,
+        shared: asyncio.Semaphore | None = None,
+    ) -> None:
+        self._path, self._bounds, self._kind = path, bounds, kind
         self._count = 1 if writes else READERS
+        self._shared, self._is_closed = shared, False
         self._turn = asyncio.Semaphore(self._count)
         self._free = [_Link(path, bounds, kind, writes=writes) for _ in range(self._count)]
         self._taking_all = asyncio.Lock()
@@ -150,10 +171,10 @@ class _Side:
 
     async def run(self, work: Work[T]) -> T:
         if self._waiting >= self._bounds.max_waiting:
-            raise RoomFull(f"{self._waiting} requests wait for the room's tables already")
+            raise RoomFull(f"{self._waiting} requests wait for {self._kind.called} already")
         self._waiting += 1
         try:
-            await self._turn.acquire()
+            await self._take()
         finally:
             self._waiting -= 1
         link = self._free.pop()
@@ -175,7 +196,8 @@ class _Side:
             raise self._told(error, late=clock.fired) from error
 
     async def close(self) -> bool:
-        """Close the connections once they are free; whether there was one."""
+        """Close the connections once they are free, for ever; whether there was one."""
+        self._is_closed = True
         async with self.alone() as links:
             closed = [await (await THREADS.run(self._path.parent, link.close)) for link in links]
         return any(closed)
@@ -194,8 +216,21 @@ class _Side:
                 for _ in range(taken):
                     self._turn.release()
 
+    async def _take(self) -> None:
+        await self._turn.acquire()
+        try:
+            if self._is_closed:
+                raise Conflict(f"{self._kind.called} were closed meanwhile", cure="Ask again.")
+            if self._shared is not None:
+                await self._shared.acquire()
+        except BaseException:
+            self._turn.release()
+            raise
+
     def _let_go(self, link: _Link) -> None:
         self._free.append(link)
+        if self._shared is not None:
+            self._shared.release()
         self._turn.release()
 
     def _told(self, error: sqlite3.Error, *, late: bool) -> RoomError:
@@ -203,13 +238,13 @@ class _Side:
         if code == sqlite3.SQLITE_INTERRUPT:
             if late:
                 return TookTooLong(
-                    f"the request kept the room's tables busy for {self._bounds.query_s:g} s",
+                    f"the request kept {self._kind.called} busy for {self._bounds.query_s:g} s",
                     cure="Ask for less, make an index of the column, or raise rooms.table_query_s.",
                 )
             return Conflict("the request was given up")
         if code == sqlite3.SQLITE_FULL:
             return RoomFull(
-                f"the room's tables may have {self._bounds.max_bytes} bytes",
+                f"{self._kind.called} may have {self._bounds.max_bytes} bytes in all",
                 cure="Delete rows or tables, or raise rooms.max_tables_bytes.",
             )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):

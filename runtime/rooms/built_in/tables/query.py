@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runtime.errors import InvalidRequest, RoomFull
+from runtime.errors import InvalidRequest, RuntimeServiceError
 from runtime.rooms.built_in.tables import catalog
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.cell import finite, given, read_bytes
-from runtime.rooms.built_in.tables.column import ColumnType, read_name
-from runtime.rooms.built_in.tables.spill import MAX_VALUE_BYTES, bounded
+from runtime.rooms.built_in.tables.column import ColumnType, quoted, read_name
+from runtime.rooms.built_in.tables.watch import Watch, watched
 from runtime.wire.text import utf8_text
 
 MAX_QUERY_CHARS: Final = 16_384
@@ -86,10 +86,10 @@ def answered(
         for source in sources
     }
     for alias, table in tables.items():
-        chosen = ", ".join(f"{column.sql} AS {_quoted(column.name)}" for column in table.columns.values())
+        chosen = ", ".join(f"{column.sql} AS {quoted(column.name)}" for column in table.columns.values())
         view = f"AS SELECT {chosen} FROM main.{table.sql} WHERE {table.alive}"
         try:
-            connection.execute(f"CREATE TEMP VIEW {_quoted(alias)} {view}")
+            connection.execute(f"CREATE TEMP VIEW {quoted(alias)} {view}")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise
@@ -97,62 +97,46 @@ def answered(
                 f"a query cannot name table {alias!r}: {error}",
                 cure="Name the tables that it reads, each with an alias; capitals make no other name.",
             ) from error
-    allowed = _Allowed(tables)
-    connection.set_authorizer(allowed)
-    spill = None
-    try:
-        with bounded(connection, bounds.max_spilled_bytes) as spill:
-            bound = {key: _value(value) for key, value in (values or {}).items()}
-            cursor = connection.execute(utf8_text(query), bound)
-            if cursor.description is None:
-                raise InvalidRequest("that is no query", cure=_CHANGING)
-            names = [entry[0] for entry in cursor.description]
-            types = [_type(name, tables.values()) for name in names]
-            yield Answer(names, types, (_row(row, types) for row in cursor))
-    except sqlite3.DatabaseError as error:
-        cure = f"It has the tables {', '.join(tables)}."
-        if allowed.refused:
-            raise InvalidRequest(f"a query may not use {allowed.refused}", cure=cure) from error
-        if "cannot modify" in str(error):
-            raise InvalidRequest(f"a query changes nothing: {error}", cure=_CHANGING) from error
-        if spill is not None and spill.passed:
-            raise RoomFull(
-                f"the query puts more than {bounds.max_spilled_bytes} bytes of rows aside",
-                cure="Sort and compare fewer rows, or shorter ones.",
-            ) from error
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_TOOBIG:
-            raise InvalidRequest(f"a value of a query has at most {MAX_VALUE_BYTES} bytes") from error
-        if getattr(error, "sqlite_errorcode", None) in (None, sqlite3.SQLITE_ERROR):
-            raise InvalidRequest(f"the query cannot be run: {error}", cure=cure) from error
-        raise
-    finally:
-        connection.set_authorizer(None)
+    with watched(connection, _Allowed(tables), bounds):
+        cursor = connection.execute(
+            utf8_text(query), {key: bound_value(value) for key, value in (values or {}).items()}
+        )
+        if cursor.description is None:
+            raise InvalidRequest("that is no query", cure=_CHANGING)
+        names = [entry[0] for entry in cursor.description]
+        types = [_type(name, tables.values()) for name in names]
+        yield Answer(names, types, (_row(row, types) for row in cursor))
 
 
-class _Allowed:
-    """Answers SQLite's questions about what a query may do."""
+class _Allowed(Watch):
+    """What a query may do: read those tables through their views, and compute."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
+        super().__init__()
         self._views = {alias.lower() for alias in tables}
         self._tables = {table.sql for table in tables.values()}
-        self.refused = ""
+        self.cure = f"It has the tables {', '.join(tables)}."
 
-    def __call__(
+    def allows(
         self, action: int, one: str | None, two: str | None, database: str | None, source: str | None
-    ) -> int:
+    ) -> bool:
         match action:
             case sqlite3.SQLITE_SELECT | sqlite3.SQLITE_RECURSIVE:
-                return sqlite3.SQLITE_OK
+                return True
             case sqlite3.SQLITE_READ if database is None or one in _EACH:  # something the query made itself
-                return sqlite3.SQLITE_OK
+                return True
             case sqlite3.SQLITE_READ if database == "temp" and (one or "").lower() in self._views:
-                return sqlite3.SQLITE_OK
-            case sqlite3.SQLITE_READ if (source or "").lower() in self._views and one in self._tables:
-                return sqlite3.SQLITE_OK
-            case sqlite3.SQLITE_FUNCTION if two is not None and two.lower() in _FUNCTIONS:
-                return sqlite3.SQLITE_OK
-        self.refused = self.refused or f"{two if action == sqlite3.SQLITE_FUNCTION else one or 'that'}"
-        return sqlite3.SQLITE_DENY
+                return True
+            case sqlite3.SQLITE_READ:
+                return (source or "").lower() in self._views and one in self._tables
+            case sqlite3.SQLITE_FUNCTION:
+                return two is not None and two.lower() in _FUNCTIONS
+        return False
+
+    def objection(self, error: Exception) -> RuntimeServiceError | None:
+        if "cannot modify" in str(error):
+            return InvalidRequest(f"a query changes nothing: {error}", cure=_CHANGING)
+        return super().objection(error)
 
 
 def _type(name: str, tables: Collection[Table]) -> ColumnType | None:
@@ -171,20 +155,17 @@ def _row(row: Sequence[Any], types: Sequence[ColumnType | None]) -> list[Any]:
     return values
 
 
-def _value(value: Any) -> Any:
+def bound_value(value: Any) -> Any:
+    """A value as SQLite takes it.  Raises InvalidRequest."""
     match value:
         case bool():
             return int(value)
         case str():
             return utf8_text(value)
         case int() if not -(2**63) <= value < 2**63:
-            raise InvalidRequest("a query's number has at most 64 bits")
+            raise InvalidRequest("a number has at most 64 bits")
         case None | int() | float() | bytes():
             return value
         case {"encoding": "base64"}:
             return read_bytes(value)
-    raise InvalidRequest(f"{value!r:.80} cannot be a query's value")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    raise InvalidRequest(f"{value!r:.80} is nothing that stands in SQL")
