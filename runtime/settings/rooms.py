@@ -24,7 +24,7 @@ class RoomsSettings:
         512 << 20, "queues, open documents and registrations in memory, of all rooms", minimum=32 << 20
     )
     max_storage_bytes: int = knob(1 << 30, "files of one room on disk", minimum=1 << 20)
-    max_tables_bytes: int = knob(1 << 30, "tables of one room on disk, and again its databases", minimum=1 << 20)
+    max_tables_bytes: int = knob(1 << 30, "tables of one room on disk; its databases too", minimum=1 << 20)
     max_table_rows: int = knob(10_000_000, "rows of one table", minimum=1)
     max_result_bytes: int = knob(8 << 20, "rows that one request for tables is answered", minimum=1 << 10)
     linger_s: float = knob(

@@ -14,7 +14,7 @@ from runtime.rooms.built_in.database import cells
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.cell import finite
 from runtime.rooms.built_in.tables.query import MAX_QUERY_CHARS, bound_value
-from runtime.rooms.built_in.tables.watch import Watch, watched
+from runtime.rooms.built_in.tables.sql.watch import Watch, watched
 from runtime.wire.text import utf8_text
 
 Allows = Callable[[str, str], bool]

@@ -19,7 +19,7 @@ from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 from runtime.rooms.built_in.tables.cell import finite, given, read_bytes
 from runtime.rooms.built_in.tables.column import ColumnType, quoted, read_name
-from runtime.rooms.built_in.tables.watch import Watch, watched
+from runtime.rooms.built_in.tables.sql.watch import Watch, watched
 from runtime.wire.text import utf8_text
 
 MAX_QUERY_CHARS: Final = 16_384

@@ -10,7 +10,7 @@ from typing import Final
 
 from runtime.errors import InvalidRequest, RoomFull, RuntimeServiceError
 from runtime.rooms.built_in.tables.bounds import TableBounds
-from runtime.rooms.built_in.tables.spill import MAX_VALUE_BYTES, bounded
+from runtime.rooms.built_in.tables.sql.spill import MAX_VALUE_BYTES, bounded
 
 _OF_THE_TEXT: Final = (
     None,
