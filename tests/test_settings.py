@@ -39,6 +39,15 @@ def test_our_own_name_wins_over_the_one_of_another_tool() -> None:
     assert load_settings(env={"MESHAGENT_PORT": ""}).server.port == 8080
 
 
+@pytest.mark.parametrize("beside", ["MESHAGENT_ROOM_URL", "MESHAGENT_SESSION_ID"])
+def test_the_room_that_a_container_was_started_for_is_not_one_to_call_into(beside: str) -> None:
+    env = {"MESHAGENT_ROOM": "lab"}
+    assert load_settings(env=env).server.room == "lab"
+    assert load_settings(env=env | {beside: "somewhere"}).server.room == ""
+    assert load_settings(env=env | {beside: "somewhere", "BULKHEAD_ROOM": "hall"}).server.room == "hall"
+    assert load_settings(env=env | {beside: "somewhere"}, flags={"server.room": "hall"}).server.room == "hall"
+
+
 def test_a_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush\n")
     settings = load_settings(env={"BULKHEAD_WEBHOOK_SECRET_FILE": str(tmp_path / "secret")})

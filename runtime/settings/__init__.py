@@ -233,6 +233,10 @@ _OF_BUNDLES = ("python", "fork")
 _ALIASES_TO_IGNORE = {"BULKHEAD_INTERNAL", "BULKHEAD_TEST_PATIENCE", "BULKHEAD_SESSION", "BULKHEAD_URL"}
 _ALIASES_TO_IGNORE |= {"BULKHEAD_DEBUG", "BULKHEAD_JOIN", "BULKHEAD_JOIN_FILE"}  # of commands alone
 _IGNORED_PREFIXES = ("BULKHEAD_OFFLINE_", "BULKHEAD_INTERNAL_", "BULKHEAD_LIVE_")
+_ROOM_OF_A_CONTAINER = "MESHAGENT_ROOM"
+_BESIDE_IT = ("MESHAGENT_ROOM_URL", "MESHAGENT_SESSION_ID")
+"""Whatever runs a container for a room sets these as well: there the room's name says where the container is,
+and whoever started it calls the endpoints that are wanted.  Called here too, each would be there twice."""
 
 
 def knobs() -> Iterable[tuple[str, Field[Any]]]:
@@ -278,6 +282,8 @@ def load_settings(
         ConfigError: An unknown key or a value of the wrong kind; says which, where, and what is nearest.
     """
     env, flags = env or {}, {k: v for k, v in (flags or {}).items() if v is not None}
+    if any(env.get(name) for name in _BESIDE_IT):
+        env = {name: value for name, value in env.items() if name != _ROOM_OF_A_CONTAINER}
     tables = _read_file(file)
     known_env: set[str] = set()
     values: dict[str, dict[str, Any]] = {name: {} for name in SLICES}
