@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from runtime.clock import Clock
@@ -135,6 +136,18 @@ class SecretStore:
             NotFound: There is none.
         """
         return await self._file.read(lambda db: self._one(db, found(db, key, owner), owner))
+
+    async def entries(self, keys: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """The names of the entries of secrets that are maps, by ids or names; none for what is not there."""
+
+        def work(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+            names: dict[str, tuple[str, ...]] = {}
+            for key in keys:
+                with suppress(NotFound):
+                    names[key] = self._one(db, found(db, key, OWNER), OWNER).names
+            return names
+
+        return await self._file.read(work) if keys else {}
 
     async def delete(self, key: str, *, owner: str = OWNER) -> None:
         """Delete a secret that no service is given.

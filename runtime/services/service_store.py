@@ -6,6 +6,7 @@ secrets; so going back to one brings back all of them.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Mapping
@@ -239,6 +240,19 @@ class ServiceStore:
                 "SELECT number FROM revisions WHERE service_id = ? ORDER BY number DESC", (service_id,)
             ).fetchall()
             return [self._rows.revision(db, service_id, row[0]) for row in rows]
+
+        return await self._file.read(work)
+
+    async def secret_versions(self, service_id: str, number: int) -> dict[str, int]:
+        """By its id, the version of each secret that a revision was given; none for one that is not kept."""
+
+        def work(db: sqlite3.Connection) -> dict[str, int]:
+            row = db.execute(
+                "SELECT secret_versions FROM revisions WHERE service_id = ? AND number = ?",
+                (service_id, number),
+            ).fetchone()
+            found: dict[str, int] = json.loads(row[0]) if row is not None else {}
+            return found
 
         return await self._file.read(work)
 

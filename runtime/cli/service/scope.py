@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Everywhere = Annotated[bool, typer.Option("--global", help="It is the project's, and runs in every room.")]
 Name = Annotated[str, typer.Argument(help="Name or id of the service.", show_default=False)]
-NEWEST = {"Consistency": "fast", "Content-Type": "application/json"}
+NEWEST = {"Bulkhead-Manifest": "whole", "Consistency": "fast", "Content-Type": "application/json"}
 
 
 def place(url: str | None, room: str | None, *, is_global: bool) -> tuple[Api, str]:

@@ -96,7 +96,8 @@ class Deployments:
             if served is not None and served.revision == newest.revision:
                 return
             digest = _digest(newest.spec)
-            env = await variables(newest.spec, self._store, await self._versions(newest))
+            versions = await self._store.services.secret_versions(newest.id, newest.revision)
+            env = await variables(newest.spec, self._store, versions)
             if served is not None and (served.digest, served.env) == (digest, env):
                 self._served[service.id] = _Served(newest.revision, digest, env)
                 return
@@ -307,10 +308,6 @@ class Deployments:
             return await self._store.services.named(name, room=room)
         except NotFound:
             return None
-
-    async def _versions(self, service: Service) -> Mapping[str, int]:
-        found = await self._store.services.history(service.id)
-        return next((one.secret_versions for one in found if one.number == service.revision), {})
 
     def _running(self, service: str) -> int:
         return 0 if self.sessions is None else self.sessions.count(service)

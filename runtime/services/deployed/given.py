@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.services.deployed.programs import Declared
-from runtime.services.life.asked import Given
-from runtime.services.secret import KEYS
+from runtime.services.given import Given
 from runtime.services.service import Spec
 from runtime.services.store import Store
 from runtime.session.calls.deployed import reference
@@ -69,14 +68,4 @@ async def variables(spec: Spec, store: Store, versions: Mapping[str, int]) -> di
     Raises:
         NotFound, SecretMissing: A secret is not kept, or not what it is taken for.
     """
-    container = spec["container"]
-    given = Given(store, versions)
-    env: dict[str, str] = {}
-    for key in container.get("secrets", ()):
-        env |= await given.texts(key, KEYS)
-    for variable in container.get("environment", ()):
-        if "secret" in variable:
-            env[variable["name"]] = await given.text(variable["secret"]["id"])
-        elif "token" not in variable:
-            env[variable["name"]] = variable.get("value", "")
-    return env
+    return await Given(store, versions).environment(spec["container"])

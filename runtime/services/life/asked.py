@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from runtime.containers.contract import Ask, Bind, Credential, FileAt, ImageAt, Mounts
-from runtime.errors import InvalidRequest, SecretMissing
+from runtime.errors import InvalidRequest
+from runtime.services.given import Given
 from runtime.services.life.reach import ports_of
-from runtime.services.secret import DOCKER, KEYS
+from runtime.services.secret import DOCKER
 from runtime.services.service import Service, Spec
 from runtime.services.store import Store
 from runtime.wire.manifest.release import NEWEST, known_to
@@ -63,26 +64,18 @@ async def ask_of(
     """
     spec = service.spec
     container = spec["container"]
-    revisions = await store.services.history(service.id)
-    versions = next((one.secret_versions for one in revisions if one.number == service.revision), {})
-    given = Given(store, versions)
+    given = Given(store, await store.services.secret_versions(service.id, service.revision))
     env = {"MESHAGENT_WEBHOOK_SECRET": secret, "MESHAGENT_SESSION_ID": session_id}
-    for key in container.get("secrets", ()):
-        env |= await given.texts(key, KEYS)
-    for variable in container.get("environment", ()):
-        if "token" in variable:
-            wanted = variable["token"]
-            env[variable["name"]] = mint(
-                room,
-                wanted["identity"],
-                role=wanted.get("role", "agent"),
-                scope=wanted.get("api"),
-                service=service.id,
-            )
-        elif "secret" in variable:
-            env[variable["name"]] = await given.text(variable["secret"]["id"])
-        else:
-            env[variable["name"]] = variable.get("value", "")
+    env |= await given.environment(
+        container,
+        lambda wanted: mint(
+            room,
+            wanted["identity"],
+            role=wanted.get("role", "agent"),
+            scope=wanted.get("api"),
+            service=service.id,
+        ),
+    )
     credentials: tuple[Credential, ...] = ()
     if pull := container.get("pull_secret"):
         opens = await given.texts(pull["id"], DOCKER)
@@ -106,34 +99,6 @@ async def ask_of(
         for_agent=for_agent,
         service_id=service.id,
     )
-
-
-class Given:
-    """The secrets of a revision, in the versions that it was given.
-
-    Args:
-        versions: By the id of each.
-    """
-
-    def __init__(self, store: Store, versions: Mapping[str, int]) -> None:
-        self._secrets, self._versions = store.secrets, versions
-
-    async def text(self, key: str) -> str:
-        """One secret as text."""
-        found = await self._secrets.get(key)
-        value = await self._secrets.value(found.id, self._versions.get(found.id, found.current))
-        return value.decode("utf-8", "surrogateescape")
-
-    async def texts(self, key: str, kind: str) -> dict[str, str]:
-        """The entries of a secret that is a map."""
-        found = await self._secrets.get(key)
-        if found.type != kind:
-            raise SecretMissing(
-                f'secret "{found.name}" is of type {found.type}, and the manifest takes it for one of {kind}',
-                cure=f"Set it as a secret of type {kind}.",
-            )
-        held = json.loads(await self.text(key))
-        return {str(name): str(value) for name, value in held.items()}
 
 
 def _argv(container: Spec) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from runtime.errors import ManifestInvalid
 from runtime.wire.manifest.json_schema import schema
 from runtime.wire.manifest.manifest import Manifest, read
-from runtime.wire.manifest.release import NEWEST, OLDEST, known_to, lost_for
+from runtime.wire.manifest.release import NEWEST, OLDEST, known_to, lost_for, with_untold
 from runtime.wire.manifest.shape import (
     OWN,
     Families,
@@ -160,7 +160,12 @@ def test_the_schema_takes_whatever_is_read(spec: dict[str, Any]) -> None:
 @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None)
 @given(spec=SPECS, version=st.sampled_from([OLDEST, "0.24.6", "0.35.8", "0.44.13", NEWEST]))
 def test_a_release_is_given_a_manifest_and_nothing_of_ours(spec: dict[str, Any], version: str) -> None:
-    given_ = known_to(read_spec(spec).spec, version)
+    kept = read_spec(spec).spec
+    back = with_untold(read_spec(known_to(kept, NEWEST)).spec, kept, NEWEST, {})
+    if "run_as" not in kept.get("container", {}):
+        back.get("container", {}).pop("run_as", None)
+    assert back == kept  # who sends back what it was told takes nothing away
+    given_ = known_to(kept, version)
     assert read_spec(given_).kind == SERVICE
     fields = [path for path, _ in leaves(given_) if ".annotations" not in path and "headers" not in path]
     assert not any(f".{OWN}isolation" in path for path in fields)
@@ -201,6 +206,27 @@ def test_the_schema_refuses_what_is_refused() -> None:
         {"version": "v1", "kind": "Service", "metadata": {"name": "a"}, "image": "i"},
     ):
         assert not CHECK.is_valid(wrong)
+
+
+def test_secrets_are_told_as_variables_to_who_has_no_other_word_for_them() -> None:
+    kept = read(SERVICES["old secrets"]).spec
+    entries = {"7d0c-index-keys": ("FIRST", "SECOND")}
+    told = known_to(kept, NEWEST, entries)
+    assert told["container"]["environment"] == [
+        {"name": "FIRST", "secret": {"id": "7d0c-index-keys"}},
+        {"name": "SECOND", "secret": {"id": "7d0c-index-keys"}},
+    ]
+    assert told["container"]["run_as"]["email"]  # without it the newest refuse the whole list
+    back = with_untold(read_spec(told).spec, kept, NEWEST, entries)["container"]
+    assert "secrets" not in back
+    assert back["x-api-key"] == kept["container"]["x-api-key"]
+    # What it was not told of stays; what it was told of and left out is gone.
+    less = read_spec({**told, "container": {"image": "registry.example/indexer:8"}}).spec
+    assert with_untold(less, kept, NEWEST, entries)["container"] == {
+        "image": "registry.example/indexer:8",
+        "x-api-key": kept["container"]["x-api-key"],
+    }
+    assert with_untold(less, kept, NEWEST, {})["container"]["secrets"] == ["7d0c-index-keys"]
 
 
 def test_each_release_gets_its_words() -> None:

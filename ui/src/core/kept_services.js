@@ -2,19 +2,19 @@
 import { get, post, put } from "./api.js";
 import { ofProject } from "./project.js";
 
-const NEWEST = { Consistency: "fast" };
+const WHOLE = { "Bulkhead-Manifest": "whole" };
 
 /** The path of a service, or of those of a room or of the project. */
 export const pathOf = (room, ...parts) => (room ? ofProject("rooms", room, "services", ...parts) : ofProject("services", ...parts));
 
-/** Its manifest in the newest words. */
-export const manifestOf = async (service) => get(await pathOf(service.room, service.id), { headers: NEWEST });
+/** Its manifest, whole. */
+export const manifestOf = async (service) => get(await pathOf(service.room, service.id), { headers: WHOLE });
 
 /** Keep a new one: a manifest, or `{template, values}`. */
-export const create = async (room, sent) => post(await pathOf(room), sent, { headers: NEWEST });
+export const create = async (room, sent) => post(await pathOf(room), sent, { headers: WHOLE });
 
 /** Give it a new revision. */
-export const update = async (service, sent) => put(await pathOf(service.room, service.id), sent, { headers: NEWEST });
+export const update = async (service, sent) => put(await pathOf(service.room, service.id), sent, { headers: WHOLE });
 
 /** Give services, by name, the newest versions of what they are given. */
 export async function bringUpToDate(names) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Final
+from typing import Final
 
 from quart import Blueprint
 
@@ -23,7 +23,6 @@ from runtime.front.operator.room.whose import service_of, services_of
 from runtime.front.state import Front, caller
 from runtime.services.deployed.deployments import is_bundle
 from runtime.services.service import PROJECT, Revision
-from runtime.wire.manifest.release import NEWEST, known_to
 from runtime.wire.manifest.written import as_yaml
 
 _BACK: Final = WantedRevision(revision=1)
@@ -139,7 +138,7 @@ def _shown(revision: Revision, *, is_current: bool) -> OneRevision:
         image_digest=revision.image_digest,
         secrets=dict(revision.secret_versions),
         is_current=is_current,
-        manifest=known_to(revision.spec, NEWEST),
+        manifest=revision.spec,
     )
 
 
@@ -152,6 +151,5 @@ def _differs(old: Revision, new: Revision) -> str:
 
 def _lines(revision: Revision) -> list[str]:
     """A revision as YAML; what it was given of secrets stands in it by version."""
-    spec: dict[str, Any] = known_to(revision.spec, NEWEST)
     given = {f"secret {name}": f"version {version}" for name, version in revision.secret_versions.items()}
-    return as_yaml({**spec, **({"(given)": given} if given else {})}).splitlines()
+    return as_yaml({**revision.spec, **({"(given)": given} if given else {})}).splitlines()

@@ -2,6 +2,8 @@
 
 Their readers refuse a whole list for one key that they do not know, and do not say which release they are; so
 who sends ``Consistency`` (0.49 and later) is answered in the newest words, and everybody else in the oldest.
+Clients of this server's own send ``Bulkhead-Manifest: whole``, and are answered with all that is kept.  What
+one of the newest sends back is completed by what it could not be told.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from runtime.services.life.household import Household
 from runtime.services.service import PROJECT, Service, Spec
 from runtime.services.service_store import ServiceStore
 from runtime.wire.manifest.manifest import read
-from runtime.wire.manifest.release import NEWEST, OLDEST, known_to
+from runtime.wire.manifest.release import NEWEST, OLDEST, known_to, with_untold
 from runtime.wire.manifest.template import read_template
 
 BASE: Final = "/accounts/projects/<project>/services"
@@ -41,6 +43,7 @@ STATES: Final = "/accounts/projects/<project>/rooms/<room>/service-states"
 _EXAMPLE: Final = SentService(
     version="v1", kind="Service", metadata={"name": "greeter"}, container={"image": "greeter:1"}
 )
+WHOLE: Final = {"Bulkhead-Manifest": "whole"}
 _TEMPLATE: Final = SentTemplate(
     template="version: v1\nkind: ServiceTemplate\nmetadata: {name: greeter}\ncontainer: {image: greeter:1}\n"
 )
@@ -73,18 +76,21 @@ def routes(front: Front) -> Blueprint:
         sent = await _sent(creating=True)
         made = await store.create(sent.spec, by=front.access.how(caller()), room=room, obscured=sent.obscured)
         household.changed(room)
-        return _answered(made, sent)
+        return await answered(made, sent)
 
     async def update(project: str, service_id: str, room: str = PROJECT) -> Any:
         store, household = kept(project, room)
-        await one(project, service_id, room)
+        before = await one(project, service_id, room)
         sent = await _sent(creating=False)
         if sent.spec.get("id", service_id) != service_id:
             raise InvalidRequest("the manifest has the id of another service", cure="Leave its id out.")
         by = front.access.how(caller())
-        changed = await store.update(service_id, sent.spec, by=by, obscured=sent.obscured)
+        spec = sent.spec
+        if _vocabulary() == NEWEST:
+            spec = with_untold(spec, before.spec, NEWEST, await entries(before))
+        changed = await store.update(service_id, spec, by=by, obscured=sent.obscured)
         household.changed(room)
-        return _answered(changed, sent)
+        return await answered(changed, sent)
 
     async def delete(project: str, service_id: str, room: str = PROJECT) -> Nothing:
         store, household = kept(project, room)
@@ -93,13 +99,28 @@ def routes(front: Front) -> Blueprint:
         household.changed(room)
         return Nothing()
 
+    async def entries(service: Service) -> dict[str, tuple[str, ...]]:
+        assert front.store is not None
+        container = service.spec.get("container") or {}
+        return await front.store.secrets.entries(container.get("secrets", ()))
+
+    async def shown(service: Service) -> Spec:
+        vocabulary = _vocabulary()
+        if not vocabulary:
+            return service.spec
+        return known_to(service.spec, vocabulary, await entries(service) if vocabulary == NEWEST else None)
+
+    async def answered(service: Service, sent: _Sent) -> Any:
+        told = await shown(service)
+        return json.dumps(told) if sent.wants_text and service.room == PROJECT else told
+
     # ---- of the project
 
     @paths.get(BASE)
     @gives(Services)
     async def of_project(project: str) -> Services:
         """Services of the project, which run in every room"""
-        return Services(services=[_shown(one) for one in await kept(project)[0].listed()])
+        return Services(services=[await shown(one) for one in await kept(project)[0].listed()])
 
     @paths.post(BASE)
     @sends(SentService, example=_EXAMPLE)
@@ -112,13 +133,13 @@ def routes(front: Front) -> Blueprint:
     @gives(Manifest)
     async def named_in_project(project: str, name: str) -> Spec:
         """A service of the project by its name"""
-        return _shown(await kept(project)[0].named(name))
+        return await shown(await kept(project)[0].named(name))
 
     @paths.get(f"{BASE}/<service_id>")
     @gives(Manifest)
     async def one_of_project(project: str, service_id: str) -> Spec:
         """A service of the project"""
-        return _shown(await one(project, service_id))
+        return await shown(await one(project, service_id))
 
     @paths.put(f"{BASE}/<service_id>")
     @sends(SentService, example=_EXAMPLE)
@@ -139,7 +160,8 @@ def routes(front: Front) -> Blueprint:
     @gives(Services)
     async def of_room(project: str, room: str) -> Services:
         """Services of one room"""
-        return Services(services=[_shown(one) for one in await kept(project, room)[0].listed(room=room)])
+        listed = await kept(project, room)[0].listed(room=room)
+        return Services(services=[await shown(one) for one in listed])
 
     @paths.post(OF_ROOM)
     @sends(SentService, example=_EXAMPLE)
@@ -152,13 +174,13 @@ def routes(front: Front) -> Blueprint:
     @gives(Manifest)
     async def named_in_room(project: str, room: str, name: str) -> Spec:
         """A service of a room by its name"""
-        return _shown(await kept(project, room)[0].named(name, room=room))
+        return await shown(await kept(project, room)[0].named(name, room=room))
 
     @paths.get(f"{OF_ROOM}/<service_id>")
     @gives(Manifest)
     async def one_of_room(project: str, room: str, service_id: str) -> Spec:
         """A service of a room"""
-        return _shown(await one(project, service_id, room))
+        return await shown(await one(project, service_id, room))
 
     @paths.put(f"{OF_ROOM}/<service_id>")
     @sends(SentService, example=_EXAMPLE)
@@ -179,10 +201,10 @@ def routes(front: Front) -> Blueprint:
     @gives(ServicesInRoom)
     async def state(project: str, room: str) -> ServicesInRoom:
         """How the services of a room and of the project go in it"""
-        shown = await kept(project, room)[1].listed(room)
+        there = await kept(project, room)[1].listed(room)
         return ServicesInRoom(
-            services=[known_to(one.spec, NEWEST) for one in shown],
-            states={one.spec["id"]: dict(one.state) for one in shown},
+            services=[one.spec for one in there],
+            states={one.spec["id"]: dict(one.state) for one in there},
         )
 
     @paths.post(f"{OF_ROOM}/<service_id>/restart")
@@ -250,10 +272,9 @@ def _wants_text(body: Mapping[str, Any]) -> bool:
     return container is None and not any("published" in port for port in ports if isinstance(port, dict))
 
 
-def _answered(service: Service, sent: _Sent) -> Any:
-    shown = _shown(service)
-    return json.dumps(shown) if sent.wants_text and service.room == PROJECT else shown
-
-
-def _shown(service: Service) -> Spec:
-    return known_to(service.spec, NEWEST if "Consistency" in request.headers else OLDEST)
+def _vocabulary() -> str:
+    """The release in whose words the client is answered; empty for one that is told everything."""
+    ((name, value),) = WHOLE.items()
+    if request.headers.get(name) == value:
+        return ""
+    return NEWEST if "Consistency" in request.headers else OLDEST

@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from runtime.front.access.rules import LOCAL_PROJECT
+from runtime.front.operator.room.services import WHOLE
 from runtime.rooms.token import FULL
 from tests.patience import PATIENCE
 from tests.rooms.conftest import Client, RoomError
@@ -276,6 +277,36 @@ async def test_answers_have_what_the_asking_release_knows(house: Any) -> None:
         text = await lab.send("POST", PROJECT, sent)
         assert json.loads(text)["metadata"]["name"] == "other"
         assert (await lab.send("POST", LAB, sent))["metadata"]["name"] == "other"  # not of a room's
+
+
+async def test_nothing_is_lost_when_one_of_the_newest_sends_back_what_it_was_told(house: Any) -> None:
+    async with house() as lab:
+        secrets = lab.site.server.front.store.secrets
+        await secrets.create("index-keys", b'{"FIRST": "1"}', by="test", type="keys")
+        kept = greeter()
+        kept["ports"] = []
+        kept["container"] |= {"secrets": ["index-keys"], "x-isolation": {"pids": 64}}
+        one = f"{PROJECT}/{(await lab.send('POST', PROJECT, kept))['id']}"
+        told = await lab.send("GET", one, **NEWEST)
+        variable = {"name": "FIRST", "secret": {"id": "index-keys"}}
+        assert told["container"]["environment"] == [variable]
+        assert told["container"]["run_as"]["email"]  # it refuses a whole list for want of it
+        assert not {"secrets", "x-isolation"} & told["container"].keys()
+        whole = await lab.send("GET", one, **WHOLE)
+        assert (whole["container"]["secrets"], whole["container"]["x-isolation"]) == (
+            ["index-keys"],
+            {"pids": 64},
+        )
+        await lab.send("PUT", one, {**told, "enabled": False}, **NEWEST)
+        changed = await lab.send("GET", one, **WHOLE)
+        assert changed["container"]["environment"] == [variable]
+        assert changed["container"]["x-isolation"] == {"pids": 64}
+        difference = await lab.send("GET", f"{one}/diff?old=1&new=2")
+        assert "-  secrets:" in difference["diff"]
+        # Who is told all of it may take anything away.
+        del changed["container"]["x-isolation"]
+        await lab.send("PUT", one, changed, **WHOLE)
+        assert "x-isolation" not in (await lab.send("GET", one, **WHOLE))["container"]
 
 
 async def test_what_cannot_be_kept_says_why(house: Any) -> None:
