@@ -291,6 +291,7 @@ class RoomBoxes:
             ports=ask.ports,
             labels=labels,
             writable=ask.writable,
+            most=ask.most,
         )
 
     async def _watch(self, engine: Engine, kept: Record) -> None:

@@ -71,6 +71,20 @@ class Mounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Most:
+    """How much a container may use; None for what the settings say of all of them.
+
+    Attributes:
+        cpu: Processors, such as 0.5.
+        pids: Processes and threads.
+    """
+
+    memory_bytes: int | None = None
+    cpu: float | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What somebody wants to run.
 
@@ -97,6 +111,7 @@ class Ask:
     for_agent: bool = False
     may_pull: bool = True
     service_id: str | None = None
+    most: Most = field(default_factory=Most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +219,7 @@ class RunSpec:
     ports: Mapping[int, int] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     writable: bool = False
+    most: Most = field(default_factory=Most)
 
 
 @dataclass(frozen=True, slots=True)

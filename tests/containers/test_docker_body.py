@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.containers.contract import Bind, BoxId, Credential, FileAt, ImageAt, RunSpec
+from runtime.containers.contract import Bind, BoxId, Credential, FileAt, ImageAt, Most, RunSpec
 from runtime.containers.docker.body import (
     archive_of,
     auth_for,
@@ -26,7 +26,12 @@ def body(**more: Any) -> dict[str, Any]:
     how = {name: more.pop(name) for name in ("user", "files_from") if name in more}
     spec = RunSpec(**{"id": BoxId("ab" * 16), "name": "box", "image": "debian:12", **more})
     return body_of(
-        spec, run="r1", memory_bytes=1 << 20, pids=7, log_bytes=1 << 16, publish="127.0.0.1", **how
+        spec,
+        run="r1",
+        most=Most(memory_bytes=1 << 20, cpu=0.5, pids=7),
+        log_bytes=1 << 16,
+        publish="127.0.0.1",
+        **how,
     )
 
 
@@ -36,6 +41,7 @@ def test_nothing_is_loose_unless_it_was_asked_for() -> None:
     assert (host["ReadonlyRootfs"], host["Init"], host["AutoRemove"]) == (True, True, False)
     assert host["RestartPolicy"] == {"Name": "no"}
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (1 << 20, 1 << 20, 7)
+    assert host["NanoCpus"] == 500_000_000
     assert host["Binds"] == []
     assert "NetworkMode" not in host
     assert "Privileged" not in host

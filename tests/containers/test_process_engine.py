@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.confinement.level import Level
-from runtime.containers.contract import Bind, BoxId, Exit, FileAt, ImageAt, RunSpec
+from runtime.containers.contract import Bind, BoxId, Exit, FileAt, ImageAt, Most, RunSpec
 from runtime.containers.errors import EngineFailed, NoEngine
 from runtime.containers.process.catalogue import Catalogue
 from runtime.containers.process.engine import ProcessEngine
@@ -81,13 +81,25 @@ async def ended(engine: ProcessEngine, script: str, **more: Any) -> tuple[Exit, 
     ],
 )
 async def test_what_takes_more_than_it_may_is_ended(
-    make: Make, monkeypatch: pytest.MonkeyPatch, script: str, limits: dict[str, Any], reason: str
+    make: Make, script: str, limits: dict[str, Any], reason: str
 ) -> None:
-    monkeypatch.setattr("runtime.containers.process.limits._LOOKS_A_DISK", 1)
     found, _ = await ended(await make(**limits), script)
     assert (found.code, found.reason) == (137, reason)
     assert found.message
     assert found.oom_killed is (reason == "memory")
+
+
+@pytest.mark.asyncio
+async def test_it_gets_its_share_of_the_processors_and_what_its_manifest_says_of_it(make: Make) -> None:
+    burns = "import time\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
+    script = f"import time; end = time.monotonic() + 1.5\n{burns}"
+    engine = await make(cpu=0.0, pids=2)
+    asked = RunSpec(id=BOX, name="box", image="x", argv=("python3", "-c", script), most=Most(cpu=0.2, pids=9))
+    await engine.run(asked)
+    async with asyncio.timeout(GUARD_S):
+        assert (await engine.wait(BOX)).code == 0
+    (used,) = [float(line) async for line in engine.logs(BOX, follow=False)]
+    assert used < 1.1  # half a second at once, and a fifth of what follows
 
 
 @pytest.mark.asyncio

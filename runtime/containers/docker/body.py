@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Sequence
 from typing import Any, Final
 
-from runtime.containers.contract import Credential, FileAt, RunSpec
+from runtime.containers.contract import Credential, FileAt, Most, RunSpec
 
 PREFIX: Final = "bulkhead."
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_.-]+")
@@ -20,8 +20,7 @@ def body_of(
     spec: RunSpec,
     *,
     run: str,
-    memory_bytes: int,
-    pids: int,
+    most: Most,
     log_bytes: int,
     publish: str,
     user: str = "",
@@ -30,6 +29,7 @@ def body_of(
     """A container that is held as tightly as one may be: no capabilities, no new privileges, a fixed root.
 
     Args:
+        most: How much it may use; 0 for no limit.
         run: Tells the containers of this run of the server from those of earlier ones.
         user: Whom it runs as; empty for whom its image says.
         files_from: A folder of the engine's machine that has the files to mount, by their place; empty to
@@ -56,10 +56,12 @@ def body_of(
         "SecurityOpt": ["no-new-privileges"],
         "Tmpfs": {"/tmp": _TMP} | dict.fromkeys(spec.empty_dirs, _TMP),
     }
-    if memory_bytes:
-        host |= {"Memory": memory_bytes, "MemorySwap": memory_bytes}
-    if pids:
-        host["PidsLimit"] = pids
+    if most.memory_bytes:
+        host |= {"Memory": most.memory_bytes, "MemorySwap": most.memory_bytes}
+    if most.cpu:
+        host["NanoCpus"] = int(most.cpu * 1e9)
+    if most.pids:
+        host["PidsLimit"] = most.pids
     if spec.images:
         host["Mounts"] = [
             {

@@ -30,7 +30,6 @@ from runtime.containers.docker.command import MARK, Command
 from runtime.containers.errors import ContainerNotFound, EngineFailed
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import NotSupported
-from runtime.knob import parse_bytes
 from runtime.logs import get_logger
 
 _CHECK_S: Final = 2.0
@@ -46,6 +45,7 @@ _log = get_logger("containers")
 class _Made:
     container: DockerContainer
     folder: Path | None
+    memory_bytes: int
 
 
 class DockerEngine:
@@ -110,12 +110,11 @@ class DockerEngine:
     # ---- boxes
 
     async def run(self, spec: RunSpec) -> Running:
-        folder = await self._files(spec)
+        folder, most = await self._files(spec), self._settings.most(spec.most)
         body = body_of(
             spec,
             run=self._run,
-            memory_bytes=parse_bytes(self._settings.memory),
-            pids=self._settings.pids,
+            most=most,
             log_bytes=self._settings.log_bytes,
             publish=self._settings.publish,
             # What the room's files belong to has to be able to write them.
@@ -134,7 +133,7 @@ class DockerEngine:
         except BaseException:
             await asyncio.shield(self._undo(container, folder))
             raise
-        self._made[spec.id] = _Made(container, folder)
+        self._made[spec.id] = _Made(container, folder, most.memory_bytes or 0)
         return Running(_ports(found), "")
 
     async def stop(self, box: BoxId, *, force: bool) -> None:
@@ -155,7 +154,8 @@ class DockerEngine:
             await self._undo(made.container, made.folder)
 
     async def wait(self, box: BoxId) -> Exit:
-        container, again_s = self._find(box).container, _AGAIN_S
+        made, again_s = self._find(box), _AGAIN_S
+        container = made.container
         while True:
             try:
                 async with told("wait for the container"):
@@ -169,7 +169,8 @@ class DockerEngine:
                 await asyncio.sleep(again_s)
                 again_s = min(_MOST_AGAIN_S, 2 * again_s)
         if state.get("OOMKilled"):
-            return Exit(int(state["ExitCode"]), "memory", f"it took more memory than {self._settings.memory}")
+            message = f"it used more than {made.memory_bytes >> 20} MiB of memory"
+            return Exit(int(state["ExitCode"]), "memory", message)
         code, said = int(state["ExitCode"]), str(state.get("Error") or "")
         return Exit(code, "exited", said or (await self._said_last(container) if code else ""))
 

@@ -26,7 +26,7 @@ from runtime.containers.process.command import Command, Ends, NeverStarted
 from runtime.containers.process.guard import Guard
 from runtime.containers.process.guard import Program as Started
 from runtime.containers.process.kept_log import KeptLog
-from runtime.containers.process.limits import Limits, broken
+from runtime.containers.process.limits import broken, limits_of
 from runtime.containers.process.ports import Ports
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import InvalidRequest
@@ -38,6 +38,7 @@ from runtime.process.environment import BUNDLE_MARK
 from runtime.process.logpipe import LogPipe
 from runtime.process.program.command import Launch
 from runtime.settings import SupervisorSettings
+from runtime.supervisor.watch.disks import Disks
 from runtime.tasks import Tasks
 
 _log = get_logger("containers")
@@ -90,7 +91,7 @@ class ProcessEngine:
         self._state, self._folder = state.resolve(), state.resolve() / _FOLDER
         self._level, self._network = level, network
         self._logs = logs or SupervisorSettings()
-        self._limits = Limits(parse_bytes(settings.memory), settings.pids, parse_bytes(settings.disk))
+        self._disks = Disks()
         self._boxes: dict[BoxId, _Box] = {}
         self._tasks = Tasks(_log, "containers.task_failed")
 
@@ -208,6 +209,7 @@ class ProcessEngine:
         for box in list(self._boxes):
             await self.remove(box)
         await self._tasks.aclose()
+        self._disks.close()
 
     # ---- within
 
@@ -293,7 +295,8 @@ class ProcessEngine:
         box.exit.set_result(box.broke or Exit(code, "exited", said))
 
     async def _look_after(self, box: _Box) -> None:
-        box.broke = await broken(box.guard, self._limits, box.folder, box.exit)
+        limits = limits_of(self._settings.most(box.spec.most), parse_bytes(self._settings.disk))
+        box.broke = await broken(box.guard, limits, box.folder, box.exit, self._disks)
         if box.broke is not None:
             await box.guard.end(at_once=box.broke.reason == "pids")
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from runtime.process.confine.hold import LAUNCH
 from runtime.process.environment import BUNDLE_MARK
 from runtime.process.handle import ProcessHandle, held
 from runtime.process.orphans import Orphans
-from runtime.process.tree import measure, signal_all
+from runtime.process.tree import TreeUse, measure, signal_all
 
 _SHIM: Final = str(Path(shim.__file__).resolve())
 _GONE_S: Final = 3.0
@@ -48,15 +48,6 @@ class Program:
 class _Command:
     started: asyncio.Future[int]  # 0, or the number of the error
     status: asyncio.Future[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What the processes of a box use together."""
-
-    memory_bytes: int = 0
-    tasks: int = 0
-    pids: tuple[int, ...] = field(default=())
 
 
 class Guard:
@@ -150,17 +141,9 @@ class Guard:
         with suppress(OSError):
             self._control.send(marshal.dumps(order, 2))
 
-    def use(self) -> Use | None:
-        """What is used now; None when it is over."""
-        found = measure(self.pid, with_pss=False, with_fds=False)
-        if found is None:
-            return None
-        return Use(found.rss_bytes, found.threads, tuple(one.pid for one in found.members))
-
-    def memory_bytes(self) -> int:
-        """The same of memory alone, with what they share counted once: it takes its time."""
-        found = measure(self.pid, with_fds=False)
-        return 0 if found is None else found.pss_bytes or found.rss_bytes
+    def use(self) -> TreeUse | None:
+        """What is used now, and by whom; None when it is over."""
+        return measure(self.pid, with_pss=False, with_fds=False)
 
     async def end(self, *, at_once: bool = False) -> None:
         """Kill everything in it; return when it is gone.  A second caller waits for the same.

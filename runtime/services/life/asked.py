@@ -8,10 +8,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from runtime.containers.contract import Ask, Bind, Credential, FileAt, ImageAt, Mounts
+from runtime.containers.contract import Ask, Bind, Credential, FileAt, ImageAt, Most, Mounts
 from runtime.errors import InvalidRequest
+from runtime.knob import parse_bytes
 from runtime.services.given import Given
-from runtime.services.life.reach import ports_of
+from runtime.services.life.reach import isolation_of, ports_of
 from runtime.services.secret import DOCKER
 from runtime.services.service import Service, Spec
 from runtime.services.store import Store
@@ -98,6 +99,16 @@ async def ask_of(
         token=mint(room, service.name, service=service.id) if has_token else "",
         for_agent=for_agent,
         service_id=service.id,
+        most=_most(spec),
+    )
+
+
+def _most(spec: Spec) -> Most:
+    said = isolation_of(spec)
+    return Most(
+        memory_bytes=parse_bytes(said["memory"]) if "memory" in said else None,
+        cpu=float(said["cpu"]) if "cpu" in said else None,
+        pids=said.get("pids"),
     )
 
 

@@ -13,6 +13,10 @@ FIRST_PORT: Final = 49_000
 """Ports without a number of their own are numbered from here."""
 
 
+_KEPT: Final = ("cpu", "memory", "pids")
+"""What of `x-isolation` an engine keeps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One path that is called into the room.
@@ -107,6 +111,12 @@ def not_served(spec: Spec) -> list[str]:
         told.append("storage.configs: spec.json is there, and no members.json")
     if "x-api-key" in container:
         told.append("container.api_key: no API key is made for a service")
-    if "x-isolation" in container or "x-isolation" in spec:
-        told.append("x-isolation is not applied; containers are held by the settings")
+    if left := sorted(isolation_of(spec).keys() - _KEPT):
+        told.append(f"x-isolation: {', '.join(left)}: of a container only {', '.join(_KEPT)} are kept")
     return told
+
+
+def isolation_of(spec: Spec) -> dict[str, Any]:
+    """How a service is to be held: what its container says of it before what the manifest does."""
+    own: dict[str, Any] = (spec.get("container") or {}).get("x-isolation", {})
+    return {**spec.get("x-isolation", {}), **own}
