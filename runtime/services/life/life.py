@@ -40,6 +40,7 @@ from runtime.services.terms import (
     Restart,
     Start,
     Started,
+    State,
     Stop,
     Tell,
     Want,
@@ -60,6 +61,7 @@ _log = get_logger("services")
 class _Run:
     service: Service
     secret: str
+    more: Mapping[str, str]
     task: asyncio.Task[None] | None = None
     box: BoxId | None = None
     reached: dict[int, int] = field(default_factory=dict)
@@ -117,14 +119,15 @@ class Life:
             more: Variables for it, until it ends.
 
         Raises:
-            WrongState: It runs already, and would have to be given variables.
+            WrongState: It runs already, or is to for somebody else, and would have to be given variables.
             EngineFailed: It could not be started; in the words of who tried.
         """
-        run = self._keeper.serving or self._keeper.coming
-        held = self._runs.get(run.number) if run is not None else None
-        if held is not None and more:
-            raise WrongState(f"service {self.service.name!r} runs already", cure="Run it without variables.")
-        if held is None:
+        held = self._held()
+        is_awaited = any(not one.done() for one in self._waiting)
+        if more and (held is not None or is_awaited):
+            how = "runs already" if held is not None else "is being started for somebody else"
+            raise WrongState(f"service {self.service.name!r} {how}", cure="Run it without variables.")
+        if held is None and not is_awaited:
             self._more = dict(more)
         self._feed(Demand())
         if held is not None and held.box is not None:
@@ -144,8 +147,7 @@ class Life:
 
     def state(self) -> dict[str, Any]:
         """As clients read it."""
-        run = self._keeper.serving or self._keeper.coming
-        held = self._runs.get(run.number) if run is not None else None
+        held = self._held()
         return self.telling.shown(
             self.service.id,
             self._keeper.state,
@@ -158,8 +160,7 @@ class Life:
         if (deployed := self._bundles(self.service)) is not None:
             found = await deployed.log(self.service, self._home.room, previous=previous)
             return [self._means.hide(line) for line in found]
-        run = self._keeper.serving or self._keeper.coming
-        held = self._runs.get(run.number) if run is not None else None
+        held = self._held()
         current = [held.box] if held is not None and held.box is not None else list(self._ended)[-1:]
         lines: list[str] = []
         for box in list(self._ended) if previous else current:
@@ -179,6 +180,11 @@ class Life:
         if self._timer is not None:
             self._timer.cancel()
         await self._tasks.aclose()
+
+    def _held(self) -> _Run | None:
+        """The run that serves, or else the one that comes."""
+        run = self._keeper.serving or self._keeper.coming
+        return self._runs.get(run.number) if run is not None else None
 
     # ---- the loop
 
@@ -203,6 +209,9 @@ class Life:
                     self._tasks.spawn(self._discard(number), "discard")
                 case Tell():
                     self._tell(action)
+        if self._keeper.state is State.IDLE:
+            self._more = {}
+            self._tell_waiting(EngineFailed("it was stopped before it ran"))
         self._arm()
 
     def _arm(self) -> None:
@@ -215,6 +224,8 @@ class Life:
 
     def _tell(self, tell: Tell) -> None:
         self.telling.note(tell)
+        if tell.reason == "FailedStart":
+            self._tell_waiting(EngineFailed(tell.message))
         if tell.reason == "BackOff" and (at := self._keeper.deadline) is not None:
             clock = self._means.clock
             self.telling.retry_at = clock.wall() + at - clock.now()
@@ -233,7 +244,7 @@ class Life:
         service = self._services[plan.revision]
         known = {run.service.revision for run in self._runs.values()} | {plan.revision, self.service.revision}
         self._services = {at: one for at, one in self._services.items() if at in known}
-        run = self._runs[number] = _Run(service, signing_secret())
+        run = self._runs[number] = _Run(service, signing_secret(), self._more)
         for sentence in not_served(service.spec):
             self._tell(Tell("NotServed", sentence, is_warning=True))
         run.task = self._tasks.spawn(self._live(number, run), "live")
@@ -248,13 +259,11 @@ class Life:
                 await self._started(number, run)
         except (RuntimeServiceError, OSError) as error:
             self._runs.pop(number, None)
-            self._tell_waiting(EngineFailed(str(error)))
             self._feed(NoStart(number, str(error)))
             return
         except Exception:  # noqa: BLE001 - whatever it was, the keeper has to hear of it
             self._runs.pop(number, None)
             _log.exception("service.not_started", service=run.service.name, room=self._home.room)
-            self._tell_waiting(EngineFailed(_MISTAKE))
             self._feed(NoStart(number, _MISTAKE))
             return
         if run.box is None:  # it runs already, here as a bundle or somewhere else
@@ -296,7 +305,7 @@ class Life:
             store=means.store,
             mint=means.mint,
             secret=run.secret,
-            more=self._more,
+            more=run.more,
         )
         run.box = await means.boxes.run(self._home, ask, _BY)
         box = means.boxes.box(self._home.room, run.box)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from runtime.services import terms
 from runtime.services.life import life
 from tests.front.operator.room.test_services import LAB, greeter, house
+from tests.patience import PATIENCE
 from tests.rooms.conftest import RoomError
 
 __all__ = ["house"]  # a fixture
@@ -57,6 +59,42 @@ async def test_one_runs_from_the_first_demand_until_nobody_of_it_is_there(
         with pytest.raises(RoomError) as missing:
             await ada.tool("containers.run_service", {"service_id": "none"})
         assert missing.value.code == 7001
+
+
+async def test_nobody_gets_the_variables_of_another(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terms, "FIRST_DELAY_S", 1.0)
+    async with house() as lab, lab.inside() as ada, lab.inside("bob") as bob:
+        asked = greeter()
+        command = "sh -c 'test $COLOUR || exit 3; echo $COLOUR; exec sleep 600'"
+        asked["ports"], asked["container"]["command"] = [], command
+        asked["container"]["on_demand"] = True
+        made = await lab.send("POST", LAB, asked)
+
+        def run(**env: str) -> dict[str, Any]:
+            variables = [{"key": key, "value": value} for key, value in env.items()]
+            return {"service_id": made["id"], "env": variables}
+
+        await ada.tool("containers.run_service", run())
+        await lab.until(made["id"], lambda seen: seen["state"] == "scheduled")
+        waits = await ada.start_tool("containers.run_service", {"type": "json", "json": run(COLOUR="red")})
+        with pytest.raises(RoomError, match="for somebody else"):
+            await bob.tool("containers.run_service", run(COLOUR="blue"))
+        second = (await bob.tool("containers.run_service", run())).header["json"]
+        assert second == (await ada.answer(waits)).header["json"]
+        path = f"{LAB}/{made['id']}/logs"
+        async with asyncio.timeout(10 * PATIENCE):
+            while not (lines := (await lab.send("GET", path))["lines"]):
+                await asyncio.sleep(0.02)
+        assert lines == ["red"]
+        # Who waits for one that is deleted before it runs is told.
+        asked["metadata"]["name"] = "other"
+        made = await lab.send("POST", LAB, asked)
+        await ada.tool("containers.run_service", run())
+        await lab.until(made["id"], lambda seen: seen["state"] == "scheduled")
+        waits = await ada.start_tool("containers.run_service", {"type": "json", "json": run()})
+        await lab.send("DELETE", f"{LAB}/{made['id']}")
+        with pytest.raises(RoomError, match="stopped before it ran"):
+            await ada.answer(waits)
 
 
 async def test_a_manifest_gets_its_folders_and_files(house: Any) -> None:
