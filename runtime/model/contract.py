@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from runtime.errors import RuntimeServiceError
 
 Message = dict[str, Any]
 """One input item as the Responses API has it: ``{"role", "content"}``, or a function call or its output."""
+
+RESPONSES: Final = "/v1/responses"
+EMBEDDINGS: Final = "/v1/embeddings"
+MESSAGES: Final = "/v1/messages"
+COUNT_TOKENS: Final = "/v1/messages/count_tokens"
+PATHS: Final = (RESPONSES, EMBEDDINGS, MESSAGES, COUNT_TOKENS)
+"""How paths end at which a model is asked: OpenAI's two, and Anthropic's."""
+
+ASKED_WITH: Final = ("anthropic-version", "anthropic-beta")
+"""Headers of a request that say what its body means."""
 
 DEFAULT_MODEL = "gpt-5.1"
 """Which model a provider is asked for where neither the agent nor OPENAI_MODEL names one."""
@@ -21,6 +31,12 @@ DEFAULT_MODEL = "gpt-5.1"
 RULES_HEADING = "Rules:\n"
 MAX_INSTRUCTIONS = 30
 MAX_INSTRUCTION_CHARS = 300
+
+
+def bearer_of(headers: Mapping[str, str]) -> str:
+    """The token of who asks, as OpenAI's clients send it or as Anthropic's do; empty without one."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
 
 
 def rules_text(rules: Sequence[str]) -> str:

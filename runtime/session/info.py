@@ -292,7 +292,9 @@ class ModelPort(Protocol):
     @property
     def max_body_bytes(self) -> int: ...
 
-    def ask(self, path: str, bearer: str, body: bytes) -> AbstractAsyncContextManager[ModelAnswer]:
+    def ask(
+        self, path: str, bearer: str, body: bytes, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[ModelAnswer]:
         """Ask, and be answered; refusals are answers.  Leaving the block ends the request."""
         ...
 

@@ -66,6 +66,15 @@ class ServerSettings:
         "base URL of the model provider; with neither, the offline model answers",
         env=("OPENAI_BASE_URL",),
     )
+    anthropic_key: str = knob(
+        "",
+        "key of Anthropic, for agents that ask its Messages API through their room",
+        env=("ANTHROPIC_API_KEY",),
+        secret=True,
+    )
+    anthropic_url: str = knob(
+        "", "base URL of what answers the Messages API in its place", env=("ANTHROPIC_BASE_URL",)
+    )
     api_token: str = knob("", "token for the operator API; also asked on this machine", secret=True)
     token_s: float = knob(86400.0, "time in which a token made for a person lets it enter a room", minimum=60)
     call_allow: str = knob("", "hosts and networks, besides public addresses, that room.call may post to")

@@ -61,6 +61,7 @@ class ModelAsk(_Message, frozen=True, tag="model_ask"):
         number: The session's own; never used twice.
         path: What is asked for, such as ``/v1/responses``.
         bearer: What proves that it may.
+        headers: Others that say what the request means.
     """
 
     number: int
@@ -68,6 +69,7 @@ class ModelAsk(_Message, frozen=True, tag="model_ask"):
     more: bool = False
     path: str = ""
     bearer: str = ""
+    headers: dict[str, str] = {}
 
 
 class ModelTaken(_Message, frozen=True, tag="model_taken"):

@@ -14,7 +14,7 @@ from tests.front.conftest import JSON, read_head, request
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
-ASKING = b'{"model": "m", "input": "hi", "stream": true}'
+ASKING = b'{"model": "m", "input": "hi", "messages": [{"role": "user", "content": "hi"}], "stream": true}'
 STREAMS = {
     "/events",
     "/studio/live",
@@ -26,6 +26,12 @@ STREAMS = {
     "/rooms/<room>/v1/embeddings",
     "/rooms/<room>/openai/v1/embeddings",
     "/openai/v1/embeddings",
+    "/rooms/<room>/v1/messages",
+    "/rooms/<room>/anthropic/v1/messages",
+    "/anthropic/v1/messages",
+    "/rooms/<room>/v1/messages/count_tokens",
+    "/rooms/<room>/anthropic/v1/messages/count_tokens",
+    "/anthropic/v1/messages/count_tokens",
 }
 
 

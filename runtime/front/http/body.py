@@ -11,6 +11,7 @@ from quart.wrappers.request import Body
 
 from runtime.errors import BodyTooLarge
 from runtime.front.http.refusal import Refusal
+from runtime.model import contract as model
 from runtime.services.deployed.archive import MAX_ARCHIVE_BYTES
 from runtime.settings.mail import MAX_MAIL_BYTES
 
@@ -21,8 +22,6 @@ A client that writes all of its body before it reads would see its connection re
 """
 
 
-MODEL_PATH: Final = "/v1/responses"
-EMBEDDINGS_PATH: Final = "/v1/embeddings"
 MAX_MODEL_BYTES: Final = 16 << 20
 MAIL_PATH: Final = "/mail/"
 ARCHIVE_PATH: Final = re.compile(r"/accounts/projects/[^/]+/deployments/[^/]+/archive")
@@ -85,7 +84,7 @@ class BoundedRequest(Request):
     body_class = BoundedBody
 
     def __init__(self, method: str, scheme: str, path: str, *rest: Any, **more: Any) -> None:
-        if path.endswith((MODEL_PATH, EMBEDDINGS_PATH)) and more.get("max_content_length") is not None:
+        if path.endswith(model.PATHS) and more.get("max_content_length") is not None:
             more["max_content_length"] = max(more["max_content_length"], MAX_MODEL_BYTES)
         if path.startswith(MAIL_PATH) and more.get("max_content_length") is not None:
             more["max_content_length"] = max(more["max_content_length"], MAX_MAIL_BYTES)

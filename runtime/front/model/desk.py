@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RuntimeServiceError
 from runtime.front.http.refusal import Refusal
-from runtime.front.model.provider import OPENAI_URL, Provider, ProviderAnswer
+from runtime.front.model.messages import count_tokens, message_events, read_request, whole_message
+from runtime.front.model.provider import ANTHROPIC_URL, OPENAI_URL, Provider, ProviderAnswer
 from runtime.front.model.stream import Event, as_sse, events_of, failure, offline_events
 from runtime.front.model.turns import Stored
 from runtime.front.state import Front
+from runtime.model.contract import ASKED_WITH, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES
 from runtime.model.offline import OfflineModel
 from runtime.model.offline_embeddings import embeddings
 from runtime.settings import ServerSettings
 
 MAX_REQUESTS: Final = 256
 MAX_REFUSAL_BYTES: Final = 65_536
+MAX_HEADER_CHARS: Final = 4096
 
 
 class ModelDesk:
@@ -27,34 +30,63 @@ class ModelDesk:
 
     Attributes:
         provider: None where the offline model answers.
+        anthropic: What answers the Messages API; None where nothing else than the offline model would.
 
     Raises:
-        ConfigError: The provider's URL cannot be used.
+        ConfigError: A provider's URL cannot be used.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         self.provider: Provider | None = None
         if settings.model_key or settings.model_url:
             self.provider = Provider(settings.model_url or OPENAI_URL, settings.model_key)
+        self.anthropic: Provider | None = None
+        if settings.anthropic_key or settings.anthropic_url:
+            self.anthropic = Provider(
+                settings.anthropic_url or ANTHROPIC_URL,
+                settings.anthropic_key,
+                named="ANTHROPIC_BASE_URL",
+                is_bearer=False,
+            )
         self._offline, self._stored = OfflineModel(), Stored()
         self._gate = _Gate()
 
     async def aclose(self) -> None:
-        """Close the provider's connections."""
-        if self.provider is not None:
-            await self.provider.aclose()
+        """Close the providers' connections."""
+        for provider in (self.provider, self.anthropic):
+            if provider is not None:
+                await provider.aclose()
 
-    @asynccontextmanager
-    async def ask(self, raw: bytes) -> AsyncIterator[ProviderAnswer]:
-        """Have a request answered as it stands: plain JSON, or server-sent events.
+    def asked(
+        self, path: str, raw: bytes, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[ProviderAnswer]:
+        """Have answered what is asked at a path, as it stands.
 
         Leaving the block ends the request.
 
+        Args:
+            headers: Of the request; those of `ASKED_WITH` are passed on.
+
         Raises:
-            InvalidRequest: It is none.
+            NotFound: No model is asked there.
+            InvalidRequest: It is no request.
             Refusal: Too many are under way.
             RuntimeServiceError: The model did not answer.
         """
+        said = {name: headers.get(name, "")[:MAX_HEADER_CHARS] for name in ASKED_WITH}
+        passed = {name: value for name, value in said.items() if value and value.isascii()}
+        for ending in (COUNT_TOKENS, MESSAGES):
+            if path.endswith(ending):
+                return self._message(ending, raw, passed)
+        if path.endswith(EMBEDDINGS):
+            return self.embed(raw)
+        if path.endswith(RESPONSES):
+            return self.ask(raw)
+        raise NotFound(f"no model answers at {path[:200]!r}", cure=f"Ask at …{RESPONSES}.")
+
+    @asynccontextmanager
+    async def ask(self, raw: bytes) -> AsyncIterator[ProviderAnswer]:
+        """Have a request answered: plain JSON, or server-sent events.  See `asked`."""
         body = _body(raw)
         with self._gate:
             if self.provider is not None:
@@ -70,7 +102,7 @@ class ModelDesk:
 
     @asynccontextmanager
     async def embed(self, raw: bytes) -> AsyncIterator[ProviderAnswer]:
-        """Have texts made into vectors.  Raises as `ask`."""
+        """Have texts made into vectors.  See `asked`."""
         body = _body(raw)
         with self._gate:
             if self.provider is not None:
@@ -81,8 +113,35 @@ class ModelDesk:
             yield ProviderAnswer(200, {"content-type": "application/json"}, _once(whole))
 
     @asynccontextmanager
+    async def _message(
+        self, path: str, raw: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[ProviderAnswer]:
+        body = _body(raw)
+        with self._gate:
+            if self.anthropic is not None:
+                async with self.anthropic.post(path, raw, headers) as answer:
+                    yield answer
+                return
+            if self.provider is not None:
+                raise NotFound(
+                    "the model provider of this server has no Messages API",
+                    cure="Set ANTHROPIC_API_KEY for the server, or use the adapter for OpenAI.",
+                )
+            asked = read_request(body)
+            if path == COUNT_TOKENS:
+                whole: Any = {"input_tokens": count_tokens(asked)}
+            elif body.get("stream"):
+                events = message_events(self._offline, asked)
+                yield ProviderAnswer(200, {"content-type": "text/event-stream"}, _sse(events))
+                return
+            else:
+                whole = await whole_message(message_events(self._offline, asked))
+            told = json.dumps(whole, ensure_ascii=False).encode()
+            yield ProviderAnswer(200, {"content-type": "application/json"}, _once(told))
+
+    @asynccontextmanager
     async def converse(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[Event]]:
-        """Have a request answered in events.  Raises as `ask`."""
+        """Have a request answered in events.  Raises as `asked`."""
         with self._gate:
             if self.provider is None:
                 yield offline_events(self._offline, body)

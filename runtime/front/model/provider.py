@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import httpx
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
+ANTHROPIC_URL: Final = "https://api.anthropic.com"
+_LIKE: Final = {"OPENAI_BASE_URL": OPENAI_URL, "ANTHROPIC_BASE_URL": ANTHROPIC_URL}
 NO_KEY: Final = "none"
 """Sent where only a URL is set: local servers want a key to be there, not to be right."""
 
@@ -41,7 +43,7 @@ MAX_KEPT: Final = 16
 KEPT_S: Final = 4.0
 """How long an unused connection is kept: many servers close theirs after five seconds."""
 
-REACH_CURE: Final = "Check OPENAI_BASE_URL and the network of the server; HTTPS_PROXY if it needs a proxy."
+REACH_CURE: Final = "Check {} and the network of the server; HTTPS_PROXY if it needs a proxy."
 PROXY_CURE: Final = "Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http://host:port), and NO_PROXY."
 TRUST_CURE: Final = "Give the file of the certificates to trust as SSL_CERT_FILE."
 
@@ -70,15 +72,18 @@ class Provider:
     """A model provider.  `aclose` it in the end.
 
     Args:
-        url: Its base URL, up to ``/v1``.
-        key: Sent as the bearer.
+        url: Its base URL; OpenAI's up to ``/v1``.
+        key: Sent as the bearer, or as ``x-api-key``.
+        named: The variable that names the URL.
 
     Raises:
         ConfigError: `url` is no http or https URL.
     """
 
-    def __init__(self, url: str, key: str) -> None:
-        self.url, self._key = _checked(url), key or NO_KEY
+    def __init__(self, url: str, key: str, *, named: str = "OPENAI_BASE_URL", is_bearer: bool = True) -> None:
+        self.url, self._named = _checked(url, named), named
+        key = key or NO_KEY
+        self._proof = {"authorization": f"Bearer {key}"} if is_bearer else {"x-api-key": key}
         self._client: httpx.AsyncClient | None = None
 
     async def aclose(self) -> None:
@@ -104,7 +109,7 @@ class Provider:
             self._client = self._client or made
         sent = {
             **headers,
-            "authorization": f"Bearer {self._key}",
+            **self._proof,
             "content-type": "application/json",
             "accept-encoding": "identity",  # compressed pieces could not be looked into
         }
@@ -135,7 +140,7 @@ class Provider:
             said = str(error) or type(error).__name__
             raise ProviderUnreachable(
                 f"the model provider at {self.url} cannot be reached: {said}",
-                cure=TRUST_CURE if "CERTIFICATE_VERIFY_FAILED" in said else REACH_CURE,
+                cure=TRUST_CURE if "CERTIFICATE_VERIFY_FAILED" in said else REACH_CURE.format(self._named),
             ) from error
         except httpx.TimeoutException as error:
             raise ProviderUnreachable(f"{self.url} said nothing for {SILENCE_S:g} s") from error
@@ -143,7 +148,7 @@ class Provider:
             raise ProviderUnreachable(f"{self.url} broke off: {error}", cure="Try again.") from error
 
 
-def _checked(url: str) -> str:
+def _checked(url: str, named: str) -> str:
     try:
         parts = urlsplit(url.rstrip("/"))
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
@@ -153,7 +158,7 @@ def _checked(url: str) -> str:
         pass  # no port, or half an IPv6 address
     raise ConfigError(
         f"the model provider's URL {url[:200]!r} cannot be used",
-        cure="Set OPENAI_BASE_URL to something like https://api.openai.com/v1.",
+        cure=f"Set {named} to something like {_LIKE[named]}.",
     )
 
 

@@ -1,17 +1,19 @@
 """The model by way of a room: agents ask here with their participant token; the provider's key stays here.
 
 Three shapes of one request: plain JSON, server-sent events, and a websocket with one JSON text per request
-and per event.  Vectors of texts are asked for in one.  Without a provider the offline model answers.
+and per event.  Vectors of texts are asked for in one, Anthropic's messages in two.  Without a provider the
+offline model answers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Final
 
-from quart import Blueprint, Response, has_request_context, request, websocket
+from quart import Blueprint, Response, request, websocket
+from werkzeug.datastructures import Headers
 
 from runtime.errors import RuntimeServiceError
 from runtime.front.http.body import read_body
@@ -23,16 +25,28 @@ from runtime.front.model.desk import ModelDesk, authorize
 from runtime.front.model.provider import ProviderAnswer
 from runtime.front.model.stream import failure
 from runtime.front.model.turns import Turns
-from runtime.front.openapi.shapes.webhooks import Embeddings, EmbeddingsRequest, ModelRequest, ModelResponse
+from runtime.front.openapi.shapes.model import (
+    Embeddings,
+    EmbeddingsRequest,
+    MessagesRequest,
+    MessagesResponse,
+    ModelRequest,
+    ModelResponse,
+    TokenCount,
+)
 from runtime.front.state import Front
+from runtime.model.contract import EMBEDDINGS, MESSAGES, RESPONSES, bearer_of
 
 PATHS: Final = ("/rooms/<room>/v1/responses", "/rooms/<room>/openai/v1/responses", "/openai/v1/responses")
-EMBEDDINGS: Final = tuple(path.replace("responses", "embeddings") for path in PATHS)
+EMBEDDING_PATHS: Final = tuple(path.replace(RESPONSES, EMBEDDINGS) for path in PATHS)
+MESSAGE_PATHS: Final = tuple(
+    f"{base}{MESSAGES}" for base in ("/rooms/<room>", "/rooms/<room>/anthropic", "/anthropic")
+)
 PASSED_ON: Final = ("retry-after", "x-request-id", "openai-processing-ms")
 
 
 def routes(front: Front, desk: ModelDesk) -> Blueprint:
-    """``…/v1/responses`` and ``…/v1/embeddings`` below each room and, for newer SDKs, below ``/openai``."""
+    """What a model is asked at, below each room and, for newer SDKs, below ``/openai`` and ``/anthropic``."""
     paths = Blueprint("model", __name__)
     belongs(paths, "model")
 
@@ -42,30 +56,44 @@ def routes(front: Front, desk: ModelDesk) -> Blueprint:
     @also(200, "The model's answer; with stream, its events", "text/event-stream")
     async def respond(room: str | None = None) -> Response:
         """Ask the model (Responses API)"""
-        return await answered(room, desk.ask)
+        return await answered(room)
 
     @proven_by({"participant": []})
     @sends(EmbeddingsRequest, example=EmbeddingsRequest(input="When does the tide turn?"))
     @gives(Embeddings)
     async def embed(room: str | None = None) -> Response:
         """Have texts made into vectors (Embeddings API)"""
-        return await answered(room, desk.embed)
+        return await answered(room)
 
-    async def answered(
-        room: str | None, ask: Callable[[bytes], AbstractAsyncContextManager[ProviderAnswer]]
-    ) -> Response:
-        authorize(front, _bearer(), room)
+    @proven_by({"participant": []})
+    @sends(MessagesRequest, example=MessagesRequest(messages=[{"role": "user", "content": "Hello"}]))
+    @gives(MessagesResponse)
+    @also(200, "The model's answer; with stream, its events", "text/event-stream")
+    async def message(room: str | None = None) -> Response:
+        """Ask the model (Messages API)"""
+        return await answered(room)
+
+    @proven_by({"participant": []})
+    @sends(MessagesRequest, example=MessagesRequest(messages=[{"role": "user", "content": "Hello"}]))
+    @gives(TokenCount)
+    async def count(room: str | None = None) -> Response:
+        """Count the tokens of a request (Messages API)"""
+        return await answered(room)
+
+    async def answered(room: str | None) -> Response:
+        headers = _lower(request.headers)
+        authorize(front, bearer_of(headers), room)
         raw = await read_body(request, timeout_s=front.settings.body_timeout_s)
         held = AsyncExitStack()
         at_end_of(request, held.aclose)  # a client may go before anybody begins to read the answer
         try:
-            return _passed_on(await held.enter_async_context(ask(raw)), held)
+            return _passed_on(await held.enter_async_context(desk.asked(request.path, raw, headers)), held)
         except BaseException:
             await held.aclose()
             raise
 
     async def converse(room: str | None = None) -> None:
-        authorize(front, _bearer(), room)
+        authorize(front, bearer_of(_lower(websocket.headers)), room)
         await websocket.accept()
         turns = Turns()
         while (text := await websocket.receive()) is not None:
@@ -91,15 +119,16 @@ def routes(front: Front, desk: ModelDesk) -> Blueprint:
         paths.add_url_rule(path, f"respond {path}", respond, methods=["POST"])
         paths.add_url_rule(path, f"not upgraded {path}", not_upgraded, methods=["GET"])
         paths.add_websocket(path, f"converse {path}", converse)
-    for path in EMBEDDINGS:
+    for path in EMBEDDING_PATHS:
         paths.add_url_rule(path, f"embed {path}", embed, methods=["POST"])
+    for path in MESSAGE_PATHS:
+        paths.add_url_rule(path, f"message {path}", message, methods=["POST"])
+        paths.add_url_rule(f"{path}/count_tokens", f"count {path}", count, methods=["POST"])
     return paths
 
 
-def _bearer() -> str:
-    connection = request if has_request_context() else websocket
-    scheme, _, bearer = connection.headers.get("Authorization", "").partition(" ")
-    return bearer.strip() if scheme.lower() == "bearer" else ""
+def _lower(headers: Headers) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _passed_on(answer: ProviderAnswer, held: AsyncExitStack) -> Response:

@@ -1,6 +1,6 @@
 """The model of a session without a network: the server asks it, over the pipe that the session has anyway.
 
-Clients of the openai package work as ever: their requests to a ``…/v1/responses`` of the room's server are
+Clients of the openai and anthropic packages work as ever: what they ask a model at the room's server is
 put on the pipe instead of a connection, below httpx, so that our own adapter, MeshAgent's and an agent's own
 client are all served.  What goes elsewhere is refused with a sentence that says what to write.
 """
@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from runtime.model.contract import ModelError
+from runtime.model.contract import ASKED_WITH, PATHS, ModelError, bearer_of
 
 URL: Final = "http://room.invalid/v1"
 """Where clients of our own ask; no such host exists."""
 
-_PATHS: Final = ("/v1/responses", "/openai/v1/responses")
 _HEADERS_LEFT_OUT: Final = ("transfer-encoding", "content-length", "content-encoding", "connection")
 
 
@@ -52,8 +51,8 @@ class Asks(Protocol):
     kind: str
     token: str
 
-    async def ask(self, path: str, bearer: str, body: bytes) -> Answer:
-        """Post a request of the Responses API.  Raises ModelError when the server is gone."""
+    async def ask(self, path: str, bearer: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post a request to a model.  Raises ModelError when the server is gone."""
         ...
 
 
@@ -134,10 +133,11 @@ def _reroute(httpx: Any) -> None:
         if _asks is None:
             return await dial(self, request)
         if request.method == "POST" and _is_of_room(url):
-            scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+            bearer = bearer_of(request.headers)
+            headers = {name: request.headers[name] for name in ASKED_WITH if name in request.headers}
             body = await request.aread()
             try:
-                answer = await _asks.ask(url.path, bearer if scheme.lower() == "bearer" else "", body)
+                answer = await _asks.ask(url.path, bearer, body, headers)
             except ModelError as error:
                 raise httpx.ConnectError(str(error), request=request) from error
             headers = {name: value for name, value in answer.headers.items() if name not in _HEADERS_LEFT_OUT}
@@ -184,4 +184,4 @@ class _Finder(MetaPathFinder):
 
 def _is_of_room(url: Any) -> bool:
     netloc = url.netloc.decode("ascii", "replace")
-    return netloc in _hosts and url.path.endswith(_PATHS)
+    return netloc in _hosts and url.path.endswith(PATHS)

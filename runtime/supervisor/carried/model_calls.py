@@ -44,7 +44,7 @@ class ModelCalls:
                             message.number, 429, "model_busy", f"{MAX_CALLS} requests are under way."
                         )
                         return
-                    call = self._calls[message.number] = _Call(message.path, message.bearer)
+                    call = self._calls[message.number] = _Call(message)
                 self._take(message, call)
             case by_pipe.ModelTaken():
                 if call is not None and message.count > 0:
@@ -74,7 +74,9 @@ class ModelCalls:
     async def _answer(self, number: int, call: _Call) -> None:
         error = ""
         try:
-            async with self._model.ask(call.path, call.bearer, bytes(call.body)) as answer:
+            async with self._model.ask(
+                call.first.path, call.first.bearer, bytes(call.body), call.first.headers
+            ) as answer:
                 call.body.clear()
                 self._worker.send(by_pipe.ModelHead(number, answer.status, dict(answer.headers)))
                 async for chunk in answer.chunks:
@@ -106,9 +108,8 @@ class ModelCalls:
 class _Call:
     """One request, and how much of its answer is under way."""
 
-    def __init__(self, path: str, bearer: str) -> None:
-        self.path = path
-        self.bearer = bearer
+    def __init__(self, first: by_pipe.ModelAsk) -> None:
+        self.first = first
         self.body = bytearray()
         self.task: asyncio.Task[None] | None = None
         self._under_way = 0

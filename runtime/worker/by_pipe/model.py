@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from runtime.errors import ChannelClosed
@@ -52,15 +52,16 @@ class PipedModel:
             del self._answers[message.number]
         answer.receive(message)
 
-    async def ask(self, path: str, bearer: str, body: bytes) -> by_pipe.Answer:
+    async def ask(self, path: str, bearer: str, body: bytes, headers: Mapping[str, str]) -> by_pipe.Answer:
         """See `runtime.sdk.llm.by_pipe.Asks`."""
         number = next(self._numbers)
+        head: dict[str, Any] = {"path": path, "bearer": bearer, "headers": dict(headers)}
         answer = self._answers[number] = _Answer(number, self)
         try:
             for at in range(0, max(1, len(body)), MAX_PIECE_BYTES):
                 end = at + MAX_PIECE_BYTES
-                first = {} if at else {"path": path, "bearer": bearer}
-                self._send(ModelAsk(number, body[at:end], more=end < len(body), **first))
+                more = end < len(body)
+                self._send(ModelAsk(number, body[at:end], more=more, **({} if at else head)))
                 await self._drain()
             await answer.begin()
         except ChannelClosed as error:

@@ -104,11 +104,19 @@ class Streams(Base):
 class Raw(Base):
     async def start(self, *, room):
         import httpx
+        from runtime.sdk.llm import by_pipe
         async with httpx.AsyncClient() as http:
             try:
                 await http.get("http://example.org/x")
             except httpx.ConnectError as error:
                 print("refused", error, flush=True)
+            base, token = "http://room.invalid/rooms/r", by_pipe.current().token
+            bearer, texts = {"Authorization": f"Bearer {token}"}, {"input": ["a", "b"]}
+            vectors = await http.post(f"{base}/openai/v1/embeddings", json=texts, headers=bearer)
+            print("vectors", [len(one["embedding"]) for one in vectors.json()["data"]], flush=True)
+            asked = {"messages": [{"role": "user", "content": "calculate 6 * 7"}], "stream": True}
+            said = await http.post(f"{base}/anthropic/v1/messages", json=asked, headers={"x-api-key": token})
+            print("message", "42" in said.text and said.text.count("event: message_st"), flush=True)
 
 
 asyncio.run(service.run())
@@ -342,10 +350,14 @@ async def test_without_a_provider_the_offline_model_answers_and_a_key_that_leads
         assert 'network=["api.openai.com:443"]' in told
 
 
-async def test_other_requests_of_httpx_are_refused_with_what_to_write(confined: Confined) -> None:
+async def test_models_of_each_kind_are_asked_over_the_pipe_and_other_requests_refused_with_what_to_write(
+    confined: Confined,
+) -> None:
     async with confined() as server:
-        told = await printed(server, await called(server, "/raw"), "refused")
-        assert 'network=["example.org:80"]' in told
+        record = await called(server, "/raw")
+        assert 'network=["example.org:80"]' in await printed(server, record, "refused")
+        assert await printed(server, record, "vectors") == "vectors [1536, 1536]"
+        assert await printed(server, record, "message") == "message 2"
 
 
 class _Socket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -24,6 +24,9 @@ from runtime.wire.by_pipe import (
 )
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
+
+
+HEADERS = {"anthropic-version": "2023-06-01"}
 
 
 class Worker:
@@ -47,12 +50,14 @@ class Model:
 
     def __init__(self, count: int = 3) -> None:
         self.count = count
-        self.asked: list[tuple[str, str, bytes]] = []
+        self.asked: list[tuple[str, str, bytes, dict[str, str]]] = []
         self.left = 0
 
     @asynccontextmanager
-    async def ask(self, path: str, bearer: str, body: bytes) -> AsyncIterator[ModelAnswer]:
-        self.asked.append((path, bearer, body))
+    async def ask(
+        self, path: str, bearer: str, body: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[ModelAnswer]:
+        self.asked.append((path, bearer, body, dict(headers)))
 
         async def chunks() -> AsyncIterator[bytes]:
             yield b"x" * self.count
@@ -76,11 +81,11 @@ async def settled() -> None:
 async def test_a_question_in_pieces_is_asked_once_whole() -> None:
     model = Model()
     asking, worker = calls(model)
-    asking.heard(ModelAsk(1, b"one ", more=True, path="/v1/responses", bearer="token"))
+    asking.heard(ModelAsk(1, b"one ", more=True, path="/v1/messages", bearer="token", headers=HEADERS))
     asking.heard(ModelAsk(1, b"two"))
     asking.heard(ModelAsk(1, b"of no question"))
     await settled()
-    assert model.asked == [("/v1/responses", "token", b"one two")]
+    assert model.asked == [("/v1/messages", "token", b"one two", HEADERS)]
     assert worker.sent == [
         ModelHead(1, 200, {"content-type": "text/plain"}),
         ModelPiece(1, b"xxx"),

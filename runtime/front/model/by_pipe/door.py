@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from runtime.errors import NotFound, RuntimeServiceError
+from runtime.errors import RuntimeServiceError
 from runtime.front.access.destinations import is_here
-from runtime.front.http.body import MAX_MODEL_BYTES, MODEL_PATH
+from runtime.front.http.body import MAX_MODEL_BYTES
 from runtime.front.http.problems import MEDIA_TYPE, STATUS, problem_type
 from runtime.front.http.refusal import Refusal
 from runtime.front.model.by_pipe.ports import OwnRoom, RoomElsewhere
@@ -74,19 +74,21 @@ class _Model:
         self.kind = "offline" if desk.provider is None else "provider"
 
     @asynccontextmanager
-    async def ask(self, path: str, bearer: str, body: bytes) -> AsyncIterator[ModelAnswer]:
+    async def ask(
+        self, path: str, bearer: str, body: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[ModelAnswer]:
         async with AsyncExitStack() as held:
             try:
                 authorize(self._front, bearer, _room_of(path))
-                answer = await held.enter_async_context(self._desk.ask(body))
+                answer = await held.enter_async_context(self._desk.asked(path, body, headers))
             except RuntimeServiceError as error:
                 refused = _problem(error.code, str(error))
             except Refusal as error:
                 refused = _problem(error.code, error.detail)
             else:
                 passed = ("content-type", *PASSED_ON)
-                headers = {name: answer.headers[name] for name in passed if name in answer.headers}
-                yield ModelAnswer(answer.status, headers, answer.chunks)
+                told = {name: answer.headers[name] for name in passed if name in answer.headers}
+                yield ModelAnswer(answer.status, told, answer.chunks)
                 return
         yield refused
 
@@ -98,7 +100,9 @@ class NoModel:
     max_body_bytes = MAX_MODEL_BYTES
 
     @asynccontextmanager
-    async def ask(self, path: str, bearer: str, body: bytes) -> AsyncIterator[ModelAnswer]:
+    async def ask(
+        self, path: str, bearer: str, body: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[ModelAnswer]:
         yield _problem(
             "not_found",
             "The room is of another server, and its model is not reached by a session without a network. "
@@ -107,9 +111,7 @@ class NoModel:
 
 
 def _room_of(path: str) -> str | None:
-    """The room that a path names; None where it names none.  Raises NotFound."""
-    if not path.endswith(MODEL_PATH):
-        raise NotFound(f"no model answers at {path[:200]!r}", cure=f"Ask at …{MODEL_PATH}.")
+    """The room that a path names; None where it names none."""
     return unquote(path.removeprefix(_ROOMS).split("/", 1)[0]) if path.startswith(_ROOMS) else None
 
 
