@@ -18,12 +18,14 @@ class DeployedSessions:
     def __init__(self, dispatcher: Dispatcher, registry: SessionRegistry, placement: Placement) -> None:
         self._dispatcher, self._registry, self._placement = dispatcher, registry, placement
 
-    def count(self, service: str, room: str | None = None, path: str | None = None) -> int:
+    def count(
+        self, service: str, room: str | None = None, path: str | None = None, *, besides: str = ""
+    ) -> int:
         """See `Sessions`; so the others."""
         return sum(
             1
             for record in _of(self._registry.live(), service, room)
-            if path is None or record.spec.endpoint == path
+            if path in (None, record.spec.endpoint) and record.spec.bundle != besides
         )
 
     async def end(self, service: str, room: str) -> None:

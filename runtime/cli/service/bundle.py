@@ -73,7 +73,7 @@ def install(
 def list_bundles(
     agents: Agents = None, config: Config = None, state_dir: State = None, output: Form = Output.TABLE
 ) -> None:
-    """List bundles, the environment of each, and whether a server that runs here serves it."""
+    """List bundles, with the environment and the state of each."""
     from runtime.errors import BundleError
     from runtime.front.home.state_folder import where
     from runtime.supervisor.bundles.environment import environment_of

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.options import Env, Room, Secrets, Url, variables
+from runtime.cli.service.scope import Now, tell_going_on
 from runtime.cli.terminal import Output, clean, note, say
 
 if TYPE_CHECKING:
@@ -29,21 +30,21 @@ def deploy(
     ] = None,
     env: Env = None,
     secret: Secrets = None,
-    now: Annotated[
-        bool, typer.Option("--now", help="End sessions of older revisions, and call the new one.")
-    ] = False,
+    now: Now = False,
     url: Url = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
 ) -> None:
-    """Send a folder to a server, which keeps it as a service: of --room, or else of every room.
+    """Send a folder to a server, which keeps it as a service.
 
-    It is loaded beside the revision that serves, and takes its place only when it is up; sessions of older
-    ones go on. What does not load changes nothing. Variables stay until others are given."""
+    It is --room's, or else runs in every room. It is loaded beside the revision that serves, and takes its
+    place only when it is up; sessions of older ones go on. What does not load changes nothing. Variables
+    stay until others are given."""
     import json
 
     from runtime.cli.api import find_server, project_path
     from runtime.cli.service.packing import packed
 
+    bundle = packed(path)
     service = _name(path, name)
     wanted = {
         "name": service,
@@ -51,7 +52,6 @@ def deploy(
         "environment": variables(env, secret) or None,
         "now": now,
     }
-    bundle = packed(path)
     api = find_server(url)
     base = f"{project_path(api)}/deployments"
     one = api.post(base, wanted).body
@@ -69,10 +69,7 @@ def deploy(
         keys = ("name", "room", "service", "revision", "digest", "going_on")
         say(json.dumps({key: done[key] for key in keys}))
         return
-    if done["going_on"]:
-        count = done["going_on"]
-        goes = "session goes" if count == 1 else "sessions go"
-        note(f"{count} {goes} on with older revisions; --now ends them", "yellow")
+    tell_going_on(done["going_on"])
     where = f"--room {room}" if room else "--global"
     if done["revision"] > 1:
         note(f"back to the one before: bulkhead service rollback {service} {where}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Wait = Annotated[bool, typer.Option("--wait", help="Tell how it comes up, and return once it serves.")]
 WaitS = Annotated[float, typer.Option("--wait-s", min=1, help="For how long at most.")]
-_COLUMNS = ("name", "image", "state", "restarts")
+_COLUMNS = ("name", "of", "image", "state", "restarts")
 
 
 def create(
@@ -63,10 +63,10 @@ def update(
     wait_s: WaitS = 90.0,
     url: Url = None,
 ) -> None:
-    """Change a service, by its manifest or by name: a room's follows at once, a project's when rooms open.
+    """Change a service, by its manifest or by name.
 
-    By name, --image, --env and --secret change what is kept, and --value fills in its template anew. Secrets
-    that it is given are those of now."""
+    A room's follows at once, a project's when rooms open. By name, --image, --env and --secret change what
+    is kept, and --value fills in its template anew. Secrets that it is given are those of now."""
     is_file = _is_file(what)
     body = _sent(Path(what), value, values_file) if is_file else {}
     api, base = place(url, room, is_global=is_global)
@@ -86,15 +86,16 @@ def list_services(room: Room = None, url: Url = None, output: Form = Output.TABL
     """List the project's services, or with --room how all go in it."""
     api, base = place(url, room, is_global=room is None)
     states: dict[str, Any] = {}
-    if room is None:
-        services = api.request("GET", base, headers=NEWEST).body["services"]
-    else:
+    services = api.request("GET", base, headers=NEWEST).body["services"]
+    of_room = {one["id"] for one in services} if room is not None else ()
+    if room is not None:
         answer = api.get(base.removesuffix("services") + "service-states")
         services, states = answer["services"], answer["states"]
     rows = [
         {
             "name": one["metadata"]["name"],
             "id": one["id"],
+            "of": "room" if one["id"] in of_room else "project",
             "image": image_of(one),
             "state": states.get(one["id"], {}).get("state", "" if one.get("enabled", True) else "disabled"),
             "restarts": states.get(one["id"], {}).get("restart_count", ""),
@@ -110,7 +111,7 @@ def in_one_room(
     url: Url = None,
     output: Form = Output.TABLE,
 ) -> None:
-    """List the services of a room and of the project, and how each goes in it."""
+    """List what runs in a room: its services and the project's."""
     list_services(room=name, url=url, output=output)
 
 
@@ -141,7 +142,7 @@ def disable(name: Name, room: Room = None, is_global: Everywhere = False, url: U
 
 
 def restart(name: Name, room: NeededRoom, url: Url = None) -> None:
-    """Start a service anew in a room that is open, by its newest revision."""
+    """Start a service anew in an open room, by its newest revision."""
     api, base = place(url, room, is_global=False)
     found = in_room(api, base, name)
     api.post(f"{base}/{found['id']}/restart", {})

@@ -34,9 +34,9 @@ def validate(
     ] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
 ) -> int:
-    """Look at a manifest, and say what is wrong with it: line, column, field, and what to write.
+    """Say what is wrong with a manifest, and what to write.
 
-    Nothing is sent anywhere."""
+    By line, column and field. Nothing is sent anywhere."""
     import json
 
     from runtime.cli.failure import CommandFailed, ExitCode
@@ -105,7 +105,7 @@ def convert(
     ] = "",
     output: Written = Output.YAML,
 ) -> None:
-    """Print a manifest in today's form, or as a release of MeshAgent knows it.
+    """Print a manifest in today's form, or in that of a release.
 
     What a release does not know is left out, and named."""
     from runtime.cli.failure import CommandFailed, ExitCode

@@ -55,7 +55,8 @@ def packed(path: Path) -> Packed:
     elif (path / "main.py").is_file():
         found = list(_files(path, _ignored(path)))
     else:
-        told = f"{path} has no main.py" if path.is_dir() else f"there is no bundle {path}"
+        told = f"{path} is no file of Python" if path.exists() else f"there is no {path}"
+        told = f"{path} has no main.py" if path.is_dir() else told
         cure = "Name a folder with a main.py, or a file of Python."
         raise CommandFailed(told, cure=cure, exit_code=ExitCode.USAGE)
     total = sum(file.stat().st_size for _, file in found)

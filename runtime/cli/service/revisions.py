@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from runtime.cli.options import Form, Room, Url
-from runtime.cli.service.scope import Everywhere, Name, found_in, image_of, place
+from runtime.cli.service.scope import Everywhere, Name, Now, found_in, image_of, place, tell_going_on
 from runtime.cli.terminal import Output, clean, paint, say, show
 
 _COLUMNS = ("revision", "current", "at", "what", "by", "image")
@@ -71,11 +71,13 @@ def rollback(
     room: Room = None,
     is_global: Everywhere = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    now: Now = False,
     url: Url = None,
 ) -> None:
-    """Put an earlier revision of a service in force again: manifest, image and versions of secrets.
+    """Put an earlier revision of a service in force again.
 
-    It becomes the newest revision, so that nothing of the history is lost."""
+    Its manifest, image and versions of secrets. It becomes the newest revision, so that nothing of the
+    history is lost."""
     api, base = place(url, room, is_global=is_global)
     found = found_in(api, base, name)
     if dry_run:
@@ -84,8 +86,10 @@ def rollback(
         _say(told["diff"])
         say(f"would roll back {clean(found['metadata']['name'])} from revision {current} to {to}")
         return
-    body = {} if revision is None else {"revision": revision}
+    body: dict[str, Any] = {} if revision is None else {"revision": revision}
+    body |= {"now": True} if now else {}
     done = api.post(f"{base}/{found['id']}/rollback", body, timeout_s=120.0).body
+    tell_going_on(done["going_on"])
     say(f"rolled back {clean(done['name'])} {done['id']} to {done['to']}, now revision {done['revision']}")
 
 

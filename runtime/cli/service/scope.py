@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import typer
 
-from runtime.cli.terminal import clean
+from runtime.cli.terminal import clean, note
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api
 
 Everywhere = Annotated[bool, typer.Option("--global", help="It is the project's, and runs in every room.")]
 Name = Annotated[str, typer.Argument(help="Name or id of the service.", show_default=False)]
+Now = Annotated[bool, typer.Option("--now", help="End sessions of other revisions, and call this one.")]
 NEWEST = {"Bulkhead-Manifest": "whole", "Consistency": "fast", "Content-Type": "application/json"}
 
 
@@ -44,6 +45,13 @@ def found_in(api: Api, base: str, name: str) -> dict[str, Any]:
 def in_room(api: Api, base: str, name: str) -> dict[str, Any]:
     """The manifest of one that runs there, the project's included."""
     return _one(api.get(base.removesuffix("services") + "service-states")["services"], name)
+
+
+def tell_going_on(count: int) -> None:
+    """Say that sessions of other revisions go on, where some do."""
+    if count:
+        goes = "session goes" if count == 1 else "sessions go"
+        note(f"{count} {goes} on with other revisions; --now ends them", "yellow")
 
 
 def image_of(spec: dict[str, Any]) -> str:

@@ -28,9 +28,9 @@ def spec(
         ),
     ] = None,
 ) -> None:
-    """Print the manifest of a service: its endpoints, identities and permissions.
+    """Print the manifest of a program, told by the program itself.
 
-    Its port is "*", any port, unless a setting says which."""
+    Its endpoints, identities and permissions. Its port is "*", any port, unless a setting says which."""
     import json
     import os
 

@@ -63,7 +63,7 @@ def restore(
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Read it through and change nothing.")] = False,
 ) -> None:
-    """Put a backup into the state folder, which must be new or have no state.
+    """Put a backup into a state folder that has no state yet.
 
     It is read to its end and its checksums are compared before anything is touched."""
     import sqlite3

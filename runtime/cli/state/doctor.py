@@ -29,10 +29,11 @@ def doctor(
     ] = False,
     output: Form = Output.TABLE,
 ) -> int:
-    """Look through the state folder and the machine, and say what is wrong and what to do.
+    """Say what is wrong with the state folder and the machine.
 
-    Ends with status 1 when something is wrong. --fix closes what is open to others, moves rows that cannot be
-    read into damaged-rows.jsonl and removes what was left half written; not while a server runs."""
+    Each with what to do about it. Ends with status 1 when something is wrong. --fix closes what is open to
+    others, moves rows that cannot be read into damaged-rows.jsonl and removes what was left half written; not
+    while a server runs."""
     from runtime.cli.failure import ExitCode
     from runtime.cli.state.place import folder_of, settings_of
     from runtime.front.home import contents

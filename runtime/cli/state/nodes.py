@@ -47,7 +47,7 @@ def drain(
         bool, typer.Option("--wait/--no-wait", help="Say how far it is, until nothing is left.")
     ] = True,
 ) -> int:
-    """Have all that a machine runs go on elsewhere, and give it nothing more.
+    """Have all that a machine runs go on elsewhere; give it no more.
 
     It stays so when it is started again, until `bulkhead nodes undrain`."""
     import time

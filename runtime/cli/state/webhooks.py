@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -95,5 +96,5 @@ def redeliver(
                 "no delivery of it failed", cure="Name one: bulkhead webhook deliveries NAME."
             )
         delivery = failed[0]
-    again = api.post(f"{path}/{delivery}", {}).body
+    again = api.post(f"{path}/{quote(delivery, safe='')}", {}).body
     say(f"redelivering {again['event']} {again['id']}")

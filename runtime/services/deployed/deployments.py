@@ -137,6 +137,11 @@ class Deployments:
         where = path_of(service.id, path)
         return self.sessions is not None and self.sessions.count(service.id, room, where) > 0
 
+    def going_on(self, service: Service) -> int:
+        """How many sessions of a service run other code than it has now, in all rooms."""
+        own = _bundle_name(service.name, _digest(service.spec))
+        return 0 if self.sessions is None else self.sessions.count(service.id, besides=own)
+
     async def end(self, service: Service, room: str) -> None:
         """End the sessions of a service in a room; return once they have."""
         if self.sessions is not None:
@@ -240,7 +245,7 @@ class Deployments:
             await self._programs.discard(candidate.bundle)
             raise
         async with self._turn(service.id):
-            older = self._running(service.id)
+            older = 0 if self.sessions is None else self.sessions.count(service.id)
             self._adopt(service, candidate)
         one.service = service
         if one.now and older and self.anew is not None:
@@ -268,7 +273,7 @@ class Deployments:
         await self._programs.prepare(name, folder, say)
         if one is not None:
             one.becomes("loading")
-        bundle = await self._programs.load(f"{name}@{digest[:8]}", folder, env)
+        bundle = await self._programs.load(_bundle_name(name, digest), folder, env)
         return Candidate(bundle, digest, env)
 
     def _adopt(self, service: Service, candidate: Candidate) -> None:
@@ -309,9 +314,6 @@ class Deployments:
         except NotFound:
             return None
 
-    def _running(self, service: str) -> int:
-        return 0 if self.sessions is None else self.sessions.count(service)
-
     async def _prune(self) -> None:
         """Forget the bundles that no kept revision has, but for those that run."""
         async with self._disk:
@@ -332,6 +334,10 @@ class Deployments:
 def is_bundle(spec: Spec) -> bool:
     """Whether a service is a bundle that was sent here."""
     return digest_of((spec.get("container") or {}).get("image", "")) is not None
+
+
+def _bundle_name(service: str, digest: str) -> str:
+    return f"{service}@{digest[:8]}"
 
 
 def _digest(spec: Spec) -> str:

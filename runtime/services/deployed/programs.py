@@ -53,8 +53,14 @@ class Programs(Protocol):
 class Sessions(Protocol):
     """The sessions of services that are bundles."""
 
-    def count(self, service: str, room: str | None = None, path: str | None = None) -> int:
-        """How many run, or are to; of one room, or of one path of the server, if that is said."""
+    def count(
+        self, service: str, room: str | None = None, path: str | None = None, *, besides: str = ""
+    ) -> int:
+        """How many run, or are to; of one room, or of one path of the server, if that is said.
+
+        Args:
+            besides: Those of this bundle are not counted.
+        """
         ...
 
     async def end(self, service: str, room: str) -> None:

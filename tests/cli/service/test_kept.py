@@ -49,7 +49,7 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
         first = await lab.called(service_id)
         out, _ = await typed(capsys, lab, "list", *room, "-o", "json")
         (row,) = json.loads(out[out.index("[\n") :])
-        assert (row["name"], row["state"], row["restarts"]) == ("greeter", "running", 0)
+        assert (row["name"], row["of"], row["state"], row["restarts"]) == ("greeter", "room", "running", 0)
         out, _ = await typed(capsys, lab, "get", "greeter", *room)
         assert "image: greeter:1" in out
         await typed(capsys, lab, "restart", "greeter", *room)
@@ -75,6 +75,8 @@ async def test_it_has_to_be_said_whose_service_it_is(house: Any, manifest: Path,
         _, err = await typed(capsys, lab, "create", str(manifest), status=ExitCode.USAGE)
         assert "--global for every room" in err
         await typed(capsys, lab, "create", str(manifest), "--global")
+        out, _ = await typed(capsys, lab, "list", "--room", "lab", "-o", "json")
+        assert [one["of"] for one in json.loads(out)] == ["project"]
         _, err = await typed(capsys, lab, "get", "gretter", "--global", status=ExitCode.FAILED)
         assert "Kept there: greeter." in err
         manifest.write_text('{"version": "v1", "kind": "Service", "kontainer": {}}')

@@ -33,8 +33,11 @@ from runtime.front.openapi.shapes.rooms import (
 from runtime.front.state import Front, Rooms, caller
 from runtime.rooms.kept.about import about_of
 from runtime.rooms.token import FULL, ApiKey
+from runtime.services.service import PROJECT
 
 MAX_PAGE: Final = 1000
+MAX_NAMED: Final = 10
+"""So many rooms are named to whoever asks for one that there is not."""
 BASE: Final = "/accounts/projects"
 
 
@@ -105,9 +108,9 @@ def routes(front: Front) -> Blueprint:
     @asks(PageQuery)
     @gives(KeptRooms)
     async def rooms(project: str, query_args: PageQuery) -> KeptRooms:
-        """Rooms that are open or have something on disk"""
+        """Rooms that are open, have something on disk, or a service"""
         held = opened(project)
-        named = await held.known()
+        named = await known_rooms(front)
         page = named[query_args.offset :][: min(MAX_PAGE, query_args.limit)]
         return KeptRooms(rooms=[await _room(held, name) for name in page], total=len(named))
 
@@ -126,17 +129,20 @@ def routes(front: Front) -> Blueprint:
     async def get(project: str, room: str) -> KeptRoom:
         """One room, by name or id"""
         held = opened(project)
-        return await _room(held, await named_room(held, room))
+        return await _room(held, await named_room(front, room))
 
     @paths.delete(f"{BASE}/<project>/rooms/<room>")
     @gives(Nothing)
     async def delete(project: str, room: str) -> Nothing:
         """Delete a room with its files and documents"""
         held = opened(project)
-        name = await named_room(held, room)
-        await held.delete(name)
+        name = await named_room(front, room)
+        if name in await held.known():
+            await held.delete(name)
         if front.store is not None:
             await front.store.services.delete_room(name)
+        if front.services is not None:
+            front.services.changed(name)
         return Nothing()
 
     @paths.post(f"{BASE}/<project>/rooms/<room>/connect")
@@ -178,9 +184,22 @@ def room_id(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"bulkhead:room:{name}"))
 
 
-async def named_room(held: Rooms, asked: str) -> str:
+async def known_rooms(front: Front) -> list[str]:
+    """Names of the rooms that are open, have something on disk, or a service, sorted."""
+    assert front.rooms is not None
+    names = set(await front.rooms.known())
+    if front.store is not None:
+        names |= {one.room for one in await front.store.services.listed(room=None) if one.room != PROJECT}
+    return sorted(names)
+
+
+async def named_room(front: Front, asked: str) -> str:
     """The name of a room that is known, by its name or its id; raises NotFound."""
-    for name in await held.known():
+    known = await known_rooms(front)
+    for name in known:
         if asked in (name, room_id(name)):
             return name
-    raise NotFound(f"there is no room {asked!r}")
+    told = ", ".join(known[:MAX_NAMED]) + (" …" if len(known) > MAX_NAMED else "")
+    raise NotFound(
+        f"there is no room {asked[:100]!r}", cure=f"There is: {told}." if known else "There is none yet."
+    )

@@ -60,15 +60,23 @@ def routes(front: Front) -> Blueprint:
             raise Conflict(f"revision {to} of {service.name} is in force", cure="Name another one.")
         by = front.access.how(caller())
         old = _one(await store.history(service_id), to)
+        going_on = 0
         if front.deployments is not None and is_bundle(old.spec):
             candidate = await front.deployments.tried(service, old)
             now = await front.deployments.rolled_back(
                 candidate, lambda: store.roll_back(service_id, to, by=by)
             )
+            going_on = front.deployments.going_on(now)
         else:
             now = await store.roll_back(service_id, to, by=by)
+        # Containers of a room follow by themselves; those of the project and sessions do when they are told.
+        if asked.now and (is_bundle(old.spec) or room == PROJECT):
+            await household.anew(now)
+            going_on = 0
         household.changed(room)
-        return RolledBack(name=now.name, id=now.id, revision=now.revision, was=service.revision, to=to)
+        return RolledBack(
+            name=now.name, id=now.id, revision=now.revision, was=service.revision, to=to, going_on=going_on
+        )
 
     @paths.get(f"{BASE}/<service_id>/revisions")
     @gives(Revisions)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from runtime.errors import BundleError, BundleImportFailed, BundleNotFound, RuntimeServiceError
 from runtime.logs import get_logger
@@ -27,6 +29,12 @@ from runtime.tasks import Tasks
 Make = Callable[[str, Path, Mapping[str, str]], Bundle]
 Rows = Callable[[Bundle], list[EndpointInfo]]
 _log = get_logger("supervisor")
+_CURES: Final = (
+    (re.compile(r", and run: bulkhead bundle install\b.*"), ", and deploy it again."),
+    (re.compile(r"Run: bulkhead bundle install\b.*"), "Deploy it again."),
+    (re.compile(r"Mend that line\b.*"), "Mend that line, and deploy it again."),
+)
+"""What is said to whoever has the files beside the server, and what instead to who sent them."""
 
 
 class Deployed:
@@ -82,7 +90,7 @@ class Deployed:
         try:
             await bundle.load_soon()
             if bundle.error is not None:
-                raise _told(bundle.error, name.partition("@")[0], folder)
+                raise told_to_sender(bundle.error, name.partition("@")[0], folder)
         except BaseException:
             await bundle.close()
             raise
@@ -185,19 +193,15 @@ class Deployed:
         try:
             install(environment, os.environ, say, is_held=self._is_held)
         except BundleError as error:
-            raise _told(error, name, folder) from None
+            raise told_to_sender(error, name, folder) from None
 
 
-def _told(error: RuntimeServiceError, name: str, folder: Path) -> RuntimeServiceError:
-    """The same as whoever sent it knows its files: by its name, instead of by where they are kept."""
+def told_to_sender(error: RuntimeServiceError, name: str, folder: Path) -> RuntimeServiceError:
+    """The same for who sent it: files by its name, not by where they are kept, and a cure of theirs."""
     error.message = error.message.replace(f"{folder}/", f"{name}/")
     error.cure = error.cure.replace(f"{folder}/", f"{name}/")
-    for word in ("run: bulkhead bundle install", "Run: bulkhead bundle install", "Mend that line"):
-        error.cure = (
-            error.cure.partition(word)[0] + "mend it, and deploy it again"
-            if word in error.cure
-            else error.cure
-        )
+    for said, instead in _CURES:
+        error.cure = said.sub(instead, error.cure)
     if isinstance(error, BundleImportFailed):
         error.detail = error.detail.replace(f"{folder}/", f"{name}/")
     return error

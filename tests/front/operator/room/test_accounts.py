@@ -32,6 +32,14 @@ async def test_rooms_are_made_listed_and_deleted(serving: Any) -> None:
         assert (await site.ask("DELETE", f"{ROOMS}/{made['id']}")).status == 200
         assert (await site.get(f"{ROOMS}/lab")).status == 404
         assert (await site.get("/accounts/projects/another/rooms")).status == 404
+        # One that nobody entered, and has a service.
+        spec = {"version": "v1", "kind": "Service", "metadata": {"name": "x"}, "container": {"image": "x:1"}}
+        assert (await site.post(f"{ROOMS}/den/services", json.dumps(spec).encode())).status == 200
+        assert [room["name"] for room in (await site.get(ROOMS)).json["rooms"]] == ["den"]
+        assert "There is: den." in (await site.get(f"{ROOMS}/lab")).json["cure"]
+        assert (await site.ask("DELETE", f"{ROOMS}/den")).status == 200
+        assert (await site.get(f"{ROOMS}/den/services")).json == {"services": []}
+        assert (await site.get(ROOMS)).json["total"] == 0
         keys = (await site.get(f"/accounts/projects/{KEY.project}/api-keys")).json["keys"]
         assert [key["id"] for key in keys] == [KEY.id]
         assert KEY.secret not in json.dumps(keys)

@@ -108,6 +108,7 @@ async def test_a_folder_becomes_a_service_whose_older_sessions_go_on_and_which_i
         assert "nothing was switched" in err
         assert 'File "greeter/words.py", line 1' in err
         assert "NameError: name 'nowhere' is not defined" in err
+        assert "Mend that line, and deploy it again.\n" in err
         assert (await lab.state(service))["state"] == "running"
         # The next one: what runs goes on, variables stay.
         (bundle / "words.py").write_text('TEXT = "second"')
@@ -122,9 +123,9 @@ async def test_a_folder_becomes_a_service_whose_older_sessions_go_on_and_which_i
         out, _ = await typed(lab, capsys, "service", "logs", "greeter", *room)
         assert "second hello" in out
         # Back, and at once.
-        out, _ = await typed(lab, capsys, "service", "rollback", "greeter", *room)
+        out, err = await typed(lab, capsys, "service", "rollback", "greeter", *room, "--now")
         assert out.endswith("to 1, now revision 3\n")
-        await typed(lab, capsys, "service", "restart", "greeter", *room)
+        assert "--now" not in err
         await sessions(lab, bundles={first})
         folders = {path.name[:8] for path in (tmp_path / "state" / "deployed").iterdir()}
         assert {first[-8:], second[-8:]} == folders  # not the one that was refused
@@ -164,4 +165,6 @@ async def test_what_is_no_bundle_or_whose_it_is_not_is_refused(tmp_path: Path, c
         assert "of another kind" in err
         assert (await lab.send("GET", STATES))["services"][0]["container"]["image"] == "x:1"
         _, err = await typed(lab, capsys, "deploy", str(tmp_path / "nowhere"), status=2)
-        assert "there is no bundle" in err
+        assert "there is no " in err
+        _, err = await typed(lab, capsys, "deploy", "/etc/hostname", status=2)
+        assert "/etc/hostname is no file of Python" in err

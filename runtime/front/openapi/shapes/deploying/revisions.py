@@ -52,6 +52,9 @@ class WantedRevision(Shape, frozen=True, kw_only=True):
     """Which revision is to be in force again."""
 
     revision: Annotated[Number | None, Meta(description="The one before, if it is not said")] = None
+    now: Annotated[bool, Meta(description="Open rooms follow at once; sessions of other revisions end")] = (
+        False
+    )
 
 
 class RolledBack(Shape, frozen=True, kw_only=True):
@@ -62,3 +65,4 @@ class RolledBack(Shape, frozen=True, kw_only=True):
     revision: Number
     was: Annotated[int, Meta(description="The revision that was in force before")]
     to: Annotated[int, Meta(description="The revision that it repeats")]
+    going_on: Annotated[int, Meta(description="Sessions of other revisions that go on", ge=0)]

@@ -118,7 +118,7 @@ def routes(front: Front) -> Blueprint:
     async def status(project: str, room: str) -> RoomStatus:
         """Whether a room is open"""
         held = opened_project(front, project)
-        name = await named_room(held, room)
+        name = await named_room(front, room)
         opened = next((one.opened_at for one in held.rooms() if one.name == name), None)
         if opened is None:
             return RoomStatus(status="Unallocated")
@@ -130,7 +130,7 @@ def routes(front: Front) -> Blueprint:
     async def change(project: str, room: str, data: ChangedRoom) -> Nothing:
         """Change the notes about a room"""
         held = opened_project(front, project)
-        name = await named_room(held, room)
+        name = await named_room(front, room)
         if data.name != name:
             raise InvalidRequest(f"room {name!r} cannot be renamed", cure="Make another room.")
         if data.enabled is False:
