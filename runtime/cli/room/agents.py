@@ -143,6 +143,7 @@ def in_room(
     from runtime.cli.api import find_server
     from runtime.cli.entry import client, keeper, person, run
     from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.room.awaited import until_there
     from runtime.cli.room.why import Asked
     from runtime.errors import NotFound, RoomError
     from runtime.sdk.room.room_exception import LoadedAgain, RoomException
@@ -152,6 +153,8 @@ def in_room(
 
     async def enter() -> Any:
         async with keeper(api, room) if as_keeper else client(api, room, name or person()) as entered:
+            if asked:
+                await until_there(entered, api, room, asked)
             return await work(entered)
 
     question = Asked(api, room, asked) if asked else None

@@ -9,6 +9,7 @@ import typer
 from runtime.cli.options import Env, Form, NeededRoom, Url, variables
 from runtime.cli.room.agents import in_room
 from runtime.cli.terminal import Output, clean, note, say, show
+from runtime.wire.text import size
 
 if TYPE_CHECKING:
     from runtime.sdk.room.client import RoomClient
@@ -57,9 +58,9 @@ def run(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Only start it.")] = False,
     url: Url = None,
 ) -> int:
-    """Run a container in a room: show what it writes, and end with its exit code.
+    """Run a container in a room, and show what it writes.
 
-    It ends with its room, at the latest."""
+    The command ends with its exit code, the container with its room, at the latest."""
     given = {one["name"]: one["value"] for one in variables(env, None)}
     wanted: dict[str, Any] = {"image": image, "env": given, "writable_root_fs": True}
     wanted |= {"command": command} if command else {}
@@ -102,9 +103,9 @@ def exec_(
     ] = None,
     url: Url = None,
 ) -> int:
-    """Run a command in a container: with this terminal, or with what comes by standard input.
+    """Run a command in a container.
 
-    It ends with the command's exit code."""
+    With this terminal, or with what comes by standard input. It ends with the command's exit code."""
     from runtime.cli.room.exec_io import executed
 
     async def work(client: RoomClient) -> int:
@@ -140,7 +141,7 @@ def images(room: NeededRoom, url: Url = None, output: Form = Output.TABLE) -> No
         rows = [
             {
                 "image": ", ".join(one["tags"]) or "-",
-                "size": f"{one['size'] / (1 << 20):.1f} MiB",
+                "size": size(one["size"]) if one["size"] else "-",
                 "id": one["id"].removeprefix("sha256:")[:_ID_CHARS],
             }
             for one in found

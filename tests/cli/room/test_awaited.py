@@ -1,0 +1,72 @@
+"""An agent that is asked while the service that calls it in comes up."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.room import awaited
+from runtime.cli.room.awaited import until_there
+
+pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
+
+
+class Answers:
+    """A server with one service, and a room that an agent enters after some looks."""
+
+    def __init__(self, *, enters_at: int, **spec: Any) -> None:
+        self.enters_at, self.looks = enters_at, 0
+        endpoint = {"path": "/a", "meshagent": {"identity": "clerk"}}
+        self.spec = {"id": "1", "metadata": {"name": "desk"}, "ports": [{"endpoints": [endpoint]}], **spec}
+        self.state: dict[str, Any] = {"state": "starting", "restart_count": 0, "last_start_error": None}
+        self.agents = self
+
+    def get(self, path: str) -> Any:
+        if path == "/accounts/projects":
+            return {"projects": [{"id": "p"}]}
+        assert path == "/accounts/projects/p/rooms/lab/service-states"
+        return {"services": [self.spec], "states": {"1": self.state}}
+
+    async def list_agents(self) -> list[Any]:
+        self.looks += 1
+        return [SimpleNamespace(name="clerk")] if self.looks > self.enters_at else []
+
+
+async def ask(server: Answers, agent: str = "clerk") -> None:
+    await until_there(cast(Any, server), cast(Any, server), "lab", agent)
+
+
+async def test_it_is_waited_for_and_that_is_said(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(awaited, "_LOOK_S", 0.0)
+    server = Answers(enters_at=3)
+    await ask(server)
+    assert server.looks == 4
+    assert capsys.readouterr().err == "clerk is not in the room yet, its service desk comes up; waiting …\n"
+
+
+@pytest.mark.parametrize(
+    "spec", [{"enabled": False}, {"container": {"image": "x", "on_demand": True}}, {"ports": []}]
+)
+async def test_nobody_waits_for_what_no_service_calls_in(spec: dict[str, Any]) -> None:
+    server = Answers(enters_at=9, **spec)
+    await ask(server)
+    assert server.looks == 1
+
+
+async def test_a_service_that_failed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Answers(enters_at=9)
+    server.state |= {"state": "scheduled", "restart_count": 1}
+    with pytest.raises(CommandFailed, match="its service desk is scheduled") as caught:
+        await ask(server)
+    assert "bulkhead service logs desk --room lab" in caught.value.cure
+    server.state |= {"restart_count": 0, "last_start_error": "there is no image x"}
+    with pytest.raises(CommandFailed, match="clerk is not in the room: there is no image x"):
+        await ask(server)
+    server.state["last_start_error"] = None
+    monkeypatch.setattr(awaited, "WAIT_S", -1.0)
+    with pytest.raises(CommandFailed, match="its service desk is scheduled") as caught:
+        await ask(server)
+    assert caught.value.exit_code == ExitCode.NOT_READY
