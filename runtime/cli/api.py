@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.front.home.state_folder import own_part
@@ -74,7 +74,7 @@ class Api:
             response = connection.getresponse()
             raw = response.read(MAX_ANSWER_BYTES)
         if response.status >= 400:
-            raise _refusal(self.url + path, response.status, _decode(raw))
+            raise _refusal(self, path, response.status, _decode(raw))
         return raw
 
     def post(
@@ -108,7 +108,7 @@ class Api:
         kind = response.headers.get("Content-Type", "")
         body = _decode(raw) if "json" in kind else raw.decode(errors="replace")
         if response.status >= 400:
-            raise _refusal(self.url + path, response.status, body)
+            raise _refusal(self, path, response.status, body)
         return Answer(response.status, dict(response.headers.items()), body)
 
     def events(self, path: str = "/events", *, last_id: str = "") -> Iterator[ServerEvent]:
@@ -120,7 +120,7 @@ class Api:
             connection.request("GET", self._path(path), headers=headers)
             response = connection.getresponse()
             if response.status >= 400:
-                raise _refusal(self.url + path, response.status, _decode(response.read(MAX_ANSWER_BYTES)))
+                raise _refusal(self, path, response.status, _decode(response.read(MAX_ANSWER_BYTES)))
             if connection.sock is not None:
                 connection.sock.settimeout(None)
             yield from _parse_events(response)
@@ -165,7 +165,8 @@ class Api:
 
 
 def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: float = 10.0) -> Api:
-    """The server a command means: the one named, else the one running in this folder, else the usual address.
+    """The server a command means: the one named, else the one running in this folder, else the one that
+    listens where the settings say.
 
     Raises:
         CommandFailed: None is running; says how to start one.
@@ -178,10 +179,35 @@ def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: fl
     for folder in _state_dirs(state_dir):
         if running_in(folder) and (about := read_server_file(folder)) is not None:
             return api_of(about, timeout_s=timeout_s)
-    usual = Api(DEFAULT_URL, token, timeout_s)
+    usual = Api(_usual_url(), token, timeout_s)
     if usual.is_alive():
         return usual
-    raise _not_ready("no server is running here", _START_ONE)
+    raise _not_ready(f"no server is running here, and none answers at {usual.url}", _START_ONE)
+
+
+def _usual_url() -> str:
+    """Where a server would listen that is started with the settings of this folder.
+
+    Raises:
+        ConfigError: A variable cannot be used.
+    """
+    from runtime.errors import ConfigError
+    from runtime.settings import load_settings, usual_file
+
+    try:
+        settings = load_settings(env=os.environ, file=usual_file())
+    except ConfigError:  # the file may be a bundle's, which has other tables
+        settings = load_settings(env=os.environ)
+    server, origins = settings.server, settings.origins
+    if not server.port or {origins["server.host"], origins["server.port"]} == {"default"}:
+        return DEFAULT_URL
+    host = "127.0.0.1" if server.host in ("0.0.0.0", "::", "localhost") else server.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+
+
+def session_path(session: str) -> str:
+    """The path of a session, whatever somebody typed for its id."""
+    return f"/workers/{quote(session, safe='')}"
 
 
 def project_path(api: Api) -> str:
@@ -273,14 +299,25 @@ def _not_ready(message: str, cure: str) -> CommandFailed:
     return CommandFailed(message, cure=cure, exit_code=ExitCode.NOT_READY)
 
 
-def _refusal(url: str, status: int, body: Any) -> CommandFailed:
-    title, detail = f"{url} answered {status}", ""
+def _refusal(api: Api, path: str, status: int, body: Any) -> CommandFailed:
+    """What an answer that refuses means to whoever typed the command."""
+    title, cure, code = f"{api.url}{path} answered {status}", "", ""
     if isinstance(body, dict):
-        title, detail = str(body.get("title") or title), _in_commands(str(body.get("detail") or ""))
+        title, cure = str(body.get("title") or title), str(body.get("detail") or "")
+        code = str(body.get("type") or "").rpartition(":")[2]
+        if isinstance(body.get("cure"), str) and cure:
+            # Then the detail begins with what happened, which says more than its title.
+            title, cure = cure.removesuffix(body["cure"]).strip() or title, body["cure"]
+        elif code == "not_found":
+            title = f"nothing is served at {api.url}{path}"
+            cure = "Is this the address of a server that is as new as this command?"
+    if code in ("token_required", "token_invalid"):
+        title = f"{api.url} {'does not take this token' if api.token else 'asks for a token'}"
+        cure = "Set BULKHEAD_API_TOKEN to the server's own, or to an API key of its project."
     exit_code = ExitCode.AUTH if status in (401, 403) else ExitCode.FAILED
     if status in (429, 503, 504):
         exit_code = ExitCode.NOT_READY
-    return CommandFailed(title, cure=detail, exit_code=exit_code)
+    return CommandFailed(title.removesuffix("."), cure=_in_commands(cure), exit_code=exit_code)
 
 
 def _in_commands(detail: str) -> str:

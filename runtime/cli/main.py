@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from runtime import __version__
 from runtime.cli.crash import crash, replay
 from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
-from runtime.cli.help_page import Command
+from runtime.cli.help_page import Command, Group
 from runtime.cli.room import agents, call, chat, containers
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
 from runtime.cli.service import bundle, deploy, init, kept, manifest, revisions, secrets, service_spec, setup
@@ -34,41 +34,24 @@ _PLAIN_HELP: dict[str, Any] = {
 }
 
 
-class Sections(TyperGroup):
-    """Help in sections, without the 80 ms that rich panels cost."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            if command is None or command.hidden:
-                continue
-            section = getattr(command, "rich_help_panel", None)
-            title = section if isinstance(section, str) else "Commands"
-            sections.setdefault(title, []).append((name, command.get_short_help_str(70)))
-        for title, rows in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"bulkhead {__version__}")
         raise typer.Exit
 
 
-app = typer.Typer(name="bulkhead", cls=Sections, no_args_is_help=True, **_PLAIN_HELP)
-service_app = typer.Typer(name="service", no_args_is_help=True, **_PLAIN_HELP)
-secret_app = typer.Typer(name="secret", no_args_is_help=True, **_PLAIN_HELP)
-apikey_app = typer.Typer(name="apikey", no_args_is_help=True, **_PLAIN_HELP)
-webhook_app = typer.Typer(name="webhook", no_args_is_help=True, **_PLAIN_HELP)
-room_app = typer.Typer(name="room", no_args_is_help=True, **_PLAIN_HELP)
-container_app = typer.Typer(name="container", no_args_is_help=True, **_PLAIN_HELP)
-crash_app = typer.Typer(name="crash", no_args_is_help=True, **_PLAIN_HELP)
-quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, **_PLAIN_HELP)
-nodes_app = typer.Typer(name="nodes", invoke_without_command=True, **_PLAIN_HELP)
-agents_app = typer.Typer(name="agents", no_args_is_help=True, **_PLAIN_HELP)
-bundle_app = typer.Typer(name="bundle", no_args_is_help=True, **_PLAIN_HELP)
+app = typer.Typer(name="bulkhead", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+service_app = typer.Typer(name="service", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+secret_app = typer.Typer(name="secret", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+apikey_app = typer.Typer(name="apikey", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+webhook_app = typer.Typer(name="webhook", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+room_app = typer.Typer(name="room", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+container_app = typer.Typer(name="container", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+crash_app = typer.Typer(name="crash", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+quarantine_app = typer.Typer(name="quarantine", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+nodes_app = typer.Typer(name="nodes", cls=Group, invoke_without_command=True, **_PLAIN_HELP)
+agents_app = typer.Typer(name="agents", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
+bundle_app = typer.Typer(name="bundle", cls=Group, no_args_is_help=True, **_PLAIN_HELP)
 
 
 @app.callback()
@@ -182,7 +165,7 @@ def main() -> None:
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit status; every failure is told on stderr."""
     try:
-        status = app(argv, prog_name="bulkhead", standalone_mode=False)
+        status = _command()(argv, prog_name="bulkhead", standalone_mode=False)
         return int(status or 0)
     except typer.Abort:
         return ExitCode.INTERRUPTED
@@ -201,6 +184,11 @@ def run(argv: list[str]) -> int:
         if os.environ.get("BULKHEAD_DEBUG"):
             raise
         return _tell_bug(error)
+
+
+@cache
+def _command() -> Any:
+    return typer.main.get_command(app)
 
 
 def _tell(error: RuntimeServiceError) -> int:

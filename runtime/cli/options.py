@@ -110,10 +110,9 @@ def elsewhere(settings: ServerSettings) -> Elsewhere:
 
 def config_file(named: Path | None) -> Path | None:
     """The file of settings in force: the one named, else ``bulkhead.toml`` of this folder, else none."""
-    if named is not None:
-        return named.resolve()
-    usual = Path("bulkhead.toml")
-    return usual.resolve() if usual.is_file() else None
+    from runtime.settings import usual_file
+
+    return usual_file() if named is None else named.resolve()
 
 
 def check_room(room: str) -> None:

@@ -168,6 +168,6 @@ def create_app(
         if reserved_by(request.path):
             return problem("not_found", NOTHING_HERE)
         unknown = not_served(request.path, front.placement.endpoints())
-        return problem(unknown.code, str(unknown))
+        return problem(unknown.code, str(unknown), cure=unknown.cure)
 
     return app

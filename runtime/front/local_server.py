@@ -13,7 +13,7 @@ from typing import Any
 from runtime.front.operator.by_signal.signals import Signals
 from runtime.front.server import Server
 from runtime.logs import configure
-from runtime.settings import load_settings
+from runtime.settings import load_settings, usual_file
 
 
 class LocalServer:
@@ -38,8 +38,7 @@ class LocalServer:
             "server.port": 0 if port is None and not named else port,
             "server.webhook_secret": webhook_secret,
         }
-        file = Path("bulkhead.toml")
-        settings = load_settings(flags=flags, env=os.environ, file=file if file.is_file() else None)
+        settings = load_settings(flags=flags, env=os.environ, file=usual_file())
         # Its own folder: the same project may be served by `bulkhead serve` at the same time.
         state_dir = settings.server.state_dir / "hosts" / bundle.stem
         self._settings = replace(settings, server=replace(settings.server, state_dir=state_dir))

@@ -226,7 +226,7 @@ def _refuse_unready(front: Front) -> None:
 def _refused(outcome: Refused) -> Response:
     detail = f"{outcome.message}. {outcome.cure}"
     when = {} if outcome.retry_after_s is None else {"Retry-After": str(outcome.retry_after_s)}
-    return problem(outcome.code, detail, headers=when)
+    return problem(outcome.code, detail, headers=when, cure=outcome.cure)
 
 
 def _ok(session_id: str) -> Response:

@@ -274,6 +274,12 @@ def shown(settings: Settings) -> Iterable[tuple[str, Field[Any], bool | int | fl
         yield key, item, value if isinstance(value, bool | int | float) else str(value)
 
 
+def usual_file() -> Path | None:
+    """``bulkhead.toml`` of this folder, where there is one."""
+    file = Path("bulkhead.toml")
+    return file.resolve() if file.is_file() else None
+
+
 def load_settings(
     *,
     flags: Mapping[str, Any] | None = None,

@@ -22,6 +22,37 @@ def test_a_problem_becomes_what_happened_and_the_cure(server: Any) -> None:
     assert (caught.value.message, caught.value.cure) == ("No agent at /wether", "Known paths: /weather")
 
 
+def test_a_problem_with_its_cure_apart_begins_with_what_happened(server: Any) -> None:
+    body = {
+        "title": "Not found",
+        "detail": "revision 7 is not kept. Kept are 2, 1.",
+        "cure": "Kept are 2, 1.",
+    }
+    server.answer("GET /x", body, 404)
+    server.answer("GET /y", {**body, "detail": "it is not kept", "cure": ""}, 404)
+    for path, told in (("/x", "revision 7 is not kept. Kept are 2, 1."), ("/y", "it is not kept")):
+        with pytest.raises(CommandFailed) as caught:
+            Api(server.url).get(path)
+        assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(("token", "told"), [("", "asks for a token"), ("x", "does not take this token")])
+def test_a_server_that_wants_a_token_is_told_with_where_it_goes(server: Any, token: str, told: str) -> None:
+    server.answer("GET /x", {"title": "A token", "type": "urn:bulkhead:problem:token_required"}, 401)
+    with pytest.raises(CommandFailed, match=told) as caught:
+        Api(server.url, token).get("/x")
+    assert "BULKHEAD_API_TOKEN" in caught.value.cure
+    assert caught.value.exit_code == ExitCode.AUTH
+
+
+def test_a_path_that_the_server_does_not_have_is_told_as_that(server: Any) -> None:
+    server.answer(
+        "GET /x", {"title": "Not found", "type": "urn:bulkhead:problem:not_found", "detail": "N"}, 404
+    )
+    with pytest.raises(CommandFailed, match=f"nothing is served at {server.url}/x. Is this"):
+        Api(server.url).get("/x")
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

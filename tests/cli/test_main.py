@@ -28,6 +28,8 @@ def test_help_lists_every_command_in_sections(bulkhead: Any) -> None:
     for name in COMMANDS:
         assert f"\n  {name} " in ran.out
     assert "Look and stop:" in ran.out
+    for group in ("", "service", "crash", "container", "room", "bundle", "nodes"):
+        assert "..." not in bulkhead(*group.split(), "--help").out.partition("\n\n")[2], "a line is cut"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_each_command_explains_itself(bulkhead: Any, command: str) -> None:
 def every_command() -> list[str]:
     """Each command as one types it."""
     root: Any = typer.main.get_command(main.app)
-    found: list[str] = []
+    found = ["nodes"]  # a group that is a command as well
     for name, command in root.commands.items():
         inner = getattr(command, "commands", None)
         found += [name] if inner is None else [f"{name} {each}" for each in inner]
@@ -126,7 +128,21 @@ def test_a_room_that_there_cannot_be_is_status_2_with_the_rule(bulkhead: Any, ar
 def test_no_server_is_status_3_with_how_to_start_one(bulkhead: Any) -> None:
     ran = bulkhead("ps")
     assert ran.status == 3
-    assert ran.err.startswith("error: no server is running here\n  Start one with `bulkhead serve`")
+    assert ran.err.startswith("error: no server is running here, and none answers at http://127.0.0.1:9\n")
+    assert "  Start one with `bulkhead serve`" in ran.err
+
+
+def test_a_server_is_looked_for_where_the_settings_of_this_folder_have_it(
+    bulkhead: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = server.url.rpartition(":")[2]
+    server.answer("GET /workers", {"endpoints": [], "workers": []})
+    Path("bulkhead.toml").write_text(f"[server]\nport = {port}\n")
+    assert bulkhead("ps").status == 0
+    Path("bulkhead.toml").write_text('[bundle]\nfork = "never"\n')  # an agent's folder
+    assert bulkhead("ps").status == 3
+    monkeypatch.setenv("BULKHEAD_PORT", port)
+    assert bulkhead("ps").status == 0
 
 
 def test_an_unknown_setting_is_status_2_and_names_the_nearest(

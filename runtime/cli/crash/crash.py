@@ -84,14 +84,16 @@ def bundle_crash(
     ] = None,
     url: Url = None,
 ) -> None:
-    """Write a report with all that belongs to it into one file, without secrets, to hand on."""
-    from runtime.cli.api import find_server
+    """Write a report and all that belongs to it into one file.
+
+    It is without secrets, to hand on."""
+    from runtime.cli.api import find_server, session_path
     from runtime.cli.failure import CommandFailed
 
     api = find_server(url)
     if not session.startswith("s_"):
         session = report_for(api, session)["session"]
-    raw = api.download(f"/workers/{quote(session, safe='')}/crash/bundle")
+    raw = api.download(f"{session_path(session)}/crash/bundle")
     to = to or Path(f"crash-{session}.tar.gz")
     try:
         to.write_bytes(raw)
@@ -107,10 +109,11 @@ def bundle_crash(
 
 def report_for(api: Api, session: str) -> dict[str, Any]:
     """The report of a session, or the latest of a kind of crash."""
+    from runtime.cli.api import session_path
     from runtime.cli.failure import CommandFailed
 
     if session.startswith("s_"):
-        return cast(dict[str, Any], api.get(f"/workers/{quote(session, safe='')}/crash"))
+        return cast(dict[str, Any], api.get(f"{session_path(session)}/crash"))
     report = api.get(f"/crashes/{quote(session, safe='')}")["report"]
     if report is None:
         raise CommandFailed(

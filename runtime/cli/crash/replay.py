@@ -45,13 +45,12 @@ def replay(
     config: Config = None,
     state_dir: State = None,
 ) -> int:
-    """Run the call of a crashed session again, in the foreground, with the code as it is now.
+    """Run the call of a crashed session again, with the code of now.
 
-    It gets a room of its own that is thrown away. Models and tools are asked anew, limits are not in force.
-    It is held as its session is, but for the network.
-    What others sent to it is sent again where the server kept it (BULKHEAD_RECORD=1), without secrets.
-    Hidden arguments come from -a, from REPLAY_<NAME>, or you are asked for them.
-    Exit status 1: it failed again."""
+    It runs in the foreground. It gets a room of its own that is thrown away. Models and tools are asked
+    anew, limits are not in force. It is held as its session is, but for the network. What others sent to
+    it is sent again where the server kept it (BULKHEAD_RECORD=1), without secrets. Hidden arguments come
+    from -a, from REPLAY_<NAME>, or you are asked for them. Exit status 1: it failed again."""
     from runtime.cli.crash.resend import resending
     from runtime.cli.failure import CommandFailed, ExitCode
 

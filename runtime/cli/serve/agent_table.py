@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.cli.terminal import clean
+from runtime.session.calls.deployed import told_path
 from runtime.session.exit_reasons import row_of
 
 HEADER = ("endpoint", "identity", "class", "process", "state")
@@ -140,7 +141,7 @@ def _row(
     # Of a bundle whose endpoints nobody knows yet, its own name is all there is.
     identity = about.get("identity") or ("-" if endpoint["path"] else endpoint.get("bundle")) or "-"
     return Row(
-        path=clean(endpoint["path"] or "-"),
+        path=clean(told_path(endpoint["path"], about.get("bundle") or "") or "-"),
         identity=clean(identity),
         class_name=clean(endpoint.get("class_name") or endpoint.get("class") or "-"),
         pid=pid,

@@ -20,7 +20,7 @@ class Fitted:
     """What to show.
 
     Attributes:
-        rows: Cgroups, as many as the header has, and the colour of the last one.
+        rows: Cells, as many as the header has, and the colour of the last one.
         more: Rows that are not shown.
     """
 

@@ -23,16 +23,16 @@ def attach(
     ] = 0,
     url: Url = None,
 ) -> int:
-    """Have debugpy listen in a session, and hold the hang detector still until Ctrl-C.
+    """Have a debugger listen in a session that runs.
 
-    It needs debugpy in the agent's environment.  Whoever can reach the port on the session's machine can run
-    code in the session.
+    That is debugpy; until Ctrl-C the hang detector is held still. It needs debugpy in the agent's
+    environment.  Whoever can reach the port on the session's machine can run code in the session.
     """
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, session_path
     from runtime.cli.failure import CommandFailed, ExitCode
 
     api = find_server(url, timeout_s=_PATIENCE_S)
-    found = api.post(f"/workers/{session}/debug?port={port}", {}).body
+    found = api.post(f"{session_path(session)}/debug?port={port}", {}).body
     launch = {
         "name": session,
         "type": "debugpy",
@@ -46,13 +46,13 @@ def attach(
     say(json.dumps(launch))
     note("Attach with these lines in .vscode/launch.json, or any other client. Ctrl-C ends the truce.", "dim")
     try:
-        while (one := api.get(f"/workers/{session}"))["exit"] is None:
+        while (one := api.get(session_path(session)))["exit"] is None:
             time.sleep(_LOOK_S)
         note(f"{session} ended: {one['exit']['message']}")
         return ExitCode.OK
     except KeyboardInterrupt:
         try:
-            api.delete(f"/workers/{session}/debug")
+            api.delete(f"{session_path(session)}/debug")
         except CommandFailed:
             pass  # it ended, or its server did
         note("From now on a silence counts as a hang again.", "dim")

@@ -8,7 +8,7 @@ import typer
 
 from runtime.cli import completion
 from runtime.cli.options import Url
-from runtime.cli.terminal import note, say
+from runtime.cli.session.each import each
 
 Sessions = Annotated[list[str], typer.Argument(help="Ids of sessions.", autocompletion=completion.sessions)]
 
@@ -19,24 +19,25 @@ def freeze(sessions: Sessions, url: Url = None) -> int:
     Each stays as it is, memory and all, and is not taken for one that hangs, until `bulkhead thaw` lets it go
     on, or its end.
     """
-    return _each(sessions, "freeze", "froze", url)
+    return _hold(sessions, url, frozen=True)
 
 
 def thaw(sessions: Sessions, url: Url = None) -> int:
     """Let frozen sessions go on."""
-    return _each(sessions, "thaw", "thawed", url)
+    return _hold(sessions, url, frozen=False)
 
 
-def _each(sessions: list[str], what: str, done: str, url: str | None) -> int:
-    from runtime.cli.api import find_server
-    from runtime.cli.failure import CommandFailed, ExitCode
+def _hold(sessions: list[str], url: str | None, *, frozen: bool) -> int:
+    from runtime.cli.api import find_server, session_path
 
-    api, failed = find_server(url), 0
-    for session in dict.fromkeys(sessions):
-        try:
-            api.post(f"/workers/{session}/{what}", {})
-            say(f"{done} {session}")
-        except CommandFailed as error:
-            failed += 1
-            note(f"error: {session}: {error.message}. {error.cure}", "red")
-    return ExitCode.FAILED if failed else ExitCode.OK
+    api = find_server(url)
+    act, done, idle = (
+        ("freeze", "froze", "was frozen already") if frozen else ("thaw", "thawed", "was not frozen")
+    )
+
+    def hold(session: str) -> str:
+        was = api.get(session_path(session))["frozen"]
+        api.post(f"{session_path(session)}/{act}", {})
+        return f"{session} {idle}" if was is frozen else f"{done} {session}"
+
+    return each(sessions, hold)

@@ -35,9 +35,9 @@ def stacks(session: Session, url: Url = None) -> None:
 
     Also of one that hangs; nothing is stopped for it.
     """
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, session_path
 
-    say(find_server(url).get(f"/workers/{session}/stacks"))
+    say(find_server(url).get(f"{session_path(session)}/stacks"))
 
 
 def profile(
@@ -66,7 +66,7 @@ def profile(
     """
     from urllib.parse import urlencode
 
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, session_path
     from runtime.cli.failure import CommandFailed, ExitCode
 
     forms = {".svg": "svg", ".json": "speedscope"}
@@ -81,7 +81,7 @@ def profile(
     query = {"seconds": seconds, "rate": rate, "by": "memory" if memory else by.value, "form": form}
     note(f"looking at {session} for {seconds:g} s", "dim")
     api = find_server(url, timeout_s=seconds + _PATIENCE_S)
-    path = f"/workers/{session}/profile?{urlencode(query)}"
+    path = f"{session_path(session)}/profile?{urlencode(query)}"
     if out is None:
         for line in listed(api.get(path)):
             say(line)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from runtime.cli.options import Form, Url
+from runtime.cli.session.each import each
 from runtime.cli.terminal import Output, clean, say, show
 
 _COLUMNS = ("hash", "endpoint", "room", "deaths", "parked_at", "message")
@@ -24,11 +25,16 @@ def list_inputs(url: Url = None, output: Form = Output.TABLE) -> None:
 def release(
     hashes: Annotated[list[str], typer.Argument(help="Hashes, as `quarantine list` shows them.")],
     url: Url = None,
-) -> None:
+) -> int:
     """Let inputs run again."""
+    from urllib.parse import quote
+
     from runtime.cli.api import find_server
 
     api = find_server(url)
-    for hash in hashes:
-        released = api.delete(f"/quarantine/{hash}")["released"]
-        say(f"released {clean(released['hash'])} of {clean(released['endpoint'])}")
+
+    def let(hash: str) -> str:
+        released = api.delete(f"/quarantine/{quote(hash, safe='')}")["released"]
+        return f"released {clean(released['hash'])} of {clean(released['endpoint'])}"
+
+    return each(hashes, let)

@@ -33,12 +33,12 @@ def logs(
     url: Url = None,
 ) -> int:
     """Show what sessions wrote."""
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, session_path
     from runtime.cli.failure import CommandFailed
 
     api = find_server(url)
     if session is not None:
-        api.get(f"/workers/{session}")  # an unknown id is told at once
+        api.get(session_path(session))  # an unknown id is told at once
     seen: dict[str, int] = {}
     while True:
         lines = []
@@ -68,9 +68,11 @@ def _chosen(api: Api, session: str | None, room: str | None, identity: str | Non
 
 
 def _fresh(api: Api, worker: dict[str, Any], seen: dict[str, int], tail: int) -> list[dict[str, Any]]:
+    from runtime.cli.api import session_path
+
     session = str(worker["id"])
     is_first = session not in seen
-    answer = api.get(f"/workers/{session}/logs?after={seen.get(session, 0)}")
+    answer = api.get(f"{session_path(session)}/logs?after={seen.get(session, 0)}")
     lines: list[dict[str, Any]] = answer["lines"] if isinstance(answer, dict) else answer
     seen[session] = max([seen.get(session, 0), *(int(line["seq"]) for line in lines)])
     kept = lines[-tail:] if is_first and tail else ([] if is_first else lines)

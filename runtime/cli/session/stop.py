@@ -8,7 +8,8 @@ import typer
 
 from runtime.cli import completion
 from runtime.cli.options import Room, Url
-from runtime.cli.terminal import note, say
+from runtime.cli.session.each import each
+from runtime.cli.terminal import note
 
 
 def stop(
@@ -22,7 +23,7 @@ def stop(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
 ) -> int:
     """Stop sessions by id, by room, or all."""
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, session_path
     from runtime.cli.failure import CommandFailed, ExitCode
 
     if not sessions and not every and room is None:
@@ -35,15 +36,11 @@ def stop(
         chosen += [worker["id"] for worker in running if every or worker["room"] == room]
     if not chosen:
         note("nothing to stop")
-    failed = 0
-    for session in dict.fromkeys(chosen):
+
+    def end(session: str) -> str:
         if dry_run:
-            say(f"would stop {session}")
-            continue
-        try:
-            api.delete(f"/workers/{session}")
-            say(f"stopped {session}")
-        except CommandFailed as error:
-            failed += 1
-            note(f"error: {session}: {error.message}. {error.cure}", "red")
-    return ExitCode.FAILED if failed else ExitCode.OK
+            return f"would stop {session}"
+        api.delete(session_path(session))
+        return f"stopped {session}"
+
+    return each(chosen, end)

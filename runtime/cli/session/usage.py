@@ -38,9 +38,10 @@ def usage(
     url: Url = None,
     output: Form = Output.TABLE,
 ) -> None:
-    """Show what sessions used: processor time, memory, model tokens and what those cost.
+    """Show what sessions used, by whom.
 
-    Costs are by list prices, without discounts; `?` stands where a model has no price.
+    Processor time, memory, model tokens and what those cost. Costs are by list prices, without discounts; `?`
+    stands where a model has no price.
     """
     from runtime.cli.api import find_server
 

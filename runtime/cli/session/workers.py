@@ -10,6 +10,7 @@ import typer
 
 from runtime.cli.options import Form, Room, Url
 from runtime.cli.terminal import Output, clean, is_plain, length, note, say, show
+from runtime.session.calls.deployed import told_path
 from runtime.wire.text import size
 
 _COLUMNS = {
@@ -104,7 +105,7 @@ def _row(worker: Mapping[str, Any]) -> dict[str, str]:
         "threads": str(worker.get("threads", "-")),
         "lag": "-" if lag_ms is None else f"{lag_ms:.0f} ms",
         "confinement": _confinement(worker.get("confinement")),
-        "endpoint": str(worker.get("endpoint", "")),
+        "endpoint": told_path(str(worker.get("endpoint", "")), str(worker.get("bundle", ""))),
         "bundle": str(worker.get("bundle", "")),
         "code_generation": str(worker.get("code_generation") or "-"),
         "attempt": str(worker.get("attempt", "")),

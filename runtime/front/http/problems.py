@@ -129,7 +129,7 @@ def install(app: Quart) -> None:
     async def deliberate(error: RuntimeServiceError) -> Response:
         if error.code not in STATUS:
             _log.error("front.request_failed", code=error.code, error=str(error))
-        return problem(error.code, str(error), headers=_challenge(error.code))
+        return problem(error.code, str(error), headers=_challenge(error.code), cure=error.cure)
 
     @app.errorhandler(Unfit)
     async def unfit(error: Unfit) -> Response:

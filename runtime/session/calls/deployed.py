@@ -46,3 +46,13 @@ def own_path(path: str) -> str:
     """The same path as the bundle declares it; that of any other bundle is its own."""
     found = _PATH.fullmatch(path)
     return path if found is None else found[2]
+
+
+def told_path(path: str, bundle: str) -> str:
+    """A path as people are told it: of a bundle that was sent, with the name of its service for the id.
+
+    Args:
+        bundle: Its name as the server has it, ``NAME@DIGEST``.
+    """
+    found = _PATH.fullmatch(path)
+    return path if found is None else f"{bundle.partition('@')[0]}{found[2]}"

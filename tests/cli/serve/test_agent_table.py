@@ -31,6 +31,15 @@ def test_an_agent_in_its_room_says_so_with_the_time_it_took() -> None:
     assert row.is_settled
 
 
+def test_what_was_sent_here_goes_by_the_name_of_its_service() -> None:
+    sent = "/deployed/0d3f2f0e-6a56-4e0a-9a70-3f4d6c1c9c11/chat"
+    about = endpoint(sent, identity="greeter", bundle="greeter@1a2b3c4d")
+    gone = worker(endpoint=sent, bundle="greeter@99999999")
+    (waits,) = rows({"endpoints": [about], "workers": []}, {})
+    (runs,) = rows({"endpoints": [], "workers": [gone]}, {})
+    assert (waits.path, runs.path) == ("greeter/chat", "greeter/chat")
+
+
 def test_an_endpoint_nobody_called_waits() -> None:
     (row,) = rows({"endpoints": [endpoint()], "workers": []}, {})
     assert (row.state, row.pid) == ("waiting", "-")

@@ -85,7 +85,10 @@ def test_keys_ask_what_they_say_and_a_kill_is_asked_for_twice() -> None:
     assert "line 99" in "\n".join(shown(api, "s", "end"))
     assert "line 0" in "\n".join(shown(api, "s", "end", "home"))
     assert "09:00:01 [31mhello" in "\n".join(shown(api, "l")).replace("\ufffd", "")
-    assert any("endpoint" in line and "/chat" in line for line in shown(api, "\n"))
+    details = "\n".join(shown(FakeApi([worker(1, limits={"memory_bytes": 512 << 20, "pids": 9})]), "\n"))
+    assert "agent          an-agent-of-a-long-name-1, /chat\n" in details
+    assert "limits         memory 512 MiB, pids 9\n" in details
+    assert "_" not in details.replace("s_0", ""), "names of the API are no words for people"
     assert "Wait for it." in shown(api, "f")[-2]
     assert "POST /workers/s_000000000001/freeze" in api.asked
     shown(api, "k", "n")

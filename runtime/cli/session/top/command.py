@@ -30,7 +30,7 @@ def top(
     every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 1.0,
     url: Url = None,
 ) -> int:
-    """Watch sessions as they run, and stop, freeze, profile or read the one that is chosen.
+    """Watch sessions as they run, and look into one or end it.
 
     Keys: arrows choose, Enter details, s stacks, p a profile of 10 s, l log, f freeze or thaw, k kill,
     o the next order, q quit.
@@ -149,7 +149,7 @@ class Top:
             ask()
             self._told = done
         except CommandFailed as error:
-            self._told = f"{error.message}. {error.cure}"
+            self._told = str(error)
 
     def _open(self, title: str, read: Callable[[], str]) -> None:
         def ask() -> None:
@@ -170,7 +170,7 @@ class Top:
             found = api.get(f"/workers/{session}/profile?seconds={_PROFILE_S}")
             self._profile = (f"profile of {name}", "\n".join(listed(found, most=40)))
         except CommandFailed as error:
-            self._profile = (f"profile of {name}", f"{error.message}. {error.cure}")
+            self._profile = (f"profile of {name}", str(error))
 
     def _look(self) -> None:
         from runtime.cli.failure import CommandFailed
@@ -178,7 +178,7 @@ class Top:
         try:
             found = self._api.get("/workers")["workers"]
         except CommandFailed as error:
-            self._told = f"{error.message}. {error.cure}"
+            self._told = str(error)
             return
         self._workers = [one for one in found if self._room in (None, one["room"])]
         self._shares = self._rates.take(self._workers, time.monotonic())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runtime.cli.terminal import clean, length
+from runtime.session.calls.deployed import told_path
 from runtime.wire.text import size
 
 SORTS: Final = ("cpu", "memory", "up", "lag", "identity", "room", "state")
@@ -101,13 +102,8 @@ def page_top(key: str, top: int, *, lines: int, height: int) -> int:
 
 
 def details(one: Mapping[str, Any]) -> str:
-    """Everything that is told of a session, a line each."""
-    lines = []
-    for key, value in one.items():
-        if key in ("processes", "curve"):
-            continue
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        lines.append(f"{key:18} {'-' if shown in (None, '') else shown}")
+    """What is told of a session, a line each, and its processes."""
+    lines = [f"{name:14} {shown}" for name, shown in _told(one) if shown]
     lines += ["", f"{'PID':>8} {'CPU s':>8} {'MEMORY':>9}  COMMAND"]
     for process in one.get("processes", ()):
         lines.append(
@@ -115,6 +111,47 @@ def details(one: Mapping[str, Any]) -> str:
             f"{process.get('command') or process.get('name')}"
         )
     return "\n".join(lines)
+
+
+def _told(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "session", str(one["id"])
+    yield "agent", f"{one['identity']}, {told_path(one['endpoint'], one.get('bundle', ''))}"
+    yield "room", str(one["room"])
+    yield "state", _state(one)
+    yield "note", str(one.get("note") or "")
+    yield "code", f"{one.get('bundle', '')}, load {one.get('code_generation', 0)}"
+    restart = one.get("restart") or {}
+    yield "attempt", f"{one.get('attempt', 1)}, started again: {restart.get('policy', 'never')}"
+    for name, end in (("last end", restart.get("last_exit")), ("end", one.get("exit"))):
+        yield name, f"{end['reason']} {end['message']}".strip() if end else ""
+    yield "machine", str(one.get("node") or "")
+    yield "up", length(one["uptime_s"])
+    yield "processor", f"{one['cpu_s']:.1f} s"
+    yield "memory", size(_memory(one))
+    yield "disk", "" if one.get("disk_bytes") is None else size(one["disk_bytes"])
+    for name, key in (("open files", "fds"), ("threads", "threads"), ("children", "children")):
+        yield name, str(one.get(key, ""))
+    yield (
+        "event loop",
+        "" if one.get("lag_ms") is None else f"busy for {one['lag_ms']:.0f} ms at most, lately",
+    )
+    yield "messages", str(one.get("messages", ""))
+    yield "limits", ", ".join(_limit(key, most) for key, most in (one.get("limits") or {}).items())
+    held = one.get("confinement")
+    if held:
+        network = held["network"] if isinstance(held["network"], str) else " ".join(held["network"]) or "none"
+        yield "confinement", f"{held['level']}, network {network}, {sum(held['refused'].values())} refused"
+        for what, files in held["files"].items():
+            yield f"may {what}", ", ".join(files)
+    yield "input", str(one.get("input") or "")
+
+
+def _limit(key: str, most: float) -> str:
+    """``memory_bytes``, 536870912 -> ``memory 512 MiB``."""
+    name, _, unit = key.rpartition("_")
+    if unit == "bytes":
+        return f"{name} {size(most)}"
+    return f"{name.replace('_', ' ')} {most:g} s" if unit == "s" and name else f"{key} {most:g}"
 
 
 def _row(one: Mapping[str, Any], shares: Mapping[str, float]) -> dict[str, str]:

@@ -123,6 +123,7 @@ class Problem(Shape, frozen=True, kw_only=True):
     detail: Annotated[
         str, Meta(examples=["no session s_X. GET /workers?all=1 lists the ones that are known."])
     ]
+    cure: Annotated[str, Meta(description="The end of `detail` that says what to do")] | UnsetType = UNSET
     instance: Annotated[str, Meta(description="Path of the request", examples=["/workers/s_X"])]
     request_id: str
     trace_id: Annotated[str, Meta(description="Its trace, where calls are traced")] | UnsetType = UNSET

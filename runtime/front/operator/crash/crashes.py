@@ -42,7 +42,9 @@ def routes(front: Front) -> Blueprint:
         """One kind of crash, its sessions and its latest report"""
         found = await front.crashes.group(fingerprint) if front.crashes is not None else None
         if found is None:
-            raise Refusal("crash_not_found", "No crash has it. GET /crashes lists those there are.")
+            cure = "GET /crashes lists those there are."
+            told = f"no kind of crash has the fingerprint {fingerprint[:40]}. {cure}"
+            raise Refusal("crash_not_found", told, cure=cure)
         group, reports = found
         sessions = [
             shapes.CrashOf(

@@ -43,7 +43,7 @@ def routes(front: Front) -> Blueprint:
         outcome = await front.dispatcher.call(spec.endpoint, call, request_id=g.request_id)
         if isinstance(outcome, Refused):
             when = {} if outcome.retry_after_s is None else {"Retry-After": str(outcome.retry_after_s)}
-            raise Refusal(outcome.code, f"{outcome.message}. {outcome.cure}", headers=when)
+            raise Refusal(outcome.code, f"{outcome.message}. {outcome.cure}", headers=when, cure=outcome.cure)
         return Called(session=outcome.session_id)
 
     return paths
