@@ -25,7 +25,7 @@ from runtime.front.model.desk import ModelDesk, authorize
 from runtime.front.model.provider import ProviderAnswer
 from runtime.front.model.stream import failure
 from runtime.front.model.turns import Turns
-from runtime.front.openapi.shapes.model import (
+from runtime.front.openapi.shapes.webhooks import (
     Embeddings,
     EmbeddingsRequest,
     MessagesRequest,
