@@ -163,11 +163,13 @@ class Exit:
         code: Of its first process; 128 and the signal for one that was killed.
         reason: A word: ``exited``, ``stopped``, ``memory``, ``pids``, ``disk``, ``lost``.
         message: A sentence, where there is more to say.
+        process: Its first process, as far as that is known: number and command.
     """
 
     code: int
     reason: str = "exited"
     message: str = ""
+    process: str = ""
 
     @property
     def oom_killed(self) -> bool:

@@ -192,6 +192,7 @@ class Server:
                 mint=lambda *given, **more: hub.token(*given, **more),
                 call=ServiceCaller(caller),
                 clock=self._clock,
+                crashed=crashes.keep,
                 hide=self._hidden.text,
                 deployed=deployments,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,6 @@ POLL_S = 0.5
 SETTLE_S = 1.5
 """As long it is looked at further: what has no liveness is live as soon as it is started."""
 LAST_LINES = 30
-_MISSING = (
-    re.compile(r"KeyError: '([A-Z][A-Z0-9_]+)'"),
-    re.compile(r"environment variable[ :'\"]+([A-Z][A-Z0-9_]+)"),
-    re.compile(r"\b([A-Z][A-Z0-9_]{2,}) (?:is not set|is missing|is required|environment variable)"),
-)
 _WORDS = {
     "Started": "started",
     "Ready": "live",
@@ -106,27 +100,16 @@ def news(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
     return now
 
 
-def missing_variable(lines: Sequence[str]) -> str:
-    """The variable that a program says it misses; empty for none."""
-    for line in reversed(lines):
-        for pattern in _MISSING:
-            if (found := pattern.search(line)) is not None:
-                return found[1]
-    return ""
-
-
 def _failed(api: Api, base: str, service: str, revision: int, message: str) -> Exception:
     from runtime.cli.failure import CommandFailed
+    from runtime.session.last_words import cure_of_missing, missing_variable
 
     lines = _lines(api, base, service)
     state = told(api, base, service).get("state")
     goes_on = "; the one before goes on serving" if state == "running" else ""
     cure = "Mend it, and update it again; bulkhead service rollback goes back."
     if variable := missing_variable([*lines, message]):
-        cure = (
-            f"It misses {variable}: bulkhead secret set {variable}, then bulkhead service update NAME "
-            f"--secret {variable}; or --env {variable}=TEXT."
-        )
+        cure = cure_of_missing(variable)
     return CommandFailed(
         f"revision {revision} did not become live: {message}{goes_on}", cure=cure, detail="\n".join(lines)
     )

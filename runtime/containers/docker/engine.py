@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
@@ -38,6 +39,7 @@ _MOST_AGAIN_S: Final = 30.0
 _FOLDER: Final = "boxes"
 _MAX_LINE_CHARS: Final = 16 << 10
 _SAID_LAST: Final = 3
+_PROCESS_CHARS: Final = 300
 _log = get_logger("containers")
 
 
@@ -160,7 +162,7 @@ class DockerEngine:
             try:
                 async with told("wait for the container"):
                     await container.wait()
-                    state: dict[str, Any] = (await container.show())["State"]
+                    shown: dict[str, Any] = await container.show()
                 break
             except ContainerNotFound:
                 return Exit(255, "lost", "somebody removed it from the engine")
@@ -168,11 +170,14 @@ class DockerEngine:
                 _log.warning("container.unwatched", container=box, error=error.message)
                 await asyncio.sleep(again_s)
                 again_s = min(_MOST_AGAIN_S, 2 * again_s)
+        state = shown["State"]
+        process = shlex.join([str(shown.get("Path") or ""), *(shown.get("Args") or ())])[:_PROCESS_CHARS]
         if state.get("OOMKilled"):
             message = f"it used more than {made.memory_bytes >> 20} MiB of memory"
-            return Exit(int(state["ExitCode"]), "memory", message)
+            return Exit(int(state["ExitCode"]), "memory", message, process)
         code, said = int(state["ExitCode"]), str(state.get("Error") or "")
-        return Exit(code, "exited", said or (await self._said_last(container) if code else ""))
+        said = said or (await self._said_last(container) if code else "")
+        return Exit(code, "exited", said, process)
 
     async def logs(self, box: BoxId, *, follow: bool) -> AsyncGenerator[str]:
         container, rest = self._find(box).container, ""

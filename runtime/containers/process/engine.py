@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shlex
 import shutil
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from runtime.containers.contract import BoxId, Credential, Exec, Exit, Health, I
 from runtime.containers.errors import ContainerNotFound, EngineFailed, NoEngine
 from runtime.containers.process.catalogue import Catalogue, Program
 from runtime.containers.process.command import Command, Ends, NeverStarted
-from runtime.containers.process.guard import Guard
+from runtime.containers.process.guard import Guard, Ran
 from runtime.containers.process.guard import Program as Started
 from runtime.containers.process.kept_log import KeptLog
 from runtime.containers.process.limits import broken, limits_of
@@ -46,6 +47,7 @@ _FOLDER: Final = "boxes"
 _ENVIRONMENTS: Final = "environments"
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SAID_LAST: Final = 3
+_PROCESS_CHARS: Final = 300
 NOT_A_CONTAINER: Final = "a process, not isolated like a container"
 
 
@@ -54,14 +56,15 @@ class _Box:
     spec: RunSpec
     program: Program
     folder: Path
+    argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str
     log: KeptLog
     ports: Ports
     guard: Guard
     exit: asyncio.Future[Exit]
+    main: Ran
     pipe: LogPipe | None = None
-    main: int = 0
     broke: Exit | None = None
     commands: set[Exec] = field(default_factory=set)
 
@@ -160,7 +163,7 @@ class ProcessEngine:
     async def stop(self, box: BoxId, *, force: bool) -> None:
         one = self._find(box)
         if not force and not one.exit.done():
-            one.guard.strike(one.main, signal.SIGTERM)
+            one.guard.strike(one.main.number, signal.SIGTERM)
             try:
                 async with asyncio.timeout(self._settings.stop_s):
                     await asyncio.shield(one.exit)
@@ -187,7 +190,7 @@ class ProcessEngine:
         env = {**one.env, "TERM": "xterm"} if tty else one.env
         ends = Ends(tty=tty)
         try:
-            number, status = await one.guard.run(Started(argv, env, one.cwd), ends.given(), tty=tty)
+            ran = await one.guard.run(Started(argv, env, one.cwd), ends.given(), tty=tty)
         except OSError as error:
             ends.close()
             missing = error.errno == errno.ENOENT
@@ -197,7 +200,7 @@ class ProcessEngine:
             ends.close()
             raise
         ends.let_go()
-        return Command(ends, status, lambda: one.guard.strike(number, signal.SIGKILL))
+        return Command(ends, ran.status, lambda: one.guard.strike(ran.number, signal.SIGKILL))
 
     async def reclaim(self) -> int:
         """Processes of a dead server are gone: what holds them ends with it."""
@@ -244,7 +247,7 @@ class ProcessEngine:
         log = KeptLog(self._settings.log_bytes)
         try:
             guard = Guard.start(held_fd)
-            main, status = await guard.run(Started(argv, env, cwd), (nothing, write_fd, write_fd), tty=False)
+            main = await guard.run(Started(argv, env, cwd), (nothing, write_fd, write_fd), tty=False)
         except BaseException:
             os.close(read_fd)
             if guard is not None:
@@ -256,7 +259,7 @@ class ProcessEngine:
             if held_fd is not None:
                 os.close(held_fd)
         exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
-        box = _Box(spec, program, folder, env, cwd, log, ports, guard, exit, main=main)
+        box = _Box(spec, program, folder, argv, env, cwd, log, ports, guard, exit, main)
         box.pipe = LogPipe(
             read_fd,
             log.append,
@@ -264,7 +267,7 @@ class ProcessEngine:
             lines_per_s=self._logs.log_lines_per_s,
             bytes_per_s=self._logs.log_bytes_per_s,
         )
-        self._tasks.spawn(self._ended(box, status), "box ended")
+        self._tasks.spawn(self._ended(box), "box ended")
         return box
 
     def _env(self, spec: RunSpec, launch: Launch | None, folder: Path, ports: Ports) -> dict[str, str]:
@@ -281,8 +284,8 @@ class ProcessEngine:
             env["MESHAGENT_DATA"] = spec.binds[0].source
         return env | dict(spec.env)
 
-    async def _ended(self, box: _Box, status: asyncio.Future[int]) -> None:
-        code = await status
+    async def _ended(self, box: _Box) -> None:
+        code = await box.main.status
         await box.guard.end()
         if box.pipe is not None:
             box.pipe.drain()
@@ -292,7 +295,8 @@ class ProcessEngine:
         box.log.close()
         await box.ports.close()
         said = " | ".join(box.log.last(_SAID_LAST))[-500:] if code and box.broke is None else ""
-        box.exit.set_result(box.broke or Exit(code, "exited", said))
+        found = box.broke or Exit(code, "exited", said)
+        box.exit.set_result(replace(found, process=f"{box.main.pid} {shlex.join(box.argv)}"[:_PROCESS_CHARS]))
 
     async def _look_after(self, box: _Box) -> None:
         limits = limits_of(self._settings.most(box.spec.most), parse_bytes(self._settings.disk))

@@ -44,10 +44,25 @@ class Program:
     cwd: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that runs.
+
+    Attributes:
+        pid: As who runs it says, which may be wrong.
+        status: Becomes its status.
+    """
+
+    number: int
+    pid: int
+    status: asyncio.Future[int]
+
+
 @dataclass(slots=True, eq=False)
 class _Command:
     started: asyncio.Future[int]  # 0, or the number of the error
     status: asyncio.Future[int]
+    pid: int = 0
 
 
 class Guard:
@@ -93,10 +108,8 @@ class Guard:
         """Of the first process."""
         return self._process.pid
 
-    async def run(
-        self, program: Program, fds: Sequence[int], *, tty: bool
-    ) -> tuple[int, asyncio.Future[int]]:
-        """Run a command with these descriptors; its number, and what becomes its status.
+    async def run(self, program: Program, fds: Sequence[int], *, tty: bool) -> Ran:
+        """Run a command with these descriptors.
 
         Raises:
             InvalidRequest: Its arguments and variables are too long.
@@ -133,7 +146,7 @@ class Guard:
             raise EngineFailed(f"the container did not start a command within {_START_S:g} s") from None
         if failed:
             raise OSError(failed, os.strerror(failed))
-        return number, command.status
+        return Ran(number, command.pid, command.status)
 
     def strike(self, number: int, signal_number: signal.Signals) -> None:
         """Signal a command."""
@@ -203,6 +216,7 @@ class Guard:
         if command is None:
             return
         if "started" in said:
+            command.pid = int(said["started"])
             _settle(command.started, 0)
         elif "errno" in said:
             del self._commands[number]

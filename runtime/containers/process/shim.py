@@ -72,11 +72,12 @@ def obey(control: socket.socket, commands: dict[int, int]) -> bool:
     number = order["id"]
     if order["do"] == "start":
         try:
-            commands[start(order, fds)] = number
+            pid = start(order, fds)
         except OSError as error:
             send(control, f'{{"id": {number}, "errno": {error.errno or 0}}}')
         else:
-            send(control, f'{{"id": {number}, "started": true}}')
+            commands[pid] = number
+            send(control, f'{{"id": {number}, "started": {pid}}}')
         finally:
             for fd in fds:
                 os.close(fd)

@@ -7,7 +7,6 @@ loses that task first, so nothing is told of it but that it is gone.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from runtime.logs import get_logger
 from runtime.services.deployed.deployments import Deployments, is_bundle
 from runtime.services.keeper import ServiceKeeper
 from runtime.services.life.asked import ask_of, signing_secret
+from runtime.services.life.crash import note_crash
+from runtime.services.life.ended import EndedBoxes
 from runtime.services.life.liveness import watch
 from runtime.services.life.means import Means
 from runtime.services.life.reach import Endpoint, not_served, plan_of, ports_of, url_of
@@ -48,8 +49,6 @@ from runtime.services.terms import (
 )
 from runtime.tasks import Tasks
 
-KEPT_BOXES: Final = 5
-"""Containers of a service that have ended and are kept, for their logs."""
 USE_S: Final = 5.0
 """Between two looks at whether one that runs on demand is used."""
 _BY: Final = Starter("server", "")  # nobody can be called so
@@ -64,6 +63,7 @@ class _Run:
     more: Mapping[str, str]
     task: asyncio.Task[None] | None = None
     box: BoxId | None = None
+    began_at: float = 0.0
     reached: dict[int, int] = field(default_factory=dict)
 
 
@@ -89,7 +89,7 @@ class Life:
         self._keeper = ServiceKeeper()
         self._services = {service.revision: service}
         self._runs: dict[int, _Run] = {}
-        self._ended: deque[BoxId] = deque()
+        self._ended = EndedBoxes(means.boxes, home.room, means.hide)
         self._tasks = Tasks(_log.bind(service=service.name, room=home.room), "service.failed")
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
@@ -161,17 +161,9 @@ class Life:
             found = await deployed.log(self.service, self._home.room, previous=previous)
             return [self._means.hide(line) for line in found]
         held = self._held()
-        current = [held.box] if held is not None and held.box is not None else list(self._ended)[-1:]
-        lines: list[str] = []
-        for box in list(self._ended) if previous else current:
-            if previous:
-                lines.append(f"--- container {box}")
-            try:
-                log = self._means.boxes.logs(self._home.room, box, follow=False)
-                lines += [self._means.hide(line) async for line in log]
-            except ContainerNotFound:
-                continue  # it made way for newer ones
-        return lines
+        if previous:
+            return await self._ended.logs()
+        return await (self._ended.log(held.box) if held and held.box else self._ended.last_log())
 
     async def aclose(self) -> None:
         """Do nothing more; containers are left to their room, which ends them."""
@@ -284,7 +276,12 @@ class Life:
             for task in watching:
                 task.cancel()
         self.telling.exit = (found.code, self._means.clock.wall())
-        self._feed(Exited(number, how(found)))
+        try:
+            lines = await self._ended.log(run.box)
+        except RuntimeServiceError:
+            lines = []  # its engine does not answer
+        more = note_crash(self._means, run.service, self._home.room, run.box, found, lines, run.began_at)
+        self._feed(Exited(number, how(found) + more))
 
     def _tell_waiting(self, what: BoxId | EngineFailed) -> None:
         waiting, self._waiting = [one for one in self._waiting if not one.done()], []
@@ -310,7 +307,7 @@ class Life:
         run.box = await means.boxes.run(self._home, ask, _BY)
         box = means.boxes.box(self._home.room, run.box)
         run.reached = dict(box.ports)
-        self.telling.started_at = means.clock.wall()
+        run.began_at = self.telling.started_at = means.clock.wall()
         await means.store.services.note_image(service.id, service.revision, box.image_id)
 
     async def _watch(self, number: int, run: _Run) -> None:
@@ -357,6 +354,9 @@ class Life:
             )
         except (RuntimeServiceError, OSError) as failed:
             error = str(failed)
+        except Exception:  # noqa: BLE001 - whatever it was, the keeper has to hear of it
+            _log.exception("service.not_called", service=run.service.name, room=room)
+            error = _MISTAKE
         self._feed(Called(number, name, error))
 
     def _bundles(self, service: Service) -> Deployments | None:
@@ -394,9 +394,4 @@ class Life:
         run = self._runs.pop(number, None)
         if run is None or run.box is None:
             return
-        self._ended.append(run.box)
-        while len(self._ended) > KEPT_BOXES:
-            try:
-                await self._means.boxes.remove(self._home.room, self._ended.popleft())
-            except RuntimeServiceError as error:
-                _log.warning("service.container_left", service=self.service.name, error=str(error))
+        await self._ended.keep(run.box)

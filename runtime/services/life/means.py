@@ -11,6 +11,7 @@ from runtime.containers.contract import Boxes
 from runtime.services.deployed.deployments import Deployments
 from runtime.services.life.asked import Mint
 from runtime.services.store import Store
+from runtime.session.crash import CrashReport
 
 
 class CallOut(Protocol):
@@ -34,6 +35,7 @@ class Means:
     """What every life needs.
 
     Attributes:
+        crashed: Keeps the report of a container that ended and was not to.
         hide: Takes secrets out of a text.
         deployed: Services that are bundles; None where there can be none.
     """
@@ -43,5 +45,6 @@ class Means:
     mint: Mint
     call: CallOut
     clock: Clock
+    crashed: Callable[[CrashReport], None]
     hide: Callable[[str], str]
     deployed: Deployments | None = None

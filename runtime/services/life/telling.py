@@ -30,13 +30,14 @@ _LIMITS: Final = {
     "disk": "it kept too much on the disk",
     "lost": "it was lost",
 }
-_NOT_BY_SIGNAL: Final = 128
+NOT_BY_SIGNAL: Final = 128
+"""Codes above it are that and the number of the signal that ended a container."""
 _SIGNALS: Final = {int(one): one.name for one in signal.Signals}
 
 
 def how(found: Exit) -> str:
     """How a container ended, in a sentence: by which limit or signal, and what it said last."""
-    by = _SIGNALS.get(found.code - _NOT_BY_SIGNAL)
+    by = _SIGNALS.get(found.code - NOT_BY_SIGNAL)
     ended = f"{by} ended it ({found.code})" if by else f"it ended with {found.code}"
     what = _LIMITS.get(found.reason, ended)
     return f"{what}: {found.message}" if found.message else what

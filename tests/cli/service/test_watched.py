@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.cli.service.watched import missing_variable, news
+from runtime.cli.service.watched import news
 from tests.cli.service.test_kept import manifest, typed
 from tests.front.conftest import serving
 from tests.front.operator.room.test_services import LAB, house
@@ -30,21 +30,6 @@ ROOM = ("--room", "lab")
 )
 def test_lines_are_told_once(before: list[str], now: list[str], new: list[str]) -> None:
     assert list(news(before, now)) == new
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        ("KeyError: 'SEARCH_KEY'", "SEARCH_KEY"),
-        ("openai.OpenAIError: set the environment variable OPENAI_API_KEY", "OPENAI_API_KEY"),
-        ("fatal: DATABASE_URL is not set", "DATABASE_URL"),
-        ("KeyError: 'colour'", ""),
-        ("ValueError: no", ""),
-    ],
-)
-def test_the_variable_that_a_program_misses_is_found(line: str, name: str) -> None:
-    assert missing_variable(["Traceback", line]) == name
 
 
 @pytest.mark.process

@@ -32,6 +32,8 @@ import json, os, threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from websockets.sync.client import connect
 
+if "NEEDS" in os.environ:
+    os.environ[os.environ["NEEDS"]]
 if "FAIL" in os.environ:
     raise SystemExit("cannot: " + os.environ["FAIL"])
 if "MESHAGENT_PORT" not in os.environ:
@@ -194,9 +196,33 @@ async def test_one_that_ends_is_started_again_later_and_later_and_its_last_words
         told = next(one for one in seen["events"] if one["reason"] == "FailedStart")
         assert "cannot: " in told["message"]
         assert SECRET not in json.dumps(seen)
+        (kind,) = (await lab.send("GET", "/crashes"))["crashes"]
+        assert (kind["reason"], kind["sentence"].split(".")[0]) == (
+            "exit",
+            "Its program ended the process with exit code 1",
+        )
+        assert SECRET not in json.dumps(await lab.send("GET", f"/workers/{kind['session_id']}/crash"))
         delays = [one["message"] for one in seen["events"] if one["reason"] == "BackOff"]
         assert delays[:2] == ["the next start is in 0.6 s", "the next start is in 1.2 s"]
         assert secret.name == "why"
+
+
+async def test_a_crash_leaves_a_report_as_those_of_sessions_which_names_what_was_missing(house: Any) -> None:
+    async with house() as lab:
+        made = await lab.send("POST", LAB, greeter(NEEDS="SEARCH_KEY"))
+        async with lab.inside():
+            seen = await lab.until(made["id"], lambda seen: seen["restart_count"] >= 1)
+        told = next(one["message"] for one in seen["events"] if one["reason"] == "FailedStart")
+        assert told.endswith("(it misses SEARCH_KEY)")
+        (kind,) = (await lab.send("GET", "/crashes"))["crashes"]
+        assert (kind["reason"], kind["kind"], kind["endpoint"]) == ("agent_error", "KeyError", "greeter")
+        report = await lab.send("GET", f"/workers/{kind['session_id']}/crash")
+        assert report["room"] == "lab"
+        assert "main.py:" in report["where"]
+        assert "main.py" in report["process_tree"][0]
+        assert report["log"][-1]["text"] == "KeyError: 'SEARCH_KEY'"
+        assert "--secret SEARCH_KEY" in report["cure"]
+        assert report["traceback"].startswith("Traceback")
 
 
 async def test_a_change_reaches_an_open_room_and_the_old_one_goes_when_the_new_one_is_live(

@@ -1,0 +1,120 @@
+"""The report of a service's container that ended and was not to: as sessions have it, from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from runtime.containers.contract import Box, BoxId
+from runtime.containers.contract import Exit as Ended
+from runtime.containers.errors import ContainerNotFound
+from runtime.services.life.means import Means
+from runtime.services.life.telling import NOT_BY_SIGNAL, how
+from runtime.services.service import Service
+from runtime.session.crash import Code, CrashReport, fingerprint
+from runtime.session.cures import Case, cure_for, sentence_for
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.info import LogLine
+from runtime.session.last_words import cure_of_missing, exception_in, missing_variable
+from runtime.session.record import Exit
+from runtime.session.spec import SessionId
+
+LINES: Final = 50
+"""The last ones of its log that a report has."""
+_LINE_CHARS: Final = 2_000
+_MAX_SIGNAL: Final = 64
+_LIMITS: Final = {
+    "memory": ExitReason.MEMORY,
+    "pids": ExitReason.PIDS,
+    "disk": ExitReason.DISK,
+}
+_MORE: Final = "Give it more: x-isolation in its manifest, or containers.{reason} for all."
+_LOOK: Final = "Its last lines say it, if anything does: bulkhead service logs {name} --previous."
+_FROM_OUTSIDE: Final = "it is a container: nobody looked into it"
+_UNKNOWN: Final = ("frames", "tasks", "native", "messages", "room_messages", "use")
+
+
+def note_crash(
+    means: Means, service: Service, room: str, box: BoxId, ended: Ended, lines: Sequence[str], began_at: float
+) -> str:
+    """Keep why a container ended; what there is to say of it beside how."""
+    try:
+        shown = means.boxes.box(room, box)
+    except ContainerNotFound:
+        return ""
+    at = means.clock.wall()
+    report = report_of(service, room, shown, ended, lines, at=at, after_s=at - began_at, hide=means.hide)
+    if report is None:
+        return ""
+    means.crashed(report)
+    variable = missing_variable([line.text for line in report.log])
+    return f" (it misses {variable})" if variable else ""
+
+
+def report_of(
+    service: Service,
+    room: str,
+    box: Box,
+    ended: Ended,
+    lines: Sequence[str],
+    *,
+    at: float,
+    after_s: float,
+    hide: Callable[[str], str],
+) -> CrashReport | None:
+    """The report; None for an end that is nobody's failure.
+
+    Args:
+        lines: Of its log, at the end.
+        at: Of the end, seconds since the epoch.
+        hide: Takes secrets out of a text.
+    """
+    if ended.reason not in (*_LIMITS, "exited") or (ended.reason == "exited" and not ended.code):
+        return None
+    said = [hide(line)[:_LINE_CHARS] for line in lines[-LINES:]]
+    failure = exception_in(said)
+    signal = ended.code - NOT_BY_SIGNAL
+    by_signal = ended.reason == "exited" and 0 < signal <= _MAX_SIGNAL
+    reason = _LIMITS.get(ended.reason, ExitReason.SIGNAL if by_signal else ExitReason.EXIT)
+    if reason is ExitReason.EXIT and failure is not None:
+        reason = ExitReason.AGENT_ERROR
+    message = hide(failure.message or failure.kind if failure is not None else how(ended))
+    exit = Exit(
+        reason=reason,
+        message=message,
+        code=None if by_signal else ended.code,
+        signal=signal if by_signal else None,
+        at=at,
+        failure=failure,
+    ).bounded()
+    where = exit.failure.where if exit.failure is not None else ""
+    case, variable = Case.of(exit), missing_variable(said)
+    name = service.name
+    if variable:
+        cure = cure_of_missing(variable, name)
+    elif ended.reason in _LIMITS:
+        cure = _MORE.format(reason=ended.reason)
+    else:
+        cure = cure_for(case) if failure is not None or by_signal else _LOOK.format(name=name)
+    return CrashReport(
+        session_id=SessionId(box.id),
+        endpoint=name,
+        identity=name,
+        room=room,
+        generation=1,
+        exit=exit.recorded(),
+        sentence=sentence_for(replace(case, where=where)),
+        cure=cure,
+        fingerprint=fingerprint(exit, where, folder="", fallback=name),
+        at=at,
+        code=Code(bundle=box.image),
+        after_s=after_s,
+        where=where,
+        traceback=exit.failure.traceback if exit.failure is not None else "",
+        log=tuple(
+            LogLine(seq=number, at=at, stream="output", text=line) for number, line in enumerate(said, 1)
+        ),
+        process_tree=(hide(ended.process),) if ended.process else (),
+        unknown=dict.fromkeys(_UNKNOWN, _FROM_OUTSIDE),
+    )
