@@ -175,9 +175,12 @@ class Follower:
         await released.wait()
 
     def sync(self, node: str) -> None:
-        """Ask a node for everything it has of this front; once at a time."""
+        """Ask a node for everything it has of this front: now, or with a later beat of it."""
         known = self.nodes.get(node)
-        if known is not None and not known.is_syncing:
+        if known is None:
+            return
+        known.is_owed = known.is_syncing  # what is under way may have been asked too early
+        if not known.is_syncing:
             known.is_syncing = True
             self._tasks.spawn(self._sync(node, known), f"sync {node}")
 
@@ -218,7 +221,7 @@ class Follower:
         number = beat.told.get(self.front, 0)
         node.lacking = node.lacking + 1 if node.inbox.lacks(beat.boot, number) else 0
         # Beats and events are read from two queues: that a beat is ahead once says nothing.
-        if beat.boot != node.inbox.boot or node.lacking > 1:
+        if beat.boot != node.inbox.boot or node.lacking > 1 or node.is_owed:
             self.sync(name)
 
     async def _event(self, subject: str, data: bytes) -> None:
@@ -264,6 +267,7 @@ class Follower:
             answer = await self.ask(name, say.Sync(front=self.front, turn=turn))
             synced: say.Synced = say.decoded(say.Synced, answer.body)
             if not node.inbox.synced(synced):
+                node.is_owed = True
                 return
             node.lacking = 0
             for session, generation, seen in self._adoption.found(name, synced):
@@ -282,7 +286,8 @@ class Follower:
                 if holding.session in self.stops:
                     await self._insist(holding)
         except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
-            _log.info("node.not_synced", node_id=name, error=error.message)  # the next beat asks again
+            _log.info("node.not_synced", node_id=name, error=error.message)
+            node.is_owed = True  # the next beat asks again
         finally:
             node.is_syncing = False
 
@@ -290,8 +295,7 @@ class Follower:
         try:
             await self.ask(holding.node, self.stops[holding.session])
         except (NobodyThere, NoAnswer):
-            self.nodes[holding.node].lacking = 1  # the next beat that is behind has it asked again
-            self.sync(holding.node)
+            self.sync(holding.node)  # which says it again
 
     def _ask_surface(self, name: str, node: Node) -> None:
         async def ask() -> None:
@@ -343,7 +347,7 @@ class Follower:
 
     def _judged(self, verdict: Verdict) -> None:
         name, is_gone = verdict.node, verdict.state is NodeState.LOST
-        count = len(self.held.on(name))
+        count = self.held.count(name)
         for listener in self.judged:
             listener(verdict, count)
         if is_gone:

@@ -42,7 +42,6 @@ class _Node:
     boot: str
     heard_at: float
     state: NodeState = NodeState.READY
-    closed_at: float | None = None
 
 
 class Liveness:
@@ -103,11 +102,6 @@ class Liveness:
         known.state = NodeState.LOST
         return Verdict(node, boot, NodeState.LOST)
 
-    def closed(self, node: str, now: float) -> None:
-        """The engine says that the node's connection was closed: a hint, as long as no beat follows."""
-        if (known := self._nodes.get(node)) is not None and known.closed_at is None:
-            known.closed_at = now
-
     def forget(self, node: str) -> None:
         """It is no part of the cluster any more."""
         self._nodes.pop(node, None)
@@ -124,11 +118,7 @@ class Liveness:
             if node.state is not NodeState.LOST and silent_s >= over_s and hears_s >= self._lease_s:
                 node.state = NodeState.LOST
                 found.append(Verdict(name, node.boot, NodeState.LOST))
-            elif node.state is NodeState.READY and (silent_s >= SUSPECT_S or _is_closed(node, now)):
+            elif node.state is NodeState.READY and silent_s >= SUSPECT_S:
                 node.state = NodeState.SUSPECT
                 found.append(Verdict(name, node.boot, NodeState.SUSPECT))
         return found
-
-
-def _is_closed(node: _Node, now: float) -> bool:
-    return node.closed_at is not None and now - node.closed_at >= MARGIN_S / 2

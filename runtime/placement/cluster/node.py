@@ -213,7 +213,7 @@ class NodeServer:
 
     async def _tell(self) -> None:
         async for event in self._placement.events():
-            for name, front in self._fronts.items():
+            for name, front in list(self._fronts.items()):
                 generation = front.held.get(event.session_id)
                 if generation is None:
                     continue

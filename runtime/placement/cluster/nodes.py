@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from runtime.placement.cluster.choice import Candidate
 from runtime.placement.cluster.messages import Beat, Served
-from runtime.placement.cluster.resync import Holding, Inbox
+from runtime.placement.cluster.resync import Holdings, Inbox
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
 from runtime.session.spec import SessionId
 
@@ -21,6 +21,7 @@ class Node:
     Attributes:
         served: What it serves; None before it was asked.
         lacking: Beats in a row that told of events which did not come.
+        is_owed: It was not asked for everything yet after something that makes that necessary.
         glances: What was measured of its sessions last.
     """
 
@@ -28,6 +29,7 @@ class Node:
     inbox: Inbox = field(default_factory=Inbox)
     served: Served | None = None
     lacking: int = 0
+    is_owed: bool = False
     is_syncing: bool = False
     is_asked: bool = False
     glances: dict[SessionId, Vitals | None] = field(default_factory=dict)
@@ -38,12 +40,11 @@ class Node:
             return False
         return any(one.path == path and one.state != "failed" for one in self.served.endpoints)
 
-    def candidate(self, holdings: Iterable[Holding]) -> Candidate:
+    def candidate(self, held: Holdings) -> Candidate:
         """As one that could take a session; what is on its way to it counts."""
         load = self.beat.capacity
-        mine = [one for one in holdings if one.node == self.beat.node]
-        starting = sum(1 for one in mine if one.is_starting)
-        room = load.max_sessions - max(load.sessions, len(mine))
+        starting = held.starting(self.beat.node)
+        room = load.max_sessions - max(load.sessions, held.count(self.beat.node))
         is_closed = self.beat.draining or load.draining or bool(load.lacks)
         has_memory = load.headroom_bytes is None or load.headroom_bytes >= load.session_bytes
         if is_closed or not has_memory:

@@ -133,12 +133,12 @@ class RemotePlacement:
         if held is not None and held.generation == generation:
             return Lease(session, generation, held.node)
         ready = [one for one in follower.ready() if one.serves(spec.endpoint)]
+        known = () if ready else {one.path for one in self.endpoints()}
+        if known and spec.endpoint not in known:
+            raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
         if relay is not None:  # it is dialled like a room, and the packets are the same
             room_url, token = self._relays.offer(session, relay)
             spec = replace(spec, relay=False, room_url=room_url, token=token)
-        known = {one.path for one in self.endpoints()}
-        if not ready and known and spec.endpoint not in known:
-            raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
         why = "no machine is there that serves it"
         order = ordered([one.candidate(follower.held) for one in ready], random.random)
         if ready and not order:
@@ -193,8 +193,7 @@ class RemotePlacement:
 
     def capacity(self) -> Capacity:
         held = self._follower.held
-        starting = sum(1 for one in held if one.is_starting)
-        return mirror.capacity(self._there(), len(held), starting, draining=self._draining)
+        return mirror.capacity(self._there(), len(held), held.starting(), draining=self._draining)
 
     def enforcement(self) -> Enforcement:
         return mirror.enforcement(self._there())

@@ -8,6 +8,7 @@ twice changes nothing, because each attempt has one of each kind that counts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -176,6 +177,8 @@ class Holdings:
 
     def __init__(self) -> None:
         self._all: dict[SessionId, Holding] = {}
+        self._on: dict[str, dict[SessionId, Holding]] = {}
+        self._starting: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -189,12 +192,21 @@ class Holdings:
 
     def give(self, holding: Holding) -> None:
         """An attempt goes to a node."""
+        if (before := self._all.get(holding.session)) is not None:
+            self.drop(before)
         self._all[holding.session] = holding
+        self._on.setdefault(holding.node, {})[holding.session] = holding
+        self._starting[holding.node] += holding.is_starting
 
     def drop(self, holding: Holding) -> None:
         """It is over, or never began."""
         if self._all.get(holding.session) is holding:
             del self._all[holding.session]
+            self._starting[holding.node] -= holding.is_starting
+            there = self._on[holding.node]
+            del there[holding.session]
+            if not there:
+                del self._on[holding.node], self._starting[holding.node]
 
     def takes(self, node: str, one: Told) -> bool:
         """Whether an event changes anything; it is seen with that.  Those of elsewhere and before do not."""
@@ -208,12 +220,22 @@ class Holdings:
             return "Exited" not in held.seen
         if one.kind in held.seen or ("Exited" in held.seen and one.kind != "Released"):
             return False
+        was_starting = held.is_starting
         held.seen.add(one.kind)
+        self._starting[node] -= was_starting and not held.is_starting
         return True
 
     def on(self, node: str) -> list[Holding]:
         """The attempts that a node has, or may have."""
-        return [one for one in self._all.values() if one.node == node]
+        return list(self._on.get(node, {}).values())
+
+    def count(self, node: str) -> int:
+        """How many these are; asked for every call."""
+        return len(self._on.get(node, ()))
+
+    def starting(self, node: str | None = None) -> int:
+        """How many are neither ready nor over: of a node, or of all."""
+        return self._starting.total() if node is None else self._starting[node]
 
     def missing(self, node: str, answer: Synced, turn: int) -> list[Holding]:
         """The attempts that a node should have by a sync's turn, and does not."""

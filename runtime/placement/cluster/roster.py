@@ -58,7 +58,7 @@ class Roster:
         if name not in follower.memory.drained:
             follower.memory.drain(name)
             self._moved[name] = 0
-            self._tell("node.draining", name, node.beat.boot, len(follower.held.on(name)))
+            self._tell("node.draining", name, node.beat.boot, follower.held.count(name))
         await self._ask(name, on=True)
         return self._info(name, node)
 
@@ -68,7 +68,7 @@ class Roster:
         memory.undrain(name)
         if was_drained or node.beat.draining:
             await self._ask(name, on=False)
-            self._tell("node.undrained", name, node.beat.boot, len(self._follower.held.on(name)))
+            self._tell("node.undrained", name, node.beat.boot, self._follower.held.count(name))
         return self._info(name, node)
 
     # ---- what the follower says
@@ -133,7 +133,6 @@ class Roster:
 
     def _info(self, name: str, node: Node) -> NodeInfo:
         follower, beat, now = self._follower, node.beat, self._clock.now()
-        mine = follower.held.on(name)
         state = follower.live.state(name)
         is_draining = beat.draining or name in follower.memory.drained
         served = node.served.bundles if node.served is not None else []
@@ -144,8 +143,8 @@ class Roster:
             name=name,
             state="draining" if is_draining and state is NodeState.READY else state.value,
             boot=beat.boot,
-            sessions=len(mine),
-            starting=sum(1 for one in mine if one.is_starting),
+            sessions=follower.held.count(name),
+            starting=follower.held.starting(name),
             max_sessions=beat.capacity.max_sessions,
             processors=beat.processors,
             load=beat.load,
@@ -168,7 +167,7 @@ class Roster:
                 self._drop(name)
 
     def _drop(self, name: str) -> None:
-        if not self._follower.held.on(name):
+        if not self._follower.held.count(name):
             self._follower.forget(name)
             for kept in (self._known, self._starts, self._moved):
                 kept.pop(name, None)

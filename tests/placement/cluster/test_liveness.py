@@ -70,12 +70,7 @@ def test_a_front_that_did_not_run_is_deaf() -> None:
     assert live.tick(50.2) == []
 
 
-def test_a_closed_connection_is_a_hint_and_no_verdict() -> None:
+def test_a_node_that_is_forgotten_is_as_one_that_was_never_heard() -> None:
     live = heard(until=20)
-    live.closed("n1", 20.0)
-    assert [one.state for one in live.tick(20.6)] == [SUSPECT]
-    assert live.beat("n1", "b1", 20.7) == [Verdict("n1", "b1", READY)]
-    live.closed("n9", 20.0)
-    assert live.state("n9") is LOST
     live.forget("n1")
     assert (live.state("n1"), live.boot("n1"), live.silent_s("n1", 21.0)) == (LOST, "", None)
