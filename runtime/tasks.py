@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -37,6 +37,19 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._done)
         return task
+
+    def repeat(self, step: Callable[[], Awaitable[None]], every_s: float, name: str) -> None:
+        """Do a step again and again; one that raised is told of, and followed by the next."""
+
+        async def work() -> None:
+            while True:
+                try:
+                    await step()
+                except Exception as error:  # noqa: BLE001 - the others still have to be done
+                    self._log.error(self._failed, task=name, exc_info=error)
+                await asyncio.sleep(every_s)
+
+        self.spawn(work(), name)
 
     def cancel(self, *names: str) -> None:
         """Those of these names; all, without one."""

@@ -12,6 +12,7 @@ from runtime.clock import SystemClock
 from runtime.errors import EndpointNotFound, RuntimeServiceError
 from runtime.placement.contract import Attempt, Lease
 from runtime.placement.machines import Machines
+from runtime.services.deployed.programs import Programs
 from runtime.session.events import Exited, Placed, Ready, Released, SessionEvent, Started
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -68,6 +69,7 @@ class FakePlacement:
     faults: list[tuple[str, str]] = field(default_factory=list)
     changed: list[Callable[[], None]] = field(default_factory=list)
     machines: Machines | None = None
+    programs: Programs | None = None
 
     def __post_init__(self) -> None:
         self.queue: asyncio.Queue[SessionEvent] = asyncio.Queue()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runtime.placement.machines import Machines
+from runtime.services.deployed.programs import Programs
 from runtime.session.events import SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -80,12 +81,16 @@ class Placement(Protocol):
     Attributes:
         changed: Called, in order, whenever bundles or endpoints changed.
         machines: Those that run the sessions; None where this one does.
+        programs: What loads bundles that are sent here; None where none are taken.
     """
 
     changed: list[Callable[[], None]]
 
     @property
     def machines(self) -> Machines | None: ...
+
+    @property
+    def programs(self) -> Programs | None: ...
 
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
         """Begin to load the bundles found in `sources`, each by itself; with `watch`, follow their changes.

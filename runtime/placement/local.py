@@ -15,6 +15,7 @@ from runtime.placement.contract import Attempt, Lease
 from runtime.placement.machines import Machines
 from runtime.process import agents_env, descriptors
 from runtime.process.tree import describe
+from runtime.services.deployed.programs import Programs
 from runtime.session.events import Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -102,6 +103,10 @@ class LocalPlacement:
             confinement=confinement,
             hidden=hidden,
         )
+
+    @property
+    def programs(self) -> Programs:
+        return self.supervisor.deployed
 
     @classmethod
     def of(

@@ -35,6 +35,7 @@ class NodeInfo:
         fresh_per_s: Sessions that it began in the last ten seconds, a second.
         silent_s: Seconds since it was heard last.
         code: Bundles by name: the digest of the code that serves, or their state where none does.
+        failed: Bundles that were sent there and cannot be loaded, by name: why.
         moved: Sessions that it gave away since it was drained.
     """
 
@@ -49,6 +50,7 @@ class NodeInfo:
     fresh_per_s: float = 0.0
     silent_s: float = 0.0
     code: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
     moved: int = 0
 
     @property
@@ -67,12 +69,16 @@ class NodeEvent:
     Attributes:
         kind: As in `runtime.session.event_kinds`: ``node.joined`` and so on.
         sessions: Attempts that it had then.
+        bundle: Which one it cannot load, and with which `digest`; `message` says why.
     """
 
     kind: str
     name: str
     boot: str
     sessions: int
+    bundle: str = ""
+    digest: str = ""
+    message: str = ""
 
 
 class Machines(Protocol):

@@ -80,6 +80,10 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "node.draining": EventKind("an operator has its sessions go on elsewhere", _OF_A_NODE),
     "node.undrained": EventKind("it is given sessions again", _OF_A_NODE),
     "node.left": EventKind("it ended as it was told to", _OF_A_NODE),
+    "node.bundle_failed": EventKind(
+        "it cannot load a bundle that was sent to it, and tries again",
+        (*_OF_A_NODE, "bundle", "digest", "message"),
+    ),
     "server.draining": EventKind("the server takes no calls any more and ends its sessions", ("grace_s",)),
     "server.resumed": EventKind(
         "a server that was stopped, or lost, is back and starts again what ran",

@@ -58,7 +58,7 @@ def node(
     settings = load_settings(flags=flags, env=os.environ, file=file)
     given = list(sources or [settings.server.agents_dir])
     missing = [source for source in given if not source.exists()]
-    if missing:
+    if missing and (sources or not settings.containers.deploy):  # else it waits for what is sent
         raise CommandFailed(
             f"there is no {missing[0]}",
             cure="Name a file or folder of agents: bulkhead node agents/ --join bh1:…",

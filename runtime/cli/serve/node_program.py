@@ -26,12 +26,14 @@ from runtime.placement.cluster.engine.connection import Engine
 from runtime.placement.cluster.engine.joining import Membership
 from runtime.placement.cluster.node import NodeServer
 from runtime.placement.cluster.opening import connected
+from runtime.placement.cluster.sent.installed import InstalledBundles
 from runtime.placement.local import LocalPlacement
 from runtime.process import descriptors
 from runtime.process.child import end_with
 from runtime.process.confine import privileges
 from runtime.process.init.init import PARENT_VARIABLE
 from runtime.process.init.pulse import BEAT_S, Pulse
+from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.session.info import ModelPort, RelayPort
 from runtime.settings import LogSettings, Settings, load_settings
 
@@ -69,7 +71,8 @@ def main(arguments: list[str]) -> int:
         configure(settings.log)
         descriptors.claim()
         settings = state_folder.claimed(settings)
-        sources = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
+        given = [Path(source) for source in work.get("sources") or [settings.server.agents_dir]]
+        sources = [one for one in given if one.exists() or not settings.containers.deploy]
         return asyncio.run(run(settings, sources, pulse))
     except RuntimeServiceError as error:
         _log.error("node.start_failed", code=error.code, error=error.message, cure=error.cure)
@@ -91,7 +94,13 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
     )
     engine = Engine(member.access, name=member.node)
     drain_s = settings.server.drain_s
-    node = NodeServer(placement, engine, cluster=member.cluster, drain_s=drain_s)
+    sent = None
+    if settings.containers.deploy:
+        folders = KeptFolders(settings.server.state_dir / contents.DEPLOYED)
+        sent = InstalledBundles(
+            placement.supervisor.deployed, folders, engine, cluster=member.cluster, node=member.node
+        )
+    node = NodeServer(placement, engine, cluster=member.cluster, drain_s=drain_s, sent=sent)
     asked, forced = asyncio.Event(), asyncio.Event()
 
     def end(number: signal.Signals) -> None:
@@ -130,6 +139,8 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
             return 0
         finally:
             await node.aclose()
+            if sent is not None:
+                await sent.aclose()
             await placement.aclose()
             await engine.aclose()
             beating.cancel()

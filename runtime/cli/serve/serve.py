@@ -65,7 +65,7 @@ def serve(
         check_room(settings.server.room)
     given = list(sources or [settings.server.agents_dir])
     missing = [source for source in given if not source.exists()]
-    if missing:
+    if missing and (sources or not settings.cluster.nodes):  # those are the nodes' matter
         raise CommandFailed(
             f"there is no {missing[0]}",
             cure="Name a file or folder of agents: bulkhead serve agents/. Examples: bulkhead demo.",

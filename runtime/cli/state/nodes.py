@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from runtime.cli.options import Config, Form, State, Url
-from runtime.cli.terminal import Output, note, say, show
+from runtime.cli.terminal import Output, clean, note, say, show
 from runtime.wire.text import size
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def nodes(context: typer.Context, url: Url = None, output: Form = Output.TABLE) 
         say(show(found, output, name="name", columns={}))
         return
     say(show(_rows(found), output, name="node", columns=_COLUMNS, empty=_HINT))
+    for one in found:
+        for bundle, why in one["failed"].items():
+            note(clean(f"{one['name']} cannot load {bundle}: {why}"))
 
 
 def drain(
@@ -90,7 +94,7 @@ def _progress(one: Mapping[str, Any]) -> str:
 
 def _code(one: tuple[str, str]) -> str:
     name, mark = one
-    return f"{name} ({mark})" if mark in ("loading", "ready", "failed") else f"{name}@{mark[:4]}"
+    return f"{name}@{mark[:4]}" if re.fullmatch("[0-9a-f]{8,}", mark) else f"{name} ({mark})"
 
 
 def _rows(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

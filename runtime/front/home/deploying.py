@@ -1,4 +1,4 @@
-"""Bundles that are sent to a server: what keeps and loads them, where sessions run on this machine."""
+"""Bundles that are sent to a server: what keeps and loads them, here or on machines that run its sessions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runtime.dispatch.dispatcher import Dispatcher
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.front.home import contents
 from runtime.placement.contract import Placement
-from runtime.placement.local import LocalPlacement
+from runtime.placement.machines import NodeEvent
 from runtime.services.deployed.deployments import Deployments
 from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.services.life.household import Household
@@ -20,11 +20,11 @@ from runtime.settings import ServerSettings
 def opened(
     server: ServerSettings, placement: Placement, store: Store, parts: AsyncExitStack
 ) -> Deployments | None:
-    """None where sessions run on other machines, which have their own bundles."""
-    if not isinstance(placement, LocalPlacement):
+    """What deploys, in a server that is about to start; None where no bundles are taken."""
+    if placement.programs is None:
         return None
     folders = KeptFolders(server.state_dir / contents.DEPLOYED)
-    deployments = Deployments(placement.supervisor.deployed, folders, store)
+    deployments = Deployments(placement.programs, folders, store)
     parts.push_async_callback(deployments.aclose)
     return deployments
 
@@ -46,3 +46,10 @@ async def begin(
     deployments.base_url = url
     deployments.changed, deployments.anew = household.changed, household.anew
     await deployments.start()
+    if placement.machines is not None:
+
+        def joined(event: NodeEvent) -> None:
+            if event.kind == "node.joined":
+                deployments.look()  # there may have been nobody who could load them
+
+        placement.machines.told.append(joined)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from runtime.dispatch.session_registry import SessionRegistry
 from runtime.front.access.deliverer import Deliverer
@@ -44,7 +44,9 @@ def tell_bundles(front: Front) -> None:
 
 def tell_node(front: Front, event: NodeEvent) -> None:
     """Something happened to a machine that runs sessions: to whoever follows events, and to their rooms."""
-    data = {"node": event.name, "boot": event.boot, "sessions": event.sessions}
+    data: dict[str, Any] = {"node": event.name, "boot": event.boot, "sessions": event.sessions}
+    if event.bundle:
+        data |= {"bundle": event.bundle, "digest": event.digest, "message": event.message}
     front.registry.announce(event.kind, data)
     if event.kind not in _ROOMS_HEAR or front.rooms is None:
         return

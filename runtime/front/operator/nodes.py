@@ -71,5 +71,6 @@ def _shown(one: NodeInfo) -> Node:
         starts_per_s=round(one.fresh_per_s, 1),
         silent_s=round(one.silent_s, 1),
         code=dict(one.code),
+        failed=dict(one.failed),
         moved=one.moved,
     )

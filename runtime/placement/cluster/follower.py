@@ -104,8 +104,8 @@ class Follower:
         await listen(subjects.samples(), self._samples)
         await listen(subjects.front_beat(self.front), self._echo)
         self._engine.came_back.append(self._came_back)
-        self._tasks.spawn(self._beat_forever(), "front beats")
-        self._tasks.spawn(self._judge_forever(), "node verdicts")
+        self._tasks.repeat(self._beat, say.BEAT_S, "front beats")
+        self._tasks.repeat(self._judge, TICK_S, "node verdicts")
 
     async def aclose(self) -> None:
         """Follow nobody any more."""
@@ -136,10 +136,14 @@ class Follower:
         """Run something beside whoever calls, as long as nodes are followed."""
         self._tasks.spawn(work, name)
 
+    def next_turn(self) -> int:
+        """A number for a message to a node whose order matters."""
+        self._turn += 1
+        return self._turn
+
     def give(self, session: SessionId, generation: int, node: str) -> Holding:
         """An attempt is about to be asked of a node."""
-        self._turn += 1
-        holding = Holding(session, generation, node, self._turn)
+        holding = Holding(session, generation, node, self.next_turn())
         self.held.give(holding)
         self._was_on[session] = node
         self._was_on.move_to_end(session)
@@ -262,8 +266,7 @@ class Follower:
     async def _sync(self, name: str, node: Node) -> None:
         try:
             await self._adoption.begun.wait()  # what of an earlier life it has is no stray
-            self._turn += 1
-            turn = self._turn
+            turn = self.next_turn()
             answer = await self.ask(name, say.Sync(front=self.front, turn=turn))
             synced: say.Synced = say.decoded(say.Synced, answer.body)
             if not node.inbox.synced(synced):
@@ -316,11 +319,6 @@ class Follower:
 
     # ---- who lives
 
-    async def _beat_forever(self) -> None:
-        while True:
-            await self._beat()
-            await asyncio.sleep(say.BEAT_S)
-
     async def _beat(self) -> None:
         self._beats += 1
         heard = {}
@@ -337,13 +335,11 @@ class Follower:
         )
         await self._engine.publish(self.subjects.front_beat(self.front), say.encoded(beat))
 
-    async def _judge_forever(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            now = self._clock.now()
-            for verdict in self.live.tick(now):
-                self._judged(verdict)
-            self._adoption.tick(now)
+    async def _judge(self) -> None:
+        now = self._clock.now()
+        for verdict in self.live.tick(now):
+            self._judged(verdict)
+        self._adoption.tick(now)
 
     def _judged(self, verdict: Verdict) -> None:
         name, is_gone = verdict.node, verdict.state is NodeState.LOST

@@ -6,6 +6,7 @@ Subjects, below ``bh.<cluster>``:
 |---|---|---|
 | ``n.<node>.do`` | front to node, a request | an `Ask`, answered by an `Answer` |
 | ``n.<node>.read`` | front to node, a request | `Read`, answered in no order |
+| ``n.<node>.fetch.<front>`` | node to front, a request | `Fetch`, answered by a `Piece` |
 | ``n.<node>.beat`` | node to fronts, twice a second | `Beat` |
 | ``n.<node>.samples`` | node to fronts, each second while somebody reads | session → `Vitals` |
 | ``f.<front>.events.<node>`` | node to the front that owns the session | `Told`, numbered |
@@ -72,6 +73,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         told: By front: the number of the last event that was sent to it.
         load: How busy the machine is.
         leaving: It ended as it was told to, and has nothing more; no beat of this life follows.
+        wants: By front: the mark of the last `Want` that it knows; None where it takes no bundles.
     """
 
     node: str
@@ -85,6 +87,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     told: dict[str, int] = {}
     load: MachineLoad = MachineLoad()
     leaving: bool = False
+    wants: dict[str, str] | None = None
     version: int = VERSION
 
 
@@ -119,12 +122,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, tag="place"):
 
     Attributes:
         turn: Of this front's messages to this node; one that comes after a later `Sync` is refused.
+        bundle: Of those that were sent (`Wanted`), the one that it has to be of.
     """
 
     front: str
     turn: int
     spec: SessionSpec
     generation: int
+    bundle: str = ""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
@@ -154,6 +159,52 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True, tag="surface"):
     """Say which bundles and endpoints there are: a `Served`."""
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle that was sent to a front, as a node is to have it.
+
+    Attributes:
+        id: No other has it.
+        digest: Of what is in its folder, in hexadecimal digits.
+        service: Whose new sessions are of it; empty as long as it is only to be loaded.
+        env: Its variables, with the secrets in them: a node keeps them in memory alone.
+    """
+
+    id: str
+    name: str
+    digest: str
+    service: str = ""
+    env: dict[str, str] = {}
+
+
+class Want(msgspec.Struct, frozen=True, kw_only=True, tag="want"):
+    """Have these bundles of a front, and no others.
+
+    Attributes:
+        mark: Of this list; the node's beats say it.
+        expected: Services whose bundle stays, although it is not named yet.
+    """
+
+    front: str
+    turn: int
+    mark: str
+    bundles: list[Wanted]
+    expected: list[str] = []
+
+
+class Fetch(msgspec.Struct, frozen=True, kw_only=True):
+    """Send the bundle of a digest, packed, from this byte on."""
+
+    digest: str
+    at: int
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of a packed bundle, of so many bytes in all."""
+
+    size: int
+    data: bytes
+
+
 class Read(msgspec.Struct, frozen=True, kw_only=True, tag="read"):
     """Answer a question of `Placement` about one session, named by its method."""
 
@@ -162,7 +213,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, tag="read"):
     arguments: dict[str, Any] = {}
 
 
-Ask = Place | Stop | Sync | Drain | Surface
+Ask = Place | Stop | Sync | Drain | Surface | Want
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +253,27 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     told: list[Told]
 
 
+class Have(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a `Wanted` on a node.
+
+    Attributes:
+        state: ``waiting``, ``fetching``, ``installing``, ``loading``, ``ready`` or ``failed``.
+        code: Of why it failed last, as long as it did not succeed since; else empty.
+        endpoints: As it declares them, once it is loaded.
+    """
+
+    id: str
+    name: str
+    digest: str
+    service: str
+    state: str
+    endpoints: list[EndpointInfo] = []
+    code: str = ""
+    message: str = ""
+    cure: str = ""
+    detail: str = ""
+
+
 class Served(msgspec.Struct, frozen=True, kw_only=True):
     """What a node serves."""
 
@@ -209,6 +281,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     bundles: list[BundleInfo]
     endpoints: list[EndpointInfo]
     enforcement: Enforcement
+    sent: list[Have] = []
 
 
 class Join(msgspec.Struct, frozen=True, kw_only=True):

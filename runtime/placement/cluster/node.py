@@ -25,6 +25,7 @@ from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.placement.cluster.lease import Lease
 from runtime.placement.cluster.metering import Meter
 from runtime.placement.cluster.resync import Outbox
+from runtime.placement.cluster.sent.installed import InstalledBundles
 from runtime.placement.local import LocalPlacement
 from runtime.session.events import Released
 from runtime.session.exit_reasons import ExitReason
@@ -32,11 +33,14 @@ from runtime.session.spec import SessionId
 from runtime.tasks import Tasks
 
 FENCE_S: Final = 0.25
+FORGET_S: Final = 3600.0
+"""A front that is silent for so long wants its bundles no more."""
 SAMPLE_S: Final = 1.0
 MAX_FRONTS: Final = 64
 MOVED_AT_ONCE: Final = 8
 """Sessions that are asked to move at the same time: the others' nodes have to start them."""
 _log = get_logger("node")
+_NOT_TAKEN: Final = say.Answer(code="not_taken", message="it takes no bundles: containers.deploy is false")
 
 
 def slept_too() -> float:
@@ -52,6 +56,7 @@ class _Front:
     reads: bool = False
     held: dict[SessionId, int] = field(default_factory=dict)
     is_fenced: bool = False
+    heard_at: float = 0.0
 
 
 class NodeServer:
@@ -60,6 +65,7 @@ class NodeServer:
     Args:
         placement: What runs its sessions; it is started, and not closed, by somebody else.
         drain_s: Time that a session has for its end when it is moved.
+        sent: Bundles that fronts send; None where none are taken.
         now: The clock of its leases.
     """
 
@@ -70,11 +76,13 @@ class NodeServer:
         *,
         cluster: str,
         drain_s: float = 30.0,
+        sent: InstalledBundles | None = None,
         now: Callable[[], float] = slept_too,
     ) -> None:
         self._placement, self._engine, self._now, self._drain_s = placement, engine, now, drain_s
         self._subjects = Subjects(cluster)
         self._node, self._boot = placement.node_id, placement.supervisor.boot
+        self._sent = sent
         self._fronts: dict[str, _Front] = {}
         self._tasks = Tasks(_log, "node.task_failed")
         self._acknowledged = asyncio.Event()
@@ -89,13 +97,10 @@ class NodeServer:
         await self._engine.listen(self._subjects.do(self._node), self._asked)
         await self._engine.listen(self._subjects.read(self._node), self._read, in_order=False)
         await self._engine.listen(self._subjects.front_beat(), self._front_beat)
-        for work, name in (
-            (self._tell(), "node events"),
-            (self._beat_forever(), "node beats"),
-            (self._fence_forever(), "node fence"),
-            (self._sample_forever(), "node samples"),
-        ):
-            self._tasks.spawn(work, name)
+        self._tasks.spawn(self._tell(), "node events")
+        self._tasks.repeat(self._beat, say.BEAT_S, "node beats")
+        self._tasks.repeat(self._fence, FENCE_S, "node fence")
+        self._tasks.repeat(self._sample, SAMPLE_S, "node samples")
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing more, and have every session go on elsewhere; returns when all are gone."""
@@ -139,6 +144,7 @@ class NodeServer:
     async def _front_beat(self, _: str, data: bytes) -> None:
         beat: say.FrontBeat = say.decoded(say.FrontBeat, data)
         front = self._front(beat.front)
+        front.heard_at = self._now()
         front.reads = beat.reads
         heard = beat.heard.get(self._node)
         if heard is not None and heard.boot == self._boot:
@@ -162,6 +168,8 @@ class NodeServer:
                 answer = self._drain(on=ask.on)
             case say.Surface():
                 answer = _with(self._served())
+            case say.Want():
+                answer = _NOT_TAKEN if self._sent is None else self._sent.want(ask)
         return say.encoded(answer)
 
     async def _place(self, ask: say.Place) -> say.Answer:
@@ -175,6 +183,8 @@ class NodeServer:
             return say.Answer(code="stale", message="it came after a later question")
         if front.lease.is_over(self._now()):
             return say.Answer(code="not_heard", message="no beat of this node was acknowledged yet")
+        if ask.bundle and not (self._sent and self._sent.takes(ask.spec.endpoint, ask.bundle)):
+            return say.Answer(code="not_here", message="it has not loaded its newest code")
         if why := self._full():
             return say.Answer(code="node_full", message=why)
         front.held[session] = ask.generation
@@ -222,11 +232,6 @@ class NodeServer:
                     del front.held[event.session_id]
                 await self._engine.publish(self._subjects.events(name, self._node), say.encoded(one))
 
-    async def _beat_forever(self) -> None:
-        while True:
-            await self._beat()
-            await asyncio.sleep(say.BEAT_S)
-
     async def _beat(self, *, leaving: bool = False) -> None:
         self._beats += 1
         beat = say.Beat(
@@ -239,39 +244,42 @@ class NodeServer:
             draining=self.draining,
             load=self._meter.read(),
             leaving=leaving,
+            wants=None if self._sent is None else self._sent.marks,
             surface=self._served().digest,
             told={name: front.outbox.number for name, front in self._fronts.items()},
         )
         await self._engine.publish(self._subjects.beat(self._node), say.encoded(beat))
 
-    async def _sample_forever(self) -> None:
-        while True:
-            await asyncio.sleep(SAMPLE_S)
-            if any(front.reads for front in self._fronts.values()):
-                sessions = [session for front in self._fronts.values() for session in front.held]
-                found = {session: self._placement.glance(session) for session in sessions}
-                await self._engine.publish(self._subjects.samples(self._node), say.encoded(found))
+    async def _sample(self) -> None:
+        if any(front.reads for front in self._fronts.values()):
+            sessions = [session for front in self._fronts.values() for session in front.held]
+            found = {session: self._placement.glance(session) for session in sessions}
+            await self._engine.publish(self._subjects.samples(self._node), say.encoded(found))
 
     def _served(self) -> say.Served:
         bundles, endpoints = self._placement.bundles(), self._placement.endpoints()
         kept = [(one.name, one.generation, one.state, one.error, one.digest) for one in bundles]
-        digest = hashlib.sha256(say.encoded((kept, endpoints))).hexdigest()[:16]
+        sent = [] if self._sent is None else self._sent.have()
+        digest = hashlib.sha256(say.encoded((kept, endpoints, sent))).hexdigest()[:16]
         enforcement = self._placement.enforcement()
-        return say.Served(digest=digest, bundles=bundles, endpoints=endpoints, enforcement=enforcement)
+        return say.Served(
+            digest=digest, bundles=bundles, endpoints=endpoints, enforcement=enforcement, sent=sent
+        )
 
     # ---- leases
 
-    async def _fence_forever(self) -> None:
-        while True:
-            await asyncio.sleep(FENCE_S)
-            now = self._now()
-            for name, front in self._fronts.items():
-                if front.held and not front.is_fenced and front.lease.is_over(now):
-                    front.is_fenced = True
-                    _log.error("node.fenced", node_id=self._node, front=name, sessions=len(front.held))
-                    for session in list(front.held):
-                        stop = self._placement.stop(session, ExitReason.NODE_LOST, 0)
-                        self._tasks.spawn(stop, f"fence {session}")
+    async def _fence(self) -> None:
+        now = self._now()
+        for name, front in self._fronts.items():
+            if front.held and not front.is_fenced and front.lease.is_over(now):
+                front.is_fenced = True
+                _log.error("node.fenced", node_id=self._node, front=name, sessions=len(front.held))
+                for session in list(front.held):
+                    stop = self._placement.stop(session, ExitReason.NODE_LOST, 0)
+                    self._tasks.spawn(stop, f"fence {session}")
+            if self._sent and name in self._sent.marks and now - front.heard_at >= FORGET_S:
+                _log.info("node.front_forgotten", front=name)
+                self._sent.forget(name)
 
     def _front(self, name: str) -> _Front:
         known = self._fronts.get(name)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runtime.placement.cluster.choice import Candidate
-from runtime.placement.cluster.messages import Beat, Served
+from runtime.placement.cluster.messages import Beat, Have, Served
 from runtime.placement.cluster.resync import Holdings, Inbox
+from runtime.session.calls.deployed import service_of
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
 from runtime.session.spec import SessionId
 
@@ -39,6 +40,19 @@ class Node:
         if self.served is None:
             return False
         return any(one.path == path and one.state != "failed" for one in self.served.endpoints)
+
+    @property
+    def sent(self) -> list[Have]:
+        """What became there of all bundles that were sent."""
+        return [] if self.served is None else self.served.sent
+
+    def has(self, bundle: str) -> Have | None:
+        """What became there of a bundle that was sent; None before it said so."""
+        return next((one for one in self.sent if one.id == bundle), None)
+
+    def has_ready(self, bundle: str) -> bool:
+        """Whether sessions of it can be started there."""
+        return (found := self.has(bundle)) is not None and found.state == "ready"
 
     def candidate(self, held: Holdings) -> Candidate:
         """As one that could take a session; what is on its way to it counts."""
@@ -73,6 +87,8 @@ def endpoints(nodes: Iterable[Node]) -> list[EndpointInfo]:
     found: dict[tuple[str, str], EndpointInfo] = {}
     for one in (endpoint for node in nodes if node.served for endpoint in node.served.endpoints):
         known = found.get((one.bundle, one.path))
+        if service_of(one.path) is not None:
+            continue  # what is sent to nodes, their front knows itself
         if known is None or _ORDER.get(one.state, 3) < _ORDER.get(known.state, 3):
             found[one.bundle, one.path] = one
     return [found[key] for key in sorted(found)]

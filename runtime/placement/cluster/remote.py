@@ -19,9 +19,11 @@ from runtime.placement.cluster.engine.connection import Engine, NoAnswer, Nobody
 from runtime.placement.cluster.follower import ASK_S, Follower
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.roster import Roster
+from runtime.placement.cluster.sent.wanted import SentBundles
 from runtime.placement.contract import Attempt, Lease
 from runtime.placement.machines import Machines
 from runtime.placement.relays import Relays
+from runtime.session.calls.deployed import service_of
 from runtime.session.events import Exited, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import (
@@ -85,6 +87,7 @@ class RemotePlacement:
         )
         self._relays = Relays(url)
         self.machines: Machines | None = Roster(self._follower, clock, self._relays)
+        self.programs = SentBundles(engine, self._follower, self._tell_changed)
         self._draining = False
         self._news = asyncio.Event()
         self.closes: list[Callable[[], Awaitable[None]]] = []
@@ -94,6 +97,7 @@ class RemotePlacement:
     async def start(self, sources: Sequence[Path], *, watch: bool, door: RoomDoor | None = None) -> None:
         """Listen for nodes.  What they serve is theirs: neither `sources` nor the door is used here."""
         await self._follower.start()
+        await self.programs.start()
 
     async def adopt(self, attempts: Sequence[Attempt]) -> set[SessionId]:
         return await self._follower.adopt(attempts)
@@ -132,7 +136,10 @@ class RemotePlacement:
         held = follower.held.get(session)
         if held is not None and held.generation == generation:
             return Lease(session, generation, held.node)
-        ready = [one for one in follower.ready() if one.serves(spec.endpoint)]
+        sent = self.programs.at(spec.endpoint)
+        ready = [
+            one for one in follower.ready() if (one.has_ready(sent) if sent else one.serves(spec.endpoint))
+        ]
         known = () if ready else {one.path for one in self.endpoints()}
         if known and spec.endpoint not in known:
             raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
@@ -145,7 +152,9 @@ class RemotePlacement:
             why = "no machine has room for it"
         for node in order[:CANDIDATES]:
             holding = follower.give(session, generation, node)
-            ask = say.Place(front=follower.front, turn=holding.turn, spec=spec, generation=generation)
+            ask = say.Place(
+                front=follower.front, turn=holding.turn, spec=spec, generation=generation, bundle=sent
+            )
             try:
                 answer = await follower.ask(node, ask)
             except NobodyThere as error:
@@ -202,12 +211,16 @@ class RemotePlacement:
         return mirror.bundles(self._there())
 
     def endpoints(self) -> list[EndpointInfo]:
-        return mirror.endpoints(self._there())
+        return [*mirror.endpoints(self._there()), *self.programs.endpoints()]
 
     def serves(self, path: str) -> bool:
+        if service_of(path) is not None:
+            return self.programs.serves(path)
         return any(one.path == path for node in self._there() if node.served for one in node.served.endpoints)
 
     def awaits(self, path: str) -> bool:
+        if service_of(path) is not None:
+            return self.programs.awaits(path)
         there = self._there()
         if not there or any(node.served is None for node in there):
             return True
@@ -281,5 +294,6 @@ class RemotePlacement:
 
     def _tell_changed(self) -> None:
         self._news.set()
+        self.programs.looked()
         for listener in self.changed:
             listener()

@@ -36,6 +36,7 @@ class Roster:
         self._starts: dict[str, deque[float]] = {}
         self._moved: dict[str, int] = {}
         self._asking: set[str] = set()
+        self._failed: dict[str, set[str]] = {}
         follower.judged.append(self._judged)
         follower.beaten.append(self._beaten)
         follower.taken.append(self._taken)
@@ -92,6 +93,22 @@ class Roster:
     def _beaten(self, name: str, node: Node) -> None:
         if name in self._follower.memory.drained and not node.beat.draining and name not in self._asking:
             self._follower.spawn(self._drain_again(name), f"drain {name}")
+        failed = {one.id: one for one in node.sent if one.code}
+        known = self._failed.get(name, set())
+        for one in (failed[key] for key in failed.keys() - known):
+            why = f"{one.message}. {one.cure}".removesuffix(". ")
+            event = NodeEvent(
+                kind="node.bundle_failed",
+                name=name,
+                boot=node.beat.boot,
+                sessions=self._follower.held.count(name),
+                bundle=one.name,
+                digest=one.digest,
+                message=why,
+            )
+            _log.warning(event.kind, node_id=name, bundle=one.name, digest=one.digest, error=why)
+            self._say(event)
+        self._failed[name] = set(failed)
 
     def _taken(self, name: str, event: SessionEvent) -> None:
         if isinstance(event, Started):
@@ -135,7 +152,10 @@ class Roster:
         follower, beat, now = self._follower, node.beat, self._clock.now()
         state = follower.live.state(name)
         is_draining = beat.draining or name in follower.memory.drained
+        sent = {f"{one.name}@{one.digest[:8]}" for one in node.sent}
         served = node.served.bundles if node.served is not None else []
+        code = {one.name: one.digest or one.state for one in served if one.name not in sent}
+        code |= {one.name: one.digest[:12] if one.state == "ready" else one.state for one in node.sent}
         starts = self._starts.get(name, deque())
         while starts and starts[0] < now - STARTS_S:
             starts.popleft()
@@ -150,15 +170,19 @@ class Roster:
             load=beat.load,
             fresh_per_s=len(starts) / STARTS_S,
             silent_s=follower.live.silent_s(name, now) or 0.0,
-            code={one.name: one.digest or one.state for one in served},
+            code=code,
+            failed={one.name: one.message for one in node.sent if one.code},
             moved=self._moved.get(name, 0) if is_draining else 0,
         )
 
     def _tell(self, kind: str, name: str, boot: str, sessions: int) -> None:
         tell = _log.warning if kind in ("node.suspect", "node.lost") else _log.info
         tell(kind, node_id=name, boot=boot, sessions=sessions)
+        self._say(NodeEvent(kind=kind, name=name, boot=boot, sessions=sessions))
+
+    def _say(self, event: NodeEvent) -> None:
         for listener in self.told:
-            listener(NodeEvent(kind=kind, name=name, boot=boot, sessions=sessions))
+            listener(event)
 
     def _forget(self) -> None:
         live, now = self._follower.live, self._clock.now()
@@ -169,5 +193,5 @@ class Roster:
     def _drop(self, name: str) -> None:
         if not self._follower.held.count(name):
             self._follower.forget(name)
-            for kept in (self._known, self._starts, self._moved):
+            for kept in (self._known, self._starts, self._moved, self._failed):
                 kept.pop(name, None)

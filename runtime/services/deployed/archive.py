@@ -77,6 +77,33 @@ def unpack(archive: bytes, folder: Path) -> str:
     return digest(folder)
 
 
+def pack(folder: Path) -> bytes:
+    """What is in a folder that `unpack` made, the same each time; without what running it left.  Blocks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if "__pycache__" in name.split("/"):
+                continue
+            member = tarfile.TarInfo(name)
+            if path.is_dir():
+                member.type = tarfile.DIRTYPE
+                tar.addfile(member)
+                continue
+            with path.open("rb") as file:
+                member.size = os.fstat(file.fileno()).st_size
+                member.mode = 0o755 if os.access(path, os.X_OK) else 0o644
+                tar.addfile(member, file)
+    return buffer.getvalue()
+
+
 def digest(folder: Path) -> str:
     """The sha256 of what is in a folder: paths, contents and whether a file can be run.  Blocks."""
     whole = hashlib.sha256()

@@ -32,7 +32,11 @@ class Program(Protocol):
 
 
 class Programs(Protocol):
-    """What loads bundles and forks their sessions (`runtime.supervisor.bundles.served.deployed`)."""
+    """What loads bundles and forks their sessions.
+
+    On this machine `runtime.supervisor.bundles.served.deployed`, on others
+    `runtime.placement.cluster.sent.wanted`, which knows a bundle's digest by the name of its folder.
+    """
 
     @property
     def folders_in_use(self) -> set[Path]: ...

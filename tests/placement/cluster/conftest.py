@@ -22,6 +22,8 @@ from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.node import NodeServer
 from runtime.placement.cluster.opening import connected
 from runtime.placement.cluster.remote import RemotePlacement
+from runtime.placement.cluster.sent.installed import InstalledBundles
+from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.session.events import SessionEvent
 from runtime.session.info import BundleInfo
 from runtime.settings import load_settings
@@ -66,7 +68,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = EngineHome.opened(folder, cluster="main")
-        for name in ("local", "n1", "n2"):
+        for name in ("local", "n1", "n2", "n3"):
             self.home.admit(name, WORD)
         self.process = EngineProcess(self.home, host="127.0.0.1", port=free_port())
         self._engines: list[Engine] = []
@@ -124,14 +126,20 @@ class Site:
             await made.aclose()
 
     @asynccontextmanager
-    async def node(self, placement: Any) -> AsyncIterator[NodeServer]:
-        """Serve a placement of this process."""
-        server = NodeServer(placement, await self.as_user(placement.node_id), cluster="main")
+    async def node(self, placement: Any, loads: Any = None) -> AsyncIterator[NodeServer]:
+        """Serve a placement of this process; with `loads`, also bundles that are sent."""
+        engine, sent = await self.as_user(placement.node_id), None
+        if loads is not None:
+            folders = KeptFolders(self.folder / f"sent-{placement.node_id}")
+            sent = InstalledBundles(loads, folders, engine, cluster="main", node=placement.node_id)
+        server = NodeServer(placement, engine, cluster="main", sent=sent)
         await server.start()
         try:
             yield server
         finally:
             await server.aclose()
+            if sent is not None:
+                await sent.aclose()
 
     async def aclose(self) -> None:
         for engine in self._engines:

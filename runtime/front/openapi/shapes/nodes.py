@@ -28,6 +28,9 @@ class Node(Shape, frozen=True, kw_only=True):
     code: Annotated[
         dict[str, str], Meta(description="Bundles: the digest of the code that serves, or their state")
     ]
+    failed: Annotated[
+        dict[str, str], Meta(description="Bundles that were sent there and cannot be loaded: why")
+    ]
     moved: Annotated[int, Meta(description="Sessions that it gave away since it was drained")]
 
 

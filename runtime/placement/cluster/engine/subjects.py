@@ -43,6 +43,10 @@ class Subjects:
         """What a node is asked about its sessions, in no order."""
         return f"bh.{self.cluster}.n.{node}.read"
 
+    def fetch(self, front: str, node: str = "*") -> str:
+        """Where a node fetches a front's bundles."""
+        return f"bh.{self.cluster}.n.{node}.fetch.{front}"
+
     def beat(self, node: str = "*") -> str:
         """A node's beats."""
         return f"bh.{self.cluster}.n.{node}.beat"

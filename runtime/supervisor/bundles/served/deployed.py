@@ -141,9 +141,12 @@ class Deployed:
         return [
             replace(row, path=path_of(service, row.path))
             for service, bundle in self._serving.items()
-            for row in self._rows(bundle)
-            if row.path
+            for row in self.rows_of(bundle)
         ]
+
+    def rows_of(self, bundle: Bundle) -> list[EndpointInfo]:
+        """The endpoints of a bundle that `load` gave, as it declares them."""
+        return [row for row in self._rows(bundle) if row.path]
 
     def bundle_at(self, path: str) -> Bundle | None:
         """The bundle that serves a path of the server."""
