@@ -148,8 +148,9 @@ async def test_a_query_is_opened_read_and_closed(house: Any) -> None:
         await call(ada, "open_sql_query", {"query": "SELECT 1", "tables": [{"name": "t"}]})
     query = {"query_id": again.header["headers"]["query_id"]}
     assert (await ada.tool("dataset.cancel_sql_query", query)).header["json"] == {"status": "cancelled"}
-    with pytest.raises(RoomError, match=r"may not use|changes nothing"):
-        await call(ada, "execute_sql", {"query": "DROP TABLE t", "tables": [{"name": "t"}]})
+    with pytest.raises(RoomError, match="begins with INSERT, UPDATE or DELETE"):
+        changed = "WITH x AS (SELECT 1) UPDATE t SET id = 1"
+        await call(ada, "execute_sql", {"query": changed, "tables": [{"name": "t"}]})
 
 
 @pytest.mark.asyncio
@@ -165,6 +166,57 @@ async def test_rows_are_changed_by_sql_where_the_token_lets_them(house: Any) -> 
     with pytest.raises(RoomError, match="does not allow writing"):
         await call(reader, "execute_sql", {"query": "DELETE FROM t", "tables": [{"name": "t"}]})
     assert await read(ada, "search", {"table": "t"}) == [[{"id": 1, "name": "X"}, {"id": 2, "name": "X"}]]
+
+
+@pytest.mark.asyncio
+async def test_tables_are_made_altered_and_dropped_by_sql(house: Any) -> None:
+    ada = await house.join("ada")
+
+    async def sql(query: str, client: Any = ada, **more: Any) -> Any:
+        told = await call(client, "execute_sql", {"query": query, "tables": [], **WHERE, **more})
+        return told.header["json"]["rows_affected"]
+
+    made = (
+        'CREATE TABLE IF NOT EXISTS t (id BIGINT NOT NULL, "of" VARCHAR(20), v FLOAT[2], tags TEXT[], '
+        "at TIMESTAMP)"
+    )
+    assert [await sql(made), await sql(made)] == [0, 0]
+    told = await ada.tool("dataset.inspect", {"table": "t", **WHERE})
+    assert read_schema(told.data) == {
+        "id": ColumnType("int", nullable=False),
+        "of": TEXT,
+        "v": ColumnType("vector", size=2, element=ColumnType("float")),
+        "tags": ColumnType("list", element=TEXT),
+        "at": ColumnType("timestamp"),
+    }
+    assert await sql("INSERT INTO t (id, \"of\") VALUES (1, 'a'), (2, 'b')") == 2
+    assert (
+        await sql("CREATE OR REPLACE TABLE u AS SELECT id * 2 AS twice, v, NULL AS n FROM t WHERE id > 1")
+        == 1
+    )
+    assert await read(ada, "search", {"table": "u"}) == [[{"twice": 4, "v": None, "n": None}]]
+    assert await sql("ALTER TABLE u ADD COLUMN more DOUBLE PRECISION") == 0
+    assert await sql("ALTER TABLE u DROP COLUMN v") == 0
+    assert await read(ada, "search", {"table": "u"}) == [[{"twice": 4, "n": None, "more": None}]]
+    for refused, why in (
+        ("CREATE TABLE t (id INT)", "exists already"),
+        ("CREATE TABLE w (id INT PRIMARY KEY)", "NOT NULL or nothing"),
+        ("CREATE TABLE w (id SERIAL)", "A column is a name and a type"),
+        ("CREATE VIEW w AS SELECT 1", "Statements are INSERT"),
+        ("CREATE TABLE w AS DELETE FROM t", "begins with INSERT|no query|may not use"),
+        ("MERGE INTO t USING u ON t.id = u.twice WHEN MATCHED THEN DELETE", "rows are merged"),
+        ("DROP TABLE w", "none of its tables"),
+        ("ALTER TABLE t RENAME TO w", "renamed, by requests"),
+    ):
+        with pytest.raises(RoomError, match=why):
+            await sql(refused)
+    scope = {"dataset": {"tables": [{"name": "t", "write": True}, {"name": "mine", "alter": True}]}}
+    some = await house.join("some", scope=scope)
+    for query in ("DROP TABLE t", "CREATE TABLE w (id INT)", "CREATE TABLE mine AS SELECT id FROM t"):
+        with pytest.raises(RoomError, match="does not allow"):
+            await sql(query, some)
+    assert await sql("CREATE TABLE mine (id INT)", some) == 0
+    assert [await sql("DROP TABLE t"), await sql("DROP TABLE IF EXISTS t")] == [0, 0]
 
 
 @pytest.mark.asyncio

@@ -38,6 +38,7 @@ from runtime.rooms.built_in.tables.file import TableFile
 from runtime.rooms.built_in.tables.query import Source
 from runtime.rooms.built_in.tables.search import Search
 from runtime.rooms.built_in.tables.sql.expression import MAX_CHAINED, MAX_DEPTH, read_expression
+from runtime.rooms.built_in.tables.sql.statement import read_statement
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -400,8 +401,8 @@ class TablesAgainstSqlite(RuleBasedStateMachine):
             return
         text, values = form.format(where), {"one": 1}
         count = self.theirs.execute(text, values).rowcount
-        read = statement.read_statement(text)
-        assert statement.run(self.ours, read, [Source(T)], values, self.bounds) == count
+        read = read_statement(text)
+        assert statement.run(self.ours, read, T, [Source(T)], values, self.bounds) == count
         self._noted()
 
     @rule(kind=st.sampled_from(["BTREE", "FTS"]), column=st.sampled_from(_NAMES))
@@ -721,7 +722,7 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
 @pytest.mark.parametrize(
     "text",
     [
-        "DROP TABLE t",
+        "DROP VIEW t",
         "DELETE t",
         "DELETE FROM t WHERE",
         "DELETE FROM t WHERE id = 1; DELETE FROM t",
@@ -745,7 +746,8 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
 def test_what_is_no_statement_changes_nothing(db: sqlite3.Connection, text: str) -> None:
     table(db, [{"id": 1}])
     with pytest.raises(InvalidRequest):
-        statement.run(db, statement.read_statement(text), [Source(T)], {}, BOUNDS)
+        read = read_statement(text)
+        statement.run(db, read, statement.target(read, [Source(T)], ()), [Source(T)], {}, BOUNDS)
     assert ids(db) == [1]
 
 
@@ -755,9 +757,9 @@ def test_a_statement_gives_columns_values_of_their_types(db: sqlite3.Connection)
         "INSERT INTO t (id, ok, day, at, raw, vec, tags) VALUES "
         "(1, true, date '2026-01-02', '2026-01-02 03:04:05', X'01', [1, 0.5], $tags)"
     )
-    assert statement.run(db, statement.read_statement(text), [Source(T)], {"tags": ["a"]}, BOUNDS) == 1
+    assert statement.run(db, read_statement(text), T, [Source(T)], {"tags": ["a"]}, BOUNDS) == 1
     update = "UPDATE t SET ok = $no, at = NULL, name = concat('a', ', b') WHERE array_has(tags, 'a')"
-    assert statement.run(db, statement.read_statement(update), [Source(T)], {"no": False}, BOUNDS) == 1
+    assert statement.run(db, read_statement(update), T, [Source(T)], {"no": False}, BOUNDS) == 1
     wanted = ["ok", "day", "at", "raw", "vec", "tags", "name"]
     assert found(db, select=wanted) == [[False, "2026-01-02", None, b"\x01", [1.0, 0.5], ["a"], "a, b"]]
 

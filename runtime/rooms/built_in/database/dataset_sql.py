@@ -18,6 +18,7 @@ from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.tables import catalog, query, statement
 from runtime.rooms.built_in.tables.catalog import TableName
 from runtime.rooms.built_in.tables.query import Source
+from runtime.rooms.built_in.tables.sql.statement import is_query, read_statement
 from runtime.rooms.connection import Peer
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
@@ -60,7 +61,7 @@ class DatasetSql:
         await self._answers.read(stream)
 
     async def _execute(self, request: Request) -> Outcome:
-        if statement.is_query(request.text("query")):
+        if is_query(request.text("query")):
             return await self._open(request)
         return JsonContent({"kind": "statement", "rows_affected": await self._changed(request)})
 
@@ -110,11 +111,15 @@ class DatasetSql:
         text = request.text("query")
         said = request.arguments.get("tables")
         sources = reading.sources(request) if said else await self._named(request, text)
-        read, bounds = statement.read_statement(text), self._database.bounds
-        grants.need(request.peer.participant.claims, statement.target(read, sources), "write")
-        data = request.data
+        read, claims = read_statement(text), request.peer.participant.claims
+        space = TableName.read("t", request.arguments.get("namespace")).namespace
+        name, data, bounds = statement.target(read, sources, space), request.data, self._database.bounds
+        if read.makes:
+            grants.need(claims, name, "alter")
+        if read.query or not read.makes:
+            grants.need(claims, name, "write")
         return await self._database.file.write(
-            lambda file: statement.run(file, read, sources, _values(data), bounds)
+            lambda file: statement.run(file, read, name, sources, _values(data), bounds)
         )
 
 

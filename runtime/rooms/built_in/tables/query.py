@@ -23,7 +23,10 @@ from runtime.rooms.built_in.tables.sql.watch import Watch, watched
 from runtime.wire.text import utf8_text
 
 MAX_QUERY_CHARS: Final = 16_384
-_CHANGING: Final = "Rows are changed by insert, update, merge and delete."
+_CHANGING: Final = (
+    "Rows are changed by insert, update, merge and delete; a statement of SQL begins with INSERT, UPDATE or "
+    "DELETE, and INSERT INTO t WITH … SELECT … adds those of a query."
+)
 _EACH: Final = frozenset({"json_each", "json_tree"})
 _FUNCTIONS: Final = frozenset(
     """

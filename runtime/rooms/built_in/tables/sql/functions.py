@@ -93,9 +93,9 @@ def cast(piece: Piece, name: str) -> Piece:
     Raises:
         InvalidRequest: There is no such type, or no way to it.
     """
-    kind = _CASTS.get(name.lower())
+    kind = KINDS_OF.get(name.lower())
     if kind is None:
-        raise InvalidRequest(f"there is no type {name!r} to cast to", cure=f"One of {', '.join(_CASTS)}.")
+        raise InvalidRequest(f"there is no type {name!r} to cast to", cure=f"One of {', '.join(KINDS_OF)}.")
     if piece.kind in ("vector", "list", "struct", "binary"):
         raise InvalidRequest(f"a {piece.kind} cannot be cast")
     match kind:
@@ -133,7 +133,7 @@ def _cast_time(piece: Piece, kind: str) -> Piece:
     return join("(strftime('%Y-%m-%dT%H:%M:%f', {}) || '000Z')", piece, type=TIMESTAMP)
 
 
-_CASTS: Final = {
+KINDS_OF: Final = {
     **dict.fromkeys(("int", "integer", "bigint", "smallint", "tinyint", "long", "int64", "int32"), "int"),
     **dict.fromkeys(("float", "double", "real", "decimal", "float64", "float32"), "float"),
     **dict.fromkeys(("text", "string", "varchar", "char", "utf8"), "text"),
