@@ -21,7 +21,6 @@ from runtime.containers.process import shim
 from runtime.errors import InvalidRequest
 from runtime.process import descriptors, procfs
 from runtime.process.child import become_subreaper
-from runtime.process.confine.hold import LAUNCH
 from runtime.process.environment import BUNDLE_MARK
 from runtime.process.handle import ProcessHandle, held
 from runtime.process.orphans import Orphans
@@ -83,15 +82,13 @@ class Guard:
         ours.setblocking(False)
         for one in (ours, theirs):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * shim.MAX_ORDER_BYTES)
-        argv = [sys.executable, "-I", "-S", _SHIM, str(theirs.fileno())]
-        if held_fd is not None:
-            argv = [sys.executable, "-I", "-S", LAUNCH, str(held_fd), *argv]
+        fds = [theirs.fileno(), *(() if held_fd is None else (held_fd,))]
         try:
             popen = subprocess.Popen(
-                argv,
+                [sys.executable, "-I", "-S", _SHIM, *map(str, fds)],
                 stdin=subprocess.DEVNULL,
                 env={BUNDLE_MARK: "1", "PATH": os.defpath},
-                pass_fds=[theirs.fileno(), *(() if held_fd is None else (held_fd,))],
+                pass_fds=fds,
                 cwd="/",
                 start_new_session=True,
             )

@@ -1,9 +1,10 @@
 """The first process of a box: starts its commands, reaps what they leave, and ends with all of it.
 
-``python -I -S shim.py <descriptor>``, below whatever holds the box.  The descriptor is of a socket whose
-other end the server has: what comes is an order and its descriptors, what goes is how a command ended.  When
-the socket closes, because the server is gone or wants no more of it, everything here is killed; also when
-command 0 has ended: the others were guests.
+``python -I -S shim.py <control> [<held by>]``.  The first descriptor is of a socket whose other end the
+server has: what comes is an order and its descriptors, what goes is how a command ended.  When the socket
+closes, because the server is gone or wants no more of it, everything here is killed; also when command 0 has
+ended: the others were guests.  The second descriptor has what is to hold the box: this process is held before
+it takes an order.
 
 What is sent from here is JSON, and read as such: a program of the box may have got hold of this process.
 
@@ -190,5 +191,18 @@ def send(control: socket.socket, text: str) -> None:
         pass
 
 
+def be_held(fd: int) -> None:
+    """Enter what the server wrote to a descriptor; ends the process where that cannot be."""
+    sys.path.insert(0, os.path.abspath(f"{__file__}/../../../.."))
+    from runtime.process.confine import launch, ring
+
+    try:
+        ring.enter(launch.read(fd))
+    except OSError as error:
+        sys.exit(f"confinement: this process cannot be held: {error}")
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        be_held(int(sys.argv[2]))
     main(int(sys.argv[1]))

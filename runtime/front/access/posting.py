@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 
@@ -50,6 +52,19 @@ class _TlsConnection(HTTPSConnection, _Connection):
         self._found = found
 
 
+def _tls() -> ssl.SSLContext:
+    """What certificates are checked by."""
+    return _trusting(*(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+
+@lru_cache(2)
+def _trusting(*_: str | None) -> ssl.SSLContext:
+    """To read all certificates that are trusted takes a processor for 50 ms."""
+    made = ssl.create_default_context()
+    made.set_alpn_protocols(["http/1.1"])
+    return made
+
+
 class _Http(urllib.request.HTTPHandler):
     def __init__(self, found: Sequence[Address]) -> None:
         super().__init__()
@@ -61,11 +76,26 @@ class _Http(urllib.request.HTTPHandler):
 
 class _Https(urllib.request.HTTPSHandler):
     def __init__(self, found: Sequence[Address]) -> None:
-        super().__init__()
+        super().__init__(context=_tls())
         self._found = found
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(partial(_TlsConnection, found=self._found), req)
+        return self.do_open(partial(_TlsConnection, found=self._found, context=_tls()), req)
+
+
+def _handlers(url: str, found: Sequence[Address]) -> list[urllib.request.BaseHandler]:
+    proxies = {} if found else urllib.request.getproxies()
+    handlers = [
+        urllib.request.ProxyHandler(proxies),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _NoRedirects(),
+        _Http(found) if found else urllib.request.HTTPHandler(),
+    ]
+    if any(one.lower().startswith("https:") for one in (url, *proxies.values())):
+        handlers.append(_Https(found) if found else urllib.request.HTTPSHandler(context=_tls()))
+    return handlers
 
 
 def post(
@@ -81,8 +111,9 @@ def post(
         Unanswered: There was no answer.
     """
     given = {"Content-Type": "application/json", "User-Agent": "bulkhead", **headers}
-    direct = (urllib.request.ProxyHandler({}), _Http(found), _Https(found)) if found else ()
-    opener = urllib.request.build_opener(_NoRedirects, *direct)
+    opener = urllib.request.OpenerDirector()
+    for handler in _handlers(url, found):
+        opener.add_handler(handler)
     try:
         with opener.open(
             urllib.request.Request(url, body, given, method="POST"), timeout=timeout_s

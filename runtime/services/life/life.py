@@ -308,7 +308,8 @@ class Life:
         box = means.boxes.box(self._home.room, run.box)
         run.reached = dict(box.ports)
         run.began_at = self.telling.started_at = means.clock.wall()
-        await means.store.services.note_image(service.id, service.revision, box.image_id)
+        if box.image_id != service.image_digest:
+            await means.store.services.note_image(service.id, service.revision, box.image_id)
 
     async def _watch(self, number: int, run: _Run) -> None:
         ports = ports_of(run.service.spec)
@@ -326,7 +327,8 @@ class Life:
             await asyncio.sleep(USE_S)
             with suppress(ContainerNotFound):
                 execs = self._means.boxes.box(self._home.room, run.box).execs
-                self._feed(Demand(bool(execs) or self._is_present(self.service.id)))
+                if self._held() is run:  # one that is to end is no reason for another
+                    self._feed(Demand(bool(execs) or self._is_present(self.service.id)))
 
     async def _call(self, number: int, name: str) -> None:
         run = self._runs.get(number)

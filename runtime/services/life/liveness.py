@@ -10,8 +10,8 @@ from runtime.clock import Clock
 from runtime.services.life.reach import Port
 from runtime.services.life.telling import PortSeen
 
-_OFTEN_S: Final = 0.1
-_OFTEN_FOR_S: Final = 60.0
+_PERIODS_S: Final = ((2.0, 0.02), (60.0, 0.1))
+"""Up to what age it is looked for the first answer how often: whoever entered the room waits for that."""
 _SELDOM_S: Final = 0.5
 _LIVE_S: Final = 5.0
 _ANSWER_S: Final = 5.0
@@ -50,8 +50,11 @@ async def watch(
             is_live()
         if was_live and not any(port.liveness for port in ports):
             return
-        is_new = clock.now() - began < _OFTEN_FOR_S
-        await asyncio.sleep(_LIVE_S if was_live else _OFTEN_S if is_new else _SELDOM_S)
+        await asyncio.sleep(_LIVE_S if was_live else _period_s(clock.now() - began))
+
+
+def _period_s(age_s: float) -> float:
+    return next((period_s for until_s, period_s in _PERIODS_S if age_s < until_s), _SELDOM_S)
 
 
 async def answers(port: int, path: str) -> str:

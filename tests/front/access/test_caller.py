@@ -14,6 +14,7 @@ from runtime.dispatch.dispatcher import Accepted
 from runtime.errors import InvalidRequest, PermissionDenied, RoomError
 from runtime.front.access import caller as module
 from runtime.front.access.caller import RoomCaller
+from runtime.front.access.calling_out import ServiceCaller
 from runtime.front.access.destinations import Destinations, addresses
 from runtime.session.admission import Refused
 from runtime.session.spec import SessionId
@@ -101,6 +102,21 @@ async def test_a_refusal_reaches_who_asked() -> None:
     one, _ = caller(Refused("draining", 5, "the server is shutting down", "Later."))
     with pytest.raises(RoomError, match="shutting down"):
         await ask(one, "http://localhost:8080/chat")
+
+
+async def test_a_container_is_called_past_any_proxy_and_an_address_by_one(
+    elsewhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = elsewhere
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    one = ServiceCaller(caller()[0])
+    call = {"room": "r", "token": "t", "secret": SECRET}
+    await one(f"{url}/200", room_url="ws://10.0.0.1/rooms/r", **call)
+    ((_, headers, body),) = asked
+    verify(headers, body, secrets=[SECRET], now=0, window_s=1)
+    assert json.loads(body)["data"]["room_url"] == "ws://10.0.0.1/rooms/r"
+    with pytest.raises(RoomError, match="did not answer"):
+        await one(f"{url}/200", room_url=None, **call)
 
 
 async def test_others_get_a_signed_webhook(elsewhere: Any) -> None:

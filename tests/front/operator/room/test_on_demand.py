@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 async def test_one_runs_from_the_first_demand_until_nobody_of_it_is_there(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terms, "IDLE_S", 0.3)
     monkeypatch.setattr(life, "USE_S", 0.1)
     async with house() as lab, lab.inside() as ada, lab.inside("bot", role="agent", scope=None) as bot:
         on_demand = greeter()
@@ -36,6 +35,7 @@ async def test_one_runs_from_the_first_demand_until_nobody_of_it_is_there(
         first = (await ada.tool("containers.run_service", run)).header["json"]
         assert (await lab.called(made["id"]))["container_id"] == first["container_id"]
         await lab.entered("greeter")  # somebody of it is there: it stays
+        monkeypatch.setattr(terms, "IDLE_S", 0.3)
         with pytest.raises(RoomError, match="runs already"):
             await ada.tool("containers.run_service", run)
         again = await ada.json("containers.run_service", {"service_id": made["id"], "env": None})
