@@ -8,10 +8,10 @@ import re
 import shutil
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from runtime.process.program.running import running
 from runtime.wire.looking.profile import (
     MAX_STACKS,
     RUNNING,
@@ -26,6 +26,7 @@ from runtime.wire.looking.profile import (
 
 _OVERTIME_S: Final = 20.0
 _MAX_BYTES: Final = 8 << 20
+_SAID_BYTES: Final = 16 << 10
 _FRAME: Final = re.compile(r"^(?P<name>.*) \((?P<file>.*?)(?::(?P<line>[0-9]{1,9}))?\)$")
 _THREAD: Final = re.compile(r'^thread \(.*\): "(?P<name>.*)"$|^(?P<other>(?:thread|process) .*)$')
 
@@ -42,27 +43,18 @@ async def record(program: str, pid: int, *, seconds: float, rate: int) -> Profil
         to = Path(folder) / "stacks.txt"
         argv = ["record", "-p", str(pid), "-d", str(max(1, math.ceil(seconds))), "-r", str(rate)]
         argv += ["-f", "raw", "-o", str(to), "--threads", "--full-filenames"]
-        child = await asyncio.create_subprocess_exec(
-            program,
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
         said = b""
         try:
-            async with asyncio.timeout(seconds + _OVERTIME_S):
-                _, said = await child.communicate()
+            async with running([program, *argv]) as child, asyncio.timeout(seconds + _OVERTIME_S):
+                while piece := await child.read(_SAID_BYTES):
+                    said = (said + piece)[-_SAID_BYTES:]
+                status = await child.status()
         except TimeoutError:
             return Profile(failed="py-spy did not come to an end")
-        finally:
-            if child.returncode is None:
-                with suppress(ProcessLookupError):
-                    child.kill()
-                await child.wait()
-        if child.returncode or not to.is_file():
-            last = (said.decode(errors="replace").strip().splitlines() or ["no reason told"])[0]
-            return Profile(failed=f"py-spy may not look at it ({last[:120]}), so its own sampler did.")
+        if status or not to.is_file():
+            told = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+            why = next((line for line in told if line.startswith("Error")), (told or ["no reason told"])[0])
+            return Profile(failed=f"py-spy may not look at it ({why[:120]}), so its own sampler did.")
         with to.open(errors="replace") as lines:
             return read(lines.read(_MAX_BYTES), seconds=seconds, rate=rate)
 
