@@ -115,6 +115,7 @@ HOMES = {
         "runtime.session.crash_store",
         "runtime.rooms",
         "runtime.services",
+        "runtime.telemetry.history.file",
     ),
     "watchfiles": ("runtime.supervisor", "runtime.placement", "runtime.cli"),
 }

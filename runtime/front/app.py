@@ -44,8 +44,8 @@ from runtime.front.operator.room import (
 )
 from runtime.front.operator.room.account import runs, service_accounts
 from runtime.front.operator.room.account import secrets as own_secrets
-from runtime.front.operator.session import again, debug, freeze, profile
-from runtime.front.operator.usage import usage
+from runtime.front.operator.session import again, debug, freeze, profile, replay
+from runtime.front.operator.usage import history, usage
 from runtime.front.state import Front, caller
 from runtime.front.studio import live
 from runtime.front.studio import pages as studio
@@ -132,6 +132,7 @@ def create_app(
     app.register_blueprint(freeze.routes(front))
     app.register_blueprint(debug.routes(front))
     app.register_blueprint(again.routes(front))
+    app.register_blueprint(replay.routes(front))
     app.register_blueprint(chaos.routes(front))
     app.register_blueprint(events.routes(front, readers))
     app.register_blueprint(live.routes(front, readers, told or Live(front, Overview(front))))
@@ -153,6 +154,7 @@ def create_app(
     app.register_blueprint(mail.routes(front))
     app.register_blueprint(quarantine.routes(front))
     app.register_blueprint(usage.routes(front))
+    app.register_blueprint(history.routes(front))
     app.register_blueprint(nodes.routes(front))
     app.register_blueprint(configuration.routes(front))
     app.register_blueprint(snapshot.routes(front))

@@ -57,6 +57,7 @@ from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden
 from runtime.settings import Settings
 from runtime.telemetry import opening as telemetry
+from runtime.telemetry.history.recorder import Recorder
 
 SETTLE_S: Final = 1.0
 _log = get_logger("server")
@@ -172,7 +173,6 @@ class Server:
             secret=access.secrets[0] if access.secrets else "",
             destinations=Destinations(server.call_allow),
         )
-        supervisor = self.settings.supervisor
         bridge = Bridge(listener, server.public_url)
         self._parts.push_async_callback(bridge.aclose)
         boxes = await open_boxes(self.settings, clock=self._clock, url=bridge.url, hears=bridge.hear)
@@ -199,7 +199,7 @@ class Server:
         )
         self._parts.push_async_callback(services.aclose)
         hub = RoomHub(
-            RoomLimits.of(self.settings.rooms, max_sessions=supervisor.max_sessions),
+            RoomLimits.of(self.settings.rooms, max_sessions=self.settings.supervisor.max_sessions),
             state_dir=server.state_dir,
             clock=self._clock,
             caller=caller,
@@ -219,7 +219,7 @@ class Server:
             rooms=hub,
             room_url=lambda room: room_url(advertised, room),
             room_load=hub,
-            settings=supervisor,
+            settings=self.settings.supervisor,
             callers=Callers(
                 is_wanted=still_wanted(server.room) if self._resumes else lambda _: False,
                 is_called_anew=called_anew(self._calls_into),
@@ -251,6 +251,7 @@ class Server:
             deployments=deployments,
             look_for_deliveries=deliverer.look,
             mail=mail,
+            history=Recorder(server.state_dir / contents.FIGURES, self._clock, metrics.collect),
             name=self._name,
             configuration=self.settings,
             port=listener.port,
@@ -269,6 +270,7 @@ class Server:
         listener.start(application)
         bridge.start(application)
         self._parts.push_async_callback(deliverer.aclose)
+        self._parts.push_async_callback(front.history.aclose)
         for work, name in (
             (readers.watch(), "event readers"),
             (overview.run(), "overview"),
@@ -305,8 +307,7 @@ class Server:
             is_loopback=listener.is_loopback,
             can_tell=await front.origins.can_tell(),
         )
-        telling = asyncio.create_task(self._tell_loaded(), name="first loads")
-        self._parts.push_async_callback(_cancel, telling)
+        self._parts.push_async_callback(_cancel, asyncio.create_task(self._tell_loaded(), name="first loads"))
         _log.info(
             "server.started",
             url=self.url,

@@ -31,6 +31,7 @@ from runtime.services.store import Store
 from runtime.session.crash_store import CrashStore
 from runtime.session.journal.journal import Journal
 from runtime.settings import ServerSettings, Settings
+from runtime.telemetry.history.recorder import Recorder
 
 
 class Rooms(Protocol):
@@ -131,6 +132,7 @@ class Front:
         store: What is kept for services.
         deployments: Services that are bundles; None where there can be none.
         look_for_deliveries: Has a webhook sent that was just written down.
+        history: Keeps the figures of each minute.
         readiness: What is served, broken or being loaded.
         origins: Whose the connections of this machine are.
         is_ready: The journal was replayed, and it is not going away: what is loaded takes calls.
@@ -145,6 +147,7 @@ class Front:
     metrics: Metrics
     access: Access
     clock: Clock
+    history: Recorder
     readiness: Readiness
     origins: Origins = field(default_factory=Origins)
     rooms: Rooms | None = None

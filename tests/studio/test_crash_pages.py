@@ -128,3 +128,22 @@ def crashed(studio: Any, worker: dict[str, Any], number: int = signal.SIGUSR2) -
     sid: str = worker["id"]
     studio.until(lambda: any(one["session_id"] == sid for one in studio.ask("GET", "/crashes")["crashes"]))
     return sid
+
+
+def test_a_crash_is_seen_again_at_a_press(studio: Any, visit: Any, expect: Any) -> None:
+    call = {"event": "room.call", "data": {"room_name": "again", "arguments": {"at_once": True}}}
+    session = studio.ask("POST", "/fragile", call)["session"]
+    studio.until(lambda: studio.ask("GET", f"/workers/{session}")["exit"])
+    page = visit(studio, f"/studio/sessions/{session}")
+    page.get_by_role("button", name="Replay").click()
+    said = page.get_by_label("What it says")
+    expect(said).to_contain_text("dividing the bill")
+    expect(said).to_contain_text(KIND)
+    expect(page.get_by_role("status").filter(has_text="It failed again")).to_be_visible()
+    assert SECRET not in page.content()
+    page.goto(f"/studio/sessions/{session}/crash")
+    page.get_by_role("button", name="Replay here").click()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped", exact=True)).to_be_visible()
+    assert studio.ask("GET", f"/workers/{session}")["exit"]  # the session itself was left alone

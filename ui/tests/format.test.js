@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, count, duration, imageName, instant, ms, NONE, number, percent, plural } from "../src/core/format.js";
+import { ago, bytes, count, day, duration, imageName, instant, ms, NONE, number, percent, plural } from "../src/core/format.js";
 
 test("sizes keep three digits and their unit", () => {
   assert.deepEqual([0, 1023, 1024, 43_008, 10_485_760, 104_857_600, 1.5 * 2 ** 30].map(bytes), ["0 B", "1023 B", "1 KiB", "42 KiB", "10 MiB", "100 MiB", "1.5 GiB"]);

@@ -12,6 +12,7 @@ from typing import Final
 JOURNAL: Final = "journal.sqlite3"
 CRASHES: Final = "crashes.sqlite3"
 SERVICES: Final = "services.sqlite3"
+FIGURES: Final = "figures.sqlite3"
 BROWSER_SESSIONS: Final = "browser_sessions.json"
 SEAL_KEY: Final = "seal.key"
 MAILBOXES: Final = "mailboxes.json"
@@ -28,7 +29,7 @@ RUN: Final = "run"
 OF_SESSIONS: Final = ("sessions", "bytecode", "boxes")
 """Made and closed by who starts them (`process.confine`), and got through by their users."""
 
-DATABASES: Final = (JOURNAL, CRASHES, SERVICES)
+DATABASES: Final = (JOURNAL, CRASHES, SERVICES, FIGURES)
 WRITTEN: Final = (*DATABASES, BROWSER_SESSIONS, SEAL_KEY, MAILBOXES, MAIL, ROOMS, SERVER, DECLARED)
 """What only the server of this folder writes: whose they are, the folder is."""
 CLUSTER: Final = "cluster"
@@ -46,6 +47,7 @@ STEMS: Final = (
     JOURNAL,
     "crashes.",
     SERVICES,
+    FIGURES,
     "browser_sessions.",
     SEAL_KEY,
     "mailboxes.",

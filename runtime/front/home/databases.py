@@ -12,22 +12,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from runtime.errors import JournalUnusable
-from runtime.front.home.contents import CRASHES, DAMAGED_ROWS, JOURNAL, SERVICES
+from runtime.front.home.contents import CRASHES, DAMAGED_ROWS, FIGURES, JOURNAL, SERVICES
 from runtime.services import tables
 from runtime.session import crash_store
 from runtime.session.journal import file, rows
 from runtime.session.journal.table import UNREADABLE, Table
+from runtime.telemetry.history import file as history
 
 VERSIONS: Final = {
     JOURNAL: len(file.MIGRATIONS),
     CRASHES: crash_store.VERSION,
     SERVICES: tables.VERSION,
+    FIGURES: history.VERSION,
 }
 """The newest schema of each that this version knows."""
 TABLES: Final[dict[str, tuple[Table[Any], ...]]] = {
     JOURNAL: rows.TABLES,
     CRASHES: crash_store.TABLES,
     SERVICES: tables.TABLES,
+    FIGURES: history.TABLES,
 }
 _BUSY_S: Final = 0.3
 _MAX_COMPLAINTS: Final = 5

@@ -50,6 +50,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "not_exited": (409, "The session has not ended"),
     "not_found": (404, "Not found"),
     "not_profiled": (409, "The session could not be looked at"),
+    "not_replayed": (409, "It cannot be run again now"),
     "not_ready": (409, "The session is not ready"),
     "not_trusted": (403, "Not from there"),
     "permission_denied": (403, "The token does not allow this"),

@@ -148,17 +148,18 @@ class Overview:
         self._saved_bytes = shared.bytes_count
         await self._read_shared(shared)
         starts, crashes = front.registry.started_count, front.registry.crashed_count
-        self._history.append(
-            Moment(
-                at=front.clock.wall(),
-                sessions=count,
-                starts=starts - self._starts,
-                crashes=crashes - self._crashes,
-                lag_ms=round(self._lag_ms, 1),
-                cpu={name: round(share, 3) for name, share in cpu.items()},
-                memory=memory,
-            )
+        moment = Moment(
+            at=front.clock.wall(),
+            sessions=count,
+            starts=starts - self._starts,
+            crashes=crashes - self._crashes,
+            lag_ms=round(self._lag_ms, 1),
+            cpu={name: round(share, 3) for name, share in cpu.items()},
+            memory=memory,
         )
+        self._history.append(moment)
+        gauges = {"sessions": count, "queued": front.dispatcher.launcher.queued, "lag_ms": moment.lag_ms}
+        front.history.look({**gauges, "cpu": cpu, "memory": moment.memory})
         self._starts, self._crashes = starts, crashes
         self._lag_shown_ms, self._lag_ms = self._lag_ms, 0.0
 

@@ -24,6 +24,7 @@ class Running:
 
     def __init__(self, process: ProcessHandle, said: asyncio.StreamReader) -> None:
         self._process, self._said = process, said
+        self._status = asyncio.ensure_future(process.status())  # which can be learnt once
 
     async def read(self, most_bytes: int) -> bytes:
         """What it said next, on either of its streams; empty once all of them are closed."""
@@ -31,7 +32,7 @@ class Running:
 
     async def status(self) -> int | None:
         """Wait for its end: the exit code, or minus the signal; None when nobody could learn it."""
-        return await self._process.status()
+        return await asyncio.shield(self._status)
 
     def interrupt(self) -> None:
         """Ask it and its group to end, as Ctrl-C does."""
@@ -52,12 +53,13 @@ async def running(
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(said), reading
     )
+    command = Running(process, said)
     try:
-        yield Running(process, said)
+        yield command
     finally:
         process.send_group(signal.SIGKILL)
         transport.close()
-        await asyncio.shield(process.status())
+        await command.status()
         process.close()
 
 

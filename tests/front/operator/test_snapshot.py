@@ -20,6 +20,6 @@ async def test_copies_are_bounded_and_nobody_elses(serving: Any, tmp_path: Path)
         folder = Path(answer.json["folder"])
         assert len(list(folder.parent.iterdir())) == 2
         modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder.parent, folder, *folder.iterdir())]
-        assert modes == [0o700, 0o700, 0o600, 0o600, 0o600]
+        assert modes == [0o700, 0o700, 0o600, 0o600, 0o600, 0o600]
     async with serving(api_token="a-token-of-an-operator") as site:
         assert (await site.post("/snapshot", b"")).status == 401

@@ -22,6 +22,8 @@ class Fragile:
     async def start(self, *, room):
         self.poked = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, self.poked.set)
+        if getattr(self, "arguments", {}).get("at_once"):
+            self.poked.set()
         print("the kitchen is open")
         self.working = asyncio.create_task(self.work(), name="work")
 

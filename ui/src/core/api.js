@@ -80,5 +80,17 @@ async function parsed(answer) {
   return text ? JSON.parse(text) : null;
 }
 
+/** POST JSON, and call `each` with every object of an answer that comes line by line. */
+export async function postLines(path, body, each, options = {}) {
+  const answer = await call("POST", path, { ...options, body });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) each(JSON.parse(line));
+  }
+}
+
 /** One part of a path, escaped. */
 export const seg = (text) => encodeURIComponent(text);

@@ -87,6 +87,9 @@ export function stamp(at) {
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${clock(date.getTime())}`;
 }
 
+/** The day in the reader's zone: `22 Nov`. */
+export const day = (at) => new Date(instant(at)).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+
 const pad = (value) => String(value).padStart(2, "0");
 const trim = (value, digits) => String(Number(value.toFixed(digits)));
 

@@ -17,6 +17,7 @@ import { Curves } from "./crash/curves.js";
 import { issue } from "./crash/issue.js";
 import { Frames, Source } from "./crash/source.js";
 import { cureOf, message, shortPlace, shortStack, used, visible } from "./crash/words.js";
+import { Replay, useReplay } from "./session/replay.js";
 
 const MESSAGES = 12;
 const OTHERS = 8;
@@ -79,9 +80,11 @@ function Report({ report, group, back }) {
   `;
   const sentence = visible(report.sentence);
   const heading = html`<span class="crash-title" title=${sentence}>${sentence}</span>`;
+  const again = useReplay(report.session);
   const isBare = !excerpt && !report.frames.length && !report.native && !report.log.length;
   return html`<${Page} title=${sentence.slice(0, 120)} heading=${heading} back=${back} actions=${actions} class="crash">
-    <${Cure} text=${cureOf(report)} again=${`bulkhead replay ${report.session} --pdb`} />
+    <${Cure} text=${cureOf(report)} again=${`bulkhead replay ${report.session} --pdb`} onReplay=${again.replay ? null : again.start} />
+    ${again.replay && html`<${Card} title="Replay" flush><${Replay} ...${again} /><//>`}
     <div class="crash-columns">
       <div class="crash-main">
         ${excerpt
@@ -110,9 +113,9 @@ function Report({ report, group, back }) {
 }
 
 /** What to do about it, and how to see it happen again. */
-const Cure = ({ text, again }) => html`<div class="cure">
+const Cure = ({ text, again, onReplay }) => html`<div class="cure">
   <p class="cure-text"><span class="cure-label">What to do</span>${text}</p>
-  ${again && html`<p class="cure-again" title="Runs the call again with the code as it is now, and stops where it fails"><span class="muted">Reproduce</span> <code>${again}</code><${Copy} text=${again} title="Copy the command" /></p>`}
+  ${again && html`<p class="cure-again" title="Runs the call again with the code as it is now, and stops where it fails"><span class="muted">Reproduce</span> <code>${again}</code><${Copy} text=${again} title="Copy the command" />${onReplay && html`<button type="button" class="button small" onClick=${onReplay}><${Icon} name="play" size=${14} />Replay here</button>`}</p>`}
 </div>`;
 
 function Download({ report }) {

@@ -3,7 +3,7 @@ import "../style/overview.css";
 import { cx, html, useMemo } from "../core/html.js";
 import { bytes, clock, count, duration, instant, ms, NONE, percent, plural } from "../core/format.js";
 import { crashes, endpoints, happened, history, now, overview, sessions } from "../core/live.js";
-import { url } from "../core/router.js";
+import { route, setQuery, url } from "../core/router.js";
 import { Dot, isClean, words } from "../parts/badge.js";
 import { Copy } from "../parts/copy.js";
 import { Chart } from "../parts/chart.js";
@@ -12,6 +12,7 @@ import { Card, Page } from "../parts/page.js";
 import { Meter, Sparkline } from "../parts/sparkline.js";
 import { Ago } from "../parts/time.js";
 import { whys } from "../core/storm.js";
+import { Hours, SPANS } from "./overview/hours.js";
 import { crashedNow, STORM } from "./session/rows.js";
 
 const EVENTS = 12;
@@ -21,10 +22,14 @@ const DAY_MS = 86_400_000;
 
 export function Overview() {
   const idle = sessions.value?.length === 0 && !Object.keys(history.value?.memory ?? {}).length;
-  return html`<${Page} title="Overview" class="overview">
+  const asked = route.value.query.get("span") ?? "";
+  const span = SPANS[asked] ? asked : "";
+  return html`<${Page} title="Overview" class="overview" actions=${html`<${Spans} chosen=${span} />`}>
     <${Wrong} />
     <${Tiles} />
-    ${idle
+    ${span
+      ? html`<${Hours} hours=${SPANS[span][1]} />`
+      : idle
       ? html`<${Begin} />`
       : html`<div class="overview-charts">
             <${ByEndpoint} title="Processor time by endpoint" of="cpu" format=${percent} least=${0.1} />
@@ -33,6 +38,10 @@ export function Overview() {
           <${Events} />`}
   <//>`;
 }
+
+const Spans = ({ chosen }) => html`<div class="segments" role="group" aria-label="How far back">
+  ${Object.entries(SPANS).map(([id, [label]]) => html`<button key=${id} type="button" class="segment" aria-pressed=${String(id === chosen)} onClick=${() => setQuery({ span: id || null })}>${label}</button>`)}
+</div>`;
 
 const TONES = { error: "bad", warn: "warn", info: "idle" };
 

@@ -21,6 +21,7 @@ import { Log } from "./session/log.js";
 import { Messages } from "./session/messages.js";
 import { Processes } from "./session/processes.js";
 import { Profile, take } from "./session/profile.js";
+import { Replay, useReplay } from "./session/replay.js";
 import { uptime } from "./session/rows.js";
 
 const EVERY_S = 3;
@@ -66,6 +67,12 @@ function Shown({ row, details, failed }) {
     show("profile");
     if (!profile?.until) take(row.id, setProfile, options);
   };
+  const again = useReplay(row.id);
+  const replayNow = () => {
+    show("replay");
+    again.start();
+  };
+  const hasFailed = row.crashed || Boolean(row.exit && !isClean(row.exit.reason));
   const name = row.identity || row.endpoint;
   const keys = { t: takeStacks, p: () => takeProfile() };
   useKeys(row.exit ? {} : keys, row.exit ? [] : [["t", "Take its stacks"], ["p", "Profile it for 10 s"]]);
@@ -75,13 +82,14 @@ function Shown({ row, details, failed }) {
     { id: "processes", label: "Processes", count: row.exit ? 0 : details?.processes?.length },
     { id: "stacks", label: "Stacks" },
     { id: "profile", label: "Profile" },
+    ...(hasFailed || tab === "replay" ? [{ id: "replay", label: "Replay" }] : []),
   ];
   return html`<${Page}
     title=${name}
     back=${BACK}
     class="session"
     meta=${html`<${State} tone=${tone}>${word}<//>${row.room && html`<span>in <a href=${url("/rooms", row.room)}>${row.room}</a></span>`}<span class="session-id"><code>${row.id}</code><${Copy} text=${row.id} title="Copy its id" /></span>`}
-    actions=${html`<${Actions} row=${row} onStacks=${takeStacks} onProfile=${takeProfile} processes=${details?.processes?.length} />`}
+    actions=${html`<${Actions} row=${row} onStacks=${takeStacks} onProfile=${takeProfile} onReplay=${hasFailed ? replayNow : null} processes=${details?.processes?.length} />`}
   >
     ${failed && html`<${Failed} error=${failed} />`}
     <${Verdict} row=${row} tone=${tone} sentence=${sentence} />
@@ -98,6 +106,8 @@ function Shown({ row, details, failed }) {
                 ? html`<${Stacks} row=${row} stacks=${stacks} onTake=${takeStacks} />`
                 : tab === "profile"
                   ? html`<${Profile} row=${row} profile=${profile} onTake=${takeProfile} />`
+                  : tab === "replay"
+                  ? html`<${Replay} ...${again} />`
                   : html`<${Log} key=${row.id} id=${row.id} over=${Boolean(row.exit)} />`}
         </section>
       </div>

@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
-import { bytes, clock, duration, number } from "../core/format.js";
+import { bytes, clock, count, day, duration, number, stamp } from "../core/format.js";
 import { colour, painted } from "../core/theme.js";
 
 const COLOURS = 8;
@@ -11,6 +11,19 @@ const hue = (one, i) => one.colour ?? `--series-${(i % COLOURS) + 1}`;
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 172800, 604800];
 /** Steps of an axis of bytes: 1, 2, 4, 8 … 512 of each unit. */
 const BYTE_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
+/** Steps of an axis of things that are counted: 1, 2, 5, 10 … */
+const COUNT_STEPS = Array.from({ length: 36 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
+const STEPS_OF = new Map([[bytes, BYTE_STEPS], [count, COUNT_STEPS]]);
+
+const [HOUR_S, DAY_S] = [3600, 86400];
+
+/** Places of values with none beside them, which no line shows. */
+function lonely({ data }, index) {
+  const values = data[index];
+  const places = [];
+  for (let i = 0; i < values.length; i += 1) if (values[i] != null && values[i - 1] == null && values[i + 1] == null) places.push(i);
+  return places.length ? places : null;
+}
 
 /**
  * @param t times in seconds, rising
@@ -35,7 +48,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
   const data = useMemo(() => {
     if (!stacked) return [t, ...series.map((one) => one.values)];
     const sums = new Array(t.length).fill(0);
-    return [t, ...series.map((one) => one.values.map((value, i) => (sums[i] += value ?? 0)))];
+    return [t, ...series.map((one) => one.values.map((value, i) => (value === null ? null : (sums[i] += value ?? 0))))];
   }, [t, series, stacked]);
 
   useEffect(() => {
@@ -62,16 +75,16 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
             incrs: relative || span_s < 300 ? SECONDS : SECONDS.slice(SECONDS.indexOf(60)),
             size: 24,
             gap: 4,
-            values: (_, splits) => splits.map((value) => (relative ? (value < 0 ? "" : duration(value)) : clock(value * 1000).slice(0, span_s >= 300 ? 5 : 8))),
+            values: (_, splits) => splits.map((value) => (relative ? (value < 0 ? "" : duration(value)) : span_s > DAY_S ? day(value * 1000) : clock(value * 1000).slice(0, span_s >= 300 ? 5 : 8))),
           },
-          { ...axis, ...(format === bytes ? { incrs: BYTE_STEPS } : {}), size: 62, gap: 6, space: 26, values: (_, splits) => splits.map((value) => now.current.format(value)) },
+          { ...axis, ...(STEPS_OF.has(format) ? { incrs: STEPS_OF.get(format) } : {}), size: 62, gap: 6, space: 26, values: (_, splits) => splits.map((value) => now.current.format(value)) },
         ],
         series: [
           {},
           ...names.map((name) => {
             const stroke = colour(name);
             const fill = stroke.replace(/^rgba?\(([^,]+,[^,]+,[^,)]+).*$/, `rgba($1, ${stacked ? 0.28 : 0.1})`);
-            return { stroke, width: 1.5, fill, points: { show: false }, spanGaps: false };
+            return { stroke, width: 1.5, fill, points: { show: false, size: 4, filter: lonely }, spanGaps: false };
           }),
         ],
         bands: stacked ? names.slice(1).map((_, i) => ({ series: [i + 2, i + 1] })) : [],
@@ -120,17 +133,17 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
       made.destroy();
       plot.current = null;
     };
-  }, [shape, theme, stacked, relative, height, sync, least]);
+  }, [shape, theme, stacked, relative, height, sync, least, span_s]);
 
   useEffect(() => {
     plot.current?.setData(data);
   }, [data, marks.length]);
 
-  const index = at ?? t.length - 1;
+  const index = at ?? Math.max(0, t.findLastIndex((_, i) => series.some(({ values }) => values[i] != null)));
   return html`<figure class="chart" aria-label=${label}>
     <div class="chart-plot" ref=${box} style=${{ height: `${height}px` }} />
     <figcaption class="legend">
-      <span class="legend-time">${t.length ? (relative ? duration(t[index]) : clock(t[index] * 1000)) : ""}</span>
+      <span class="legend-time">${t.length ? (relative ? duration(t[index]) : span_s > HOUR_S ? stamp(t[index] * 1000).slice(0, 16) : clock(t[index] * 1000)) : ""}</span>
       ${series.map(
         (one, i) => html`<span key=${one.label} class="legend-item">
           <i class="swatch" style=${{ background: `var(${hue(one, i)})` }} />

@@ -278,6 +278,14 @@ class Debugger(Shape, frozen=True, kw_only=True):
     port: Annotated[int, Meta(description="0 where none does")]
 
 
+class ReplayRequest(Shape, frozen=True, kw_only=True):
+    """How a replay is run."""
+
+    for_s: Annotated[float, Meta(ge=1, le=300, description="Stop one that does not fail after so long")] = (
+        20.0
+    )
+
+
 class Ping(Shape, frozen=True, kw_only=True):
     """How long one round trip to the session's event loop took."""
 

@@ -1,4 +1,4 @@
-"""What sessions used, which inputs are parked, which settings are in force."""
+"""What sessions used, metrics over hours, which inputs are parked, which settings are in force."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from msgspec import UNSET, Meta, UnsetType
 
 from runtime.front.openapi.shapes.shape import SessionName, Shape, Time
 from runtime.session.usage import By
+from runtime.telemetry.history.recorder import MOST_HOURS
 
 _SINCE: Final = (
     r"^( *[0-9]+(\.[0-9]+)? *([mM][sS]|[sSmMhHdD])? *"
     r"|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?$"
 )
 """A part of what is read, for who writes by the description."""
+Line = Annotated[
+    list[float | None],
+    Meta(description="A value for each step; null where no server ran, or nothing was measured"),
+]
+Lines = Annotated[dict[str, Line], Meta(description="A line for each label; what has none is all zeros")]
 
 
 class Used(Shape, frozen=True, kw_only=True):
@@ -70,6 +76,44 @@ class UsageQuery(Shape, frozen=True, kw_only=True):
             extra_json_schema={"pattern": _SINCE},
         ),
     ] = ""
+
+
+class HistoryQuery(Shape, frozen=True, kw_only=True):
+    """How far back."""
+
+    hours: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MOST_HOURS,
+            description="Up to 3 by the minute, up to 24 by five minutes, else by the hour",
+        ),
+    ] = 24
+
+
+class MetricsHistory(Shape, frozen=True, kw_only=True):
+    """The figures of some hours, in equal steps; gauges as their mean, counters as what they rose by."""
+
+    since: Time
+    step_s: int
+    at_ms: Annotated[list[int], Meta(description="When each step began, since the epoch")]
+    sessions: Line
+    sessions_most: Annotated[Line, Meta(description="The most at once")]
+    queued_most: Annotated[Line, Meta(description="The most that waited for their turn to start")]
+    lag_ms_most: Annotated[Line, Meta(description="How late the server's event loop was at most")]
+    cpu: Annotated[Lines, Meta(description="Cores, by endpoint")]
+    memory_bytes: Annotated[Lines, Meta(description="Resident, by endpoint")]
+    webhooks: Annotated[Lines, Meta(description="By outcome")]
+    answer_s: Annotated[Lines, Meta(description="p50, p95 and p99 of the time to the answer of a webhook")]
+    start_s: Annotated[Lines, Meta(description="p50, p95 and p99 of the time from placement to ready")]
+    starts: Line
+    ends: Annotated[Lines, Meta(description="By exit reason")]
+    crashes: Annotated[Lines, Meta(description="By exit reason")]
+    restarts: Line
+    turns: Line
+    tokens_in: Line
+    tokens_out: Line
+    failing: Annotated[str, Meta(description="Why older figures are missing; empty when none are")]
 
 
 class ParkedInput(Shape, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ def routes(front: Front) -> Blueprint:
                     await front.crashes.copy(folder / contents.CRASHES)
                 if front.store is not None:
                     await front.store.copy(folder / contents.SERVICES)
+                await front.history.copy(folder / contents.FIGURES)
             except BaseException as error:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 if isinstance(error, OSError):

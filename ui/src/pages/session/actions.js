@@ -101,7 +101,7 @@ export async function endMany(rows, { isKill = false } = {}) {
 }
 
 /** The buttons of a session's page. */
-export function Actions({ row, onStacks, onProfile, processes }) {
+export function Actions({ row, onStacks, onProfile, onReplay, processes }) {
   const [busy, setBusy] = useState(false);
   const during = (work) => async () => {
     setBusy(true);
@@ -110,6 +110,7 @@ export function Actions({ row, onStacks, onProfile, processes }) {
   };
   if (row.exit) {
     return html`${row.room && html`<button type="button" class="button" disabled=${busy} onClick=${during(() => startAgain(row))}><${Icon} name="reload" />Start again</button>`}
+      ${onReplay && html`<button type="button" class="button" title="Its call again, apart from all others, with what it says" onClick=${onReplay}><${Icon} name="play" />Replay</button>`}
       ${!isClean(row.exit.reason) && html`<a class="button primary" href=${url("/sessions", row.id, "crash")}><${Icon} name="crashes" />Crash report</a>`}`;
   }
   const idle = !row.pid || busy;

@@ -1,0 +1,1 @@
+"""Metrics over hours: the figures of each minute and of each hour, in a file."""
