@@ -75,8 +75,10 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "chat": "bulkhead chat --room myroom --to chatbot",
     "call": "bulkhead call /chat --room myroom",
     "agents list": "bulkhead agents list --room myroom",
-    "agents ask": 'bulkhead agents ask --room myroom --agent helper --input \'{"request": "hello"}\'',
-    "agents invoke-tool": "bulkhead agents invoke-tool -r myroom --toolkit adder --tool add --arguments '{}'",
+    "agents ask": 'bulkhead agents ask -r demo --agent helper --input \'{"task": "sum", "values": [1, 2]}\'',
+    "agents invoke-tool": (
+        "bulkhead agents invoke-tool -r demo --toolkit adder --tool add --arguments '{\"values\": [1, 2]}'"
+    ),
     "bundle install": "bulkhead bundle install agents/ chat",
     "bundle list": "bulkhead bundle list agents/",
     "init": "bulkhead init myagent",

@@ -19,11 +19,11 @@ from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
 from runtime.cli.help_page import Command, Group
 from runtime.cli.room import agents, call, chat, containers
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
-from runtime.cli.service import bundle, deploy, init, kept, manifest, revisions, secrets, service_spec, setup
+from runtime.cli.service import bundle, deploy, init, kept, manifest, revisions, service_spec, setup
 from runtime.cli.session import attach, freeze, profile, quarantine, session_logs, stop, usage, workers
 from runtime.cli.session.chaos.command import chaos
 from runtime.cli.session.top.command import top
-from runtime.cli.state import api_keys, backup, config, doctor, nodes, rooms, webhooks
+from runtime.cli.state import api_keys, backup, config, doctor, nodes, rooms, secrets, webhooks
 from runtime.cli.terminal import note_failure
 from runtime.errors import RuntimeServiceError
 

@@ -95,4 +95,4 @@ def cure_by_sdk(install: str = "") -> str:
 def _in_folder(install: str) -> str:
     if install:
         return f"of the bundle. {install}"
-    return f"in the bundle's folder, beside its main.py, and run: {INSTALL}"
+    return f"beside its main.py (a bundle that is one file becomes a folder for that), and run: {INSTALL}"

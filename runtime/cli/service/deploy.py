@@ -10,12 +10,13 @@ import typer
 from runtime.cli.options import Env, Room, Secrets, Url, variables
 from runtime.cli.service.scope import Now, tell_going_on
 from runtime.cli.terminal import Output, clean, note, say
+from runtime.wire.text import size
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api
 
 _WAIT_S = 20
-_STATES = {"checking": "unpacking it", "installing": "its environment", "loading": "loading it"}
+_STATES = {"installing": "its environment", "loading": "loading it"}
 
 Bundle = Annotated[
     Path, typer.Argument(help="A folder with a main.py, or a file of Python.", show_default=False)
@@ -60,7 +61,7 @@ def deploy(
             "its .env is not sent: give variables with --env, and what nobody may see with --secret", "yellow"
         )
     files = "1 file" if bundle.file_count == 1 else f"{bundle.file_count} files"
-    note(f"sending {files}, {_size(len(bundle.archive))}, to {api.url}")
+    note(f"sending {files}, {size(len(bundle.archive))}, to {api.url}")
     api.request(
         "PUT", f"{base}/{one['id']}/archive", bundle.archive, {"Content-Type": "application/gzip"}, 600
     )
@@ -85,15 +86,16 @@ def _followed(api: Api, path: str, service: str) -> dict[str, Any]:
     from runtime.cli.service.install_progress import Progress
 
     progress = Progress(service, sys.stderr)
-    state, after = "", 0
+    state, after = "checking", 0
     try:
+        progress.line("unpacking it")
         while True:
             asked = f"{path}?after={after}&state={state}&wait={_WAIT_S}"
             one: dict[str, Any] = api.request("GET", asked, timeout_s=_WAIT_S + 30).body
+            for line in one["lines"]:  # said before the state that it came to
+                progress.line(clean(line))
             if one["state"] != state and (told := _STATES.get(one["state"])):
                 progress.line(told)
-            for line in one["lines"]:
-                progress.line(clean(line))
             state, after = one["state"], one["next"]
             if state in ("ready", "failed"):
                 break
@@ -118,7 +120,3 @@ def _name(path: Path, given: str | None) -> str:
         cure = "Give --name: up to 63 of a-z, 0-9, - and a full stop."
         raise CommandFailed(f"{found!r} is no name of a service", cure=cure, exit_code=ExitCode.USAGE)
     return found
-
-
-def _size(count: int) -> str:
-    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{-(-count >> 10)} KiB"

@@ -11,7 +11,7 @@ import typer
 from runtime.cli.options import Env, Form, NeededRoom, Room, Secrets, Url
 from runtime.cli.service.changed import changed, filled_anew
 from runtime.cli.service.manifest import File, Values, ValuesFile, given_values, read_or_fail, text_of
-from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, image_of, in_room, place
+from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, going, image_of, in_room, place
 from runtime.cli.service.watched import is_open, told, until_live, written
 from runtime.cli.terminal import Output, clean, note, say, show
 
@@ -89,7 +89,7 @@ def list_services(room: Room = None, url: Url = None, output: Form = Output.TABL
     services = api.request("GET", base, headers=NEWEST).body["services"]
     of_room = {one["id"] for one in services} if room is not None else ()
     if room is not None:
-        answer = api.get(base.removesuffix("services") + "service-states")
+        answer = going(api, base)
         services, states = answer["services"], answer["states"]
     rows = [
         {

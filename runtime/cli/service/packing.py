@@ -38,7 +38,6 @@ class Packed:
 
     archive: bytes
     file_count: int
-    size_bytes: int
     has_dotenv: bool
 
 
@@ -81,7 +80,7 @@ def packed(path: Path) -> Packed:
             f"{path} is {len(archive) >> 20} MiB packed; {MAX_ARCHIVE_BYTES >> 20} MiB are the most",
             cure=f"Name in {IGNORE_FILE} what the agent does not need.",
         )
-    return Packed(archive, len(found), total, path.is_dir() and (path / ".env").is_file())
+    return Packed(archive, len(found), path.is_dir() and (path / ".env").is_file())
 
 
 def _files(folder: Path, ignored: Sequence[str]) -> Iterator[tuple[str, Path]]:

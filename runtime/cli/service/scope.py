@@ -44,7 +44,13 @@ def found_in(api: Api, base: str, name: str) -> dict[str, Any]:
 
 def in_room(api: Api, base: str, name: str) -> dict[str, Any]:
     """The manifest of one that runs there, the project's included."""
-    return _one(api.get(base.removesuffix("services") + "service-states")["services"], name)
+    return _one(going(api, base)["services"], name)
+
+
+def going(api: Api, base: str) -> dict[str, Any]:
+    """The services of a room and of the project, and the `states` of them in it."""
+    answer: dict[str, Any] = api.get(base.removesuffix("services") + "service-states")
+    return answer
 
 
 def tell_going_on(count: int) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runtime.cli.service.scope import going
 from runtime.cli.terminal import clean, note
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def is_open(api: Api, room: str) -> bool:
 
 def told(api: Api, base: str, service: str) -> dict[str, Any]:
     """How a service goes in a room, as the server tells it."""
-    states: dict[str, Any] = api.get(base.removesuffix("services") + "service-states")["states"]
-    return dict(states.get(service, {}))
+    return dict(going(api, base)["states"].get(service, {}))
 
 
 def until_live(

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from runtime.cli.options import Form, Url
-from runtime.cli.state.in_project import found, project
-from runtime.cli.terminal import Output, clean, note, say, show
+from runtime.cli.state.in_project import Kept
+from runtime.cli.terminal import Output, say, show
 
-_COLUMNS = {"table": ("name", "id", "description"), "wide": ("name", "id", "description")}
+_COLUMNS = ("name", "id", "description")
 
 
 def create(
@@ -20,32 +20,22 @@ def create(
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
 ) -> None:
     """Make an API key. It is shown this once, as the last line."""
-    import json
-
-    api, base = project(url)
-    made = api.post(f"{base}/api-keys", {"name": name, "description": description}).body
-    if output is Output.JSON:
-        say(json.dumps(made))
-        return
-    note(f"key {clean(made['name'])} {made['id']}; nothing shows it again: keep it now")
-    say(made["value"])
+    wanted = {"name": name, "description": description}
+    _keys(url).make(wanted, output, once="value", told="; nothing shows it again: keep it now")
 
 
 def list_keys(url: Url = None, output: Form = Output.TABLE) -> None:
     """List the API keys, without what they are."""
-    api, base = project(url)
-    say(
-        show(
-            api.get(f"{base}/api-keys")["keys"], output, name="name", columns=_COLUMNS, empty="no key is kept"
-        )
-    )
+    columns = {"table": _COLUMNS, "wide": _COLUMNS}
+    say(show(_keys(url).listed(), output, name="name", columns=columns, empty="no key is kept"))
 
 
 def delete(
     key: Annotated[str, typer.Argument(help="Name or id of the key.", show_default=False)], url: Url = None
 ) -> None:
     """Delete an API key; tokens that it signed are void at once."""
-    api, base = project(url)
-    one = found(api.get(f"{base}/api-keys")["keys"], key, "key")
-    api.delete(f"{base}/api-keys/{one['id']}")
-    say(f"deleted {clean(one['name'])} {one['id']}")
+    _keys(url).delete(key)
+
+
+def _keys(url: str | None) -> Kept:
+    return Kept.of(url, "key", "api-keys", "keys")

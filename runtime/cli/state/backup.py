@@ -9,6 +9,7 @@ import typer
 
 from runtime.cli.options import Config, State
 from runtime.cli.terminal import clean, note, say
+from runtime.wire.text import size
 
 if TYPE_CHECKING:
     from runtime.front.home.backup import Summary
@@ -48,8 +49,7 @@ def backup(
     except sqlite3.Error as error:
         cure = f"Look what is wrong with it: bulkhead doctor --state-dir {folder}"
         raise CommandFailed(f"a database in {folder} cannot be copied: {error}", cure=cure) from error
-    size = f"{made.size_bytes / (1 << 20):.1f} MiB"
-    say(f"{file}: {made.file_count} files, {made.room_count} rooms, {size}")
+    say(f"{file}: {made.file_count} files, {made.room_count} rooms, {size(made.size_bytes)}")
     for name in made.skipped:
         note(f"left out, because it is no regular file: {clean(name)}")
 

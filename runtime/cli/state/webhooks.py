@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from runtime.cli.options import Form, Url
-from runtime.cli.state.in_project import found, project
-from runtime.cli.terminal import Output, clean, note, say, show
+from runtime.cli.state.in_project import Kept
+from runtime.cli.terminal import Output, say, show
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
 
 Webhook = Annotated[str, typer.Argument(help="Name or id of the webhook.", show_default=False)]
 _COLUMNS = {"table": ("name", "url", "events"), "wide": ("id", "name", "url", "events", "description")}
-_DELIVERIES = {
-    "table": ("id", "event", "state", "attempts", "status", "created", "error"),
-    "wide": ("id", "event", "state", "attempts", "status", "created", "error"),
-}
+_DELIVERIES = ("id", "event", "state", "attempts", "status", "created", "error")
 _EVENTS = ("room.started", "room.ended")
 
 
@@ -32,22 +32,13 @@ def create(
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
 ) -> None:
     """Tell somebody of events. The secret that signs them is shown this once, as the last line."""
-    import json
-
-    api, base = project(url)
     wanted = {"name": name, "url": to, "events": event or list(_EVENTS), "description": description}
-    made = api.post(f"{base}/webhooks", wanted).body
-    if output is Output.JSON:
-        say(json.dumps(made))
-        return
-    note(f"webhook {clean(made['name'])} {made['id']}; its secret, which nothing shows again:")
-    say(made["secret"])
+    _webhooks(url).make(wanted, output, once="secret", told="; its secret, which nothing shows again:")
 
 
 def list_webhooks(url: Url = None, output: Form = Output.TABLE) -> None:
     """List the webhooks, without what signs them."""
-    api, base = project(url)
-    rows = api.get(f"{base}/webhooks")["webhooks"]
+    rows = _webhooks(url).listed()
     if output is not Output.JSON:
         rows = [{**one, "events": ", ".join(one["events"])} for one in rows]
     say(show(rows, output, name="name", columns=_COLUMNS, empty="nobody is told"))
@@ -55,24 +46,28 @@ def list_webhooks(url: Url = None, output: Form = Output.TABLE) -> None:
 
 def delete(webhook: Webhook, url: Url = None) -> None:
     """Tell somebody nothing more."""
-    api, base = project(url)
-    one = found(api.get(f"{base}/webhooks")["webhooks"], webhook, "webhook")
-    api.delete(f"{base}/webhooks/{one['id']}")
-    say(f"deleted {clean(one['name'])} {one['id']}")
+    _webhooks(url).delete(webhook)
 
 
 def deliveries(webhook: Webhook, url: Url = None, output: Form = Output.TABLE) -> None:
     """List how the deliveries of a webhook went, the newest first."""
     from runtime.clock import iso
 
-    api, base = project(url)
-    one = found(api.get(f"{base}/webhooks")["webhooks"], webhook, "webhook")
-    rows: list[dict[str, Any]] = api.get(f"{base}/webhooks/{one['id']}/deliveries")["deliveries"]
+    api, path = _deliveries_of(url, webhook)
+    rows: list[dict[str, Any]] = api.get(path)["deliveries"]
     if output is not Output.JSON:
         for row in rows:
             row["created"] = iso(row["created_at"])[:19].replace("T", " ")
             row["status"] = row["status"] or "-"
-    say(show(rows, output, name="id", columns=_DELIVERIES, empty="nothing was sent yet"))
+    say(
+        show(
+            rows,
+            output,
+            name="id",
+            columns={"table": _DELIVERIES, "wide": _DELIVERIES},
+            empty="nothing was sent yet",
+        )
+    )
 
 
 def redeliver(
@@ -86,9 +81,7 @@ def redeliver(
     """Send a delivery again, as one of its own."""
     from runtime.cli.failure import CommandFailed
 
-    api, base = project(url)
-    one = found(api.get(f"{base}/webhooks")["webhooks"], webhook, "webhook")
-    path = f"{base}/webhooks/{one['id']}/deliveries"
+    api, path = _deliveries_of(url, webhook)
     if delivery is None:
         failed = [row["id"] for row in api.get(path)["deliveries"] if row["state"] == "failed"]
         if not failed:
@@ -98,3 +91,12 @@ def redeliver(
         delivery = failed[0]
     again = api.post(f"{path}/{quote(delivery, safe='')}", {}).body
     say(f"redelivering {again['event']} {again['id']}")
+
+
+def _webhooks(url: str | None) -> Kept:
+    return Kept.of(url, "webhook", "webhooks", "webhooks")
+
+
+def _deliveries_of(url: str | None, webhook: str) -> tuple[Api, str]:
+    kept = _webhooks(url)
+    return kept.api, f"{kept.path}/{kept.one(webhook)['id']}/deliveries"

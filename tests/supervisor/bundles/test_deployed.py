@@ -13,6 +13,7 @@ from runtime.wire import control
 pytestmark = pytest.mark.unit
 
 KEPT = Path("/state/deployed/1a2b")
+FOLDER = "a bundle that is one file becomes a folder for that"
 WRITE = "Write PyYAML into requirements.txt"
 
 
@@ -20,7 +21,7 @@ WRITE = "Write PyYAML into requirements.txt"
     ("missing", "install", "cure"),
     [
         ("", "", "Mend that line, and deploy it again."),
-        ("yaml", "", f"{WRITE} in the bundle's folder, beside its main.py, and deploy it again."),
+        ("yaml", "", f"{WRITE} beside its main.py ({FOLDER}), and deploy it again."),
         ("yaml", f"Run: bulkhead bundle install '{KEPT}/x y'", f"{WRITE} of the bundle. Deploy it again."),
     ],
 )

@@ -201,5 +201,5 @@ async def named_room(front: Front, asked: str) -> str:
             return name
     told = ", ".join(known[:MAX_NAMED]) + (" …" if len(known) > MAX_NAMED else "")
     raise NotFound(
-        f"there is no room {asked[:100]!r}", cure=f"There is: {told}." if known else "There is none yet."
+        f"there is no room {asked[:100]!r}", cure=f"Known are: {told}." if known else "There is none yet."
     )

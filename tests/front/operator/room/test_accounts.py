@@ -36,7 +36,7 @@ async def test_rooms_are_made_listed_and_deleted(serving: Any) -> None:
         spec = {"version": "v1", "kind": "Service", "metadata": {"name": "x"}, "container": {"image": "x:1"}}
         assert (await site.post(f"{ROOMS}/den/services", json.dumps(spec).encode())).status == 200
         assert [room["name"] for room in (await site.get(ROOMS)).json["rooms"]] == ["den"]
-        assert "There is: den." in (await site.get(f"{ROOMS}/lab")).json["cure"]
+        assert "Known are: den." in (await site.get(f"{ROOMS}/lab")).json["cure"]
         assert (await site.ask("DELETE", f"{ROOMS}/den")).status == 200
         assert (await site.get(f"{ROOMS}/den/services")).json == {"services": []}
         assert (await site.get(ROOMS)).json["total"] == 0

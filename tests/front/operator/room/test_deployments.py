@@ -16,6 +16,7 @@ import pytest
 from runtime.cli import main
 from runtime.front.access.rules import LOCAL_PROJECT
 from runtime.front.server import Server
+from runtime.rooms.token import ApiKey
 from runtime.settings import load_settings
 from tests.front.conftest import Site
 from tests.front.operator.room.test_services import LAB, STATES, House
@@ -55,13 +56,13 @@ def bundle(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path) -> AsyncIterator[House]:
+async def serving(tmp_path: Path, **more: Any) -> AsyncIterator[House]:
     agents = tmp_path / "agents"
     agents.mkdir(exist_ok=True)
     # Relative, as it is by default: programs are started elsewhere.
     state = Path(os.path.relpath(tmp_path / "state"))
     flags: dict[str, Any] = {"server.port": 0, "server.state_dir": state, "containers.engine": "off"}
-    flags["supervisor.import_s"] = 300.0 * PATIENCE
+    flags |= {"supervisor.import_s": 300.0 * PATIENCE, **{f"server.{key}": one for key, one in more.items()}}
     server = Server(load_settings(flags=flags), [agents], owns_process=False)
     await server.start()
     try:
@@ -168,3 +169,26 @@ async def test_what_is_no_bundle_or_whose_it_is_not_is_refused(tmp_path: Path, c
         assert "there is no " in err
         _, err = await typed(lab, capsys, "deploy", "/etc/hostname", status=2)
         assert "/etc/hostname is no file of Python" in err
+
+
+async def test_a_server_elsewhere_asks_for_its_token_or_a_key_of_its_project(
+    tmp_path: Path, bundle: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ApiKey("11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "s" * 40)
+    other = ApiKey("99999999-2222-4333-8444-555555555555", key.id, key.secret)
+    async with serving(tmp_path, api_token="t" * 20, api_key=key.format()) as lab:
+        for token in ("", "t" * 19, other.format()):
+            monkeypatch.setenv("BULKHEAD_API_TOKEN", token)
+            _, err = await typed(lab, capsys, "deploy", str(bundle), status=4)
+            assert ("does not take this token" if token else "asks for a token") in err
+            assert "BULKHEAD_API_TOKEN" in err
+        monkeypatch.setenv("BULKHEAD_API_TOKEN", "t" * 20)
+        out, _ = await typed(lab, capsys, "apikey", "create", "ci")
+        monkeypatch.setenv("BULKHEAD_API_TOKEN", out.split()[-1])
+        out, _ = await typed(lab, capsys, "deploy", str(bundle))
+        assert out.startswith("deployed greeter ")
+        out, _ = await typed(lab, capsys, "service", "list", "-o", "name")
+        assert out == "greeter\n"
+        await typed(lab, capsys, "apikey", "delete", "ci")
+        _, err = await typed(lab, capsys, "service", "list", status=4)
+        assert "does not take this token" in err

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 import typer
 
 from runtime.cli.options import Form, Url
+from runtime.cli.state.in_project import Kept
 from runtime.cli.terminal import Output, clean, note, say, show
-
-if TYPE_CHECKING:
-    from runtime.cli.api import Api
 
 Name = Annotated[str, typer.Argument(help="Name of the secret.", show_default=False)]
 _COLUMNS = ("name", "type", "entries", "version")
@@ -30,14 +27,12 @@ def set_secret(
     import json
 
     value = _value(name)
-    api, base = _place(url)
-    held = {one["name"]: one["id"] for one in api.get(base)["secrets"]}
+    kept = _secrets(url)
+    held = {one["name"]: one["id"] for one in kept.listed()}
     body = {"name": name, "type": type, "data_base64": base64.b64encode(value).decode()}
     sent, json_type = json.dumps(body).encode(), {"Content-Type": "application/json"}
-    if name in held:
-        answer = api.request("PUT", f"{base}/{held[name]}", sent, json_type).body
-    else:
-        answer = api.request("POST", base, sent, json_type).body
+    method, path = ("PUT", f"{kept.path}/{held[name]}") if name in held else ("POST", kept.path)
+    answer = kept.api.request(method, path, sent, json_type).body
     if answer["behind"]:
         services = ", ".join(clean(one) for one in answer["behind"])
         note(f"these go on with the older value until `bulkhead service update`: {services}", "yellow")
@@ -46,26 +41,18 @@ def set_secret(
 
 def list_secrets(url: Url = None, output: Form = Output.TABLE) -> None:
     """List the secrets, without their values."""
-    api, base = _place(url)
-    rows: list[dict[str, Any]] = [
-        {**one, "entries": ", ".join(one["data"])} for one in api.get(base)["secrets"]
-    ]
+    rows = [{**one, "entries": ", ".join(one["data"])} for one in _secrets(url).listed()]
     columns = {"table": _COLUMNS, "wide": ("id", *_COLUMNS)}
     say(show(rows, output, name="name", columns=columns, empty="no secret is kept"))
 
 
 def delete_secret(name: Name, url: Url = None) -> None:
     """Delete a secret that no service is given."""
-    api, base = _place(url)
-    api.delete(f"{base}/{quote(name, safe='')}")
-    say(f"deleted {clean(name)}")
+    _secrets(url).delete(name)
 
 
-def _place(url: str | None) -> tuple[Api, str]:
-    from runtime.cli.api import find_server, project_path
-
-    api = find_server(url)
-    return api, f"{project_path(api)}/secrets"
+def _secrets(url: str | None) -> Kept:
+    return Kept.of(url, "secret", "secrets", "secrets")
 
 
 def _value(name: str) -> bytes:
