@@ -140,8 +140,8 @@ def _made(name: str, mark: str, asked: Sequence[str], patience_s: float) -> Path
             for command in ([python, "-I", "-m", "venv", str(folder)], [*pip, *asked]):
                 subprocess.run(command, check=True, capture_output=True, text=True, timeout=patience_s)
         except (subprocess.SubprocessError, OSError) as error:
-            said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-            failed.write_text(f"{name} cannot be installed: {said[-1] if said else error}")
+            said = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
+            failed.write_text(f"{name} cannot be installed: {(said.strip() or str(error)).splitlines()[-1]}")
             raise NotHere(failed.read_text()) from None
         done.write_text(mark)
         return folder

@@ -47,4 +47,5 @@ async def main(work):
         return {"kinds": sorted({message.type for message in heard})}
 
 
-run(main)
+if __name__ == "__main__":
+    run(main)
