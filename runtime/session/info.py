@@ -300,7 +300,11 @@ class ModelPort(Protocol):
 
 
 class RoomDoor(Protocol):
-    """The way into rooms, and to the model, for sessions that have no network."""
+    """The way into rooms, and for sessions that have no network to the model."""
+
+    def has(self, url: str) -> bool:
+        """Whether that room is this server's."""
+        ...
 
     def room(self, url: str, token: str) -> RelayPort:
         """One connection; it is made when it is first read."""

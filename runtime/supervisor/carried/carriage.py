@@ -29,13 +29,15 @@ class Carriage:
         self._model: ModelCalls | None = None
 
     def bring(self, worker: WorkerProcess) -> Carried:
-        """Have its room and its model reach a process without a network."""
+        """Have its room reach it where that is here, or it has no network; then its model, too."""
         kind = ""
-        if self._door is not None and worker.policy.network != "all":
-            if self.relay is None:
-                self.relay = Relay(self._door.room(self._spec.room_url, self._spec.token), waits=True)
-            model = self._door.model("" if self._spec.relay else self._spec.room_url)
-            self._model, kind = ModelCalls(worker, model), model.kind
+        if self._door is not None:
+            spec, is_alone = self._spec, worker.policy.network != "all"
+            if self.relay is None and (is_alone or self._door.has(spec.room_url)):
+                self.relay = Relay(self._door.room(spec.room_url, spec.token), waits=True)
+            if is_alone:
+                model = self._door.model("" if spec.relay else spec.room_url)
+                self._model, kind = ModelCalls(worker, model), model.kind
         return Carried(room=self.relay is not None, model=kind)
 
     def connect(self, worker: WorkerProcess) -> None:

@@ -39,6 +39,9 @@ class Door:
         self._own = _Model(front, desk)
         self._tasks = Tasks(_log, "room.not_served")
 
+    def has(self, url: str) -> bool:
+        return self._own_room(url) is not None
+
     def room(self, url: str, token: str) -> RelayPort:
         name = self._own_room(url)
         if name is None:
