@@ -109,13 +109,14 @@ checks.allow_header_conformance.enabled = false
 """
 
 
-async def fuzz(server: Process, folder: Path, **parameters: Any) -> None:
+async def fuzz(server: Process, folder: Path, *options: str, **parameters: Any) -> None:
     """Let schemathesis ask the server; `parameters` stand for what it would make up."""
     given = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in parameters.items())
     (folder / "schemathesis.toml").write_text(CONFIGURATION + given)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "schemathesis.cli", "--no-color", "run", f"{server.url}/openapi.json", "--url", server.url),
+        *options,
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -136,6 +137,7 @@ async def test_no_request_breaks_it_and_no_answer_is_undescribed(tmp_path: Path)
         assert failed.status == 502
         (crash,) = (await server.ask("GET", "/crashes")).json["crashes"]
         known = {"path.fingerprint": crash["fingerprint"], "path.room": "r", "query.follow": False}
-        await fuzz(server, tmp_path, **known, **{"path.session_id": failed.json["session"]})
         await fuzz(server, tmp_path, **known, **{"path.session_id": lives, "path.endpoint": "quick"})
-        await fuzz(server, tmp_path)
+        ended = {**known, "path.session_id": failed.json["session"]}
+        await fuzz(server, tmp_path, "--include-path-regex", "session_id", **ended)
+        await fuzz(server, tmp_path, "--phases", "fuzzing")
