@@ -59,7 +59,7 @@ class Driver:
         publish: Takes each event, in order; may not block.
         logbook, shown: What keeps its lines, and what all sessions may print to the server's own log.
         swept: Awaited after the process is gone; kills what it left behind.
-        door: The way into its room where its process has no network; None where nobody offers one.
+        door: The front's way into its room; None where nobody offers one.
         secrets: Tells the values that no report may show.
     """
 

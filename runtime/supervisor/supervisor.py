@@ -78,7 +78,7 @@ class Supervisor:
         profiles: Has its sessions looked at.
         deployed: Those that were sent here.
         shortages: What the system had no more of lately.
-        door: The way into rooms for sessions without a network; whoever has the rooms sets it.
+        door: The way into rooms over the pipes of sessions; whoever has the rooms sets it.
     """
 
     def __init__(

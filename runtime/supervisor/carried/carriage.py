@@ -16,7 +16,7 @@ class Carriage:
 
     Args:
         port: The caller's socket, which then is the room connection.
-        door: The way into rooms for a session without a network; None when there is none.
+        door: The front's way into rooms; None when there is none.
 
     Attributes:
         relay: Its room connection, where it has one over its pipe.

@@ -1,7 +1,7 @@
 """Join a room connection of the front's and a worker's pipe; neither side can outrun the other.
 
-The connection is a caller's upgraded socket, or the front's own way into the room of a session that has no
-network; that one is made when the worker asks for it.
+The connection is a caller's upgraded socket, or the front's own way into a room here or, for a session that
+has no network, elsewhere; that one is made when the worker asks for it.
 """
 
 from __future__ import annotations

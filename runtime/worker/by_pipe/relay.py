@@ -97,7 +97,7 @@ class RelayTransport:
 
 
 class RelayProtocol:
-    """The room of a session without a network; a `runtime.sdk.room.client.ClientProtocol`.
+    """A room that the front enters for us; a `runtime.sdk.room.client.ClientProtocol`.
 
     Args:
         url: Where the room is, to be told; nothing is dialled there.

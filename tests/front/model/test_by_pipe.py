@@ -1,4 +1,4 @@
-"""Sessions without a network: their room and their model come over their pipe, from a real server."""
+"""The room of sessions, and the model of those without a network, over their pipe from a real server."""
 
 from __future__ import annotations
 
@@ -194,8 +194,11 @@ async def say(room: RoomClient, kind: str, **message: Any) -> Any:
         return (await answered).message
 
 
-async def test_a_session_is_in_its_room_without_a_socket_to_it(confined: Confined) -> None:
-    async with confined() as server:
+@pytest.mark.parametrize(("level", "network"), [("strict", ("none",)), ("off", ("all",))])
+async def test_a_session_is_in_its_room_without_a_socket_to_it(
+    confined: Confined, level: str, network: Any
+) -> None:
+    async with confined(level=level, network=network) as server:
         record = await called(server, "/plain")
         assert record.ready_at is not None
         pid = record.pid

@@ -1,4 +1,4 @@
-"""What sessions without a network reach through the front; a `runtime.session.info.RoomDoor`."""
+"""What sessions reach through the front: rooms, and the model; a `runtime.session.info.RoomDoor`."""
 
 from __future__ import annotations
 

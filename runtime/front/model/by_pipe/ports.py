@@ -1,4 +1,4 @@
-"""The front's ways into a room for a session without a network: within this process, or by dialling."""
+"""The front's ways into a room for its sessions: within this process, or by dialling."""
 
 from __future__ import annotations
 
