@@ -121,7 +121,7 @@ HOMES = {
 }
 
 PURE = ("runtime.wire", "runtime.session", "runtime.confinement", "runtime.rooms.room",
-        "runtime.services.keeper", "runtime.services.terms", "runtime.services.delivery",
+        "runtime.services.keeper", "runtime.services.terms", "runtime.services.webhooks.delivery",
         "runtime.supervisor.lifecycle", "runtime.supervisor.verdict", "runtime.supervisor.failures",
         "runtime.supervisor.watch.budget",
         "runtime.supervisor.watch.disk_budget", "runtime.supervisor.watch.hang_detector",

@@ -23,7 +23,7 @@ from typing import Any
 
 from runtime.compat import overlay
 from runtime.compat.names import NAMES
-from runtime.session.missing_module import SDK_IN_PLACE
+from runtime.session.cures.missing_module import SDK_IN_PLACE
 
 _PACKAGE = __name__.partition(".")[0]
 """Ours, by the name it has in this process; see `lending`."""

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NewType, Protocol
 
+from runtime.containers.settings import ContainersSettings
+from runtime.knob import parse_bytes
+
 BoxId = NewType("BoxId", str)
 State = Literal["CREATED", "RUNNING", "EXITED", "UNKNOWN"]
 STDOUT: Final = 1
@@ -82,6 +85,15 @@ class Most:
     memory_bytes: int | None = None
     cpu: float | None = None
     pids: int | None = None
+
+    def filled(self, settings: ContainersSettings) -> Most:
+        """With what the settings say where it says nothing; 0 is no limit."""
+        memory_bytes = parse_bytes(settings.memory) if self.memory_bytes is None else self.memory_bytes
+        return Most(
+            memory_bytes=memory_bytes,
+            cpu=settings.cpu if self.cpu is None else self.cpu,
+            pids=settings.pids if self.pids is None else self.pids,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.containers.contract import Most
 from runtime.knob import knob, one_of, parse_bytes
 
 
@@ -46,15 +45,6 @@ class ContainersSettings:
     answer_s: float = knob(30.0, "time in which the engine must answer", minimum=0.1)
     pull_s: float = knob(600.0, "time in which the engine must have pulled an image", minimum=1)
     stop_s: float = knob(10.0, "time between asking a container to stop and killing it", minimum=0)
-
-    def most(self, wanted: Most) -> Most:
-        """How much a container may use, 0 for no limit, where its manifest says so much of it."""
-        memory_bytes = parse_bytes(self.memory) if wanted.memory_bytes is None else wanted.memory_bytes
-        return Most(
-            memory_bytes=memory_bytes,
-            cpu=self.cpu if wanted.cpu is None else wanted.cpu,
-            pids=self.pids if wanted.pids is None else wanted.pids,
-        )
 
     def __post_init__(self) -> None:
         one_of("containers.engine", self.engine, ("auto", "docker", "process", "off"))

@@ -9,7 +9,7 @@ from runtime.services.file import Seals, ServicesFile
 from runtime.services.key_store import KeyStore
 from runtime.services.secret_store import SecretStore
 from runtime.services.service_store import ServiceStore
-from runtime.services.webhook_store import WebhookStore
+from runtime.services.webhooks.webhook_store import WebhookStore
 from runtime.session.redaction import Hidden
 
 

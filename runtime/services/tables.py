@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from runtime.services.delivery import DeliveryState
 from runtime.services.file import SCHEMA
+from runtime.services.webhooks.delivery import DeliveryState
 from runtime.session.journal.table import Row, Table
 
 VERSION: Final = len(SCHEMA.migrations)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from runtime.session.cures import Case, cure_for, sentence_for
+from runtime.session.cures.of_ends import Case, cure_for, sentence_for
 from runtime.session.info import LogLine, MessageSeen
 from runtime.session.record import Exit, Failure, SessionRecord
 from runtime.session.spec import SessionId

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from runtime.session.cures import COPIES
+from runtime.session.cures.of_ends import COPIES
 from runtime.session.events import Exited, Warned
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits

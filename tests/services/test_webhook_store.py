@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import InvalidRequest, NotFound, StoreFull
-from runtime.services import webhook_store
-from runtime.services.delivery import DELAYS_S, DeliveryState, outcome
 from runtime.services.store import Store
-from runtime.services.webhook_store import MAX_DELIVERIES, Webhook
+from runtime.services.webhooks import webhook_store
+from runtime.services.webhooks.delivery import DELAYS_S, DeliveryState, outcome
+from runtime.services.webhooks.webhook_store import MAX_DELIVERIES, Webhook
 from tests.services.conftest import SetClock
 
 WANTED = Webhook(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.session.cures import Case, cure_for, sentence_for
-from runtime.session.cures_of_errors import cure_of_error
+from runtime.session.cures.of_ends import Case, cure_for, sentence_for
+from runtime.session.cures.of_errors import cure_of_error
 from runtime.session.exit_reasons import ExitReason
 
 pytestmark = pytest.mark.unit

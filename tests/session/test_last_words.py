@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from runtime.session.last_words import exception_in, missing_variable
+from runtime.session.cures.last_words import exception_in, missing_variable
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.session.missing_module import cure_by_sdk, cure_for_missing, sentence_for_missing
+from runtime.session.cures.missing_module import cure_by_sdk, cure_for_missing, sentence_for_missing
 
 pytestmark = pytest.mark.unit
 

@@ -102,7 +102,7 @@ def news(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
 
 def _failed(api: Api, base: str, service: str, revision: int, message: str) -> Exception:
     from runtime.cli.failure import CommandFailed
-    from runtime.session.last_words import cure_of_missing, missing_variable
+    from runtime.session.cures.last_words import cure_of_missing, missing_variable
 
     lines = _lines(api, base, service)
     state = told(api, base, service).get("state")

@@ -112,7 +112,7 @@ class DockerEngine:
     # ---- boxes
 
     async def run(self, spec: RunSpec) -> Running:
-        folder, most = await self._files(spec), self._settings.most(spec.most)
+        folder, most = await self._files(spec), spec.most.filled(self._settings)
         body = body_of(
             spec,
             run=self._run,

@@ -299,7 +299,7 @@ class ProcessEngine:
         box.exit.set_result(replace(found, process=f"{box.main.pid} {shlex.join(box.argv)}"[:_PROCESS_CHARS]))
 
     async def _look_after(self, box: _Box) -> None:
-        limits = limits_of(self._settings.most(box.spec.most), parse_bytes(self._settings.disk))
+        limits = limits_of(box.spec.most.filled(self._settings), parse_bytes(self._settings.disk))
         box.broke = await broken(box.guard, limits, box.folder, box.exit, self._disks)
         if box.broke is not None:
             await box.guard.end(at_once=box.broke.reason == "pids")

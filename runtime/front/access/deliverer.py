@@ -15,8 +15,8 @@ from runtime.clock import Clock
 from runtime.errors import NotFound, RuntimeServiceError, SealBroken
 from runtime.front.access.posting import Unanswered, post
 from runtime.logs import get_logger
-from runtime.services.delivery import Delivery, DeliveryState
-from runtime.services.webhook_store import WebhookStore
+from runtime.services.webhooks.delivery import Delivery, DeliveryState
+from runtime.services.webhooks.webhook_store import WebhookStore
 from runtime.wire.signature import meshagent_signature, standard_headers
 
 MAX_QUEUED: Final = 1_000

@@ -9,7 +9,7 @@ from runtime.confinement.level import Level
 from runtime.confinement.refusal import Refusal, explain
 from runtime.errors import BundleImportFailed
 from runtime.process.program.command import Command
-from runtime.session.missing_module import (
+from runtime.session.cures.missing_module import (
     SDK_IN_PLACE,
     cure_by_sdk,
     cure_for_missing,

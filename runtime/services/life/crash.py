@@ -13,10 +13,10 @@ from runtime.services.life.means import Means
 from runtime.services.life.telling import NOT_BY_SIGNAL, how
 from runtime.services.service import Service
 from runtime.session.crash import Code, CrashReport, fingerprint
-from runtime.session.cures import Case, cure_for, sentence_for
+from runtime.session.cures.last_words import cure_of_missing, exception_in, missing_variable
+from runtime.session.cures.of_ends import Case, cure_for, sentence_for
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import LogLine
-from runtime.session.last_words import cure_of_missing, exception_in, missing_variable
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 

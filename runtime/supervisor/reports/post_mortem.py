@@ -17,7 +17,7 @@ from runtime.process import procfs
 from runtime.process.worker_process import WorkerProcess
 from runtime.rooms.room import SERVER_ONLY
 from runtime.session.crash import Code, CrashReport, Recorded, fingerprint
-from runtime.session.cures import Case, cure_for, sentence_for
+from runtime.session.cures.of_ends import Case, cure_for, sentence_for
 from runtime.session.events import Warned
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import LogLine, MessageSeen

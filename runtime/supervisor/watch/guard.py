@@ -12,7 +12,7 @@ from runtime.process.brake import Brake, give_way
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
 from runtime.process.worker_process import WorkerProcess
-from runtime.session.cures import COPIES
+from runtime.session.cures.of_ends import COPIES
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.native import waits_in_python
 from runtime.session.spec import Limits

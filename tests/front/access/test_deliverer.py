@@ -20,10 +20,10 @@ from runtime.clock import SystemClock
 from runtime.front.access import deliverer as delivering
 from runtime.front.access.deliverer import Deliverer
 from runtime.rooms.live import RoomEvent
-from runtime.services import delivery
-from runtime.services.delivery import DeliveryState
 from runtime.services.store import Store
-from runtime.services.webhook_store import Webhook
+from runtime.services.webhooks import delivery
+from runtime.services.webhooks.delivery import DeliveryState
+from runtime.services.webhooks.webhook_store import Webhook
 from runtime.session.redaction import Hidden
 from runtime.wire.sealed import KEY_BYTES, Seal
 from runtime.wire.signature import verify

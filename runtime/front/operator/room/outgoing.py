@@ -20,8 +20,8 @@ from runtime.front.openapi.shapes.outgoing import (
 )
 from runtime.front.openapi.shapes.rooms import Nothing
 from runtime.front.state import Front, caller
-from runtime.services.delivery import Delivery
-from runtime.services.webhook_store import Webhook, WebhookStore
+from runtime.services.webhooks.delivery import Delivery
+from runtime.services.webhooks.webhook_store import Webhook, WebhookStore
 
 BASE: Final = "/accounts/projects/<project>/webhooks"
 _EXAMPLE: Final = NewWebhook(

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound, StoreFull
-from runtime.services.delivery import MAX_ERROR_CHARS, Delivery, DeliveryState, outcome
 from runtime.services.file import Seals, ServicesFile
+from runtime.services.webhooks.delivery import MAX_ERROR_CHARS, Delivery, DeliveryState, outcome
 from runtime.session.redaction import Hidden
 
 EVENTS: Final = ("room.started", "room.ended")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from runtime.session.missing_module import SDK_IN_PLACE, cure_by_sdk, cure_for_missing
+from runtime.session.cures.missing_module import SDK_IN_PLACE, cure_by_sdk, cure_for_missing
 
 _RULES: Final[tuple[tuple[str, str, str], ...]] = (
     # class, piece of the message (lower case), cure

@@ -1,7 +1,7 @@
 """What happened, in a sentence, and what to do about it, in a line: for every end of a session.  Pure.
 
 The row of a reason (`runtime.session.exit_reasons`) says what holds for all its ends.  For an exception the
-rules of `runtime.session.cures_of_errors` know better than the row, for a signal `_SIGNALS` does.
+rules of `runtime.session.cures.of_errors` know better than the row, for a signal `_SIGNALS` does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from runtime.session.cures_of_errors import cure_of_error
+from runtime.session.cures.of_errors import cure_of_error
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import Exit
 

@@ -1,0 +1,1 @@
+"""Webhooks that go out, and what became of each of their deliveries."""

@@ -1,0 +1,1 @@
+"""What to do about what happened: for ends of sessions, exceptions, what is missing.  Pure."""
