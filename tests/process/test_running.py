@@ -15,7 +15,7 @@ from runtime.process.program.running import running
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
-FORKS = "import os, time; os.fork(); print(os.getpid(), flush=True); time.sleep(600)"
+FORKS = "import os, time; os.fork(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(600)"
 
 
 async def test_it_is_no_orphan_and_nothing_of_it_is_left() -> None:
