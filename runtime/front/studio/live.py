@@ -1,9 +1,10 @@
 """``/studio/live``: the one stream of the Studio, made once for all who read it.
 
-While somebody reads, a producer makes frames: what happened, changed sessions, samples and figures once a
-second.  Frames are encoded once and numbered; a reader keeps a cursor, as those of ``/events`` do, and is
-bounded, cut and closed with them.  One that is new, or fell behind, gets a snapshot first, which is made at
-most once a second.  Whatever walks over all sessions lets the loop turn every few of them.
+While somebody reads, a producer makes frames: what happened, changed sessions, and once a second figures, and
+samples of the sessions that did not rest.  Frames are encoded once and numbered; a reader keeps a cursor, as
+those of ``/events`` do, and is bounded, cut and closed with them.  One that is new, or fell behind, gets a
+snapshot first, which is made at most once a second.  Whatever walks over all sessions lets the loop turn
+every few of them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from runtime.front.operator.room.rooms import room_of
 from runtime.front.operator.usage.recent_use import KEPT, RecentUse, UseCurve
 from runtime.front.operator.workers import bundles_of, worker_as
 from runtime.front.state import Front, caller
+from runtime.front.studio.frames import Frames
 from runtime.front.studio.overview import Overview
 from runtime.front.studio.pages import HEADERS
 from runtime.logs import get_logger
@@ -43,7 +45,6 @@ from runtime.session.spec import SessionId
 
 TICK_S: Final = 0.25
 SECOND_S: Final = 1.0
-KEPT_FRAMES: Final = 256
 MAX_ENDED: Final = 300
 MAX_REPLAYED: Final = 200
 MANY_SESSIONS: Final = 200
@@ -52,14 +53,6 @@ MANY_ROOMS_S: Final = 5.0
 _FEW_POINTS: Final = 20
 _BATCH: Final = 20
 _log = get_logger("studio")
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Some events, ready to be sent."""
-
-    seq: int
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,42 +71,6 @@ class Snapshot:
     pieces: list[bytes]
 
 
-class Frames:
-    """The newest frames, for readers with a cursor."""
-
-    def __init__(self) -> None:
-        self._kept: deque[Frame] = deque(maxlen=KEPT_FRAMES)
-        self._last = 0
-        self._news = asyncio.Event()
-
-    @property
-    def last(self) -> int:
-        """Number of the newest frame; 0 before the first."""
-        return self._last
-
-    @property
-    def first(self) -> int:
-        """Number of the oldest kept frame; one above `last` when none is kept."""
-        return self._last - len(self._kept) + 1
-
-    def publish(self, data: bytes) -> None:
-        """Number and keep a frame."""
-        self._last += 1
-        self._kept.append(Frame(self._last, data))
-        self._news.set()
-        self._news = asyncio.Event()
-
-    def after(self, cursor: int, *, limit: int = 100) -> list[Frame]:
-        """Up to `limit` frames numbered above `cursor`."""
-        skip = max(0, cursor - self.first + 1)
-        return list(islice(self._kept, skip, skip + limit))
-
-    async def news(self, cursor: int) -> None:
-        """Return once there is a frame numbered above `cursor`."""
-        while self._last <= cursor:
-            await self._news.wait()
-
-
 class Live:
     """The producer, and what it has made."""
 
@@ -128,6 +85,7 @@ class Live:
         self._second_at = 0.0
         self._rooms_at = 0.0
         self._shown: dict[str, bytes] = {}
+        self._sampled: dict[str, list[float | int | None]] = {}
         self._busy: dict[str, None] = {}
         self._crashes_changed = False
         self._snapshot: Snapshot | None = None
@@ -149,6 +107,7 @@ class Live:
             self._wanted.clear()
             self._recent_use.clear()
             self._shown.clear()
+            self._sampled.clear()
             self._snapshot = None
 
     @property
@@ -264,6 +223,7 @@ class Live:
 
     def _over(self, session: str) -> list[bytes]:
         self._recent_use.forget(session)
+        self._sampled.pop(session, None)
         if session in self._ended:
             return []
         self._ended.append(session)
@@ -281,7 +241,7 @@ class Live:
                 continue
             share = (await self._spark(session)).take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
             lag_ms = None if vitals.lag_ms is None else round(vitals.lag_ms, 1)
-            samples[session] = [
+            now = [
                 share,
                 vitals.rss_bytes,
                 lag_ms,
@@ -290,6 +250,8 @@ class Live:
                 vitals.threads,
                 vitals.fds,
             ]
+            if self._sampled.get(session) != now:  # of one that rests nothing is said
+                samples[session] = self._sampled[session] = now
             count += 1
             if count % _BATCH == 0:
                 await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.front.operator import events
-from runtime.front.studio import live
+from runtime.front.studio import frames, live
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import BundleInfo, Vitals
 from runtime.session.use import UsePoint
@@ -113,14 +113,18 @@ async def test_changes_come_as_they_happen(serving: Any) -> None:
         assert (await stream.until("overview"))["alerts"][0]["level"] == "error"
 
 
-async def test_samples_have_all_that_changes_by_itself(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_samples_have_all_that_changes_by_itself_and_nothing_of_who_rests(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serving() as site:
-        sid = await started(site)
+        sid, rests = await started(site), await started(site)
         began = time.monotonic()
 
-        def glance(_: str) -> Vitals:
-            now = time.monotonic()  # a process that uses half a core
+        def glance(session: str) -> Vitals:
             use = {"rss_bytes": 70, "pss_bytes": 60, "threads": 3, "fds": 9}
+            if session == rests:
+                return Vitals(at=began, cpu_s=1.0, **use)
+            now = time.monotonic()  # a process that uses half a core
             return Vitals(at=now, cpu_s=(now - began) / 2, lag_ms=1.26, **use)
 
         monkeypatch.setattr(site.placement, "glance", glance)
@@ -129,6 +133,7 @@ async def test_samples_have_all_that_changes_by_itself(serving: Any, monkeypatch
         share, rss_bytes, lag_ms, cpu_s, *rest = sample["of"][sid]
         assert (share, rss_bytes, lag_ms, rest) == (0.5, 70, 1.3, [60, 3, 9])
         assert cpu_s > 0
+        assert list((await stream.until("samples"))["of"]) == [sid]
 
 
 async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(
@@ -232,12 +237,12 @@ async def test_old_ends_go_and_readers_are_told(serving: Any, monkeypatch: pytes
 async def test_a_reader_that_fell_behind_gets_all_there_is_once_more(
     serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = live.Frames()
+    kept = frames.Frames()
     monkeypatch.setattr(live, "Frames", lambda: kept)
     async with serving() as site:
         stream = await follow(site)
         await stream.until("crashes")
-        for _ in range(live.KEPT_FRAMES + 10):  # without giving the reader a turn
+        for _ in range(frames.KEPT_FRAMES + 10):  # without giving the reader a turn
             kept.publish(b"event: noise\ndata: {}\n\n")
         kinds = [(await stream.next())[0]]
         while kinds[-1] != "crashes":
@@ -247,8 +252,8 @@ async def test_a_reader_that_fell_behind_gets_all_there_is_once_more(
 
 async def test_a_reader_that_does_not_read_is_cut(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "STALL_S", 0.2)
-    monkeypatch.setattr(live, "KEPT_FRAMES", 4)
-    kept = live.Frames()
+    monkeypatch.setattr(frames, "KEPT_FRAMES", 4)
+    kept = frames.Frames()
     monkeypatch.setattr(live, "Frames", lambda: kept)
     async with serving() as site:
         stalled = await follow(site, limit=1 << 16)  # and never read

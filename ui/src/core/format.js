@@ -28,7 +28,9 @@ export function percent(value) {
 export const cores = (value) => (known(value) ? `${trim(value, 2)} ${value === 1 ? "core" : "cores"}` : NONE);
 
 /** `12345` -> `12,345`. */
-export const count = (value) => (known(value) ? Math.round(value).toLocaleString("en-US") : NONE);
+export const count = (value) => (known(value) ? GROUPED.format(Math.round(value)) : NONE);
+// Made once: a call of toLocaleString makes one, and tables write thousands of numbers.
+const GROUPED = new Intl.NumberFormat("en-US");
 
 /** `plural(2, "session")` -> `2 sessions`. */
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;

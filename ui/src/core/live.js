@@ -169,15 +169,19 @@ const APPLY = {
     news.sessions = true;
   },
   samples(data) {
-    for (const [id, [cpu, rss, lag, cpu_s, pss, threads, fds]] of Object.entries(data.of)) {
-      const one = rows.get(id);
-      if (!one) continue;
-      Object.assign(one, { cpu_share: cpu, rss_bytes: rss, lag_ms: lag, cpu_s, pss_bytes: pss, threads, fds });
+    for (const one of rows.values()) {
+      if (one.exit) continue;
+      const sample = data.of[one.id];
+      if (sample) {
+        const [cpu, rss, lag, cpu_s, pss, threads, fds] = sample;
+        Object.assign(one, { cpu_share: cpu, rss_bytes: rss, lag_ms: lag, cpu_s, pss_bytes: pss, threads, fds });
+        one.still = 0;
+      } else if (one.cpu_share === null || (one.still += 1) > SPARK_COUNT) continue; // its curves are level
       one.rev = revs += 1;
-      push(one.spark.cpu, cpu, SPARK_COUNT);
-      push(one.spark.rss, rss, SPARK_COUNT);
+      push(one.spark.cpu, one.cpu_share, SPARK_COUNT);
+      push(one.spark.rss, one.rss_bytes, SPARK_COUNT);
+      news.sessions = true;
     }
-    news.sessions = true;
   },
   overview(data) {
     const { history: past, ...current } = data;
@@ -214,6 +218,7 @@ const APPLY = {
 function withShare(one) {
   one.seen_at = serverNow();
   one.rev = (revs += 1);
+  one.still = 0; // seconds since a figure of it changed
   one.spark ??= { cpu: [], rss: [] };
   if (one.cpu_share === undefined) one.cpu_share = one.exit ? null : one.spark.cpu.at(-1) ?? null;
   return one;

@@ -63,16 +63,16 @@ export function fits(row, query) {
 export function budgets(row) {
   const { limits = {} } = row;
   const found = [];
-  const add = (name, used, most, text) => {
-    if (most > 0 && typeof used === "number") found.push({ name, share: used / most, text });
+  const add = (name, used, most, format) => {
+    if (most > 0 && typeof used === "number") found.push({ name, share: used / most, get text() { return `${format(used)} of ${format(most)}`; } });
   };
-  add("memory", ownMemory(row), limits.memory_bytes, `${bytes(ownMemory(row))} of ${bytes(limits.memory_bytes)}`);
-  add("processor", row.cpu_share, limits.cpu, `${percent(row.cpu_share)} of ${percent(limits.cpu)}`);
-  add("processor time", row.cpu_s, limits.cpu_total_s, `${duration(row.cpu_s)} of ${duration(limits.cpu_total_s)}`);
-  add("time", uptime(row), limits.timeout_s, `${duration(uptime(row))} of ${duration(limits.timeout_s)}`);
-  add("threads", row.threads, limits.pids, `${count(row.threads)} of ${count(limits.pids)}`);
-  add("disk", row.disk_bytes, limits.disk_bytes, `${bytes(row.disk_bytes)} of ${bytes(limits.disk_bytes)}`);
-  add("files", row.fds, limits.files, `${count(row.fds)} of ${count(limits.files)}`);
+  add("memory", ownMemory(row), limits.memory_bytes, bytes);
+  add("processor", row.cpu_share, limits.cpu, percent);
+  add("processor time", row.cpu_s, limits.cpu_total_s, duration);
+  if (limits.timeout_s > 0) add("time", uptime(row), limits.timeout_s, duration); // who asks for it is drawn each second
+  add("threads", row.threads, limits.pids, count);
+  add("disk", row.disk_bytes, limits.disk_bytes, bytes);
+  add("files", row.fds, limits.files, count);
   return found.sort((a, b) => b.share - a.share);
 }
 
