@@ -62,7 +62,7 @@ WORKDIR /var/lib/bulkhead
 VOLUME /var/lib/bulkhead
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
   CMD ["/opt/bulkhead/bin/python", "-ISc", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('BULKHEAD_PORT') or os.environ.get('MESHAGENT_PORT') or 8080), timeout=2); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 # PID 1 is `bulkhead serve` itself: it forwards signals, reaps, and starts the front again when it dies.
 ENTRYPOINT ["bulkhead", "serve"]

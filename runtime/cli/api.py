@@ -308,6 +308,8 @@ def _refusal(api: Api, path: str, status: int, body: Any) -> CommandFailed:
         if isinstance(body.get("cure"), str) and cure:
             # Then the detail begins with what happened, which says more than its title.
             title, cure = cure.removesuffix(body["cure"]).strip() or title, body["cure"]
+        elif code == "invalid_request" and cure:
+            title, cure = cure, ""
         elif code == "not_found":
             title = f"nothing is served at {api.url}{path}"
             cure = "Is this the address of a server that is as new as this command?"

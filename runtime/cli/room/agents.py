@@ -147,7 +147,7 @@ def in_room(
     from runtime.cli.room.why import Asked
     from runtime.errors import NotFound, RoomError
     from runtime.sdk.room.room_exception import LoadedAgain, RoomException
-    from runtime.wire.content import CODE_NOT_FOUND
+    from runtime.wire.content import CODE_NO_CONTAINER, CODE_NOT_FOUND
 
     api = find_server(url)
 
@@ -165,7 +165,8 @@ def in_room(
         if told is not None:
             raise CommandFailed(told[0], cure=told[1], exit_code=ExitCode.FAILED) from error
         code = error.error_code if isinstance(error, RoomException) else None
-        is_absent = isinstance(error, NotFound) or code == CODE_NOT_FOUND
-        hint = f"`bulkhead agents list --room {room}` shows what is there." if is_absent else ""
+        is_absent = isinstance(error, NotFound) or code in (CODE_NOT_FOUND, CODE_NO_CONTAINER)
+        listing = "container ps --all" if code == CODE_NO_CONTAINER else "agents list"
+        hint = f"`bulkhead {listing} --room {room}` shows what is there." if is_absent else ""
         again = ExitCode.NOT_READY if isinstance(error, LoadedAgain) else ExitCode.FAILED
         raise CommandFailed(error.message, cure=error.cure or hint, exit_code=again) from error

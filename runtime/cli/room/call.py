@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli import completion
-from runtime.cli.options import NeededRoom, Url
+from runtime.cli.options import NeededRoom, Url, check_room
 from runtime.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def call(
     from runtime.cli.api import api_at, find_server
     from runtime.cli.room.agents import _json
 
+    if room_url is None:
+        check_room(room)
     if "://" in endpoint:
         parts = urlsplit(endpoint)
         api, path = api_at(f"{parts.scheme}://{parts.netloc}"), parts.path or "/"

@@ -71,6 +71,9 @@ def serve(
             cure="Name a file or folder of agents: bulkhead serve agents/. Examples: bulkhead demo.",
             exit_code=ExitCode.USAGE,
         )
+    folders = [source for source in sources or () if source.is_dir() and not (source / "main.py").is_file()]
+    if folders:
+        flags["server.agents_dir"] = str(folders[0])  # where images are looked for as well
     agents_env.in_force(settings.server.agents_env, given)
     check_free(settings)
     if is_plain(sys.stdout) or settings.log.format.lower() == "json":

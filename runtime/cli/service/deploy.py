@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.options import Env, Room, Secrets, Url, variables
+from runtime.cli.options import Env, Room, Secrets, Url, check_room, variables
 from runtime.cli.service.scope import Now, tell_going_on
 from runtime.cli.terminal import Output, clean, note, say
 from runtime.wire.text import size
@@ -45,6 +45,8 @@ def deploy(
     from runtime.cli.api import find_server, project_path
     from runtime.cli.service.packing import packed
 
+    if room is not None:
+        check_room(room)
     bundle = packed(path)
     service = _name(path, name)
     wanted = {

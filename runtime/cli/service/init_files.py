@@ -122,7 +122,7 @@ USER 10001:10001
 WORKDIR /app
 VOLUME /var/lib/bulkhead
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=1s --retries=3 \\
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \\
   CMD ["python", "-ISc", "import http.client as h, os, sys; \\
 port = os.environ.get('BULKHEAD_PORT') or os.environ.get('MESHAGENT_PORT') or '8080'; \\
 c = h.HTTPConnection('127.0.0.1', int(port), timeout=2); \\

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from runtime.cli.options import check_room
 from runtime.cli.terminal import clean, note
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def place(url: str | None, room: str | None, *, is_global: bool) -> tuple[Api, s
         raise CommandFailed(
             told, cure="Give either --room NAME, or --global for every room.", exit_code=ExitCode.USAGE
         )
+    if room is not None:
+        check_room(room)
     api = find_server(url)
     inside = "" if room is None else f"rooms/{quote(room, safe='')}/"
     return api, f"{project_path(api)}/{inside}services"

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from runtime.cli.options import Form, Url
+from runtime.cli.options import Form, Url, check_room
 from runtime.cli.state.in_project import project
 from runtime.cli.terminal import Output, clean, say, show
 
@@ -26,6 +26,7 @@ def create(
     url: Url = None,
 ) -> None:
     """Make a room; entering one makes it as well."""
+    check_room(name)
     api, base = project(url)
     made = api.post(f"{base}/rooms", {"name": name, "if_not_exists": if_not_exists}).body
     say(f"created {clean(made['name'])} {made['id']}")

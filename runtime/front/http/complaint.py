@@ -14,6 +14,7 @@ import msgspec
 
 _PLACE: Final = re.compile(r" - at `(?:key in )?\$(.*)`$")
 _MISSING: Final = re.compile(r"^Object missing required field `(.*?)`")
+_IN_LIST: Final = re.compile(r"\[[0-9.]*\]$")
 _KINDS: Final = {
     "integer": "a whole number",
     "number": "a number",
@@ -40,7 +41,7 @@ def complaint(error: Exception, model: type, example: Any = None) -> tuple[str, 
         such = f" such as {json.dumps(msgspec.to_builtins(example))}" if example is not None else ""
         return "", f"Send a JSON object{such}."
     properties, components = _schema(model)
-    if words := _words(get_type_hints(model).get(field)):
+    if words := _words(get_type_hints(model).get(_IN_LIST.sub("", field))):
         must = f"{field} must be one of {', '.join(words)}."
     elif field in properties:
         must = f"{field} must be {_fits(properties[field], components)}."
@@ -69,6 +70,8 @@ def _fits(schema: Mapping[str, Any], components: Mapping[str, Any]) -> str:
     kind = _KINDS.get(str(schema.get("type")), "another value")
     if schema.get("type") == "string":
         least, most = schema.get("minLength", 0), schema.get("maxLength")
+        if "pattern" in schema and "description" in schema:
+            return f"{kind}: {schema['description']}"
         return f"{kind} of {least} to {most} characters" if most else kind
     least, most = schema.get("minimum"), schema.get("maximum")
     return f"{kind} from {least} to {most}" if least is not None and most is not None else kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ async def test_keys_and_webhooks_are_made_listed_and_deleted(house: Any, capfd: 
         assert out.split()[:2] == ["redelivering", "room.started"]
         await typed(capfd, lab, "webhook", "delete", made["id"])
         _, err = await typed(capfd, lab, "webhook", "create", "x", "ftp://nowhere", status=1)
-        assert "url" in err
+        assert "url must be a text: http or https, without a user" in err
 
 
 async def test_rooms_and_what_runs_in_them(house: Any, capfd: Any) -> None:
@@ -83,6 +84,10 @@ async def test_rooms_and_what_runs_in_them(house: Any, capfd: Any) -> None:
         out, _ = await typed(capfd, lab, "container", "ps", *room)
         assert "no container runs in quiet" in out
         _, err = await typed(capfd, lab, "container", "logs", *room, "nobody", status=1)
-        assert "nobody" in err
+        assert "`bulkhead container ps --all --room quiet` shows what is there." in err
+        out, _ = await typed(capfd, lab, "images", *room)
+        assert re.search(r"^chat +\d+ KiB ", out, re.M), out
+        _, err = await typed(capfd, lab, "room", "create", "a/b", status=2)
+        assert "cannot be the name of a room" in err
         out, _ = await typed(capfd, lab, "room", "services", "quiet")
         assert "no service is kept" in out

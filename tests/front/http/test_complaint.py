@@ -20,6 +20,8 @@ class Asked(msgspec.Struct):
     word: Literal["b", "a"] = "a"
     wait_s: Annotated[float, Meta(ge=0, le=60)] | UnsetType = UNSET
     note: dict[str, int] | None = None
+    marks: list[Literal["x", "y"]] = []
+    url: Annotated[str, Meta(pattern="^https?:", max_length=9, description="http or https")] = "http:"
     inner: Inner | None = None
 
 
@@ -30,6 +32,8 @@ class Asked(msgspec.Struct):
         ('{"name":""}', "name", "name must be a text of 1 to 9 characters."),
         ('{"name":"x","word":"c"}', "word", "word must be one of b, a."),
         ('{"name":"x","wait_s":61}', "wait_s", "wait_s must be a number from 0 to 60."),
+        ('{"name":"x","marks":["x","z"]}', "marks[1]", "marks[1] must be one of x, y."),
+        ('{"name":"x","url":"x"}', "url", "url must be a text: http or https."),
         ('{"name":"x","note":[]}', "note", "note must be a JSON object."),
         ('{"name":"x","inner":{"count":"1"}}', "inner.count", "inner.count does not fit: Expected `int`"),
         ("[]", "", 'Send a JSON object such as {"name": "ada", "word": "b"}.'),
