@@ -13,6 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from runtime.session.cures.of_ends import IN_ITS_START, Case, cure_for
 from runtime.session.events import Exited, Ready, Warned
 from runtime.session.exit_reasons import ExitReason
 from tests.patience import PATIENCE
@@ -186,7 +187,7 @@ async def test_tasks_of_a_fresh_interpreter_are_told_too(make_node: Callable[...
         await node.close()
 
 
-async def test_a_hang_in_start_is_a_hang(quick: Any) -> None:
+async def test_a_hang_in_its_start_is_one_and_says_where_such_work_belongs(quick: Any) -> None:
     quick.write(
         "bundle.py",
         """
@@ -194,12 +195,24 @@ async def test_a_hang_in_start_is_a_hang(quick: Any) -> None:
     class X(Base):
         async def start(self, *, room):
             time.sleep(60)
+
+    @service.path("/y", identity="y")
+    class Y(Base):
+        def __init__(self):
+            while True:
+                pass
     """,
     )
     await quick.start()
-    ended = await quick.exited(await quick.call("/x"))
-    assert ended.exit.reason is ExitReason.HANG
-    assert ended.exit.message.endswith("in start")
+    for session_id, line in [
+        (await quick.call("/x"), "in start"),
+        (await quick.call("/y"), "in __init__"),
+    ]:
+        ended = await quick.exited(session_id)
+        assert ended.exit.reason is ExitReason.HANG
+        assert IN_ITS_START in ended.exit.message
+        assert ended.exit.message.endswith(line)
+        assert "top of the module" in cure_for(Case.of(ended.exit))
 
 
 async def test_one_that_wakes_up_in_time_lives_and_says_so(quick: Any) -> None:

@@ -134,6 +134,10 @@ COPIES: Final = "copies of what was made while its program was imported"
 """Stands in what is said of a session that has much memory of its own by reading."""
 
 
+IN_ITS_START: Final = "in its constructor or start"
+"""Stands in what is said of a session that was silent before it was ready."""
+
+
 def sentence_for(case: Case) -> str:
     """What happened, for people."""
     if _came_while_waiting(case):
@@ -165,6 +169,11 @@ def cure_for(case: Case) -> str:
         return (
             "No leak: reading a Python object writes to it (its count of references), which copies its page. "
             "Keep large data in arrays, bytes or a file (numpy, mmap, SQLite), or raise Limits(memory=…)."
+        )
+    if case.reason is ExitReason.HANG and IN_ITS_START in case.said:
+        return (
+            "What takes long is done at the top of the module, once for all sessions, or beside the event "
+            "loop: await asyncio.to_thread(…) in start(). supervisor.hang_kill_s gives it more time."
         )
     if case.reason.row.by_source:
         for written, instead in _BLOCKING.items():

@@ -12,7 +12,7 @@ from runtime.process.brake import Brake, give_way
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
 from runtime.process.worker_process import WorkerProcess
-from runtime.session.cures.of_ends import COPIES
+from runtime.session.cures.of_ends import COPIES, IN_ITS_START
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.native import waits_in_python
 from runtime.session.spec import Limits
@@ -309,7 +309,8 @@ class Guard:
             at = f" at {line[:_LINE_CHARS]}" if line else ""
             return f"{kind.value}: its {self._phase().value} goes on for {silent_s:.1f} s{at}"
         at = verdict.innermost_line(stack)
-        return f"{kind.value} for {silent_s:.1f} s{f' at {at}' if at else ''}"
+        where = f" {IN_ITS_START}" if self._phase() is Phase.STARTING else ""
+        return f"{kind.value} for {silent_s:.1f} s{where}{f' at {at}' if at else ''}"
 
     # ---- a share of processors
 
