@@ -719,6 +719,19 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
     assert ask("SELECT count(*) FROM t") == [[4]]
 
 
+def test_rows_that_are_left_out_are_the_first_whatever_is_missing_among_them(db: sqlite3.Connection) -> None:
+    table(db, [{"id": n} for n in range(6)])
+    assert [ids(db, limit=2, offset=n) for n in (1, 4, 5, 6, 99)] == [[1, 2], [4, 5], [5], [], []]
+    rows.delete(db, T, "id < 2", BOUNDS)
+    assert [ids(db, limit=2, offset=n) for n in (1, 3, 4)] == [[3, 4], [5], []]
+    rows.delete(db, T, "id = 3", BOUNDS)
+    assert [ids(db, limit=2, offset=n) for n in (1, 2, 3)] == [[4, 5], [5], []]
+    rows.update(db, T, "id = 2", {"name": "x"}, {}, BOUNDS)
+    assert [ids(db, offset=n) for n in (0, 1, 2)] == [[4, 5, 2], [5, 2], [2]]
+    rows.delete(db, T, "TRUE", BOUNDS)
+    assert ids(db, offset=1) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -106,6 +106,8 @@ def begin(connection: sqlite3.Connection, search: Search) -> Reading:
             raise InvalidRequest(f"words and vectors give at most {MAX_RANKED} rows, with those left out")
         best = _best(connection, table, search, chosen, limit + search.offset)
         reading.ranked = best[search.offset :][::-1]
+    elif search.offset and chosen is _ALL and table.at is None:
+        reading.after, reading.skip = _jumped(connection, table, search.offset)
     # From now on it is this version that is read, whatever is written meanwhile.
     reading.table = table if table.at is not None else replace(table, at=table.version)
     return reading
@@ -200,6 +202,23 @@ def _in_order(
         "ORDER BY seq LIMIT ? OFFSET ?",
         (reading.after, *chosen.values, wanted, reading.skip),
     )
+
+
+def _jumped(connection: sqlite3.Connection, table: Table, offset: int) -> tuple[int, int]:
+    """The row behind which reading goes on after so many, and how many are left out from there.
+
+    SQLite looks at each row that is left out; where there is none missing between the first and the last,
+    their numbers tell.
+    """
+    ends = [
+        connection.execute(
+            f"SELECT seq FROM {table.sql} WHERE died IS NULL ORDER BY seq {way} LIMIT 1"
+        ).fetchone()
+        for way in ("ASC", "DESC")
+    ]
+    if None in ends or ends[1][0] - ends[0][0] + 1 != table.rows:
+        return 0, offset
+    return ends[0][0] + offset - 1, 0
 
 
 def _is_newest(connection: sqlite3.Connection, table: Table) -> bool:
