@@ -13,7 +13,7 @@ import pytest_asyncio
 
 pytest.importorskip("aiodocker", reason="DOCKER NOT TESTED: its client is not installed")
 
-from runtime.containers.contract import STDERR, STDOUT, Bind, BoxId, Credential, FileAt, RunSpec
+from runtime.containers.contract import STDERR, STDOUT, Bind, BoxId, Credential, FileAt, Most, RunSpec
 from runtime.containers.docker.engine import DockerEngine
 from runtime.containers.docker.found import find
 from runtime.containers.docker.places import sockets
@@ -95,7 +95,8 @@ async def test_a_container_is_held_tightly_logs_and_ends_with_a_status(engine: D
         "echo hello $WHO; id -u; touch /etc/x 2>/dev/null || echo fixed root; touch /tmp/x && echo tmp;"
         "grep -E 'CapEff|NoNewPrivs' /proc/self/status; echo last >&2; exit 7"
     )
-    await engine.run(spec(script, env={"WHO": "you"}))
+    most = Most(cpu=0.5, pids=99)
+    await engine.run(spec(script, env={"WHO": "you"}, most=most))
     lines = await log(engine)
     assert "hello you" in lines
     assert "fixed root" in lines
@@ -103,7 +104,9 @@ async def test_a_container_is_held_tightly_logs_and_ends_with_a_status(engine: D
     assert "CapEff:\t0000000000000000" in lines
     assert "NoNewPrivs:\t1" in lines
     assert "last" in lines
-    assert (await engine.wait(BOX)).code == 7
+    ended = await engine.wait(BOX)
+    assert ended.code == 7
+    assert ended.process.startswith("sh -c 'echo hello")
     assert sorted(await log(engine, follow=False)) == sorted(lines)  # readable until it is removed
     await engine.remove(BOX)
 
@@ -193,9 +196,38 @@ async def test_what_a_dead_server_left_is_found_and_removed(engine: DockerEngine
     await engine.run(spec(SLEEP))
     after = await found(state_dir)
     try:
+        (state_dir / "boxes" / "old").mkdir(parents=True)
         assert await engine.reclaim() == 0  # its own goes on
         assert await after.reclaim() == 1
+        assert list((state_dir / "boxes").iterdir()) == []
         assert (await engine.wait(BOX)).code != 0
+    finally:
+        await after.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_is_given_up_while_the_engine_is_at_it_leaves_nothing(
+    engine: DockerEngine, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_made, goes_on, create = asyncio.Event(), asyncio.Event(), engine._docker.containers.create
+
+    async def late(*given: Any, **more: Any) -> Any:
+        made = await create(*given, **more)
+        is_made.set()
+        await goes_on.wait()  # its answer is on the way
+        return made
+
+    monkeypatch.setattr(engine._docker.containers, "create", late)
+    starting = asyncio.create_task(engine.run(spec(SLEEP)))
+    await is_made.wait()
+    starting.cancel()
+    await asyncio.sleep(0)
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    after = await found(state_dir)
+    try:
+        assert await after.reclaim() == 0
     finally:
         await after.aclose()
 

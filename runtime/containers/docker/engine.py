@@ -7,7 +7,7 @@ import os
 import secrets
 import shlex
 import shutil
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from runtime.containers.docker.client import told
 from runtime.containers.docker.command import MARK, Command
 from runtime.containers.errors import ContainerNotFound, EngineFailed
 from runtime.containers.settings import ContainersSettings
-from runtime.errors import NotSupported
+from runtime.errors import Conflict, NotSupported
 from runtime.logs import get_logger
 
 _CHECK_S: Final = 2.0
@@ -124,8 +124,14 @@ class DockerEngine:
             files_from="" if folder is None else str(folder),
         )
         container: DockerContainer | None = None
+        creating = asyncio.create_task(self._created(spec, body))
         try:
-            container = await self._created(spec, body)
+            try:
+                container = await asyncio.shield(creating)
+            except asyncio.CancelledError:  # an engine that was asked makes it all the same
+                with suppress(EngineFailed, Conflict):
+                    container = await creating
+                raise
             if spec.files and folder is None:
                 async with told("put files into the container"):
                     await container.put_archive("/", archive_of(spec.files))  # type: ignore[no-untyped-call]
@@ -212,8 +218,8 @@ class DockerEngine:
             for one in await self._docker.containers.list(all="true", filters=wanted):
                 if one["Labels"].get(f"{PREFIX}run") != self._run:
                     left.append(one)
-        for one in left:
-            await self._undo(one, None)
+        await asyncio.gather(*(self._undo(one, None) for one in left))
+        await asyncio.to_thread(_clear, self._state / _FOLDER, set(self._made))
         return len(left)
 
     async def aclose(self) -> None:
@@ -279,6 +285,13 @@ class DockerEngine:
         if found is None:
             raise ContainerNotFound(f"no container {box}")
         return found
+
+
+def _clear(folder: Path, kept: Collection[str]) -> None:
+    """Remove the folders with files of boxes that are gone."""
+    for one in folder.iterdir() if folder.is_dir() else ():
+        if one.name not in kept:
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _image(one: dict[str, Any]) -> Image:
