@@ -31,8 +31,8 @@ from runtime.front.operator.crash import crashes
 from runtime.front.operator.kept import configuration, snapshot
 from runtime.front.operator.room import accounts as rest
 from runtime.front.operator.room import (
-    deployed,
     deployments,
+    kept_services,
     mail,
     outgoing,
     relayed,
@@ -148,7 +148,7 @@ def create_app(
     app.register_blueprint(outgoing.routes(front))
     app.register_blueprint(services.routes(front))
     app.register_blueprint(revisions.routes(front))
-    app.register_blueprint(deployed.routes(front))
+    app.register_blueprint(kept_services.routes(front))
     app.register_blueprint(deployments.routes(front))
     app.register_blueprint(secrets.routes(front))
     app.register_blueprint(mail.routes(front))

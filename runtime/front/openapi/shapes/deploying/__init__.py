@@ -1,1 +1,1 @@
-"""Services as they change: what was sent, and what they were."""
+"""Services that are kept: all of them, what is sent to become one, and what each was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from quart import Blueprint
@@ -22,6 +22,7 @@ from runtime.front.openapi.shapes.rooms import (
     RunQuery,
     RunSpans,
 )
+from runtime.front.openapi.shapes.shape import Shape
 from runtime.front.operator.room.accounts import named_room, opened_project, room_id
 from runtime.front.state import Front, caller
 from runtime.rooms.kept.about import NOTES, about_of
@@ -45,10 +46,6 @@ def routes(front: Front) -> Blueprint:
             if one.session_id == session_id:
                 return one
         raise NotFound("no room is open by that session", cure="Sessions that ended are not kept here.")
-
-    async def end(project: str, session_id: str) -> Nothing:
-        await opened_project(front, project).close_room(run(project, session_id).name)
-        return Nothing()
 
     @paths.get(f"{BASE}/active")
     @gives(RoomRuns)
@@ -78,38 +75,28 @@ def routes(front: Front) -> Blueprint:
         """One run of a room that is open"""
         return _run(run(project, session_id))
 
-    @paths.get(f"{BASE}/<session_id>/events")
-    @gives(RunEvents)
-    async def events(project: str, session_id: str) -> RunEvents:
-        """None: what happens in a room is in its own log"""
-        run(project, session_id)
-        return RunEvents(events=[])
+    def nothing(what: str, shape: Callable[..., Shape]) -> None:
+        """A list that is always empty."""
 
-    @paths.get(f"{BASE}/<session_id>/spans")
-    @gives(RunSpans)
-    async def spans(project: str, session_id: str) -> RunSpans:
-        """None"""
-        run(project, session_id)
-        return RunSpans(spans=[])
+        @gives(shape)
+        async def none(project: str, session_id: str) -> Shape:
+            """None: what happens in a room is in its own log"""
+            run(project, session_id)
+            return shape(**{what: []})
 
-    @paths.get(f"{BASE}/<session_id>/metrics")
-    @gives(RunMetrics)
-    async def metrics(project: str, session_id: str) -> RunMetrics:
-        """None"""
-        run(project, session_id)
-        return RunMetrics(metrics=[])
+        paths.add_url_rule(f"{BASE}/<session_id>/{what}", what, none)
+
+    nothing("events", RunEvents)
+    nothing("spans", RunSpans)
+    nothing("metrics", RunMetrics)
 
     @paths.post(f"{BASE}/<session_id>/terminate")
-    @gives(Nothing)
-    async def terminate(project: str, session_id: str) -> Nothing:
-        """Close a room: everybody is sent away, and its services end"""
-        return await end(project, session_id)
-
     @paths.post(f"{BASE}/<session_id>/kill")
     @gives(Nothing)
-    async def kill(project: str, session_id: str) -> Nothing:
-        """The same"""
-        return await end(project, session_id)
+    async def end(project: str, session_id: str) -> Nothing:
+        """Close a room: everybody is sent away, and its services end"""
+        await opened_project(front, project).close_room(run(project, session_id).name)
+        return Nothing()
 
     # ---- a room
 

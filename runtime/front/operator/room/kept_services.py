@@ -9,7 +9,7 @@ from quart import Blueprint
 
 from runtime.errors import ManifestInvalid
 from runtime.front.http.contract import belongs, gives, takes
-from runtime.front.openapi.shapes.deployed import (
+from runtime.front.openapi.shapes.deploying.kept_services import (
     CheckedDraft,
     Draft,
     KeptService,
@@ -32,7 +32,7 @@ _EXAMPLE: Final = Draft(
 
 def routes(front: Front) -> Blueprint:
     """``/accounts/projects/…/service-states`` and ``…/manifests/check``."""
-    paths = Blueprint("deployed", __name__)
+    paths = Blueprint("kept_services", __name__)
     belongs(paths, "accounts", to_operators=True)
 
     @paths.before_request
