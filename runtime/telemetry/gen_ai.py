@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from runtime.telemetry import names as at
 from runtime.telemetry.tracer import Work, tracer
-from runtime.wire.spans import Value
+from runtime.wire.spans import BEYOND_CHARS, MAX_CONTENT_CHARS, Value
 
 TOOL_FAILED: Final = "tool_error"
-MAX_CONTENT_CHARS: Final = 32_000
+_WRITTEN_CHARS: Final = MAX_CONTENT_CHARS + BEYOND_CHARS
 
 
 def turn(agent: str, *, conversation: str = "", turn_id: str = "", waited_ms: int = 0) -> Work:
@@ -91,8 +91,8 @@ def gave(work: Work, output: str) -> None:
     if output.startswith('{"error":'):
         work.fail(TOOL_FAILED)
     if tracer.content:
-        work.set({at.RESULT: output[:MAX_CONTENT_CHARS]})
+        work.set({at.RESULT: output[:_WRITTEN_CHARS]})
 
 
 def _written(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)[:MAX_CONTENT_CHARS]
+    return json.dumps(value, ensure_ascii=False, default=str)[:_WRITTEN_CHARS]

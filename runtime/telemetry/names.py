@@ -46,3 +46,22 @@ RESULT: Final = "gen_ai.tool.call.result"
 
 CONTENT: Final = frozenset({INPUT, OUTPUT, ARGUMENTS, RESULT})
 """What people, models and tools say."""
+_CONTENT_OF_OTHERS: Final = (
+    "gen_ai.prompt",
+    "gen_ai.completion",
+    "gen_ai.system_instructions",
+    "llm.prompts",
+    "llm.completions",
+    "llm.input_messages",
+    "llm.output_messages",
+    "input.value",
+    "output.value",
+    "traceloop.entity.input",
+    "traceloop.entity.output",
+)
+"""The same by names of older conventions and of the instruments that programs use."""
+
+
+def is_content(name: str) -> bool:
+    """Whether an attribute of this name has what people, models and tools say."""
+    return name in CONTENT or any(name == one or name.startswith(f"{one}.") for one in _CONTENT_OF_OTHERS)

@@ -23,6 +23,8 @@ from runtime.wire.spans import Attributes, Span, Value, bounded
 Emit = Callable[[Span, SessionSpec | None, str], None]
 """Takes a finished span, the session that measured it (None: the server), and what its program is called."""
 MAX_REQUEST_PATH_CHARS: Final = 200
+_MESSAGE_EVENTS: Final = "gen_ai."
+"""What events are called whose attributes are messages."""
 
 
 class Request:
@@ -212,11 +214,9 @@ class SessionSpans:
             if kept is None:
                 left_out += 1
                 continue
-            said = kept.attributes
-            if not content:
-                said = {name: value for name, value in said.items() if name not in at.CONTENT}
-            told = msgspec.structs.replace(kept, attributes={**said, at.SESSION_ID: spec.session_id})
-            self._send(told, of=spec)
+            kept = kept if content else _without_content(kept)
+            said = {**kept.attributes, at.SESSION_ID: spec.session_id}
+            self._send(msgspec.structs.replace(kept, attributes=said), of=spec)
         if left_out > 0:
             self._dropped(left_out)
 
@@ -245,3 +245,17 @@ class SessionSpans:
 
 def _ns(seconds: float) -> int:
     return int(seconds * 1e9)
+
+
+def _without_content(span: Span) -> Span:
+    said = {name: value for name, value in span.attributes.items() if not at.is_content(name)}
+    events = [
+        msgspec.structs.replace(
+            one,
+            attributes={}
+            if one.name.startswith(_MESSAGE_EVENTS)
+            else {name: value for name, value in one.attributes.items() if not at.is_content(name)},
+        )
+        for one in span.events
+    ]
+    return msgspec.structs.replace(span, attributes=said, events=events)

@@ -14,7 +14,16 @@ from types import TracebackType
 from typing import Any, Final, Protocol
 
 from runtime.telemetry.context import TraceContext
-from runtime.wire.spans import Attributes, Span, SpanEvent, Value, cut_attributes
+from runtime.wire.spans import (
+    BEYOND_CHARS,
+    MAX_CONTENT_CHARS,
+    MAX_TEXT_CHARS,
+    Attributes,
+    Span,
+    SpanEvent,
+    Value,
+    cut_attributes,
+)
 
 Sink = Callable[[Span], None]
 
@@ -109,7 +118,7 @@ class Work:
                 began_ns=self._began_ns,
                 ended_ns=time.time_ns(),
                 kind=self._kind,
-                attributes=cut_attributes(self._attributes, self._tracer.most_chars),
+                attributes=cut_attributes(self._attributes, self._tracer.most_chars + BEYOND_CHARS),
                 events=self._events,
                 error=self._error,
             )
@@ -153,14 +162,14 @@ class Tracer:
     Attributes:
         content: Whether what people, models and tools say goes along.
         carrier: Knows the current span.
-        most_chars: Of one attribute.
+        most_chars: Of one attribute, once its secrets are hidden.
     """
 
     def __init__(self) -> None:
         self._sink: Sink | None = None
         self._root: TraceContext | None = None
         self.content = False
-        self.most_chars = 4_000
+        self.most_chars = MAX_TEXT_CHARS
         self.carrier: Carrier = _Variable()
 
     @property
@@ -174,7 +183,7 @@ class Tracer:
             root: Of what a span is a part that has no other parent; None: such spans are not made.
         """
         self._sink, self._root, self.content = sink, root, content
-        self.most_chars = 32_000 if content else 4_000
+        self.most_chars = MAX_CONTENT_CHARS if content else MAX_TEXT_CHARS
 
     def end(self) -> None:
         """Measure no more."""

@@ -20,6 +20,8 @@ MAX_ATTRIBUTES: Final = 64
 MAX_TEXT_CHARS: Final = 4_000
 MAX_CONTENT_CHARS: Final = 32_000
 """Of one attribute, where content is sent; else `MAX_TEXT_CHARS`."""
+BEYOND_CHARS: Final = 4_096
+"""So much more is kept of a longer text until its secrets are hidden: a half of one is known by nobody."""
 MAX_EVENTS: Final = 16
 KINDS: Final = ("internal", "server", "client", "producer", "consumer")
 _TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
@@ -109,7 +111,9 @@ def cut_attributes(
             case str():
                 value = value[:most_chars]
             case list():
-                value = [text[:MAX_TEXT_CHARS] for text in value[:MAX_ATTRIBUTES]]
+                value = [
+                    text[: min(most_chars, MAX_TEXT_CHARS + BEYOND_CHARS)] for text in value[:MAX_ATTRIBUTES]
+                ]
             case int() if not -(1 << 63) <= value < 1 << 63:
                 value = str(value)[:MAX_NAME_CHARS]
             case _:

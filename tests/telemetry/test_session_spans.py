@@ -14,7 +14,7 @@ from runtime.session.spec import SessionId, SessionSpec
 from runtime.telemetry import names as at
 from runtime.telemetry.context import before
 from runtime.telemetry.session_spans import SessionSpans
-from runtime.wire.spans import Span
+from runtime.wire.spans import Span, SpanEvent
 
 pytestmark = pytest.mark.unit
 
@@ -93,12 +93,24 @@ def test_what_a_session_says_is_bounded_attributed_and_without_content() -> None
         span_id="b" * 16,
         began_ns=1,
         ended_ns=2,
-        attributes={at.SESSION_ID: "s_of_another", at.INPUT: "words"},
+        attributes={
+            at.SESSION_ID: "s_of_another",
+            at.INPUT: "words",
+            "gen_ai.prompt.0.content": "words",
+            "llm.prompts": ["words"],
+            "input.value": "words",
+            "gen_ai.usage.input_tokens": 3,
+        },
+        events=[
+            SpanEvent("gen_ai.user.message", 1, {"content": "words"}),
+            SpanEvent("exception", 1, {"exception.type": "ValueError", "output.value": "words"}),
+        ],
     )
     wrong = Span(name="x", trace_id="none", span_id="b" * 16, began_ns=1, ended_ns=2)
     told.made.heard(Traced(session_id=ID, at=1.0, spans=(said, wrong), dropped=3, service="harbour"), record)
     (kept,) = told.spans
-    assert kept.attributes == {at.SESSION_ID: ID}
+    assert kept.attributes == {at.SESSION_ID: ID, at.INPUT_TOKENS: 3}
+    assert [one.attributes for one in kept.events] == [{}, {"exception.type": "ValueError"}]
     assert told.dropped == 4
     assert told.made.service(ID) == "harbour"
 

@@ -12,7 +12,7 @@ from runtime import logs
 from runtime.telemetry import gen_ai
 from runtime.telemetry.tracer import tracer
 from runtime.wire import control
-from runtime.wire.spans import Attributes, Span, SpanEvent, Spans
+from runtime.wire.spans import BEYOND_CHARS, MAX_CONTENT_CHARS, Attributes, Span, SpanEvent, Spans
 from runtime.worker.telling import tracing
 
 pytestmark = pytest.mark.unit
@@ -119,6 +119,33 @@ def test_secrets_in_spans_of_the_program_itself_do_not_leave(monkeypatch: pytest
     assert str(span.attributes["url.full"]).startswith("https://harbour.example/tide?key=")
     assert span.attributes["http.status_code"] == 401
     assert "hunter2" not in str(told)
+
+
+@pytest.mark.parametrize("before", [0, 3, 40])
+def test_a_secret_across_the_bound_does_not_leave_by_half(
+    monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setenv("HARBOUR_API_KEY", "hunter2hunter2")
+    key, told = "hunter2hunter2", list[Spans]()
+
+    async def run() -> None:
+        reporter = tracing.begin(start(traces="content"), told.append)
+        assert reporter is not None
+        hidden = f"{key} " * before  # what is hidden becomes shorter, and what is cut off comes nearer
+        for most in (tracer.most_chars, tracer.most_chars + BEYOND_CHARS):
+            with gen_ai.tool("tide", arguments=hidden.ljust(most - 7, ".") + key + "." * 9_000):
+                pass
+        scoped: Attributes = {"of.program": "." * (tracer.most_chars - 7) + key}
+        ids: Any = {"trace_id": HEADER[3:35], "span_id": HEADER[36:52], "began_ns": 1, "ended_ns": 2}
+        tracer.finished(Span(name="own", attributes=scoped, scope="own", **ids))
+        reporter.close()
+
+    asyncio.run(run())
+    spans = [span for one in told for span in one.spans]
+    assert len(spans) == 3
+    texts = [text for span in spans for text in span.attributes.values() if isinstance(text, str)]
+    assert 30_000 < max(map(len, texts)) <= MAX_CONTENT_CHARS
+    assert "hunter" not in str(told)
 
 
 def test_too_many_are_counted_and_cost_no_memory() -> None:

@@ -20,7 +20,16 @@ from runtime.telemetry import names as at
 from runtime.telemetry.context import TraceContext
 from runtime.telemetry.program import meshagent
 from runtime.telemetry.tracer import Tracer
-from runtime.wire.spans import MAX_EVENTS, Attributes, Span, SpanEvent, Value, cut_attributes
+from runtime.wire.spans import (
+    BEYOND_CHARS,
+    MAX_EVENTS,
+    MAX_TEXT_CHARS,
+    Attributes,
+    Span,
+    SpanEvent,
+    Value,
+    cut_attributes,
+)
 
 MAX_DEPTH: Final = 200
 _OF_MODEL: Final = ("model", "provider")
@@ -97,7 +106,7 @@ class ProgramSpan(trace.Span):
                 began_ns=self._began_ns,
                 ended_ns=ended_ns,
                 kind=kind,
-                attributes=cut_attributes(attributes, self._owner.tracer.most_chars),
+                attributes=cut_attributes(attributes, self._owner.tracer.most_chars + BEYOND_CHARS),
                 events=self._events if self.part == "own" else [],
                 error=self._error,
                 scope=self._scope if self.part == "own" else "",
@@ -118,7 +127,11 @@ class ProgramSpan(trace.Span):
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
         if not self._is_over and len(self._events) < MAX_EVENTS:
             self._events.append(
-                SpanEvent(name, timestamp or time.time_ns(), cut_attributes(_plain(attributes or {})))
+                SpanEvent(
+                    name,
+                    timestamp or time.time_ns(),
+                    cut_attributes(_plain(attributes or {}), MAX_TEXT_CHARS + BEYOND_CHARS),
+                )
             )
 
     def add_link(self, context: SpanContext, attributes: Any = None) -> None:

@@ -22,7 +22,14 @@ from runtime.telemetry import names as at
 from runtime.telemetry.context import TraceContext
 from runtime.telemetry.tracer import tracer
 from runtime.wire import control
-from runtime.wire.spans import Attributes, Span, Spans
+from runtime.wire.spans import (
+    MAX_NAME_CHARS,
+    MAX_TEXT_CHARS,
+    Attributes,
+    Span,
+    Spans,
+    cut_attributes,
+)
 
 TELL_S: Final = 0.5
 MAX_WAITING: Final = 500
@@ -103,35 +110,39 @@ class SpanReporter:
             self._timer = self._loop.call_later(TELL_S, self.tell)
 
     def _shown(self, span: Span) -> Span:
-        """Without secrets, where somebody's words are in it, or may be: in what the program measures."""
+        """Without secrets, where somebody's words are in it, or may be: in what the program measures; then
+        within its bounds, for of what is cut first a half of a secret could be left."""
+        most = tracer.most_chars
         if span.scope:
             events = [
-                msgspec.structs.replace(one, attributes=self._hidden(one.attributes)) for one in span.events
+                msgspec.structs.replace(one, attributes=self._hidden(one.attributes, MAX_TEXT_CHARS))
+                for one in span.events
             ]
-            name, error = self._text(span.name), self._text(span.error)
+            name, error = self._text(span.name, MAX_NAME_CHARS), self._text(span.error, MAX_NAME_CHARS)
             return msgspec.structs.replace(
-                span, name=name, error=error, attributes=self._hidden(span.attributes), events=events
+                span, name=name, error=error, attributes=self._hidden(span.attributes, most), events=events
             )
         said = {name: value for name, value in span.attributes.items() if name in at.CONTENT}
-        if not said:
-            return span
-        return msgspec.structs.replace(span, attributes={**span.attributes, **self._hidden(said)})
+        shown = cut_attributes({**span.attributes, **self._hidden(said, most)}, most)
+        return msgspec.structs.replace(span, attributes=shown)
 
-    def _hidden(self, attributes: Attributes) -> Attributes:
+    def _hidden(self, attributes: Attributes, most_chars: int) -> Attributes:
         hidden: Attributes = {}
         for name, value in attributes.items():
             if isinstance(value, str):
-                hidden[name] = self._text(value)
+                hidden[name] = self._text(value, most_chars)
             elif isinstance(value, list):
-                hidden[name] = [self._text(text) for text in value]
+                hidden[name] = [self._text(text, MAX_TEXT_CHARS) for text in value]
             else:
                 hidden[name] = value
         return hidden
 
-    def _text(self, text: str) -> str:
+    def _text(self, text: str, most_chars: int) -> str:
         if self._redactor is None:
             self._redactor = Redactor(secrets_in(os.environ))
-        return self._redactor.text(text)
+        shown = self._redactor.text(text)
+        beyond = max(0, len(text) - most_chars)  # at the end of which half a secret may stand
+        return shown[: max(0, min(most_chars, len(shown) - beyond))]
 
 
 def begin(start: control.Start, send: Send) -> SpanReporter | None:
