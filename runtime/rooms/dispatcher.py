@@ -334,7 +334,7 @@ class Dispatcher:
             self._services.tools.request_chunk(peer, message)
             return
         try:
-            stream.feed(from_header(message.header.get("chunk"), message.data))
+            stream.feed(from_header(message.header.get("chunk"), message.data), peer.arriving_bytes)
         except RemoteProtocolError as error:
             stream.fail(error)
 

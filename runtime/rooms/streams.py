@@ -24,7 +24,11 @@ class ServerStream:
     """One streamed call of a built-in tool: chunks in, chunks out.
 
     Args:
-        max_bytes: Raw bytes that may wait unread; a caller that sends more gets its stream closed.
+        max_bytes: What may wait unread, as it came; a caller that sends more gets its stream closed.
+
+    Attributes:
+        held_bytes: What is kept of the caller's chunks, see `hold`.
+        received_bytes: The size of the chunk that was received last, as it came.
     """
 
     def __init__(
@@ -34,13 +38,13 @@ class ServerStream:
         self._tool_call_id = tool_call_id
         self._max_bytes = max_bytes
         self._max_chunks = max_chunks
-        self._chunks: deque[Content] = deque()
+        self._chunks: deque[tuple[Content, int]] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
         self._input_ended = False
         self._overflowed = False
         self._finished = False
-        self.held_bytes = 0
+        self.held_bytes = self.received_bytes = 0
         self._accepted = False
 
     @property
@@ -58,19 +62,19 @@ class ServerStream:
         self._accepted = True
         self._request.answer(ControlContent("open"))
 
-    def feed(self, chunk: Content) -> None:
-        """Take a chunk of the caller."""
+    def feed(self, chunk: Content, size: int) -> None:
+        """Take a chunk of the caller, whose message had so many bytes."""
         if self._input_ended:
             return
         if isinstance(chunk, ControlContent):
             self._input_ended = chunk.method == "close"
         else:
-            self._wait(len(chunk.data))
+            self._wait(size)
             if self._waiting_bytes > self._max_bytes or len(self._chunks) >= self._max_chunks:
                 self._overflowed = self._input_ended = True
                 self._chunks.clear()
             else:
-                self._chunks.append(chunk)
+                self._chunks.append((chunk, size))
         self._wake.set()
 
     async def receive(self) -> Content | None:
@@ -86,8 +90,8 @@ class ServerStream:
                 return None
             self._wake.clear()
             await self._wake.wait()
-        chunk = self._chunks.popleft()
-        self._wait(-len(chunk.data))
+        chunk, self.received_bytes = self._chunks.popleft()
+        self._wait(-self.received_bytes)
         return chunk
 
     async def receive_binary(self, *kinds: str) -> BinaryContent | None:

@@ -220,6 +220,22 @@ async def test_tables_are_made_altered_and_dropped_by_sql(house: Any) -> None:
 
 
 @pytest.mark.asyncio
+async def test_chunks_of_json_that_nobody_takes_are_bounded_by_what_they_are(build: Any) -> None:
+    house = await build(limits=RoomLimits(max_message_bytes=64 << 10))
+    ada = await house.join("ada")
+    await make(ada, "t")
+    stream = await ada.stream("dataset.watch_table")
+    await stream.send({"kind": "start", "table": "t", "poll_interval_seconds": 60, **WHERE})
+    await stream.send({"kind": "pull"})
+    await stream.receive()
+    await stream.send({"kind": "pull"})  # there is no change to be told
+    chunk = {"type": "json", "json": {"kind": "pull", "more": "x" * 50_000}}
+    for _ in range(3):
+        await ada.ask("room.tool_call_request_chunk", {"tool_call_id": stream.call_id, "chunk": chunk})
+    assert (await stream.receive())[0]["method"] == "close"
+
+
+@pytest.mark.asyncio
 async def test_who_watches_a_table_gets_its_rows_and_then_each_change(house: Any) -> None:
     ada, bob = await house.join("ada"), await house.join("bob")
     await make(ada, "t", (1, "a"), (2, "b"))

@@ -56,8 +56,12 @@ async def test_what_is_noted_is_recalled_also_when_the_room_was_closed(house: Ho
     (ada_item,) = [item for item in found["items"] if item["entity_id"] == "ada"]
     assert [one["relationship_type"] for one in ada_item["relationships"]] == ["OWNS"]
     assert (await call(again, "recall", query="nothing of that kind"))["items"] == []
+    await call(again, "ingest_text", text="Die Straße\nzur ÖDE, 100%")
+    for words in ("STRASSE", "öde", "zur und nicht", "zur " + " ".join(f"w{n}" for n in range(100))):
+        (item,) = (await call(again, "recall", query=words))["items"]
+        assert item["name"] == "Die Straße", words
     details = await call(again, "inspect")
-    assert [(one["name"], one["rows"]) for one in details["datasets"]] == [("Entity", 3), ("RELATIONSHIP", 1)]
+    assert [(one["name"], one["rows"]) for one in details["datasets"]] == [("Entity", 4), ("RELATIONSHIP", 1)]
 
 
 @pytest.mark.process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -77,7 +76,7 @@ class DatasetStreams:
             chunk = await stream.receive()
             if chunk is None:
                 return schema, found
-            stream.hold(len(chunk.data) or len(json.dumps(getattr(chunk, "json", None))))
+            stream.hold(stream.received_bytes)
             if stream.held_bytes > self._max_bytes:
                 raise RoomFull(
                     f"one request writes at most {self._max_bytes} bytes", cure="Send fewer rows at once."
@@ -87,7 +86,7 @@ class DatasetStreams:
                 schema = schema or told
                 found += given
             else:
-                found += _json_rows(chunk)
+                found += await self._database.file.beside(partial(_json_rows, chunk))
 
     # ---- reading
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest, RoomFull
@@ -20,7 +21,6 @@ from runtime.rooms.streams import ServerStream
 from runtime.wire.content import JsonContent
 
 CHUNK_ROWS: Final = 128
-_CHUNK_BYTES: Final = 1024 * 1024
 
 
 class StreamedDatabase:
@@ -68,12 +68,12 @@ class StreamedDatabase:
                 return found
             if not isinstance(chunk, JsonContent) or not isinstance(chunk.json, dict):
                 raise InvalidRequest(f"{stream.name} takes chunks of rows as JSON")
-            stream.hold(len(json.dumps(chunk.json)))
+            stream.hold(stream.received_bytes)
             if stream.held_bytes > self._max_bytes:
                 raise RoomFull(
                     f"one request writes at most {self._max_bytes} bytes", cure="Send fewer rows at once."
                 )
-            found += forms.uncells_rows(chunk.json)
+            found += await self._database.file.beside(partial(forms.uncells_rows, chunk.json))
 
     async def _search(self, stream: ServerStream) -> None:
         asked = reading.asked_search(await _start(stream))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from runtime.clock import Clock, iso
@@ -16,7 +17,8 @@ from runtime.errors import InvalidRequest, NotFound, NotSupported, PermissionDen
 from runtime.rooms.built_in.memory import statement
 from runtime.rooms.built_in.memory.grants import allows, allows_listing
 from runtime.rooms.built_in.memory.store import MAX_TEXT_CHARS, MemoryStore, key_of, note
-from runtime.rooms.files import whole_on_disk
+from runtime.rooms.built_in.tables.threads import THREADS
+from runtime.rooms.files import whole
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.wire.content import EmptyContent, JsonContent
 
@@ -56,8 +58,13 @@ class Memory:
         await self._do(self._store.close)
 
     async def _do(self, function: Callable[..., T], *given: Any, **more: Any) -> T:
+        """In the threads of tables: to recall is to read all of a memory."""
+
+        async def done() -> T:
+            return await (await THREADS.run(self._store, partial(function, *given, **more)))
+
         async with self._turn:
-            return await whole_on_disk(function, *given, **more)
+            return await whole(done())
 
     # ---- memories
 

@@ -18,6 +18,8 @@ MAX_MEMORIES: Final = 200
 MAX_ENTITIES: Final = 20_000
 MAX_RELATIONSHIPS: Final = 50_000
 MAX_TEXT_CHARS: Final = 20_000
+_MAX_LIKELY: Final = 64
+_WORDS: Final = "coalesce(name, '') || ' ' || coalesce(entity_type, '') || ' ' || coalesce(context, '')"
 MAX_FILE_BYTES: Final = 512 << 20
 _PAGE_BYTES: Final = 4096
 _TABLES: Final = {"entity": ("entities", ENTITY), "relationship": ("relationships", RELATIONSHIP)}
@@ -128,8 +130,17 @@ class MemoryStore:
         self._check(key, name)
         wanted = _words(query)
         scored = []
-        fields = ", ".join(ENTITY)
-        for row in self._opened().execute(f"SELECT {fields} FROM entities WHERE memory = ?", (key,)):
+        fields, likely, patterns = ", ".join(ENTITY), "1", list[str]()
+        if len(wanted) <= _MAX_LIKELY and all(word.isascii() for word in wanted):
+            # Most are passed over by SQLite, which keeps no other thread from running.  It knows capitals of
+            # ASCII alone, so texts with other letters are all looked at.
+            likely = " OR ".join(["words LIKE ?"] * len(wanted) + ["words GLOB ?"])
+            patterns = [*(f"%{word}%" for word in wanted), "*[^\t-~]*"]
+        for row in self._opened().execute(
+            f"SELECT {fields} FROM (SELECT *, {_WORDS} AS words FROM entities WHERE memory = ?) "
+            f"WHERE {likely}",
+            (key, *patterns),
+        ):
             entity = dict(zip(ENTITY, row, strict=True))
             title = wanted & _words(f"{entity['name']} {entity['entity_type']}")
             found = title | (wanted & _words(str(entity["context"] or "")))

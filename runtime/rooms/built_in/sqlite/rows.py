@@ -79,7 +79,7 @@ class Rows:
                 return types, found
             if not isinstance(chunk, BinaryContent):
                 raise InvalidRequest(f"{stream.name} takes chunks of Arrow")
-            stream.hold(len(chunk.data))
+            stream.hold(stream.received_bytes)
             if stream.held_bytes > self._max_bytes:
                 raise RoomFull(
                     f"one request writes at most {self._max_bytes} bytes", cure="Send fewer rows at once."
