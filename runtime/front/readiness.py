@@ -26,6 +26,7 @@ WAIT_S: Final = 5.0
 """How long a call may wait for the bundle that may come to serve its path."""
 
 RETRY_S: Final = 2
+_AGAIN: Final = "Call again in a moment."
 _log = get_logger("server")
 
 
@@ -98,14 +99,16 @@ class Readiness:
         except TimeoutError:
             again = {"Retry-After": str(RETRY_S)}
             if self._no_machine():
-                raise Refusal("no_resources", f"{NO_MACHINE}. {JOIN_ONE}", headers=again) from None
+                raise Refusal(
+                    "no_resources", f"{NO_MACHINE}. {JOIN_ONE}", headers=again, cure=JOIN_ONE
+                ) from None
             loading = [bundle.name for bundle in self.loading()] or ["a bundle"]
             more = f" and {len(loading) - 1} more are" if len(loading) > 1 else " is"
             raise Refusal(
                 "bundle_loading",
-                f"No agent serves {path[:200]} yet; {loading[0]}{more} still being loaded. "
-                "Call again in a moment.",
+                f"No agent serves {path[:200]} yet; {loading[0]}{more} still being loaded. {_AGAIN}",
                 headers=again,
+                cure=_AGAIN,
             ) from None
         if not self._placement.serves(path):
             raise self.unserved(path)

@@ -97,7 +97,7 @@ def invoke_tool(
     async def work(client: RoomClient) -> Any:
         return await client.agents.invoke_tool(toolkit=toolkit, tool=tool, arguments=given)
 
-    content = in_room(url, room, name, work)
+    content = in_room(url, room, name, work, toolkit=toolkit)
     if hasattr(content, "json"):
         say(json.dumps(content.json, ensure_ascii=False))
     elif hasattr(content, "text"):
@@ -129,12 +129,20 @@ def _json(text: str, option: str) -> dict[str, Any]:
 
 
 def in_room(
-    url: str | None, room: str, name: str | None, work: Any, *, asked: str = "", as_keeper: bool = False
+    url: str | None,
+    room: str,
+    name: str | None,
+    work: Any,
+    *,
+    asked: str = "",
+    toolkit: str = "",
+    as_keeper: bool = False,
 ) -> Any:
     """What `work` gives, which is handed a client that is in the room.
 
     Args:
         asked: The agent that it asks, to tell what became of that.
+        toolkit: Whose tool it calls.
         as_keeper: It needs every right.
 
     Raises:
@@ -153,8 +161,8 @@ def in_room(
 
     async def enter() -> Any:
         async with keeper(api, room) if as_keeper else client(api, room, name or person()) as entered:
-            if asked:
-                await until_there(entered, api, room, asked)
+            if asked or toolkit:
+                await until_there(entered, api, room, agent=asked, toolkit=toolkit)
             return await work(entered)
 
     question = Asked(api, room, asked) if asked else None

@@ -60,7 +60,9 @@ def run(
 ) -> int:
     """Run a container in a room, and show what it writes.
 
-    The command ends with its exit code, the container with its room, at the latest."""
+    The command ends with its exit code; Ctrl-C stops it. It ends with its room, at the latest."""
+    import asyncio
+
     given = {one["name"]: one["value"] for one in variables(env, None)}
     wanted: dict[str, Any] = {"image": image, "env": given, "writable_root_fs": True}
     wanted |= {"command": command} if command else {}
@@ -72,7 +74,11 @@ def run(
             say(str(made))
             return 0
         note(f"container {made[:_ID_CHARS]}")
-        await _logs(client, made, follow=True)
+        try:
+            await _logs(client, made, follow=True)
+        except asyncio.CancelledError:  # Ctrl-C
+            await client.send_request("containers.stop_container", {"id": made, "force": False})
+            raise
         found = await _exit(client, made)
         if found["reason"] not in ("exited", "stopped"):
             note(f"it ended: {clean(found['message'] or found['reason'])}", "yellow")

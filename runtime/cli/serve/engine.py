@@ -37,7 +37,7 @@ def engine(
     from runtime.cli.terminal import note
     from runtime.files import kept_file
     from runtime.front.home import contents, state_folder
-    from runtime.front.http.listener import reachable
+    from runtime.front.http.listener import reachable_host
     from runtime.logs import configure
     from runtime.placement.cluster.engine.home import EngineHome
     from runtime.placement.cluster.opening import address_of, running
@@ -49,7 +49,7 @@ def engine(
     folder = state_folder.claimed(settings).server.state_dir / contents.CLUSTER
     home = EngineHome.opened(folder, cluster=settings.cluster.name)
     at, port = address_of(settings.cluster.listen)
-    where = host or reachable(at, f"http://127.0.0.1:{port}").removeprefix("http://").rsplit(":", 1)[0]
+    where = host or reachable_host(at, port)
 
     def write() -> None:
         for file, text in ((url_file, home.url(where, port)), (join_file, home.token(where, port))):

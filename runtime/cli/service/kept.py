@@ -34,10 +34,11 @@ def create(
     url: Url = None,
 ) -> None:
     """Keep a service: rooms start it when somebody enters."""
+    _check_wait(room, wait=wait)
     body = _sent(file, value, values_file)
     api, base = place(url, room, is_global=is_global)
     made = api.request("POST", base, _json(body), NEWEST).body
-    if wait:
+    if wait and room is not None:
         _wait(api, base, room, made["id"], [], within_s=wait_s)
     say(f"created {clean(made['metadata']['name'])} {made['id']}")
 
@@ -67,6 +68,7 @@ def update(
 
     A room's follows at once, a project's when rooms open. By name, --image, --env and --secret change what
     is kept, and --value fills in its template anew. Secrets that it is given are those of now."""
+    _check_wait(room, wait=wait)
     is_file = _is_file(what)
     body = _sent(Path(what), value, values_file) if is_file else {}
     api, base = place(url, room, is_global=is_global)
@@ -77,7 +79,7 @@ def update(
         body = changed(body, image=image, env=env, secret=secret)
     before = told(api, base, found["id"]).get("events", []) if wait and room else []
     api.request("PUT", f"{base}/{found['id']}", _json(body), NEWEST)
-    if wait:
+    if wait and room is not None:
         _wait(api, base, room, found["id"], before, within_s=wait_s)
     say(f"updated {clean(found['metadata']['name'])} {found['id']}")
 
@@ -174,12 +176,16 @@ def logs(
             say(clean(line))
 
 
-def _wait(api: Api, base: str, room: str | None, service: str, before: list[Any], *, within_s: float) -> None:
+def _check_wait(room: str | None, *, wait: bool) -> None:
+    """Raise CommandFailed, before anything is changed, where there is nothing to wait for."""
     from runtime.cli.failure import CommandFailed, ExitCode
 
-    if room is None:
+    if wait and room is None:
         what = "a project's service starts where rooms open: there is nothing to wait for"
         raise CommandFailed(what, cure="Leave --wait out, or name a --room.", exit_code=ExitCode.USAGE)
+
+
+def _wait(api: Api, base: str, room: str, service: str, before: list[Any], *, within_s: float) -> None:
     if not is_open(api, room):
         note(f"nobody is in {room}: it starts with whoever enters", "yellow")
         return

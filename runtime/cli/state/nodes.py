@@ -137,11 +137,10 @@ def token(
     """Print what another machine joins with.
 
     Whoever has it can run sessions of this server."""
-    from runtime.front.http.listener import reachable
+    from runtime.front.http.listener import reachable_host
 
     home, at, port = _engine(config, state_dir)
-    own = reachable(at, f"http://127.0.0.1:{port}").removeprefix("http://").rsplit(":", 1)[0]
-    say(f"bulkhead node --join {home.token(host or own, port)}")
+    say(f"bulkhead node --join {home.token(host or reachable_host(at, port), port)}")
     return 0
 
 

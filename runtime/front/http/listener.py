@@ -195,6 +195,12 @@ def reachable(host: str, url: str) -> str:
     return f"http://{f'[{own}]' if ':' in own else own}:{url.rsplit(':', 1)[-1]}"
 
 
+def reachable_host(host: str, port: int) -> str:
+    """The host by which other machines reach what listens at an address of this one."""
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return reachable(host, url).removeprefix("http://").rsplit(":", 1)[0]
+
+
 def room_url(base: str, room: str) -> str:
     """The websocket address of a room of the server at `base`."""
     scheme, _, rest = base.rstrip("/").partition("://")

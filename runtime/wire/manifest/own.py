@@ -18,6 +18,7 @@ RESERVED: Final[Mapping[str, str]] = {
     "/accounts": "MeshAgent's accounts API",
     "/api": "a later version of this API",
     "/closed-rooms": "rooms that are not open",
+    "/anthropic": "the model",
     "/config": "what MeshAgent's clients ask first",
     "/crashes": "the reports of crashes",
     "/events": "the event stream",

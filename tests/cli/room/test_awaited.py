@@ -23,8 +23,11 @@ class Answers:
         self.spec = {"id": "1", "metadata": {"name": "desk"}, "ports": [{"endpoints": [endpoint]}], **spec}
         self.state: dict[str, Any] = {"state": "starting", "restart_count": 0, "last_start_error": None}
         self.agents = self
+        self.others: list[Any] = []
 
     def get(self, path: str) -> Any:
+        if path == "/rooms":
+            return [{"name": "lab", "participants": [{"name": "ada"}, *self.others]}]
         if path == "/accounts/projects":
             return {"projects": [{"id": "p"}]}
         assert path == "/accounts/projects/p/rooms/lab/service-states"
@@ -34,9 +37,11 @@ class Answers:
         self.looks += 1
         return [SimpleNamespace(name="clerk")] if self.looks > self.enters_at else []
 
+    list_toolkits = list_agents
 
-async def ask(server: Answers, agent: str = "clerk") -> None:
-    await until_there(cast(Any, server), cast(Any, server), "lab", agent)
+
+async def ask(server: Answers, **whom: str) -> None:
+    await until_there(cast(Any, server), cast(Any, server), "lab", **(whom or {"agent": "clerk"}))
 
 
 async def test_it_is_waited_for_and_that_is_said(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +49,14 @@ async def test_it_is_waited_for_and_that_is_said(capsys: Any, monkeypatch: pytes
     server = Answers(enters_at=3)
     await ask(server)
     assert server.looks == 4
-    assert capsys.readouterr().err == "clerk is not in the room yet, its service desk comes up; waiting …\n"
+    assert capsys.readouterr().err == "clerk is not in the room yet, service desk comes up; waiting …\n"
+    server = Answers(enters_at=2)
+    await ask(server, toolkit="clerk")
+    assert server.looks == 3
+    server = Answers(enters_at=9)
+    server.others = [{"name": "clerk"}]  # whom the service calls in: nobody else is to be expected
+    await ask(server, toolkit="clerk")
+    assert server.looks == 1
 
 
 @pytest.mark.parametrize(
@@ -62,11 +74,11 @@ async def test_a_service_that_failed_is_told(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(CommandFailed, match="its service desk is scheduled") as caught:
         await ask(server)
     assert "bulkhead service logs desk --room lab" in caught.value.cure
-    server.state |= {"restart_count": 0, "last_start_error": "there is no image x"}
+    server.state["last_start_error"] = "there is no image x"
     with pytest.raises(CommandFailed, match="clerk is not in the room: there is no image x"):
         await ask(server)
-    server.state["last_start_error"] = None
+    server.state |= {"state": "starting", "last_start_error": None}
     monkeypatch.setattr(awaited, "WAIT_S", -1.0)
-    with pytest.raises(CommandFailed, match="its service desk is scheduled") as caught:
+    with pytest.raises(CommandFailed, match="its service desk is starting") as caught:
         await ask(server)
     assert caught.value.exit_code == ExitCode.NOT_READY

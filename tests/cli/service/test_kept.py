@@ -74,6 +74,10 @@ async def test_it_has_to_be_said_whose_service_it_is(house: Any, manifest: Path,
     async with house() as lab:
         _, err = await typed(capsys, lab, "create", str(manifest), status=ExitCode.USAGE)
         assert "--global for every room" in err
+        _, err = await typed(
+            capsys, lab, "create", str(manifest), "--global", "--wait", status=ExitCode.USAGE
+        )
+        assert "nothing to wait for" in err  # and nothing was made, or the next would be refused
         await typed(capsys, lab, "create", str(manifest), "--global")
         out, _ = await typed(capsys, lab, "list", "--room", "lab", "-o", "json")
         assert [one["of"] for one in json.loads(out)] == ["project"]

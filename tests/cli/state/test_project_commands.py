@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +95,32 @@ async def test_rooms_and_what_runs_in_them(house: Any, capfd: Any) -> None:
         assert "cannot be the name of a room" in err
         out, _ = await typed(capfd, lab, "room", "services", "quiet")
         assert "no service is kept" in out
+
+
+async def test_ctrl_c_stops_what_was_run(house: Any, capfd: Any, tmp_path: Path) -> None:
+    async with house() as lab:
+        run = (
+            "container",
+            "run",
+            "-r",
+            "lab",
+            "--url",
+            lab.site.server.url,
+            "greeter:1",
+            "--",
+            "sleep",
+            "60",
+        )
+        # A child of the server's process is no operator by its place.
+        key = json.loads(next(tmp_path.rglob("server.json")).read_text())["key"]
+        command = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "runtime", *run),
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "BULKHEAD_API_TOKEN": key},
+        )
+        assert command.stderr is not None
+        assert (await command.stderr.readline()).startswith(b"container ")
+        command.send_signal(signal.SIGINT)
+        assert await command.wait() == 130
+        out, _ = await typed(capfd, lab, "container", "ps", "--room", "lab")
+        assert "no container runs in lab" in out
