@@ -28,6 +28,14 @@ DOT = base64.b64decode(
 )
 
 
+PDF = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/MediaBox[0 0 300 200]/Parent 2 0 R>>endobj
+trailer<</Root 1 0 R>>
+"""
+
+
 def say(page: Any, text: str) -> None:
     box = page.get_by_role("textbox", name="Message chatbot")
     box.fill(text)
@@ -57,6 +65,10 @@ def test_threads_are_called_by_their_first_words_renamed_searched_and_deleted(
     # So it is called for everybody.
     other = visit(studio, page.url)
     expect(other.get_by_title("Threads", exact=True)).to_have_text("Miles")
+    # By what was said as well as by their names.
+    page.get_by_role("searchbox", name="Search threads").fill("convert five")
+    expect(names).to_have_text(["Miles"])
+    expect(page.get_by_role("list", name="Threads")).to_contain_text("Convert five miles")
     page.get_by_role("searchbox", name="Search threads").fill("oslo")
     expect(names).to_have_text(["What time is it in Oslo?"])
     page.get_by_role("button", name="Delete What time is it in Oslo?").click()
@@ -115,6 +127,29 @@ def test_rooms_that_nobody_has_open_are_listed_opened_and_deleted(
     closed.get_by_role("link", name="attic").click()
     page.get_by_role("tab", name="Files").click()
     expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
+
+
+def test_files_are_put_into_folders_moved_and_looked_at(studio: Studio, visit: Any, expect: Any) -> None:
+    visit.forgive("request to chrome(-extension)?://")  # the browser's own viewer
+    page = visit(studio, "/studio/rooms/archive?tab=files")
+    page.get_by_role("button", name="New folder…").click()
+    page.get_by_role("textbox", name="Name").fill("papers/2026")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("navigation", name="Folder")).to_contain_text("2026")
+    paper = {"name": "paper.pdf", "mimeType": "application/pdf", "buffer": PDF}
+    page.locator(".files input[type=file]").set_input_files(paper)
+    page.get_by_role("button", name="paper.pdf", exact=True).click()
+    viewer = page.frame_locator("iframe[title='paper.pdf']").locator("embed, body")
+    expect(viewer.first).to_be_attached()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Move paper.pdf").click()
+    page.get_by_role("textbox", name="New path").fill("papers/first.pdf")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This folder is empty")).to_be_visible()
+    page.get_by_role("button", name="papers", exact=True).click()
+    expect(page.get_by_role("button", name="first.pdf", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("navigation", name="Folder")).to_contain_text("2026")
 
 
 def test_an_empty_chat_offers_what_to_begin_with(studio: Studio, visit: Any, expect: Any) -> None:

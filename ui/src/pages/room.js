@@ -97,7 +97,7 @@ function Entered({ room, person }) {
             ${drawer && html`<div class="scrim" onClick=${() => setDrawer(false)}></div>`}
             <aside id="people" ref=${aside} tabindex="-1" class=${cx("people", drawer && "open")} aria-label="Participants"><${People} ...${shared} to=${asked.get("to")} /></aside>
             <section class="room-main" aria-label=${tab}>
-              <${Tabs} tabs=${tabs} current=${tab} onChange=${(id) => setQuery({ tab: id === "chat" ? null : id, of: null }, { push: true })} label="What to do in this room" />
+              <${Tabs} tabs=${tabs} current=${tab} onChange=${(id) => setQuery({ tab: id === "chat" ? null : id, of: null, folder: null }, { push: true })} label="What to do in this room" />
               <div class="room-tab" role="tabpanel"><${Body} ...${shared} /></div>
             </section>
           </div>`

@@ -91,6 +91,11 @@ export function remove(room, path, { recursive = false } = {}) {
   return room.request("storage.delete", { path, recursive });
 }
 
+/** Give a file, or a folder with what is in it, another path; one that is taken is refused. */
+export function move(room, path, to) {
+  return room.request("storage.move", { source_path: path, destination_path: to, overwrite: false });
+}
+
 /** Have the browser save a file of the room.  The link is good for this one file, for an hour. */
 export async function download(room, path) {
   const { url } = await room.ask("storage.download_url", { path });

@@ -1,24 +1,27 @@
-/** The room's files: look, upload, download, delete. */
+/** The room's files: look, upload, download, move, delete; the folder stands in the address. */
 
 import { bytes } from "../../core/format.js";
 import { cx, html, useEffect, useMemo, useRef, useState } from "../../core/html.js";
+import { setQuery } from "../../core/router.js";
 import { confirm } from "../../parts/dialog.js";
 import { Empty, Failed, Loading } from "../../parts/empty.js";
+import { Field, FormDialog } from "../../parts/form_dialog.js";
 import { Icon } from "../../parts/icon.js";
 import { Table } from "../../parts/table.js";
 import { Ago } from "../../parts/time.js";
 import { toast, toastError } from "../../parts/toast.js";
 import { Preview } from "./preview.js";
-import { download, list, remove, uploadBeside } from "../../room/storage.js";
+import { download, list, move, remove, uploadBeside } from "../../room/storage.js";
 
-export function FilesTab({ view }) {
-  const [folder, setFolder] = useState("");
+export function FilesTab({ view, asked }) {
+  const folder = clean(asked.get("folder") ?? "");
   const [files, setFiles] = useState(null);
   const [error, setError] = useState(null);
   const [hidden, setHidden] = useState(false);
   const [uploads, setUploads] = useState([]);
   const [isOver, setOver] = useState(false);
   const [looked, setLooked] = useState(null);
+  const [named, setNamed] = useState(null);
   const picker = useRef(null);
   const isOpen = view.state.value === "open";
   const changed = view.filesChanged.value;
@@ -38,10 +41,7 @@ export function FilesTab({ view }) {
   }, [isOpen, folder, changed]);
 
   const path = (name) => (folder ? `${folder}/${name}` : name);
-  const go = (to) => {
-    setFiles(null);
-    setFolder(to);
-  };
+  const go = (to) => to !== folder && (setFiles(null), setQuery({ folder: to || null }, { push: true }));
   const send = async (chosen) => {
     for (const file of [...chosen]) {
       const id = crypto.randomUUID();
@@ -77,6 +77,7 @@ export function FilesTab({ view }) {
       { id: "size", label: "Size", align: "right", sort: (file) => file.size, cell: (file) => (file.is_folder ? "" : bytes(file.size)) },
       { id: "updated", label: "Changed", hide: "narrow", first: "desc", sort: (file) => Date.parse(file.updated_at), cell: (file) => html`<${Ago} at=${file.updated_at} />` },
       { id: "delete", label: html`<span class="sr-only">Actions</span>`, align: "right", cell: (file) => html`${!file.is_folder && html`<button type="button" class="button small quiet" onClick=${() => download(view.client, path(file.name)).catch(toastError)} aria-label=${`Download ${file.name}`}><${Icon} name="download" size=${14} /></button>`}
+          <button type="button" class="button small quiet hide-narrow" onClick=${() => setNamed({ from: path(file.name) })} aria-label=${`Move ${file.name}`}>Move…</button>
           <button type="button" class="button small quiet danger" onClick=${() => drop(file)} aria-label=${`Delete ${file.name}`}>Delete</button>` },
     ],
     [folder],
@@ -102,6 +103,7 @@ export function FilesTab({ view }) {
       </nav>
       <span class="spread"></span>
       ${!folder && (skipped > 0 || hidden) && html`<label class="check"><input type="checkbox" checked=${hidden} onChange=${(event) => setHidden(event.currentTarget.checked)} />Hidden files</label>`}
+      <button type="button" class="button" disabled=${!isOpen} onClick=${() => setNamed({ folder })}>New folder…</button>
       <button type="button" class="button" disabled=${!isOpen} onClick=${() => picker.current.click()}><${Icon} name="plus" size=${14} />Upload</button>
       <input type="file" multiple hidden ref=${picker} onChange=${(event) => {
         send(event.currentTarget.files);
@@ -118,6 +120,26 @@ export function FilesTab({ view }) {
         ? html`<${Table} columns=${columns} rows=${shown} rowKey=${(file) => file.name} label="Files" grow=${shown.length < 100} />`
         : html`<${Empty} icon="file" title=${folder ? "This folder is empty" : "No files yet"}><p>Drop files here, or attach them to a message; agents read them at their path.</p>${skipped > 0 && html`<p class="muted">${skipped} hidden: threads and schemas.</p>`}<//>`)
     }
+    ${named && html`<${Named} view=${view} ...${named} onFolder=${go} onClose=${() => setNamed(null)} />`}
     ${looked && html`<${Preview} view=${view} ...${looked} onClose=${() => setLooked(null)} />`}
   </div>`;
 }
+
+/** Asks where a file or a folder is moved to, or what a new folder is called, which is there with its first file. */
+function Named({ view, from, folder, onFolder, onClose }) {
+  const [to, setTo] = useState(from ?? "");
+  const target = clean(to);
+  const send = async () => {
+    if (from) await move(view.client, from, target);
+    else onFolder(folder ? `${folder}/${target}` : target);
+    onClose();
+  };
+  return html`<${FormDialog} title=${from ? `Move ${from}` : "New folder"} action=${from ? "Move" : "Open it"} onSend=${send} onClose=${onClose} disabled=${!target || target === from}>
+    <${Field} name="path" label=${from ? "New path" : "Name"} hint=${from ? "Folders on the way are made. What agents know it by is its path." : "A folder is there as soon as a file is put into it."}>
+      <input id="path" class="input mono" dir="auto" value=${to} maxlength="500" aria-describedby="path-hint" onInput=${(event) => setTo(event.currentTarget.value)} />
+    <//>
+  <//>`;
+}
+
+/** A path without what leads nowhere. */
+const clean = (path) => path.split("/").filter((part) => part && part !== "." && part !== "..").join("/");

@@ -1,4 +1,4 @@
-/** A file of the room, looked at before it is downloaded: text and images; anything else is only described. */
+/** A file of the room, looked at before it is downloaded: text, images, PDFs; anything else is only described. */
 
 import { bytes } from "../../core/format.js";
 import { html, useEffect, useState } from "../../core/html.js";
@@ -11,6 +11,9 @@ import { pretty } from "./result.js";
 const MAX_SHOWN_BYTES = 8 * 1024 * 1024;
 const MAX_TEXT_CHARS = 200_000;
 const IMAGES = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", avif: "image/avif" };
+
+const PDF = "application/pdf";
+const isPdf = (data) => String.fromCharCode(...data.subarray(0, 5)) === "%PDF-";
 
 /** Whether a file is shown as an image, by its name. */
 export const isImage = (path) => typeOf(path) !== undefined;
@@ -51,7 +54,9 @@ export function Preview({ view, path, size = null, onClose }) {
         : shown.error
           ? html`<${Failed} error=${{ title: "The file could not be read", detail: shown.error.message }} />`
           : shown.address
-            ? html`<img class="preview" src=${shown.address} alt=${name} />`
+            ? shown.isPdf
+              ? html`<iframe class="preview preview-pdf" src=${shown.address} title=${name} />`
+              : html`<img class="preview" src=${shown.address} alt=${name} />`
             : shown.text !== undefined
               ? html`<pre class="code wrap preview-text" dir="auto" tabindex="0">${shown.text}</pre>`
               : html`<p class="muted">${shown.why}</p>`
@@ -64,6 +69,11 @@ async function look(client, path, size) {
   const { data } = await client.request("storage.download", { path });
   const type = typeOf(path);
   if (type) return { address: URL.createObjectURL(new Blob([data], { type })) };
+  if (isPdf(data)) {
+    // The browser's own viewer, in a process of its own; what a PDF has in scripts reaches nothing of this page.
+    if (!navigator.pdfViewerEnabled) return { why: "This browser shows no PDF within a page." };
+    return { address: URL.createObjectURL(new Blob([data], { type: PDF })), isPdf: true };
+  }
   let text;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(data);

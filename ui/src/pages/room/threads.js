@@ -9,9 +9,13 @@ import { Icon } from "../../parts/icon.js";
 import { toastError } from "../../parts/toast.js";
 import { list, remove } from "../../room/storage.js";
 import { newThread, ownThread, segment, threadsFolder } from "../../room/thread.js";
+import { around, readTexts } from "../../room/thread_texts.js";
 import { TITLES_FILE } from "../../room/thread_titles.js";
 
 const SHOWN = 200;
+/** From so many letters on, what was said is searched as well, once nothing was typed for a moment. */
+const LEAST_CHARS = 3;
+const WAIT_MS = 250;
 const STAMP = /^(.*)-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)$/;
 
 export function Threads({ view, chat }) {
@@ -45,7 +49,20 @@ export function Threads({ view, chat }) {
 function List({ view, chat, threads, titles, own, onGo, onChanged, onClose }) {
   const [query, setWanted] = useState("");
   const [renamed, setRenamed] = useState("");
-  const found = threads.filter((one) => matches(query, [one.title, one.by]));
+  const [texts, setTexts] = useState(() => new Map());
+  const isRead = query.trim().length >= LEAST_CHARS;
+  useEffect(() => {
+    if (!isRead) return undefined;
+    let goesOn = true;
+    const known = new Map(texts);
+    const later = setTimeout(() => readTexts(view.client, threads, known, () => goesOn).then(() => goesOn && setTexts(known)), WAIT_MS);
+    return () => {
+      goesOn = false;
+      clearTimeout(later);
+    };
+  }, [isRead, threads.length]);
+  const said = (one) => (isRead ? texts.get(one.path)?.text ?? "" : "");
+  const found = threads.filter((one) => matches(query, [one.title, one.by, said(one)]));
   const drop = async (one) => {
     const agreed = await confirm({
       title: `Delete “${one.title}”?`,
@@ -76,6 +93,7 @@ function List({ view, chat, threads, titles, own, onGo, onChanged, onClose }) {
                   setRenamed("");
                 }} />`
               : html`<button type="button" class="link thread-name" aria-current=${one.path === chat.path ? "true" : undefined} onClick=${() => (onGo(one.path), onClose())}><span class="cut" dir="auto">${one.title}</span></button>
+                  ${isRead && html`<${Said} text=${said(one)} query=${query} />`}
                   <span class="muted">${[one.by, one.at ? ago(one.at, Date.now()) : ""].filter(Boolean).join(" · ")}</span>
                   <span class="spread"></span>
                   ${one.path !== own && html`<button type="button" class="button small quiet" aria-label=${`Rename ${one.title}`} onClick=${() => setRenamed(one.path)}>Rename</button>`}
@@ -86,6 +104,12 @@ function List({ view, chat, threads, titles, own, onGo, onChanged, onClose }) {
       ${found.length === 0 && html`<li class="muted">No thread fits.</li>`}
     </ul>
   <//>`;
+}
+
+/** The place of what is searched, where it was said in the thread. */
+function Said({ text, query }) {
+  const place = around(text, query);
+  return place && html`<span class="muted cut thread-said" dir="auto">${place}</span>`;
 }
 
 function Rename({ title, onDone }) {

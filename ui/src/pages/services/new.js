@@ -6,11 +6,7 @@ import { Page } from "../../parts/page.js";
 import { toast } from "../../parts/toast.js";
 import { Write } from "./write.js";
 
-const SERVICE = `version: v1
-kind: Service
-metadata:
-  name: greeter
-ports:
+const SERVED = `ports:
   - num: "*"
     liveness: /
     endpoints:
@@ -20,11 +16,13 @@ ports:
 container:
   image: registry.example.org/greeter:1
 `;
-const TEMPLATE = `version: v1
-kind: ServiceTemplate
+const begun = (kind) => `version: v1
+kind: ${kind}
 metadata:
   name: greeter
-variables:
+`;
+const SERVICE = `${begun("Service")}${SERVED}`;
+const TEMPLATE = `${begun("ServiceTemplate")}variables:
   - name: tone
     title: Tone
     enum: [brief, friendly]
@@ -35,16 +33,7 @@ variables:
     title: Key of the search
     obscure: true
     optional: true
-ports:
-  - num: "*"
-    liveness: /
-    endpoints:
-      - path: /greeter
-        meshagent:
-          identity: greeter
-container:
-  image: registry.example.org/greeter:1
-  environment:
+${SERVED}  environment:
     - name: TONE
       value: "{tone}"
     - name: OWNER
