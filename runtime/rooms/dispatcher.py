@@ -40,6 +40,7 @@ from runtime.rooms.documents import Documents
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.messaging import Messaging
 from runtime.rooms.queues import Queues
+from runtime.rooms.registry import no_tool
 from runtime.rooms.request import Handler, Outcome, Request, error_content
 from runtime.rooms.storage import Storage
 from runtime.rooms.streams import ServerStream
@@ -278,6 +279,9 @@ class Dispatcher:
                 return None
             if toolkit in REFUSED_TOOLKITS and not addressed:
                 raise NotSupported(f"not supported by this server: {name}", cure=_CURE) from error
+            known = [one.partition(".")[2] for one in self._offered if one.startswith(f"{toolkit}.")]
+            if known and not addressed and not self._live.registry.offers(toolkit):
+                raise no_tool(toolkit, tool, known) from error
             raise
         return None
 

@@ -229,7 +229,7 @@ class Documents:
             if opened is not None:
                 return opened
             if not request.flag("create", default=True):
-                raise NotFound(f"no document {path!r}")
+                raise NotFound(f"no document {path!r}", cure="Open it with create.")
             _document_path(request, write=True)
             schema = await self._schema_for(request, path)
             # A client that comes back with a state brings the children with it: fresh ones would stand

@@ -142,7 +142,7 @@ class Queues:
         if queue is not None:
             return queue
         if not create:
-            raise NotFound(f"no queue {name!r}")
+            raise NotFound(f"no queue {name!r}", cure="Open it first, or send with create.")
         if len(self._queues) >= self._limits.max_queues:
             raise RoomFull(f"the room has {self._limits.max_queues} queues already")
         queue = self._queues[name] = _Queue()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -17,6 +17,7 @@ from runtime.rooms.holdings import Contents
 from runtime.rooms.room import ParticipantId
 
 MAX_NAME_CHARS: Final = 100
+MAX_LISTED_CHARS: Final = 300
 
 Spelling = Literal["agent", "room"]
 """First word of the tool-call messages a host understands: older clients say ``agent``, newer ``room``."""
@@ -186,7 +187,7 @@ class Registry:
         for agent in reversed(self._agents.values()):
             if agent.name == name:
                 return agent
-        raise NotFound(f"no agent {name!r} is in the room")
+        raise NotFound(f"no agent {name!r} is in the room", cure="Call it in, or list the agents.")
 
     def listing(
         self, *, participant_id: str | None = None, only: Collection[ParticipantId] | None = None
@@ -218,11 +219,17 @@ class Registry:
         reachable = [kit for kit in named if kit.owner == participant_id]
         reachable += [kit for kit in named if kit.public and kit.owner != participant_id]
         if not reachable:
-            raise ToolNotFound(f"no toolkit {toolkit!r} is in the room")
+            raise ToolNotFound(
+                f"no toolkit {toolkit!r} is in the room", cure="Call in who offers it, or list the toolkits."
+            )
         for kit in reachable:
             if tool in kit.tools:
                 return kit
-        raise ToolNotFound(f"toolkit {toolkit!r} has no tool {tool!r}")
+        raise no_tool(toolkit, tool, reachable[0].tools)
+
+    def offers(self, toolkit: str) -> bool:
+        """Whether anybody registered a toolkit of that name."""
+        return any(kit.name == toolkit for kit in self._toolkits.values())
 
     def _check(self, owner: ParticipantId, wanted: dict[str, Any]) -> int:
         size_bytes = len(json.dumps(wanted))
@@ -236,6 +243,14 @@ class Registry:
             raise RoomFull(f"the room's registrations may have {self._max_registry_bytes} bytes")
         self._contents.check(size_bytes)
         return size_bytes
+
+
+def no_tool(toolkit: str, tool: str, known: Iterable[str]) -> ToolNotFound:
+    """What is said of a toolkit that is there, and does not have this tool."""
+    listed = ", ".join(known)
+    return ToolNotFound(
+        f"toolkit {toolkit!r} has no tool {tool!r}", cure=f"It has {listed[:MAX_LISTED_CHARS]}."
+    )
 
 
 def _tool_listing(name: str, tool: dict[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,8 @@ async def test_files_are_listed_read_and_written_by_tools(house: Any, dialect: s
     assert link.header["type"] == "link"
     with pytest.raises(Exception, match="exists already"):
         await invoke(ada, dialect, "write_file", given, **more)
+    with pytest.raises(Exception, match=r"no tool 'burn'\. It has list_files_in_room|server: storage\.burn"):
+        await invoke(ada, dialect, "burn", {})
     with pytest.raises(Exception, match="needs 'text'"):
         await invoke(ada, dialect, "write_file", {"path": "b.txt"}, **more)
     await ada.ask("room.create", {"path": "talk.presentation", "json": DECK})

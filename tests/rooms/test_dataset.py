@@ -205,7 +205,8 @@ async def test_tables_are_made_altered_and_dropped_by_sql(house: Any) -> None:
         ("CREATE VIEW w AS SELECT 1", "Statements are INSERT"),
         ("CREATE TABLE w AS DELETE FROM t", "begins with INSERT|no query|may not use"),
         ("MERGE INTO t USING u ON t.id = u.twice WHEN MATCHED THEN DELETE", "rows are merged"),
-        ("DROP TABLE w", "none of its tables"),
+        ("DROP TABLE w", "table 'w' does not exist"),
+        ("UPDATE w SET id = 1", "table 'w' does not exist"),
         ("ALTER TABLE t RENAME TO w", "renamed, by requests"),
     ):
         with pytest.raises(RoomError, match=why):

@@ -167,6 +167,8 @@ async def test_sql_does_what_sqlite_does_within_its_file(house: Any) -> None:
         with pytest.raises(RoomError) as told:
             await sql(ada, refused)
         assert told.value.code == 1002, refused
+    with pytest.raises(RoomError, match="execute_sql_batch runs many"):
+        await sql(ada, "BEGIN")
     with pytest.raises(RoomError, match="Call execute_sql_statement"):  # and nothing was done
         await ada.tool("sqlite.open_sql_query", {**D, "query": "WITH x AS (SELECT 1) DELETE FROM k"})
     few = "WITH few AS (SELECT id FROM k WHERE n > 1.7) "

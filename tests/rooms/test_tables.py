@@ -760,7 +760,7 @@ def test_what_is_no_statement_changes_nothing(db: sqlite3.Connection, text: str)
     table(db, [{"id": 1}])
     with pytest.raises(InvalidRequest):
         read = read_statement(text)
-        statement.run(db, read, statement.target(read, [Source(T)], ()), [Source(T)], {}, BOUNDS)
+        statement.run(db, read, statement.target(read, [Source(T)], None), [Source(T)], {}, BOUNDS)
     assert ids(db) == [1]
 
 

@@ -113,7 +113,8 @@ class DatasetSql:
         sources = reading.sources(request) if said else await self._named(request, text)
         read, claims = read_statement(text), request.peer.participant.claims
         space = TableName.read("t", request.arguments.get("namespace")).namespace
-        name, data, bounds = statement.target(read, sources, space), request.data, self._database.bounds
+        name = statement.target(read, sources, None if said and not read.makes else space)
+        data, bounds = request.data, self._database.bounds
         if read.makes:
             grants.need(claims, name, "alter")
         if read.query or not read.makes:

@@ -54,6 +54,9 @@ _OWN: Final = frozenset(
     {"sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_sequence", "sqlite_stat1"}
 )
 """What SQLite notes of tables, of which there is nothing but names and counts in it."""
+_STAYS: Final = (
+    "It stays in its database, and is a transaction by itself: execute_sql_batch runs many in one."
+)
 _VIRTUAL: Final = frozenset({"fts5", "rtree"})
 _NEVER: Final = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 _PRAGMAS: Final = frozenset(
@@ -195,7 +198,9 @@ class _Within(Watch):
     def objection(self, error: Exception) -> RuntimeServiceError | None:
         if self._denied:
             return PermissionDenied(f"the token does not allow {self._denied}")
-        return super().objection(error)
+        if self.refused:
+            return InvalidRequest(f"SQL may not use {self.refused} here", cure=_STAYS)
+        return None
 
     def _table(self, table: str, verb: str) -> bool:
         if table.lower() in _OWN or self._allows_table(table, verb):

@@ -160,7 +160,9 @@ def get(connection: sqlite3.Connection, name: TableName, *, version: int | None 
 
 def missing(name: TableName) -> NotFound:
     """What is said of a table that is not there; clients look for some of these words."""
-    return NotFound(f"table {str(name)!r} does not exist")
+    return NotFound(
+        f"table {str(name)!r} does not exist", cure="Create it, or list the tables of its namespace."
+    )
 
 
 def at_version(connection: sqlite3.Connection, table: Table, version: int) -> Table:

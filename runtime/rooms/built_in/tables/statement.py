@@ -58,22 +58,22 @@ def run(
     return 0
 
 
-def target(statement: Statement, sources: Sequence[Source], namespace: Sequence[str]) -> TableName:
+def target(statement: Statement, sources: Sequence[Source], own: Sequence[str] | None) -> TableName:
     """The table that it changes.
 
     Args:
         sources: The tables that it may read.
-        namespace: Where a table is that is made.
+        own: The namespace of a table that is none of them; None where it must be one.
 
     Raises:
         InvalidRequest: It is none of them.
     """
-    if statement.verb == "CREATE" or statement.is_missing_fine:
-        return TableName.read(statement.table, list(namespace))
     called = statement.table.lower()
     for source in sources:
         if (source.alias or source.name.name).lower() == called:
             return source.name
+    if own is not None:
+        return TableName.read(statement.table, list(own))
     raise InvalidRequest(
         f"the statement changes {statement.table!r:.80}, which is none of its tables",
         cure=f"It has {', '.join(source.alias or source.name.name for source in sources) or 'none'}.",
