@@ -34,6 +34,7 @@ from runtime.containers.contract import (
     Starter,
 )
 from runtime.containers.errors import ContainerNotFound, NameTaken, NoEngine, WrongState
+from runtime.containers.pulls import Pulls
 from runtime.containers.record import Record
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RoomFull, RuntimeServiceError
@@ -73,6 +74,7 @@ class RoomBoxes:
         self._base_url = base_url
         self._server_id = server_id
         self._kept: dict[BoxId, Record] = {}
+        self._pulls = Pulls()
         self._reclaiming, self._is_reclaimed = asyncio.Lock(), False
         self._tasks = Tasks(_log, "containers.task_failed")
 
@@ -165,8 +167,7 @@ class RoomBoxes:
             if image is None:
                 if not ask.may_pull:
                     raise PermissionDenied(f"the token does not allow pulling {ask.image!r}")
-                await engine.pull(ask.image, ask.credentials)
-                image = await self.image(ask.image)
+                image = await self._pulls.image(engine, ask.image, ask.credentials)
             kept.image_id = image.id
             running = await engine.run(self._spec(home, kept))
         except BaseException:
