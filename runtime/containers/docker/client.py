@@ -15,6 +15,8 @@ from runtime.errors import Conflict
 
 _CURE_GONE: Final = "Look whether it runs, and at containers.docker_host."
 _IN_USE: Final = ("port is already allocated", "address already in use")
+_FULL: Final = "no space left on device"
+_CURE_FULL: Final = "Make room on the engine's disk: docker system prune."
 _UNREACHABLE: Final = 900
 
 
@@ -47,7 +49,8 @@ async def told(doing: str, *, timeout_s: float | None = None) -> AsyncIterator[N
             raise ContainerNotFound("the container engine does not know the container any more") from error
         if any(sign in words for sign in _IN_USE):
             raise Conflict(f"a port is in use: {words}", cure="Name another; 0 takes a free one.") from error
-        raise EngineFailed(f"the container engine could not {doing}: {words}") from error
+        cure = _CURE_FULL if _FULL in words else ""
+        raise EngineFailed(f"the container engine could not {doing}: {words}", cure=cure) from error
     except TimeoutError as error:
         raise EngineSilent(f"the container engine did not {doing} in time", cure=_CURE_GONE) from error
     except (aiohttp.ClientError, OSError) as error:

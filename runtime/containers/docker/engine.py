@@ -28,10 +28,11 @@ from runtime.containers.docker.body import (
 )
 from runtime.containers.docker.client import told
 from runtime.containers.docker.command import MARK, Command
-from runtime.containers.errors import ContainerNotFound, EngineFailed
+from runtime.containers.errors import ContainerNotFound, EngineFailed, EngineSilent
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import Conflict, NotSupported
 from runtime.logs import get_logger
+from runtime.tasks import Tasks
 
 _CHECK_S: Final = 2.0
 _AGAIN_S: Final = 2.0
@@ -39,6 +40,7 @@ _MOST_AGAIN_S: Final = 30.0
 _FOLDER: Final = "boxes"
 _MAX_LINE_CHARS: Final = 16 << 10
 _SAID_LAST: Final = 3
+_LATE_TRIES: Final = 6
 _PROCESS_CHARS: Final = 300
 _log = get_logger("containers")
 
@@ -68,6 +70,7 @@ class DockerEngine:
         self._server_id, self._state, self._is_local = server_id, state.resolve(), is_local
         self._run = secrets.token_hex(6)
         self._made: dict[BoxId, _Made] = {}
+        self._tasks = Tasks(_log, "containers.task_failed")
 
     async def check(self) -> Health:
         try:
@@ -225,6 +228,7 @@ class DockerEngine:
     async def aclose(self) -> None:
         for box in list(self._made):
             await self.remove(box)
+        await self._tasks.aclose()
         await self._docker.close()
 
     # ---- within
@@ -233,12 +237,24 @@ class DockerEngine:
         try:
             async with told(f"make a container of {spec.image}"):
                 return await self._docker.containers.create(body, name=name_of(spec))
+        except EngineSilent:
+            self._tasks.spawn(self._forget_late(name_of(spec)), "forget what comes late")
+            raise
         except EngineFailed as error:
             if "log" not in error.message or "driver" not in error.message:
                 raise
         del body["HostConfig"]["LogConfig"]  # Podman has drivers of its own
         async with told(f"make a container of {spec.image}"):
             return await self._docker.containers.create(body, name=name_of(spec))
+
+    async def _forget_late(self, name: str) -> None:
+        """Remove what an engine may still make when nobody waits for it any more."""
+        for doubled in range(_LATE_TRIES):
+            await asyncio.sleep(self._settings.answer_s * 2**doubled)
+            with suppress(EngineFailed, ContainerNotFound):
+                async with told("remove the container"):
+                    await self._docker.containers.container(name).delete(force=True, v=True)
+                return
 
     async def _said_last(self, container: DockerContainer) -> str:
         """The end of its log, in which mostly stands why it ended."""
