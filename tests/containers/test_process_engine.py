@@ -103,6 +103,15 @@ async def test_it_gets_its_share_of_the_processors_and_what_its_manifest_says_of
 
 
 @pytest.mark.asyncio
+async def test_what_writes_without_end_fills_no_memory_and_is_told(make: Make) -> None:
+    engine = await make(log_bytes=1 << 14)
+    found, lines = await ended(engine, "timeout 0.5 yes 0123456789; echo over")
+    assert found.code == 0
+    assert sum(len(line) + 1 for line in lines) <= (1 << 14) + 200
+    assert "lines came too fast to be kept" in lines[-1]
+
+
+@pytest.mark.asyncio
 async def test_it_reads_and_writes_what_it_was_given_and_nothing_else(make: Make, state_dir: Path) -> None:
     given, secret = state_dir / "given", state_dir / "state" / "secret"
     given.mkdir()

@@ -66,6 +66,17 @@ class TestStore:
         assert (ended.attempts, ended.error, ended.ended_at) == (len(DELAYS_S) + 1, "gone", clock.at)
         assert await store.webhooks.next_at() is None
 
+    async def test_one_does_not_wait_for_a_clock_that_was_put_back(
+        self, store: Store, clock: SetClock
+    ) -> None:
+        await store.webhooks.create(WANTED)
+        await store.webhooks.announce("room.started", {})
+        (due,) = await store.webhooks.due(most=1)
+        await store.webhooks.tried(due.id, status=500, error="", luck=1)
+        assert await store.webhooks.due(most=1) == []
+        clock.at -= 86_400
+        assert [one.id for one in await store.webhooks.due(most=1)] == [due.id]
+
     async def test_a_delivery_is_sent_again_as_one_of_its_own(self, store: Store) -> None:
         made, _ = await store.webhooks.create(WANTED)
         await store.webhooks.announce("room.started", {})

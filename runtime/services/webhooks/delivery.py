@@ -8,6 +8,8 @@ from typing import Final
 
 DELAYS_S: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 1800.0)
 """After each attempt that failed; after the last one it is given up."""
+LONGEST_S: Final = 3600.0
+"""No attempt is further away than that, chance included."""
 MAX_ERROR_CHARS: Final = 300
 _JITTER: Final = 0.2
 _GONE: Final = 410

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound, StoreFull
 from runtime.services.file import Seals, ServicesFile
-from runtime.services.webhooks.delivery import MAX_ERROR_CHARS, Delivery, DeliveryState, outcome
+from runtime.services.webhooks.delivery import LONGEST_S, MAX_ERROR_CHARS, Delivery, DeliveryState, outcome
 from runtime.session.redaction import Hidden
 
 EVENTS: Final = ("room.started", "room.ended")
@@ -203,12 +203,17 @@ class WebhookStore:
         return await self._file.read(work)
 
     async def due(self, *, most: int) -> list[Delivery]:
-        """Those whose next attempt is now, the one that waits longest first."""
+        """Those whose next attempt is now, the one that waits longest first.
+
+        One that would have to wait for longer than any does waits for a clock that was put back since.
+        """
+        now = self._clock.wall()
 
         def work(db: sqlite3.Connection) -> list[Delivery]:
             rows = db.execute(
-                f"{_DELIVERY} WHERE state = 'waiting' AND next_at <= ? ORDER BY next_at LIMIT ?",
-                (self._clock.wall(), most),
+                f"{_DELIVERY} WHERE state = 'waiting' AND (next_at <= ? OR next_at > ?)"
+                " ORDER BY next_at LIMIT ?",
+                (now, now + LONGEST_S, most),
             )
             return [_delivery(row) for row in rows]
 

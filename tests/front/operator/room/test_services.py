@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from runtime.front.access.rules import LOCAL_PROJECT
 from runtime.front.operator.room.services import WHOLE
 from runtime.rooms.token import FULL
+from runtime.services import terms
 from tests.patience import PATIENCE
 from tests.rooms.conftest import Client, RoomError
 
@@ -250,6 +251,38 @@ async def test_a_change_reaches_an_open_room_and_the_old_one_goes_when_the_new_o
         await lab.send("DELETE", f"{LAB}/{made['id']}")
         await lab.entered("greeter", 0)
         assert (await lab.send("GET", STATES)) == {"services": [], "states": {}}
+
+
+async def test_one_that_never_answers_is_given_up_and_nothing_of_it_stays(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terms, "LIVE_S", 0.5)
+    async with house() as lab, lab.inside():
+        deaf = greeter()
+        deaf["container"]["command"] = "sleep 600"
+        made = await lab.send("POST", LAB, deaf)
+        seen = await lab.until(made["id"], lambda seen: bool(seen["last_start_error"]))
+        assert seen["last_start_error"] == "revision 1 did not become live in 0.5 s"
+        assert seen["status"]["ports"][0]["liveness_status"] == "not_ready"
+        assert seen["status"]["ports"][0]["last_error"]
+        # Deleted while it starts again, and one right after it was made.
+        late = await lab.send("POST", LAB, greeter() | {"metadata": {"name": "late"}})
+        for one in (made, late):
+            await lab.send("DELETE", f"{LAB}/{one['id']}")
+        boxes = lab.site.server.front.boxes
+        async with asyncio.timeout(30 * PATIENCE):
+            while boxes.running_count:
+                await asyncio.sleep(0.02)
+        await lab.entered("greeter", 0)
+
+
+async def test_two_that_call_the_same_name_in_are_told(house: Any) -> None:
+    async with house() as lab, lab.inside():
+        await lab.send("POST", LAB, greeter() | {"enabled": True})
+        second = await lab.send("POST", LAB, greeter() | {"metadata": {"name": "twin"}})
+        is_told = '"SameIdentity"'
+        seen = await lab.until(second["id"], lambda seen: is_told in json.dumps(seen))
+        assert "'greeter' is called in by service 'greeter' as well" in json.dumps(seen)
 
 
 async def test_participants_list_and_restart_services_in_both_dialects(house: Any) -> None:
