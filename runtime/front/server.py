@@ -251,7 +251,7 @@ class Server:
             deployments=deployments,
             look_for_deliveries=deliverer.look,
             mail=mail,
-            history=Recorder(server.state_dir / contents.FIGURES, self._clock, metrics.collect),
+            history=Recorder(server.state_dir / contents.FIGURES, self._clock, metrics.counted),
             name=self._name,
             configuration=self.settings,
             port=listener.port,

@@ -72,9 +72,9 @@ class SessionSpans:
 
     def asked(self, header: str) -> Request:
         """A call came, with this ``traceparent`` or none."""
-        caller = TraceContext.read(header)
         if self._emit is None:
             return Request(None, None, "")
+        caller = TraceContext.read(header)
         began = caller or TraceContext.begin()
         sampled = self._sampler.takes(began.trace_id, caller)
         session = TraceContext(began.trace_id, began.child().span_id, sampled)

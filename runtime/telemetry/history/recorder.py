@@ -45,11 +45,11 @@ class Past:
 
 
 class Recorder:
-    """Runs in: the front's event loop.
+    """Runs in: the front's event loop; counters are read, and rows written, in threads.
 
     Args:
         path: Of the file, which is opened when something is to be written or read.
-        collect: The families of the registry of metrics.
+        collect: The families of the registry that count; called in a thread.
     """
 
     def __init__(self, path: Path, clock: Clock, collect: Callable[[], Iterable[Any]]) -> None:
@@ -57,6 +57,7 @@ class Recorder:
         self._file: FiguresFile | None = None
         self._totals: dict[str, By] = {}
         self._minute, self._figures = _minute(clock), Figures()
+        self._over: list[tuple[int, Figures]] = []  # without what was counted
         self._waiting: list[tuple[int, Figures]] = []
         self._turn = asyncio.Lock()
         self._writing: asyncio.Task[None] | None = None
@@ -68,6 +69,8 @@ class Recorder:
         if minute != self._minute:
             self._end_minute()
             self._minute = minute
+            if self._writing is None or self._writing.done():
+                self._writing = asyncio.create_task(self._write(), name="history")
         self._figures.look(gauges)
 
     async def past(self, hours: int) -> Past:
@@ -81,7 +84,11 @@ class Recorder:
                 points = await (await self._opened()).points(HOUR_S if step_s == HOUR_S else MINUTE_S, begin)
             except JournalUnusable as error:
                 failing = str(error)
-            points += [*self._waiting, (self._minute, self._so_far())]
+            counted = Figures()
+            counted.rose(risen(self._totals, await self._counted()))
+            this = Figures()
+            this.add(self._figures)
+            points += [*self._waiting, *self._over, (self._minute, this), (self._minute, counted)]
         # In a thread: of a day it takes longer than the loop should be held.
         steps = await asyncio.to_thread(gathered, points, begin=begin, end=int(now) + 1, step_s=step_s)
         return Past(begin, step_s, steps, failing)
@@ -97,44 +104,40 @@ class Recorder:
 
     async def aclose(self) -> None:
         """Write what is left, and close the file."""
-        if self._so_far().counts or "sessions" in self._figures.sums:
+        has_counted = any(any(by.values()) for by in risen(self._totals, await self._counted()).values())
+        if has_counted or "sessions" in self._figures.sums:
             self._end_minute()
         if self._writing is not None:
             await self._writing
-        if self._waiting:
+        if self._over or self._waiting:
             await self._write()
         if self._file is not None:
             await self._file.aclose()
 
-    def _so_far(self) -> Figures:
-        """This minute, with what counters rose by."""
-        figures = Figures()
-        figures.add(self._figures)
-        figures.rose(risen(self._totals, totals(self._collect())))
-        return figures
-
     def _end_minute(self) -> None:
-        now = totals(self._collect())
-        self._figures.rose(risen(self._totals, now))
-        self._totals = now
-        if self._figures.looks or self._figures.counts:
-            self._waiting = [*self._waiting, (self._minute, self._figures)][-MAX_WAITING:]
-            if self._writing is None or self._writing.done():
-                self._writing = asyncio.create_task(self._write(), name="history")
+        self._over = [*self._over, (self._minute, self._figures)][-MAX_WAITING:]
         self._figures = Figures()
+
+    async def _counted(self) -> dict[str, By]:
+        # In a thread: with many endpoints it takes longer than the loop should be held.
+        return await asyncio.to_thread(lambda: totals(self._collect()))
 
     async def _write(self) -> None:
         async with self._turn:
-            waiting, self._waiting = self._waiting, []
+            now = await self._counted()
+            over, self._over = self._over, []
+            if over:
+                over[-1][1].rose(risen(self._totals, now))
+                self._totals = now
+            self._waiting = [*self._waiting, *over][-MAX_WAITING:]
             try:
-                await (await self._opened()).add(waiting)
+                await (await self._opened()).add(self._waiting)
             except JournalUnusable as error:
-                self._waiting = [*waiting, *self._waiting][-MAX_WAITING:]
                 if not self._has_failed:
                     _log.warning("history.not_written", error=error.message, cure=error.cure)
                 self._has_failed = True
             else:
-                self._has_failed = False
+                self._waiting, self._has_failed = [], False
 
     async def _opened(self) -> FiguresFile:
         if self._file is None:
