@@ -5,14 +5,16 @@ A key signs participant tokens, so its secret must be had again; it is kept seal
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sqlite3
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from runtime.clock import Clock
-from runtime.errors import InvalidRequest, NotFound, SealBroken, StoreFull
+from runtime.errors import InvalidRequest, NotFound, SealBroken, SecretMissing, StoreFull
 from runtime.logs import get_logger
 from runtime.rooms.token import ApiKey
 from runtime.services.file import Seals, ServicesFile
@@ -22,6 +24,8 @@ from runtime.session.redaction import Hidden
 MAX_KEYS: Final = 100
 MAX_NAME_CHARS: Final = 200
 MAX_ABOUT_CHARS: Final = 2_000
+_OF_SERVICE: Final = "service:"
+"""How the account of a key begins that was made for a service; its id follows."""
 _log = get_logger("services")
 
 
@@ -56,11 +60,17 @@ class KeyStore:
     def __init__(self, file: ServicesFile, seal: Seals, clock: Clock, hidden: Hidden, project: str) -> None:
         self._file, self._seal, self._clock, self._hidden, self._project = file, seal, clock, hidden, project
         self.signing: dict[str, str] = {}
+        self._making = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the keys; one that cannot be opened is named in the log, and is no key."""
 
         def work(db: sqlite3.Connection) -> dict[str, str]:
+            gone = "SELECT ? || id FROM services"
+            db.execute(
+                f"DELETE FROM api_keys WHERE account LIKE ? || '%' AND account NOT IN ({gone})",
+                (_OF_SERVICE, _OF_SERVICE),
+            )
             read: dict[str, str] = {}
             for key_id, value in db.execute("SELECT id, value FROM api_keys"):
                 try:
@@ -70,7 +80,7 @@ class KeyStore:
             return read
 
         self.signing.clear()
-        self.signing.update(await self._file.read(work))
+        self.signing.update(await self._file.change(work))
         self._hidden.learn(self.signing.values())
 
     async def create(
@@ -112,6 +122,44 @@ class KeyStore:
         await self._file.change(work)
         self.signing[key.id] = key.secret
         return made, key.format()
+
+    async def of_service(self, service_id: str, service: str, name: str, *, makes: bool) -> str:
+        """The text of the key that a service is given: the same at each start, until it asks for none.
+
+        Args:
+            service: Its name, for people.
+            makes: Make one of its own; else it is given one of that name, which somebody made.
+
+        Raises:
+            SecretMissing: There is none of that name.
+            StoreFull: There are `MAX_KEYS`.
+        """
+        account = _OF_SERVICE + service_id
+        async with self._making:
+            kept = await self.listed(account=account if makes else ACCOUNT)
+            for one in kept:
+                if one.name == name and one.id in self.signing:
+                    return ApiKey(one.id, self._project, self.signing[one.id]).format()
+            if not makes:
+                raise SecretMissing(
+                    f"there is no API key {name!r}, which the service is to be given",
+                    cure=f"Make it: bulkhead apikey create {name}. Or say auto_provision: true.",
+                )
+            told = f"made for service {service}"
+            _, text = await self.create(name, by=f"service {service}", description=told, account=account)
+            return text
+
+    async def forget_services(self, asking: Collection[str]) -> None:
+        """Delete the keys of all services but these: what is not asked for any more opens nothing.
+
+        Args:
+            asking: Ids.
+        """
+        kept = {_OF_SERVICE + service for service in asking}
+        async with self._making:
+            for one in await self.listed():
+                if one.account.startswith(_OF_SERVICE) and one.account not in kept:
+                    await self.delete(one.id)
 
     async def listed(self, *, account: str | None = None) -> list[KeyInfo]:
         """All keys, or those of an account, the oldest first; none with its secret."""

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from runtime.errors import InvalidRequest, NotFound, StoreFull
+from runtime.errors import InvalidRequest, NotFound, SecretMissing, StoreFull
 from runtime.rooms.token import ApiKey
 from runtime.services import key_store
 from runtime.services.store import Store
-from tests.services.conftest import PROJECT
+from tests.services.conftest import PROJECT, manifest
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -33,6 +34,27 @@ async def test_a_key_that_is_deleted_signs_nothing(store: Store) -> None:
     assert signing == {}
     with pytest.raises(NotFound):
         await store.keys.delete(made.id)
+
+
+async def test_a_service_has_one_key_of_its_own_for_as_long_as_it_asks(store: Store, tmp_path: Path) -> None:
+    service = await store.services.create(manifest(), by="test")
+    asked = (service.id, "greeter", "index")
+    with pytest.raises(SecretMissing, match="bulkhead apikey create index"):
+        await store.keys.of_service(*asked, makes=False)
+    texts = await asyncio.gather(*(store.keys.of_service(*asked, makes=True) for _ in range(5)))
+    assert len(set(texts)) == 1
+    key = ApiKey.parse(texts[0])
+    assert store.keys.signing == {key.id: key.secret}
+    _, text = await store.keys.create("index", by="ada")
+    assert await store.keys.of_service(*asked, makes=False) == text
+    await store.keys.forget_services([service.id])
+    assert len(store.keys.signing) == 2
+    await store.services.delete(service.id)
+    await store.keys.load()  # as the next server does, if this one was killed here
+    assert list(store.keys.signing) == [ApiKey.parse(text).id]
+    await store.keys.of_service("another", "other", "index", makes=True)
+    await store.keys.forget_services([])
+    assert list(store.keys.signing) == [ApiKey.parse(text).id]
 
 
 async def test_keys_are_bounded_and_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from runtime.services.life.reach import isolation_of, ports_of
 from runtime.services.secret import DOCKER
 from runtime.services.service import Service, Spec
 from runtime.services.store import Store
+from runtime.wire.manifest.manifest import OWN_API_KEY
 from runtime.wire.manifest.release import NEWEST, known_to
 
 DATA = "/data"
@@ -60,13 +61,18 @@ async def ask_of(
         more: Variables beside, or instead of, those of the manifest.
 
     Raises:
-        SecretMissing: A secret is not kept any more, or is not what the manifest takes it for.
+        SecretMissing: A secret or a key is not kept, or is not what the manifest takes it for.
         InvalidRequest: The manifest's command cannot be split into words.
     """
     spec = service.spec
     container = spec["container"]
     given = Given(store, await store.services.secret_versions(service.id, service.revision))
     env = {"MESHAGENT_WEBHOOK_SECRET": secret, "MESHAGENT_SESSION_ID": session_id}
+    if key := container.get(OWN_API_KEY):
+        makes = bool(key.get("auto_provision", True))
+        env["MESHAGENT_API_KEY"] = await store.keys.of_service(
+            service.id, service.name, key["name"], makes=makes
+        )
     env |= await given.environment(
         container,
         lambda wanted: mint(

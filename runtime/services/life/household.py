@@ -23,6 +23,7 @@ from runtime.services.life.telling import Telling
 from runtime.services.service import PROJECT, Service
 from runtime.services.terms import State, Tell
 from runtime.tasks import Tasks
+from runtime.wire.manifest.manifest import OWN_API_KEY
 
 _log = get_logger("services")
 
@@ -104,6 +105,7 @@ class Household:
 
     def changed(self, room: str = PROJECT) -> None:
         """Services of a room, or of the project, were made, changed or deleted."""
+        self._tasks.spawn(self._forget_keys(), "keys of services")
         if self._means.deployed is not None:
             self._means.deployed.look()
         for name, held in self._rooms.items():
@@ -139,6 +141,12 @@ class Household:
             gone = {service_id for service_id, life in held.lives.items() if life.is_idle}
             for service_id in gone - {service.id for service in kept}:
                 del held.lives[service_id]
+
+    async def _forget_keys(self) -> None:
+        """Keys that were made for services which ask for none any more, or are gone."""
+        kept = await self._means.store.services.listed(room=None)
+        asking = {one.id for one in kept if OWN_API_KEY in (one.spec.get("container") or {})}
+        await self._means.store.keys.forget_services(asking)
 
     async def _wanted(self, room: str, service_id: str) -> Life:
         """One that can run in a room, and is to."""

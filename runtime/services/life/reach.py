@@ -100,7 +100,8 @@ def url_of(spec: Spec, port: Port, path: str, reached: dict[int, int]) -> str:
 def not_served(spec: Spec) -> list[str]:
     """What a manifest asks for that this server leaves out, in sentences."""
     told = [
-        f"{endpoint['path']}: MCP servers are not made toolkits of the room"
+        f"{endpoint['path']}: MCP servers are not made toolkits of the room; have an agent in it call them, "
+        "or offer their tools by a toolkit of yours"
         for port in spec.get("ports", ())
         for endpoint in port.get("endpoints", ())
         if "mcp" in endpoint
@@ -109,8 +110,6 @@ def not_served(spec: Spec) -> list[str]:
     storage = container.get("storage", {})
     if storage.get("configs"):
         told.append("storage.configs: spec.json is there, and no members.json")
-    if "x-api-key" in container:
-        told.append("container.api_key: no API key is made for a service")
     if left := sorted(isolation_of(spec).keys() - _KEPT):
         told.append(f"x-isolation: {', '.join(left)}: of a container only {', '.join(_KEPT)} are kept")
     return told

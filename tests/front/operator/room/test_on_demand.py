@@ -101,6 +101,7 @@ async def test_nobody_gets_the_variables_of_another(house: Any, monkeypatch: pyt
 async def test_a_manifest_gets_its_folders_and_files(house: Any) -> None:
     async with house() as lab, lab.inside():
         asked = greeter()
+        asked["container"]["api_key"] = {"role": "admin", "name": "index"}
         asked["files"] = [{"path": "/rules/kind.md", "text": "Be kind."}]
         asked["container"]["storage"] = {
             "project": [{"path": "/shared", "subpath": "models"}],
@@ -116,6 +117,8 @@ async def test_a_manifest_gets_its_folders_and_files(house: Any) -> None:
         assert (room / "volumes" / "cache").is_dir()
         given = state / "boxes" / seen["container_id"] / "etc" / "given" / "spec.json"
         assert json.loads(given.read_text())["metadata"]["name"] == "greeter"
+        (key,) = await lab.site.server.front.store.keys.listed()
+        assert (key.name, key.by) == ("index", "service greeter")
         # What is there is left alone; what leads out is refused.
         (room / "files" / "rules" / "kind.md").write_text("Be brief.")
         asked["container"]["environment"] = [{"name": "A", "value": "2"}]
