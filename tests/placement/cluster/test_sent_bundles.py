@@ -14,6 +14,7 @@ import pytest
 
 from runtime.cli.main import run
 from runtime.errors import BundleError
+from runtime.placement.cluster import messages
 from runtime.placement.cluster.sent import installed
 from runtime.session.calls.deployed import path_of
 from runtime.session.info import EndpointInfo
@@ -127,6 +128,7 @@ class Cluster:
 async def test_each_node_fetches_what_is_deployed_and_a_call_goes_where_it_is(
     site: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(messages, "BEAT_S", 0.1)
     monkeypatch.setattr(installed, "FIRST_RETRY_S", 0.2)
     monkeypatch.setattr(installed, "KEPT_UNWANTED", 0)
     bundle = tmp_path / "greeter"
@@ -183,7 +185,7 @@ async def test_each_node_fetches_what_is_deployed_and_a_call_goes_where_it_is(
             loads.wrong = ""
         assert await cluster.called(service) in cluster.loads
         # Back to the first, then a server that is started again: nothing is loaded anew.
-        assert await asyncio.to_thread(run, ["service", "rollback", "greeter", "1"]) == 0
+        assert await asyncio.to_thread(run, ["service", "rollback", "greeter", "1", "--global"]) == 0
         await cluster.serves({service: "first"})
         assert [digest] != [path.name for path in (site.folder / "sent-n1").iterdir()]
         before = [len(loads.loaded) for loads in cluster.loads.values()]
@@ -191,7 +193,7 @@ async def test_each_node_fetches_what_is_deployed_and_a_call_goes_where_it_is(
         server = await cluster.serve()
         assert await cluster.called(service) in cluster.loads
         assert [len(loads.loaded) for loads in cluster.loads.values()] == before
-        assert await asyncio.to_thread(run, ["service", "delete", "greeter"]) == 0
+        assert await asyncio.to_thread(run, ["service", "delete", "greeter", "--global"]) == 0
         await cluster.serves({})
         await server.stop()  # before its nodes go
 
