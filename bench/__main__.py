@@ -30,8 +30,8 @@ NAMES = (
     "faults",
     "upstream",
 )
-BY_NAME = ("kills", "soak")
-"""That are no measurement but a trial, and take long."""
+BY_NAME = ("kills", "soak", "cluster")
+"""That are a trial more than a measurement, take long, or need what is not everywhere (nats-server)."""
 
 
 def main() -> None:

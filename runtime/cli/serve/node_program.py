@@ -18,8 +18,7 @@ from typing import Any, Final
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, RuntimeServiceError
 from runtime.front.home import contents, state_folder
-from runtime.front.model.by_pipe.door import NoModel
-from runtime.front.model.by_pipe.ports import RoomElsewhere
+from runtime.front.model.by_pipe.elsewhere import NoModel, RoomElsewhere
 from runtime.front.operator.by_signal.signals import Signals
 from runtime.logs import configure, get_logger
 from runtime.placement.cluster.engine.connection import Engine

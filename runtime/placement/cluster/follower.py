@@ -151,6 +151,12 @@ class Follower:
             self._was_on.popitem(last=False)
         return holding
 
+    def let_go(self, holding: Holding) -> ExitReason | None:
+        """A node did not take an attempt; the reason for which it was to end meanwhile, if it was."""
+        stop = self.stops.get(holding.session)
+        self._over(holding)
+        return None if stop is None else ExitReason(stop.reason)
+
     def was_on(self, session: SessionId) -> str:
         """The node that a session is on, or was on last; empty when nobody knows."""
         held = self.held.get(session)

@@ -47,6 +47,9 @@ READ_S: Final = 10.0
 PROFILE_S: Final = 30.0
 """What a profile takes beside the time that is looked at."""
 CANDIDATES: Final = 3
+AWAY_S: Final = 5.0
+"""So long a session waits for a node when all of them are away at once."""
+AGAIN_S: Final = 0.1
 _log = get_logger("cluster")
 
 
@@ -88,6 +91,7 @@ class RemotePlacement:
         self._relays = Relays(url)
         self.machines: Machines | None = Roster(self._follower, clock, self._relays)
         self.programs = SentBundles(engine, self._follower, self._tell_changed)
+        self._waiting: dict[SessionId, int] = {}
         self._draining = False
         self._news = asyncio.Event()
         self.closes: list[Callable[[], Awaitable[None]]] = []
@@ -121,7 +125,8 @@ class RemotePlacement:
 
     async def drain(self, grace_s: float) -> None:
         self._draining = True
-        stops = [self.stop(one.session, ExitReason.DRAINED, grace_s) for one in self._follower.held]
+        mine = {*self._waiting, *(one.session for one in self._follower.held)}
+        stops = [self.stop(session, ExitReason.DRAINED, grace_s) for session in mine]
         try:
             async with asyncio.timeout(grace_s + 4 * ASK_S):
                 await asyncio.gather(*stops)
@@ -136,16 +141,42 @@ class RemotePlacement:
         held = follower.held.get(session)
         if held is not None and held.generation == generation:
             return Lease(session, generation, held.node)
-        sent = self.programs.at(spec.endpoint)
-        ready = [
-            one for one in follower.ready() if (one.has_ready(sent) if sent else one.serves(spec.endpoint))
-        ]
-        known = () if ready else {one.path for one in self.endpoints()}
-        if known and spec.endpoint not in known:
+        self.programs.at(spec.endpoint)
+        if not self.serves(spec.endpoint) and self.endpoints():
             raise EndpointNotFound(f"no agent at {spec.endpoint}", cure="GET /workers lists the endpoints.")
         if relay is not None:  # it is dialled like a room, and the packets are the same
             room_url, token = self._relays.offer(session, relay)
             spec = replace(spec, relay=False, room_url=room_url, token=token)
+        until = self._clock.now() + AWAY_S
+        self._waiting[session] = generation
+        try:
+            while True:
+                node, why = await self._placed(spec, generation)
+                if self._waiting.get(session) != generation:  # it was stopped meanwhile
+                    return Lease(session, generation, node)
+                if node or not self._are_away() or self._clock.now() >= until:
+                    break
+                await asyncio.sleep(AGAIN_S)
+                if self._waiting.get(session) != generation:
+                    return Lease(session, generation, "")
+        finally:
+            if self._waiting.get(session) == generation:
+                del self._waiting[session]
+        if not node:
+            follower.ended(session, ExitReason.NOT_STARTED, f"It could not be started: {why}")
+        return Lease(session, generation, node)
+
+    def _are_away(self) -> bool:
+        """Whether nobody can be asked now, and that may pass: the engine is started again, say."""
+        return bool(self._there()) and not (self._follower.ready() and self._engine.is_connected)
+
+    async def _placed(self, spec: SessionSpec, generation: int) -> tuple[str, str]:
+        """The node that has it, or may have it; else why none has."""
+        follower, session = self._follower, spec.session_id
+        sent = self.programs.at(spec.endpoint)
+        ready = [
+            one for one in follower.ready() if (one.has_ready(sent) if sent else one.serves(spec.endpoint))
+        ]
         why = "no machine is there that serves it"
         order = ordered([one.candidate(follower.held) for one in ready], random.random)
         if ready and not order:
@@ -162,15 +193,20 @@ class RemotePlacement:
             except NoAnswer:
                 _log.warning("node.silent", node_id=node, session_id=session)
                 follower.sync(node)  # whether it has it, only that node knows
-                return Lease(session, generation, node)
+                return node, ""
             else:
                 if not answer.code:
-                    return Lease(session, generation, node)
+                    return node, ""
                 why = f"{node}: {answer.message}"
                 _log.info("node.refused", node_id=node, session_id=session, code=answer.code)
-            follower.held.drop(holding)
-        follower.ended(session, ExitReason.NOT_STARTED, f"It could not be started: {why}")
-        return Lease(session, generation, "")
+            if (asked := follower.let_go(holding)) is not None:
+                self._never_started(session, asked)
+                break
+        return "", why
+
+    def _never_started(self, session: SessionId, reason: ExitReason) -> None:
+        self._waiting.pop(session, None)
+        self._follower.ended(session, reason, "It was not started yet")
 
     async def stop(
         self,
@@ -181,6 +217,8 @@ class RemotePlacement:
         finish_s: float | None = None,
     ) -> None:
         held = self._follower.held.get(session_id)
+        if held is None and session_id in self._waiting:
+            self._never_started(session_id, reason)
         if held is not None:
             stop = say.Stop(
                 session=session_id,

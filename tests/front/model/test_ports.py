@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from runtime.front.model.by_pipe.ports import RoomElsewhere
+from runtime.front.model.by_pipe.elsewhere import RoomElsewhere
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

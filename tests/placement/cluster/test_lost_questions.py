@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any
 
 import pytest
@@ -74,3 +75,28 @@ async def test_a_question_that_was_lost_is_asked_again_though_no_number_is_missi
             assert len(front.placement._follower.held) == 0
         finally:
             await node.aclose()
+
+
+async def test_a_session_waits_for_nodes_that_are_away_for_a_moment_and_may_be_stopped_meanwhile(
+    site: Any,
+) -> None:
+    n1 = machine("n1")
+    async with site.front() as front, site.node(n1):
+        placement = front.placement
+        await placement.adopt([])
+        await front.served("/chat")
+        site.process._handle.send(signal.SIGSTOP)  # nobody hears anybody
+        try:
+            async with asyncio.timeout(30 * PATIENCE):
+                while placement._follower.ready():
+                    await asyncio.sleep(0.05)
+            one, other = new_session_id(), new_session_id()
+            placing = [asyncio.create_task(placement.place(spec(each), 1)) for each in (one, other)]
+            await asyncio.sleep(0)
+            await placement.stop(other, ExitReason.STOPPED)
+        finally:
+            site.process._handle.send(signal.SIGCONT)
+        await front.event(one, Ready)
+        assert [lease.node_id for lease in await asyncio.gather(*placing)] == ["n1", ""]
+        assert (await front.event(other, Exited)).exit.reason is ExitReason.STOPPED
+        assert [placed.session_id for placed, _ in n1.placed] == [one]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_address
@@ -12,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 from runtime.errors import RuntimeServiceError
 from runtime.front.access.destinations import is_here
 from runtime.front.http.body import MAX_MODEL_BYTES
-from runtime.front.http.problems import MEDIA_TYPE, STATUS, problem_type
+from runtime.front.http.problems import STATUS, problem_type
 from runtime.front.http.refusal import Refusal
-from runtime.front.model.by_pipe.ports import OwnRoom, RoomElsewhere
+from runtime.front.model.by_pipe.elsewhere import NoModel, RoomElsewhere, told
+from runtime.front.model.by_pipe.ports import OwnRoom
 from runtime.front.model.desk import ModelDesk, authorize
 from runtime.front.model.routes import PASSED_ON
 from runtime.front.state import Front
@@ -96,23 +96,6 @@ class _Model:
         yield refused
 
 
-class NoModel:
-    """Where the room is another server's, so is the model behind it."""
-
-    kind = "none"
-    max_body_bytes = MAX_MODEL_BYTES
-
-    @asynccontextmanager
-    async def ask(
-        self, path: str, bearer: str, body: bytes, headers: Mapping[str, str]
-    ) -> AsyncIterator[ModelAnswer]:
-        yield _problem(
-            "not_found",
-            "The room is of another server, and its model is not reached by a session without a network. "
-            'Allow its host: confinement=Confine(network=["api.openai.com:443"]).',
-        )
-
-
 def _room_of(path: str) -> str | None:
     """The room that a path names; None where it names none."""
     return unquote(path.removeprefix(_ROOMS).split("/", 1)[0]) if path.startswith(_ROOMS) else None
@@ -120,9 +103,4 @@ def _room_of(path: str) -> str | None:
 
 def _problem(code: str, detail: str) -> ModelAnswer:
     status, title = STATUS.get(code, STATUS["internal"])
-    said = {"type": problem_type(code), "title": title, "status": status, "detail": detail, "message": detail}
-    return ModelAnswer(status, {"content-type": MEDIA_TYPE}, _once(json.dumps(said).encode()))
-
-
-async def _once(whole: bytes) -> AsyncIterator[bytes]:
-    yield whole
+    return told(status, title, problem_type(code), detail)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, Final
 
 from runtime.errors import RoomFull, RoomLost, RuntimeServiceError
@@ -12,7 +11,7 @@ from runtime.front.http.refusal import Refusal
 from runtime.front.model.by_pipe.pair import Pair
 from runtime.front.state import Front
 from runtime.logs import get_logger
-from runtime.rooms.elsewhere.dialled import Dialled, dial, refusal
+from runtime.rooms.elsewhere.dialled import refusal
 from runtime.tasks import Tasks
 
 DIAL_S: Final = 30.0
@@ -80,29 +79,3 @@ class OwnRoom:
             self._pair.closed_by_room(1011)
         finally:
             self._pair.closed_by_room(1000)
-
-
-class RoomElsewhere:
-    """A room of another server, dialled when it is first read; a `runtime.session.info.RelayPort`."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._url, self._token = url, token
-        self._room: Dialled | None = None
-        self._is_closed = False
-
-    async def receive(self) -> bytes | None:
-        if self._room is None:
-            self._room = await dial(self._url, self._token, timeout_s=DIAL_S)
-            if self._is_closed:
-                await self._room.close()
-        return await self._room.receive()
-
-    async def send(self, packet: bytes) -> None:
-        if self._room is not None:
-            with suppress(RoomLost):  # who reads is told
-                await self._room.send(packet)
-
-    async def close(self) -> None:
-        self._is_closed = True
-        if self._room is not None:
-            await self._room.close()
