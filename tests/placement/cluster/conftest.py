@@ -68,7 +68,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = EngineHome.opened(folder, cluster="main")
-        for name in ("local", "n1", "n2", "n3"):
+        for name in ("local", "n1", "n2"):
             self.home.admit(name, WORD)
         self.process = EngineProcess(self.home, host="127.0.0.1", port=free_port())
         self._engines: list[Engine] = []

@@ -104,9 +104,12 @@ async def test_a_machine_joins_with_a_token_and_has_a_user_of_its_own_from_then_
 
 
 async def test_a_node_that_is_removed_is_cut_off_and_its_name_is_free(site: Any) -> None:
-    await Reception(site.home, site.process).start(await site.as_user("front"))
+    renewed = list[str]()
+    reception = Reception(site.home, site.process, lambda: renewed.append(site.home.token("127.0.0.1", port)))
+    await reception.start(await site.as_user("front"))
     port = site.process.port
-    member = await join(site.home.token("127.0.0.1", port), "n7")
+    token = site.home.token("127.0.0.1", port)
+    member = await join(token, "n7")
     engine = await site.as_user("n7", member.access.password)
     elsewhere = EngineHome.opened(site.folder, cluster="main")  # another process: who is at the server
     with pytest.raises(NotFound, match="there is no node n9"):
@@ -116,7 +119,10 @@ async def test_a_node_that_is_removed_is_cut_off_and_its_name_is_free(site: Any)
         while engine.is_connected:
             await asyncio.sleep(0.02)
     assert EngineHome.opened(site.folder, cluster="main").nodes == ["local", "n1", "n2"]
-    assert (await join(site.home.token("127.0.0.1", port), "n7")).node == "n7"
+    with pytest.raises(ConfigError, match="does not let join in"):
+        await join(token, "n8")  # who was sent away may have kept it
+    (other,) = renewed
+    assert (await join(other, "n7")).node == "n7"
 
 
 async def test_a_node_is_removed_also_while_no_server_runs(

@@ -20,7 +20,7 @@ from runtime.session.calls.deployed import path_of
 from runtime.session.info import EndpointInfo
 from tests.fakes import endpoint
 from tests.patience import PATIENCE
-from tests.placement.cluster.conftest import machine
+from tests.placement.cluster.conftest import WORD, machine
 from tests.placement.cluster.test_operated import asked, nodes
 from tests.placement.cluster.test_over_the_engine import started
 
@@ -98,6 +98,8 @@ class Cluster:
         return self.server
 
     async def join(self, name: str) -> Loads:
+        if self._site.home.admit(name, WORD):
+            self._site.process.reload()
         self.machines[name] = machine(name)
         self.loads[name] = Loads(self.machines[name])
         await self._parts.enter_async_context(self._site.node(self.machines[name], self.loads[name]))
