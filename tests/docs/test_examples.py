@@ -220,6 +220,15 @@ def test_every_command_and_option_that_a_page_names_exists() -> None:
     assert wrong == []
 
 
+@pytest.mark.unit
+def test_every_command_that_a_message_names_exists() -> None:
+    wrong = []
+    for path in (ROOT / "runtime").rglob("*.py"):
+        for code in re.findall(r"`(bulkhead [a-z][^`]+)`", path.read_text()):
+            wrong += [f"{path.name}: {told}" for told in _unknown(re.sub(r"\{[^}]*\}", "X", code))]
+    assert wrong == []
+
+
 def _unknown(line: str) -> Iterator[str]:
     """The commands and options of ours in a line that there are not."""
     for called in re.findall(r"(?:^|[\s/|;&])bulkhead ((?:(?![|;&<>#]).)*)", line):

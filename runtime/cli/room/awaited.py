@@ -17,10 +17,12 @@ WAIT_S: Final = 60.0
 _LOOK_S: Final = 0.2
 
 
-async def until_there(client: RoomClient, api: Api, room: str, *, agent: str = "", toolkit: str = "") -> None:
-    """Return once an agent or a toolkit is in the room, or is not to be expected from a service of it.
+async def until_there(
+    client: RoomClient, api: Api, room: str, *, agent: str = "", toolkit: str = "", chatbot: str = ""
+) -> None:
+    """Return once an agent, toolkit or chatbot is in the room, or not to be expected from a service of it.
 
-    An agent is expected of the service that calls it in, a toolkit of whatever still has to enter.
+    Who is called in is expected of the service that does so, a toolkit of whatever still has to enter.
 
     Raises:
         CommandFailed: The service failed, or takes too long.
@@ -28,46 +30,50 @@ async def until_there(client: RoomClient, api: Api, room: str, *, agent: str = "
     from runtime.cli.failure import CommandFailed, ExitCode
 
     ends_at, told = time.monotonic() + WAIT_S, False
-    while not await _is_there(client, agent, toolkit):
-        found = await asyncio.to_thread(_coming, api, room, agent)
+    wanted = agent or toolkit or chatbot
+    while not await _is_there(client, api, room, agent, toolkit, chatbot):
+        found = await asyncio.to_thread(_coming, api, room, agent or chatbot)
         if found is None:
             return
         name, state = found
         if state["state"] == "scheduled" or time.monotonic() > ends_at:
             why = state["last_start_error"] or f"its service {name} is {state['state']}"
             raise CommandFailed(
-                f"{agent or toolkit} is not in the room: {why}",
+                f"{wanted} is not in the room: {why}",
                 cure=f"`bulkhead service logs {name} --room {room}` shows what it wrote.",
                 exit_code=ExitCode.NOT_READY,
             )
         if not told:
-            note(
-                f"{clean(agent or toolkit)} is not in the room yet, service {name} comes up; waiting …", "dim"
-            )
+            note(f"{clean(wanted)} is not in the room yet, service {name} comes up; waiting …", "dim")
             told = True
         await asyncio.sleep(_LOOK_S)
 
 
-async def _is_there(client: RoomClient, agent: str, toolkit: str) -> bool:
+async def _is_there(client: RoomClient, api: Api, room: str, agent: str, toolkit: str, chatbot: str) -> bool:
     if agent:
         return agent in [one.name for one in await client.agents.list_agents()]
-    return toolkit in [one.name for one in await client.agents.list_toolkits()]
+    if toolkit:
+        return toolkit in [one.name for one in await client.agents.list_toolkits()]
+    return chatbot in await asyncio.to_thread(_present, api, room)
 
 
-def _coming(api: Api, room: str, agent: str) -> tuple[str, dict[str, Any]] | None:
-    """A service that runs by itself and calls in an agent, or any who is not there yet; by its name, with its
-    state.
-    """
+def _present(api: Api, room: str) -> set[str]:
+    """Who is in a room."""
+    rooms = api.get("/rooms")
+    return {member["name"] for one in rooms if one["name"] == room for member in one["participants"]}
+
+
+def _coming(api: Api, room: str, identity: str) -> tuple[str, dict[str, Any]] | None:
+    """A service that runs by itself and calls somebody in, or anybody not there yet; its name and state."""
     from runtime.cli.api import project_path
     from runtime.services.life.reach import ports_of
 
     answer = api.get(f"{project_path(api)}/rooms/{quote(room, safe='')}/service-states")
-    rooms = api.get("/rooms") if not agent else ()
-    present = {member["name"] for one in rooms if one["name"] == room for member in one["participants"]}
+    present = set() if identity else _present(api, room)
     for spec in answer["services"]:
         called = {one.identity for port in ports_of(spec) for one in port.endpoints}
         on_demand = (spec.get("container") or {}).get("on_demand", False)
-        is_meant = agent in called if agent else bool(called - present)
+        is_meant = identity in called if identity else bool(called - present)
         if is_meant and spec.get("enabled", True) and not on_demand:
             return clean(spec["metadata"]["name"]), answer["states"][spec["id"]]
     return None

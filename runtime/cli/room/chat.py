@@ -36,12 +36,14 @@ def chat(
 def talk(api: Api, room: str, to: str, name: str | None = None) -> int:
     """Chat until the input ends or somebody says /quit; returns the exit status."""
     from runtime.cli.entry import client, person, run
+    from runtime.cli.room.awaited import until_there
     from runtime.cli.room.chat_loop import ChatLoop
 
     name = name or person()
     loop = ChatLoop(
         client(api, room, name),
         to=to,
+        entered=lambda entered: until_there(entered, api, room, chatbot=to),
         prompt="" if not sys.stdin.isatty() else paint(f"{name} › ", "cyan"),
         show_progress=not is_plain(sys.stdout),
     )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.room.typed_lines import TypedLines
@@ -21,13 +22,23 @@ class ChatLoop:
     Args:
         prompt: Shown before each line; empty when nobody types.
         show_progress: Redraw a mark while the agent thinks.
+        entered: What is done first in the room, before who is talked to is looked for.
     """
 
-    def __init__(self, room: RoomClient, *, to: str, prompt: str, show_progress: bool) -> None:
+    def __init__(
+        self,
+        room: RoomClient,
+        *,
+        to: str,
+        prompt: str,
+        show_progress: bool,
+        entered: Callable[[RoomClient], Awaitable[None]] | None = None,
+    ) -> None:
         self._room = room
         self._to = to
         self._prompt = prompt
         self._show_progress = show_progress
+        self._entered = entered
         self._answer: asyncio.Task[None] | None = None
         self._lines = TypedLines()
         self._status = ExitCode.OK
@@ -37,15 +48,18 @@ class ChatLoop:
         loop = asyncio.get_running_loop()
         before = signal.getsignal(signal.SIGINT)
         try:
-            async with self._room as room, self._session(room) as session:
-                loop.add_signal_handler(signal.SIGINT, self._interrupt, session)
-                while True:
-                    line = await self._lines.read(self._prompt)
-                    if line is None and self._prompt:
-                        note()
-                    if line is None or line.strip() in ("/quit", "/exit"):
-                        return self._status
-                    await self._handle(session, line.strip())
+            async with self._room as room:
+                if self._entered is not None:
+                    await self._entered(room)
+                async with self._session(room) as session:
+                    loop.add_signal_handler(signal.SIGINT, self._interrupt, session)
+                    while True:
+                        line = await self._lines.read(self._prompt)
+                        if line is None and self._prompt:
+                            note()
+                        if line is None or line.strip() in ("/quit", "/exit"):
+                            return self._status
+                        await self._handle(session, line.strip())
         except RoomError as error:
             raise CommandFailed(error.message, cure=error.cure) from error
         finally:

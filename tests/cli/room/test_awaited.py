@@ -54,6 +54,11 @@ async def test_it_is_waited_for_and_that_is_said(capsys: Any, monkeypatch: pytes
     await ask(server, toolkit="clerk")
     assert server.looks == 3
     server = Answers(enters_at=9)
+    with pytest.raises(CommandFailed, match="clerk is not in the room"):
+        monkeypatch.setattr(awaited, "WAIT_S", -1.0)
+        await ask(server, chatbot="clerk")
+    server.others = [{"name": "clerk"}]
+    await ask(server, chatbot="clerk")
     server.others = [{"name": "clerk"}]  # whom the service calls in: nobody else is to be expected
     await ask(server, toolkit="clerk")
     assert server.looks == 1
