@@ -36,7 +36,7 @@ PAGES = {
 VIOLATIONS = """(options) => axe.run(document, { resultTypes: ["violations"], ...options }).then(
     ({ violations }) => violations.map(({ id, nodes }) =>
         [id, nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`).join("; ")]))"""
-IS_WIDE = """() => [document.scrollingElement, ...document.querySelectorAll("main")]
+IS_WIDE = """() => [document.scrollingElement, ...document.querySelectorAll("main, .room-tab")]
     .some((one) => one.scrollWidth > one.clientWidth)"""
 PARTS_OF_A_ROOM = ("tasks", "tools", "files", "tables", "queues", "services", "log")
 PARTS_OF_A_SERVICE = ("state", "log", "revisions", "manifest")

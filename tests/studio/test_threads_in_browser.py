@@ -129,6 +129,24 @@ def test_rooms_that_nobody_has_open_are_listed_opened_and_deleted(
     expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
 
 
+def test_a_message_is_changed_in_a_thread_of_its_own(studio: Studio, visit: Any, expect: Any) -> None:
+    page = visit(studio, f"/studio/rooms/{ROOM}?to=chatbot&thread=.threads/chatbot/changed.thread")
+    said = page.get_by_role("article")
+    for number, text in enumerate(("Convert one mile", "Convert two miles")):
+        say(page, text)
+        expect(said).to_have_count(2 * number + 2)
+        expect(said.last).to_contain_text("Fun fact:")
+    said.nth(2).get_by_role("button", name="Change this message").click()
+    box = page.get_by_role("textbox", name="Message chatbot")
+    expect(box).to_have_value("Convert two miles")
+    expect(said).to_have_count(2)
+    say(page, "Convert three miles")
+    expect(said).to_have_count(4)
+    expect(said.nth(2)).to_contain_text("three")
+    page.go_back()
+    expect(said.nth(2)).to_contain_text("two")
+
+
 def test_files_are_put_into_folders_moved_and_looked_at(studio: Studio, visit: Any, expect: Any) -> None:
     visit.forgive("request to chrome(-extension)?://")  # the browser's own viewer
     page = visit(studio, "/studio/rooms/archive?tab=files")

@@ -75,6 +75,16 @@ export class Thread extends Emitter {
     });
   }
 
+  /** Have entries of another thread, as they stand there. */
+  take(entries) {
+    this.document.transact(() => {
+      for (const { kind, values, files } of entries) {
+        const entry = append(this.part("messages", true), kind, values);
+        for (const path of files) append(entry, "file", { path });
+      }
+    });
+  }
+
   /** Forget the oldest entries but so many. */
   shorten(count) {
     const messages = this.part("messages");

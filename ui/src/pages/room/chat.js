@@ -9,6 +9,7 @@ import { confirm } from "../../parts/dialog.js";
 import { Empty, Failed, Loading } from "../../parts/empty.js";
 import { Icon } from "../../parts/icon.js";
 import { toastError } from "../../parts/toast.js";
+import { forkBefore } from "../../room/fork.js";
 import { ownThread } from "../../room/thread.js";
 import { RUNNING } from "../../room/turns.js";
 import { Composer } from "./composer.js";
@@ -146,6 +147,7 @@ function Log({ view, room, chat }) {
     setAway(false);
   };
 
+  const edit = (entry) => forkBefore(view, chat, entry).then((thread) => setQuery({ to: chat.agent, thread }, { push: true }), toastError);
   const places = lastPlaces(visible, turns);
   return html`<div class="chat-frame">
     <div class="chat-log" ref=${box} onScroll=${scrolled} role="log" aria-label=${`Chat with ${chat.agent}`} aria-live="polite" aria-busy=${String(chat.current.value !== null)} tabindex="0">
@@ -157,7 +159,7 @@ function Log({ view, room, chat }) {
         ${visible.map((entry, index) => {
           const turn = turns.get(entry.turnId || entry.id);
           const state = places.get(index);
-          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} turn=${turn} facts=${remembered.get(entry.turnId)} isRunning=${turn !== undefined && RUNNING.has(turn.state)} isCut=${state && TOLD.has(state.state) ? "" : chat.isCut(entry)} />
+          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} onEdit=${edit} turn=${turn} facts=${remembered.get(entry.turnId)} isRunning=${turn !== undefined && RUNNING.has(turn.state)} isCut=${state && TOLD.has(state.state) ? "" : chat.isCut(entry)} />
             ${state && html`<${TurnState} key=${`turn ${state.id}`} view=${view} room=${room} chat=${chat} turn=${state} />`}`;
         })}
         ${[...turns.values()].filter((turn) => RUNNING.has(turn.state) && !hasPlace(turn, places)).map((turn) => html`<${TurnState} key=${`turn ${turn.id}`} view=${view} room=${room} chat=${chat} turn=${turn} />`)}

@@ -15,7 +15,7 @@ export class MessageRow extends Component {
     return ["entry", "turn", "facts", "isRunning", "isCut", "agent", "person"].some((name) => next[name] !== this.props[name]);
   }
 
-  render({ view, entry, turn, facts, isRunning, isCut, agent, person }) {
+  render({ view, entry, turn, facts, isRunning, isCut, agent, person, onEdit }) {
     if (entry.kind !== "message") return html`<${Event} entry=${entry} />`;
     if (!entry.text && !entry.files.length) return null;
     const isAgent = entry.role === "agent" || entry.author === agent;
@@ -24,7 +24,7 @@ export class MessageRow extends Component {
       <header>
         <span class="author" dir="auto">${entry.author || "somebody"}</span>
         ${entry.at && html`<time class="muted" datetime=${entry.at} title=${stamp(entry.at)}>${clock(entry.at).slice(0, 5)}</time>`}
-        <span class="chat-message-actions">${entry.text && html`<${Copy} text=${entry.text} title="Copy this message" />`}</span>
+        <span class="chat-message-actions">${isOwn && entry.text && !entry.files.length && html`<button type="button" class="button icon-only quiet small" title="Change this message, in a new thread" aria-label="Change this message" onClick=${() => onEdit(entry)}><${Icon} name="edit" size=${14} /></button>`}${entry.text && html`<${Copy} text=${entry.text} title="Copy this message" />`}</span>
       </header>
       ${isAgent ? html`<${Markdown} text=${entry.text} />` : entry.text && html`<p class="said" dir="auto">${entry.text}</p>`}
       ${isRunning && isAgent && html`<span class="caret" aria-hidden="true"></span>`}
