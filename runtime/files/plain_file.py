@@ -16,13 +16,17 @@ Judge = Callable[[str], object]
 """Told where a file really lies, once it is open; raises what there is against it."""
 
 
-def opened(path: Path | str, judge: Judge | None = None) -> int:
+def opened(path: Path | str, judge: Judge | None = None, *, dir_fd: int | None = None) -> int:
     """A descriptor of a regular file, open for reading; of what a link leads to.  Never waits.
+
+    Args:
+        dir_fd: The folder that it is in; then it is no link.
 
     Raises:
         OSError: It is none, or cannot be opened.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    fd = os.open(path, flags if dir_fd is None else flags | os.O_NOFOLLOW, dir_fd=dir_fd)
     try:
         mode = os.fstat(fd).st_mode
         if stat.S_ISDIR(mode):

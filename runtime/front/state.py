@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from quart import g, has_request_context, request, websocket
@@ -24,6 +23,7 @@ from runtime.rooms.connection import Connection
 from runtime.rooms.kept.about import About
 from runtime.rooms.kept.folders import KeptFolder
 from runtime.rooms.live import RoomInfo
+from runtime.rooms.signing.links import LinkedFile
 from runtime.rooms.token import Claims
 from runtime.services.deployed.deployments import Deployments
 from runtime.services.life.household import Household
@@ -49,7 +49,7 @@ class Rooms(Protocol):
         """Who a token is, in that room or in whichever it is for; raises PermissionDenied."""
         ...
 
-    async def linked_file(self, room: str, path: str, token: str) -> Path:
+    async def linked_file(self, room: str, path: str, token: str) -> LinkedFile:
         """The file behind a link; raises PermissionDenied or NotFound."""
         ...
 

@@ -7,19 +7,23 @@ bytes and belong to the event loop.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, ParamSpec, TypeVar
 
 from runtime.clock import iso
 from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
-from runtime.rooms.kept import folders
+from runtime.files import removal
+from runtime.files.tree import Tree
 
 MAX_PATH_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
@@ -29,6 +33,8 @@ JOURNALS: Final = ("journal.jsonl", "journal.older.jsonl")
 """What a room remembers of its turns and runs, the newer first; see `developer/journal.py`."""
 
 REMEMBER_S: Final = 7 * 86_400.0
+_NO_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO)
+"""What the system says of a path at which there is no file to be read."""
 
 # Threads of their own: participants who keep the disk busy must not use up those that others wait for.
 _THREADS: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="room-files")
@@ -143,7 +149,7 @@ class Files:
     def __init__(
         self, root: Path, staging: Path, *, max_bytes: int, built_in: Mapping[str, bytes] | None = None
     ) -> None:
-        self._root = root
+        self._root, self._tree = root, Tree(root)
         self._built_in = built_in or {}
         self._staging = staging
         self._max_bytes = max_bytes
@@ -161,6 +167,7 @@ class Files:
         for folder in (self._root, self._staging):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._root = self._root.resolve()
+        self._tree = Tree(self._root)
         self._used_bytes = sum(size for size in self._sizes(self._root))
 
     def reserve(self, size: int) -> None:
@@ -178,11 +185,12 @@ class Files:
         self._used_bytes = max(0, self._used_bytes - size)
 
     def stat(self, path: str) -> Entry | None:
-        """What is at the path, or None."""
-        try:
-            return _entry(self._locate(path))
-        except (FileNotFoundError, NotADirectoryError):
-            return self._built_in_entry(path)
+        """What is at the path, or None: what is neither a file nor a folder is not there."""
+        self._refuse_links(path)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if (found := _entry(path.rpartition("/")[2] or FILES, self._tree.stat(path))) is not None:
+                return found
+        return self._built_in_entry(path)
 
     def list(self, path: str) -> list[Entry]:
         """What is in a folder, by name.
@@ -190,11 +198,15 @@ class Files:
         Raises:
             NotFound: Nothing there, or a file.
         """
-        folder = self._locate(path)
-        if path == ".schemas":  # every agent's start lists it
-            folder.mkdir(exist_ok=True, mode=0o700)
+        self._refuse_links(path)
+        entries = dict[str, Entry]()
         try:
-            entries = {child.name: _entry(child) for child in folder.iterdir() if not child.is_symlink()}
+            with self._tree.folder(path, make=path == ".schemas") as fd:  # every agent's start lists that
+                for name in os.listdir(fd):
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                        if (found := _entry(name, status)) is not None:
+                            entries[name] = found
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"no folder {path!r}") from error
         for known in self._built_in:
@@ -213,16 +225,11 @@ class Files:
             raise NotFound(f"no file {path!r}")
         return entry.size
 
-    def locate(self, path: str) -> Path:
-        """Where a file is on disk.
-
-        Raises:
-            NotFound: Nothing there, a folder, or a file that is in every room.
-        """
+    def need_on_disk(self, path: str) -> None:
+        """Raises NotFound: Nothing there, a folder, or a file that is in every room."""
         entry = self.stat(path)
         if entry is None or entry.size is None or entry.is_built_in:
             raise NotFound(f"no file {path!r}")
-        return self._locate(path)
 
     def read(self, path: str, *, offset: int = 0, max_bytes: int) -> bytes:
         """Up to ``max_bytes`` of a file.
@@ -230,13 +237,16 @@ class Files:
         Raises:
             NotFound: Nothing there, or a folder.
         """
+        self._refuse_links(path)
         try:
-            with self._locate(path).open("rb") as file:
+            with os.fdopen(self._tree.opened(path), "rb") as file:
                 file.seek(offset)
-                return file.read(max_bytes)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+                return bytes(file.read(max_bytes))
+        except OSError as error:
             if path in self._built_in and isinstance(error, FileNotFoundError):
                 return self._built_in[path][offset : offset + max_bytes]
+            if error.errno not in _NO_FILE:
+                raise
             raise NotFound(f"no file {path!r}") from error
 
     def _built_in_entry(self, path: str) -> Entry | None:
@@ -263,19 +273,17 @@ class Files:
         Raises:
             Conflict: Something is there and may not be replaced.
         """
-        target = self._writable(path)
-        replaced = 0
-        if target.is_dir():
-            raise Conflict(f"{path!r} is a folder")
-        if target.exists():
-            if not overwrite:
+        self._need_writable(path)
+        with self._placed(path) as (fd, name):
+            replaced = self._replaced(fd, name)
+            if replaced is None:
+                raise Conflict(f"{path!r} is a folder")
+            if replaced >= 0 and not overwrite:
                 raise Conflict(f"{path!r} exists already", cure="Ask to overwrite it.")
-            replaced = target.stat().st_size
-        folders.make(target.parent)
-        with staged.open("rb") as file:
-            os.fsync(file.fileno())  # a name without its bytes would be an empty file after a power cut
-        os.replace(staged, target)
-        return replaced
+            with staged.open("rb") as file:
+                os.fsync(file.fileno())  # a name without its bytes would be an empty file after a power cut
+            os.replace(staged, name, dst_dir_fd=fd)
+        return max(replaced, 0)
 
     def discard(self, staged: Path) -> None:
         """Drop an upload."""
@@ -290,19 +298,24 @@ class Files:
         """
         if not path:
             raise InvalidRequest("the room's root is not deleted")
-        target = self._locate(path)
+        self._refuse_links(path)
         try:
-            if target.is_dir():
-                freed = sum(self._sizes(target))
-                if not recursive and any(target.iterdir()):
-                    raise Conflict(f"{path!r} is a folder", cure="Delete it recursively.")
-                shutil.rmtree(target)
-                return freed
-            freed = target.stat().st_size
-            target.unlink()
-            return freed
+            with self._tree.at(path) as (fd, name):
+                if (freed := self._replaced(fd, name)) is None:
+                    freed = sum(self._sizes(self._root / path))
+                    if recursive:
+                        removal.remove(fd, name)
+                    else:
+                        os.rmdir(name, dir_fd=fd)
+                    return freed
+                os.unlink(name, dir_fd=fd)
+                return max(freed, 0)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"no file {path!r}") from error
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            raise Conflict(f"{path!r} is a folder", cure="Delete it recursively.") from error
 
     def move(self, source: str, destination: str, *, overwrite: bool) -> int:
         """Move a file or folder; return the bytes of the file it replaced.
@@ -311,39 +324,54 @@ class Files:
             NotFound: No such source.
             Conflict: Something is at the destination and may not be replaced.
         """
-        origin, target = self._locate(source), self._writable(destination)
-        if not source or not origin.exists():
+        self._refuse_links(source)
+        self._need_writable(destination)
+        if not source or self.stat(source) is None:
             raise NotFound(f"no file {source!r}")
-        if target == origin or target.is_relative_to(origin):
+        if PurePosixPath(destination).is_relative_to(source):
             raise Conflict(f"{destination!r} is inside {source!r}")
-        replaced = 0
-        if target.exists():
-            if not overwrite or target.is_dir():
+        with self._tree.at(source) as (origin, old), self._placed(destination) as (fd, name):
+            replaced = self._replaced(fd, name)
+            if replaced is None or (replaced >= 0 and not overwrite):
                 raise Conflict(f"{destination!r} exists already")
-            replaced = target.stat().st_size
-        folders.make(target.parent)
-        os.replace(origin, target)
-        return replaced
+            os.replace(old, name, src_dir_fd=origin, dst_dir_fd=fd)
+        return max(replaced, 0)
 
-    def _writable(self, path: str) -> Path:
+    def _replaced(self, fd: int, name: str) -> int | None:
+        """Bytes of what has this name in a folder: -1 where there is nothing, None of another folder."""
+        try:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return -1
+        return None if stat.S_ISDIR(status.st_mode) else status.st_size
+
+    @contextmanager
+    def _placed(self, path: str) -> Iterator[tuple[int, str]]:
+        """Where something comes to be; folders that are missing are made.  Raises Conflict."""
+        try:
+            with self._tree.at(path, make=True) as place:
+                yield place
+        except NotADirectoryError as error:
+            raise Conflict(f"a part of {path!r} is no folder") from error
+
+    def _need_writable(self, path: str) -> None:
         if not path:
             raise InvalidRequest("a file needs a path")
-        target = self._locate(path)
+        self._refuse_links(path)
         for above in PurePosixPath(path).parents:
             if str(above) != "." and (self._root / above).is_file():
                 raise Conflict(f"{str(above)!r} is a file, not a folder")
-        return target
 
-    def _locate(self, path: str) -> Path:
+    def _refuse_links(self, path: str) -> None:
         # clean_path has refused "..", so only a symbolic link could lead elsewhere: out of the tree, or to
-        # what the token does not allow.  Containers of the room may have made some.
+        # what the token does not allow.  Containers of the room may have made some.  This says so; one that
+        # is put there in this moment is found by `Tree`.
         target, root = self._root / path, self._root.resolve()
         real = target.resolve()
         if not real.is_relative_to(root):
             raise InvalidRequest("the path points outside the room")
         if real != root / path:
             raise InvalidRequest("the path leads over a link", cure="Use the path that it leads to.")
-        return target
 
     def _sizes(self, folder: Path) -> Iterator[int]:
         for above, _, names in os.walk(folder):
@@ -354,11 +382,13 @@ class Files:
                     continue
 
 
-def _entry(path: Path) -> Entry:
-    status = path.stat()
-    is_folder = path.is_dir()
+def _entry(name: str, status: os.stat_result) -> Entry | None:
+    """None of what is neither a file nor a folder."""
+    is_folder = stat.S_ISDIR(status.st_mode)
+    if not is_folder and not stat.S_ISREG(status.st_mode):
+        return None
     return Entry(
-        path.name,
+        name,
         is_folder,
         None if is_folder else status.st_size,
         iso(min(status.st_ctime, status.st_mtime)),

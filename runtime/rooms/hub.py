@@ -29,7 +29,7 @@ from runtime.rooms.kept.folders import KeptFolder
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.live import RoomEvent, RoomInfo
 from runtime.rooms.signing.kept_secret import kept_secret
-from runtime.rooms.signing.links import FileLinks
+from runtime.rooms.signing.links import FileLinks, LinkedFile
 from runtime.rooms.token import Claims, Keys, Scope, mint, verify
 from runtime.services.in_room import ServicesOfRooms
 from runtime.session.redaction import Hidden
@@ -192,7 +192,7 @@ class RoomHub:
         """
         return verify(token, room=room, keys=self._keys, now=self._clock.wall())
 
-    async def linked_file(self, room: str, path: str, token: str) -> Path:
+    async def linked_file(self, room: str, path: str, token: str) -> LinkedFile:
         """The file behind a link that a participant was given.
 
         Raises:

@@ -104,7 +104,7 @@ class Storage:
     async def address(self, request: Request) -> str:
         """A link to the file at the request's path."""
         path = _path(request, write=False)
-        await on_disk(self._files.locate, path)  # a link to nothing would fail later, where nobody looks
+        await on_disk(self._files.need_on_disk, path)  # else it would fail later, where nobody looks
         return self._link(request.peer.room_url, path)
 
     # ---- changing

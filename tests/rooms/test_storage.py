@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +268,7 @@ async def test_a_link_opens_its_one_file_for_a_while(house: Any) -> None:
         assert url.startswith(f"{house.url.replace('ws', 'http', 1)}/rooms/lab/files/docs/a%20b.txt?token=")
         token = url.partition("token=")[2]
         found = await house.hub.linked_file("lab", "docs/a b.txt", token)
-        assert found.read_bytes() == b"hello"
+        assert (found.name, found.read(0, 100)) == ("a b.txt", b"hello")
         for room, path in (("lab", "secret"), ("lab", "docs/../secret"), ("other", "docs/a b.txt")):
             with pytest.raises((PermissionDenied, InvalidRequest)):
                 await house.hub.linked_file(room, path, token)
@@ -334,3 +335,89 @@ def test_moving_on_disk(tmp_path: Path) -> None:
     files.reserve(10)
     with pytest.raises(RoomFull):
         files.reserve(1)
+
+
+# ---- what containers of the room do meanwhile
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    (tmp_path / "secret").write_text("the server's")
+    made = Files(tmp_path / "room/files", tmp_path / "room/staging", max_bytes=1 << 20)
+    made.prepare()
+    return made
+
+
+def swapped_after_the_look(files: Files, monkeypatch: pytest.MonkeyPatch, place: Path, target: Path) -> None:
+    """A container puts a link there right after the path was looked at."""
+    look = files._refuse_links
+
+    def late(path: str) -> None:
+        look(path)
+        if not place.is_symlink():
+            place.rename(place.with_name("aside"))
+            place.symlink_to(target)
+
+    monkeypatch.setattr(files, "_refuse_links", late)
+
+
+def test_a_link_that_comes_between_the_look_and_the_use_leads_nowhere(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "room/files"
+    (root / "folder").mkdir()
+    (root / "folder/file").write_text("innocent")
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/file").write_text("the server's")
+    staged = files.stage()
+    files.append(staged, b"evil")
+    for act in (
+        lambda: files.read("folder/file", max_bytes=100),
+        lambda: files.commit(staged, "folder/file", overwrite=True),
+        lambda: files.commit(staged, "folder/deeper/new", overwrite=True),
+        lambda: files.delete("folder/file", recursive=False),
+        lambda: files.move("folder/file", "mine", overwrite=True),
+        lambda: files.list("folder"),
+    ):
+        with monkeypatch.context() as patched:
+            swapped_after_the_look(files, patched, root / "folder", tmp_path / "victim")
+            with pytest.raises((NotFound, Conflict, InvalidRequest)):
+                act()
+        (root / "folder").unlink()
+        (root / "aside").rename(root / "folder")
+    with monkeypatch.context() as patched:
+        swapped_after_the_look(files, patched, root / "folder/file", tmp_path / "secret")
+        with pytest.raises(NotFound):
+            files.read("folder/file", max_bytes=100)
+    assert [one.name for one in (tmp_path / "victim").iterdir()] == ["file"]
+    assert (tmp_path / "victim/file").read_text() == "the server's"
+
+
+def test_a_pipe_is_no_file_and_keeps_nobody_waiting(files: Files, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "room/files/pipe")
+    assert files.stat("pipe") is None
+    assert files.list("") == []
+    for act in (lambda: files.size("pipe"), lambda: files.read("pipe", max_bytes=1)):
+        with pytest.raises(NotFound):
+            act()
+    assert files.delete("pipe", recursive=False) == 0
+
+
+def test_folders_in_folders_without_end_are_deleted(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "room/files/top").mkdir()
+    inside = os.open(tmp_path / "room/files/top", os.O_RDONLY)
+    for _ in range(200):
+        os.mkdir("d", dir_fd=inside)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=inside)
+        os.close(inside)
+        inside = deeper
+    os.close(inside)
+    with pytest.raises(Conflict):
+        files.delete("top", recursive=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 50, hard))
+    try:
+        files.delete("top", recursive=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert files.list("") == []

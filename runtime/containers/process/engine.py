@@ -11,7 +11,6 @@ import asyncio
 import errno
 import os
 import shlex
-import shutil
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -31,6 +30,7 @@ from runtime.containers.process.limits import broken, limits_of
 from runtime.containers.process.ports import Ports
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import InvalidRequest
+from runtime.files.removal import remove_folder
 from runtime.knob import parse_bytes
 from runtime.logs import get_logger
 from runtime.process.confine.files.installed import programs
@@ -152,7 +152,7 @@ class ProcessEngine:
             box = await self._started(spec, program, launch, argv, folder, ports)
         except BaseException as error:
             await ports.close()
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(remove_folder, folder)
             if isinstance(error, OSError):
                 raise EngineFailed(f"{argv[0]} cannot be started: {error.strerror}") from error
             raise
@@ -177,7 +177,7 @@ class ProcessEngine:
         if one is not None:
             await one.guard.end()
             await asyncio.shield(one.exit)
-            await asyncio.to_thread(shutil.rmtree, one.folder, ignore_errors=True)
+            await asyncio.to_thread(remove_folder, one.folder)
 
     async def wait(self, box: BoxId) -> Exit:
         return await asyncio.shield(self._find(box).exit)
@@ -355,4 +355,4 @@ def _inside(folder: Path, path: str) -> Path:
 
 def _clear(left: Sequence[Path]) -> None:
     for one in left:
-        shutil.rmtree(one, ignore_errors=True)
+        remove_folder(one)

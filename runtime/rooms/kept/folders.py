@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
+
+from runtime.files.removal import remove_folder
 
 MAX_COUNTED_FILES: Final = 10_000
 MAX_CLOSED_ROOMS: Final = 200
@@ -80,4 +81,4 @@ def make(folder: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Remove one with all that is in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -13,6 +14,20 @@ from runtime.wire import signature
 
 LINK_S: Final = 3600.0
 _PURPOSE: Final = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedFile:
+    """The file that a link is for."""
+
+    name: str
+    size_bytes: int
+    _files: Files
+    _path: str
+
+    def read(self, at: int, most_bytes: int) -> bytes:
+        """A piece of it, as it is now.  Blocks.  Raises NotFound."""
+        return self._files.read(self._path, offset=at, max_bytes=most_bytes)
 
 
 class FileLinks:
@@ -31,7 +46,7 @@ class FileLinks:
         base = room_url.replace("ws", "http", 1) if room_url.startswith("ws") else room_url
         return f"{base}/files/{quote(path)}?token={token}"
 
-    def open(self, folder: Path, room: str, path: str, token: str) -> Path:
+    def open(self, folder: Path, room: str, path: str, token: str) -> LinkedFile:
         """The file that a link is for; `folder` is the room's.  Touches the disk.
 
         Raises:
@@ -51,4 +66,5 @@ class FileLinks:
         path = clean_path(path)
         if (claims.get("use"), claims.get("room"), claims.get("path")) != (_PURPOSE, room, path):
             raise PermissionDenied("the link's token is for another file")
-        return Files((folder / "files").resolve(), folder / "staging", max_bytes=0).locate(path)
+        files = Files((folder / "files").resolve(), folder / "staging", max_bytes=0)
+        return LinkedFile(path.rpartition("/")[2], files.size(path), files, path)

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from runtime.process.confine.home import private, short
+from runtime.files import removal
+from runtime.process.confine.home import short
 from runtime.process.confine.home.private import IMPORT, PrivateFolders, clear_leftovers
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -89,14 +90,14 @@ async def test_what_cannot_be_removed_does_not_stop_the_rest(
     path = Path(folders.make(name))
     (path / "stuck").mkdir()
     (path / "other").mkdir()
-    opened = private._opened
+    opened = removal._opened
 
     def not_that(parent: int, name: str) -> int:
         if name == "stuck":
             raise OSError("immutable")
         return opened(parent, name)
 
-    monkeypatch.setattr(private, "_opened", not_that)
+    monkeypatch.setattr(removal, "_opened", not_that)
     folders.leave(name)
     folders.close()
     await within(20, folders.gone(20))
@@ -111,9 +112,9 @@ async def test_a_link_put_in_place_of_a_folder_leads_to_no_other_mode(tmp_path: 
     here = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(OSError, match="folder"):
-            private._open_up(here, "folder")
+            removal._open_up(here, "folder")
         os.mkdir("closed", 0, dir_fd=here)
-        private._open_up(here, "closed")
+        removal._open_up(here, "closed")
     finally:
         os.close(here)
     assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o755

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -29,6 +28,7 @@ from runtime.front.openapi.shapes.rooms import (
 )
 from runtime.front.state import Front, caller
 from runtime.rooms.live import RoomInfo
+from runtime.rooms.signing.links import LinkedFile
 
 PIECE_BYTES: Final = 256 << 10
 
@@ -78,9 +78,8 @@ def routes(front: Front) -> Blueprint:
         if front.rooms is None:
             raise NotFound("this server has no rooms", cure="Ask the server that has the room.")
         found = await front.rooms.linked_file(room, path, query_args.token)
-        size_bytes = found.stat().st_size
-        answer = Response(_pieces(found, size_bytes), mimetype=_media_type(path))
-        answer.headers["Content-Length"] = str(size_bytes)
+        answer = Response(_pieces(found), mimetype=_media_type(path))
+        answer.headers["Content-Length"] = str(found.size_bytes)
         answer.timeout = None
         # What participants upload must not run as a page of this server, which trusts its own pages.
         answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
@@ -145,15 +144,11 @@ def room_of(room: RoomInfo) -> Room:
     )
 
 
-async def _pieces(path: Path, size_bytes: int) -> AsyncIterator[bytes]:
+async def _pieces(file: LinkedFile) -> AsyncIterator[bytes]:
     """The file in pieces, opened for each: a request that is cancelled meanwhile leaves nothing open."""
-    at = 0
-    while at < size_bytes and (piece := await asyncio.to_thread(_piece, path, at, size_bytes - at)):
+    at, size_bytes = 0, file.size_bytes
+    while at < size_bytes and (
+        piece := await asyncio.to_thread(file.read, at, min(PIECE_BYTES, size_bytes - at))
+    ):
         at += len(piece)
         yield piece
-
-
-def _piece(path: Path, at: int, most: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(at)
-        return file.read(min(most, PIECE_BYTES))

@@ -17,11 +17,11 @@ import contextlib
 import fcntl
 import os
 import secrets
-import stat
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
+from runtime.files import removal
 from runtime.process.confine.home import short
 from runtime.process.confine.inner import PROBE
 
@@ -112,7 +112,7 @@ class PrivateFolders:
     def remove(self) -> None:
         """Remove all of them, where there is no event loop.  Blocks."""
         for name in os.listdir(self._fd):
-            _remove(self._fd, name)
+            removal.remove(self._fd, name)
         self._end()
 
     async def gone(self, timeout_s: float) -> None:
@@ -123,7 +123,7 @@ class PrivateFolders:
 
     def _in_background(self, name: str, then: Callable[[], None] = lambda: None) -> None:
         self._leaving.add(name)
-        future: Future[None] = _threads().submit(_remove, self._fd, name)
+        future: Future[None] = _threads().submit(removal.remove, self._fd, name)
         loop = asyncio.get_running_loop()
 
         def removed(_: Future[None]) -> None:
@@ -165,7 +165,7 @@ def clear_leftovers(state: str) -> int:
                 fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top_fd)
                 try:
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # else a server has it that lives
-                    _remove(top_fd, name)
+                    removal.remove(top_fd, name)
                     count += 1
                 finally:
                     os.close(fd)
@@ -182,67 +182,3 @@ def _threads() -> ThreadPoolExecutor:
     if not _pool:
         _pool.append(ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="private_folders"))
     return _pool[0]
-
-
-def _remove(parent: int, name: str) -> None:
-    """Remove a folder and all that is in it, whatever that is; what cannot be removed stays."""
-    try:
-        top = _opened(parent, name)
-    except OSError:
-        return
-    try:
-        _empty(top, top)
-        while folders := [entry for entry in os.listdir(top) if _is_folder(top, entry)]:
-            before = len(folders)
-            for folder in folders:
-                with contextlib.suppress(OSError):
-                    inner = _opened(top, folder)
-                    try:
-                        _empty(inner, top)
-                    finally:
-                        os.close(inner)
-                    os.rmdir(folder, dir_fd=top)
-            left = os.listdir(top)
-            if len(left) >= before and set(folders) <= set(left):
-                break  # nothing of it can be removed
-    finally:
-        os.close(top)
-    with contextlib.suppress(OSError):
-        os.rmdir(name, dir_fd=parent)
-
-
-def _empty(folder: int, top: int) -> None:
-    """Remove the files of a folder; its folders go to `top`, so that nothing lies deeper than one."""
-    for entry in os.listdir(folder):
-        with contextlib.suppress(OSError):
-            if not _is_folder(folder, entry):
-                os.unlink(entry, dir_fd=folder)
-            elif folder != top:
-                _open_up(folder, entry)
-                os.rename(entry, secrets.token_hex(8), src_dir_fd=folder, dst_dir_fd=top)
-
-
-def _opened(parent: int, name: str) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    if not _is_folder(parent, name):
-        raise NotADirectoryError(name)
-    _open_up(parent, name)
-    return os.open(name, flags, dir_fd=parent)
-
-
-def _open_up(parent: int, name: str) -> None:
-    # By a descriptor of the folder itself: somebody who still lives may put a link in its place, and the mode
-    # of what that leads to is not his to change where we are another user than he.
-    fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        with contextlib.suppress(PermissionError):  # it is another user's, and modes do not hold us
-            os.chmod(f"/proc/self/fd/{fd}", 0o700)
-    finally:
-        os.close(fd)
-
-
-def _is_folder(parent: int, name: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode)
-    except OSError:
-        return False
