@@ -8,6 +8,7 @@ import sqlite3
 import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from runtime.rooms.built_in.tables import (
     statement,
     vectors,
     versions,
+    words,
 )
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.rooms.built_in.tables.catalog import TableName
@@ -717,6 +719,29 @@ def test_a_query_reads_the_tables_it_names_and_nothing_else(db: sqlite3.Connecti
         with pytest.raises((InvalidRequest, sqlite3.Error)):
             ask(wrong)
     assert ask("SELECT count(*) FROM t") == [[4]]
+
+
+@pytest.mark.parametrize("where", [None, "id % 2 = 0", "id < 7"])
+def test_of_many_rows_with_words_those_with_the_rarer_come_first(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, where: str | None
+) -> None:
+    monkeypatch.setattr(words, "FEW", 8)
+    monkeypatch.setattr(words, "FITTING", 9)
+    monkeypatch.setattr(words, "LIKELY", 3)
+    texts = ["the tide" if n % 2 else "the mill the wheel" for n in range(60)]
+    texts[4], texts[6], texts[20], texts[33] = "a heron", "the heron and more of it", "the heron", "no bird"
+    table(db, [{"id": n, "name": text} for n, text in enumerate(texts)])
+    indexes.create(db, T, ["name"], indexes.WORDS)
+    fits = [n for n in range(60) if where is None or (n % 2 == 0 if "%" in where else n < 7)]
+    herons = [n for n in (20, 6, 4) if n in fits]
+    ask = partial(ids, db, where=where, text="the heron")
+    assert ask(limit=2) == herons[:2]  # the shorter first, of two that have both
+    assert ask(limit=3)[: len(herons)] == herons
+    everything = ask(limit=100)
+    assert sorted(everything) == [n for n in fits if n != 33]
+    assert ids(db, where=where, text="wheel tide", limit=1, offset=99) == []
+    assert search.count(db, Search(T, text="the heron", where=where)) == len(everything)
+    assert set(ids(db, where=where, text="tide wheel", limit=4)) <= set(fits)
 
 
 def test_rows_that_are_left_out_are_the_first_whatever_is_missing_among_them(db: sqlite3.Connection) -> None:

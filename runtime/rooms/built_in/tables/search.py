@@ -22,13 +22,14 @@ from runtime.rooms.built_in.tables.cell import given, pack_vector
 from runtime.rooms.built_in.tables.column import Column
 from runtime.rooms.built_in.tables.sql.expression import read_expression
 from runtime.rooms.built_in.tables.sql.functions import Piece
+from runtime.rooms.built_in.tables.words import WordIndex
 
 BEST: Final = 10
 """Rows that a search for words or a vector gives when nobody says how many, as LanceDB does."""
 MAX_RANKED: Final = 10_000
 PAGE_ROWS: Final = 512
 PAGE_BYTES: Final = 1024 * 1024
-_WORDS: Final = re.compile(r"\w+")
+_WORD: Final = re.compile(r"\w+")
 _MAX_WORDS: Final = 64
 _FUSED: Final = 60
 _LIKELY, _LIKELY_EACH, _OF_FILTER = 400, 20, 8
@@ -155,7 +156,10 @@ def count(connection: sqlite3.Connection, search: Search) -> int:
     table = catalog.get(connection, search.name, version=search.version)
     chosen = _chosen(table, search)
     if search.text:
-        return len(_by_words(connection, table, search, chosen, None))
+        words, columns, is_indexed = _words(table, search)
+        if words and is_indexed:
+            return WordIndex(connection, table, columns, chosen).count(words)
+        return len(_by_words(connection, table, search, chosen, -1))
     if chosen is _ALL and table.at is None:
         return table.rows
     found = connection.execute(
@@ -254,39 +258,38 @@ def _best(
     return sorted(fused, key=lambda seq: -fused[seq])[:count]
 
 
-def _by_words(
-    connection: sqlite3.Connection, table: Table, search: Search, chosen: Piece, count: int | None
-) -> list[int]:
-    words = list(dict.fromkeys(word.lower() for word in _WORDS.findall(search.text or "")))[:_MAX_WORDS]
-    if not words:
-        return []
+def _words(table: Table, search: Search) -> tuple[list[str], list[Column], bool]:
+    """The words, the columns that they are looked up in, and whether those are in the index of words."""
+    words = list(dict.fromkeys(word.lower() for word in _WORD.findall(search.text or "")))[:_MAX_WORDS]
     asked = search.text_columns
     columns = table.chosen(table.text_columns if asked is None and table.text_columns else asked)
     columns = [column for column in columns if column.type.kind == "text"]
-    if not columns:
+    if words and not columns:
         raise InvalidRequest(f"table {str(table.name)!r} has no column of text to look for words in")
-    limit = -1 if count is None else count
-    if table.text_columns and {column.name for column in columns} <= set(table.text_columns):
-        match = " OR ".join(f'"{word}"' for word in words)
-        match = f"{{{' '.join(column.sql for column in columns)}}} : ({match})"
-        index = f"text_{table.id}"
-        condition = (
-            "1"
-            if chosen is _ALL
-            else f"EXISTS(SELECT 1 FROM {table.sql} WHERE seq = {index}.rowid AND {chosen.sql})"
-        )
-        found = connection.execute(
-            f"SELECT rowid FROM {index} WHERE {index} MATCH ? AND {condition} ORDER BY rank LIMIT ?",
-            (match, *chosen.values, limit),
-        )
-        return [row[0] for row in found]
+    is_indexed = bool(table.text_columns) and {column.name for column in columns} <= set(table.text_columns)
+    return words, columns, is_indexed
+
+
+def _by_words(
+    connection: sqlite3.Connection, table: Table, search: Search, chosen: Piece, count: int
+) -> list[int]:
+    """Rows with any of the words, best first.
+
+    Args:
+        count: At most; -1 for all of them.
+    """
+    words, columns, is_indexed = _words(table, search)
+    if not words:
+        return []
+    if is_indexed:
+        return WordIndex(connection, table, columns, chosen).best(words, count)
     # Without an index every row is looked at; rows with more of the words come first.
     text = " || ' ' || ".join(f"lower(coalesce({column.sql}, ''))" for column in columns)
     score = " + ".join(["(instr(words, ?) > 0)"] * len(words))
     found = connection.execute(
         f"SELECT seq FROM (SELECT seq, {score} AS score FROM (SELECT seq, {text} AS words FROM {table.sql} "
         f"WHERE {table.alive} AND {chosen.sql})) WHERE score > 0 ORDER BY score DESC, seq LIMIT ?",
-        (*words, *chosen.values, limit),
+        (*words, *chosen.values, count),
     )
     return [row[0] for row in found]
 
