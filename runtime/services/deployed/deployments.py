@@ -102,7 +102,7 @@ class Deployments:
                 self._served[service.id] = _Served(newest.revision, digest, env)
                 return
             candidate = await self._candidate(newest.name, digest, env)
-            self._adopt(newest, candidate)
+            await self._switch(newest, candidate)
 
     async def tried(self, service: Service, revision: Revision) -> Candidate:
         """An earlier revision of a service, loaded beside what serves; see `rolled_back`.
@@ -123,7 +123,7 @@ class Deployments:
             await self._programs.discard(candidate.bundle)
             raise
         async with self._turn(service.id):
-            self._adopt(service, candidate)
+            await self._switch(service, candidate)
         return service
 
     def url(self, service: str, path: str) -> str:
@@ -240,13 +240,15 @@ class Deployments:
             if before is None:
                 service = await store.create(spec, by=one.by, room=one.room)
             else:
-                service = await store.update(before.id, spec, by=one.by, what="deployed")
+                service = await store.update(
+                    before.id, spec, by=one.by, what="deployed", expected=before.revision
+                )
         except BaseException:
             await self._programs.discard(candidate.bundle)
             raise
         async with self._turn(service.id):
             older = 0 if self.sessions is None else self.sessions.count(service.id)
-            self._adopt(service, candidate)
+            await self._switch(service, candidate)
         one.service = service
         if one.now and older and self.anew is not None:
             await self.anew(service)
@@ -276,7 +278,12 @@ class Deployments:
         bundle = await self._programs.load(_bundle_name(name, digest), folder, env)
         return Candidate(bundle, digest, env)
 
-    def _adopt(self, service: Service, candidate: Candidate) -> None:
+    async def _switch(self, service: Service, candidate: Candidate) -> None:
+        """Have a candidate serve, unless a later revision came in between.  In the service's turn."""
+        served = self._served.get(service.id)
+        if served is not None and served.revision > service.revision:
+            await self._programs.discard(candidate.bundle)
+            return
         self._programs.serve(service.id, candidate.bundle)
         self._served[service.id] = _Served(service.revision, candidate.digest, candidate.env)
         if not service.is_enabled:
