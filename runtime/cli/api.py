@@ -7,7 +7,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +208,17 @@ def _usual_url() -> str:
 def session_path(session: str) -> str:
     """The path of a session, whatever somebody typed for its id."""
     return f"/workers/{quote(session, safe='')}"
+
+
+def told_paths(api: Api, paths: Iterable[str]) -> dict[str, str]:
+    """Paths of endpoints as people are told them: of services that are kept, with their names."""
+    from runtime.session.calls.deployed import service_of, told_path
+
+    told = {path: path for path in paths}
+    if any(service_of(path) for path in told):
+        served = api.get("/workers")["endpoints"]
+        told |= {path: told_path(path, one["bundle"]) for one in served if (path := one["path"]) in told}
+    return told
 
 
 def project_path(api: Api) -> str:

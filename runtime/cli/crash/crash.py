@@ -42,10 +42,13 @@ _COLUMNS = {
 
 def list_crashes(url: Url = None, output: Form = Output.TABLE) -> None:
     """List the kinds of crashes there were, the latest first."""
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, told_paths
 
-    found = find_server(url).get("/crashes")["crashes"]
+    api = find_server(url)
+    found = api.get("/crashes")["crashes"]
     if output in (Output.TABLE, Output.WIDE):
+        told = told_paths(api, (group["endpoint"] for group in found))
+        found = [{**group, "endpoint": told[group["endpoint"]]} for group in found]
         hint = "no crashes"
         say(show([_row(group) for group in found], output, name="session", columns=_COLUMNS, empty=hint))
     else:

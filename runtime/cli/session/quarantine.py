@@ -15,9 +15,13 @@ _COLUMNS = ("hash", "endpoint", "room", "deaths", "parked_at", "message")
 
 def list_inputs(url: Url = None, output: Form = Output.TABLE) -> None:
     """List the inputs that are not run any more."""
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, told_paths
 
-    inputs = find_server(url).get("/quarantine")["inputs"]
+    api = find_server(url)
+    inputs = api.get("/quarantine")["inputs"]
+    if output in (Output.TABLE, Output.WIDE):
+        told = told_paths(api, (one["endpoint"] for one in inputs))
+        inputs = [{**one, "endpoint": told[one["endpoint"]]} for one in inputs]
     columns = {"table": _COLUMNS, "wide": (*_COLUMNS, "session")}
     say(show(inputs, output, name="hash", columns=columns, empty="no input is in quarantine"))
 

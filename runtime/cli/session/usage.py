@@ -43,13 +43,18 @@ def usage(
     Processor time, memory, model tokens and what those cost. Costs are by list prices, without discounts; `?`
     stands where a model has no price.
     """
-    from runtime.cli.api import find_server
+    from runtime.cli.api import find_server, told_paths
 
     if since is not None:
         _check_since(since)
     query = {"by": by.value} | ({"since": since} if since else {})
-    answer = find_server(url).get(f"/usage?{urlencode(query)}")
-    say(render(answer["rows"], by.value, output))
+    api = find_server(url)
+    answer = api.get(f"/usage?{urlencode(query)}")
+    rows = answer["rows"]
+    if by is By.ENDPOINT and output in (Output.TABLE, Output.WIDE):
+        told = told_paths(api, (row["endpoint"] for row in rows))
+        rows = [{**row, "endpoint": told[row["endpoint"]]} for row in rows]
+    say(render(rows, by.value, output))
     if output in (Output.TABLE, Output.WIDE) and answer.get("unpriced"):
         names = ", ".join(clean(one) for one in answer["unpriced"])
         note(f"? No price for {names}: BULKHEAD_USAGE_PRICES=MODEL=IN/OUT, dollars a million tokens.", "dim")

@@ -72,3 +72,17 @@ def test_parked_inputs_are_listed_and_released(asked_of: Any, capsys: pytest.Cap
     assert main.run(["quarantine", "release", "ab12"]) == 0
     assert api.asked == ["/quarantine/ab12"]
     assert "released ab12 of /x" in capsys.readouterr().out
+
+
+def test_endpoints_of_what_was_sent_go_by_the_name_of_its_service(server: Any, bulkhead: Any) -> None:
+    kept, gone = "/deployed/0d3f/chat", "/deployed/9999/chat"
+    server.answer("GET /workers", {"endpoints": [{"path": kept, "bundle": "greeter@1a2b3c4d"}]})
+    rows = [{**ROW, "endpoint": path} for path in (kept, gone, "/chat")]
+    server.answer("GET /usage?by=endpoint", {"rows": rows})
+    ran = bulkhead("usage", "--by", "endpoint", "--url", server.url)
+    assert [line.split()[0] for line in ran.out.splitlines()[1:]] == ["greeter/chat", gone, "/chat"]
+    ran = bulkhead("usage", "--by", "endpoint", "-o", "json", "--url", server.url)
+    assert json.loads(ran.out)[0]["endpoint"] == kept
+    one = {"hash": "3f", "endpoint": kept, "room": "lab", "deaths": 3, "parked_at": "", "message": ""}
+    server.answer("GET /quarantine", {"inputs": [one]})
+    assert " greeter/chat " in bulkhead("quarantine", "list", "--url", server.url).out
