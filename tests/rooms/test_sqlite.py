@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import resource
 import sqlite3
 import sys
 from pathlib import Path
@@ -283,6 +284,32 @@ async def restored(client: Any, name: str, data: bytes, *, lie: str = "") -> dic
     if header["type"] == "error":
         raise RoomError(header)
     return dict(header["headers"])
+
+
+async def test_values_are_the_smaller_the_more_there_can_be_at_once(house: Any) -> None:
+    """A query of 256 columns took 860 MiB of the server, and a row with generated columns gigabytes."""
+    ada = await house.join("ada")
+    await make(ada, ROWS[0])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    many = [f"hex(zeroblob(500000 + {number}))" for number in range(250)]
+    shared = ", ".join(f"x || {number}" for number in range(120))
+    for query in (
+        f"SELECT {', '.join(many)}",
+        f"WITH t(x) AS (SELECT hex(zeroblob(500000))) SELECT length(max({shared})) FROM t",
+        f"SELECT {' + '.join(f'length(group_concat({one}))' for one in many)} FROM t",
+    ):
+        with pytest.raises(RoomError, match="bytes here"):
+            await ask(ada, "execute_sql", query=query)
+    columns = ", ".join(
+        f"y{number} TEXT AS (hex(zeroblob(x + 20000000 + {number}))) STORED" for number in range(200)
+    )
+    await ask(ada, "execute_sql", query=f"CREATE TABLE g (x INT, {columns})")
+    with pytest.raises(RoomError, match="table 'g' has at most"):
+        await write(ada, "insert", {"table": "g"}, b"", arrow([1], types={"x": INT}))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+    assert await ask(ada, "execute_sql_statement", query="SELECT hex(zeroblob(500000))") == {
+        "rows_affected": 0
+    }
 
 
 async def test_a_database_is_copied_and_made_from_a_copy(house: Any, tmp_path: Path) -> None:

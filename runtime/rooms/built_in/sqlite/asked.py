@@ -124,11 +124,11 @@ def run(
     """
     if len(text) > MAX_QUERY_CHARS or "\0" in text:
         raise InvalidRequest(f"SQL has at most {MAX_QUERY_CHARS} characters, none of them zero")
-    before = connection.total_changes
+    before, text, values = connection.total_changes, utf8_text(text), bound(params)
     # A statement that is left in its midst keeps what comes next from being committed.
     with (
-        watched(connection, _Within(allows, changes=changes), bounds),
-        closing(connection.execute(utf8_text(text), bound(params))) as cursor,
+        watched(connection, _Within(allows, changes=changes), bounds, text, values),
+        closing(connection.execute(text, values)) as cursor,
     ):
         if cursor.description is None:
             changed = cursor.rowcount

@@ -58,7 +58,9 @@ class Rows:
 
         def create(connection: sqlite3.Connection) -> None:
             if schema.create(connection, table, made, mode):
-                schema.insert(connection, table, rows)
+                schema.insert(
+                    connection, table, rows, max_spilled_bytes=self._databases.bounds.max_spilled_bytes
+                )
 
         await self._databases.write(name, create)
 
@@ -67,7 +69,12 @@ class Rows:
         name, table = reading.table(start, "write")
         await self._databases.need(name)
         _, rows = await self._given(stream)
-        await self._databases.write(name, lambda connection: schema.insert(connection, table, rows))
+        await self._databases.write(
+            name,
+            lambda connection: schema.insert(
+                connection, table, rows, max_spilled_bytes=self._databases.bounds.max_spilled_bytes
+            ),
+        )
 
     async def _given(self, stream: ServerStream) -> tuple[dict[str, ColumnType] | None, forms.Rows]:
         """All rows that the client has, and their columns where it says."""

@@ -8,9 +8,14 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from runtime.errors import Exists, InvalidRequest, NotFound
+from runtime.errors import Exists, InvalidRequest, NotFound, RoomFull
 from runtime.rooms.built_in.tables.cell import given, keep
 from runtime.rooms.built_in.tables.column import BINARY, TEXT, Column, ColumnType, quoted, read_name
+from runtime.rooms.built_in.tables.sql.spill import bounded
+from runtime.wire.room import MAX_SENT_BYTES
+
+_MAX_HELD_BYTES: Final = 256 * 1024 * 1024
+"""Of all values that come to be there at once while a row is added."""
 
 _DECLARED: Final = {
     "int": "INTEGER",
@@ -78,20 +83,51 @@ def declared(name: str, type: ColumnType) -> str:
     return f"{quoted(read_name(name))} {kind}{'' if type.nullable else ' NOT NULL'}"
 
 
-def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows.  Raises NotFound, InvalidRequest."""
+def insert(
+    connection: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]], *, max_spilled_bytes: int
+) -> None:
+    """Add rows; a table may compute more than what was sent, by its columns, indexes and triggers.
+
+    Raises:
+        NotFound, InvalidRequest: There is no such table, or a row does not fit.
+        RoomFull: It puts more rows aside than it may.
+    """
     types = columns(connection, table)
-    for row in rows:
-        unknown = row.keys() - types.keys()
-        if unknown:
-            raise InvalidRequest(f"table {table!r} has no column {sorted(unknown)[0]!r:.80}")
-        kept = {name: _kept(value, Column(name, types[name], 0)) for name, value in row.items()}
-        listed, marks = ", ".join(map(quoted, kept)), ", ".join("?" * len(kept))
-        form = f"({listed}) VALUES ({marks})" if kept else "DEFAULT VALUES"
+    made = [_insertion(table, row, types) for row in rows]
+    with bounded(
+        connection,
+        max_spilled_bytes,
+        dict(made).items(),
+        value_bytes=MAX_SENT_BYTES,
+        held_bytes=_MAX_HELD_BYTES,
+    ) as spill:
         try:
-            connection.execute(f"INSERT INTO {quoted(table)} {form}", list(kept.values()))
+            for text, values in made:
+                connection.execute(text, values)
         except sqlite3.IntegrityError as error:
             raise InvalidRequest(f"a row does not fit table {table!r}: {error}") from error
+        except sqlite3.DataError as error:
+            raise InvalidRequest(
+                f"a value of table {table!r} has at most {spill.value_bytes} bytes"
+            ) from error
+        except sqlite3.OperationalError as error:
+            if not spill.passed:
+                raise
+            raise RoomFull(
+                f"table {table!r} puts more than {max_spilled_bytes} bytes of rows aside"
+            ) from error
+
+
+def _insertion(
+    table: str, row: Mapping[str, Any], types: Mapping[str, ColumnType]
+) -> tuple[str, tuple[Any, ...]]:
+    unknown = row.keys() - types.keys()
+    if unknown:
+        raise InvalidRequest(f"table {table!r} has no column {sorted(unknown)[0]!r:.80}")
+    kept = {name: _kept(value, Column(name, types[name], 0)) for name, value in row.items()}
+    listed, marks = ", ".join(map(quoted, kept)), ", ".join("?" * len(kept))
+    form = f"({listed}) VALUES ({marks})" if kept else "DEFAULT VALUES"
+    return f"INSERT INTO {quoted(table)} {form}", tuple(kept.values())
 
 
 def shown(value: Any, type: ColumnType | None) -> Any:

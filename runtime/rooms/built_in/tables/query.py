@@ -100,10 +100,9 @@ def answered(
                 f"a query cannot name table {alias!r}: {error}",
                 cure="Name the tables that it reads, each with an alias; capitals make no other name.",
             ) from error
-    with watched(connection, _Allowed(tables), bounds):
-        cursor = connection.execute(
-            utf8_text(query), {key: bound_value(value) for key, value in (values or {}).items()}
-        )
+    query, bound = utf8_text(query), {key: bound_value(value) for key, value in (values or {}).items()}
+    with watched(connection, _Allowed(tables), bounds, query, bound):
+        cursor = connection.execute(query, bound)
         if cursor.description is None:
             raise InvalidRequest("that is no query", cure=_CHANGING)
         names = [entry[0] for entry in cursor.description]

@@ -6,7 +6,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from runtime.errors import InvalidRequest, RoomFull, RuntimeServiceError
 from runtime.rooms.built_in.tables.bounds import TableBounds
@@ -57,8 +57,13 @@ class Watch(ABC):
 
 
 @contextmanager
-def watched(connection: sqlite3.Connection, watch: Watch, bounds: TableBounds) -> Iterator[None]:
+def watched(
+    connection: sqlite3.Connection, watch: Watch, bounds: TableBounds, text: str, values: Any
+) -> Iterator[None]:
     """Hold what the connection does to what the watch allows, and to the bounds.
+
+    Args:
+        text: What it is to run, with these values.
 
     Raises:
         InvalidRequest: It cannot be run, or wants what it may not.
@@ -67,7 +72,7 @@ def watched(connection: sqlite3.Connection, watch: Watch, bounds: TableBounds) -
     spill = None
     connection.set_authorizer(watch)
     try:
-        with bounded(connection, bounds.max_spilled_bytes) as spill:
+        with bounded(connection, bounds.max_spilled_bytes, [(text, values)]) as spill:
             yield
     except (sqlite3.DatabaseError, sqlite3.Warning) as error:
         code = getattr(error, "sqlite_errorcode", None)
@@ -79,7 +84,11 @@ def watched(connection: sqlite3.Connection, watch: Watch, bounds: TableBounds) -
                 cure="Sort and compare fewer rows, or shorter ones.",
             ) from error
         if code == sqlite3.SQLITE_TOOBIG:
-            raise InvalidRequest(f"a value of SQL has at most {MAX_VALUE_BYTES} bytes") from error
+            most = MAX_VALUE_BYTES if spill is None else spill.value_bytes
+            raise InvalidRequest(
+                f"a value of SQL has at most {most} bytes here",
+                cure="" if most == MAX_VALUE_BYTES else "Ask for fewer columns at once.",
+            ) from error
         if code in _OF_THE_TEXT or isinstance(error, sqlite3.IntegrityError):
             raise InvalidRequest(f"it cannot be run: {error}", cure=watch.cure) from error
         raise
