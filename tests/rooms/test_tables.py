@@ -985,6 +985,8 @@ async def test_what_takes_too_long_is_interrupted_and_the_next_is_served(opened:
     file = await opened(TableBounds(query_s=0.1), 1)
     with pytest.raises(TookTooLong, match="table_query_s"):
         await file.read(lambda db: db.execute(_SLOW).fetchall(), list)
+    with pytest.raises(TookTooLong, match=r"busy for 0\.3 s"):  # as an index may
+        await file.write(lambda db: db.execute(_SLOW).fetchall(), times=3)
     assert await file.read(ids, list) == [0]
 
 

@@ -229,7 +229,9 @@ class Database:
     async def _create_index(self, request: Request) -> Outcome:
         name, column = reading.table(request, "alter"), request.text("column")
         kind, again = _INDEXES[request.name.rpartition(".")[2]], request.flag("replace", default=True)
-        await self._file.write(lambda file: indexes.create(file, name, [column], kind, replace=again))
+        await self._file.write(
+            lambda file: indexes.create(file, name, [column], kind, replace=again), times=indexes.TIMES
+        )
         return EmptyContent()
 
     async def _list_indexes(self, request: Request) -> Outcome:
@@ -245,7 +247,7 @@ class Database:
 
     async def _optimize(self, request: Request) -> Outcome:
         name = reading.table(request, "alter")
-        await self._file.write(lambda file: indexes.optimize(file, name))
+        await self._file.write(lambda file: indexes.optimize(file, name), times=indexes.TIMES)
         return EmptyContent()
 
     async def _list_versions(self, request: Request) -> Outcome:

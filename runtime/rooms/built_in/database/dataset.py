@@ -129,7 +129,8 @@ class Dataset:
         index = None if config.get("name") is None else read_name(config["name"], "index")
         again = config.get("replace") is not False
         await self._file.write(
-            lambda file: indexes.create(file, name, chosen, kind, index=index, replace=again)
+            lambda file: indexes.create(file, name, chosen, kind, index=index, replace=again),
+            times=indexes.TIMES,
         )
         return EmptyContent()
 
@@ -150,7 +151,7 @@ class Dataset:
 
     async def _optimize(self, request: Request) -> Outcome:
         name = reading.table(request, "alter")
-        await self._file.write(lambda file: indexes.optimize(file, name))
+        await self._file.write(lambda file: indexes.optimize(file, name), times=indexes.TIMES)
         return JsonContent({})
 
     async def _stats(self, request: Request) -> Outcome:

@@ -104,10 +104,13 @@ class TableFile:
         """
         if not self._path.exists():
             return otherwise()
-        return await self._reading.run(work)
+        return await self._reading.run(work, self._bounds.query_s)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, times: int = 1) -> T:
         """Run something that changes tables: all of it or nothing is done.
+
+        Args:
+            times: It may take so many times as long as other requests.
 
         Raises:
             RoomFull: The tables may hold no more.
@@ -116,7 +119,7 @@ class TableFile:
         """
         if self._is_log_long():
             await self._shorten()
-        return await self._writing.run(work)
+        return await self._writing.run(work, self._bounds.query_s * times)
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Run something that takes time and needs no file."""
@@ -169,7 +172,7 @@ class _Side:
         self._taking_all = asyncio.Lock()
         self._waiting = 0
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], most_s: float) -> T:
         if self._waiting >= self._bounds.max_waiting:
             raise RoomFull(f"{self._waiting} requests wait for {self._kind.called} already")
         self._waiting += 1
@@ -185,7 +188,7 @@ class _Side:
             self._let_go(link)
             raise
         done.add_done_callback(lambda _: self._let_go(link))
-        clock = _Interrupting(link, done, self._bounds.query_s)
+        clock = _Interrupting(link, done, most_s)
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -193,7 +196,7 @@ class _Side:
             done.add_done_callback(_look)
             raise
         except sqlite3.Error as error:
-            raise self._told(error, late=clock.fired) from error
+            raise self._told(error, most_s if clock.fired else None) from error
 
     async def close(self) -> bool:
         """Close the connections once they are free, for ever; whether there was one."""
@@ -233,12 +236,12 @@ class _Side:
             self._shared.release()
         self._turn.release()
 
-    def _told(self, error: sqlite3.Error, *, late: bool) -> RoomError:
+    def _told(self, error: sqlite3.Error, late_s: float | None) -> RoomError:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # without what it says more exactly
         if code == sqlite3.SQLITE_INTERRUPT:
-            if late:
+            if late_s is not None:
                 return TookTooLong(
-                    f"the request kept {self._kind.called} busy for {self._bounds.query_s:g} s",
+                    f"the request kept {self._kind.called} busy for {late_s:g} s",
                     cure="Ask for less, make an index of the column, or raise rooms.table_query_s.",
                 )
             return Conflict("the request was given up")

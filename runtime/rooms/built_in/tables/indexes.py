@@ -17,6 +17,8 @@ from runtime.rooms.built_in.tables import catalog, vectors
 from runtime.rooms.built_in.tables.catalog import Table, TableName
 
 VECTOR, SCALAR, WORDS = "IVF_PQ", "BTREE", "FTS"
+TIMES: Final = 10
+"""To make one takes so many times as long as a request may: it reads all rows, and orders them."""
 OF_VALUES: Final = frozenset({"BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER", "RTREE"})
 OF_WORDS: Final = frozenset({"FTS", "INVERTED"})
 OF_VECTORS: Final = frozenset({"IVF_PQ", "IVF_HNSW_PQ", "IVF_HNSW_SQ", "IVF_RQ", "IVF_FLAT"})
