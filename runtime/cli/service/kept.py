@@ -10,7 +10,16 @@ import typer
 
 from runtime.cli.options import Env, Form, NeededRoom, Room, Secrets, Url
 from runtime.cli.service.changed import changed, filled_anew
-from runtime.cli.service.manifest import File, Values, ValuesFile, given_values, read_or_fail, text_of
+from runtime.cli.service.manifest import (
+    ByOption,
+    MaybeFile,
+    Values,
+    ValuesFile,
+    chosen,
+    given_values,
+    read_or_fail,
+    text_of,
+)
 from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, going, image_of, in_room, place
 from runtime.cli.service.watched import is_open, told, until_live, written
 from runtime.cli.terminal import Output, clean, note, say, show
@@ -24,7 +33,8 @@ _COLUMNS = ("name", "of", "image", "state", "restarts")
 
 
 def create(
-    file: File,
+    file: MaybeFile = None,
+    by_option: ByOption = None,
     room: Room = None,
     is_global: Everywhere = False,
     value: Values = None,
@@ -35,7 +45,7 @@ def create(
 ) -> None:
     """Keep a service: rooms start it when somebody enters."""
     _check_wait(room, wait=wait)
-    body = _sent(file, value, values_file)
+    body = _sent(chosen(file, by_option), value, values_file)
     api, base = place(url, room, is_global=is_global)
     made = api.request("POST", base, _json(body), NEWEST).body
     if wait and room is not None:
@@ -45,8 +55,9 @@ def create(
 
 def update(
     what: Annotated[
-        str, typer.Argument(help="The manifest, or the name or id of a service.", show_default=False)
-    ],
+        str | None, typer.Argument(help="The manifest, or the name or id of a service.", show_default=False)
+    ] = None,
+    by_option: ByOption = None,
     name: Annotated[
         str | None,
         typer.Option("--name", help="Name or id of the service; default: the file's.", show_default=False),
@@ -69,11 +80,13 @@ def update(
     A room's follows at once, a project's when rooms open. By name, --image, --env and --secret change what
     is kept, and --value fills in its template anew. Secrets that it is given are those of now."""
     _check_wait(room, wait=wait)
-    is_file = _is_file(what)
-    body = _sent(Path(what), value, values_file) if is_file else {}
+    file = by_option
+    if file is None and (what is None or _is_file(what)):
+        file, what = chosen(None if what is None else Path(what), None), None
+    body = {} if file is None else _sent(file, value, values_file)
     api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name or (str(_service(body)["metadata"]["name"]) if is_file else what))
-    if not is_file:
+    found = found_in(api, base, name or what or str(_service(body)["metadata"]["name"]))
+    if file is None:
         body = filled_anew(found, value, values_file) if value or values_file else found
     if image or env or secret:
         body = changed(body, image=image, env=env, secret=secret)

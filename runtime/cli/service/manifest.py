@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from runtime.wire.manifest.problem import Problem
 
 File = Annotated[Path, typer.Argument(help="The manifest, YAML or JSON; - reads standard input.")]
+MaybeFile = Annotated[
+    Path | None,
+    typer.Argument(help="The manifest, YAML or JSON; - reads standard input.", show_default=False),
+]
+ByOption = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", help="The same, as MeshAgent's command takes it.", show_default=False),
+]
 Written = Annotated[Output, typer.Option("--output", "-o", help="yaml or json.")]
 Values = Annotated[
     list[str] | None,
@@ -28,7 +36,8 @@ _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def validate(
-    file: File,
+    file: MaybeFile = None,
+    by_option: ByOption = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what is sure, and write a flat manifest in today's form.")
     ] = False,
@@ -45,6 +54,7 @@ def validate(
     if output not in (Output.TABLE, Output.JSON):
         told = f"what is wrong with a manifest is not printed as {output}"
         raise CommandFailed(told, cure="Write -o table or -o json.", exit_code=ExitCode.USAGE)
+    file = chosen(file, by_option)
     text = text_of(file)
     if fix:
         better, is_anew = mended(text)
@@ -182,6 +192,16 @@ def given_values(pairs: Sequence[str] | None, file: Path | None) -> dict[str, st
             raise CommandFailed(f"--value {name} has no =", cure=cure, exit_code=ExitCode.USAGE)
         values[name] = text
     return values
+
+
+def chosen(argument: Path | None, option: Path | None) -> Path:
+    """The manifest that is meant, however it was named; raises CommandFailed for none and for two."""
+    from runtime.cli.failure import CommandFailed, ExitCode
+
+    if (argument is None) is (option is None):
+        told = "which manifest?" if argument is None else "two manifests are named"
+        raise CommandFailed(told, cure="Name one, such as meshagent.yaml.", exit_code=ExitCode.USAGE)
+    return argument if argument is not None else Path(str(option))
 
 
 def text_of(file: Path, cure: str = "Name a manifest, such as meshagent.yaml.") -> str:

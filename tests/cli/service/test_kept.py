@@ -43,7 +43,7 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
 ) -> None:
     room = ("--room", "lab")
     async with house() as lab, lab.inside():
-        out, _ = await typed(capsys, lab, "create", str(manifest), *room)
+        out, _ = await typed(capsys, lab, "create", "--file", str(manifest), *room)
         word, name, service_id = out.split()[-3:]
         assert (word, name) == ("created", "greeter")
         first = await lab.called(service_id)
@@ -64,6 +64,9 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
         await typed(capsys, lab, "disable", "greeter", *room)
         await lab.until(service_id, lambda seen: seen["state"] == "stopped")
         await typed(capsys, lab, "enable", service_id, *room)
+        await typed(capsys, lab, "update", "greeter", "--file", str(manifest), *room)
+        _, err = await typed(capsys, lab, "update", *room, status=ExitCode.USAGE)
+        assert "which manifest?" in err
         await typed(capsys, lab, "delete", "greeter", *room)
         await lab.entered("greeter", 0)
         out, _ = await typed(capsys, lab, "list", *room)
