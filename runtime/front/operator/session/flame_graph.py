@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from typing import Final
@@ -15,6 +14,7 @@ _ROW: Final = 18
 _HEAD: Final = 44
 _CHAR: Final = 6.6
 _LEAST: Final = 0.4
+MAX_BOXES: Final = 10_000
 _STYLE: Final = (
     "text{font:11px ui-monospace,monospace;fill:#111}.t{font:15px system-ui,sans-serif}"
     ".n{font:12px system-ui,sans-serif;fill:#444}rect{stroke:#fff;stroke-width:.5}"
@@ -59,7 +59,8 @@ def tree_of(profile: Profile) -> Node:
 def svg(profile: Profile, name: str) -> str:
     """The whole document; each box tells its function, its line and its share when pointed at."""
     top = tree_of(profile)
-    boxes = list(_boxes(top, 0, 0.0, float(_WIDTH), max(1, top.weight), profile))
+    boxes: list[tuple[int, str]] = []
+    _draw(boxes, top, 0, 0.0, float(_WIDTH), max(1, top.weight), profile)
     rows = max((row for row, _ in boxes), default=0) + 1
     height = _HEAD + rows * _ROW + 8
     told = _told(profile)
@@ -81,17 +82,23 @@ def svg(profile: Profile, name: str) -> str:
     )
 
 
-def _boxes(
-    node: Node, row: int, x: float, width: float, whole: int, profile: Profile
-) -> Iterator[tuple[int, str]]:
+def _draw(
+    boxes: list[tuple[int, str]],
+    node: Node,
+    row: int,
+    x: float,
+    width: float,
+    whole: int,
+    profile: Profile,
+) -> None:
+    """Add the boxes of a node and of what is below it, each with its row; bounded."""
     if row:  # the whole itself is not drawn
-        yield row - 1, _box(node, row - 1, x, width, whole, profile)
-    if width < _LEAST:
-        return
+        boxes.append((row - 1, _box(node, row - 1, x, width, whole, profile)))
     for child in sorted(node.below.values(), key=lambda one: -one.weight):
         part = width * child.weight / max(1, node.weight)
-        if part >= _LEAST:
-            yield from _boxes(child, row + 1, x, part, whole, profile)
+        if part < _LEAST or len(boxes) >= MAX_BOXES:
+            return  # those that follow are no wider
+        _draw(boxes, child, row + 1, x, part, whole, profile)
         x += part
 
 
@@ -110,7 +117,7 @@ def _box(node: Node, row: int, x: float, width: float, whole: int, profile: Prof
 
 def amount(profile: Profile, weight: int) -> str:
     """A weight in its unit: bytes, or seconds."""
-    if any(stack.kind == ALLOCATED for stack in profile.stacks):
+    if profile.stacks and profile.stacks[0].kind == ALLOCATED:  # then all are
         return size(weight)
     return f"{profile.seconds * weight / max(1, profile.samples):.2f} s"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -46,7 +47,7 @@ def routes(front: Front) -> Blueprint:
             return problem("not_profiled", found.failed, session=session_id)
         name = f"{record.spec.identity or record.spec.endpoint} {session_id}"
         if asked.form == "svg":
-            answer = Response(flame_graph.svg(found, name), content_type=_SVG)
+            answer = Response(await asyncio.to_thread(flame_graph.svg, found, name), content_type=_SVG)
             answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
             return answer
         if asked.form == "speedscope":

@@ -70,7 +70,8 @@ class Profiles:
             )
         self._running.add(session)
         try:
-            return _redacted(await self._take(worker, seconds, rate, by))
+            # In a thread: the largest takes longer than the loop should be held.
+            return await asyncio.to_thread(_redacted, await self._take(worker, seconds, rate, by))
         except (OSError, ValueError, RemoteProtocolError) as error:
             if worker.box.fd < 0 or worker.process.has_exited:
                 return Profile(failed=_ENDED)
@@ -117,7 +118,7 @@ class Profiles:
                         "interpreter's lock. Installed on the server, py-spy looks from outside."
                     )
                 await asyncio.sleep(_POLL_S)
-            return profile_from_bytes(raw)
+            return await asyncio.to_thread(profile_from_bytes, raw)
         finally:
             if worker.box.fd >= 0:
                 slot.withdraw()
