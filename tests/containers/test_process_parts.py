@@ -11,6 +11,7 @@ import pytest
 from runtime.clock import SystemClock
 from runtime.containers.process.catalogue import Catalogue
 from runtime.containers.process.kept_log import KeptLog
+from runtime.containers.process.ports import Ports
 from runtime.errors import ConfigError, InvalidRequest, PermissionDenied, RoomFull
 from runtime.rooms.built_in.containers import asked, grants
 from runtime.rooms.built_in.containers.early_input import MAX_BYTES, EarlyInput, Input
@@ -26,6 +27,17 @@ def request(**arguments: Any) -> Request:
 
 def catalogue(folder: Path, *entries: str, any_command: bool = False) -> Catalogue:
     return Catalogue(entries, base=folder, agents=folder / "agents", any_command=any_command)
+
+
+@pytest.mark.asyncio
+async def test_no_two_boxes_are_told_to_listen_at_one_port() -> None:
+    boxes = [Ports() for _ in range(400)]
+    for one in boxes:
+        await one.open(dict.fromkeys(range(1, 6), 0), "127.0.0.1")
+    told = [port for one in boxes for port in one.inner.values()]
+    assert len(set(told)) == len(told)
+    for one in boxes:
+        await one.close()
 
 
 def test_an_image_is_found_by_its_name_then_by_its_beginning_then_among_the_agents(tmp_path: Path) -> None:

@@ -14,6 +14,11 @@ from runtime.errors import Conflict
 _PIECE_BYTES: Final = 1 << 16
 _MAX_CONNECTIONS: Final = 256
 _LAST_S: Final = 1.0
+_TRIES: Final = 1000
+
+
+_given: set[int] = set()
+"""Those that boxes were told to listen at: nobody else is told so before they do."""
 
 
 class Ports:
@@ -38,6 +43,7 @@ class Ports:
         """
         for port, outer in wanted.items():
             inner = self.inner[port] = _free_port()
+            _given.add(inner)
             if not outer:
                 self.outer[port] = inner
                 continue
@@ -60,6 +66,7 @@ class Ports:
 
     async def close(self) -> None:
         """Let go of all of them."""
+        _given.difference_update(self.inner.values())
         for server in self._servers:
             server.close()
         if self._passing:  # what the box said last is still on its way
@@ -103,9 +110,12 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def _free_port() -> int:
     try:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
+        for _ in range(_TRIES):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port: int = probe.getsockname()[1]
+            if port not in _given:
+                return port
+        raise EngineFailed("no port is free: all were given to containers", cure="Stop some.")
     except OSError as error:
         raise EngineFailed(f"no port is free: {error.strerror}") from error

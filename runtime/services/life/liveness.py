@@ -39,7 +39,8 @@ async def watch(
     while True:
         for port, one in zip(ports, seen, strict=True):
             if port.number in waiting or (was_live and port.liveness):
-                error = await answers(reached[port.number], port.liveness)
+                at = reached.get(port.number)  # one that ended at once leads nowhere
+                error = await answers(at, port.liveness) if at else "nothing leads there"
                 one.checked_at, one.error = clock.wall(), error or None
                 if port.liveness:
                     one.status = "not_ready" if error else "ready"
