@@ -38,6 +38,7 @@ from runtime.containers.pulls import Pulls
 from runtime.containers.record import Record
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RoomFull, RuntimeServiceError
+from runtime.files.tree import Tree
 from runtime.logs import get_logger
 from runtime.tasks import Tasks
 
@@ -377,5 +378,9 @@ def _bind(root: Path, bind: Bind) -> Bind:
         raise InvalidRequest(f"{bind.source!r} leads out of the folder that it is in")
     if real != root / bind.source:  # a container of the room may have made it
         raise InvalidRequest(f"{bind.source!r} is a link", cure="Mount the folder that it leads to.")
-    real.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Bind(str(real), bind.path, bind.read_only)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with Tree(root).folder(str(real.relative_to(root)), make=True):
+            return Bind(str(real), bind.path, bind.read_only)
+    except NotADirectoryError as error:
+        raise InvalidRequest(f"{bind.source!r} is no folder") from error

@@ -128,6 +128,10 @@ async def test_it_reads_and_writes_what_it_was_given_and_nothing_else(make: Make
     assert found.code == 0
     assert lines[:2] == ["value", "noted"]
     assert (given / "a").read_text() == "a\n"
+    given.rename(state_dir / "aside")
+    given.symlink_to(state_dir)  # by another container, after it was looked at
+    await ended(engine, f"echo c > {state_dir}/c; echo c > {given}/c", binds=(Bind(str(given), "/data"),))
+    assert not (state_dir / "c").exists()
     assert not (state_dir / "b").exists()
     assert "Permission denied" in "".join(lines[2:4])
     assert "x" not in lines

@@ -237,6 +237,7 @@ class ProcessEngine:
                 ),
                 write=_binds(spec, False),
                 but=(str(self._state),),
+                exact=tuple(bind.source for bind in spec.binds),
                 level=self._level,
                 network="none" if self._level is Level.STRICT and self._network != "all" else "all",
             )

@@ -252,12 +252,14 @@ class Errand:
         read: Files and folders they may read, besides those of the system.
         write: Files and folders they may write; what is not there is left out.
         but: Folders that they may not read, even if the system's are around them.
+        exact: Those of `read` and `write` that others could exchange for links: left out, if they did.
         network: ``all``, or at level strict ``none``.
     """
 
     read: tuple[str, ...]
     write: tuple[str, ...]
     but: tuple[str, ...] = ()
+    exact: tuple[str, ...] = ()
     level: Level = Level.BASIC
     network: str = "all"
 
@@ -284,8 +286,8 @@ class Errand:
         """What `launch` reads, for a program that has this folder for temporary files.  Blocks."""
         made = [
             *grants.everyday(env, but=self.but),
-            *((path, landlock.READ, False) for path in self.read),
-            *((path, landlock.WRITE, False) for path in (*self.write, folder)),
+            *((path, landlock.READ, path in self.exact) for path in self.read),
+            *((path, landlock.WRITE, path in self.exact) for path in (*self.write, folder)),
         ]
         return _descriptor(
             {
