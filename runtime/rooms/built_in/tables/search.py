@@ -311,15 +311,19 @@ def _by_vector(
         f"SELECT seq, {column.sql} FROM {table.sql} "
         f"WHERE {table.alive} AND {column.sql} IS NOT NULL AND {chosen.sql}"
     )
-    likely = None
+    likely, compared = None, max(_LIKELY, _LIKELY_EACH * count)
     if table.at is None:
-        most = max(_LIKELY, _LIKELY_EACH * count) * (1 if chosen is _ALL else _OF_FILTER)
+        most = compared * (1 if chosen is _ALL else _OF_FILTER)
         likely = vectors.candidates(connection, table, column, wanted, most)
     if likely is not None:
         rows, last = likely
-        few = connection.execute(
-            f"{select} AND seq IN (SELECT value FROM json_each(?))", (*chosen.values, json.dumps(rows))
-        )
+        few: list[tuple[int, bytes]] = []
+        for at in range(0, len(rows), compared):  # of a filter as many as without one
+            some = json.dumps(rows[at : at + compared])
+            each = f"{select} AND seq IN (SELECT value FROM json_each(?))"
+            few += connection.execute(each, (*chosen.values, some))
+            if len(few) >= compared:
+                break
         later = connection.execute(f"{select} AND seq > ?", (*chosen.values, last))
         best = vectors.nearest(chain(few, later), wanted, count)
         if len(best) == count:  # else the filter left too few of them

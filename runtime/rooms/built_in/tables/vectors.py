@@ -119,7 +119,10 @@ def drop(connection: sqlite3.Connection, table: Table, column: Column | None = N
 def candidates(
     connection: sqlite3.Connection, table: Table, column: Column, wanted: Sequence[float], count: int
 ) -> tuple[list[int], int] | None:
-    """Rows that are probably among the nearest, and the last that was thought of; None without an index."""
+    """Rows that are probably among the nearest, likeliest first, and the last that was thought of.
+
+    None without an index.
+    """
     numpy, index = _numpy(), _index_of(table, column)
     has = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (index,))
     if numpy is None or has.fetchone() is None:
@@ -144,7 +147,8 @@ def candidates(
         if len(best) > count:
             few = numpy.argpartition(best, count)[:count]
             best, rows = best[few], rows[few]
-    return [int(row) for row in rows if row <= last], last
+    order = numpy.argsort(best, kind="stable")
+    return [int(row) for row in rows[order] if row <= last], last
 
 
 def _sides(numpy: Any, packed: Any, middle: Any) -> Any:
