@@ -183,6 +183,9 @@ def run(argv: list[str]) -> int:
             return int(error.exit_code)
         if os.environ.get("BULKHEAD_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.filename is not None:
+            told = f"{error.filename}: {error.strerror}"
+            return _tell(CommandFailed(told, cure="Check its owner, its mode and the disk."))
         return _tell_bug(error)
 
 

@@ -97,6 +97,13 @@ def test_help_does_not_load_what_takes_long() -> None:
     assert ran.returncode == 0, f"--help imports {ran.stderr}"
 
 
+def test_a_file_that_cannot_be_written_is_no_defect(bulkhead: Any, server: Any) -> None:
+    Path("flame.svg").mkdir()
+    server.answer("GET /workers/s_1/profile?seconds=1.0&rate=100&by=auto&form=svg", b"<svg/>")
+    ran = bulkhead("profile", "s_1", "-s", "1", "-o", "flame.svg", "--url", server.url)
+    assert (ran.status, "error: flame.svg: Is a directory\n" in ran.err) == (1, True), ran.err
+
+
 def test_a_mistyped_command_is_a_usage_error_that_suggests(bulkhead: Any) -> None:
     ran = bulkhead("serv")
     assert ran.status == 2

@@ -85,7 +85,7 @@ def packed(path: Path) -> Packed:
 
 def _files(folder: Path, ignored: Sequence[str]) -> Iterator[tuple[str, Path]]:
     top = folder.resolve()
-    for above, folders, names in os.walk(folder):
+    for above, folders, names in os.walk(folder, onerror=_cannot):
         here = Path(above).relative_to(folder)
         kept = []
         for name in sorted(folders):
@@ -111,6 +111,10 @@ def _files(folder: Path, ignored: Sequence[str]) -> Iterator[tuple[str, Path]]:
             if not file.is_file():
                 raise CommandFailed(f"{inner} is no file", cure=f"Name it in {IGNORE_FILE}.")
             yield inner, file
+
+
+def _cannot(error: OSError) -> None:
+    raise error  # else what is in it would be missing without a word
 
 
 def _is_ignored(path: str, patterns: Sequence[str], *, is_folder: bool) -> bool:

@@ -142,3 +142,11 @@ def test_what_nobody_wants_and_nobody_runs_is_removed(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "kept").iterdir()} == {wanted, running}
     with pytest.raises(NotFound, match="not kept here any more"):
         kept.path(old)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read whatever its owner closed")
+def test_a_folder_that_cannot_be_read_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "main.py").touch()
+    (tmp_path / "closed").mkdir(mode=0o000)
+    with pytest.raises(PermissionError, match="closed"):
+        packed(tmp_path)
