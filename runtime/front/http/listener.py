@@ -14,7 +14,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.logging import Logger
 
 from runtime.errors import ConfigError
-from runtime.front.http import websocket_guard
+from runtime.front.http import hypercorn_guard
 from runtime.front.http.accepting import TELL_S, AcceptingSocket
 from runtime.front.http.socket import MAX_PACKET_BYTES
 from runtime.logs import get_logger
@@ -105,7 +105,7 @@ class Listener:
 
     def start(self, app: Any) -> None:
         """Serve an ASGI application."""
-        websocket_guard.install()
+        hypercorn_guard.install()
         config = _Bound(AcceptingSocket(self._socket.detach()))
         config.logger_class = _HypercornLog
         config.backlog = BACKLOG

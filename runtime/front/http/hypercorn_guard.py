@@ -1,6 +1,7 @@
-"""Hypercorn's side of a websocket, made to bear whatever a peer sends before we see it.
+"""Hypercorn's side of a connection, made to bear whatever a peer does before we see it.
 
-A handshake that cannot be read is answered with 400; Hypercorn's own fails, with a traceback and no answer.
+A connection that its peer has closed is closed; Hypercorn's own is held until its keep-alive is over.  A
+handshake that cannot be read is answered with 400; Hypercorn's own fails, with a traceback and no answer.
 And a message whose frames never end lies in memory before any of our bounds knows of it: all of those have
 one together.
 """
@@ -11,6 +12,10 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+from hypercorn.asyncio import run
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Event as ConnectionEvent
+from hypercorn.events import Updated
 from hypercorn.protocol import h2, h11, ws_stream
 from hypercorn.protocol.events import Event, StreamClosed
 from wsproto.events import Message
@@ -25,6 +30,19 @@ _READ: Final = frozenset(
     {b"connection", b"upgrade"}
     | {b"sec-websocket-" + part for part in (b"extensions", b"key", b"protocol", b"version")}
 )
+
+
+class Connection(TCPServer):
+    """One that does not wait for another request of a peer that is gone."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+    async def protocol_send(self, event: ConnectionEvent) -> None:
+        """See `TCPServer`."""
+        if not (isinstance(event, Updated) and event.idle and self.reader.at_eof()):
+            await super().protocol_send(event)
 
 
 class Handshake(ws_stream.Handshake):
@@ -113,6 +131,7 @@ class Stream(ws_stream.WSStream):
 def install() -> None:
     """Have Hypercorn use these for every connection of this process."""
     for module, name, guarded in (
+        (run, "TCPServer", Connection),
         (ws_stream, "Handshake", Handshake),
         (ws_stream, "WebsocketBuffer", UnfinishedMessage),
         (h11, "WSStream", Stream),

@@ -13,8 +13,8 @@ from hypercorn.protocol.ws_stream import FrameTooLargeError
 from structlog.testing import capture_logs
 from wsproto.events import BytesMessage
 
-from runtime.front.http import websocket_guard
-from runtime.front.http.websocket_guard import MAX_UNFINISHED_BYTES, Handshake, UnfinishedMessage
+from runtime.front.http import hypercorn_guard
+from runtime.front.http.hypercorn_guard import MAX_UNFINISHED_BYTES, Handshake, UnfinishedMessage
 from tests.patience import PATIENCE
 
 MIB = 1 << 20
@@ -126,11 +126,27 @@ async def test_frames_that_never_end_are_counted_until_their_connection_is_gone(
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.process
+@pytest.mark.asyncio
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_connection_that_its_peer_has_closed_is_not_held(serving: Any, reads: bool) -> None:
+    async with serving() as site:
+        for _ in range(10):
+            reader, writer = await site.connect()
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            if reads:
+                await reader.readline()
+            writer.write_eof()
+            async with asyncio.timeout(10 * PATIENCE):
+                await reader.read()  # until the server closes
+            writer.close()
+
+
 @pytest.mark.unit
 def test_hypercorn_uses_them() -> None:
     from hypercorn.protocol import ws_stream
 
-    websocket_guard.install()
+    hypercorn_guard.install()
     assert ws_stream.Handshake is Handshake
     assert ws_stream.WebsocketBuffer is UnfinishedMessage
 
@@ -157,7 +173,7 @@ async def test_only_who_is_near_and_says_so_is_sent_no_pings(
         pinged.set()
 
     monkeypatch.setattr(ws_stream.WSStream, "_send_pings", ping)
-    stream = websocket_guard.Stream.__new__(websocket_guard.Stream)
+    stream = hypercorn_guard.Stream.__new__(hypercorn_guard.Stream)
     stream.client, stream.scope = (peer, 1), {"headers": headers}  # type: ignore[typeddict-item]
     await stream._send_pings()
     assert pinged.is_set() is is_pinged
