@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from runtime.cli.api import Api
     from runtime.sdk.room.client import RoomClient
 
-WAIT_S: Final = 60.0
+WAIT_S: Final = {"starting": 60.0, "running": 15.0, "stopped": 3.0}
+"""For how long by the state of its service: one that is stopped may be about to be started, one that runs has
+called, and in any other nothing comes soon."""
 _LOOK_S: Final = 0.2
 
 
@@ -29,19 +31,21 @@ async def until_there(
     """
     from runtime.cli.failure import CommandFailed, ExitCode
 
-    ends_at, told = time.monotonic() + WAIT_S, False
-    wanted = agent or toolkit or chatbot
+    wanted, told, state, since = agent or toolkit or chatbot, False, "", 0.0
     while not await _is_there(client, api, room, agent, toolkit, chatbot):
         found = await asyncio.to_thread(_coming, api, room, agent or chatbot)
         if found is None:
             return
-        name, state = found
-        if state["state"] == "scheduled" or time.monotonic() > ends_at:
-            why = state["last_start_error"] or f"its service {name} is {state['state']}"
+        name, how = found
+        if how["state"] != state:
+            state, since = how["state"], time.monotonic()
+        if time.monotonic() >= since + WAIT_S.get(state, 0.0):
+            why = how["last_start_error"] or f"its service {name} is {state}"
+            cure = f"`bulkhead service logs {name} --room {room}` shows what it wrote."
+            if state == "stopped":
+                cure = f"`bulkhead service restart {name} --room {room}` starts it."
             raise CommandFailed(
-                f"{wanted} is not in the room: {why}",
-                cure=f"`bulkhead service logs {name} --room {room}` shows what it wrote.",
-                exit_code=ExitCode.NOT_READY,
+                f"{wanted} is not in the room: {why}", cure=cure, exit_code=ExitCode.NOT_READY
             )
         if not told:
             note(f"{clean(wanted)} is not in the room yet, service {name} comes up; waiting …", "dim")

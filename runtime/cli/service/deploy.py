@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.options import Env, Room, Secrets, Url, check_room, variables
-from runtime.cli.service.scope import Now, tell_going_on
+from runtime.cli.service.scope import Now, tell_going_on, tell_open
 from runtime.cli.terminal import Output, clean, note, say
 from runtime.wire.text import size
 
@@ -74,7 +74,9 @@ def deploy(
         return
     tell_going_on(done["going_on"])
     where = f"--room {room}" if room else "--global"
-    if done["revision"] > 1:
+    if done["revision"] == 1:
+        tell_open(api, room, service)
+    else:
         note(f"back to the one before: bulkhead service rollback {service} {where}")
     digest = done["digest"][:12]
     say(f"deployed {clean(service)} {done['service']} revision {done['revision']} sha256:{digest}")

@@ -20,7 +20,17 @@ from runtime.cli.service.manifest import (
     read_or_fail,
     text_of,
 )
-from runtime.cli.service.scope import NEWEST, Everywhere, Name, found_in, going, image_of, in_room, place
+from runtime.cli.service.scope import (
+    NEWEST,
+    Everywhere,
+    Name,
+    found_in,
+    going,
+    image_of,
+    in_room,
+    place,
+    tell_open,
+)
 from runtime.cli.service.watched import is_open, told, until_live, written
 from runtime.cli.terminal import Output, clean, note, say, show
 
@@ -50,6 +60,7 @@ def create(
     made = api.request("POST", base, _json(body), NEWEST).body
     if wait and room is not None:
         _wait(api, base, room, made["id"], [], within_s=wait_s)
+    tell_open(api, room, made["metadata"]["name"])
     say(f"created {clean(made['metadata']['name'])} {made['id']}")
 
 
@@ -94,6 +105,7 @@ def update(
     api.request("PUT", f"{base}/{found['id']}", _json(body), NEWEST)
     if wait and room is not None:
         _wait(api, base, room, found["id"], before, within_s=wait_s)
+    tell_open(api, room, found["metadata"]["name"])
     say(f"updated {clean(found['metadata']['name'])} {found['id']}")
 
 

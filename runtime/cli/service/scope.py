@@ -63,6 +63,15 @@ def tell_going_on(count: int) -> None:
         note(f"{count} {goes} on with other revisions; --now ends them", "yellow")
 
 
+def tell_open(api: Api, room: str | None, name: str) -> None:
+    """Say that open rooms do not follow a change of a project's service, where there are some."""
+    opened = [one["name"] for one in api.get("/rooms")] if room is None else []
+    if opened:
+        count = "1 room is" if len(opened) == 1 else f"{len(opened)} rooms are"
+        start = f"bulkhead service restart {clean(name)} --room {clean(opened[0])}"
+        note(f"{count} open: it comes there at the next opening, or at once: {start}")
+
+
 def image_of(spec: dict[str, Any]) -> str:
     """What a service runs, as a list shows it: of a bundle that was sent, its digest in short."""
     from runtime.session.calls.deployed import digest_of

@@ -55,7 +55,7 @@ async def test_it_is_waited_for_and_that_is_said(capsys: Any, monkeypatch: pytes
     assert server.looks == 3
     server = Answers(enters_at=9)
     with pytest.raises(CommandFailed, match="clerk is not in the room"):
-        monkeypatch.setattr(awaited, "WAIT_S", -1.0)
+        monkeypatch.setattr(awaited, "WAIT_S", {})
         await ask(server, chatbot="clerk")
     server.others = [{"name": "clerk"}]
     await ask(server, chatbot="clerk")
@@ -83,7 +83,11 @@ async def test_a_service_that_failed_is_told(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(CommandFailed, match="clerk is not in the room: there is no image x"):
         await ask(server)
     server.state |= {"state": "starting", "last_start_error": None}
-    monkeypatch.setattr(awaited, "WAIT_S", -1.0)
+    monkeypatch.setattr(awaited, "WAIT_S", {"starting": 0.0})
     with pytest.raises(CommandFailed, match="its service desk is starting") as caught:
         await ask(server)
     assert caught.value.exit_code == ExitCode.NOT_READY
+    server.state["state"] = "stopped"  # the project's, in a room that was open before it
+    with pytest.raises(CommandFailed, match="its service desk is stopped") as caught:
+        await ask(server)
+    assert "bulkhead service restart desk --room lab" in caught.value.cure

@@ -84,6 +84,9 @@ async def test_it_has_to_be_said_whose_service_it_is(house: Any, manifest: Path,
         await typed(capsys, lab, "create", str(manifest), "--global")
         out, _ = await typed(capsys, lab, "list", "--room", "lab", "-o", "json")
         assert [one["of"] for one in json.loads(out)] == ["project"]
+        async with lab.inside():
+            _, err = await typed(capsys, lab, "update", str(manifest), "--global")
+            assert "1 room is open" in err
         _, err = await typed(capsys, lab, "get", "gretter", "--global", status=ExitCode.FAILED)
         assert "Kept there: greeter." in err
         manifest.write_text('{"version": "v1", "kind": "Service", "kontainer": {}}')
