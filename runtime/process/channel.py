@@ -4,6 +4,9 @@ Writing never blocks: messages are buffered and `drain` waits while the other si
 `max_buffer_bytes` as the bound for callers who do not wait.  Reading can be paused by the owner, which
 stops the other side in turn.
 
+What comes is handed over a few messages at a time, and whoever sends more waits as long as those took: one
+that floods has half of the loop at most, and none of its steps is long.
+
 What the other side wrote before its end lies in our socket and is not lost with it: `read_rest` takes it, and
 so does a write that fails because nobody reads any more.
 """
@@ -15,8 +18,9 @@ import fcntl
 import socket
 import struct
 import termios
+from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -28,6 +32,7 @@ M = TypeVar("M")
 _READ_BYTES = 256 << 10
 _REST_S = 2.0
 _COUNT = struct.Struct("i")
+MESSAGES_PER_TURN: Final = 100
 
 
 class Channel(asyncio.Protocol, Generic[M]):
@@ -59,6 +64,9 @@ class Channel(asyncio.Protocol, Generic[M]):
         self._sock: socket.socket | None = None
         self._error: ProtocolError | None = None
         self._ended = False
+        self._unheard: deque[bytes] = deque()
+        self._hearing: asyncio.TimerHandle | None = None
+        self._is_paused = False
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -103,12 +111,12 @@ class Channel(asyncio.Protocol, Generic[M]):
 
     def pause_reading(self) -> None:
         """Take nothing more until `resume_reading`."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._is_paused = True
+        self._flow()
 
     def resume_reading(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._is_paused = False
+        self._flow()
 
     async def read_rest(self) -> None:
         """Hand over what the other side has written so far, also while reading is paused.
@@ -124,6 +132,9 @@ class Channel(asyncio.Protocol, Generic[M]):
             await asyncio.sleep(0)
             if loop.time() > until:
                 break
+        while self._unheard and loop.time() < until:
+            self._hand_over(MESSAGES_PER_TURN)
+            await asyncio.sleep(0)
         if self._error is not None:
             await asyncio.sleep(0)  # for `on_end` to be told why
 
@@ -172,11 +183,44 @@ class Channel(asyncio.Protocol, Generic[M]):
 
     def data_received(self, data: bytes) -> None:
         try:
-            for payload in self._frames.feed(data):
-                self._on_message(control.decode(self._decoder, payload))
+            self._unheard.extend(self._frames.feed(data))
         except ProtocolError as error:
-            self._error = error
-            self.abort()
+            self._fail(error)
+        if self._hearing is None:
+            self._hear()
+
+    def _hear(self) -> None:
+        """Hand over some of what came; the rest when as much time has passed again."""
+        self._hearing = None
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            self._hand_over(MESSAGES_PER_TURN)
+        finally:
+            if self._unheard:
+                self._hearing = loop.call_later(loop.time() - began, self._hear)
+            self._flow()
+
+    def _hand_over(self, most: int) -> None:
+        try:
+            while self._unheard and most:
+                most -= 1
+                self._on_message(control.decode(self._decoder, self._unheard.popleft()))
+        except ProtocolError as error:
+            self._fail(error)
+
+    def _fail(self, error: ProtocolError) -> None:
+        self._error = error
+        self._unheard.clear()
+        self.abort()
+
+    def _flow(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._is_paused or self._unheard:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -191,6 +235,9 @@ class Channel(asyncio.Protocol, Generic[M]):
             left = self._unread_bytes()
             while count := self._read_once(left):
                 left -= count
+        self._hand_over(len(self._unheard))
+        if self._hearing is not None:
+            self._hearing.cancel()
         self._ended = True
         self._writable.set()
         self._on_end(self._error)

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.errors import ChannelClosed, LocalProtocolError, ProtocolError
-from runtime.process.channel import Channel
+from runtime.process.channel import MESSAGES_PER_TURN, Channel
 from runtime.wire import control
 from runtime.wire.frames import encode_frame
 from tests.patience import PATIENCE
@@ -119,3 +119,25 @@ async def test_the_rest_is_read_though_reading_is_paused_and_somebody_writes_on(
     async with asyncio.timeout(5 * PATIENCE):
         await channel.read_rest()
     assert end.heard.qsize() == 100
+
+
+async def test_a_flood_of_small_messages_leaves_the_loop_to_others(front: Any) -> None:
+    """A read has tens of thousands of them; at once, they would hold the loop for a third of a second."""
+    _, end, theirs = front
+    flood = b"".join(
+        encode_frame(control.encode(control.Hello(pid)), max_frame_bytes=100) for pid in range(5000)
+    )
+    sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(theirs, flood))
+    most = before = 0
+    async with asyncio.timeout(20 * PATIENCE):
+        while end.heard.qsize() < 5000:
+            most, before = max(most, end.heard.qsize() - before), end.heard.qsize()
+            await asyncio.sleep(0)
+    await sending
+    assert 0 < most <= 2 * MESSAGES_PER_TURN
+    assert [end.heard.get_nowait() for _ in range(5000)] == [control.Hello(pid) for pid in range(5000)]
+    theirs.send(flood[: len(flood) // 2])
+    theirs.close()
+    async with asyncio.timeout(20 * PATIENCE):
+        await end.over
+    assert end.heard.qsize() > 1000
