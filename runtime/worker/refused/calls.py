@@ -44,6 +44,8 @@ _STREAM: Final = 1
 _MPTCP: Final = 262
 _INET: Final = (2, 10)
 _SPECIAL: Final = ("/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/", "/dev/std")
+_COMPILED: Final = re.compile(r"/__pycache__(?:/[^/]+\.pyc\.[0-9]+)?$")
+"""What an import keeps of its own accord, and does without where it may not: nobody asked for that."""
 _OF_PROCESS: Final = re.compile(r"/proc/([0-9]+)(?:/.*)?")
 _PRIVATE_OF_PROCESS: Final = re.compile(
     r"/proc/([0-9]+)/(?:task/[0-9]+/)?(?:environ|mem|maps|smaps|smaps_rollup|auxv|stack|syscall|pagemap|io|"
@@ -212,7 +214,7 @@ class Calls:
                 self.account.note(FILES_LIST, real)
 
     def _wants_to_write(self, real: str, *, makes: bool) -> None:
-        if self.may_write(real):
+        if self.may_write(real) or _COMPILED.search(real):
             return
         if os.path.lexists(real):
             is_refused = os.access(real, os.W_OK) and not os.path.isdir(real)
@@ -262,6 +264,8 @@ class Calls:
     def _wants_entry(self, real: str) -> None:
         """An entry of a folder is to be made, replaced or removed."""
         above = os.path.dirname(real)
+        if _COMPILED.search(real):
+            return
         if not self.may_write(above) and os.access(above, os.W_OK | os.X_OK):
             self.account.note(FILES_WRITE, real)
 

@@ -74,6 +74,14 @@ def test_what_is_not_is_told_with_its_real_path(place: Path) -> None:
     assert opens(calls(place), str(place / "own" / ".." / "out" / "x")) == [f"files.read {out}/x"]
 
 
+def test_what_an_import_would_keep_compiled_is_not_told(place: Path) -> None:
+    seen, kept = calls(place), place / "app" / "__pycache__"
+    seen.hook("os.mkdir", (str(kept), 0o777, -1))
+    kept.mkdir()
+    assert opens(seen, str(kept / "x.cpython-313.pyc.140564973391280"), NEW) == []
+    assert opens(seen, str(kept / "x.cpython-313.pyc"), NEW) == [f"files.write {kept}/x.cpython-313.pyc"]
+
+
 def test_what_would_fail_anyhow_is_not_told(place: Path) -> None:
     seen = calls(place)
     assert opens(seen, str(place / "out" / "missing")) == []
