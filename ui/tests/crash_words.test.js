@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { next, siblings } from "../src/pages/crash/aftermath.js";
 import { columns } from "../src/pages/crash/columns.js";
 import { issue } from "../src/pages/crash/issue.js";
-import { shortFile, shortPlace, visible } from "../src/pages/crash/words.js";
+import { replayOf, shortFile, shortPlace, visible } from "../src/pages/crash/words.js";
 import { limitRows } from "../src/pages/services/limits.js";
 import { yaml } from "../src/pages/services/yaml.js";
 
@@ -74,4 +74,10 @@ test("a manifest reads back as it was", () => {
 
 test("limits have units and a source", () => {
   assert.deepEqual(limitRows({ memory_bytes: 536870912, timeout_s: 1800 }, { memory_bytes: "default" }), [["memory", "512 MiB", "default"], ["longest life", "30m 00s", ""]]);
+});
+
+test("only a session of known code can be called again", () => {
+  assert.equal(replayOf({ session: "s_1", code: { file: "/a/main.py" } }), "bulkhead replay s_1 --pdb");
+  assert.equal(replayOf({ session: "s_1", code: { file: "" } }), "");
+  assert.equal(replayOf({ session: "0f3a9c", code: { file: "", bundle: "an-image:1" } }), "", "a container's");
 });

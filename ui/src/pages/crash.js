@@ -16,7 +16,7 @@ import { next, siblings } from "./crash/aftermath.js";
 import { Curves } from "./crash/curves.js";
 import { issue } from "./crash/issue.js";
 import { Frames, Source } from "./crash/source.js";
-import { cureOf, message, shortPlace, shortStack, used, visible } from "./crash/words.js";
+import { cureOf, isOfSession, message, replayOf, shortPlace, shortStack, used, visible } from "./crash/words.js";
 import { Replay, useReplay } from "./session/replay.js";
 
 const MESSAGES = 12;
@@ -83,7 +83,7 @@ function Report({ report, group, back }) {
   const again = useReplay(report.session);
   const isBare = !excerpt && !report.frames.length && !report.native && !report.log.length;
   return html`<${Page} title=${sentence.slice(0, 120)} heading=${heading} back=${back} actions=${actions} class="crash">
-    <${Cure} text=${cureOf(report)} again=${`bulkhead replay ${report.session} --pdb`} onReplay=${again.replay ? null : again.start} />
+    <${Cure} text=${cureOf(report)} again=${replayOf(report)} onReplay=${again.replay ? null : again.start} />
     ${again.replay && html`<${Card} title="Replay" flush><${Replay} ...${again} /><//>`}
     <div class="crash-columns">
       <div class="crash-main">
@@ -91,7 +91,7 @@ function Report({ report, group, back }) {
           ? html`<${Card} title="Source" flush actions=${html`<${Copy} title="Copy the place" text=${`${excerpt.file}:${excerpt.marked}`} />`}><${Source} excerpt=${excerpt} code=${code} /><//>`
           : report.where && html`<${Card} title="Where"><code title=${report.where}>${shortPlace(report.where, code)}</code><//>`}
         ${report.frames.length > 0 && html`<${Card} title="Calls and their variables" flush><${Frames} frames=${report.frames} omitted=${report.frames_omitted} code=${code} /><//>`}
-        ${report.log.length > 0 && html`<${Card} title="Last lines of its log" flush actions=${html`<a href=${url("/sessions", report.session)}>Session</a>`}><${Log} report=${report} /><//>`}
+        ${report.log.length > 0 && html`<${Card} title="Last lines of its log" flush actions=${isOfSession(report) && html`<a href=${url("/sessions", report.session)}>Session</a>`}><${Log} report=${report} /><//>`}
         <${Fold} title="Traceback" text=${report.traceback} />
         <${Fold} title="Native stack" text=${report.native} shown=${shortStack(report.native, code)} open=${!excerpt && !report.frames.length} />
         ${report.tasks.length > 0 && html`<${Tasks} report=${report} />`}
@@ -100,7 +100,7 @@ function Report({ report, group, back }) {
       </div>
       <aside class="crash-aside" aria-label="About this crash">
         <${About} report=${report} group=${group} />
-        <${Aftermath} report=${report} />
+        ${isOfSession(report) && html`<${Aftermath} report=${report} />`}
         <${Curves} report=${report} />
         ${report.warnings.length > 0 && html`<${Card} title="Warned before"><ul class="plain-list">${report.warnings.map((text, index) => html`<li key=${index}><span class="tone-warn"><${Dot} tone="warn" /></span> ${visible(text)}</li>`)}</ul><//>`}
         ${report.process_tree.length > 0 && html`<${Card} title="Processes at the last look" flush><pre class="tree" tabindex="0">${report.process_tree.map(visible).join("\n")}</pre><//>`}
@@ -135,8 +135,8 @@ function About({ report, group }) {
   return html`<${Card} title="About">
     <${Facts}
       rows=${[
-        ["Session", html`<a class="mono" href=${url("/sessions", report.session)}>${report.session}</a>${attempt}`],
-        ["Agent", html`${report.identity} <span class="mono muted">${report.endpoint}</span>`],
+        isOfSession(report) ? ["Session", html`<a class="mono" href=${url("/sessions", report.session)}>${report.session}</a>${attempt}`] : ["Container", html`<span class="mono" title=${report.session}>${report.session.slice(0, 12)}</span>`],
+        [isOfSession(report) ? "Agent" : "Service", html`${report.identity} <span class="mono muted">${report.endpoint}</span>`],
         ["Room", report.room ? html`<a href=${url("/rooms", report.room)}>${report.room}</a>` : null],
         ["When", html`${stamp(report.at)} · <${Ago} at=${report.at} />`],
         ["Lived", report.after_s === null ? null : duration(report.after_s)],

@@ -1,6 +1,6 @@
 /** A crash report as the markdown of an issue.  Pure. */
 import { duration, stamp } from "../../core/format.js";
-import { message, shortFile, shortPlace, used, visible } from "./words.js";
+import { message, replayOf, shortFile, shortPlace, used, visible } from "./words.js";
 
 const LOG_LINES = 20;
 
@@ -36,7 +36,7 @@ function facts(report, about) {
     ["Code", code.code_generation && `generation ${code.code_generation}, sha256 ${code.sha256.slice(0, 12)}`],
     ["Used", used(report)],
     ["Kind", `\`${report.fingerprint}\``],
-    ["Reproduce", `\`bulkhead replay ${report.session} --pdb\``],
+    ["Reproduce", replayOf(report) && `\`${replayOf(report)}\``],
     ["Bulkhead", [about.version, about.python && `Python ${about.python}`].filter(Boolean).join(", ")],
   ];
   const cell = (text) => line(String(text)).replaceAll("|", "\\|");

@@ -45,3 +45,9 @@ export function used(report) {
 
 /** One message of the pipe, or several of a kind in a row. */
 export const message = (one) => `${one.kind}${one.count > 1 ? ` ×${one.count}` : ""}`;
+
+/** Whether it is of a session; a service's container has a report, too, and is nothing that could be called again. */
+export const isOfSession = (report) => report.session.startsWith("s_");
+
+/** The command that makes the call again; empty where there is none, or nobody knows which code it was. */
+export const replayOf = (report) => (isOfSession(report) && report.code.file ? `bulkhead replay ${report.session} --pdb` : "");
