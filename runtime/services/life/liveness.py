@@ -10,9 +10,12 @@ from runtime.clock import Clock
 from runtime.services.life.reach import Port
 from runtime.services.life.telling import PortSeen
 
-_PERIODS_S: Final = ((2.0, 0.02), (60.0, 0.1))
-"""Up to what age it is looked for the first answer how often: whoever entered the room waits for that."""
+_OFTEN_S: Final = 0.02
+_LESS_S: Final = 0.1
 _SELDOM_S: Final = 0.5
+_NEW_FOR_S: Final = 60.0
+_PART: Final = 0.1
+"""Of its age: whoever entered the room waits for that much longer than it takes to answer."""
 _LIVE_S: Final = 5.0
 _ANSWER_S: Final = 5.0
 _MAX_LINE_BYTES: Final = 8192
@@ -55,7 +58,7 @@ async def watch(
 
 
 def _period_s(age_s: float) -> float:
-    return next((period_s for until_s, period_s in _PERIODS_S if age_s < until_s), _SELDOM_S)
+    return _SELDOM_S if age_s >= _NEW_FOR_S else min(_LESS_S, max(_OFTEN_S, _PART * age_s))
 
 
 async def answers(port: int, path: str) -> str:

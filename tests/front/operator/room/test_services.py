@@ -91,10 +91,10 @@ class House:
         return answer.json
 
     @asynccontextmanager
-    async def inside(self, name: str = "ada", **token: Any) -> AsyncIterator[Client]:
+    async def inside(self, name: str = "ada", *, release: str = "", **token: Any) -> AsyncIterator[Client]:
         how = {"role": "user", "scope": dict(FULL), **token}
         jwt = self.site.server.front.rooms.token("lab", name, **how)
-        async with connect(f"ws://127.0.0.1:{self.site.port}/rooms/lab?token={jwt}") as websocket:
+        async with connect(f"ws://127.0.0.1:{self.site.port}/rooms/lab?token={jwt}&v={release}") as websocket:
             client = Client(websocket)
             client.id = (await client.push("connected")).header["participantId"]
             try:
@@ -327,6 +327,10 @@ async def test_answers_have_what_the_asking_release_knows(house: Any) -> None:
         newest = await lab.send("GET", f"{PROJECT}/{made['id']}", **NEWEST)
         assert newest["enabled"] is False
         assert (await lab.send("GET", PROJECT, **NEWEST))["services"] == [newest]
+        assert (await lab.send("GET", PROJECT, Consistency="of tomorrow"))["services"] == [newest]
+        async with lab.inside(release="999.9") as ada:
+            told = (await ada.tool("services.list")).header["json"]["services_json"]
+            assert [json.loads(one)["id"] for one in told] == [newest["id"]]
         assert await lab.send("GET", f"{PROJECT}/by-name/greeter", **NEWEST) == newest
         assert (await lab.send("GET", LAB))["services"] == []
         # 0.22 to 0.24 read a text of JSON, and send every key.
