@@ -52,6 +52,12 @@ class Deployment:
         self.state = state
         self._tell()
 
+    def fails(self, error: Exception) -> None:
+        """It is over; what was sent is not kept with the reason, whose frames would hold it."""
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        self.error = error
+        self.becomes("failed")
+
     def say(self, line: str) -> None:
         """A line of progress."""
         self.lines.append(line[:MAX_LINE_CHARS])

@@ -209,13 +209,11 @@ class Deployments:
         try:
             await self._deployed(one, archive)
         except RuntimeServiceError as error:
-            one.error = error
-            one.becomes("failed")
+            one.fails(error)
             _log.warning("deployment.refused", service=one.name, room=one.room, error=str(error)[:500])
         except Exception as error:  # noqa: BLE001 - whoever waits for it has to hear of it
-            one.error = error
-            one.becomes("failed")
             _log.exception("deployment.failed", service=one.name, room=one.room)
+            one.fails(error)
         finally:
             self._tasks.spawn(self._prune(), "prune")
 

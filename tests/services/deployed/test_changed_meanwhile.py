@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import tarfile
 from dataclasses import dataclass, field
@@ -20,6 +21,15 @@ from tests.patience import PATIENCE
 from tests.services.conftest import opened
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+
+class Sent(bytes):
+    """What is sent, and counted when nobody has it any more."""
+
+    gone = 0
+
+    def __del__(self) -> None:
+        Sent.gone += 1
 
 
 @dataclass
@@ -98,7 +108,8 @@ async def test_what_was_changed_while_a_bundle_loaded_is_not_undone(store: Store
     serves = loader.serving[service]
     loader.goes_on.clear()
     loader.is_loading.clear()
-    second = await sent(deployments, "2")
+    second = deployments.open("greeter", "", None, now=False, by="test")
+    deployments.begin(second, Sent(packed("2")))
     with pytest.raises(Conflict, match="under way"):
         await sent(deployments, "3")
     await loader.is_loading.wait()
@@ -107,6 +118,8 @@ async def test_what_was_changed_while_a_bundle_loaded_is_not_undone(store: Store
     await over(second)
     assert isinstance(second.error, Conflict)
     assert "revision 2 is in force, not 1" in str(second.error)
+    gc.collect()
+    assert Sent.gone == 1  # what was sent is not held by what is remembered of it
     assert loader.serving[service] == serves
     assert len(loader.discarded) == 1
     assert not (await store.services.get(service)).is_enabled
