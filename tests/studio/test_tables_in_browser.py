@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +18,7 @@ from runtime.sdk import (
     VectorDataType,
     WebSocketClientProtocol,
 )
-from tests.studio.conftest import ROOM
+from tests.studio.conftest import ROOM, ROOT, Studio, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -38,6 +39,15 @@ async def keep_books(studio: Any) -> None:
     async with RoomClient(protocol=protocol) as room:
         await room.database.create_table_with_schema(name=TABLE, schema=SCHEMA, mode="overwrite")
         await room.database.insert(table=TABLE, records=[*bills, *twins])
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A server with one agent: tables need none."""
+    sources = [str(ROOT / "agents" / "adder.py")]
+    with serving(tmp_path_factory.mktemp("tables"), sources, server__room=ROOM) as server:
+        server.ready("adder")
+        yield server
 
 
 @pytest.fixture
