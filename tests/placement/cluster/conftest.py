@@ -24,7 +24,7 @@ from runtime.placement.cluster.opening import connected
 from runtime.placement.cluster.remote import RemotePlacement
 from runtime.placement.cluster.sent.installed import InstalledBundles
 from runtime.services.deployed.kept_folders import KeptFolders
-from runtime.session.events import SessionEvent
+from runtime.session.events import Exited, Ready, SessionEvent
 from runtime.session.info import BundleInfo
 from runtime.settings import load_settings
 from tests.fakes import FakePlacement, endpoint
@@ -173,6 +173,15 @@ class Front:
         return await self.until(
             lambda: next((e for e in self.seen if e.session_id == session and type(e) is kind), None)
         )
+
+    async def ready(self, session: str) -> None:
+        """Wait until it is; one that ends instead is told."""
+        found = await self.until(
+            lambda: next(
+                (e for e in self.seen if e.session_id == session and isinstance(e, (Ready, Exited))), None
+            )
+        )
+        assert isinstance(found, Ready), found
 
     async def served(self, path: str) -> None:
         """Wait until some node serves it."""

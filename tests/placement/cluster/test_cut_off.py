@@ -20,7 +20,7 @@ from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.engine.connection import NoAnswer, NobodyThere
 from runtime.placement.cluster.engine.home import EngineProcess
 from runtime.placement.cluster.engine.joining import Reception
-from runtime.session.events import Exited, Ready, Started
+from runtime.session.events import Exited, Started
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionSpec, new_session_id
 from tests.patience import PATIENCE
@@ -120,7 +120,7 @@ async def test_a_node_that_is_cut_off_ends_its_sessions_before_they_are_anybody_
                     token=node.hub.token("r", "agent"),
                 )
                 await front.placement.place(spec, 1)
-                await front.event(session, Ready)
+                await front.ready(session)
                 pid = (await front.event(session, Started)).pid
                 wire.cut(way, cut=True)
                 ended = await front.event(session, Exited)
