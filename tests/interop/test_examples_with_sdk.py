@@ -13,7 +13,7 @@ from tests.interop.fake_model import FakeModel
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def offline(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[Bulkhead]:
     folder = tmp_path_factory.mktemp("offline")
     without = {"BULKHEAD_MODEL_URL": "", "BULKHEAD_MODEL_KEY": "", "BULKHEAD_OFFLINE_DELAY_MS": "0"}
@@ -24,3 +24,8 @@ def test_an_indexer_with_its_chat_a_bookkeeper_and_an_author(offline: Bulkhead, 
     tokens = {name: offline.token("shop", name) for name in ("indexer", "librarian", "bookkeeper", "author")}
     ada = offline.token("shop", "ada", "user")
     drive(installed("0.7.1"), offline, "examples", url=offline.room_url("shop"), ada=ada, **tokens)
+
+
+def test_an_agent_of_anthropics_messages(offline: Bulkhead, drive: Drive) -> None:
+    ada = offline.token("messages", "ada")
+    drive(installed("0.35.8"), offline, "messages", url=offline.room_url("messages"), ada=ada)

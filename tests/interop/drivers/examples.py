@@ -6,6 +6,7 @@ Their model is the room's, the offline one: it calls the tool that a message ask
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import types
 
@@ -98,22 +99,33 @@ class Bookkeeper(ChatBot):
         await room.database.create_full_text_search_index(table="bills", column="what")
 
 
-async def ask(ada, bot, text, wanted):
-    """Say something in the thread with it, and wait for an answer with this in it."""
+def children(document, name):
+    (found,) = [child for child in document.root.get_children() if child.tag_name == name]
+    return found
+
+
+def members(document):
+    found = [child for child in document.root.get_children() if child.tag_name == "members"]
+    return {one.get_attribute("name") for child in found for one in child.get_children()}
+
+
+async def ask(ada, room, bot, text, wanted):
+    """Say something in the thread with a bot, of this room, and wait for an answer with this in it."""
     other = await until(lambda: person(ada, bot), f"{bot} is there")
     path = f".threads/{bot}.thread"
     document = ada.sync.get_open_documents().get(path)
     if document is None:
         document = await ada.sync.open(path=path, create=True)
-        (members,) = [child for child in document.root.get_children() if child.tag_name == "members"]
         for name in ("ada", bot):
-            members.append_child("member", {"name": name})
+            children(document, "members").append_child("member", {"name": name})
         await ada.messaging.send_message(to=other, type="opened", message={"path": path})
+    theirs = await until(lambda: room.sync.get_open_documents().get(path), f"{bot} has the thread")
+    # An element comes in several updates: one without a name would be somebody who is to answer instead.
+    await until(lambda: members(theirs) == {"ada", bot}, "members")
     before = len(texts(document, bot))
-    (messages,) = [child for child in document.root.get_children() if child.tag_name == "messages"]
     said = {"id": f"m{before}", "text": text, "created_at": "2026-01-01T00:00:00Z", "author_name": "ada"}
-    messages.append_child("message", said)
-    await asyncio.sleep(0.2)  # an element is written in several updates
+    children(document, "messages").append_child("message", said)
+    await until(lambda: text in texts(theirs, "ada"), "the message")
     await ada.messaging.send_message(to=other, type="chat", message={"path": path, "text": text})
     try:
         await until(lambda: wanted in "\n".join(texts(document, bot)[before:]), text)
@@ -142,7 +154,7 @@ async def indexing(ada, room, chat):
 
     await indexed(3)
     asked = 'rag search with query "octopuses hearts"'
-    await ask(ada, "librarian", asked, "from tides.txt: Octopuses have three hearts.")
+    await ask(ada, chat, "librarian", asked, "from tides.txt: Octopuses have three hearts.")
     await ada.storage.delete("tides.txt")
     await indexed(0)
     await librarian.stop()
@@ -156,8 +168,8 @@ async def keeping(ada, room):
     )
     await keeper.start(room=room)
     entering = 'enter a bill with payee "Ada" and what "mending the mill wheel"'
-    await ask(ada, "bookkeeper", entering, "entered a bill of Ada")
-    await ask(ada, "bookkeeper", 'find bills with words "wheels"', "Ada for mending the mill wheel")
+    await ask(ada, room, "bookkeeper", entering, "entered a bill of Ada")
+    await ask(ada, room, "bookkeeper", 'find bills with words "wheels"', "Ada for mending the mill wheel")
     await keeper.stop()
 
 
@@ -177,8 +189,8 @@ async def writing(ada, room):
     await author.start(room=room)
     await room.sync.open(path="tides.document", create=True)
     written = 'document insert heading with path "tides.document" and text "Tides"'
-    await ask(ada, "author", written, "The content was inserted")
-    await ask(ada, "author", 'get document with path "tides.document"', "Tides")
+    await ask(ada, room, "author", written, "The content was inserted")
+    await ask(ada, room, "author", 'get document with path "tides.document"', "Tides")
     await author.stop()
 
 
@@ -192,6 +204,8 @@ async def main(work):
         await asyncio.gather(
             indexing(ada, indexer, librarian), keeping(ada, bookkeeper), writing(ada, author)
         )
+        print("{}", flush=True)
+        os._exit(0)  # how they end is not tried: this indexer cannot be stopped, and bots still write
 
 
 run(main)
