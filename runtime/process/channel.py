@@ -4,8 +4,8 @@ Writing never blocks: messages are buffered and `drain` waits while the other si
 `max_buffer_bytes` as the bound for callers who do not wait.  Reading can be paused by the owner, which
 stops the other side in turn.
 
-What comes is handed over a few messages at a time, and whoever sends more waits as long as those took: one
-that floods has half of the loop at most, and none of its steps is long.
+What comes is handed over a few messages at a time, and whoever sends more, or what takes long to read, waits
+as long as that took: one that floods has half of the loop at most.
 
 What the other side wrote before its end lies in our socket and is not lost with it: `read_rest` takes it, and
 so does a write that fails because nobody reads any more.
@@ -32,6 +32,7 @@ M = TypeVar("M")
 _READ_BYTES = 256 << 10
 _REST_S = 2.0
 _COUNT = struct.Struct("i")
+_LONG_S: Final = 0.005
 MESSAGES_PER_TURN: Final = 100
 
 
@@ -197,8 +198,9 @@ class Channel(asyncio.Protocol, Generic[M]):
         try:
             self._hand_over(MESSAGES_PER_TURN)
         finally:
-            if self._unheard:
-                self._hearing = loop.call_later(loop.time() - began, self._hear)
+            spent_s = loop.time() - began
+            if self._unheard or spent_s > _LONG_S:
+                self._hearing = loop.call_later(spent_s, self._hear)
             self._flow()
 
     def _hand_over(self, most: int) -> None:
@@ -217,7 +219,7 @@ class Channel(asyncio.Protocol, Generic[M]):
     def _flow(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self._is_paused or self._unheard:
+        if self._is_paused or self._hearing is not None:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

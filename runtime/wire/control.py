@@ -134,7 +134,7 @@ class Pong(_Message, frozen=True, tag="pong"):
 class StatusNow(_Message, frozen=True, tag="status"):
     """What a worker tells about itself; shown, never acted upon."""
 
-    values: dict[str, Any]
+    values: dict[str, bool | int | float | str | None]
 
 
 class Imported(_Message, frozen=True, tag="imported"):
@@ -369,6 +369,10 @@ PIPE_CUT_CODE: Final = 72
 SYSTEM_SHORT_CODE: Final = 73
 """Exit code of a worker that found its pipe to the front closed, or had to close it because it was full."""
 
+MAX_PLAIN_BYTES: Final = 1 << 20
+"""Of a worker's message that is no packet, nor its last: read, it may be sixty times as large."""
+_LARGER: Final = (b"\xa1t\xa6packet", b"\xa1t\xa6failed", b"\xa1t\xa7exiting", b"\xa1t\xa5ended")
+
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
 M = TypeVar("M")
 
@@ -382,8 +386,11 @@ def decode(decoder: msgspec.msgpack.Decoder[M], payload: bytes) -> M:
     """Read a message.
 
     Raises:
-        RemoteProtocolError: Not msgpack, an unknown type, or a field of the wrong kind.
+        RemoteProtocolError: Not msgpack, an unknown type, a field of the wrong kind, or too large.
     """
+    is_workers = decoder is from_worker
+    if is_workers and len(payload) > MAX_PLAIN_BYTES and not payload.startswith(_LARGER, 1):
+        raise RemoteProtocolError(f"a message of {len(payload)} bytes that is no packet")
     try:
         return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
