@@ -214,6 +214,8 @@ async def test_a_token_says_which_databases_and_tables(house: Any) -> None:
     for query in (
         "SELECT * FROM u",
         "SELECT sql FROM sqlite_stmt",  # what others asked on the same connection
+        "SELECT sql FROM sqlite_master",  # with the values that stand in it
+        "PRAGMA table_info(u)",
         "DELETE FROM u",
         "DROP TABLE t",
         "CREATE TABLE v (a)",

@@ -53,7 +53,7 @@ _MAKES: Final = frozenset(
 _OWN: Final = frozenset(
     {"sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_sequence", "sqlite_stat1"}
 )
-"""What SQLite notes of tables, of which there is nothing but names and counts in it."""
+"""What SQLite notes of tables: names, counts, and in ``sql`` the text that made each."""
 _STAYS: Final = (
     "It stays in its database, and is a transaction by itself: execute_sql_batch runs many in one."
 )
@@ -66,6 +66,8 @@ _PRAGMAS: Final = frozenset(
     table_xinfo user_version
     """.split()  # noqa: SIM905 - a list of them would be a page
 )
+_OF_A_TABLE: Final = frozenset({"table_info", "table_xinfo", "foreign_key_list"})
+"""Those that tell of one table, its default values too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class _Within(Watch):
     def __init__(self, allows: Allows, *, changes: bool) -> None:
         super().__init__()
         self._allows_table, self._changes = allows, changes
-        self._denied = ""
+        self._denied, self._alters = "", False
 
     def allows(
         self, action: int, one: str | None, two: str | None, database: str | None, source: str | None
@@ -177,10 +179,14 @@ class _Within(Watch):
         match action:
             case sqlite3.SQLITE_SELECT | sqlite3.SQLITE_RECURSIVE:
                 return True
+            case sqlite3.SQLITE_READ if (one or "").lower() in _OWN and two == "sql" and not self._alters:
+                return self._table("", "read")  # how hidden tables were made, with values that stand there
             case sqlite3.SQLITE_READ:
                 return self._table(one or "", "read")
             case sqlite3.SQLITE_FUNCTION:
                 return two is not None and two.lower() not in _NEVER
+            case sqlite3.SQLITE_PRAGMA if (one or "").lower() in _OF_A_TABLE and two is not None:
+                return self._table(two, "read")
             case sqlite3.SQLITE_PRAGMA:
                 return (one or "").lower() in _PRAGMAS
             case _ if action in _CHANGES and (one or "").lower() in _OWN:
@@ -189,6 +195,7 @@ class _Within(Watch):
             case _ if not self._changes or database == "temp":
                 return False
             case _ if action in _CHANGES:
+                self._alters = self._alters or action == sqlite3.SQLITE_ALTER_TABLE
                 named = two if action == sqlite3.SQLITE_ALTER_TABLE else one
                 return self._table(named or "", _CHANGES[action])
             case sqlite3.SQLITE_CREATE_VTABLE | sqlite3.SQLITE_DROP_VTABLE:
