@@ -82,4 +82,4 @@ async def test_commands_set_list_and_delete(serving: Any, monkeypatch: Any, caps
         assert VALUE not in listed
         await typed("delete", "api")
         assert "no secret is kept" in await typed("list")
-        assert "Set it first" in await typed("delete", "api", status=1)
+        assert "there is no secret 'api'" in await typed("delete", "api", status=1)
