@@ -127,7 +127,7 @@ class SupervisorSettings:
     hang_warn_s: float = knob(2.0, "silence of a worker after which its stacks are taken", minimum=0.2)
     hang_kill_s: float = knob(10.0, "silence of a worker after which it is killed; 0: never", minimum=0)
     stopped_kill_s: float = knob(60.0, "time a foreign signal may keep a session stopped; 0: ever", minimum=0)
-    max_frame_bytes: int = knob(8 << 20, "largest frame on a control pipe", minimum=65536)
+    max_frame_bytes: int = knob(8 << 20, "largest frame on a control pipe", minimum=1 << 19)
     record: bool = knob(
         False,
         "keep what others send to a session, for `bulkhead replay`; it may be private",

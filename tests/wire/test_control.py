@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import RemoteProtocolError
-from runtime.wire import control
+from runtime.settings import knobs
+from runtime.wire import by_pipe, control, room
+from runtime.wire.frames import encode_frame
 
 pytestmark = pytest.mark.unit
 
@@ -72,3 +74,10 @@ def test_what_a_worker_says_besides_packets_is_small_and_plain() -> None:
     for said in (lists, control.encode(control.Imported({"f": ["m.py"] * 300_000}))):
         with pytest.raises(RemoteProtocolError):
             control.decode(control.from_worker, said)
+
+
+def test_the_smallest_frame_that_may_be_set_takes_all_that_is_carried() -> None:
+    limit = next(item for key, item in knobs() if key == "supervisor.max_frame_bytes").metadata["minimum"]
+    packet = max(room.encode(room.Message(1, "x", {}, b"x" * 200_000)), key=len)
+    for carried in (control.Packet(packet), by_pipe.ModelPiece(1, b"x" * by_pipe.MAX_PIECE_BYTES)):
+        encode_frame(control.encode(carried), max_frame_bytes=limit)
