@@ -42,7 +42,8 @@ class Roster:
         follower.taken.append(self._taken)
 
     def listed(self) -> list[NodeInfo]:
-        return [self._info(name, node) for name, node in sorted(self._follower.nodes.items())]
+        there = sorted(self._follower.nodes.items())
+        return [self._info(name, node) for name, node in there if not self._is_over(name)]
 
     async def drain(self, name: str) -> NodeInfo:
         node = self._node(name)
@@ -185,10 +186,14 @@ class Roster:
             listener(event)
 
     def _forget(self) -> None:
-        live, now = self._follower.live, self._clock.now()
         for name in list(self._follower.nodes):
-            if live.state(name) is NodeState.LOST and (live.silent_s(name, now) or 0.0) >= FORGET_S:
+            if self._is_over(name):
                 self._drop(name)
+
+    def _is_over(self, name: str) -> bool:
+        """Whether a node has been lost for so long that it is no part of the cluster any more."""
+        live, now = self._follower.live, self._clock.now()
+        return live.state(name) is NodeState.LOST and (live.silent_s(name, now) or 0.0) >= FORGET_S
 
     def _drop(self, name: str) -> None:
         if not self._follower.held.count(name):
