@@ -171,7 +171,8 @@ async def test_every_error_is_a_problem_with_the_request_it_belongs_to(serving: 
         answer = await site.get("/nothing", X_Request_Id="abc-1")
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["x-request-id"] == "abc-1"
-        assert set(answer.json) == {"type", "title", "status", "detail", "instance", "request_id"}
+        members = {"type", "title", "status", "detail", "instance", "request_id", "cure"}
+        assert set(answer.json) == members
         assert answer.json["request_id"] == "abc-1"
         forged = await site.get("/nothing", X_Request_Id="<script>")
         assert forged.headers["x-request-id"].startswith("req_")
