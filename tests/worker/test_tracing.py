@@ -104,8 +104,9 @@ def test_secrets_in_spans_of_the_program_itself_do_not_leave(monkeypatch: pytest
     monkeypatch.setenv("HARBOUR_API_KEY", "hunter2hunter2")
     url, told = "https://harbour.example/tide?key=hunter2hunter2", list[Spans]()
     attributes: Attributes = {"url.full": url, "all": [url], "http.status_code": 401}
+    attributes["header hunter2hunter2"] = True
     ids = {"trace_id": HEADER[3:35], "span_id": HEADER[36:52], "began_ns": 1, "ended_ns": 2}
-    event = SpanEvent("exception", 1, {"exception.message": f"401 for {url}"})
+    event = SpanEvent(f"refused {url}", 1, {"exception.message": f"401 for {url}"})
 
     async def run() -> None:
         reporter = tracing.begin(start(), told.append)

@@ -33,6 +33,7 @@ from runtime.wire.spans import (
 
 TELL_S: Final = 0.5
 MAX_WAITING: Final = 500
+_MAX_NAMES: Final = 500
 MAX_MESSAGE_BYTES: Final = 256 << 10
 
 _log = logs.get_logger("telemetry")
@@ -55,6 +56,7 @@ class SpanReporter:
         self._timer: asyncio.TimerHandle | None = None
         self._is_called = self._is_over = False
         self._redactor: Redactor | None = None
+        self._names: dict[str, str] = {}
         self._service = ""
 
     def take(self, span: Span) -> None:
@@ -115,7 +117,11 @@ class SpanReporter:
         most = tracer.most_chars
         if span.scope:
             events = [
-                msgspec.structs.replace(one, attributes=self._hidden(one.attributes, MAX_TEXT_CHARS))
+                msgspec.structs.replace(
+                    one,
+                    name=self._name(one.name),
+                    attributes=self._hidden(one.attributes, MAX_TEXT_CHARS),
+                )
                 for one in span.events
             ]
             name, error = self._text(span.name, MAX_NAME_CHARS), self._text(span.error, MAX_NAME_CHARS)
@@ -128,7 +134,8 @@ class SpanReporter:
 
     def _hidden(self, attributes: Attributes, most_chars: int) -> Attributes:
         hidden: Attributes = {}
-        for name, value in attributes.items():
+        for told, value in attributes.items():
+            name = self._name(told)
             if isinstance(value, str):
                 hidden[name] = self._text(value, most_chars)
             elif isinstance(value, list):
@@ -136,6 +143,16 @@ class SpanReporter:
             else:
                 hidden[name] = value
         return hidden
+
+    def _name(self, name: str) -> str:
+        """As `_text`; most are seen again and again."""
+        if len(name) > MAX_NAME_CHARS:
+            return self._text(name, MAX_NAME_CHARS)
+        if (shown := self._names.get(name)) is None:
+            if len(self._names) >= _MAX_NAMES:
+                self._names.clear()
+            shown = self._names[name] = self._text(name, MAX_NAME_CHARS)
+        return shown
 
     def _text(self, text: str, most_chars: int) -> str:
         if self._redactor is None:
