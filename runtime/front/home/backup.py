@@ -8,6 +8,7 @@ what is being uploaded; `server.json`, which is a running server's.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
@@ -29,6 +30,7 @@ import msgspec
 import runtime
 from runtime.clock import iso
 from runtime.errors import ConfigError
+from runtime.files.tree import Tree
 from runtime.front.home import contents, databases
 from runtime.front.home.state_folder import whose
 from runtime.session.journal.file import copy
@@ -150,8 +152,16 @@ def _pack_rest(unit: Path, inner: str, packing: _Packing, scratch: Path) -> None
             if path.suffix == ".sqlite3":  # not what is beside it, which the copy has in it
                 _pack_tables(path, name, packing, scratch / path.name)
         elif stat.S_ISREG(mode):
-            with suppress(FileNotFoundError):  # somebody in the room has just deleted it
-                packing.file(name, path)
+            try:
+                opened = Tree(unit).opened(str(path.relative_to(unit)))
+            except FileNotFoundError:
+                continue  # somebody in the room has just deleted it
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EINVAL):
+                    raise
+                packing.skip(name)  # a container of the room has put something else in its place
+                continue
+            packing.file(name, opened)
         elif mode:
             packing.skip(name)
 
@@ -219,8 +229,9 @@ class _Packing:
         self._told.room_count += Path(name).parent.name == "data"
         self._tar.addfile(self._member(name, tarfile.DIRTYPE, 0o700))
 
-    def file(self, name: str, path: Path) -> None:
-        with path.open("rb") as stream:
+    def file(self, name: str, path: Path | int) -> None:
+        """Put a file in, or what a descriptor is of, which is closed."""
+        with open(path, "rb") as stream:
             member = self._member(name, tarfile.REGTYPE, 0o600)
             member.size = os.fstat(stream.fileno()).st_size
             member.mtime = int(os.fstat(stream.fileno()).st_mtime)

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from runtime.front.home import backup as backing_up
 from runtime.front.home import restore as restoring
 from tests.cli.state.conftest import SECRET, SESSIONS, Home, sessions_of, stored_in
 from tests.front.test_server_process import BUNDLE, running
@@ -97,6 +98,28 @@ def test_tables_of_a_room_are_copied_with_what_is_not_in_their_file_yet(
     assert [one.name for one in copied.iterdir()] == ["tables.sqlite3"]
     with closing(sqlite3.connect(copied / "tables.sqlite3")) as db:
         assert db.execute("SELECT a FROM t").fetchall() == [("written",)]
+
+
+def test_a_link_that_a_container_puts_in_the_place_of_a_file_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the moment between the look at the file and its reading."""
+    folder = tmp_path / "unit/rooms/data/lab/files"
+    folder.mkdir(parents=True)
+    (folder / "note").write_text("mine")
+    (tmp_path / "secret").write_text("the server's")
+    tables_of = backing_up._tables_of
+
+    def swapped(path: Path, unit: Path) -> Path | None:
+        path.unlink()
+        path.symlink_to(tmp_path / "secret")
+        return tables_of(path, unit)
+
+    monkeypatch.setattr(backing_up, "_tables_of", swapped)
+    with backing_up._Packing(io.BytesIO(), at=0) as packing:
+        backing_up._pack_rest(tmp_path / "unit", "", packing, tmp_path)
+        told = packing.end()
+    assert (told.file_count, told.skipped) == (0, ["rooms/data/lab/files/note"])
 
 
 def test_a_file_that_is_there_is_kept_unless_it_is_forced(bulkhead: Any, home: Home, saved: Path) -> None:
