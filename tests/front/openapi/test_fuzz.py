@@ -90,12 +90,18 @@ checks.positive_data_acceptance.enabled = false
 # Read by hand, and more is forgiven than is described.
 [[operations]]
 include-path = ["/rooms/{room}/v1/responses", "/rooms/{room}/openai/v1/responses", "/openai/v1/responses",
+                "/rooms/{room}/v1/messages", "/rooms/{room}/anthropic/v1/messages", "/anthropic/v1/messages",
+                "/rooms/{room}/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens",
+                "/rooms/{room}/anthropic/v1/messages/count_tokens",
                 "/{endpoint}"]
 checks.negative_data_rejection.enabled = false
 
 # Who has no participant token gets 403, as at the door of a room: clients try again after a 401.
 [[operations]]
 include-path = ["/rooms/{room}/v1/responses", "/rooms/{room}/openai/v1/responses", "/openai/v1/responses",
+                "/rooms/{room}/v1/messages", "/rooms/{room}/anthropic/v1/messages", "/anthropic/v1/messages",
+                "/rooms/{room}/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens",
+                "/rooms/{room}/anthropic/v1/messages/count_tokens",
                 "/rooms/{room}/v1/embeddings", "/rooms/{room}/openai/v1/embeddings", "/openai/v1/embeddings"]
 checks.missing_required_header.enabled = false
 
