@@ -31,7 +31,7 @@ _SECRET_HAS_NO_IDENTITY: Final = "0.44.13"
 _SECRET_NEEDS_ACCOUNT: Final = "0.44.13"
 _ACCOUNT: Final = {"email": "default@service.invalid"}
 """Whose secrets it reads, where the manifest does not say it: there is one account, whatever it is called."""
-_TOLD_APART_BY: Final = ("num", "path")
+_TOLD_APART_BY: Final = ("num", "path", "name")
 _OURS: Final = re.compile(rf"(?!.*\bannotations\.)(.*\.)?{OWN}")
 """A name of an author's own annotation is none of ours, however it begins."""
 _ROLE_KEPT: Final = re.compile(rf"^(ports\[\d+\]\.endpoints\[\d+\])\.annotations\.{ROLE}$")
@@ -119,14 +119,14 @@ def _with_untold(sent: Any, kept: Any, shape: Shape, at: tuple[int, ...]) -> Any
                 made["annotations"] = {ROLE: role[ROLE]} | made.get("annotations", {})
             return made
         case ListOf(item=Record()) if isinstance(sent, list) and isinstance(kept, list):
-            before = dict(_told_apart(kept))
+            before = {which: one for which, one in _told_apart(kept) if which is not None}
             return [_with_untold(one, before.get(which), shape.item, at) for which, one in _told_apart(sent)]
         case _:
             return sent
 
 
 def _told_apart(items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """Ports and endpoints by their number or path, and by which of those that have the same it is."""
+    """By their number, path or name, and by which of those that have the same it is."""
     seen: Counter[str] = Counter()
     for one in items:
         name = next((str(one[key]) for key in _TOLD_APART_BY if key in one), "")

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import ManifestInvalid
@@ -150,6 +150,17 @@ def test_the_normal_form_is_a_fixed_point_and_loses_nothing(spec: dict[str, Any]
                    for path, value in there.items())  # fmt: skip
 
 
+TWO_VARIABLES: dict[str, Any] = {
+    "version": "v1",
+    "kind": "Service",
+    "metadata": {"name": "two"},
+    "container": {
+        "image": "one",
+        "environment": [{"name": "KEY", "secret": {"id": "key", "identity": ""}}, {"name": "NAME"}],
+    },
+}
+
+
 @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None)
 @given(spec=SPECS)
 def test_the_schema_takes_whatever_is_read(spec: dict[str, Any]) -> None:
@@ -159,6 +170,7 @@ def test_the_schema_takes_whatever_is_read(spec: dict[str, Any]) -> None:
 
 @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None)
 @given(spec=SPECS, version=st.sampled_from([OLDEST, "0.24.6", "0.35.8", "0.44.13", NEWEST]))
+@example(spec=TWO_VARIABLES, version=NEWEST)
 def test_a_release_is_given_a_manifest_and_nothing_of_ours(spec: dict[str, Any], version: str) -> None:
     kept = read_spec(spec).spec
     back = with_untold(read_spec(known_to(kept, NEWEST)).spec, kept, NEWEST, {})
