@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -15,6 +17,7 @@ from typing import Any
 import hypothesis
 import psutil
 import pytest
+import structlog
 
 from runtime.sdk import loading
 from tests.patience import PATIENCE
@@ -27,6 +30,9 @@ hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("patient")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A run in the background of a shell ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +40,21 @@ def no_worker_afterwards() -> Iterator[None]:
     """A bundle that a test loads in this process makes a worker of it; the next test begins with none."""
     yield
     loading._is_worker = False
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Whoever sets up logging in this process leaves it as it was, and not on a stream of its own."""
+    root = logging.getLogger()
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    levels = {name: logging.getLogger(name).level for name in ("asyncio", "hypercorn", "quart", "watchfiles")}
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**config)
+    for name, value in levels.items():
+        logging.getLogger(name).setLevel(value)
 
 
 def pytest_configure(config: pytest.Config) -> None:

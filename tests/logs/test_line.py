@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
-import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,15 +28,10 @@ HEAD = {
 
 
 @pytest.fixture
-def worker_log() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+def worker_log(logging_as_before: None) -> io.StringIO:
     stream = io.StringIO()
     configure_worker(stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**config)
+    return stream
 
 
 def read(line: str, most_bytes: int) -> dict[str, Any]:

@@ -7,29 +7,13 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from runtime.logs import MAX_VALUE_CHARS, configure, configure_worker, get_logger
 from runtime.settings import LogSettings
 
-pytestmark = pytest.mark.unit
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
-    levels = {name: logging.getLogger(name).level for name in ("asyncio", "hypercorn", "quart", "watchfiles")}
-    yield
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**config)
-    for name, value in levels.items():
-        logging.getLogger(name).setLevel(value)
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("logging_as_before")]
 
 
 class Terminal(io.StringIO):

@@ -50,6 +50,7 @@ def test_what_participants_keep_pushes_out_their_own_alone_and_is_no_plain_word(
 
 
 @pytest.mark.unit
+@pytest.mark.usefixtures("logging_as_before")
 def test_nobody_hides_a_line_by_keeping_what_it_is_called() -> None:
     hidden, stream = Hidden(), io.StringIO()
     hidden.learn_of_room(["session.exited", "s_0123456789"])
@@ -59,7 +60,6 @@ def test_nobody_hides_a_line_by_keeping_what_it_is_called() -> None:
         logs.get_logger("test").info("session.exited", session_id="s_0123456789", text="s_0123456789")
     finally:
         logs.hide_by(None)
-        logs.configure(LogSettings())
     line = json.loads(stream.getvalue())
     assert (line["event"], line["session_id"], line["text"]) == ("session.exited", "s_0123456789", HIDDEN)
 
@@ -79,6 +79,7 @@ def test_no_value_is_left_in_a_text(values: list[str], around: str) -> None:
 
 
 @pytest.mark.unit
+@pytest.mark.usefixtures("logging_as_before")
 def test_a_line_of_the_log_shows_none_of_it_wherever_it_stands() -> None:
     hidden, stream = Hidden(), io.StringIO()
     hidden.learn([SECRET])
@@ -93,7 +94,6 @@ def test_a_line_of_the_log_shows_none_of_it_wherever_it_stands() -> None:
             log.exception("b.happened")
     finally:
         logs.hide_by(None)
-        logs.configure(LogSettings())
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert (first["text"], first["deep"], first["count"]) == (f"x {HIDDEN}", {"a": [HIDDEN, 1]}, 3)
     assert HIDDEN in second["exception"]

@@ -88,6 +88,7 @@ def test_rows_are_looked_through_searched_and_changed(studio: Any, visit: Any, e
     new.get_by_label("id").fill("1000")
     new.get_by_label(re.compile("^what")).fill("an anvil")
     new.get_by_role("button", name="Add").click()
+    expect(new).to_be_hidden()
     page.get_by_label("Filter").fill("")
     page.get_by_label("Words").fill("anvil")
     page.get_by_role("button", name="Search").click()

@@ -58,9 +58,9 @@ enabled = false
 # A session that was ended is still told of, which is meant.
 use_after_free.enabled = false
 
-# Streams without an end.
+# Streams without an end, and one that takes as long as a session does.
 [[operations]]
-include-path = ["/events", "/studio/live"]
+include-path = ["/events", "/studio/live", "/workers/{session_id}/replay"]
 enabled = false
 
 # What it takes is a websocket.

@@ -40,7 +40,10 @@ async def test_everything_that_is_asked_of_a_session_is_answered_by_its_node(nod
         detail = await told(at)
         assert (detail["node"], len(detail["processes"])) == ("local", 1)
         assert detail["rss_bytes"] > 0
-        assert [line["text"] for line in (await told(f"{at}/logs"))["lines"]] == ["hello from here"]
+        async with asyncio.timeout(30 * PATIENCE):
+            while not (lines := (await told(f"{at}/logs"))["lines"]):
+                await asyncio.sleep(0.05)
+        assert [line["text"] for line in lines] == ["hello from here"]
         assert "run_forever" in await asked(server, f"{at}/stacks")
         assert (await told(f"{at}/messages"))["messages"]
         assert (await told(f"{at}/ping", {}))["round_trip_ms"] > 0
