@@ -67,11 +67,12 @@ class ActiveTransport:
 
 
 class ActiveProtocol:
-    """Opens such a connection."""
+    """Opens such a connection; agents read its address and its token."""
 
     def __init__(self, inner: ClientProtocol, activity: Activity) -> None:
         self._inner = inner
         self._activity = activity
+        self.url, self.token = str(getattr(inner, "url", "")), str(getattr(inner, "token", ""))
 
     async def open(self, *, timeout_s: float) -> Transport:
         return ActiveTransport(await self._inner.open(timeout_s=timeout_s), self._activity)

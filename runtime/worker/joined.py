@@ -69,7 +69,7 @@ async def join(start: control.Start, relay: RelayTransport | None, activity: Act
     else:
         protocol: ClientProtocol = WebSocketClientProtocol(url=start.room_url, token=start.token)
         if relay is not None:
-            protocol = RelayProtocol(relay, url=start.room_url)
+            protocol = RelayProtocol(relay, url=start.room_url, token=start.token)
         room = RoomClient(ActiveProtocol(protocol, activity), connect_timeout_s=start.join_s)
     return _OurRoom(await room.__aenter__())
 

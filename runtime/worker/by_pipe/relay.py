@@ -101,11 +101,12 @@ class RelayProtocol:
 
     Args:
         url: Where the room is, to be told; nothing is dialled there.
+        token: What the front enters with, to be told as well.
     """
 
-    def __init__(self, relay: RelayTransport, *, url: str) -> None:
+    def __init__(self, relay: RelayTransport, *, url: str, token: str) -> None:
         self._relay = relay
-        self._url = url
+        self.url, self.token = url, token
 
     async def open(self, *, timeout_s: float) -> RelayTransport:
         """Enter.  Raises RoomUnreachable or RoomRefused, also when there is no answer in time."""
@@ -114,7 +115,7 @@ class RelayProtocol:
                 await self._relay.dial()
         except TimeoutError as error:
             raise RoomUnreachable(
-                f"the room at {self._url} did not answer within {timeout_s:g} s",
+                f"the room at {self.url} did not answer within {timeout_s:g} s",
                 cure="check that its server is running and that this machine may reach it",
             ) from error
         return self._relay

@@ -45,6 +45,7 @@ class Base:
 class Plain(Base):
     async def start(self, *, room):
         await super().start(room=room)
+        print("entered", room.protocol.url == room.room_url, room.token == os.environ["MESHAGENT_TOKEN"])
         room.messaging.on("message", self.heard)
         await room.messaging.enable()
 
@@ -206,6 +207,7 @@ async def test_a_session_is_in_its_room_without_a_socket_to_it(
         assert psutil.Process(pid).net_connections("inet") == []
         async with person(server) as room:
             assert await say(room, "hi", text="there") == {"text": "there"}
+        assert await printed(server, record, "entered") == "entered True True"
         (info,) = server.front.rooms.rooms()
         assert [one.name for one in info.participants] == ["plain"]
         seen = await server.front.placement.messages(record.spec.session_id)
