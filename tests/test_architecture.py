@@ -110,13 +110,7 @@ HOMES = {
     "opentelemetry": ("runtime.telemetry", "runtime.sdk.otel"),
     "numpy": ("runtime.rooms.built_in.tables.vectors",),
     "prometheus_client": ("runtime.metrics", "runtime.front"),
-    "aiosqlite": (
-        "runtime.session.journal",
-        "runtime.session.crash_store",
-        "runtime.rooms",
-        "runtime.services",
-        "runtime.telemetry.history.file",
-    ),
+    "aiosqlite": ("runtime.session.journal", "runtime.session.crash_store"),
     "watchfiles": ("runtime.supervisor", "runtime.placement", "runtime.cli"),
 }
 

@@ -7,18 +7,14 @@ alone; what is secret in it is sealed beside that (`runtime.wire.sealed`).
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import aiosqlite
+from typing import Final
 
 from runtime.session.journal import file
+from runtime.session.journal.open_file import OpenFile
 from runtime.wire.sealed import Seal
 
-T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 Seals = Callable[[], Seal]
 """Gives what seals the secrets of the state folder, whose key is made with the first of them."""
 
@@ -108,11 +104,8 @@ SCHEMA: Final = file.Schema(
 )
 
 
-class ServicesFile:
-    """The open file; make one with `open`, and close it with `aclose`."""
-
-    def __init__(self, db: aiosqlite.Connection, path: Path) -> None:
-        self._db, self._path = db, path
+class ServicesFile(OpenFile):
+    """The open file; make one with `open`.  A change is on the disk when `change` returns."""
 
     @classmethod
     async def open(cls, path: Path) -> ServicesFile:
@@ -125,54 +118,3 @@ class ServicesFile:
         await db.execute("PRAGMA foreign_keys = ON")
         await db.execute("PRAGMA synchronous = FULL")
         return cls(db, path)
-
-    async def change(self, work: Work[T]) -> T:
-        """Do something in one transaction, and return once it is on the disk.
-
-        Args:
-            work: Run in the file's own thread; whatever it raises undoes all of it.
-
-        Raises:
-            JournalUnusable: It cannot be written; nothing was changed.
-        """
-
-        def whole(db: sqlite3.Connection) -> T:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                found = work(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            return found
-
-        return await self._do(whole)
-
-    async def read(self, work: Work[T]) -> T:
-        """Look something up, in the file's own thread.
-
-        Raises:
-            JournalUnusable: It cannot be read.
-        """
-        return await self._do(work)
-
-    async def copy(self, target: Path) -> None:
-        """Copy the file to a new one.
-
-        Raises:
-            JournalUnusable, OSError: There is no copy.
-        """
-        await file.copied(self._db, target)
-
-    async def aclose(self) -> None:
-        """Close the file."""
-        await self._db.close()
-
-    async def _do(self, work: Work[T]) -> T:
-        in_thread: Any = self._db._execute
-        try:
-            found: T = await in_thread(work, self._db._conn)
-        except sqlite3.Error as error:
-            raise file.unusable(self._path, error) from error
-        return found

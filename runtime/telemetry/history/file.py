@@ -7,14 +7,14 @@ minute, and of its hour, so that it does not matter how often a server is starte
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import aiosqlite
 import msgspec
 
 from runtime.session.journal import file
+from runtime.session.journal.open_file import OpenFile
 from runtime.session.journal.table import Row, Table
 from runtime.telemetry.history.figures import Figures
 
@@ -37,7 +37,6 @@ _SCHEMA: Final = file.Schema(
 VERSION: Final = len(_SCHEMA.migrations)
 _PUT: Final = "INSERT OR REPLACE INTO figures (step_s, at, figures) VALUES (?, ?, ?)"
 _decoder = msgspec.msgpack.Decoder(Figures)
-T = TypeVar("T")
 
 
 def _point(row: Row) -> tuple[int, Figures]:
@@ -48,11 +47,8 @@ POINTS: Final = Table("figures", ("step_s", "at", "figures"), 2, "at", _point)
 TABLES: Final[tuple[Table[Any], ...]] = (POINTS,)
 
 
-class FiguresFile:
-    """An open file; make one with `open`, and close it with `aclose`."""
-
-    def __init__(self, db: aiosqlite.Connection, path: Path) -> None:
-        self._db, self._path = db, path
+class FiguresFile(OpenFile):
+    """The open file; make one with `open`."""
 
     @classmethod
     async def open(cls, path: Path) -> FiguresFile:
@@ -74,19 +70,12 @@ class FiguresFile:
         """
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                for at, figures in points:
-                    for step_s, kept_s in KEPT_S.items():
-                        _merge(db, step_s, at // step_s * step_s, figures)
-                        db.execute("DELETE FROM figures WHERE step_s = ? AND at <= ?", (step_s, at - kept_s))
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+            for at, figures in points:
+                for step_s, kept_s in KEPT_S.items():
+                    _merge(db, step_s, at // step_s * step_s, figures)
+                    db.execute("DELETE FROM figures WHERE step_s = ? AND at <= ?", (step_s, at - kept_s))
 
-        await self._do(work)
+        await self.change(work)
 
     async def points(self, step_s: int, since: float) -> list[tuple[int, Figures]]:
         """Those of one length that began at or after `since`, the oldest first.
@@ -99,27 +88,7 @@ class FiguresFile:
             asked = f"{POINTS.some} WHERE step_s = ? AND at >= ? ORDER BY at"
             return POINTS.read(db.execute(asked, (step_s, since)), event="history.row_skipped")
 
-        return await self._do(work)
-
-    async def copy(self, target: Path) -> None:
-        """Copy the file to a new one, for a backup.
-
-        Raises:
-            JournalUnusable, OSError: There is no copy.
-        """
-        await file.copied(self._db, target)
-
-    async def aclose(self) -> None:
-        """Close the file."""
-        await self._db.close()
-
-    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        in_thread: Any = self._db._execute
-        try:
-            found: T = await in_thread(work, self._db._conn)
-        except sqlite3.Error as error:
-            raise file.unusable(self._path, error) from error
-        return found
+        return await self.read(work)
 
 
 def _merge(db: sqlite3.Connection, step_s: int, at: int, figures: Figures) -> None:

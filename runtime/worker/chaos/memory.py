@@ -140,7 +140,7 @@ def proc_cwd(at: Targets) -> str:
 
 @memory.add("proc-root", "the files of the machine by the server's process", silent=True)
 def proc_root(at: Targets) -> str:
-    return str(len(os.listdir(f"/proc/{at.front}/root/"))) + " names"
+    return str(len(os.listdir(os.path.join("/proc", str(at.front), "root", "")))) + " names"
 
 
 @memory.add("list-descriptors", "which descriptors a session has", level=Level.STRICT)
