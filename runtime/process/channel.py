@@ -184,9 +184,11 @@ class Channel(asyncio.Protocol, Generic[M]):
 
     def data_received(self, data: bytes) -> None:
         try:
-            self._unheard.extend(self._frames.feed(data))
+            self._frames.feed(data, self._unheard)
         except ProtocolError as error:
-            self._fail(error)
+            self._hand_over(len(self._unheard))  # it was said before
+            if self._error is None:
+                self._fail(error)
         if self._hearing is None:
             self._hear()
 
@@ -237,9 +239,11 @@ class Channel(asyncio.Protocol, Generic[M]):
             left = self._unread_bytes()
             while count := self._read_once(left):
                 left -= count
-        self._hand_over(len(self._unheard))
-        if self._hearing is not None:
-            self._hearing.cancel()
-        self._ended = True
-        self._writable.set()
-        self._on_end(self._error)
+        try:
+            self._hand_over(len(self._unheard))
+        finally:
+            if self._hearing is not None:
+                self._hearing.cancel()
+            self._ended = True
+            self._writable.set()
+            self._on_end(self._error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import MutableSequence
 from typing import ClassVar, Final
 
 from runtime.errors import LocalProtocolError, RemoteProtocolError
@@ -44,17 +45,17 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._broken: str | None = None
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take what was read; return the payloads completed by it, in order.
+    def feed(self, data: bytes, payloads: MutableSequence[bytes]) -> None:
+        """Take what was read, and add the payloads that it completes to `payloads`, in order.
 
         Raises:
-            RemoteProtocolError: The peer announces a frame over the limit, or holds too much of what all may.
+            RemoteProtocolError: The peer announces a frame over the limit, or holds too much of what all may;
+                what it completed before that was added.
         """
         if self._broken:
             raise RemoteProtocolError(self._broken)
         buffer = self._buffer
         buffer += data
-        payloads: list[bytes] = []
         start = 0
         while len(buffer) - start >= HEADER_BYTES:
             (length,) = _HEADER.unpack_from(buffer, start)
@@ -81,7 +82,6 @@ class FrameDecoder:
                 buffer.clear()
                 self._count(0)
                 raise RemoteProtocolError(self._broken)
-        return payloads
 
     def _count(self, held_bytes: int) -> None:
         held_bytes = held_bytes if held_bytes > _SMALL_BYTES else 0

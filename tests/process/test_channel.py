@@ -69,6 +69,38 @@ async def test_junk_ends_the_channel_with_its_error(front: Any) -> None:
     assert "limit" in str(error)
 
 
+async def test_what_was_said_before_junk_is_heard(front: Any) -> None:
+    channel, end, theirs = front
+    said = [control.Hello(pid) for pid in range(20 * MESSAGES_PER_TURN)]
+    whole = b"".join(encode_frame(control.encode(one), max_frame_bytes=1 << 20) for one in said)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(theirs, whole)
+    await loop.sock_sendall(theirs, b"\xff\xff\xff\xff")
+    await channel.read_rest()
+    async with asyncio.timeout(5 * PATIENCE):
+        assert await end.over is not None
+    assert [end.heard.get_nowait() for _ in said] == said
+
+
+async def test_an_end_is_told_though_the_last_message_could_not_be_heard() -> None:
+    ours, theirs = socket.socketpair()
+    over: asyncio.Future[ProtocolError | None] = asyncio.get_running_loop().create_future()
+
+    def hear(_: Any) -> None:
+        raise RuntimeError("not now")
+
+    channel = await Channel.open(ours, control.from_worker, hear, over.set_result, max_frame_bytes=1 << 20)
+    channel.pause_reading()
+    channel._unheard.append(control.encode(control.Hello(1)))
+    with pytest.raises(RuntimeError, match="not now"):
+        channel.connection_lost(None)
+    assert channel.ended
+    assert over.done()
+    channel.abort()
+    theirs.close()
+    await asyncio.sleep(0)
+
+
 async def test_one_that_does_not_read_is_cut_off_before_it_costs_memory(front: Any) -> None:
     channel, end, _ = front
     channel._max_buffer_bytes = 4 << 20

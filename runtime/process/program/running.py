@@ -50,17 +50,20 @@ async def running(
     """
     process, reading = _started(argv, env, cwd)
     said = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(said), reading
-    )
     command = Running(process, said)
+    open_end: io.FileIO | asyncio.ReadTransport = reading
     try:
+        open_end, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(said), reading
+        )
         yield command
     finally:
         process.send_group(signal.SIGKILL)
-        transport.close()
-        await command.status()
-        process.close()
+        open_end.close()
+        try:
+            await command.status()
+        finally:
+            process.close()
 
 
 def _started(
