@@ -300,8 +300,11 @@ async def test_values_are_the_smaller_the_more_there_can_be_at_once(house: Any) 
         f"WITH t(x) AS (SELECT hex(zeroblob(500000))) SELECT length(max({shared})) FROM t",
         f"SELECT {' + '.join(f'length(group_concat({one}))' for one in many)} FROM t",
     ):
-        with pytest.raises(RoomError, match="bytes here"):
-            await ask(ada, "execute_sql", query=query)
+        for before_it in ("", ";", "-- all of it\n; ;", "/* ; */ ;"):
+            with pytest.raises(RoomError, match="bytes here"):
+                await ask(ada, "execute_sql", query=f"{before_it}{query}")
+    with pytest.raises(RoomError, match="syntax error"):
+        await ask(ada, "execute_sql", query="QUERY PLAN SELECT 1")
     columns = ", ".join(
         f"y{number} TEXT AS (hex(zeroblob(x + 20000000 + {number}))) STORED" for number in range(200)
     )

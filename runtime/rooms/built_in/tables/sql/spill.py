@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
@@ -83,11 +84,14 @@ def bounded(
 
 
 def _registers(connection: sqlite3.Connection, text: str, values: Any) -> int:
-    """How many values there can be at once while it runs, as its program says."""
+    """How many values there can be at once while it runs, as its program says; without end if it says not."""
     most = 1
-    with suppress(sqlite3.Error, sqlite3.Warning):  # told when it is run, if it cannot be
+    try:
         for _, step, one, two, three, *_ in connection.execute(f"EXPLAIN {text}", values):
             most = max(most, three, one + two if step in _ROWS else two if step in _MAKE else 0)
+    except (sqlite3.Error, sqlite3.Warning, ValueError):
+        # It may be one that runs all the same: what begins with a semicolon does, and is not explained.
+        return sys.maxsize
     return most
 
 
