@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +63,10 @@ class KeyStore:
         self._making = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read the keys; one that cannot be opened is named in the log, and is no key."""
+        """Read the keys, but for those of services that are gone, which are deleted.
+
+        One that cannot be opened is named in the log, and is no key.
+        """
 
         def work(db: sqlite3.Connection) -> dict[str, str]:
             gone = "SELECT ? || id FROM services"
@@ -149,16 +152,17 @@ class KeyStore:
             _, text = await self.create(name, by=f"service {service}", description=told, account=account)
             return text
 
-    async def forget_services(self, asking: Collection[str]) -> None:
-        """Delete the keys of all services but these: what is not asked for any more opens nothing.
+    async def forget_services(self, asking: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        """Delete the keys of services that ask for none of that name: what nobody asks for opens nothing.
 
         Args:
-            asking: Ids.
+            asking: Gives the name of the key that is made for each service, by the service's id.
         """
-        kept = {_OF_SERVICE + service for service in asking}
         async with self._making:
-            for one in await self.listed():
-                if one.account.startswith(_OF_SERVICE) and one.account not in kept:
+            made = [one for one in await self.listed() if one.account.startswith(_OF_SERVICE)]
+            names = await asking() if made else {}  # read after the keys: whose they are was there by then
+            for one in made:
+                if names.get(one.account.removeprefix(_OF_SERVICE)) != one.name:
                     await self.delete(one.id)
 
     async def listed(self, *, account: str | None = None) -> list[KeyInfo]:

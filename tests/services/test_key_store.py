@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,31 @@ async def test_a_key_that_is_deleted_signs_nothing(store: Store) -> None:
         await store.keys.delete(made.id)
 
 
+def asking(names: dict[str, str]) -> Callable[[], Awaitable[dict[str, str]]]:
+    async def read() -> dict[str, str]:
+        return names
+
+    return read
+
+
+async def test_no_key_is_forgotten_of_a_service_that_is_made_meanwhile(store: Store) -> None:
+    await store.keys.of_service("first", "first", "index", makes=True)
+    there = {"first": "index"}
+
+    async def read() -> dict[str, str]:
+        making = asyncio.create_task(store.keys.of_service("second", "second", "index", makes=True))
+        done, _ = await asyncio.wait({making}, timeout=0.1)
+        assert not done, "it has to wait until these are forgotten"
+        made.append(making)
+        return there
+
+    made: list[asyncio.Task[str]] = []
+    await store.keys.forget_services(read)
+    key = ApiKey.parse(await made[0])
+    assert key.id in store.keys.signing
+    assert len(store.keys.signing) == 2
+
+
 async def test_a_service_has_one_key_of_its_own_for_as_long_as_it_asks(store: Store, tmp_path: Path) -> None:
     service = await store.services.create(manifest(), by="test")
     asked = (service.id, "greeter", "index")
@@ -47,13 +73,13 @@ async def test_a_service_has_one_key_of_its_own_for_as_long_as_it_asks(store: St
     assert store.keys.signing == {key.id: key.secret}
     _, text = await store.keys.create("index", by="ada")
     assert await store.keys.of_service(*asked, makes=False) == text
-    await store.keys.forget_services([service.id])
+    await store.keys.forget_services(asking({service.id: "index"}))
     assert len(store.keys.signing) == 2
     await store.services.delete(service.id)
     await store.keys.load()  # as the next server does, if this one was killed here
     assert list(store.keys.signing) == [ApiKey.parse(text).id]
     await store.keys.of_service("another", "other", "index", makes=True)
-    await store.keys.forget_services([])
+    await store.keys.forget_services(asking({"another": "renamed"}))  # it asks for one of another name
     assert list(store.keys.signing) == [ApiKey.parse(text).id]
 
 

@@ -105,7 +105,7 @@ class Household:
 
     def changed(self, room: str = PROJECT) -> None:
         """Services of a room, or of the project, were made, changed or deleted."""
-        self._tasks.spawn(self._forget_keys(), "keys of services")
+        self._tasks.spawn(self._means.store.keys.forget_services(self._keys), "keys of services")
         if self._means.deployed is not None:
             self._means.deployed.look()
         for name, held in self._rooms.items():
@@ -142,11 +142,13 @@ class Household:
             for service_id in gone - {service.id for service in kept}:
                 del held.lives[service_id]
 
-    async def _forget_keys(self) -> None:
-        """Keys that were made for services which ask for none any more, or are gone."""
+    async def _keys(self) -> dict[str, str]:
+        """The name of the key that is made for each service that asks for one."""
         kept = await self._means.store.services.listed(room=None)
-        asking = {one.id for one in kept if OWN_API_KEY in (one.spec.get("container") or {})}
-        await self._means.store.keys.forget_services(asking)
+        asked = {one.id: (one.spec.get("container") or {}).get(OWN_API_KEY) for one in kept}
+        return {
+            service: key["name"] for service, key in asked.items() if key and key.get("auto_provision", True)
+        }
 
     async def _wanted(self, room: str, service_id: str) -> Life:
         """One that can run in a room, and is to."""
