@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
 from runtime.containers.contract import Box, BoxId
 from runtime.containers.contract import Exit as Ended
 from runtime.containers.errors import ContainerNotFound
+from runtime.errors import RuntimeServiceError
 from runtime.services.life.means import Means
 from runtime.services.life.telling import NOT_BY_SIGNAL, how
 from runtime.services.service import Service
@@ -35,18 +37,22 @@ _FROM_OUTSIDE: Final = "it is a container: nobody looked into it"
 _UNKNOWN: Final = ("frames", "tasks", "native", "messages", "room_messages", "use")
 
 
-def note_crash(
-    means: Means, service: Service, room: str, box: BoxId, ended: Ended, lines: Sequence[str], began_at: float
+async def note_crash(
+    means: Means, service: Service, room: str, box: BoxId, ended: Ended, began_at: float
 ) -> str:
-    """Keep why a container ended; what there is to say of it beside how."""
+    """Keep why a container failed; what there is to say of it beside how.  Nothing where it did not fail."""
+    if ended.reason not in _LIMITS and (ended.reason != "exited" or not ended.code):
+        return ""
+    at, lines = means.clock.wall(), deque[str](maxlen=LINES)
     try:
         shown = means.boxes.box(room, box)
+        async for line in means.boxes.logs(room, box, follow=False):
+            lines.append(line)
     except ContainerNotFound:
         return ""
-    at = means.clock.wall()
+    except RuntimeServiceError:
+        pass  # its engine does not answer
     report = report_of(service, room, shown, ended, lines, at=at, after_s=at - began_at, hide=means.hide)
-    if report is None:
-        return ""
     means.crashed(report)
     variable = missing_variable([line.text for line in report.log])
     return f" (it misses {variable})" if variable else ""
@@ -57,22 +63,20 @@ def report_of(
     room: str,
     box: Box,
     ended: Ended,
-    lines: Sequence[str],
+    lines: Iterable[str],
     *,
     at: float,
     after_s: float,
     hide: Callable[[str], str],
-) -> CrashReport | None:
-    """The report; None for an end that is nobody's failure.
+) -> CrashReport:
+    """The report.
 
     Args:
-        lines: Of its log, at the end.
+        lines: The last ones of its log.
         at: Of the end, seconds since the epoch.
         hide: Takes secrets out of a text.
     """
-    if ended.reason not in (*_LIMITS, "exited") or (ended.reason == "exited" and not ended.code):
-        return None
-    said = [hide(line)[:_LINE_CHARS] for line in lines[-LINES:]]
+    said = [hide(line)[:_LINE_CHARS] for line in lines]
     failure = exception_in(said)
     signal = ended.code - NOT_BY_SIGNAL
     by_signal = ended.reason == "exited" and 0 < signal <= _MAX_SIGNAL

@@ -276,11 +276,11 @@ class Life:
             for task in watching:
                 task.cancel()
         self.telling.exit = (found.code, self._means.clock.wall())
+        more, room = "", self._home.room
         try:
-            lines = await self._ended.log(run.box)
-        except RuntimeServiceError:
-            lines = []  # its engine does not answer
-        more = note_crash(self._means, run.service, self._home.room, run.box, found, lines, run.began_at)
+            more = await note_crash(self._means, run.service, room, run.box, found, run.began_at)
+        except Exception:  # noqa: BLE001 - whatever it was, the keeper has to hear of the end
+            _log.exception("service.not_reported", service=run.service.name, room=room)
         self._feed(Exited(number, how(found) + more))
 
     def _tell_waiting(self, what: BoxId | EngineFailed) -> None:

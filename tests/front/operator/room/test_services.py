@@ -16,6 +16,7 @@ from runtime.front.access.rules import LOCAL_PROJECT
 from runtime.front.operator.room.services import WHOLE
 from runtime.rooms.token import FULL
 from runtime.services import terms
+from runtime.services.life import life
 from tests.patience import PATIENCE
 from tests.rooms.conftest import Client, RoomError
 
@@ -210,6 +211,17 @@ async def test_one_that_ends_is_started_again_later_and_later_and_its_last_words
         delays = [one["message"] for one in seen["events"] if one["reason"] == "BackOff"]
         assert delays[:2] == ["the next start is in 0.6 s", "the next start is in 1.2 s"]
         assert secret.name == "why"
+
+
+async def test_an_end_that_cannot_be_reported_is_an_end(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: Any) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(life, "note_crash", fails)
+    async with house() as lab, lab.inside():
+        made = await lab.send("POST", LAB, greeter(FAIL="for this test"))
+        seen = await lab.until(made["id"], lambda seen: seen["restart_count"] > 0)
+        assert "it ended with 1" in seen["last_start_error"]
 
 
 async def test_a_crash_leaves_a_report_as_those_of_sessions_which_names_what_was_missing(house: Any) -> None:
