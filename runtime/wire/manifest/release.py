@@ -100,6 +100,9 @@ def with_untold(sent: Spec, kept: Spec, version: str, entries: Mapping[str, Sequ
         made["container"] = {**made["container"], "secrets": left}
         if not left:
             del made["container"]["secrets"]
+    container = made.get("container", {})
+    if container.get("run_as") == _ACCOUNT and "run_as" not in kept.get("container", {}):  # told, never said
+        made["container"] = {name: one for name, one in container.items() if name != "run_as"}
     return made
 
 
