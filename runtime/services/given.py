@@ -54,21 +54,24 @@ class Given:
                 f'secret "{found.name}" is of type {found.type}, and the manifest takes it for one of {kind}',
                 cure=f"Set it as a secret of type {kind}.",
             )
-        held = json.loads(await self._text(found))
-        return {str(name): str(value) for name, value in held.items()}
+        return await self._entries(found)
 
     async def _variable(self, name: str, key: str) -> str:
         """One secret as text; of one that is a map, the entry that is called like the variable."""
         found = await self._secrets.get(key)
         if found.type != KEYS:
             return await self._text(found)
-        held = await self.texts(key, KEYS)
+        held = await self._entries(found)
         if name not in held:
             raise SecretMissing(
                 f'secret "{found.name}" has no entry {name!r}, which a variable is to have',
                 cure=f"Call the variable like one that it has: {', '.join(held) or 'none'}.",
             )
         return held[name]
+
+    async def _entries(self, found: Secret) -> dict[str, str]:
+        held = json.loads(await self._text(found))
+        return {str(name): str(value) for name, value in held.items()}
 
     async def _text(self, found: Secret) -> str:
         value = await self._secrets.value(found.id, self._versions.get(found.id, found.current))

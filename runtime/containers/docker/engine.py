@@ -30,7 +30,7 @@ from runtime.containers.docker.client import told
 from runtime.containers.docker.command import MARK, Command
 from runtime.containers.errors import ContainerNotFound, EngineFailed, EngineSilent
 from runtime.containers.settings import ContainersSettings
-from runtime.errors import Conflict, NotSupported
+from runtime.errors import NotSupported, RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.tasks import Tasks
 
@@ -132,7 +132,7 @@ class DockerEngine:
             try:
                 container = await asyncio.shield(creating)
             except asyncio.CancelledError:  # an engine that was asked makes it all the same
-                with suppress(EngineFailed, Conflict):
+                with suppress(RuntimeServiceError):
                     container = await creating
                 raise
             if spec.files and folder is None:
@@ -182,7 +182,9 @@ class DockerEngine:
         state = shown["State"]
         process = shlex.join([str(shown.get("Path") or ""), *(shown.get("Args") or ())])[:_PROCESS_CHARS]
         if state.get("OOMKilled"):
-            message = f"it used more than {made.memory_bytes >> 20} MiB of memory"
+            message = "the machine had no memory left"
+            if made.memory_bytes:
+                message = f"it used more than {made.memory_bytes >> 20} MiB of memory"
             return Exit(int(state["ExitCode"]), "memory", message, process)
         code, said = int(state["ExitCode"]), str(state.get("Error") or "")
         said = said or (await self._said_last(container) if code else "")

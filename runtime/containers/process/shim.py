@@ -8,7 +8,8 @@ it takes an order.
 
 What is sent from here is JSON, and read as such: a program of the box may have got hold of this process.
 
-Imports what a bare interpreter has at hand, so that it is up in a few milliseconds.
+Imports what a bare interpreter has at hand, and beside it only what holds it, so that it is up in a few
+milliseconds.
 """
 
 import ctypes

@@ -34,6 +34,8 @@ _OVERTIME_S: Final = 45.0
 _GRACE_S: Final = 6.0
 _LINE_BYTES: Final = 16 << 10
 _TOO_MUCH: Final = "It said more than is shown here, and was ended."
+_CLOSING: Final = "The server is being stopped."
+_BUSY: Final = "Another replay runs on this server; wait for its end."
 _TOO_LONG: Final = "It did not stop when it was asked to, and was ended."
 _HELD_BY: Final = ("confinement.", "supervisor.pass_env", "server.agents_env")
 """Settings that decide what a session gets and may reach: our flags are none of the command's."""
@@ -58,7 +60,7 @@ def routes(front: Front) -> Blueprint:
             front.registry.record(session_id)  # or nobody knows it
             return problem("not_crashed", f"Session {session_id} left no report.", session=session_id)
         if turn.locked():
-            return problem("not_replayed", "Another replay runs on this server; wait for its end.")
+            return problem("not_replayed", _BUSY)
         answer = Response(_told(front, session_id, data.for_s, turn), content_type=NDJSON)
         answer.timeout = None
         return answer
@@ -67,6 +69,10 @@ def routes(front: Front) -> Blueprint:
 
 
 async def _told(front: Front, session_id: str, for_s: float, turn: asyncio.Lock) -> AsyncIterator[bytes]:
+    if turn.locked():  # since it was asked, before anybody began to read
+        yield _line(text=_BUSY)
+        yield _line(status=None)
+        return
     async with turn:
         folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="bulkhead-replay-")
         try:
@@ -83,6 +89,7 @@ async def _lines(front: Front, command: Running, for_s: float) -> AsyncIterator[
     hidden, left, rest = Redactor(secrets_in(os.environ)), MAX_BYTES, b""
     deadline, why, has_left = front.clock.now() + for_s + _OVERTIME_S, "", False
     closing = asyncio.ensure_future(front.closing.wait())
+    reading: asyncio.Future[bytes] | None = None
     try:
         while not why:
             reading = asyncio.ensure_future(command.read(_LINE_BYTES))
@@ -92,8 +99,7 @@ async def _lines(front: Front, command: Running, for_s: float) -> AsyncIterator[
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if not reading.done():
-                reading.cancel()
-                why = _TOO_LONG
+                why = _CLOSING if closing.done() else _TOO_LONG
                 break
             if not (piece := reading.result()):
                 has_left = True
@@ -109,6 +115,8 @@ async def _lines(front: Front, command: Running, for_s: float) -> AsyncIterator[
             yield _line(text=hidden.text(rest.decode(errors="replace")))
     finally:
         closing.cancel()
+        if reading is not None:
+            reading.cancel()
         status = await asyncio.shield(_ended(command, has_left=has_left))
     if why:
         yield _line(text=why)
