@@ -52,11 +52,11 @@ def slept_too() -> float:
 class _Front:
     outbox: Outbox
     lease: Lease
+    heard_at: float
     synced_turn: int = 0
     reads: bool = False
     held: dict[SessionId, int] = field(default_factory=dict)
     is_fenced: bool = False
-    heard_at: float = 0.0
 
 
 class NodeServer:
@@ -285,11 +285,14 @@ class NodeServer:
         known = self._fronts.get(name)
         if known is None:
             while len(self._fronts) >= MAX_FRONTS:
-                idle = next((one for one, front in self._fronts.items() if not front.held), None)
-                if idle is None:
+                idle = [one for one, front in self._fronts.items() if not front.held]
+                if not idle:
                     break
-                del self._fronts[idle]
-            known = self._fronts[name] = _Front(Outbox(self._boot), Lease())
+                gone = min(idle, key=lambda one: self._fronts[one].heard_at)
+                del self._fronts[gone]
+                if self._sent:
+                    self._sent.forget(gone)  # the fence looks at those alone that are known
+            known = self._fronts[name] = _Front(Outbox(self._boot), Lease(), heard_at=self._now())
         return known
 
     def _full(self) -> str:
