@@ -91,7 +91,6 @@ class SentBundles:
         Raises:
             BundleError: There is none.
         """
-        self._says[folder] = say
         is_told = False
         try:
             async with asyncio.timeout(JOIN_S):
@@ -106,6 +105,7 @@ class SentBundles:
                 cure="Let one join (bulkhead nodes token); containers.deploy must be true there.",
             ) from None
         say(f"it is for {', '.join(sorted(there)[:20])}")
+        self._says[folder] = say
 
     async def load(self, name: str, folder: Path, env: Mapping[str, str]) -> SentBundle:
         """Have every node load it, beside what serves; see `serve`.
@@ -193,8 +193,9 @@ class SentBundles:
 
     def _tell(self) -> None:
         self._mark = secrets.token_hex(8)
-        for name in self._follower.nodes:
-            self._follower.spawn(self._told(name), f"bundles of {name}")
+        for name, node in self._follower.nodes.items():
+            if node.beat.wants is not None:  # their variables are for those alone that could load them
+                self._follower.spawn(self._told(name), f"bundles of {name}")
 
     def _beaten(self, name: str, node: Node) -> None:
         wants = node.beat.wants

@@ -1,0 +1,85 @@
+"""What a front tells its nodes of bundles that were sent to it, and what it keeps of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runtime.errors import BundleError
+from runtime.placement.cluster import messages as say
+from runtime.placement.cluster.nodes import Node
+from runtime.placement.cluster.sent import wanted
+from runtime.placement.cluster.sent.wanted import SentBundle, SentBundles
+from runtime.session.info import Capacity
+
+pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
+
+
+def node(name: str, *, takes: bool = True) -> Node:
+    load = Capacity(sessions=0, starting=0, max_sessions=1, max_starting=1)
+    wants: dict[str, str] | None = {} if takes else None
+    return Node(say.Beat(node=name, boot="b1", number=1, sent=0.0, capacity=load, processors=1, wants=wants))
+
+
+class Followed:
+    """Nodes that a front follows, none of which is lost.
+
+    Attributes:
+        asked: Which of them were told what is wanted.
+        looks: How often they were looked through.
+    """
+
+    def __init__(self, *nodes: Node) -> None:
+        self.nodes = {one.beat.node: one for one in nodes}
+        self.front, self.beaten = "f1", list[Any]()
+        self.memory = SimpleNamespace(drained=set[str]())
+        self.asked: list[str] = []
+        self.looks = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def there(self) -> list[Node]:
+        self.looks += 1
+        return list(self.nodes.values())
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    def next_turn(self) -> int:
+        return 1
+
+    async def ask(self, name: str, ask: say.Want) -> say.Answer:
+        self.asked.append(name)
+        return say.Answer()
+
+    async def settle(self) -> None:
+        await asyncio.gather(*self._tasks)
+
+
+def wished(followed: Any) -> SentBundles:
+    nobody: Any = None
+    return SentBundles(nobody, followed, lambda: None)
+
+
+async def test_variables_are_told_to_nodes_alone_that_take_bundles() -> None:
+    followed = Followed(node("n1"), node("n2", takes=False))
+    wished(followed).serve("s1", SentBundle("1", "greeter", Path("/kept/ab"), {"TOKEN": "secret"}))
+    await followed.settle()
+    assert followed.asked == ["n1"]
+
+
+async def test_nothing_is_kept_of_a_bundle_that_nobody_could_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wanted, "JOIN_S", 0.0)
+    followed, said = Followed(node("n1", takes=False)), list[str]()
+    bundles = wished(followed)
+    with pytest.raises(BundleError, match="no machine is there"):
+        await bundles.prepare("greeter", Path("/kept/ab"), said.append)
+    assert not bundles._says
+    followed.nodes["n2"] = node("n2")
+    await bundles.prepare("greeter", Path("/kept/ab"), said.append)
+    assert said[-1] == "it is for n2"
+    assert list(bundles._says) == [Path("/kept/ab")]
