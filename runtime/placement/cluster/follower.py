@@ -310,8 +310,9 @@ class Follower:
         async def ask() -> None:
             try:
                 answer = await self.ask(name, say.Surface())
-                node.served = say.decoded(say.Served, answer.body)
-                paths = [one.path for one in served(node.served.endpoints)]
+                surface: say.Served = say.decoded(say.Served, answer.body)
+                node.said(surface)
+                paths = [one.path for one in served(surface.endpoints)]
                 _log.info("node.serves", node_id=name, endpoints=paths)
                 self._changed()
             except (NobodyThere, NoAnswer, RemoteProtocolError) as error:

@@ -20,7 +20,7 @@ class Node:
     """One node.
 
     Attributes:
-        served: What it serves; None before it was asked.
+        served: What it serves; None before it was asked.  Set by `said`.
         lacking: Beats in a row that told of events which did not come.
         is_owed: It was not asked for everything yet after something that makes that necessary.
         glances: What was measured of its sessions last.
@@ -34,6 +34,11 @@ class Node:
     is_syncing: bool = False
     is_asked: bool = False
     glances: dict[SessionId, Vitals | None] = field(default_factory=dict)
+    _by_id: dict[str, Have] = field(default_factory=dict)
+
+    def said(self, served: Served) -> None:
+        """It was asked what it serves."""
+        self.served, self._by_id = served, {one.id: one for one in served.sent}
 
     def serves(self, path: str) -> bool:
         """Whether sessions of that path can be started there."""
@@ -48,7 +53,7 @@ class Node:
 
     def has(self, bundle: str) -> Have | None:
         """What became there of a bundle that was sent; None before it said so."""
-        return next((one for one in self.sent if one.id == bundle), None)
+        return self._by_id.get(bundle)
 
     def has_ready(self, bundle: str) -> bool:
         """Whether sessions of it can be started there."""
@@ -86,9 +91,9 @@ def endpoints(nodes: Iterable[Node]) -> list[EndpointInfo]:
     """Each path of each bundle once, as it is on the node where it is best."""
     found: dict[tuple[str, str], EndpointInfo] = {}
     for one in (endpoint for node in nodes if node.served for endpoint in node.served.endpoints):
-        known = found.get((one.bundle, one.path))
         if service_of(one.path) is not None:
             continue  # what is sent to nodes, their front knows itself
+        known = found.get((one.bundle, one.path))
         if known is None or _ORDER.get(one.state, 3) < _ORDER.get(known.state, 3):
             found[one.bundle, one.path] = one
     return [found[key] for key in sorted(found)]

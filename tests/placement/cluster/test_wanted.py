@@ -15,7 +15,8 @@ from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.sent import wanted
 from runtime.placement.cluster.sent.wanted import SentBundle, SentBundles
-from runtime.session.info import Capacity
+from runtime.session.info import Capacity, Enforcement
+from tests.fakes import endpoint
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -60,6 +61,15 @@ class Followed:
         await asyncio.gather(*self._tasks)
 
 
+def serving(*sent: say.Have) -> say.Served:
+    enforcement = Enforcement(limits={}, reason="")
+    return say.Served(digest="d", bundles=[], endpoints=[], enforcement=enforcement, sent=list(sent))
+
+
+def have(bundle: str, state: str) -> say.Have:
+    return say.Have(id=bundle, name="greeter", digest="ab", service="s1", state=state)
+
+
 def wished(followed: Any) -> SentBundles:
     nobody: Any = None
     return SentBundles(nobody, followed, lambda: None)
@@ -83,3 +93,31 @@ async def test_nothing_is_kept_of_a_bundle_that_nobody_could_load(monkeypatch: p
     await bundles.prepare("greeter", Path("/kept/ab"), said.append)
     assert said[-1] == "it is for n2"
     assert list(bundles._says) == [Path("/kept/ab")]
+
+
+async def test_nodes_are_looked_through_once_for_all_endpoints_of_a_service() -> None:
+    followed = Followed(node("n1"), node("n2"))
+    followed.nodes["n2"].said(serving(have("1", "ready"), have("2", "loading")))
+    bundles = wished(followed)
+    for number in ("1", "2"):
+        one = SentBundle(number, "greeter", Path("/kept/ab"), {})
+        one.endpoints = [endpoint("/greet"), endpoint("/bye")]
+        bundles.serve(f"s{number}", one)
+    await followed.settle()
+    followed.looks = 0
+    assert [(row.path, row.state) for row in bundles.endpoints()] == [
+        ("/deployed/s1/greet", "ready"),
+        ("/deployed/s1/bye", "ready"),
+        ("/deployed/s2/greet", "loading"),
+        ("/deployed/s2/bye", "loading"),
+    ]
+    assert followed.looks == 2
+
+
+async def test_a_node_has_what_it_said_last() -> None:
+    n1 = node("n1")
+    assert n1.has("1") is None
+    n1.said(serving(have("1", "loading"), have("2", "ready")))
+    assert (n1.has("1"), n1.has_ready("1"), n1.has_ready("2")) == (have("1", "loading"), False, True)
+    n1.said(serving(have("1", "ready")))
+    assert (n1.has_ready("1"), n1.has("2"), n1.sent) == (True, None, [have("1", "ready")])

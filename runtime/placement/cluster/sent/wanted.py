@@ -156,11 +156,11 @@ class SentBundles:
 
     def endpoints(self) -> list[EndpointInfo]:
         """Every endpoint, at its path of the server."""
-        return [
-            replace(row, path=path_of(service, row.path), state="ready" if self._is_there(one) else "loading")
-            for service, one in self._serving.items()
-            for row in one.endpoints
-        ]
+        found = []
+        for service, one in self._serving.items():
+            state = "ready" if self._is_there(one) else "loading"
+            found += [replace(row, path=path_of(service, row.path), state=state) for row in one.endpoints]
+        return found
 
     def serves(self, path: str) -> bool:
         """Whether a path of the server is one of a bundle that is served."""
