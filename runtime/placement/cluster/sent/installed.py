@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from runtime.errors import BundleError, NotFound, RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
@@ -113,13 +115,7 @@ class InstalledBundles:
             return False
         service = service_of(path) or ""
         if one.wanted.service != service:  # what makes it serve is on its way
-            one.wanted = say.Wanted(
-                id=one.wanted.id,
-                name=one.wanted.name,
-                digest=one.wanted.digest,
-                service=service,
-                env=one.wanted.env,
-            )
+            one.wanted = msgspec.structs.replace(one.wanted, service=service)
             self._serve(one)
         return True
 
@@ -192,7 +188,7 @@ class InstalledBundles:
         one.state, one.error = "ready", None
         self._serve(one)
         _log.info("node.bundle_loaded", bundle=wanted.name, digest=wanted.digest)
-        await self._prune()
+        self._tasks.spawn(self._prune(), "prune")
 
     async def _folder(self, one: _Installed) -> Path:
         digest = one.wanted.digest
