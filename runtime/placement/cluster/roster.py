@@ -16,6 +16,7 @@ from runtime.placement.cluster.liveness import NodeState, Verdict
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.machines import NodeEvent, NodeInfo
 from runtime.placement.relays import Relays
+from runtime.session.calls.deployed import bundle_name
 from runtime.session.events import Exited, SessionEvent, Started
 from runtime.session.exit_reasons import ExitReason
 
@@ -153,7 +154,7 @@ class Roster:
         follower, beat, now = self._follower, node.beat, self._clock.now()
         state = follower.live.state(name)
         is_draining = beat.draining or name in follower.memory.drained
-        sent = {f"{one.name}@{one.digest[:8]}" for one in node.sent}
+        sent = {bundle_name(one.name, one.digest) for one in node.sent}
         served = node.served.bundles if node.served is not None else []
         code = {one.name: one.digest or one.state for one in served if one.name not in sent}
         code |= {one.name: one.digest[:12] if one.state == "ready" else one.state for one in node.sent}

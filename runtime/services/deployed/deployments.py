@@ -22,7 +22,7 @@ from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.services.deployed.programs import Programs, Sessions
 from runtime.services.service import Revision, Service, Spec
 from runtime.services.store import Store
-from runtime.session.calls.deployed import digest_of, path_of
+from runtime.session.calls.deployed import bundle_name, digest_of, path_of
 from runtime.tasks import Tasks
 
 KEPT_REVISIONS: Final = 10
@@ -139,7 +139,7 @@ class Deployments:
 
     def going_on(self, service: Service) -> int:
         """How many sessions of a service run other code than it has now, in all rooms."""
-        own = _bundle_name(service.name, _digest(service.spec))
+        own = bundle_name(service.name, _digest(service.spec))
         return 0 if self.sessions is None else self.sessions.count(service.id, besides=own)
 
     async def end(self, service: Service, room: str) -> None:
@@ -273,7 +273,7 @@ class Deployments:
         await self._programs.prepare(name, folder, say)
         if one is not None:
             one.becomes("loading")
-        bundle = await self._programs.load(_bundle_name(name, digest), folder, env)
+        bundle = await self._programs.load(bundle_name(name, digest), folder, env)
         return Candidate(bundle, digest, env)
 
     async def _switch(self, service: Service, candidate: Candidate) -> None:
@@ -339,10 +339,6 @@ class Deployments:
 def is_bundle(spec: Spec) -> bool:
     """Whether a service is a bundle that was sent here."""
     return digest_of((spec.get("container") or {}).get("image", "")) is not None
-
-
-def _bundle_name(service: str, digest: str) -> str:
-    return f"{service}@{digest[:8]}"
 
 
 def _digest(spec: Spec) -> str:

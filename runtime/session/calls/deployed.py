@@ -48,11 +48,21 @@ def own_path(path: str) -> str:
     return path if found is None else found[2]
 
 
+def bundle_name(service: str, digest: str) -> str:
+    """The name of such a bundle as the server and its nodes have it, ``NAME@DIGEST``.
+
+    Args:
+        service: The name of its service.
+        digest: Of which its first digits are enough there.
+    """
+    return f"{service}@{digest[:8]}"
+
+
 def told_path(path: str, bundle: str) -> str:
     """A path as people are told it: of a bundle that was sent, with the name of its service for the id.
 
     Args:
-        bundle: Its name as the server has it, ``NAME@DIGEST``.
+        bundle: Its `bundle_name`.
     """
     found = _PATH.fullmatch(path)
     return path if found is None else f"{bundle.partition('@')[0]}{found[2]}"

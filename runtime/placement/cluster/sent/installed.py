@@ -22,7 +22,7 @@ from runtime.placement.cluster.engine.connection import Engine
 from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.services.deployed.programs import Programs
-from runtime.session.calls.deployed import service_of
+from runtime.session.calls.deployed import bundle_name, service_of
 from runtime.session.info import EndpointInfo
 from runtime.tasks import Tasks
 
@@ -98,7 +98,8 @@ class InstalledBundles:
                     del self._all[one.wanted.id]
                 else:
                     one = _Installed(ask.front, wish)
-                    one.loading = self._tasks.spawn(self._load(one), f"load {wish.name}@{wish.digest[:8]}")
+                    name = bundle_name(wish.name, wish.digest)
+                    one.loading = self._tasks.spawn(self._load(one), f"load {name}")
                 self._all[wish.id] = one
             one.wanted = wish
             self._serve(one)
@@ -184,7 +185,7 @@ class InstalledBundles:
         one.state = "installing"
         await self._programs.prepare(wanted.name, folder, lambda _: None)
         one.state = "loading"
-        one.bundle = await self._programs.load(f"{wanted.name}@{wanted.digest[:8]}", folder, wanted.env)
+        one.bundle = await self._programs.load(bundle_name(wanted.name, wanted.digest), folder, wanted.env)
         one.state, one.error = "ready", None
         self._serve(one)
         _log.info("node.bundle_loaded", bundle=wanted.name, digest=wanted.digest)
