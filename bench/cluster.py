@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any, Final
 import psutil
 
 from bench.client import Client
-from bench.proc import use
+from bench.proc import free_port, use
 from bench.report import Effort, Report
 from bench.rounds import by_rounds
 from bench.server import AGENT, RunningServer, running_server, signed_call
@@ -346,13 +345,6 @@ def _runs(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
-
-
-def free_port() -> int:
-    """One that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _until(found: Callable[[], Any]) -> None:

@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Final
 
 import psutil
 
+from bench.proc import free_port
 from bench.report import Effort, Report
 from runtime.session.journal.rows import SESSIONS
 
@@ -63,7 +63,7 @@ class Tree:
     """`bulkhead serve`, started again whenever it is gone."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, _free_port()
+        self.folder, self.port = folder, free_port()
         (folder / "agents").mkdir()
         (folder / "told").mkdir()
         (folder / "agents" / "job.py").write_text(AGENT)
@@ -269,9 +269,3 @@ def _send(processes: list[psutil.Process], number: signal.Signals) -> None:
             process.send_signal(number)
         except psutil.NoSuchProcess:
             continue
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.proc import free_port
 from runtime.wire.signature import meshagent_signature
 
 SECRET = "a-secret-for-the-bench-and-nothing-else"
@@ -51,9 +51,7 @@ class RunningServer:
         (folder / "agents").mkdir(exist_ok=True)
         if agent:
             (folder / "agents" / "bench.py").write_text(agent)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         flags = {"server.port": self.port, "server.state_dir": str(folder / "state"), "log.level": "error"}
         flags |= {"server.watch": False, "server.chaos": True}
         flags |= {name.replace("__", "."): value for name, value in knobs.items()}

@@ -135,9 +135,7 @@ def _ours(server: RunningServer, sdk: Sdk, folder: Path) -> Iterator[tuple[Start
 
 @contextmanager
 def _hosted(server: RunningServer, sdk: Sdk, folder: Path) -> Iterator[tuple[Start, Pids]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = proc.free_port()
     env = {"MESHAGENT_PORT": str(port), "MESHAGENT_HOST": "127.0.0.1"}
     process = _program(server, sdk, folder, SERVICE, env=env)
     client = Client(port)

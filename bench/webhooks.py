@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.client import packet
+from bench.proc import free_port
 from bench.report import Effort, Report
 from bench.rounds import by_rounds
 from bench.server import SECRET, running_server
@@ -80,9 +81,7 @@ def _pin(pid: int, core: int) -> None:
 
 @contextmanager
 def _contender(kind: str) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "bench.contenders", kind, str(port)])
     try:
         deadline = time.monotonic() + 20
