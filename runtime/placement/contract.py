@@ -96,7 +96,7 @@ class Placement(Protocol):
         """Begin to load the bundles found in `sources`, each by itself; with `watch`, follow their changes.
 
         Args:
-            door: The way into rooms for sessions without a network.
+            door: The way into rooms for sessions that do not dial themselves.
 
         Raises:
             BundleNotFound: A source does not exist.

@@ -1,4 +1,4 @@
-"""What a session without a network says over its pipe to reach its room and the model, and what it is told.
+"""What a session that does not dial says over its pipe to reach its room and the model, and what it is told.
 
 Part of `runtime.wire.control`, which joins them to the other messages.
 """

@@ -87,7 +87,7 @@ def _client(start: control.Start, relay: RelayTransport | None, made: list[Any],
     known = inspect.signature(api.RoomClient.__init__).parameters
     if "protocol_factory" not in known:
         return api.RoomClient(protocol=protocol())
-    # A relayed connection cannot be dialled again: it is the caller's.
+    # Only what it dials itself can be dialled again: a pipe leads to one connection.
     patience = {"reconnect_timeout": start.join_s if relay is None else 0}
     return api.RoomClient(
         protocol_factory=protocol, **{name: value for name, value in patience.items() if name in known}
