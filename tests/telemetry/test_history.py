@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runtime.clock import SystemClock
 from runtime.metrics import Metrics
 from runtime.telemetry import table
+from runtime.telemetry.history import recorder as recorders
 from runtime.telemetry.history.figures import (
     COUNTED,
     MAX_LABELS,
@@ -129,6 +133,36 @@ async def test_a_minute_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert len(past.steps) == 24 * 7
     assert lines(past.steps, "crashes", counted=True)["memory"][-1] == 2
     assert past.steps[-2] is None
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_nothing_is_added_to_a_minute_while_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, metrics, counted_again = SetClock(), Metrics(version="1"), threading.Event()
+    looks = 0
+
+    def counted() -> Iterable[Any]:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            counted_again.set()
+        return metrics.counted()
+
+    def slowly(points: list[tuple[int, Figures]], **how: int) -> list[Figures | None]:
+        counted_again.wait(0.1)  # by whoever writes the minute down, once it is told
+        return gathered(points, **how)
+
+    monkeypatch.setattr(recorders, "gathered", slowly)
+    recorder = Recorder(tmp_path / "figures.sqlite3", clock, counted)
+    recorder.look({"sessions": 2})
+    metrics.session_crashed("/a", "memory")
+    clock.at += MINUTE_S
+    recorder.look({"sessions": 2})
+    past = await recorder.past(1)
+    await recorder.aclose()
+    assert sum(filter(None, lines(past.steps, "crashes", counted=True)["memory"])) == 1
 
 
 @pytest.mark.process

@@ -89,8 +89,8 @@ class Recorder:
             this = Figures()
             this.add(self._figures)
             points += [*self._waiting, *self._over, (self._minute, this), (self._minute, counted)]
-        # In a thread: of a day it takes longer than the loop should be held.
-        steps = await asyncio.to_thread(gathered, points, begin=begin, end=int(now) + 1, step_s=step_s)
+            # In a thread: of a day it takes longer than the loop should be held.  Nothing is added meanwhile.
+            steps = await asyncio.to_thread(gathered, points, begin=begin, end=int(now) + 1, step_s=step_s)
         return Past(begin, step_s, steps, failing)
 
     async def copy(self, target: Path) -> None:
