@@ -170,6 +170,7 @@ def find_server(url: str | None, *, state_dir: Path | None = None, timeout_s: fl
 
     Raises:
         CommandFailed: None is running; says how to start one.
+        ConfigError: Where one would listen cannot be read from the variables.
     """
     token = os.environ.get("BULKHEAD_API_TOKEN", "")
     if url:

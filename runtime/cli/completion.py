@@ -93,10 +93,10 @@ def _ask(ctx: typer.Context, path: str, key: str) -> list[Any]:
     import os
 
     from runtime.cli.api import find_server
-    from runtime.cli.failure import CommandFailed
+    from runtime.errors import RuntimeServiceError
 
     url = ctx.params.get("url") or os.environ.get("BULKHEAD_URL")
-    with suppress(CommandFailed, KeyError, ValueError):
+    with suppress(RuntimeServiceError, KeyError, ValueError):
         answer = find_server(url, timeout_s=PATIENCE_S).get(path)
         return list(answer[key] if key else answer)
     return []

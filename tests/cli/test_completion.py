@@ -69,5 +69,7 @@ def test_what_the_server_has_is_offered(offered: Any, line: str, words: set[str]
     assert offered(line) == words
 
 
-def test_without_a_server_nothing_is_offered(offered: Any) -> None:
+def test_without_a_server_nothing_is_offered(offered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered("stop s_", "http://127.0.0.1:9") == set()
+    monkeypatch.setenv("BULKHEAD_PORT", "abc")
+    assert offered("crash show s_", "") == set()
