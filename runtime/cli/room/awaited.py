@@ -17,6 +17,8 @@ WAIT_S: Final = {"starting": 60.0, "running": 15.0, "stopped": 3.0}
 """For how long by the state of its service: one that is stopped may be about to be started, one that runs has
 called, and in any other nothing comes soon."""
 _LOOK_S: Final = 0.2
+"""Until the first look again; each further wait is longer by half, up to `_RARELY_S`."""
+_RARELY_S: Final = 1.0
 
 
 async def until_there(
@@ -32,8 +34,10 @@ async def until_there(
     from runtime.cli.failure import CommandFailed, ExitCode
 
     wanted, told, state, since = agent or toolkit or chatbot, False, "", 0.0
+    states, pause_s = "", _LOOK_S
     while not await _is_there(client, api, room, agent, toolkit, chatbot):
-        found = await asyncio.to_thread(_coming, api, room, agent or chatbot)
+        states = states or await asyncio.to_thread(_states_path, api, room)
+        found = await asyncio.to_thread(_coming, api, states, room, agent or chatbot)
         if found is None:
             return
         name, how = found
@@ -50,7 +54,8 @@ async def until_there(
         if not told:
             note(f"{clean(wanted)} is not in the room yet, service {name} comes up; waiting …", "dim")
             told = True
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, _RARELY_S)
 
 
 async def _is_there(client: RoomClient, api: Api, room: str, agent: str, toolkit: str, chatbot: str) -> bool:
@@ -67,12 +72,17 @@ def _present(api: Api, room: str) -> set[str]:
     return {member["name"] for one in rooms if one["name"] == room for member in one["participants"]}
 
 
-def _coming(api: Api, room: str, identity: str) -> tuple[str, dict[str, Any]] | None:
-    """A service that runs by itself and calls somebody in, or anybody not there yet; its name and state."""
+def _states_path(api: Api, room: str) -> str:
     from runtime.cli.api import project_path
+
+    return f"{project_path(api)}/rooms/{quote(room, safe='')}/service-states"
+
+
+def _coming(api: Api, states: str, room: str, identity: str) -> tuple[str, dict[str, Any]] | None:
+    """A service that runs by itself and calls somebody in, or anybody not there yet; its name and state."""
     from runtime.services.life.reach import ports_of
 
-    answer = api.get(f"{project_path(api)}/rooms/{quote(room, safe='')}/service-states")
+    answer = api.get(states)
     present = set() if identity else _present(api, room)
     for spec in answer["services"]:
         called = {one.identity for port in ports_of(spec) for one in port.endpoints}

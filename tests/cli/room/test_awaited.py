@@ -24,8 +24,10 @@ class Answers:
         self.state: dict[str, Any] = {"state": "starting", "restart_count": 0, "last_start_error": None}
         self.agents = self
         self.others: list[Any] = []
+        self.asked: list[str] = []
 
     def get(self, path: str) -> Any:
+        self.asked.append(path)
         if path == "/rooms":
             return [{"name": "lab", "participants": [{"name": "ada"}, *self.others]}]
         if path == "/accounts/projects":
@@ -49,6 +51,7 @@ async def test_it_is_waited_for_and_that_is_said(capsys: Any, monkeypatch: pytes
     server = Answers(enters_at=3)
     await ask(server)
     assert server.looks == 4
+    assert server.asked.count("/accounts/projects") == 1  # it does not change while somebody waits
     assert capsys.readouterr().err == "clerk is not in the room yet, service desk comes up; waiting …\n"
     server = Answers(enters_at=2)
     await ask(server, toolkit="clerk")
