@@ -432,3 +432,55 @@ async def test_databases_are_there_when_the_room_opens_again_and_are_bounded(
     ada = await house.join("ada")
     assert await ask(ada, "list_databases") == {"databases": ["d", "e", "f"]}
     assert await search(ada) == SHOWN
+
+
+async def test_a_database_whose_file_is_gone_is_an_empty_one(house: Any) -> None:
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    await house.hub.close_room("lab")
+    (file,) = house.state_dir.glob("**/db-*.sqlite3")
+    ada = await house.join("ada")
+    for asked in (lambda one: sql(one, "SELECT 1"), lambda one: ask(one, "list_tables"), copied):
+        file.unlink()
+        await asked(ada)
+        await house.hub.close_room("lab")
+        ada = await house.join("ada")
+    await make(ada, *ROWS)
+    file.unlink()
+    with pytest.raises(RoomError, match="was removed while it was open"):
+        await search(ada)
+    await ask(ada, "drop_database", name="d")
+    await make(ada, *ROWS)
+    assert await search(ada) == SHOWN
+
+
+async def test_a_list_of_databases_that_cannot_be_read_or_written_changes_nothing(build: Any) -> None:
+    house = await build(limits=RoomLimits(tables=TableBounds(max_bytes=40_000)))
+    ada = await house.join("ada")
+    await make(ada, *ROWS)
+    data = await copied(ada)
+    (names,) = house.state_dir.glob("**/databases.json")
+    folder, kept = names.parent, names.read_text()
+    names.unlink()
+    names.mkdir()  # so that it cannot be written
+    for name in "ghijk":
+        with pytest.raises(RoomError, match="director"):
+            await restored(ada, name, data)
+    names.rmdir()
+    await restored(ada, "e", data)  # though copies that never came would have taken all there is
+    (db,) = (one for one in folder.glob("db-*.sqlite3") if one.name not in kept)
+    await ask(ada, "drop_database", name="e")
+    db.mkdir()
+    with pytest.raises(RoomError, match="director"):
+        await restored(ada, "e", data)
+    assert await ask(ada, "list_databases") == {"databases": ["d"]}
+    db.rmdir()
+    await restored(ada, "e", data)
+    await house.hub.close_room("lab")
+    names.write_text(names.read_text().replace("db-", "x" * 300))
+    ada = await house.join("ada")
+    for _ in range(2):
+        with pytest.raises(RoomError, match="too long"):
+            await ask(ada, "list_databases")
+    names.write_text(kept)
+    assert await ask(ada, "list_databases") == {"databases": ["d"]}

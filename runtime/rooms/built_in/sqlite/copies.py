@@ -46,7 +46,7 @@ class Copies:
         with self._holding() as hold:
             hold(await self._databases.content_bytes(name))
             try:
-                await self._databases.read(name, partial(_copied, path=path), lambda: None)
+                await self._databases.read(name, partial(_copied, path=path))
                 while await stream.receive() is not None:
                     data = await beside(partial(_piece, path, at))
                     if not data:

@@ -9,10 +9,11 @@ import os
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from runtime.errors import Exists, InvalidRequest, NotFound, RoomError, RoomFull
 from runtime.files import kept_file, plain_file
@@ -71,10 +72,12 @@ class Databases:
             names = await self._loaded()
         return sorted((name for name in names if name.namespace == tuple(namespace)), key=str)
 
-    async def read(self, name: TableName, work: Work[T], otherwise: Callable[[], T]) -> T:
+    async def read(self, name: TableName, work: Work[T]) -> T:
         """See `TableFile.read`.  Raises NotFound."""
-        async with self._used(name) as (file, _):
-            return await file.read(work, otherwise)
+        async with self._used(name) as (file, path):
+            if not (self._folder / path).exists():  # a name without a file is an empty one
+                await file.write(self._share.within(path, lambda _: None))
+            return await file.read(work, partial(_removed_while_open, name))
 
     async def write(self, name: TableName, work: Work[T]) -> T:
         """See `TableFile.write`.  Raises NotFound."""
@@ -116,7 +119,7 @@ class Databases:
                     raise Exists(f"database {str(name)!r} exists already")
                 if mode == "create_if_not_exists":
                     return
-                await self._gone(name)
+                await whole(self._gone(name))
                 names = await self._loaded()
             self._need_free(names, name)
             await self._written({**names, name: _file_name(name)})
@@ -127,7 +130,7 @@ class Databases:
         async with self._turn:
             if name not in await self._loaded():
                 return False
-            await self._gone(name)
+            await whole(self._gone(name))
             return True
 
     async def need_free(self, name: TableName, size: int = 0) -> None:
@@ -141,11 +144,18 @@ class Databases:
         async with self._turn, self._share.turn:
             names = await self._loaded()
             self._need_free(names, name)
-            file = _file_name(name)
-            self._share.add(file, size)
-            # Nobody was told that it is there: without power in between it is empty.
-            await self._written({**names, name: file})
-            await whole_on_disk(path.replace, self._folder / file)
+            self._share.need(size)
+            await whole_on_disk(self._adopt, names, name, path, size)
+
+    def _adopt(self, names: dict[TableName, str], name: TableName, path: Path, size: int) -> None:
+        file = _file_name(name)
+        self._write({**names, name: file})  # first: without power in between it is empty
+        try:
+            path.replace(self._folder / file)
+        except OSError:
+            self._write(names)
+            raise
+        self._share.add(file, size)
 
     def temporary(self, name: str) -> Path:
         """Where a file may be that is none of the databases; one that is left is removed later."""
@@ -202,15 +212,16 @@ class Databases:
         names = dict(await self._loaded())
         file = names.pop(name)
         if (opened := self._open.pop(name, None)) is not None:
-            await whole(opened.file.close())
-        await whole_on_disk(_removed, self._folder / file)  # first: a name without a file is an empty one
+            await opened.file.close()
+        await on_disk(_removed, self._folder / file)  # first: a name without a file is an empty one
         self._share.forget(file)
         await self._written(names)
 
     async def _loaded(self) -> dict[TableName, str]:
         if self._names is None:
-            self._names = await on_disk(self._read)
-            self._share.begin(await on_disk(self._sizes, self._names))
+            names = await on_disk(self._read)
+            self._share.begin(await on_disk(self._sizes, names))
+            self._names = names
         return self._names
 
     def _sizes(self, names: Mapping[TableName, str]) -> dict[str, int]:
@@ -254,9 +265,20 @@ def _beside(path: Path) -> list[Path]:
 
 
 def _size(path: Path) -> int:
-    return sum(os.stat(one).st_size for one in _beside(path) if one.exists())
+    size = 0
+    for one in _beside(path):
+        with suppress(FileNotFoundError):  # what is beside it comes and goes
+            size += os.stat(one).st_size
+    return size
 
 
 def _removed(path: Path) -> None:
     for one in _beside(path):
         one.unlink(missing_ok=True)
+
+
+def _removed_while_open(name: TableName) -> NoReturn:
+    raise RoomError(
+        f"the file of database {str(name)!r} was removed while it was open",
+        cure="Drop the database and create it again, or restore it from a copy.",
+    )

@@ -122,7 +122,7 @@ class Queries:
             return done
 
         if is_reading:
-            return await self._databases.read(name, work, list[Done])
+            return await self._databases.read(name, work)
         return await self._databases.write(name, work)
 
 

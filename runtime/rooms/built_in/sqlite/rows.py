@@ -121,7 +121,7 @@ class Rows:
             wanted = [guessed([row[at] for row in rows], type) for at, type in enumerate(types)]
             return Written.of(answer.names, wanted, rows)
 
-        written = await self._databases.read(name, found, lambda: Written.of([], [], []))
+        written = await self._databases.read(name, found)
         stream.hold(written.size)
         await sent(stream, written, DATA)
 

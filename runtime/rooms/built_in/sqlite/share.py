@@ -37,8 +37,7 @@ class Share:
         return self._sizes.get(file, 0)
 
     def add(self, file: str, size: int) -> None:
-        """Another one came.  Raises RoomFull where it does not fit; `turn` is the caller's."""
-        self.need(size)
+        """Another one came, which was `need`ed before; `turn` is the caller's."""
         self._sizes[file] = size
 
     def forget(self, file: str) -> None:

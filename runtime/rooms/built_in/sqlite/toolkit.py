@@ -118,7 +118,7 @@ class Sqlite:
 
     async def _inspect_database(self, request: Request) -> Outcome:
         name = self._named(request, "inspect", key="name")
-        count = len(await self._databases.read(name, schema.names, list[str]))
+        count = len(await self._databases.read(name, schema.names))
         size = await self._databases.size_bytes(name)
         space = list(name.namespace) or None
         return JsonContent({"name": name.name, "namespace": space, "tables": count, "size_bytes": size})
@@ -142,7 +142,7 @@ class Sqlite:
     async def _list_tables(self, request: Request) -> Outcome:
         name = self._named(request, "list_tables")
         claims = request.peer.participant.claims
-        found = await self._databases.read(name, schema.names, list[str])
+        found = await self._databases.read(name, schema.names)
         return JsonContent(
             {"tables": [table for table in found if grants.allows_table(claims, name, table, "read")]}
         )
@@ -154,7 +154,7 @@ class Sqlite:
             found = schema.columns(connection, table)
             return write_stream(list(found), list(found.values()))
 
-        return BinaryContent({"kind": "schema"}, await self._databases.read(name, told, bytes))
+        return BinaryContent({"kind": "schema"}, await self._databases.read(name, told))
 
     async def _drop_table(self, request: Request) -> Outcome:
         name, table = table_of(request, "alter", key="name")
@@ -219,4 +219,4 @@ class Sqlite:
             schema.columns(connection, table)
             return int(run(connection, text, which.values, allows, bounds, changes=False).rows[0][0])
 
-        return JsonContent({"count": await self._databases.read(name, counted, int)})
+        return JsonContent({"count": await self._databases.read(name, counted)})
