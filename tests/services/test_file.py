@@ -100,7 +100,7 @@ async def test_a_change_that_fails_at_any_statement_leaves_nothing_behind(
     await store.secrets.create("K", b"v", by="a")
     made = await store.services.create(manifest(secrets=["K"]), by="a")
     before = await everything(store)
-    whole = ServicesFile._do
+    whole = ServicesFile.read
     changes = (
         lambda: store.services.create(manifest("b"), by="a", obscured={}),
         lambda: store.services.update(made.id, manifest("c", "i:2"), by="a"),
@@ -119,7 +119,7 @@ async def test_a_change_that_fails_at_any_statement_leaves_nothing_behind(
                     return await whole(file, lambda db: work(Breaking(db, at)))
 
                 with monkeypatch.context() as breaking:
-                    breaking.setattr(ServicesFile, "_do", broken)
+                    breaking.setattr(ServicesFile, "read", broken)
                     try:
                         await change()
                         break
