@@ -106,7 +106,6 @@ class _Zygote:
         self._import = Import(program.folder)
         self._inner: Inner | None = None
         self._held: dict[str, Any] | None = None
-        self._has_no_network = False
 
     def hold(self, held: dict[str, Any]) -> None:
         """Make sure that what holds this process does, and tell the front; does not return where it must."""
@@ -122,7 +121,6 @@ class _Zygote:
         self._inner, self._held = inner, held
         its_child.first_steps.append(rehearse_entry)
         causes.know(granted.calls_below(held))
-        self._has_no_network = held["network"] != "all"
 
     def run(self) -> int:
         """Run the program; returns the exit code, of a session or of a zygote that came to nothing."""
@@ -142,7 +140,7 @@ class _Zygote:
             opened = self._import.end() + within.bound_to(outer, self._program.folder)
             forks = zygote.Zygote(self._front, self._inner, self._uncounted)
             if is_forkable(self._fork, opened):  # else it will not fork, and need not be prepared for it
-                main.rehearse(loaded, outer, by_pipe=self._has_no_network)
+                main.rehearse(loaded, outer)
                 causes.install()
                 self._prepare_endpoints()
                 forks.settle()

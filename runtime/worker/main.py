@@ -80,12 +80,8 @@ def warm_up() -> None:
         importlib.import_module(f"{__package__.partition('.')[0]}.sdk.llm.warm_up").warm_up()
 
 
-def rehearse(loaded: LoadedBundle, outer: OuterLoop, *, by_pipe: bool = False) -> None:
-    """Live through empty sessions, once per zygote; see `runtime.worker.rehearsal`.
-
-    Args:
-        by_pipe: They have no network, and enter their room over their pipe.
-    """
+def rehearse(loaded: LoadedBundle, outer: OuterLoop) -> None:
+    """Live through empty sessions, once per zygote; see `runtime.worker.rehearsal`."""
     child.own_streams()
     logs.configure_worker()  # for the sessions: a zygote itself has nothing to say
     title = setproctitle.getproctitle()
@@ -93,7 +89,7 @@ def rehearse(loaded: LoadedBundle, outer: OuterLoop, *, by_pipe: bool = False) -
         if overlay.is_active():
             child.rehearse(rehearsal.ROUNDS)  # the rest would be the SDK's, which may start threads
         else:
-            rehearsal.rehearse_whole(loaded, _rehearsed, outer, by_pipe=by_pipe)
+            rehearsal.rehearse_whole(loaded, _rehearsed, outer)
     except Exception as error:  # noqa: BLE001 - whatever a bundle did to this process: it can be forked from
         log.warning("zygote.rehearsal_failed", error=repr(error))
     finally:

@@ -17,11 +17,8 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, Final
-
-import msgspec
 
 from runtime.errors import RuntimeServiceError
 from runtime.process import child, zygote
@@ -53,13 +50,12 @@ class _Nobody:
     async def stop(self) -> None: ...
 
 
-def rehearse_whole(loaded: LoadedBundle, run: RunAny, outer: OuterLoop, *, by_pipe: bool = False) -> None:
+def rehearse_whole(loaded: LoadedBundle, run: RunAny, outer: OuterLoop) -> None:
     """Live through sessions of an agent that does nothing.  Runs in: the zygote, before it forks.
 
     Nothing of it stays but what makes the next one faster: no descriptor, no thread, no variable.
 
     Raises:
-        OSError: There is no loopback to reach a room by.
         TimeoutError: It takes too long.
     """
     env = dict(os.environ)
@@ -68,29 +64,26 @@ def rehearse_whole(loaded: LoadedBundle, run: RunAny, outer: OuterLoop, *, by_pi
         with child.signals_kept():
             with packing.noted_code() as codes:
                 child.rehearse(1)
-                _whole(run, empty, outer, by_pipe)
+                _whole(run, empty, outer)
             packing.fill_gaps()
             packing.pack(codes | zygote.code_of_forks() | causes.code())
             causes.install()
             child.rehearse(ROUNDS)
             for _ in range(ROUNDS):
-                _whole(run, empty, outer, by_pipe)
+                _whole(run, empty, outer)
     finally:
         for name in os.environ.keys() - env.keys():
             del os.environ[name]
         os.environ.update((name, value) for name, value in env.items() if os.environ.get(name) != value)
 
 
-def _whole(run: RunAny, empty: LoadedBundle, outer: OuterLoop, by_pipe: bool) -> None:
+def _whole(run: RunAny, empty: LoadedBundle, outer: OuterLoop) -> None:
     """One session from its first message to its last, in an event loop of its own."""
 
     async def session() -> None:
         env = dict.fromkeys(_VARIABLES, "")
-        start = control.Start("", 0, "/", "", "", token="-", env=env, relay=by_pipe, dial=by_pipe)
-        async with asyncio.timeout(stage.LONGEST_S), AsyncExitStack() as held:
-            if not by_pipe:
-                url = await held.enter_async_context(stage.room())
-                start = msgspec.structs.replace(start, room_url=url)
+        start = control.Start("", 0, "/", "", "", token="-", env=env, relay=True, dial=True)
+        async with asyncio.timeout(stage.LONGEST_S):
             await stage.Front(start).call(lambda ends: run(ends, empty))
 
     outer.run(session())
