@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from runtime.cli import main
 from runtime.cli.failure import ExitCode
 from tests.front.conftest import serving
 from tests.front.operator.room.test_services import greeter, house
+from tests.typed import typed as typed_alone
 
 __all__ = ["house", "serving"]  # fixtures
 
@@ -31,11 +30,7 @@ def manifest(tmp_path: Path) -> Path:
 
 async def typed(capsys: Any, lab: Any, *words: str, status: int = 0) -> tuple[str, str]:
     """Type a command; what it wrote to its two streams."""
-    argv = ["service", *words, "--url", lab.site.server.url]
-    found = await asyncio.to_thread(main.run, argv)
-    out, err = capsys.readouterr()
-    assert found == status, err
-    return out, err
+    return await typed_alone(capsys, "service", *words, "--url", lab.site.server.url, status=status)
 
 
 async def test_a_service_is_made_listed_changed_started_anew_and_deleted(

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from runtime.cli import main
 from tests.front.conftest import serving
 from tests.front.operator.room.test_services import house
+from tests.typed import typed as typed_alone
 
 __all__ = ["house", "serving"]  # fixtures
 
@@ -25,10 +25,7 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 async def typed(capfd: Any, lab: Any, *words: str, status: int = 0) -> tuple[str, str]:
     url = ["--url", lab.site.server.url]
     at = words.index("--") if "--" in words else len(words)
-    found = await asyncio.to_thread(main.run, [*words[:at], *url, *words[at:]])
-    out, err = capfd.readouterr()
-    assert found == status, err
-    return "".join(line for line in out.splitlines(keepends=True) if "[info" not in line), err
+    return await typed_alone(capfd, *words[:at], *url, *words[at:], status=status)
 
 
 async def test_keys_and_webhooks_are_made_listed_and_deleted(house: Any, capfd: Any) -> None:

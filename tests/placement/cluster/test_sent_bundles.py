@@ -23,6 +23,7 @@ from tests.patience import PATIENCE
 from tests.placement.cluster.conftest import WORD, machine
 from tests.placement.cluster.test_operated import asked, nodes
 from tests.placement.cluster.test_over_the_engine import started
+from tests.typed import typed
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -145,9 +146,7 @@ async def test_each_node_fetches_what_is_deployed_and_a_call_goes_where_it_is(
         await cluster.heard(2)
 
         async def deploy(*more: str) -> tuple[str, str]:
-            status = await asyncio.to_thread(run, ["deploy", str(bundle), *more])
-            out, err = capsys.readouterr()
-            assert status == 0, err
+            out, err = await typed(capsys, "deploy", str(bundle), *more)
             return out.splitlines()[-1].split()[2], err
 
         service, err = await deploy("--env", "GREETING=hi")
@@ -210,8 +209,8 @@ async def test_a_session_of_a_bundle_that_was_sent_runs_on_a_node_with_its_varia
         monkeypatch.setenv("BULKHEAD_URL", server.url)
         file = str(tmp_path / "main.py")
         words = ["deploy", file, "--name", "greeter", "--env", "GREETING=world"]
-        assert await asyncio.to_thread(run, words) == 0, capsys.readouterr()
-        service = capsys.readouterr().out.splitlines()[-1].split()[2]
+        out, _ = await typed(capsys, *words)
+        service = out.splitlines()[-1].split()[2]
         call = {"event": "room.call", "data": {"room_name": "r"}}
         called = json.loads(await asked(server, path_of(service, "/greet") + "?wait=ready", call))
         at = f"/workers/{called['session']}"

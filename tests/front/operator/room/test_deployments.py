@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from runtime.cli import main
 from runtime.front.access.rules import LOCAL_PROJECT
 from runtime.front.server import Server
 from runtime.rooms.token import ApiKey
@@ -21,11 +19,10 @@ from runtime.settings import load_settings
 from tests.front.conftest import Site
 from tests.front.operator.room.test_services import LAB, STATES, House
 from tests.patience import PATIENCE
+from tests.typed import typed as typed_alone
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
-LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[")
-"""How a line of the server's log begins, which writes to the same stream here."""
 
 PROGRAM = """
 import asyncio, os
@@ -72,10 +69,7 @@ async def serving(tmp_path: Path, **more: Any) -> AsyncIterator[House]:
 
 
 async def typed(lab: House, capsys: Any, *words: str, status: int = 0) -> tuple[str, str]:
-    found = await asyncio.to_thread(main.run, [*words, "--url", lab.site.server.url])
-    out, err = capsys.readouterr()
-    assert found == status, err
-    return "".join(line for line in out.splitlines(keepends=True) if not LOGGED.match(line)), err
+    return await typed_alone(capsys, *words, "--url", lab.site.server.url, status=status)
 
 
 async def sessions(lab: House, *, bundles: set[str]) -> list[dict[str, Any]]:
