@@ -28,7 +28,7 @@ from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.resync import Came, Holding, Holdings
 from runtime.placement.contract import Attempt
-from runtime.session.events import Exited, Released, SessionEvent
+from runtime.session.events import Exited, Placed, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Vitals, served
 from runtime.session.record import Exit
@@ -42,6 +42,8 @@ READING_S: Final = 3.0
 REMEMBER_COUNT: Final = 1000
 """Ended sessions of which is known where their log is."""
 MAX_NODES: Final = 1000
+MAX_BEAT_BYTES: Final = 64 << 10
+_MOST_SAID: Final = 500
 _log = get_logger("cluster")
 
 
@@ -175,6 +177,8 @@ class Follower:
             answer: say.Answer = say.decoded(say.Answer, data)
         except RemoteProtocolError as error:
             raise NoAnswer(f"{node} answered what cannot be read: {error.message}") from error
+        if len(answer.message) > _MOST_SAID:  # it is written down with each attempt
+            answer = msgspec.structs.replace(answer, message=f"{answer.message[:_MOST_SAID]}…")
         return answer
 
     async def stop(self, holding: Holding, stop: say.Stop) -> None:
@@ -204,8 +208,10 @@ class Follower:
     # ---- what nodes say
 
     async def _node_beat(self, subject: str, data: bytes) -> None:
-        beat: say.Beat = say.decoded(say.Beat, data)
         name = node_of(subject)
+        if len(data) > MAX_BEAT_BYTES:
+            raise RemoteProtocolError(f"a beat of {len(data)} bytes")
+        beat: say.Beat = say.decoded(say.Beat, data)
         node = self.nodes.get(name)
         if node is None:
             if len(self.nodes) >= MAX_NODES:
@@ -249,9 +255,17 @@ class Follower:
                 pass
 
     def _take(self, node: str, one: say.Told) -> None:
-        if one.kind not in say.KINDS or not self.held.takes(node, one):
+        if one.kind not in say.KINDS:
             return
-        event = one.event()
+        try:
+            event = one.event()
+        except RemoteProtocolError as error:
+            _log.warning("node.event_refused", node_id=node, error=error.message[:_MOST_SAID])
+            return
+        if not self.held.takes(node, one):
+            return
+        if isinstance(event, Placed):  # where it is, its subject says, and not who runs it
+            event = replace(event, node_id=node, boot=one.boot)
         if isinstance(event, Released) and (held := self.held.get(one.session)) is not None:
             self._over(held)
         self.events.put_nowait(event)
@@ -262,7 +276,8 @@ class Follower:
         if (node := self.nodes.get(node_of(subject))) is not None:
             now = self._clock.now()
             found: dict[SessionId, Vitals | None] = say.decoded(dict[SessionId, Vitals | None], data)
-            node.glances = {key: one and replace(one, at=now) for key, one in found.items()}
+            mine = {one.session for one in self.held.on(node.beat.node)}
+            node.glances = {key: one and replace(one, at=now) for key, one in found.items() if key in mine}
 
     async def _echo(self, _: str, data: bytes) -> None:
         self.live.echo(self._clock.now())
@@ -313,7 +328,7 @@ class Follower:
                 surface: say.Served = say.decoded(say.Served, answer.body)
                 node.said(surface)
                 paths = [one.path for one in served(surface.endpoints)]
-                _log.info("node.serves", node_id=name, endpoints=paths)
+                _log.info("node.serves", node_id=name, endpoints=paths[:50])
                 self._changed()
             except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
                 _log.info("node.surface_unknown", node_id=name, error=error.message)

@@ -239,9 +239,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         """What happened.
 
         Raises:
-            RemoteProtocolError: A kind that this version does not know, or not what such an event has.
+            RemoteProtocolError: A kind that this version does not know, not what such an event has, or one
+                of another session than it is sent for.
         """
         event: events.SessionEvent = decoded(KINDS.get(self.kind, events.SessionEvent), self.body)
+        if event.session_id != self.session:
+            raise RemoteProtocolError(f"an event of {event.session_id[:80]}, sent for {self.session[:80]}")
         return event
 
 

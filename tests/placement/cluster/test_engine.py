@@ -51,7 +51,8 @@ async def test_a_node_speaks_for_itself_alone_and_hears_nobody_else(site: Any) -
     assert await front.ask(subjects.do("n2"), b"", 10 * PATIENCE) == b"yes"
     with pytest.raises(NoAnswer):
         await node.ask(subjects.do("n2"), b"forged", 0.3)
-    await node.publish(subjects.beat("n1"), b"")
+    assert node._client is not None
+    await node._client.publish(subjects.beat("n1"), b"", reply=subjects.do("n2"))
     await node.publish(subjects.events("f1", "n1"), b"last")
     async with asyncio.timeout(10 * PATIENCE):
         await done.wait()
@@ -59,6 +60,8 @@ async def test_a_node_speaks_for_itself_alone_and_hears_nobody_else(site: Any) -
     assert [subject for subject in heard if subject != subjects.do("n2")] == mine
     assert heard.count(subjects.do("n2")) <= 2  # the front's question, and what it overheard of it
     assert spied == []
+    assert await front.ask(subjects.do("n2"), b"", 10 * PATIENCE) == b"yes"
+    assert heard.count(subjects.do("n2")) <= 4  # nor did the front answer there for the node
 
 
 async def test_nobody_is_let_in_without_a_user_and_nobody_there_is_told_at_once(site: Any) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.errors import ConfigError, ProcessError
+from runtime.errors import ConfigError, ProcessError, RemoteProtocolError
 from runtime.logs import get_logger
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ CONNECT_S: Final = 3.0
 _MAX_WAITING: Final = 50_000
 _MAX_TOGETHER: Final = 64
 _MAX_WAITING_BYTES: Final = 64 << 20
+_INBOX: Final = "_INBOX_"
+"""Answers go nowhere else: who asks names the subject, and might name one that it may not publish to."""
+_TELL_S: Final = 1.0
 _log = get_logger("engine")
 # Of each connection with TLS that ends: a stream of asyncio's was made into one with TLS, as NATS wants it.
 _NO_NEWS: Final = "returning true from eof_received() has no effect when using ssl"
@@ -118,7 +121,7 @@ class Engine:
                 await client.connect(
                     servers=[self._access.url],
                     name=self._name,
-                    inbox_prefix=f"_INBOX_{self._access.user or self._name}".encode(),
+                    inbox_prefix=f"{_INBOX}{self._access.user or self._name}".encode(),
                     error_cb=failed,
                     disconnected_cb=self._lost,
                     reconnected_cb=self._back,
@@ -177,13 +180,21 @@ class Engine:
         return answer
 
     async def listen(self, subject: str, handler: Handler, *, in_order: bool = True) -> None:
-        """Call a handler with each message; what it raises is logged.
+        """Call a handler with each message; what it raises is logged, of what cannot be read once a second.
 
         Args:
             in_order: One after the other; else at most `_MAX_TOGETHER` at once.
         """
         assert self._client is not None
         turns, running = asyncio.Semaphore(_MAX_TOGETHER), set[asyncio.Task[None]]()
+        told_at = -_TELL_S
+
+        def refused(subject: str, error: RemoteProtocolError) -> None:
+            nonlocal told_at
+            now = asyncio.get_running_loop().time()
+            if now - told_at >= _TELL_S:  # whoever may speak here could fill the log
+                told_at = now
+                _log.warning("engine.message_refused", subject=subject, error=error.message[:500])
 
         async def together(message: Msg) -> None:
             await turns.acquire()
@@ -195,8 +206,10 @@ class Engine:
         async def take(message: Msg) -> None:
             try:
                 answer = await handler(message.subject, message.data)
-                if answer is not None and message.reply:
+                if answer is not None and message.reply.startswith(_INBOX):
                     await self.publish(message.reply, answer)
+            except RemoteProtocolError as error:
+                refused(message.subject, error)
             except Exception:  # noqa: BLE001 - one message must not end all listening
                 _log.exception("engine.message_failed", subject=message.subject)
 

@@ -1,0 +1,122 @@
+"""A node that says what it should not: its front believes it of its own sessions alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from structlog.testing import capture_logs
+
+from runtime.clock import SystemClock
+from runtime.errors import RemoteProtocolError
+from runtime.placement.cluster import messages as say
+from runtime.placement.cluster.follower import MAX_BEAT_BYTES, Follower
+from runtime.placement.cluster.memory import Memory
+from runtime.placement.cluster.resync import Outbox
+from runtime.session.events import Exited, Placed, SessionEvent
+from runtime.session.exit_reasons import ExitReason
+from runtime.session.info import Capacity, Vitals
+from runtime.session.record import Exit
+from runtime.session.spec import SessionId
+
+pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
+
+MINE, OTHERS = SessionId("s_mine"), SessionId("s_others")
+LOAD = Capacity(sessions=0, starting=0, max_sessions=9, max_starting=9)
+
+
+class Wire:
+    """An engine on which nobody answers.
+
+    Attributes:
+        answer: What does, if anything.
+        sent: By subject.
+    """
+
+    def __init__(self) -> None:
+        self.answer: say.Answer | None = None
+        self.sent: list[tuple[str, bytes]] = []
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        self.sent.append((subject, data))
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        return say.encoded(self.answer or say.Answer(code="no"))
+
+
+class Followed:
+    """A front that follows nodes whose messages are put into its hands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.wire: Any = Wire()
+        self.front = Follower(
+            self.wire,
+            cluster="main",
+            front="f1",
+            lease_s=6.0,
+            clock=SystemClock(),
+            memory=Memory(folder / "nodes.json"),
+            changed=lambda: None,
+        )
+
+    async def beats(self, name: str, boot: str = "b1", number: int = 1, **more: Any) -> None:
+        beat = say.Beat(node=name, boot=boot, number=number, sent=0.0, capacity=LOAD, processors=1, **more)
+        await self.front._node_beat(self.front.subjects.beat(name), say.encoded(beat))
+
+    async def tells(self, name: str, one: say.Told) -> None:
+        node = self.front.nodes[name]
+        node.inbox.boot, node.inbox.taken = one.boot, one.number - 1
+        await self.front._event(self.front.subjects.events("f1", name), say.encoded(one))
+
+    @property
+    def heard(self) -> list[SessionEvent]:
+        return [self.front.events.get_nowait() for _ in range(self.front.events.qsize())]
+
+
+@pytest_asyncio.fixture
+async def followed(tmp_path: Path) -> Any:
+    made = Followed(tmp_path)
+    await made.beats("n1")
+    await made.beats("n2")
+    made.front.give(MINE, 1, "n1")
+    made.front.give(OTHERS, 1, "n2")
+    yield made
+    await made.front.aclose()
+
+
+def exited(session: SessionId) -> Exited:
+    return Exited(session_id=session, at=1.0, exit=Exit(reason=ExitReason.SIGNAL, message="over"))
+
+
+async def test_an_event_of_a_session_of_another_node_in_an_envelope_of_its_own_ends_nobody(
+    followed: Followed,
+) -> None:
+    box = Outbox("b1")
+    forged = msgspec.structs.replace(box.put(1, exited(OTHERS)), session=MINE)
+    with capture_logs() as logs:
+        await followed.tells("n1", forged)
+    assert [one["event"] for one in logs] == ["node.event_refused"]
+    await followed.tells("n1", box.put(1, exited(MINE)))  # what cannot be read was not taken for its end
+    assert [one.session_id for one in followed.heard] == [MINE]
+
+
+async def test_where_a_session_runs_its_node_does_not_say(followed: Followed) -> None:
+    placed = Placed(session_id=MINE, at=0.0, generation=1, node_id="n2", boot="b9")
+    await followed.tells("n1", Outbox("b1").put(1, placed))
+    (found,) = followed.heard
+    assert isinstance(found, Placed)
+    assert (found.node_id, found.boot) == ("n1", "b1")
+
+
+async def test_what_it_says_of_others_sessions_or_at_any_length_is_not_kept(followed: Followed) -> None:
+    figures = Vitals(rss_bytes=1)
+    found = say.encoded({MINE: figures, OTHERS: figures, SessionId("s_made_up"): figures})
+    await followed.front._samples(followed.front.subjects.samples("n1"), found)
+    assert set(followed.front.nodes["n1"].glances) == {MINE}
+    with pytest.raises(RemoteProtocolError, match="a beat of"):
+        await followed.beats("n1", number=2, told={f"f{n}": n for n in range(MAX_BEAT_BYTES)})
+    followed.wire.answer = say.Answer(code="x", message="m" * 8_000_000)
+    assert len((await followed.front.ask("n1", say.Surface())).message) < 1000
