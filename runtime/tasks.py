@@ -70,3 +70,9 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error(self._failed, task=task.get_name(), exc_info=error)
+
+
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, and return once it is over, however it ended."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -100,7 +100,7 @@ HOMES = {
     "quart": ("runtime.front",),
     "quart_schema": ("runtime.front.http.contract", "runtime.front.openapi"),
     "hypercorn": ("runtime.front",),
-    "httpx": ("runtime.front.model.provider",),
+    "httpx": ("runtime.front.model.provider", "runtime.services.life.mcp.server"),
     "multiprocess": ("runtime.process.zygote",),
     "psutil": ("runtime.process.tree",),
     "nats": ("runtime.placement.cluster.engine.connection",),

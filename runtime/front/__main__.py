@@ -25,6 +25,7 @@ from runtime.process.confine import privileges
 from runtime.process.init.init import LAST_END_VARIABLE, PARENT_VARIABLE
 from runtime.process.init.pulse import BEAT_S, Pulse
 from runtime.settings import LogSettings, load_settings
+from runtime.tasks import cancelled
 
 FRESH_VARIABLE = "BULKHEAD_INTERNAL_FRESH"
 """Set: sessions of earlier runs are not started again, but for those that this one loses."""
@@ -99,7 +100,7 @@ async def serve(server: Server, pulse: Pulse | None = None) -> int:
             starting = asyncio.create_task(server.start(), name="start")
             await asyncio.wait({starting, signal_came}, return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
-                await _cancel(starting)  # asked to end while the bundles were loading
+                await cancelled(starting)  # asked to end while the bundles were loading
                 return 0
             await starting
             _collect_less()
@@ -109,13 +110,13 @@ async def serve(server: Server, pulse: Pulse | None = None) -> int:
             if failed:
                 _log.error("server.failed", error=repr(serving.exception()))
             await server.stop()
-            await _cancel(serving)
+            await cancelled(serving)
             return 1 if failed else 0
         finally:
             # Nothing of it may outlive a failure: the journal's thread alone would keep the process alive.
             await server.aclose()
-            await _cancel(signal_came)
-            await _cancel(beating)
+            await cancelled(signal_came)
+            await cancelled(beating)
 
 
 def _collect_less() -> None:
@@ -134,11 +135,6 @@ async def _beat(server: Server, pulse: Pulse | None) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
             pulse.beat()
-
-
-async def _cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def _failed(error: RuntimeServiceError) -> int:

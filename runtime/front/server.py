@@ -8,7 +8,7 @@ from collections import ChainMap
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import runtime
 from runtime.clock import Clock, SystemClock
@@ -31,6 +31,7 @@ from runtime.front.fast_path import FastPath
 from runtime.front.home import contents, deploying, keeping, server_file, state_folder
 from runtime.front.http.bridge import Bridge
 from runtime.front.http.listener import Listener, host_of, reachable, room_url
+from runtime.front.model import tool_offers
 from runtime.front.model.by_pipe.door import Door
 from runtime.front.model.desk import ModelDesk
 from runtime.front.operator.announcements import tell_changes, tell_room, tell_webhooks
@@ -56,6 +57,7 @@ from runtime.session.feed import Feed
 from runtime.session.ledger import Ledger
 from runtime.session.redaction import Hidden
 from runtime.settings import Settings
+from runtime.tasks import cancelled
 from runtime.telemetry import opening as telemetry
 from runtime.telemetry.history.recorder import Recorder
 
@@ -191,6 +193,7 @@ class Server:
                 boxes=boxes,
                 mint=lambda *given, **more: hub.token(*given, **more),
                 call=ServiceCaller(caller),
+                offer=tool_offers.opened(lambda: self.front, caller.room_url, self._parts),
                 clock=self._clock,
                 crashed=crashes.keep,
                 hide=self._hidden.text,
@@ -277,7 +280,7 @@ class Server:
             (live.run(), "live"),
             (deliverer.run(), "webhooks"),
         ):
-            self._parts.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+            self._parts.push_async_callback(cancelled, asyncio.create_task(work, name=name))
         self._parts.push_async_callback(hub.tidy)
         self._parts.push_async_callback(hub.aclose)
         self._parts.callback(self._end_streams)
@@ -307,7 +310,9 @@ class Server:
             is_loopback=listener.is_loopback,
             can_tell=await front.origins.can_tell(),
         )
-        self._parts.push_async_callback(_cancel, asyncio.create_task(self._tell_loaded(), name="first loads"))
+        self._parts.push_async_callback(
+            cancelled, asyncio.create_task(self._tell_loaded(), name="first loads")
+        )
         _log.info(
             "server.started",
             url=self.url,
@@ -393,8 +398,3 @@ class Server:
         if self._front is not None:
             self._front.is_ready = False
             self._front.closing.set()
-
-
-async def _cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -6,13 +6,14 @@ import asyncio
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.interop.conftest import HERE, ROOT, SECRET, Bulkhead, Drive, Sdk, Started, free_port
+from tests.interop.conftest import HERE, KEY, ROOT, SECRET, Bulkhead, Drive, Sdk, Started, free_port
 from tests.interop.fake_model import ANSWER, FakeModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -155,3 +156,28 @@ def test_releases_meet_in_one_room(
         work: dict[str, Any] = {"name": "echo", "count": 1, "call": f"{url}/echo"}
         ada = server.token(room, "ada", "user")
         drive(person_sdk, server, "talk", url=server.room_url(room), ada=ada, **work)
+
+
+def test_tools_of_an_mcp_server_that_a_manifest_names_are_called_through_the_room(
+    sdk: Sdk, server: Bulkhead, drive: Drive
+) -> None:
+    room, port = f"mcp-{sdk.version}", free_port()
+    manifest = {
+        "version": "v1",
+        "kind": "Service",
+        "metadata": {"name": "wiki"},
+        "ports": [{"num": port, "endpoints": [{"path": "/mcp", "mcp": {"label": "wiki"}}]}],
+        "external": {"url": "http://127.0.0.1"},
+    }
+    asked = urllib.request.Request(
+        f"{server.url}/accounts/projects/{KEY.project}/rooms/{room}/services",
+        json.dumps(manifest).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {KEY.format()}"},
+    )
+    with urllib.request.urlopen(asked) as answer:
+        assert answer.status == 200
+    token = server.token(room, "ada", "user")
+    found = drive(sdk, server, "mcp_tools", url=server.room_url(room), token=token, port=port)
+    assert found["tool"] == ["add", "Adds."]
+    assert found["three"] == {"result": 3}
+    assert "unable to parse string as an integer" in found["wrong"]

@@ -105,7 +105,7 @@ class Provider:
         """
         if self._client is None:
             # In a thread: to load httpx and the system's certificates takes a tenth of a second.
-            made = await asyncio.to_thread(_make_client, is_near=_is_loopback(self.url))
+            made = await asyncio.to_thread(make_client, is_near=_is_loopback(self.url))
             self._client = self._client or made
         sent = {
             **headers,
@@ -201,7 +201,7 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _make_client(*, is_near: bool) -> httpx.AsyncClient:
+def make_client(*, is_near: bool) -> httpx.AsyncClient:
     """Runs in a thread.
 
     Args:

@@ -19,11 +19,12 @@ from runtime.logs import get_logger
 from runtime.services.deployed.deployments import Deployments, is_bundle
 from runtime.services.keeper import ServiceKeeper
 from runtime.services.life.asked import ask_of, signing_secret
+from runtime.services.life.calling import MISTAKE, GoesOn, NotCalled, bring
 from runtime.services.life.crash import note_crash
 from runtime.services.life.ended import EndedBoxes
 from runtime.services.life.liveness import watch
-from runtime.services.life.means import Means
-from runtime.services.life.reach import Endpoint, not_served, plan_of, ports_of, url_of
+from runtime.services.life.means import Means, Offer
+from runtime.services.life.reach import not_served, plan_of, ports_of
 from runtime.services.life.room_files import provide
 from runtime.services.life.telling import PortSeen, Telling, how
 from runtime.services.service import Service
@@ -47,12 +48,11 @@ from runtime.services.terms import (
     Want,
     WantNot,
 )
-from runtime.tasks import Tasks
+from runtime.tasks import Tasks, cancelled
 
 USE_S: Final = 5.0
 """Between two looks at whether one that runs on demand is used."""
 _BY: Final = Starter("server", "")  # nobody can be called so
-_MISTAKE: Final = "the server made a mistake; its log has the details"
 _log = get_logger("services")
 
 
@@ -65,6 +65,12 @@ class _Run:
     box: BoxId | None = None
     began_at: float = 0.0
     reached: dict[int, int] = field(default_factory=dict)
+    offers: list[Offer] = field(default_factory=list)
+
+    async def offer_no_more(self) -> None:
+        offers, self.offers = self.offers, []
+        for offer in offers:
+            await offer.aclose()
 
 
 class Life:
@@ -172,6 +178,7 @@ class Life:
         if self._timer is not None:
             self._timer.cancel()
         await self._tasks.aclose()
+        await asyncio.gather(*(run.offer_no_more() for run in self._runs.values()))
 
     def _held(self) -> _Run | None:
         """The run that serves, or else the one that comes."""
@@ -256,7 +263,7 @@ class Life:
         except Exception:  # noqa: BLE001 - whatever it was, the keeper has to hear of it
             self._runs.pop(number, None)
             _log.exception("service.not_started", service=run.service.name, room=self._home.room)
-            self._feed(NoStart(number, _MISTAKE))
+            self._feed(NoStart(number, MISTAKE))
             return
         if run.box is None:  # it runs already, here as a bundle or somewhere else
             self._tell_waiting(EngineFailed("it runs in no container"))
@@ -334,48 +341,38 @@ class Life:
         run = self._runs.get(number)
         if run is None:
             return
-        spec, means, room = run.service.spec, self._means, self._home.room
-        port, endpoint = next(
-            (port, one) for port in ports_of(spec) for one in port.endpoints if one.name == name
-        )
-        deployed = self._bundles(run.service)
-        is_inside = "container" in spec and deployed is None
-        error = ""
+        error, offer = "", None
         try:
-            if deployed is not None and deployed.runs(run.service, endpoint.path, room):
-                self._tell(Tell("GoesOn", f"{name}: its session goes on with the revision that it has"))
-                self._feed(Called(number, name))
-                return
-            url = deployed.url(run.service.id, endpoint.path) if deployed is not None else ""
-            await means.call(
-                url or url_of(spec, port, endpoint.path, run.reached),
-                room=room,
-                token=self._token(endpoint),
-                room_url=means.boxes.room_url(room) if is_inside else None,
-                secret=run.secret if is_inside else "",
+            offer = await bring(
+                self._means,
+                run.service,
+                name,
+                room=self._home.room,
+                reached=run.reached,
+                secret=run.secret,
+                deployed=self._bundles(run.service),
             )
-        except (RuntimeServiceError, OSError) as failed:
+        except GoesOn:
+            self._tell(Tell("GoesOn", f"{name}: its session goes on with the revision that it has"))
+        except NotCalled as failed:
             error = str(failed)
-        except Exception:  # noqa: BLE001 - whatever it was, the keeper has to hear of it
-            _log.exception("service.not_called", service=run.service.name, room=room)
-            error = _MISTAKE
+        if offer is not None:
+            if self._is_over or self._runs.get(number) is not run:
+                await offer.aclose()
+                return
+            run.offers.append(offer)
         self._feed(Called(number, name, error))
 
     def _bundles(self, service: Service) -> Deployments | None:
         """What has the service, if it is a bundle that was sent here."""
         return self._means.deployed if is_bundle(service.spec) else None
 
-    def _token(self, endpoint: Endpoint) -> str:
-        return self._means.mint(
-            self._home.room, endpoint.identity, scope=endpoint.api, service=self.service.id
-        )
-
     async def _stop(self, number: int, *, by_force: bool) -> None:
         run = self._runs.get(number)
         if run is not None:
             if run.task is not None:
-                run.task.cancel()
-                await asyncio.gather(run.task, return_exceptions=True)
+                await cancelled(run.task)
+            await run.offer_no_more()
             deployed = self._bundles(run.service)
             if deployed is not None and self._keeper.serving is None:  # else they go on beside it
                 await deployed.end(run.service, self._home.room)
@@ -394,6 +391,7 @@ class Life:
     async def _discard(self, number: int) -> None:
         """Forget a run; its container, which has ended, is kept for its log."""
         run = self._runs.pop(number, None)
-        if run is None or run.box is None:
-            return
-        await self._ended.keep(run.box)
+        if run is not None:
+            await run.offer_no_more()
+            if run.box is not None:
+                await self._ended.keep(run.box)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from runtime.clock import Clock
 from runtime.containers.contract import Boxes
@@ -30,6 +30,33 @@ class CallOut(Protocol):
         ...
 
 
+class Offer(Protocol):
+    """Tools that are offered in a room."""
+
+    async def aclose(self) -> None:
+        """Offer them no more, in seconds; again: nothing."""
+        ...
+
+
+class OfferTools(Protocol):
+    """Makes the tools of an MCP server a toolkit of a room."""
+
+    async def __call__(
+        self, url: str, endpoint: Mapping[str, Any], *, room: str, token: str, is_near: bool
+    ) -> Offer:
+        """Return once they are offered.
+
+        Args:
+            endpoint: What the manifest says of it.
+            token: Of who is to be in the room for it.
+            is_near: It is on this machine.
+
+        Raises:
+            RuntimeServiceError: They are not.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
     """What every life needs.
@@ -44,6 +71,7 @@ class Means:
     boxes: Boxes
     mint: Mint
     call: CallOut
+    offer: OfferTools
     clock: Clock
     crashed: Callable[[CrashReport], None]
     hide: Callable[[str], str]

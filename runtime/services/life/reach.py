@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -15,20 +16,30 @@ FIRST_PORT: Final = 49_000
 
 _KEPT: Final = ("cpu", "memory", "pids")
 """What of `x-isolation` an engine keeps."""
+_OFFERS: Final[dict[str, Any]] = {"agents": {"use_tools": False, "use_agents": False, "call": False}}
+"""What who offers the tools of an MCP server may do in a room."""
+_NOT_DONE: Final = {
+    "oauth": "nobody can sign in to it here; give a token of yours as mcp.headers",
+    "openai_connector_id": "connectors are OpenAI's own, for agents that ask its models",
+    "use_proxy_secret": "no secret is added on the way; give it as mcp.headers",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One path that is called into the room.
+    """One path that is called into the room, or whose tools are offered there.
 
     Attributes:
+        identity: The name of who is there for it.
         api: What it may do there; None for what agents may.
+        mcp: What the manifest says of an MCP server; None for what is called.
     """
 
     port: int
     path: str
     identity: str
     api: dict[str, Any] | None
+    mcp: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -57,17 +68,31 @@ def ports_of(spec: Spec) -> tuple[Port, ...]:
     given = spec.get("ports", ())
     taken = {port["num"] for port in given if isinstance(port.get("num"), int)}
     free = (number for number in range(FIRST_PORT, 65_536) if number not in taken)
-    found = []
+    listed = []
     for port in given:
         named = port.get("num", "*")
         number = named if isinstance(named, int) else next(free)
         endpoints = tuple(
-            Endpoint(number, one["path"], one["meshagent"]["identity"], one["meshagent"].get("api"))
-            for one in port.get("endpoints", ())
-            if "meshagent" in one
+            found for one in port.get("endpoints", ()) if (found := _endpoint(number, one)) is not None
         )
-        found.append(Port(number, named, port.get("host_port", 0), port.get("liveness", ""), endpoints))
-    return tuple(found)
+        listed.append(Port(number, named, port.get("host_port", 0), port.get("liveness", ""), endpoints))
+    return tuple(listed)
+
+
+def _endpoint(port: int, one: Spec) -> Endpoint | None:
+    if "meshagent" in one:
+        called = one["meshagent"]
+        return Endpoint(port, one["path"], called["identity"], called.get("api"))
+    if "mcp" in one and not _not_offered(one["mcp"]):
+        return Endpoint(port, one["path"], one["mcp"]["label"], _OFFERS, one["mcp"])
+    return None
+
+
+def _not_offered(mcp: Spec) -> str:
+    """Why the tools of an MCP server are not offered; empty when they are."""
+    if mcp.get("require_approval") == "always":
+        return "nobody here is asked for approval; leave require_approval out, or have an agent call it"
+    return next((why for key, why in _NOT_DONE.items() if mcp.get(key)), "")
 
 
 def plan_of(service: Service) -> Plan:
@@ -81,7 +106,7 @@ def plan_of(service: Service) -> Plan:
     )
 
 
-def url_of(spec: Spec, port: Port, path: str, reached: dict[int, int]) -> str:
+def url_of(spec: Spec, port: Port, path: str, reached: Mapping[int, int]) -> str:
     """Where an endpoint is called.
 
     Args:
@@ -100,11 +125,10 @@ def url_of(spec: Spec, port: Port, path: str, reached: dict[int, int]) -> str:
 def not_served(spec: Spec) -> list[str]:
     """What a manifest asks for that this server leaves out, in sentences."""
     told = [
-        f"{endpoint['path']}: MCP servers are not made toolkits of the room; have an agent in it call them, "
-        "or offer their tools by a toolkit of yours"
+        f"{endpoint['path']}: no toolkit {endpoint['mcp']['label']!r}: {why}"
         for port in spec.get("ports", ())
         for endpoint in port.get("endpoints", ())
-        if "mcp" in endpoint
+        if (why := _not_offered(endpoint.get("mcp", {})))
     ]
     container = spec.get("container", {})
     storage = container.get("storage", {})

@@ -1,0 +1,119 @@
+"""The tools of MCP servers as toolkits of rooms: a participant of ours for each, which hosts them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from runtime.errors import RoomError
+from runtime.logs import get_logger
+from runtime.services.life.mcp.hosting import HostedToolkit, Port
+from runtime.services.life.mcp.server import MakeClient, McpServer
+from runtime.wire.internet.mcp import McpTool, allowed
+
+MAX_TOOLS: Final = 128
+_log = get_logger("mcp")
+
+
+class ToolOffers:
+    """A `runtime.services.life.means.OfferTools`.  Runs in: the front's event loop.
+
+    Args:
+        enter: A way into a room of this server, by its name and a token.
+        client: What asks MCP servers.
+    """
+
+    def __init__(self, enter: Callable[[str, str], Port], client: MakeClient) -> None:
+        self._enter, self._client = enter, client
+
+    async def __call__(
+        self, url: str, endpoint: Mapping[str, Any], *, room: str, token: str, is_near: bool
+    ) -> ToolOffer:
+        """Enter the room and offer there what the server has.
+
+        Raises:
+            RoomError: The server cannot be reached, has too many tools or none that may be used; or the room
+                takes nobody in.
+        """
+        server = McpServer(url, endpoint.get("headers", {}), is_near=is_near, client=self._client)
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(server.aclose)
+            await server.open()
+            listed = await server.tools()
+            # In a thread: a hundred schemas are looked at.
+            tools = await asyncio.to_thread(_fitting, listed, endpoint, room)
+            label = endpoint["label"]
+            described = {
+                "name": label,
+                "title": label,
+                "description": endpoint.get("description", ""),
+                "public": True,
+                "cancellable": True,
+                "tools": {tool.name: _described(tool) for tool in tools},
+            }
+            hosted = HostedToolkit(self._enter(room, token), described, server.call)
+            opened.push_async_callback(hosted.aclose)
+            await hosted.start()
+            return ToolOffer(opened.pop_all())
+
+
+class ToolOffer:
+    """A `runtime.services.life.means.Offer`."""
+
+    def __init__(self, opened: AsyncExitStack) -> None:
+        self._opened = opened
+
+    async def aclose(self) -> None:
+        """Take the tools away; again: nothing."""
+        await self._opened.aclose()
+
+
+def _described(tool: McpTool) -> dict[str, Any]:
+    """A tool as every release of clients reads it; that it takes contents tells the room ours of it."""
+    return {
+        "title": tool.title,
+        "description": tool.description,
+        "input_schema": tool.schema,
+        "input_spec": {"types": ["json"], "stream": False, "schema": tool.schema},
+        "output_spec": None,
+        "defs": tool.schema.get("$defs"),
+        "strict": False,
+    }
+
+
+def _fitting(listed: list[McpTool], endpoint: Mapping[str, Any], room: str) -> list[McpTool]:
+    found = {tool.name: tool for tool in allowed(listed, endpoint.get("allowed_tools"))}
+    if len(found) > MAX_TOOLS:
+        raise RoomError(
+            f"the MCP server has {len(found)} tools, and a toolkit at most {MAX_TOOLS}",
+            cure="Name those that are wanted in mcp.allowed_tools.",
+        )
+    fitting = []
+    for tool in found.values():
+        if error := _wrong(tool.schema):
+            _log.warning("mcp.tool_left_out", room=room, tool=tool.name, error=error)
+        else:
+            fitting.append(tool)
+    if not fitting:
+        had = ", ".join(tool.name for tool in listed)[:300] or "none"
+        raise RoomError(
+            f"no tool of the MCP server may be used; it has {had}", cure="Look at mcp.allowed_tools."
+        )
+    return fitting
+
+
+def _wrong(schema: Mapping[str, Any]) -> str:
+    """Why nobody could call a tool with this schema; empty when it is one."""
+    # Imported where it is wanted: most servers have no MCP server beside them.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return f"its schema is none: at {error.json_path}: {error.message[:300]}"
+    except RecursionError:
+        return "its schema is nested too deeply"
+    return ""
