@@ -155,6 +155,8 @@ async def test_sql_does_what_sqlite_does_within_its_file(house: Any) -> None:
         "VACUUM INTO '/tmp/x'",
         "PRAGMA journal_mode = OFF",
         "PRAGMA writable_schema = ON",
+        "PRAGMA encoding = 'UTF-16'",
+        "PRAGMA page_size = 512",
         "BEGIN",
         "COMMIT",
         "SAVEPOINT x",
@@ -172,6 +174,8 @@ async def test_sql_does_what_sqlite_does_within_its_file(house: Any) -> None:
         await sql(ada, "BEGIN")
     with pytest.raises(RoomError, match="Call execute_sql_statement"):  # and nothing was done
         await ada.tool("sqlite.open_sql_query", {**D, "query": "WITH x AS (SELECT 1) DELETE FROM k"})
+    assert await sql(ada, "-- of the program's tables\nPRAGMA main.user_version = 7") == 0
+    assert await sql(ada, "PRAGMA user_version") == [{"user_version": 7}]
     few = "WITH few AS (SELECT id FROM k WHERE n > 1.7) "
     assert await sql(ada, f"{few}UPDATE k SET w = upper(w) WHERE id IN (SELECT id FROM few)") == 1
     assert await sql(ada, f"/* kept */ {few}INSERT INTO k (w) SELECT w || '?' FROM k, few") == 3
@@ -220,6 +224,7 @@ async def test_a_token_says_which_databases_and_tables(house: Any) -> None:
         "DROP TABLE t",
         "CREATE TABLE v (a)",
         "ALTER TABLE t ADD a",
+        "PRAGMA user_version = 1",
     ):
         with pytest.raises(RoomError) as told:
             await sql(some, query)

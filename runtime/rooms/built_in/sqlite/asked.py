@@ -20,7 +20,7 @@ from runtime.wire.text import utf8_text
 Allows = Callable[[str, str], bool]
 """Whether a table, by name, may be read, written or altered."""
 
-_READING: Final = frozenset({"SELECT", "VALUES", "PRAGMA"})
+_READING: Final = frozenset({"SELECT", "VALUES"})
 _BEFORE_ANY: Final = frozenset({"WITH", "EXPLAIN"})
 _WRITING: Final = frozenset({"INTO", "UPDATE", "DELETE"})
 _WORD: Final = re.compile(
@@ -66,6 +66,10 @@ _PRAGMAS: Final = frozenset(
     table_xinfo user_version
     """.split()  # noqa: SIM905 - a list of them would be a page
 )
+_TAKE_A_NAME: Final = _PRAGMAS - {"application_id", "encoding", "page_size", "user_version"}
+"""Those whose value says of what they tell."""
+_SETTABLE: Final = frozenset({"APPLICATION_ID", "USER_VERSION"})
+"""Numbers of a database that are its users' own."""
 _OF_A_TABLE: Final = frozenset({"table_info", "table_xinfo", "foreign_key_list"})
 """Those that tell of one table, its default values too."""
 
@@ -93,6 +97,8 @@ def only_reads(text: str) -> bool:
     """Whether a text is one that changes nothing, told by its words outside of brackets."""
     words = _words(text)
     first = next(words, "")
+    if first == "PRAGMA":
+        return _SETTABLE.isdisjoint(words)  # it may be set
     return _WRITING.isdisjoint(words) if first in _BEFORE_ANY else first in _READING
 
 
@@ -187,8 +193,10 @@ class _Within(Watch):
                 return two is not None and two.lower() not in _NEVER
             case sqlite3.SQLITE_PRAGMA if (one or "").lower() in _OF_A_TABLE and two is not None:
                 return self._table(two, "read")
+            case sqlite3.SQLITE_PRAGMA if two is not None and (one or "").upper() in _SETTABLE:
+                return self._changes and self._table("", "alter")
             case sqlite3.SQLITE_PRAGMA:
-                return (one or "").lower() in _PRAGMAS
+                return (one or "").lower() in (_PRAGMAS if two is None else _TAKE_A_NAME)
             case _ if action in _CHANGES and (one or "").lower() in _OWN:
                 # What it notes of tables in tables of its own; who asks for that himself is refused by it.
                 return True
