@@ -342,6 +342,38 @@ async def test_a_database_is_copied_and_made_from_a_copy(house: Any, tmp_path: P
     assert await ask(ada, "list_databases") == {"databases": ["d", "e"]}
 
 
+async def test_a_copy_that_computes_without_end_is_given_up(build: Any, tmp_path: Path) -> None:
+    house = await build(limits=RoomLimits(tables=TableBounds(query_s=0.5)))
+    ada = await house.join("ada")
+    connection = sqlite3.connect(tmp_path / "long.db")
+    connection.executescript(
+        """
+        CREATE TABLE t (x, y UNIQUE);
+        CREATE INDEX i ON t (x) WHERE length(hex(zeroblob(10 + x))) < 0;
+        INSERT INTO t VALUES (1, zeroblob(3000000));
+        """
+    )
+    await restored(ada, "d", (tmp_path / "long.db").read_bytes())
+    connection.executescript(
+        """
+        DELETE FROM t;
+        INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000)
+        SELECT 0, i FROM n;
+        VACUUM;
+        PRAGMA writable_schema = ON;
+        """
+    )
+    for size, told in ((1_000_000, r"took more than 0.5 s"), (20_000_000, "computes values that are larger")):
+        with connection:
+            connection.execute("UPDATE sqlite_master SET sql = replace(sql, '10 +', ? || '+')", (str(size),))
+        with pytest.raises(RoomError, match=told):
+            await restored(ada, "e", (tmp_path / "long.db").read_bytes())
+        with connection:
+            connection.execute("UPDATE sqlite_master SET sql = replace(sql, ? || '+', '10 +')", (str(size),))
+    connection.close()
+    assert await ask(ada, "list_databases") == {"databases": ["d"]}
+
+
 async def test_a_copy_with_larger_pages_holds_no_more_than_others(build: Any, tmp_path: Path) -> None:
     house = await build(limits=RoomLimits(tables=TableBounds(max_bytes=1 << 20)))
     ada = await house.join("ada")

@@ -8,20 +8,25 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from runtime.errors import InvalidRequest, PermissionDenied, RoomFull
-from runtime.rooms.built_in.sqlite import grants, reading
+from runtime.errors import InvalidRequest, PermissionDenied, RoomFull, TookTooLong
+from runtime.rooms.built_in.sqlite import grants, reading, schema
 from runtime.rooms.built_in.sqlite.files import Databases
+from runtime.rooms.built_in.tables.file import Interrupting
+from runtime.rooms.built_in.tables.sql.spill import bounded
 from runtime.rooms.request import Request
 from runtime.rooms.streams import ServerStream
+from runtime.wire.room import MAX_SENT_BYTES
 
 CHUNK_BYTES: Final = 256 * 1024
+_CHECKS: Final = ("PRAGMA integrity_check(1)", "PRAGMA foreign_key_check")
 
 
 class Copies:
@@ -83,11 +88,31 @@ class Copies:
                 told = {"kind": "complete", "size": size, "sha256": digest.hexdigest()}
                 if chunk.headers != told:
                     raise InvalidRequest("the copy is not what was sent: its size or its SHA-256 is another")
-                await beside(partial(_checked, path))
+                await self._check(path)
                 await self._databases.adopt(name, path, size)
                 stream.send(told)
             finally:
                 await beside(partial(path.unlink, missing_ok=True))
+
+    async def _check(self, path: Path) -> None:
+        """See that it is on the disk, and a whole database.  Raises InvalidRequest, TookTooLong."""
+        bounds = self._databases.bounds
+        connection = await self._databases.beside(partial(_opened, path))
+        looking = await self._databases.begun(partial(_checked, connection))
+        clock = Interrupting(connection.interrupt, looking, bounds.query_s)
+        try:
+            await clock.result()
+        except sqlite3.Error as error:
+            if clock.fired:
+                raise TookTooLong(
+                    f"looking through the copy took more than {bounds.query_s:g} s",
+                    cure="Send a smaller one, or one that computes less, or raise rooms.table_query_s.",
+                ) from None
+            if isinstance(error, sqlite3.DataError):
+                raise InvalidRequest(
+                    "the copy has or computes values that are larger than they may be"
+                ) from None
+            raise InvalidRequest(f"that is no database of SQLite: {error}") from None
 
     @contextmanager
     def _holding(self) -> Iterator[Callable[[int], None]]:
@@ -136,21 +161,31 @@ def _appended(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _checked(path: Path) -> None:
-    """See that it is on the disk, and a whole database.  Raises InvalidRequest."""
+def _opened(path: Path) -> sqlite3.Connection:
+    """A copy that is on the disk.  Raises InvalidRequest."""
     try:
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-        try:
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute("PRAGMA cell_size_check = ON")
-            (told,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            lost = connection.execute("PRAGMA foreign_key_check").fetchone()
-        finally:
-            connection.close()
-    except (sqlite3.DatabaseError, OSError, TypeError) as error:
-        raise InvalidRequest(f"that is no database of SQLite: {error}") from None
+    except FileNotFoundError:
+        raise InvalidRequest("that is no database of SQLite: it is empty") from None
+    where = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(where, uri=True, check_same_thread=False)
+
+
+def _checked(connection: sqlite3.Connection) -> None:
+    """See that it is whole; what it computes itself, by its columns and indexes, is bounded.
+
+    Raises:
+        InvalidRequest: It is damaged.
+        sqlite3.Error: It is no database, or does not hold to the bounds.
+    """
+    with closing(connection):
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        schema.names(connection)
+        texts, most = [(text, ()) for text in _CHECKS], schema.MAX_HELD_BYTES
+        with bounded(connection, sys.maxsize, texts, value_bytes=MAX_SENT_BYTES, held_bytes=most):
+            (told,), lost = (connection.execute(text).fetchone() for text in _CHECKS)
     if told != "ok" or lost is not None:
         raise InvalidRequest(
             f"the database is damaged: {told if told != 'ok' else 'a foreign key leads nowhere'}"

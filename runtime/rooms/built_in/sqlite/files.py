@@ -163,7 +163,11 @@ class Databases:
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Run something that takes time and needs no database."""
-        return await (await THREADS.run(self._folder, work))
+        return await (await self.begun(work))
+
+    async def begun(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """As `beside`, for who wants to end it before it is done."""
+        return await THREADS.run(self._folder, work)
 
     async def close(self) -> None:
         """Let go of the files."""

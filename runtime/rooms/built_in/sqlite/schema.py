@@ -14,8 +14,8 @@ from runtime.rooms.built_in.tables.column import BINARY, TEXT, Column, ColumnTyp
 from runtime.rooms.built_in.tables.sql.spill import bounded
 from runtime.wire.room import MAX_SENT_BYTES
 
-_MAX_HELD_BYTES: Final = 256 * 1024 * 1024
-"""Of all values that come to be there at once while a row is added."""
+MAX_HELD_BYTES: Final = 256 * 1024 * 1024
+"""Of all values that come to be there at once while a row is added, or looked at."""
 
 _DECLARED: Final = {
     "int": "INTEGER",
@@ -99,7 +99,7 @@ def insert(
         max_spilled_bytes,
         dict(made).items(),
         value_bytes=MAX_SENT_BYTES,
-        held_bytes=_MAX_HELD_BYTES,
+        held_bytes=MAX_HELD_BYTES,
     ) as spill:
         try:
             for text, values in made:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from runtime.errors import Conflict, InvalidRequest, RoomError, RoomFull, TookTooLong
 from runtime.rooms.built_in.tables import catalog
@@ -188,13 +188,9 @@ class _Side:
             self._let_go(link)
             raise
         done.add_done_callback(lambda _: self._let_go(link))
-        clock = _Interrupting(link, done, most_s)
+        clock = Interrupting(link.interrupt, done, most_s)
         try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            clock.now()
-            done.add_done_callback(_look)
-            raise
+            return await clock.result()
         except sqlite3.Error as error:
             raise self._told(error, most_s if clock.fired else None) from error
 
@@ -313,27 +309,45 @@ class _Link:
                 connection.execute("ROLLBACK")
 
 
-class _Interrupting:
-    """Interrupts what a connection does when it has taken too long, until it has ended."""
+class Interrupting(Generic[T]):
+    """Interrupts what a connection does when it has taken too long, until it has ended.
 
-    def __init__(self, link: _Link, done: asyncio.Future[T], after_s: float) -> None:
+    Args:
+        interrupt: That of the connection; it may be closed already.
+        done: Ends with what it does.
+
+    Attributes:
+        fired: It took too long.
+    """
+
+    def __init__(self, interrupt: Callable[[], None], done: asyncio.Future[T], after_s: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._link, self._done = link, done
+        self._interrupt, self._done = interrupt, done
         self._timer = self._loop.call_later(after_s, self._late)
         done.add_done_callback(lambda _: self._timer.cancel())
         self.fired = False
 
-    def now(self) -> None:
+    async def result(self) -> T:
+        """What comes of it, or its error; who gives up waiting has it interrupted."""
+        try:
+            return await asyncio.shield(self._done)
+        except asyncio.CancelledError:
+            self._now()
+            self._done.add_done_callback(_look)
+            raise
+
+    def _now(self) -> None:
         """Do so at once, and again: between two statements there is nothing to interrupt."""
         if self._done.done():
             return
-        self._link.interrupt()
+        with suppress(sqlite3.ProgrammingError):  # it is closed in this moment
+            self._interrupt()
         self._timer.cancel()
-        self._timer = self._loop.call_later(_AGAIN_S, self.now)
+        self._timer = self._loop.call_later(_AGAIN_S, self._now)
 
     def _late(self) -> None:
         self.fired = True
-        self.now()
+        self._now()
 
 
 def _look(done: asyncio.Future[T]) -> None:

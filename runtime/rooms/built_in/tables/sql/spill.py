@@ -88,7 +88,8 @@ def _registers(connection: sqlite3.Connection, text: str, values: Any) -> int:
     most = 1
     try:
         for _, step, one, two, three, *_ in connection.execute(f"EXPLAIN {text}", values):
-            most = max(most, three, one + two if step in _ROWS else two if step in _MAKE else 0)
+            if step != "Init":  # the third of which is no register
+                most = max(most, three, one + two if step in _ROWS else two if step in _MAKE else 0)
     except (sqlite3.Error, sqlite3.Warning, ValueError):
         # It may be one that runs all the same: what begins with a semicolon does, and is not explained.
         return sys.maxsize
