@@ -392,7 +392,7 @@ class TablesAgainstSqlite(RuleBasedStateMachine):
                 "UPDATE t SET id = id + 1, name = 'x, (y)' WHERE {}",
                 "update T set score = $one where not {};",
                 "INSERT INTO t (name, id) SELECT name, id + 1 FROM t WHERE {}",
-                "INSERT INTO t SELECT * FROM t WHERE {} LIMIT 3",
+                "INSERT INTO t SELECT * FROM t WHERE {} ORDER BY id, name, score LIMIT 3",
                 "INSERT INTO t (id, name) VALUES (1 + 1, 'a''b'), (-$one, lower('C')), (NULL, NULL)",
             ]
         ),
