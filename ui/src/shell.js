@@ -1,6 +1,7 @@
 /** What stands around every page: navigation, connection, theme, keys, toasts, dialogs. */
 import { cx, html, useEffect, useMemo, useRef, useState } from "./core/html.js";
 import { checkAccess, denied, get, post } from "./core/api.js";
+import { endpointName } from "./core/endpoints.js";
 import { meaning } from "./core/ends.js";
 import { plural } from "./core/format.js";
 import { GO, helpOpen, layers } from "./core/keys.js";
@@ -137,7 +138,7 @@ function tell(event) {
   const where = url("/sessions", event.session, "crash");
   if (location.pathname.startsWith(url("/sessions", event.session))) return;
   const siblings = event.siblings ? ` ${plural(event.siblings, "other session")} untouched.` : "";
-  toast({ tone: "bad", key: `crash|${event.identity}|${event.fingerprint}`, text: `${event.identity || event.endpoint} in ${event.room || "no room"}: ${event.sentence.replace(/[.;]?$/, ".")}${siblings}`, link: where, linkText: "Why" });
+  toast({ tone: "bad", key: `crash|${event.identity}|${event.fingerprint}`, text: `${event.identity || endpointName(event.endpoint)} in ${event.room || "no room"}: ${event.sentence.replace(/[.;]?$/, ".")}${siblings}`, link: where, linkText: "Why" });
 }
 
 /** Keeps the error of one page from taking the shell with it. */

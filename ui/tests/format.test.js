@@ -16,7 +16,7 @@ test("what is not known is a dash, never NaN", () => {
 });
 
 test("shares, counts and lengths of time", () => {
-  assert.deepEqual([0, 0.003, 0.0994, 0.0996, 0.973, 4].map(percent), ["0 %", "0.3 %", "9.9 %", "10 %", "97 %", "400 %"]);
+  assert.deepEqual([0, 0.0004, 0.003, 0.0994, 0.0996, 0.973, 4].map(percent), ["0 %", "0 %", "0.3 %", "9.9 %", "10 %", "97 %", "400 %"]);
   assert.equal(count(1234567), "1,234,567");
   assert.deepEqual([plural(1, "session"), plural(2, "session"), plural(2, "process", "processes")], ["1 session", "2 sessions", "2 processes"]);
   assert.deepEqual([0, 0.0004, 0.034, 1.26, 42, 59.96, 242, 7380, 100_000].map(duration), ["0 s", "0.4 ms", "34 ms", "1.3 s", "42 s", "1m 00s", "4m 02s", "2h 03m", "1d 03h"]);

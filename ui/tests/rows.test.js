@@ -55,7 +55,7 @@ test("a session that hangs says so, for as long as that is news", () => {
 
 test("the fullest budget comes first, and shared pages count in part", () => {
   const of = budgets(row({ limits: { memory_bytes: 100, pids: 10 }, rss_bytes: 90, pss_bytes: 20, threads: 5, fds: 3 }));
-  assert.deepEqual(of.map((one) => [one.name, one.share]), [["threads", 0.5], ["memory", 0.2]]);
+  assert.deepEqual(of.map((one) => [one.name, one.share]), [["threads", 0.5], ["share of memory", 0.2]]);
   assert.deepEqual(budgets(row()), []);
 });
 

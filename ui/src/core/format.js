@@ -21,7 +21,7 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 export function percent(value) {
   if (!known(value)) return NONE;
   const hundredths = value * 100;
-  return `${Math.abs(hundredths) < 9.95 && hundredths !== 0 ? hundredths.toFixed(1) : Math.round(hundredths)} %`;
+  return `${Math.abs(hundredths) < 9.95 && Math.abs(hundredths) >= 0.05 ? hundredths.toFixed(1) : Math.round(hundredths)} %`;
 }
 
 /** Cores: `1.5` -> `1.5 cores`. */

@@ -2,6 +2,7 @@
 import "../style/crash.css";
 import { cx, html, useEffect, useRef, useState } from "../core/html.js";
 import { get, seg } from "../core/api.js";
+import { endpointName } from "../core/endpoints.js";
 import { bytes, clock, duration, instant, plural, stamp } from "../core/format.js";
 import { crashes, now, row, sessions } from "../core/live.js";
 import { useResource } from "../core/resource.js";
@@ -84,7 +85,7 @@ function Report({ report, group, back }) {
   const isBare = !excerpt && !report.frames.length && !report.native && !report.log.length;
   return html`<${Page} title=${sentence.slice(0, 120)} heading=${heading} back=${back} actions=${actions} class="crash">
     <${Cure} text=${cureOf(report)} again=${replayOf(report)} onReplay=${again.replay ? null : again.start} />
-    ${again.replay && html`<${Card} title="Replay" flush><${Replay} ...${again} /><//>`}
+    ${again.replay && html`<${Card} title="Replay" flush><${Replay} report=${report} isTold ...${again} /><//>`}
     <div class="crash-columns">
       <div class="crash-main">
         ${excerpt
@@ -136,7 +137,7 @@ function About({ report, group }) {
     <${Facts}
       rows=${[
         isOfSession(report) ? ["Session", html`<a class="mono" href=${url("/sessions", report.session)}>${report.session}</a>${attempt}`] : ["Container", html`<span class="mono" title=${report.session}>${report.session.slice(0, 12)}</span>`],
-        [isOfSession(report) ? "Agent" : "Service", html`${report.identity} <span class="mono muted">${report.endpoint}</span>`],
+        [isOfSession(report) ? "Agent" : "Service", html`${report.identity} <span class="mono muted" title=${report.endpoint}>${endpointName(report.endpoint, code.bundle)}</span>`],
         ["Room", report.room ? html`<a href=${url("/rooms", report.room)}>${report.room}</a>` : null],
         ["When", html`${stamp(report.at)} · <${Ago} at=${report.at} />`],
         ["Lived", report.after_s === null ? null : duration(report.after_s)],

@@ -2,6 +2,7 @@
 import "../style/crashes.css";
 import { html, useEffect, useMemo } from "../core/html.js";
 import { del, get, seg } from "../core/api.js";
+import { endpointName } from "../core/endpoints.js";
 import { count, instant, plural } from "../core/format.js";
 import { crashes, row } from "../core/live.js";
 import { useResource } from "../core/resource.js";
@@ -33,7 +34,7 @@ const COLUMNS = [
     </a>`,
   },
   { id: "count", label: "Times", hide: "narrow", align: "right", first: "desc", sort: (group) => group.count, cell: (group) => count(group.count) },
-  { id: "endpoint", label: "Endpoint", hide: "narrow", sort: (group) => group.endpoint, cell: (group) => html`<span class="mono">${group.endpoint}</span>` },
+  { id: "endpoint", label: "Endpoint", hide: "narrow", sort: (group) => endpointName(group.endpoint, group.bundle), cell: (group) => html`<span class="mono" title=${group.endpoint}>${endpointName(group.endpoint, group.bundle)}</span>` },
   { id: "last", label: "Last", hide: "narrow", first: "desc", sort: (group) => instant(group.last_at), cell: (group) => html`<${Ago} at=${group.last_at} />` },
   { id: "first", label: "First", first: "desc", hide: "medium", sort: (group) => instant(group.first_at), cell: (group) => html`<${Ago} at=${group.first_at} />` },
   {
@@ -52,7 +53,7 @@ export function Crashes() {
   const wanted = query.get("q") ?? "";
   const sort = { by: query.get("by") ?? "last", down: query.get("down") !== "0" };
   const shown = useMemo(
-    () => (groups ?? []).filter((group) => matches(wanted, [group.sentence, group.cure, group.where, group.endpoint, group.bundle, group.kind, words(group.reason), group.fingerprint, group.session_id])),
+    () => (groups ?? []).filter((group) => matches(wanted, [group.sentence, group.cure, group.where, group.endpoint, endpointName(group.endpoint, group.bundle), group.bundle, group.kind, words(group.reason), group.fingerprint, group.session_id])),
     [groups, wanted],
   );
   return html`<${Page}
@@ -97,13 +98,13 @@ function Parked({ groups }) {
   const release = async (one) => {
     const agreed = await confirm({
       title: "Release this input?",
-      text: `Calls of ${one.endpoint} into ${one.room || "a room"} with this input start sessions again. If it kills ${one.deaths === 1 ? "one" : one.deaths} more, it is parked again.`,
+      text: `Calls of ${endpointName(one.endpoint)} into ${one.room || "a room"} with this input start sessions again. If it kills ${one.deaths === 1 ? "one" : one.deaths} more, it is parked again.`,
       action: "Release",
     });
     if (!agreed) return;
     try {
       await del(`/quarantine/${seg(one.hash)}`);
-      toast({ text: `Released: ${one.endpoint} takes this input again.`, tone: "ok" });
+      toast({ text: `Released: ${endpointName(one.endpoint)} takes this input again.`, tone: "ok" });
       reload();
     } catch (failure) {
       toastError(failure);
@@ -116,7 +117,7 @@ function Parked({ groups }) {
         (one) => html`<li key=${one.hash}>
           <span class="tone-warn"><${Dot} tone="warn" /></span>
           <div class="parked-text">
-            <p><strong class="mono">${one.endpoint}</strong>${one.room ? html` in <a href=${url("/rooms", one.room)}>${one.room}</a>` : ""}: killed ${plural(one.deaths, "session")} · <${Ago} at=${one.parked_at} /></p>
+            <p><strong class="mono" title=${one.endpoint}>${endpointName(one.endpoint)}</strong>${one.room ? html` in <a href=${url("/rooms", one.room)}>${one.room}</a>` : ""}: killed ${plural(one.deaths, "session")} · <${Ago} at=${one.parked_at} /></p>
             <p class="muted">${visible(one.message)}${one.message && !/[.!?]$/.test(one.message) ? "." : ""} ${row(one.session) || one.session ? html`<a href=${url("/sessions", one.session, "crash")}>Report</a>` : ""}</p>
           </div>
           <button class="button" onClick=${() => release(one)}>Release…</button>

@@ -2,6 +2,7 @@
 import "../style/overview.css";
 import { cx, html, useMemo } from "../core/html.js";
 import { bytes, clock, count, duration, instant, ms, NONE, percent, plural } from "../core/format.js";
+import { endpointName, endpointNames } from "../core/endpoints.js";
 import { crashes, endpoints, happened, history, now, overview, sessions } from "../core/live.js";
 import { route, setQuery, url } from "../core/router.js";
 import { Dot, isClean, words } from "../parts/badge.js";
@@ -111,13 +112,12 @@ function Tile({ name, value, note, tone, href, curve, children }) {
 function ByEndpoint({ title, of, format, least }) {
   const past = history.value;
   const t = useMemo(() => past?.at_ms.map((at) => at / 1000) ?? [], [past]);
-  const series = useMemo(
-    () =>
-      Object.entries(past?.[of] ?? {})
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([label, values]) => ({ label, values })),
-    [past],
-  );
+  const series = useMemo(() => {
+    const names = endpointNames(Object.keys(past?.[of] ?? {}));
+    return Object.entries(past?.[of] ?? {})
+      .map(([path, values]) => ({ label: names.get(path), values }))
+      .sort((a, b) => (a.label < b.label ? -1 : 1));
+  }, [past, endpoints.value]);
   const empty = !series.length;
   return html`<${Card} title=${title}>
     ${!past
@@ -171,7 +171,7 @@ function Event({ event }) {
   return html`<li class="event">
     <time class="muted">${clock(event.at)}</time>
     <${Dot} tone=${tone} />
-    <span class="event-who">${event.session ? html`<a href=${url("/sessions", event.session)}>${event.identity || event.endpoint}</a>${event.room && html` <span class="muted">in ${event.room}</span>`}` : html`<span class="muted">${words(event.type).replace(".", " ")}</span>`}</span>
+    <span class="event-who">${event.session ? html`<a href=${url("/sessions", event.session)}>${event.identity || endpointName(event.endpoint)}</a>${event.room && html` <span class="muted">in ${event.room}</span>`}` : html`<span class="muted">${words(event.type).replace(".", " ")}</span>`}</span>
     <span class="event-text">${text}</span>
   </li>`;
 }

@@ -1,6 +1,7 @@
 /** The bundles this server runs and what is wrong with those that do not load; the services that it keeps for rooms. */
 import { html, useMemo, useState } from "../core/html.js";
 import { get } from "../core/api.js";
+import { endpointName, serviceOf } from "../core/endpoints.js";
 import { plural } from "../core/format.js";
 import { bundles, crashes, endpoints, sessions } from "../core/live.js";
 import { useResource } from "../core/resource.js";
@@ -60,7 +61,7 @@ function Bundles({ wanted }) {
   }
   const shown = all.filter((bundle) => {
     const own = paths.filter((one) => one.bundle === bundle.name);
-    return matches(wanted, [bundle.name, bundle.source, bundle.state, bundle.error ?? "", ...own.flatMap((one) => [one.path, one.identity, one.class, words(one.kind), one.description])]);
+    return matches(wanted, [bundle.name, bundle.source, bundle.state, bundle.error ?? "", ...own.flatMap((one) => [one.path, endpointName(one.path, one.bundle), one.identity, one.class, words(one.kind), one.description])]);
   });
   // What is broken first: it is what a reader came for.
   const order = [...shown].sort((a, b) => Boolean(b.error) - Boolean(a.error) || a.name.localeCompare(b.name));
@@ -98,15 +99,15 @@ function Endpoint({ endpoint, generation, running, crashed, onCall }) {
   const limits = limitRows(endpoint.limits, endpoint.limit_sources);
   return html`<li class="endpoint">
     <div class="endpoint-head">
-      <span class="endpoint-path mono">${endpoint.path}</span>
+      <span class="endpoint-path mono" title=${endpoint.path}>${endpointName(endpoint.path, endpoint.bundle)}</span>${serviceOf(endpoint.path) && html`<${Copy} text=${endpoint.path} title="Copy the path that it is called at" />`}
       <span class="endpoint-who">as <strong>${endpoint.identity}</strong></span>
       <${Badge}>${words(endpoint.kind)}<//>
       ${endpoint.class && html`<span class="mono muted">${endpoint.class}</span>`}
     </div>
     <p class="endpoint-about">${endpoint.title && endpoint.title !== endpoint.identity ? html`<strong>${endpoint.title}</strong>${endpoint.description ? ": " : ""}` : ""}${endpoint.description}</p>
     <div class="endpoint-foot">
-      <a href=${`${url("/sessions")}?q=${encodeURIComponent(endpoint.path)}`}><${State} tone=${running ? "ok" : "idle"}>${plural(running, "session")}<//></a>
-      ${crashed > 0 && html`<a href=${`${url("/crashes")}?q=${encodeURIComponent(endpoint.path)}`}><${State} tone="bad">${plural(crashed, "crash", "crashes")}<//></a>`}
+      <a href=${`${url("/sessions")}?q=${encodeURIComponent(endpointName(endpoint.path, endpoint.bundle))}`}><${State} tone=${running ? "ok" : "idle"}>${plural(running, "session")}<//></a>
+      ${crashed > 0 && html`<a href=${`${url("/crashes")}?q=${encodeURIComponent(endpointName(endpoint.path, endpoint.bundle))}`}><${State} tone="bad">${plural(crashed, "crash", "crashes")}<//></a>`}
       ${endpoint.code_generation !== generation && html`<span class="tone-warn-text">still generation ${endpoint.code_generation}</span>`}
       ${limits.length > 0 && html`<details class="limits">
         <summary>Limits</summary>

@@ -2,6 +2,7 @@
 import "../style/session.css";
 import { html, useEffect, useState } from "../core/html.js";
 import { get, getText, seg } from "../core/api.js";
+import { endpointName } from "../core/endpoints.js";
 import { bytes, duration, instant, ms, NONE, percent, plural } from "../core/format.js";
 import { nodes, now, sessions } from "../core/live.js";
 import { useKeys } from "../core/keys.js";
@@ -21,8 +22,8 @@ import { Log } from "./session/log.js";
 import { Messages } from "./session/messages.js";
 import { Processes } from "./session/processes.js";
 import { Profile, take } from "./session/profile.js";
-import { Replay, useReplay } from "./session/replay.js";
-import { uptime } from "./session/rows.js";
+import { ReplayTab, useReplay } from "./session/replay.js";
+import { MEMORY, SHARE, uptime } from "./session/rows.js";
 
 const EVERY_S = 3;
 const BACK = { href: url("/sessions"), label: "Sessions" };
@@ -42,7 +43,7 @@ export function Session({ id }) {
     <//><//>`;
   }
   const row = { ...(data ?? {}), ...(live ?? {}) };
-  // Asked for by name, a session's own memory is measured; what comes by itself may not know it yet.
+  // Asked for by name, a session's share of memory is measured; what comes by itself may not know it yet.
   if (!row.exit && !row.pss_bytes && data?.pss_bytes) row.pss_bytes = data.pss_bytes;
   if (!row.id) return html`<${Page} title=${id} back=${BACK}><${Loading} rows=${8} /><//>`;
   return html`<${Shown} row=${row} details=${data} failed=${error} />`;
@@ -73,7 +74,7 @@ function Shown({ row, details, failed }) {
     again.start();
   };
   const hasFailed = row.crashed || Boolean(row.exit && !isClean(row.exit.reason));
-  const name = row.identity || row.endpoint;
+  const name = row.identity || endpointName(row.endpoint, row.bundle);
   const keys = { t: takeStacks, p: () => takeProfile() };
   useKeys(row.exit ? {} : keys, row.exit ? [] : [["t", "Take its stacks"], ["p", "Profile it for 10 s"]]);
   const tabs = [
@@ -107,7 +108,7 @@ function Shown({ row, details, failed }) {
                 : tab === "profile"
                   ? html`<${Profile} row=${row} profile=${profile} onTake=${takeProfile} />`
                   : tab === "replay"
-                  ? html`<${Replay} ...${again} />`
+                  ? html`<${ReplayTab} ...${again} id=${row.id} />`
                   : html`<${Log} key=${row.id} id=${row.id} over=${Boolean(row.exit)} />`}
         </section>
       </div>
@@ -136,7 +137,7 @@ function About({ row }) {
   const last = row.restart?.last_exit;
   return html`<${Facts}
     rows=${[
-      ["Endpoint", html`<code>${row.endpoint}</code>`],
+      ["Endpoint", html`<code title=${row.endpoint}>${endpointName(row.endpoint, row.bundle)}</code>`],
       ["Bundle", row.bundle ? html`<a href=${url("/services")}>${row.bundle}</a>` : NONE],
       ["Node", nodes.value && row.node ? html`<a class="plain" href=${`${url("/nodes")}?q=${encodeURIComponent(row.node)}`}>${row.node}</a>` : null],
       ["Process", row.exit ? null : row.pid ?? NONE],
@@ -147,7 +148,7 @@ function About({ row }) {
       ["Restart", { never: "never", on_failure: "when it fails", always: "always" }[row.restart?.policy] ?? NONE],
       ["Last attempt", last ? html`<span class=${isClean(last.reason) ? "" : "bad-text"}>${last.message}</span>` : null],
       ["Processor", `${row.exit ? "" : `${percent(row.cpu_share)}, `}${duration(row.cpu_s)} in all`],
-      ["Memory", row.exit ? `${bytes(row.rss_bytes)} at most` : html`${bytes(row.rss_bytes)}${row.pss_bytes > 0 && html` <span class="muted" title="With each shared page divided among those who share it">${bytes(row.pss_bytes)} its own</span>`}`],
+      ["Memory", html`<span title=${MEMORY}>${bytes(row.rss_bytes)}${row.exit && " at most"}</span>${!row.exit && row.pss_bytes > 0 && html`, <span class="muted" title=${SHARE}>share ${bytes(row.pss_bytes)}</span>`}`],
       ["Confinement", row.confinement ? html`<${Held} held=${row.confinement} />` : "off"],
       ["Loop lag", row.exit ? null : ms(row.lag_ms)],
     ]}

@@ -1,6 +1,7 @@
 /** Every session: those that run, and those that ended lately. */
 import "../style/sessions.css";
 import { cx, html, useMemo, useState } from "../core/html.js";
+import { endpointName } from "../core/endpoints.js";
 import { bytes, count, duration, instant, NONE, percent, plural } from "../core/format.js";
 import { nodes, sessions } from "../core/live.js";
 import { navigate, route, setQuery, url } from "../core/router.js";
@@ -12,7 +13,7 @@ import { Meter, Sparkline } from "../parts/sparkline.js";
 import { Table } from "../parts/table.js";
 import { Ago } from "../parts/time.js";
 import { endMany } from "./session/actions.js";
-import { arranged, budgets, crashed, fits, tone, uptime, why } from "./session/rows.js";
+import { arranged, budgets, crashed, fits, MEMORY, tone, uptime, why } from "./session/rows.js";
 
 import { Groups, GROUPS } from "./sessions/groups.js";
 
@@ -108,21 +109,21 @@ function picker(picked, setPicked, able) {
     label: html`<input type="checkbox" aria-label="Select all that are shown" checked=${all} disabled=${!able.length} onChange=${() => setPicked(all ? new Set() : new Set(able.map((row) => row.id)))} />`,
     width: "36px",
     class: "col-pick",
-    cell: (row) => (row.exit ? "" : html`<input type="checkbox" aria-label=${`Select ${row.identity || row.endpoint} ${row.id}`} checked=${picked.has(row.id)} onChange=${() => turn(row.id)} />`),
+    cell: (row) => (row.exit ? "" : html`<input type="checkbox" aria-label=${`Select ${row.identity || endpointName(row.endpoint, row.bundle)} ${row.id}`} checked=${picked.has(row.id)} onChange=${() => turn(row.id)} />`),
   };
 }
 
 const COLUMNS = [
-  { id: "state", label: "State", width: "112px", class: "col-state", sort: (row) => `${{ bad: 0, warn: 1, busy: 2, ok: 3, idle: 4 }[condition(row).tone]}${condition(row).word}`, cell: StateCell },
+  { id: "state", label: "State", width: "104px", class: "col-state", sort: (row) => `${{ bad: 0, warn: 1, busy: 2, ok: 3, idle: 4 }[condition(row).tone]}${condition(row).word}`, cell: StateCell },
   { id: "identity", label: "Session", class: "col-identity", sort: (row) => row.identity, span: (row) => (wide.matches && why(row) ? 2 : 1), cell: Who },
-  { id: "room", label: "Room", width: "14%", hide: "narrow", sort: (row) => row.room, cell: (row) => (row.room ? html`<a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>` : NONE) },
-  { id: "cpu", label: "CPU", width: "124px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
-  { id: "memory", label: "Memory", width: "146px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
-  { id: "budget", label: "Budget", width: "84px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
+  { id: "room", label: "Room", width: "12%", hide: "narrow", sort: (row) => row.room, cell: (row) => (row.room ? html`<a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>` : NONE) },
+  { id: "cpu", label: "CPU", width: "114px", align: "right", first: "desc", class: "col-cpu", sort: (row) => (row.exit ? -1 : row.cpu_share ?? 0), cell: Cpu },
+  { id: "memory", label: "Memory", title: MEMORY, width: "136px", align: "right", first: "desc", class: "col-memory", sort: (row) => row.rss_bytes, cell: Memory },
+  { id: "budget", label: "Budget", width: "78px", hide: "medium", first: "desc", sort: (row) => (row.exit ? -1 : budgets(row)[0]?.share ?? 0), cell: Budget },
   { id: "node", label: "Node", width: "90px", hide: "medium", sort: (row) => row.node, cell: (row) => (row.node ? html`<a class="plain" href=${`${url("/nodes")}?q=${encodeURIComponent(row.node)}`}>${row.node}</a>` : NONE) },
-  { id: "code", label: "Code", width: "62px", align: "right", hide: "medium", first: "desc", sort: (row) => row.code_generation, cell: (row) => (row.code_generation ? html`<span title="Code generation: which load of its bundle it runs">${row.code_generation}</span>` : NONE) },
-  { id: "attempt", label: "Attempt", width: "80px", align: "right", hide: "medium", first: "desc", sort: (row) => row.attempt, cell: (row) => row.attempt || NONE },
-  { id: "up", label: "Up", width: "96px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : html`<${Up} row=${row} rev=${row.rev} />`) },
+  { id: "code", label: "Code", width: "56px", align: "right", hide: "medium", first: "desc", sort: (row) => row.code_generation, cell: (row) => (row.code_generation ? html`<span title="Code generation: which load of its bundle it runs">${row.code_generation}</span>` : NONE) },
+  { id: "attempt", label: "Attempt", width: "84px", align: "right", hide: "medium", first: "desc", sort: (row) => row.attempt, cell: (row) => row.attempt || NONE },
+  { id: "up", label: "Up", width: "84px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : html`<${Up} row=${row} rev=${row.rev} />`) },
 ];
 
 /** For itself, because it alone changes each second. */
@@ -141,8 +142,8 @@ function Who(row) {
   const bad = tone(row) === "bad";
   const room = sentence && row.room && wide.matches;
   return html`<div class="who">
-    <span class="who-first"><a class="who-name" href=${url("/sessions", row.id)}>${row.identity || row.endpoint}</a>${room && html` in <a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>`}</span>
-    <span class=${cx("who-more", bad && "bad")} title=${sentence || undefined}>${sentence || html`<span class="wide-only">${row.endpoint} · ${row.id}</span><span class="narrow-only">${row.room || row.id}</span>`}</span>
+    <span class="who-first"><a class="who-name" href=${url("/sessions", row.id)}>${row.identity || endpointName(row.endpoint, row.bundle)}</a>${room && html` in <a class="plain" href=${url("/rooms", row.room)}>${row.room}</a>`}</span>
+    <span class=${cx("who-more", bad && "bad")} title=${sentence || undefined}>${sentence || html`<span class="wide-only">${row.id} · ${endpointName(row.endpoint, row.bundle)}</span><span class="narrow-only">${row.room || row.id}</span>`}</span>
   </div>`;
 }
 
@@ -152,7 +153,7 @@ function Cpu(row) {
 }
 
 function Memory(row) {
-  if (row.exit) return html`<span class="muted" title="The most it had">${bytes(row.rss_bytes)}</span>`;
+  if (row.exit) return html`<span class="muted" title="The most memory that it had">${bytes(row.rss_bytes)}</span>`;
   return html`<span class="with-spark"><${Sparkline} values=${row.spark.rss} top=${row.rss_bytes * 1.25} /><span class="figure">${bytes(row.rss_bytes)}</span></span>`;
 }
 

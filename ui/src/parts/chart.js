@@ -2,21 +2,12 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
-import { bytes, clock, count, day, duration, number, stamp } from "../core/format.js";
+import { clock, day, duration, number, stamp } from "../core/format.js";
 import { colour, painted } from "../core/theme.js";
+import { DAY_S, HOUR_S, STEPS_OF, stepsOver } from "./axis.js";
 
 const COLOURS = 8;
 const hue = (one, i) => one.colour ?? `--series-${(i % COLOURS) + 1}`;
-/** Steps of an axis of seconds since a beginning. */
-const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 172800, 604800];
-/** Steps of an axis of bytes: 1, 2, 4, 8 … 512 of each unit. */
-const BYTE_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
-/** Steps of an axis of things that are counted: 1, 2, 5, 10 … */
-const COUNT_STEPS = Array.from({ length: 36 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
-const STEPS_OF = new Map([[bytes, BYTE_STEPS], [count, COUNT_STEPS]]);
-
-const [HOUR_S, DAY_S] = [3600, 86400];
-
 /** Places of values with none beside them, which no line shows. */
 function lonely({ data }, index) {
   const values = data[index];
@@ -60,7 +51,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
       {
         width: box.current.clientWidth || 300,
         height,
-        padding: [8, 8, 0, 0],
+        padding: [8, 22, 0, 0], // half of the last label, which would be cut
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, ...(sync ? { sync: { key: sync } } : {}) },
         scales: {
@@ -72,7 +63,7 @@ export function Chart({ t, series, format = number, stacked = false, relative = 
             ...axis,
             grid: { show: false },
             space: 64,
-            incrs: relative || span_s < 300 ? SECONDS : SECONDS.slice(SECONDS.indexOf(60)),
+            incrs: stepsOver(span_s, relative),
             size: 24,
             gap: 4,
             values: (_, splits) => splits.map((value) => (relative ? (value < 0 ? "" : duration(value)) : span_s > DAY_S ? day(value * 1000) : clock(value * 1000).slice(0, span_s >= 300 ? 5 : 8))),

@@ -14,7 +14,7 @@ const left = new Map();
  * two spacers.  It scrolls inside itself and fills the height its container gives it; with `grow` it is as tall as its rows (for short lists).
  * Without an order, or when the reader takes it away, rows come as they are given.
  *
- * @param columns `[{id, label, cell(row), sort(row)?, align: "right"?, class?, width?, hide: "narrow"|"medium"?, first: "desc"?}]`;
+ * @param columns `[{id, label, cell(row), sort(row)?, align: "right"?, title?, class?, width?, hide: "narrow"|"medium"?, first: "desc"?}]`;
  *   a column without `sort` cannot be sorted by
  *   `span(row)` on a column: over how many columns its cell reaches
  * @param rowKey `(row) => string`; a row that is changed where it is has another number `rev` afterwards
@@ -102,6 +102,7 @@ export function Table({ columns, rows, rowKey, onOpen, sort, onSort, initialSort
             return html`<th
               key=${column.id}
               scope="col"
+              title=${column.title}
               class=${cx(column.align === "right" && "right", column.class, column.hide && `hide-${column.hide}`)}
               style=${column.width ? { width: column.width } : undefined}
               aria-sort=${on ? (order.down ? "descending" : "ascending") : undefined}

@@ -9,11 +9,13 @@ import { newThread, Thread } from "./thread.js";
  */
 export async function forkBefore(view, chat, entry) {
   const entries = chat.entries.value;
+  const at = entries.findIndex((one) => one.id === entry.id); // it may have been read anew since it was shown
+  if (at < 0) throw new Error("The message is not in the thread any more.");
   const path = newThread(chat.agent, view.person, new Date(), [chat.path]);
   const thread = new Thread(view.client, path);
   try {
     await thread.ready();
-    thread.take(entries.slice(0, entries.indexOf(entry)));
+    thread.take(entries.slice(0, at));
     await thread.flush();
   } finally {
     await thread.close();

@@ -1,4 +1,5 @@
 /** A crash report as the markdown of an issue.  Pure. */
+import { shortPath } from "../../core/endpoints.js";
 import { duration, stamp } from "../../core/format.js";
 import { message, replayOf, shortFile, shortPlace, used, visible } from "./words.js";
 
@@ -30,7 +31,7 @@ export function issue(report, about = {}) {
 function facts(report, about) {
   const { code } = report;
   const rows = [
-    ["Agent", `\`${report.identity}\` at \`${report.endpoint}\`, session \`${report.session}\``],
+    ["Agent", `\`${report.identity}\` at \`${shortPath(report.endpoint, code.bundle)}\`, session \`${report.session}\``],
     ["When", `${stamp(report.at)}${report.after_s === null ? "" : `, after ${duration(report.after_s)}`}`],
     ["Where", report.where && `\`${shortPlace(report.where, code)}\``],
     ["Code", code.code_generation && `generation ${code.code_generation}, sha256 ${code.sha256.slice(0, 12)}`],

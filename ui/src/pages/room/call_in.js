@@ -2,6 +2,7 @@
 
 import { post } from "../../core/api.js";
 import { html, useState } from "../../core/html.js";
+import { endpointName } from "../../core/endpoints.js";
 import { endpoints, sessions } from "../../core/live.js";
 import { url } from "../../core/router.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -15,7 +16,7 @@ export function CallIn({ room, onClose }) {
     try {
       const answer = await post(path.split("/").map(encodeURIComponent).join("/"), { event: "room.call", data: { room_name: room } });
       const id = answer?.session;
-      toast({ text: `${path} is on its way into ${room}.`, tone: "ok", ...(id && { link: url("/sessions", id), linkText: "Session" }) });
+      toast({ text: `${endpointName(path)} is on its way into ${room}.`, tone: "ok", ...(id && { link: url("/sessions", id), linkText: "Session" }) });
       onClose();
     } catch (error) {
       toastError(error);
@@ -32,10 +33,10 @@ export function CallIn({ room, onClose }) {
         const failed = one.state === "failed";
         return html`<li key=${one.path}>
           <div>
-            <strong>${one.identity || one.path}</strong> <code>${one.path}</code>
+            <strong>${one.identity || endpointName(one.path, one.bundle)}</strong> <code title=${one.path}>${endpointName(one.path, one.bundle)}</code>
             <p class=${failed ? "error" : "hint"}>${failed ? one.error || "Its program could not be loaded." : there ? `${there === 1 ? "One is" : `${there} are`} in this room; another call adds one more.` : "Not in this room."}</p>
           </div>
-          <button type="button" class="button" disabled=${failed || busy !== ""} onClick=${() => call(one.path)} aria-label=${`Call ${one.path} in`}>${busy === one.path ? "Calling…" : "Call in"}</button>
+          <button type="button" class="button" disabled=${failed || busy !== ""} onClick=${() => call(one.path)} aria-label=${`Call ${endpointName(one.path, one.bundle)} in`}>${busy === one.path ? "Calling…" : "Call in"}</button>
         </li>`;
       })}
     </ul>

@@ -74,11 +74,11 @@ export function FilesTab({ view, asked }) {
         cell: (file) => html`<button type="button" class="link file-name" onClick=${() => (file.is_folder ? go(path(file.name)) : setLooked({ path: path(file.name), size: file.size }))} title=${file.is_folder ? "Open the folder" : "Look at it"}>
           <${Icon} name=${file.is_folder ? "stack" : "file"} size=${14} /><span class="cut" dir="auto">${file.name}${file.is_folder ? "/" : ""}</span></button>`,
       },
-      { id: "size", label: "Size", align: "right", sort: (file) => file.size, cell: (file) => (file.is_folder ? "" : bytes(file.size)) },
+      { id: "size", label: "Size", align: "right", class: "file-size", sort: (file) => file.size, cell: (file) => (file.is_folder ? "" : bytes(file.size)) },
       { id: "updated", label: "Changed", hide: "narrow", first: "desc", sort: (file) => Date.parse(file.updated_at), cell: (file) => html`<${Ago} at=${file.updated_at} />` },
-      { id: "delete", label: html`<span class="sr-only">Actions</span>`, align: "right", cell: (file) => html`${!file.is_folder && html`<button type="button" class="button small quiet" onClick=${() => download(view.client, path(file.name)).catch(toastError)} aria-label=${`Download ${file.name}`}><${Icon} name="download" size=${14} /></button>`}
-          <button type="button" class="button small quiet hide-narrow" onClick=${() => setNamed({ from: path(file.name) })} aria-label=${`Move ${file.name}`}>Move…</button>
-          <button type="button" class="button small quiet danger" onClick=${() => drop(file)} aria-label=${`Delete ${file.name}`}>Delete</button>` },
+      { id: "delete", label: html`<span class="sr-only">Actions</span>`, align: "right", class: "file-actions", cell: (file) => html`${!file.is_folder && html`<button type="button" class="button small icon-only quiet" title="Download" onClick=${() => download(view.client, path(file.name)).catch(toastError)} aria-label=${`Download ${file.name}`}><${Icon} name="download" size=${14} /></button>`}
+          <button type="button" class="button small icon-only quiet" title="Move or rename" onClick=${() => setNamed({ from: path(file.name) })} aria-label=${`Move ${file.name}`}><${Icon} name="edit" size=${14} /></button>
+          <button type="button" class="button small icon-only quiet danger" onClick=${() => drop(file)} aria-label=${`Delete ${file.name}`} title="Delete"><${Icon} name="bin" size=${14} /></button>` },
     ],
     [folder],
   );

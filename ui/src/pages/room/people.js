@@ -1,5 +1,6 @@
 /** Who is in the room: agents with their processes, tools, people; and agents that should be here and are not. */
 
+import { endpointName } from "../../core/endpoints.js";
 import { bytes, percent } from "../../core/format.js";
 import { cx, html, useRef } from "../../core/html.js";
 import { sessions } from "../../core/live.js";
@@ -79,11 +80,11 @@ function Absent({ row }) {
   const crashed = tone === "bad" && row.crashed;
   const sentence = crashed ? crashSentence(row) : "";
   return html`<li class="someone agent absent">
-    <span class="someone-button"><${Icon} name="agent" /><span class="cut name" dir="auto">${row.identity || row.endpoint}</span></span>
+    <span class="someone-button"><${Icon} name="agent" /><span class="cut name" dir="auto">${row.identity || endpointName(row.endpoint, row.bundle)}</span></span>
     <p class="someone-facts">
       <span class=${cx("state", `tone-${tone}`)} title=${sentence || undefined}><${Dot} tone=${tone} />${word}</span>
       <a href=${crashed ? url("/sessions", row.id, "crash") : url("/sessions", row.id)}>${crashed ? "why" : row.pid ? `pid ${row.pid}` : "session"}</a>
-      ${row.exit && html`<button type="button" class="button small quiet send-away" aria-label=${`Start ${row.identity || row.endpoint} again`} onClick=${() => startAgain(row)}>Start again</button>`}
+      ${row.exit && html`<button type="button" class="button small quiet send-away" aria-label=${`Start ${row.identity || endpointName(row.endpoint, row.bundle)} again`} onClick=${() => startAgain(row)}>Start again</button>`}
     </p>
     ${sentence && html`<p class="hint someone-why">${sentence}</p>`}
   </li>`;

@@ -1,6 +1,7 @@
 /** Calling an agent into a room. */
 import { html, useEffect, useRef, useState } from "../../core/html.js";
 import { get, post } from "../../core/api.js";
+import { endpointName } from "../../core/endpoints.js";
 import { rooms } from "../../core/live.js";
 import { url } from "../../core/router.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -48,7 +49,7 @@ export function CallDialog({ endpoint, onClose }) {
         <input ref=${field} id="call-room" class="input" type="text" name="room" list="rooms-known" autocomplete="off" spellcheck=${false} value=${room} aria-invalid=${error ? "true" : undefined} aria-describedby="call-about" onInput=${(event) => setRoom(event.currentTarget.value)} />
         <datalist id="rooms-known">${(rooms.value ?? []).map((one) => html`<option key=${one.name} value=${one.name} />`)}</datalist>
       </div>
-      <p id="call-about" class="hint muted">A new session of <span class="mono">${endpoint.path}</span> starts in a process of its own and joins this room as ${endpoint.identity}.</p>
+      <p id="call-about" class="hint muted">A new session of <span class="mono">${endpointName(endpoint.path, endpoint.bundle)}</span> starts in a process of its own and joins this room as ${endpoint.identity}.</p>
       ${error && html`<p class="call-error" role="alert">${error.title}${error.detail ? `: ${error.detail}` : ""}</p>`}
     </form>
   <//>`;

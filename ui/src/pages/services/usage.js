@@ -1,6 +1,7 @@
 /** What sessions used, added up by whom or where. */
 import { html, useState } from "../../core/html.js";
 import { get } from "../../core/api.js";
+import { endpointName } from "../../core/endpoints.js";
 import { NONE, bytes, count, duration, number } from "../../core/format.js";
 import { useResource } from "../../core/resource.js";
 import { Empty, Failed, Loading } from "../../parts/empty.js";
@@ -49,7 +50,7 @@ export function UsageTable() {
   const query = `by=${by}${since ? `&since=${since}` : ""}`;
   const { data, error, reload } = useResource(({ signal }) => get(`/usage?${query}`, { signal }), [by, since], { every_s: 10 });
   const name = BY.find(([id]) => id === by)[1];
-  const columns = [{ id: "name", label: name, class: "grow", sort: (row) => row.name, cell: (row) => html`<span class="mono">${row.name || NONE}</span>` }, ...COLUMNS];
+  const columns = [{ id: "name", label: name, class: "grow", sort: (row) => row.name, cell: (row) => html`<span class="mono" title=${row.name}>${(by === "endpoint" ? endpointName(row.name) : row.name) || NONE}</span>` }, ...COLUMNS];
   const rows = (data?.rows ?? []).map((row) => ({ ...row, name: row[data.by] }));
   return html`
     <div class="usage-choice">

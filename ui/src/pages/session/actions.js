@@ -1,6 +1,7 @@
 /** Ending sessions, and starting them again: asked once, said what became of it. */
 
 import { del, post, seg } from "../../core/api.js";
+import { endpointName } from "../../core/endpoints.js";
 import { plural } from "../../core/format.js";
 import { html, useState } from "../../core/html.js";
 import { url } from "../../core/router.js";
@@ -14,7 +15,7 @@ import { CrashIt } from "./crash_it.js";
 const AT_ONCE = 6;
 const NAMED = 3;
 
-const nameOf = (row) => row.identity || row.endpoint;
+const nameOf = (row) => row.identity || endpointName(row.endpoint, row.bundle);
 
 /** Ask a session to finish and leave. */
 export async function stop(row, processes = 1) {
@@ -62,7 +63,7 @@ export async function hold(row) {
 export async function startAgain(row) {
   const yes = await confirm({
     title: `Start ${nameOf(row)} again?`,
-    text: `${row.endpoint} is called into ${row.room} again, with the arguments of then: a new session, in a process of its own.`,
+    text: `${endpointName(row.endpoint, row.bundle)} is called into ${row.room} again, with the arguments of then: a new session, in a process of its own.`,
     action: "Start again",
   });
   if (!yes) return;

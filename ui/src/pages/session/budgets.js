@@ -3,11 +3,11 @@ import { html } from "../../core/html.js";
 import { bytes, cores, count, duration, NONE, percent } from "../../core/format.js";
 import { words } from "../../parts/badge.js";
 import { Meter } from "../../parts/sparkline.js";
-import { ownMemory, uptime } from "./rows.js";
+import { SHARE, shareOfMemory, uptime } from "./rows.js";
 
 /** Name, how it is written, and what is used of it now; null where that is not known from outside. */
 const KINDS = {
-  memory_bytes: ["Memory", bytes, ownMemory, bytes],
+  memory_bytes: ["Share of memory", bytes, shareOfMemory, bytes, SHARE],
   cpu: ["Processor", cores, (row) => row.cpu_share, percent],
   cpu_total_s: ["Processor time", duration, (row) => row.cpu_s, duration],
   pids: ["Processes and threads", count, (row) => row.threads, count],
@@ -27,12 +27,12 @@ export function Budgets({ row }) {
   if (!limits.length) return html`<p class="muted">It may use what the machine has.</p>`;
   return html`<ul class="budgets">
     ${limits.map(([id, most]) => {
-      const [name, write, used, writeUsed] = KINDS[id] ?? [words(id), String, () => null, String];
+      const [name, write, used, writeUsed, about] = KINDS[id] ?? [words(id), String, () => null, String];
       const now = row.exit ? null : used(row);
       const source = row.limit_sources?.[id];
       const known = typeof now === "number";
       return html`<li key=${id} class="budget-row">
-        <span class="budget-name">${name}</span>
+        <span class="budget-name" title=${about}>${name}</span>
         <span class="budget-value">${known ? html`${writeUsed(now)} <span class="muted">of</span> ` : ""}${write(most) ?? NONE}</span>
         <span class="budget-meter">${known && html`<${Meter} share=${now / most} label=${`${name}: ${writeUsed(now)} of ${write(most)}`} />`}</span>
         <span class="budget-source cut" title=${said(source)}>${said(source)}</span>

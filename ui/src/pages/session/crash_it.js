@@ -2,6 +2,7 @@
 import "../../style/crash_it.css";
 import { cx, html, useEffect, useState } from "../../core/html.js";
 import { get, post, seg } from "../../core/api.js";
+import { endpointName } from "../../core/endpoints.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Icon } from "../../parts/icon.js";
 import { toast } from "../../parts/toast.js";
@@ -34,7 +35,7 @@ function Choice({ row, onClose }) {
   const [fault, setFault] = useState("raise");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
-  const name = row.identity || row.endpoint;
+  const name = row.identity || endpointName(row.endpoint, row.bundle);
   const commit = async (event) => {
     event.preventDefault();
     setBusy(true);

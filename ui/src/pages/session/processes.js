@@ -3,6 +3,7 @@ import { html, useMemo } from "../../core/html.js";
 import { bytes, duration, plural } from "../../core/format.js";
 import { Empty, Loading } from "../../parts/empty.js";
 import { Ago } from "../../parts/time.js";
+import { MEMORY } from "./rows.js";
 
 export function Processes({ row, processes }) {
   const tree = useMemo(() => ordered(processes ?? []), [processes]);
@@ -10,7 +11,7 @@ export function Processes({ row, processes }) {
   if (!processes) return html`<div class="session-pane"><${Loading} /></div>`;
   if (!tree.length) return html`<${Empty} icon="services" title="It has no process yet"><p>It waits for its turn to start.</p><//>`;
   return html`<div class="scroll-x" tabindex="0" role="region" aria-label="Processes"><table class="table processes">
-    <thead><tr><th>Process</th><th class="right">Pid</th><th>State</th><th class="right">Memory</th><th class="right">Processor</th><th class="right hide-narrow">Threads</th><th class="hide-medium">Started</th></tr></thead>
+    <thead><tr><th>Process</th><th class="right">Pid</th><th>State</th><th class="right" title=${MEMORY}>Memory</th><th class="right">Processor</th><th class="right hide-narrow">Threads</th><th class="hide-medium">Started</th></tr></thead>
     <tbody>
       ${tree.map(
         ({ process, depth, last }) => html`<tr key=${process.pid}>

@@ -6,6 +6,7 @@ import { Empty, Failed } from "../../parts/empty.js";
 import { Flame, share } from "../../parts/flame.js";
 import { Icon } from "../../parts/icon.js";
 import { Ago } from "../../parts/time.js";
+import { shares } from "./hottest.js";
 
 export const SECONDS = 10;
 const HOTTEST = 12;
@@ -64,22 +65,10 @@ function Found({ profile, at, idle, onTake }) {
 
 /** The lines in which the most was found, for who reads rather than points. */
 function Hottest({ profile, kind, amount }) {
-  const rows = useMemo(() => hottest(profile, kind), [profile, kind]);
-  const whole = profile.by === "tracemalloc" ? rows.reduce((sum, row) => sum + row.weight, 0) : profile.samples;
-  return html`<table class="profile-hot"><caption class="sr-only">Lines in which the most was found</caption><tbody>
+  const { rows, whole } = useMemo(() => shares(profile, kind), [profile, kind]);
+  return html`${profile.by !== "tracemalloc" && whole > profile.samples && html`<p class="muted profile-told">Times of tasks and threads are added up: two that are ${WORDS[kind].toLowerCase()} for all the ${duration(profile.seconds)} make ${duration(2 * profile.seconds)}.</p>`}<table class="profile-hot"><caption class="sr-only">Lines in which the most was found, with their share of all that was ${WORDS[kind].toLowerCase()}</caption><tbody>
     ${rows.slice(0, HOTTEST).map((row) => html`<tr key=${row.place}><td>${share(row.weight, whole)}</td><td>${amount(row.weight)}</td><td class="mono">${row.place}</td></tr>`)}
   </tbody></table>`;
-}
-
-function hottest(profile, kind) {
-  const weights = new Map();
-  for (const stack of profile.stacks) {
-    if (stack.kind !== kind) continue;
-    const frame = profile.frames[stack.frames.at(-1)];
-    const place = frame ? `${frame.function ? `${frame.function}  ` : ""}${frame.file}:${frame.line}` : stack.root;
-    weights.set(place, (weights.get(place) ?? 0) + stack.weight);
-  }
-  return [...weights].map(([place, weight]) => ({ place, weight })).sort((a, b) => b.weight - a.weight);
 }
 
 function save(profile) {

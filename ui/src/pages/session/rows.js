@@ -1,4 +1,5 @@
 /** What is said of a session's row: where it stands, what fits a search, how full its budgets are.  Pure but for the clock. */
+import { endpointName } from "../../core/endpoints.js";
 import { bytes, count, duration, instant, percent } from "../../core/format.js";
 import { now } from "../../core/live.js";
 import { condition, isClean, words } from "../../parts/badge.js";
@@ -47,7 +48,7 @@ function crashedLately(row) {
 export function fits(row, query) {
   const { word } = condition(row);
   const reason = row.exit?.reason ?? row.restart?.last_exit?.reason ?? "";
-  const fields = { room: row.room ?? "", identity: row.identity ?? "", state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.code_generation), attempt: String(row.attempt), endpoint: row.endpoint ?? "", node: row.node ?? "" };
+  const fields = { room: row.room ?? "", identity: row.identity ?? "", state: `${row.state} ${word}`, reason: `${reason} ${words(reason)}`, gen: String(row.code_generation), attempt: String(row.attempt), endpoint: `${row.endpoint ?? ""} ${endpointName(row.endpoint, row.bundle)}`, node: row.node ?? "" };
   const rest = [];
   const asked = query.replace(/\b(?:code )?gen(?:eration)?\s+(?=\d)/gi, "gen:").replace(/\battempt\s+(?=\d)/gi, "attempt:");
   for (const one of asked.split(/\s+/).filter(Boolean)) {
@@ -66,7 +67,7 @@ export function budgets(row) {
   const add = (name, used, most, format) => {
     if (most > 0 && typeof used === "number") found.push({ name, share: used / most, get text() { return `${format(used)} of ${format(most)}`; } });
   };
-  add("memory", ownMemory(row), limits.memory_bytes, bytes);
+  add("share of memory", shareOfMemory(row), limits.memory_bytes, bytes);
   add("processor", row.cpu_share, limits.cpu, percent);
   add("processor time", row.cpu_s, limits.cpu_total_s, duration);
   if (limits.timeout_s > 0) add("time", uptime(row), limits.timeout_s, duration); // who asks for it is drawn each second
@@ -76,8 +77,13 @@ export function budgets(row) {
   return found.sort((a, b) => b.share - a.share);
 }
 
-/** What counts against a memory limit: its own pages, and its part of those that it shares. */
-export const ownMemory = (row) => (row.pss_bytes > 0 ? Math.min(row.pss_bytes, row.rss_bytes) : row.rss_bytes);
+/** What is meant by memory, everywhere. */
+export const MEMORY = "Memory: all that its processes have in it; pages that they share with others count whole";
+/** And by its share of it, which is what a limit is about. */
+export const SHARE = "Its share of memory: each page that it has with others is divided among those who have it; a limit is about this";
+
+/** What counts against a memory limit: pages that it has alone, and its part of those that it shares. */
+export const shareOfMemory = (row) => (row.pss_bytes > 0 ? Math.min(row.pss_bytes, row.rss_bytes) : row.rss_bytes);
 
 /** Seconds it has run, going on between two reports of it. */
 export function uptime(row) {

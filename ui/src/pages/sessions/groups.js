@@ -1,16 +1,17 @@
 /** Sessions counted by what they have in common. */
+import { endpointName } from "../../core/endpoints.js";
 import { bytes, count, percent } from "../../core/format.js";
 import { html, useMemo } from "../../core/html.js";
 import { setQuery } from "../../core/router.js";
 import { words } from "../../parts/badge.js";
 import { Table } from "../../parts/table.js";
-import { crashed } from "../session/rows.js";
+import { crashed, MEMORY } from "../session/rows.js";
 
 /** What they are grouped by: how it is called, and its value in a row. */
 export const GROUPS = {
   room: ["Room", (row) => row.room ?? ""],
   identity: ["Identity", (row) => row.identity ?? ""],
-  endpoint: ["Endpoint", (row) => row.endpoint ?? ""],
+  endpoint: ["Endpoint", (row) => endpointName(row.endpoint, row.bundle)],
   node: ["Node", (row) => row.node ?? ""],
   reason: ["Reason", (row) => row.exit?.reason ?? row.restart?.last_exit?.reason ?? ""],
 };
@@ -51,6 +52,6 @@ function columnsOf(by) {
     { id: "running", label: "Running", align: "right", width: "96px", first: "desc", hide: "narrow", sort: (group) => group.running, cell: (group) => count(group.running) },
     { id: "crashed", label: "Crashed", align: "right", width: "96px", first: "desc", sort: (group) => group.crashed, cell: (group) => count(group.crashed) },
     { id: "cpu", label: "CPU", align: "right", width: "90px", first: "desc", hide: "narrow", sort: (group) => group.cpu, cell: (group) => percent(group.cpu) },
-    { id: "memory", label: "Memory", align: "right", width: "110px", first: "desc", hide: "narrow", sort: (group) => group.memory, cell: (group) => bytes(group.memory) },
+    { id: "memory", label: "Memory", title: MEMORY, align: "right", width: "110px", first: "desc", hide: "narrow", sort: (group) => group.memory, cell: (group) => bytes(group.memory) },
   ];
 }

@@ -53,7 +53,7 @@ function Setting({ setting }) {
   return html`<li class="setting">
     <div class="setting-name"><span class="mono"><span class="muted">${rest.length ? `${group}.` : ""}</span>${rest.length ? rest.join(".") : name}</span><p class="setting-help muted">${help}</p></div>
     <div class="setting-value mono">${shown(value, secret)}</div>
-    <div class="setting-source"><${Badge} tone=${source === "default" ? "" : "ok"}>${source}<//><span class="setting-env mono muted">${env}</span><${Copy} text=${env} title=${`Copy ${env}`} /></div>
+    <div class="setting-source"><${Badge} tone=${source === "default" ? "" : "ok"}>${source === `env ${env}` ? "environment" : source}<//><span class="setting-env mono muted">${env}</span><${Copy} text=${env} title=${`Copy ${env}`} /></div>
   </li>`;
 }
 
