@@ -8,7 +8,6 @@ loop.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -25,7 +24,7 @@ from runtime.placement.cluster.engine.connection import Engine, NoAnswer, Nobody
 from runtime.placement.cluster.engine.subjects import Subjects, node_of
 from runtime.placement.cluster.liveness import MARGIN_S, Liveness, NodeState, Verdict
 from runtime.placement.cluster.memory import Memory
-from runtime.placement.cluster.nodes import Node
+from runtime.placement.cluster.nodes import FrontBeats, Node
 from runtime.placement.cluster.resync import Came, Holding, Holdings
 from runtime.placement.contract import Attempt
 from runtime.session.events import Exited, Placed, Released, SessionEvent
@@ -79,8 +78,7 @@ class Follower:
         changed: Callable[[], None],
     ) -> None:
         self._engine, self._clock, self._changed = engine, clock, changed
-        self.subjects, self.front, self._boot = Subjects(cluster), front, secrets.token_hex(6)
-        self._lease_s = lease_s
+        self.subjects, self.front = Subjects(cluster), front
         self.live = Liveness(lease_s=lease_s, now=clock.now())
         self.nodes: dict[str, Node] = {}
         self.held = Holdings()
@@ -96,7 +94,14 @@ class Follower:
         self._adoption = Adoption(memory.names, until=clock.now() + lease_s + MARGIN_S)
         self.memory = memory
         self._turn = int(clock.wall() * 1000)  # goes on where an earlier life of this front ended
-        self._beats = 0
+        self._beats = FrontBeats(
+            engine,
+            self.subjects.front_beat(front),
+            front=front,
+            lease_s=lease_s,
+            nodes=self.nodes,
+            reads=lambda: clock.now() - self.looked_at < READING_S,
+        )
 
     async def start(self) -> None:
         """Listen, and be heard."""
@@ -106,7 +111,7 @@ class Follower:
         await listen(subjects.samples(), self._samples)
         await listen(subjects.front_beat(self.front), self._echo)
         self._engine.came_back.append(self._came_back)
-        self._tasks.repeat(self._beat, say.BEAT_S, "front beats")
+        self._tasks.repeat(self._beats.say, say.BEAT_S, "front beats")
         self._tasks.repeat(self._judge, TICK_S, "node verdicts")
 
     async def aclose(self) -> None:
@@ -118,6 +123,11 @@ class Follower:
         return await self._adoption.of(attempts)
 
     # ---- for the placement
+
+    @property
+    def boot(self) -> str:
+        """A name of this life of the front."""
+        return self._beats.boot
 
     def there(self) -> list[Node]:
         """The nodes that are not lost."""
@@ -229,7 +239,7 @@ class Follower:
         for verdict in verdicts:
             self._judged(verdict)
         if verdicts:
-            await self._beat()  # the node may take sessions once it knows that it was heard
+            await self._beats.say_of(name)
         for listener in self.beaten:
             listener(name, node)
         if node.served is None or node.served.digest != beat.surface:
@@ -288,7 +298,10 @@ class Follower:
         try:
             await self._adoption.begun.wait()  # what of an earlier life it has is no stray
             turn = self.next_turn()
-            answer = await self.ask(name, say.Sync(front=self.front, turn=turn))
+            answer = await self.ask(name, say.Sync(front=self.front, boot=self.boot, turn=turn))
+            if answer.code:
+                node.refused(name, answer)
+                return
             synced: say.Synced = say.decoded(say.Synced, answer.body)
             if not node.inbox.synced(synced):
                 node.is_owed = True
@@ -340,22 +353,6 @@ class Follower:
             self._tasks.spawn(ask(), f"surface {name}")
 
     # ---- who lives
-
-    async def _beat(self) -> None:
-        self._beats += 1
-        heard = {}
-        for name, node in self.nodes.items():
-            taken = node.inbox.taken if node.inbox.boot == node.beat.boot else 0
-            heard[name] = say.Heard(node.beat.boot, node.beat.sent, taken)
-        beat = say.FrontBeat(
-            front=self.front,
-            boot=self._boot,
-            number=self._beats,
-            lease_s=self._lease_s,
-            heard=heard,
-            reads=self._clock.now() - self.looked_at < READING_S,
-        )
-        await self._engine.publish(self.subjects.front_beat(self.front), say.encoded(beat))
 
     async def _judge(self) -> None:
         now = self._clock.now()

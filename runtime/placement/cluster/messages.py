@@ -103,6 +103,7 @@ class FrontBeat(msgspec.Struct, frozen=True, kw_only=True):
     """What a front says of itself.
 
     Attributes:
+        boot: A name of this life of the front.
         heard: By node.
         lease_s: How long a node may run this front's sessions without being heard.
         reads: Somebody looks at the figures of all sessions.
@@ -121,8 +122,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, tag="place"):
     """Start a session.
 
     Attributes:
-        turn: Of this front's messages to this node; one that comes after a later `Sync` is refused.
+        turn: Of this life's messages to this node; one that comes after a later `Sync` is refused.
         bundle: Of those that were sent (`Wanted`), the one that it has to be of.
+        boot: Of the front: what an earlier life of it asks is refused, once a later one has asked.
     """
 
     front: str
@@ -130,6 +132,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, tag="place"):
     spec: SessionSpec
     generation: int
     bundle: str = ""
+    boot: str = ""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
@@ -147,6 +150,7 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True, tag="sync"):
 
     front: str
     turn: int
+    boot: str = ""
 
 
 class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
@@ -189,6 +193,7 @@ class Want(msgspec.Struct, frozen=True, kw_only=True, tag="want"):
     mark: str
     bundles: list[Wanted]
     expected: list[str] = []
+    boot: str = ""
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):

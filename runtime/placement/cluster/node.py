@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -27,7 +28,7 @@ from runtime.placement.cluster.metering import Meter
 from runtime.placement.cluster.resync import Outbox
 from runtime.placement.cluster.sent.installed import InstalledBundles
 from runtime.placement.local import LocalPlacement
-from runtime.session.events import Released
+from runtime.session.events import Exited, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionId
 from runtime.tasks import Tasks
@@ -37,9 +38,14 @@ FORGET_S: Final = 3600.0
 """A front that is silent for so long wants its bundles no more."""
 SAMPLE_S: Final = 1.0
 MAX_FRONTS: Final = 64
+TWICE: Final = "Was its state folder copied? Remove cluster/front in the copy, and start that server again."
 MOVED_AT_ONCE: Final = 8
 """Sessions that are asked to move at the same time: the others' nodes have to start them."""
 _log = get_logger("node")
+_TOO_MANY: Final = say.Answer(code="too_many_fronts", message=f"{MAX_FRONTS} others have sessions here")
+_SUPERSEDED: Final = say.Answer(
+    code="superseded", message="another server has its name, and began later", cure=TWICE
+)
 _NOT_TAKEN: Final = say.Answer(code="not_taken", message="it takes no bundles: containers.deploy is false")
 
 
@@ -57,6 +63,18 @@ class _Front:
     reads: bool = False
     held: dict[SessionId, int] = field(default_factory=dict)
     is_fenced: bool = False
+    boot: str = ""
+    over: deque[str] = field(default_factory=lambda: deque[str](maxlen=8))
+
+    def lives(self, boot: str) -> bool:
+        """Whether a boot is that of its life of now, or of a later one, which begins with that."""
+        if boot in self.over:
+            return False
+        if boot and boot != self.boot:
+            if self.boot:
+                self.over.append(self.boot)
+            self.boot, self.synced_turn = boot, 0  # its clock may have been set back
+        return True
 
 
 class NodeServer:
@@ -144,6 +162,8 @@ class NodeServer:
     async def _front_beat(self, _: str, data: bytes) -> None:
         beat: say.FrontBeat = say.decoded(say.FrontBeat, data)
         front = self._front(beat.front)
+        if front is None or beat.boot in front.over:
+            return
         front.heard_at = self._now()
         front.reads = beat.reads
         heard = beat.heard.get(self._node)
@@ -156,31 +176,39 @@ class NodeServer:
     async def _asked(self, _: str, data: bytes) -> bytes | None:
         ask: say.Ask = say.decoded(say.Ask, data)
         match ask:
-            case say.Place():
-                answer = await self._place(ask)
             case say.Stop():
                 answer = self._stop(ask)
-            case say.Sync():
-                front = self._front(ask.front)
-                front.synced_turn = max(front.synced_turn, ask.turn)
-                answer = _with(front.outbox.synced())
             case say.Drain():
                 answer = self._drain(on=ask.on)
             case say.Surface():
                 answer = _with(self._served())
-            case say.Want():
-                answer = _NOT_TAKEN if self._sent is None else self._sent.want(ask)
+            case _:
+                answer = await self._asked_by(self._front(ask.front), ask)
         return say.encoded(answer)
 
-    async def _place(self, ask: say.Place) -> say.Answer:
-        front, session = self._front(ask.front), ask.spec.session_id
+    async def _asked_by(self, front: _Front | None, ask: say.Place | say.Sync | say.Want) -> say.Answer:
+        if front is None:
+            return _TOO_MANY
+        if not front.lives(ask.boot):
+            return _SUPERSEDED
+        match ask:
+            case say.Place():
+                return await self._place(front, ask)
+            case say.Sync():
+                front.synced_turn = max(front.synced_turn, ask.turn)
+                return _with(front.outbox.synced())
+            case say.Want():
+                return _NOT_TAKEN if self._sent is None else self._sent.want(ask)
+
+    async def _place(self, front: _Front, ask: say.Place) -> say.Answer:
+        session = ask.spec.session_id
         held = front.held.get(session)
         if held == ask.generation:
             return say.Answer()
         if held is not None:
             return say.Answer(code="busy", message="the attempt before it is not released yet")
-        if ask.turn < front.synced_turn:
-            return say.Answer(code="stale", message="it came after a later question")
+        if ask.turn < front.synced_turn or (session, ask.generation) in front.outbox:
+            return say.Answer(code="stale", message="it came after a later question, or once more")
         if front.lease.is_over(self._now()):
             return say.Answer(code="not_heard", message="no beat of this node was acknowledged yet")
         if ask.bundle and not (self._sent and self._sent.takes(ask.spec.endpoint, ask.bundle)):
@@ -190,9 +218,11 @@ class NodeServer:
         front.held[session] = ask.generation
         try:
             await self._placement.place(ask.spec, ask.generation)
-        except RuntimeServiceError as error:
-            del front.held[session]
-            return say.Answer(code=error.code, message=error.message, cure=error.cure)
+        except BaseException as error:
+            front.held.pop(session, None)
+            if isinstance(error, RuntimeServiceError):
+                return say.Answer(code=error.code, message=error.message, cure=error.cure)
+            raise
         return say.Answer()
 
     def _stop(self, ask: say.Stop) -> say.Answer:
@@ -227,10 +257,12 @@ class NodeServer:
                 generation = front.held.get(event.session_id)
                 if generation is None:
                     continue
-                one = front.outbox.put(generation, event)
+                one = _numbered(front.outbox, generation, event)
                 if isinstance(event, Released):
                     del front.held[event.session_id]
-                await self._engine.publish(self._subjects.events(name, self._node), say.encoded(one))
+                if one is not None:
+                    subject = self._subjects.events(name, self._node)
+                    await self._engine.publish(subject, say.encoded(one))
 
     async def _beat(self, *, leaving: bool = False) -> None:
         self._beats += 1
@@ -281,13 +313,14 @@ class NodeServer:
                 _log.info("node.front_forgotten", front=name)
                 self._sent.forget(name)
 
-    def _front(self, name: str) -> _Front:
+    def _front(self, name: str) -> _Front | None:
+        """What is known of a front; None for one too many."""
         known = self._fronts.get(name)
         if known is None:
             while len(self._fronts) >= MAX_FRONTS:
                 idle = [one for one, front in self._fronts.items() if not front.held]
                 if not idle:
-                    break
+                    return None
                 gone = min(idle, key=lambda one: self._fronts[one].heard_at)
                 del self._fronts[gone]
                 if self._sent:
@@ -304,6 +337,21 @@ class NodeServer:
         if load.headroom_bytes is not None and load.headroom_bytes < load.session_bytes:
             return "it has no memory for one more"
         return "" if not load.lacks else f"its system has no more {', '.join(load.lacks)}"
+
+
+def _numbered(outbox: Outbox, generation: int, event: SessionEvent) -> say.Told | None:
+    try:
+        return outbox.put(generation, event)
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+    ):  # that it ended is told, whatever else
+        _log.exception("node.event_not_told", session_id=event.session_id, kind=type(event).__name__)
+        if not isinstance(event, Exited):
+            return None
+        exit = replace(event.exit, message=ascii(event.exit.message))
+        return outbox.put(generation, Exited(session_id=event.session_id, at=event.at, exit=exit))
 
 
 def _with(body: Any) -> say.Answer:

@@ -1,17 +1,25 @@
-"""What a front knows of its nodes, from their beats: a mirror that is whole again a second after a start."""
+"""What a front knows of its nodes, from their beats: a mirror that is whole again a second after a start.
+
+And what it says to them of that, in beats of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from runtime.logs import get_logger
+from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.choice import Candidate
-from runtime.placement.cluster.messages import Beat, Have, Served
+from runtime.placement.cluster.engine.connection import Engine
+from runtime.placement.cluster.messages import Answer, Beat, Have, Served
 from runtime.placement.cluster.resync import Holdings, Inbox
 from runtime.session.calls.deployed import service_of
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
 from runtime.session.spec import SessionId
 
+_log = get_logger("cluster")
 _ORDER = {"ready": 0, "loading": 1, "failed": 2}
 
 
@@ -34,11 +42,19 @@ class Node:
     is_syncing: bool = False
     is_asked: bool = False
     glances: dict[SessionId, Vitals | None] = field(default_factory=dict)
+    _refusal: str = ""
     _by_id: dict[str, Have] = field(default_factory=dict)
 
     def said(self, served: Served) -> None:
         """It was asked what it serves."""
         self.served, self._by_id = served, {one.id: one for one in served.sent}
+
+    def refused(self, name: str, answer: Answer) -> None:
+        """It does not say what it has: to be asked again, and told once."""
+        self.is_owed = True
+        if self._refusal != answer.code:
+            self._refusal = answer.code
+            _log.error("node.follows_another", node_id=name, error=answer.message, cure=answer.cure)
 
     def serves(self, path: str) -> bool:
         """Whether sessions of that path can be started there."""
@@ -128,3 +144,59 @@ def enforcement(nodes: Iterable[Node]) -> Enforcement:
     """As on one of them; they are all alike, or each session's own record says otherwise."""
     first = next((node.served for node in nodes if node.served is not None), None)
     return Enforcement(limits={}, reason="no node is there") if first is None else first.enforcement
+
+
+class FrontBeats:
+    """Beats of one front.
+
+    Args:
+        subject: Where they are said.
+        lease_s: How long a node runs sessions without being heard.
+        nodes: Those it hears, by name.
+        reads: Whether somebody looks at the figures of all sessions.
+
+    Attributes:
+        boot: A name of this life of the front.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        subject: str,
+        *,
+        front: str,
+        lease_s: float,
+        nodes: Mapping[str, Node],
+        reads: Callable[[], bool],
+    ) -> None:
+        self._engine, self._subject, self._front, self._lease_s = engine, subject, front, lease_s
+        self._nodes, self._reads = nodes, reads
+        self.boot = secrets.token_hex(6)
+        self._number = 0
+
+    async def say(self) -> None:
+        """To all nodes, of all."""
+        await self._say(self._nodes)
+
+    async def say_of(self, name: str) -> None:
+        """Of one node alone, which may take sessions once it knows that it was heard.
+
+        All nodes hear it: after an outage they come back together, and each word of all to all would be much.
+        """
+        await self._say({name: self._nodes[name]})
+
+    async def _say(self, nodes: Mapping[str, Node]) -> None:
+        self._number += 1
+        heard = {}
+        for name, node in nodes.items():
+            taken = node.inbox.taken if node.inbox.boot == node.beat.boot else 0
+            heard[name] = say.Heard(node.beat.boot, node.beat.sent, taken)
+        beat = say.FrontBeat(
+            front=self._front,
+            boot=self.boot,
+            number=self._number,
+            lease_s=self._lease_s,
+            heard=heard,
+            reads=self._reads(),
+        )
+        await self._engine.publish(self._subject, say.encoded(beat))

@@ -184,7 +184,12 @@ class RemotePlacement:
         for node in order[:CANDIDATES]:
             holding = follower.give(session, generation, node)
             ask = say.Place(
-                front=follower.front, turn=holding.turn, spec=spec, generation=generation, bundle=sent
+                front=follower.front,
+                boot=follower.boot,
+                turn=holding.turn,
+                spec=spec,
+                generation=generation,
+                bundle=sent,
             )
             try:
                 answer = await follower.ask(node, ask)

@@ -46,10 +46,13 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, attempt: Attempt) -> bool:
+        return attempt in self._kept
+
     def put(self, generation: int, event: SessionEvent) -> Told:
         """Number an event and keep it; it is to be sent."""
-        self.number += 1
-        made = told(self._boot, self.number, generation, event)
+        made = told(self._boot, self.number + 1, generation, event)
+        self.number = made.number
         attempt = (made.session, generation)
         if made.kind not in _TOLD_ONCE:
             self._keep(attempt, made)

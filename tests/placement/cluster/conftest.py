@@ -16,8 +16,10 @@ import pytest_asyncio
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.front.server import Server
+from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.engine.connection import Access, Engine
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess, program
+from runtime.placement.cluster.follower import Follower
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.node import NodeServer
 from runtime.placement.cluster.opening import connected
@@ -25,7 +27,7 @@ from runtime.placement.cluster.remote import RemotePlacement
 from runtime.placement.cluster.sent.installed import InstalledBundles
 from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.session.events import Exited, Ready, SessionEvent
-from runtime.session.info import BundleInfo
+from runtime.session.info import BundleInfo, Capacity
 from runtime.settings import load_settings
 from tests.fakes import FakePlacement, endpoint
 from tests.patience import PATIENCE
@@ -55,6 +57,57 @@ def machine(name: str, boot: str = "b1") -> Any:
     ]
     made.supervisor = SimpleNamespace(boot=boot)  # type: ignore[attr-defined]
     return made
+
+
+LOAD = Capacity(sessions=0, starting=0, max_sessions=9, max_starting=9)
+
+
+class Wire:
+    """An engine on which nobody answers.
+
+    Attributes:
+        answer: What does, if anything.
+        sent: By subject.
+    """
+
+    def __init__(self) -> None:
+        self.answer: say.Answer | None = None
+        self.sent: list[tuple[str, bytes]] = []
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        self.sent.append((subject, data))
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        return say.encoded(self.answer or say.Answer(code="no"))
+
+
+class Followed:
+    """A front that follows nodes whose messages are put into its hands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.wire: Any = Wire()
+        self.front = Follower(
+            self.wire,
+            cluster="main",
+            front="f1",
+            lease_s=6.0,
+            clock=SystemClock(),
+            memory=Memory(folder / "nodes.json"),
+            changed=lambda: None,
+        )
+
+    async def beats(self, name: str, boot: str = "b1", number: int = 1, **more: Any) -> None:
+        beat = say.Beat(node=name, boot=boot, number=number, sent=0.0, capacity=LOAD, processors=1, **more)
+        await self.front._node_beat(self.front.subjects.beat(name), say.encoded(beat))
+
+    async def tells(self, name: str, one: say.Told) -> None:
+        node = self.front.nodes[name]
+        node.inbox.boot, node.inbox.taken = one.boot, one.number - 1
+        await self.front._event(self.front.subjects.events("f1", name), say.encoded(one))
+
+    @property
+    def heard(self) -> list[SessionEvent]:
+        return [self.front.events.get_nowait() for _ in range(self.front.events.qsize())]
 
 
 class Site:

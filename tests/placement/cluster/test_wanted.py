@@ -37,7 +37,7 @@ class Followed:
 
     def __init__(self, *nodes: Node) -> None:
         self.nodes = {one.beat.node: one for one in nodes}
-        self.front, self.beaten = "f1", list[Any]()
+        self.front, self.boot, self.beaten = "f1", "b1", list[Any]()
         self.memory = SimpleNamespace(drained=set[str]())
         self.asked: list[str] = []
         self.looks = 0

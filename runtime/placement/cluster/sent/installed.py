@@ -75,16 +75,17 @@ class InstalledBundles:
         self._subjects, self._node = Subjects(cluster), node
         self._all: dict[str, _Installed] = {}
         self._serving: dict[str, _Installed] = {}
-        self._turns: dict[str, int] = {}
+        self._turns: dict[str, tuple[str, int]] = {}
         self.marks: dict[str, str] = {}
         self._disk, self._slots = asyncio.Lock(), asyncio.Semaphore(AT_ONCE)
         self._tasks = Tasks(_log, "node.bundle_task_failed")
 
     def want(self, ask: say.Want) -> say.Answer:
         """From here on a front wants these, and no others."""
-        if ask.turn < self._turns.get(ask.front, 0):
+        boot, turn = self._turns.get(ask.front, ("", 0))
+        if ask.boot == boot and ask.turn < turn:
             return say.Answer()  # a later one was faster
-        self._turns[ask.front] = ask.turn
+        self._turns[ask.front] = ask.boot, ask.turn
         if len(ask.bundles) > MAX_BUNDLES:
             return say.Answer(code="too_many", message=f"more than {MAX_BUNDLES} bundles")
         wanted = {one.id for one in ask.bundles}

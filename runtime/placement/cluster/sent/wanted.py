@@ -215,6 +215,7 @@ class SentBundles:
             mark=self._mark,
             bundles=wanted,
             expected=sorted(self._expected),
+            boot=self._follower.boot,
         )
         self._telling.add(name)
         try:
