@@ -21,7 +21,7 @@ from runtime.rooms.built_in.schemas import THREAD_SCHEMA
 from runtime.rooms.connection import Peer
 from runtime.rooms.document import Document, decode_update, encode_update
 from runtime.rooms.document_schema import DocumentSchema
-from runtime.rooms.files import Files, clean_path, on_disk
+from runtime.rooms.files import Files, clean_path, on_disk, whole
 from runtime.rooms.holdings import Contents
 from runtime.rooms.limits import RoomLimits
 from runtime.rooms.request import Handlers, Outcome, Request
@@ -31,6 +31,7 @@ from runtime.wire.content import EmptyContent, JsonContent
 log = structlog.get_logger(__name__)
 
 MAX_SCHEMA_BYTES = 1024 * 1024
+_AGAIN_S = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -268,10 +269,9 @@ class Documents:
         opened = self._open[path] = _Open(path, document, is_dirty=True)
         self._count(opened)
         try:
-            await self._write(opened)  # at once, so that it is a file like any other from now on
-        except asyncio.CancelledError:
-            if not opened.subscriptions:
-                self._let_go(path)
+            await whole(self._written(opened))  # at once: from now on it is a file like any other
+        except BaseException:
+            self._let_go(path)
             raise
         return opened
 
@@ -337,8 +337,10 @@ class Documents:
         self._dirty.set()
 
     async def _release(self, opened: _Open) -> None:
-        if opened.subscriptions:
-            return
+        if not opened.subscriptions:
+            await whole(self._released(opened))
+
+    async def _released(self, opened: _Open) -> None:
         await self._write(opened)
         # Somebody may have opened or changed it during the writing.
         if not opened.subscriptions and not opened.is_dirty and self._open.get(opened.path) is opened:
@@ -356,6 +358,14 @@ class Documents:
         return opened
 
     async def _write(self, opened: _Open) -> None:
+        """Write it if it has changed, whoever is cancelled meanwhile; again later, where it cannot be."""
+        try:
+            await whole(self._written(opened))
+        except (OSError, RoomError) as error:
+            log.warning("document.write_failed", error=str(error))
+            asyncio.get_running_loop().call_later(_AGAIN_S, self._dirty.set)
+
+    async def _written(self, opened: _Open) -> None:
         async with opened.writing:
             if not opened.is_dirty or self._open.get(opened.path) is not opened:
                 return
@@ -365,10 +375,10 @@ class Documents:
             try:
                 await on_disk(self._files.append, staged, raw)
                 await on_disk(self._files.commit, staged, opened.path, overwrite=True)
-            except (OSError, RoomError) as error:
+            except (OSError, RoomError):
                 self._files.discard(staged)
-                log.warning("document.write_failed", error=str(error))
-                return
+                opened.is_dirty = True
+                raise
             self._files.release(opened.stored_bytes - len(raw))
             opened.stored_bytes = len(raw)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,65 @@ async def test_a_document_is_there_after_a_restart(build: Any, ending: str) -> N
     found = await Copy(await again.join("bob"), "deep/er/a.thread").open("K")
     assert 'text="remember me"' in str(found)
     assert found.tags() == ["members", "messages"]
+
+
+@pytest.mark.asyncio
+async def test_a_change_is_kept_that_is_being_written_when_the_room_closes(build: Any, within: Any) -> None:
+    house = await build(RoomLimits(flush_s=0.01, close_timeout_s=0.05))
+    copy = await Copy(await house.join("ada"), "a.thread").open("L")
+    room = house.hub._rooms["lab"]
+    append, begun, proceed = room._files.append, threading.Event(), threading.Event()
+
+    def slow_append(*given: Any) -> None:
+        begun.set()
+        assert proceed.wait(10)
+        append(*given)
+
+    room._files.append = slow_append
+    await copy.add("messages", "message", text="remember me")
+    await asyncio.to_thread(begun.wait, 10)
+    closing = asyncio.create_task(house.hub.aclose())
+
+    async def cut_short() -> None:
+        while not room._flushers[0].cancelling():
+            await asyncio.sleep(0)
+
+    await within(10, cut_short())
+    proceed.set()
+    await closing
+    found = await Copy(await (await build()).join("bob"), "a.thread").open("K")
+    assert 'text="remember me"' in str(found)
+
+
+@pytest.mark.asyncio
+async def test_a_change_is_kept_that_could_not_be_written_at_once(build: Any) -> None:
+    house = await build()
+    copy = await Copy(await house.join("ada"), "a.thread").open("L")
+    room, failed = house.hub._rooms["lab"], threading.Event()
+    append = room._files.append
+
+    def fails(*_: Any) -> None:
+        room._files.append = append
+        failed.set()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    room._files.append = fails
+    await copy.add("messages", "message", text="remember me")
+    await asyncio.to_thread(failed.wait, 10)
+    await copy.client.ask("room.disconnect", {"path": "a.thread"})
+    await house.hub.aclose()
+    found = await Copy(await (await build()).join("bob"), "a.thread").open("K")
+    assert 'text="remember me"' in str(found)
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_cannot_be_made_is_refused(house: Any) -> None:
+    ada = await house.join("ada")
+    await write_over(ada, "file")
+    for kind in ("room.connect", "room.create"):
+        with pytest.raises(Exception, match="is no folder"):
+            await ada.ask(kind, {"path": "file/a.thread"})
+    assert house.hub._rooms["lab"]._services.documents._open == {}
 
 
 @pytest.mark.asyncio
@@ -371,11 +432,11 @@ async def test_a_deleted_document_is_not_written_back(house: Any) -> None:
     room = house.hub._rooms["lab"]
     delete, deleted, proceed = room._files.delete, threading.Event(), threading.Event()
 
-    def slow_delete(path: str, *, recursive: bool) -> int:
-        freed = delete(path, recursive=recursive)
+    def slow_delete(path: str, *, recursive: bool) -> tuple[int, bool]:
+        told = delete(path, recursive=recursive)
         deleted.set()
         assert proceed.wait(10)
-        return int(freed)
+        return told
 
     room._files.delete = slow_delete
     deleting = await ada.client.start("storage.delete", {"path": "f", "recursive": True})
