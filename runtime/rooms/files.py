@@ -273,7 +273,6 @@ class Files:
         Raises:
             Conflict: Something is there and may not be replaced.
         """
-        self._need_writable(path)
         with self._placed(path) as (fd, name):
             replaced = self._replaced(fd, name)
             if replaced is None:
@@ -289,8 +288,11 @@ class Files:
         """Drop an upload."""
         staged.unlink(missing_ok=True)
 
-    def delete(self, path: str, *, recursive: bool) -> int:
-        """Delete a file, or a folder when ``recursive`` or empty; return the bytes freed.
+    def delete(self, path: str, *, recursive: bool) -> tuple[int, bool]:
+        """Delete a file, or a folder when ``recursive`` or empty.
+
+        Returns:
+            The bytes freed, and whether all of it is gone: others may keep what is in a folder from going.
 
         Raises:
             NotFound: Nothing there.
@@ -301,15 +303,15 @@ class Files:
         self._refuse_links(path)
         try:
             with self._tree.at(path) as (fd, name):
-                if (freed := self._replaced(fd, name)) is None:
-                    freed = sum(self._sizes(self._root / path))
-                    if recursive:
-                        removal.remove(fd, name)
-                    else:
-                        os.rmdir(name, dir_fd=fd)
-                    return freed
-                os.unlink(name, dir_fd=fd)
-                return max(freed, 0)
+                if (freed := self._replaced(fd, name)) is not None:
+                    os.unlink(name, dir_fd=fd)
+                    return max(freed, 0), True
+                freed = sum(self._sizes(self._root / path))
+                if recursive:
+                    removal.remove(fd, name)
+                else:
+                    os.rmdir(name, dir_fd=fd)
+                return freed - sum(self._sizes(self._root / path)), self._replaced(fd, name) == -1
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"no file {path!r}") from error
         except OSError as error:
@@ -324,9 +326,7 @@ class Files:
             NotFound: No such source.
             Conflict: Something is at the destination and may not be replaced.
         """
-        self._refuse_links(source)
-        self._need_writable(destination)
-        if not source or self.stat(source) is None:
+        if not source or (entry := self.stat(source)) is None or entry.is_built_in:
             raise NotFound(f"no file {source!r}")
         if PurePosixPath(destination).is_relative_to(source):
             raise Conflict(f"{destination!r} is inside {source!r}")
@@ -347,20 +347,15 @@ class Files:
 
     @contextmanager
     def _placed(self, path: str) -> Iterator[tuple[int, str]]:
-        """Where something comes to be; folders that are missing are made.  Raises Conflict."""
+        """Where something comes to be; missing folders are made.  Raises Conflict, InvalidRequest."""
+        if not path:
+            raise InvalidRequest("a file needs a path")
+        self._refuse_links(path)
         try:
             with self._tree.at(path, make=True) as place:
                 yield place
         except NotADirectoryError as error:
             raise Conflict(f"a part of {path!r} is no folder") from error
-
-    def _need_writable(self, path: str) -> None:
-        if not path:
-            raise InvalidRequest("a file needs a path")
-        self._refuse_links(path)
-        for above in PurePosixPath(path).parents:
-            if str(above) != "." and (self._root / above).is_file():
-                raise Conflict(f"{str(above)!r} is a file, not a folder")
 
     def _refuse_links(self, path: str) -> None:
         # clean_path has refused "..", so only a symbolic link could lead elsewhere: out of the tree, or to

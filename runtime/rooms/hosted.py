@@ -346,7 +346,7 @@ class HostedRoom:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await services.storage.leave(peer)
+        services.storage.leave(peer)
         await services.documents.leave(peer)
 
     async def _hang_up(self, connection: Connection, code: int) -> None:

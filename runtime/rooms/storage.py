@@ -14,7 +14,7 @@ from typing import Any, Final
 from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
 from runtime.rooms.documents import Documents
-from runtime.rooms.files import Entry, Files, clean_path, on_disk
+from runtime.rooms.files import Entry, Files, clean_path, on_disk, whole, whole_on_disk
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.rooms.streams import ServerStream
@@ -72,12 +72,12 @@ class Storage:
             "storage.download_url": self._download_url,
         }
 
-    async def leave(self, peer: Peer) -> None:
+    def leave(self, peer: Peer) -> None:
         """Drop the unfinished uploads of a participant."""
         for handle, upload in list(self._uploads.items()):
             if upload.peer is peer:
                 del self._uploads[handle]
-                await self._discard(upload)
+                self._discard(upload)
 
     # ---- asking
 
@@ -111,12 +111,20 @@ class Storage:
 
     async def _delete(self, request: Request) -> Outcome:
         path = _path(request, write=True)
-        async with self._documents.held(path):  # no document is written back behind the deletion
-            freed = await on_disk(self._files.delete, path, recursive=request.flag("recursive"))
-            self._documents.forget(path)
-        self._files.release(freed)
+        await whole(self._deleted(path, recursive=request.flag("recursive")))
         self._tell("deleted", request.peer, path=path)
         return EmptyContent()
+
+    async def _deleted(self, path: str, *, recursive: bool) -> None:
+        async with self._documents.held(path):  # no document is written back behind the deletion
+            freed, is_gone = await on_disk(self._files.delete, path, recursive=recursive)
+            self._files.release(freed)
+            self._documents.forget(path)
+        if not is_gone:
+            raise Conflict(
+                f"not all of {path!r} could be deleted",
+                cure="End what still writes there, a container perhaps, and delete it again.",
+            )
 
     async def _move(self, request: Request) -> Outcome:
         source = _path(request, "source_path", write=True)
@@ -124,10 +132,13 @@ class Storage:
         for path in (source, destination):
             self._refuse_open_document(path)
         overwrite = request.flag("overwrite")
-        replaced = await on_disk(self._files.move, source, destination, overwrite=overwrite)
-        self._files.release(replaced)
+        await whole(self._placed(self._files.move, source, destination, overwrite=overwrite))
         self._tell("moved", request.peer, source_path=source, destination_path=destination)
         return EmptyContent()
+
+    async def _placed(self, place: Callable[..., int], *args: Any, overwrite: bool) -> None:
+        """Have something take a place, and count what was there no more."""
+        self._files.release(await on_disk(place, *args, overwrite=overwrite))
 
     async def _open(self, request: Request) -> Outcome:
         path, overwrite = _path(request, write=True), request.flag("overwrite")
@@ -207,7 +218,7 @@ class Storage:
             yield upload
         except BaseException:
             if self._uploads.pop(handle, None) is not None:
-                await self._discard(upload)
+                self._discard(upload)
             raise
         del self._uploads[handle]
         await self._finish(upload)
@@ -234,22 +245,23 @@ class Storage:
         async with upload.turn:
             self._files.reserve(len(data))
             upload.size += len(data)
-            await on_disk(self._files.append, upload.staged, data)
+            await whole_on_disk(self._files.append, upload.staged, data)
 
     async def _finish(self, upload: _Upload) -> None:
+        await whole(self._committed(upload))
+        self._tell("updated", upload.peer, path=upload.path)
+
+    async def _committed(self, upload: _Upload) -> None:
         async with upload.turn:
             try:
                 self._refuse_open_document(upload.path)
-                replaced = await on_disk(
-                    self._files.commit, upload.staged, upload.path, overwrite=upload.overwrite
-                )
+                commit, overwrite = self._files.commit, upload.overwrite
+                await self._placed(commit, upload.staged, upload.path, overwrite=overwrite)
             except BaseException:
-                await self._discard(upload)
+                self._discard(upload)
                 raise
-        self._files.release(replaced)
-        self._tell("updated", upload.peer, path=upload.path)
 
-    async def _discard(self, upload: _Upload) -> None:
+    def _discard(self, upload: _Upload) -> None:
         self._files.release(upload.size)
         self._files.discard(upload.staged)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomFull
+from runtime.files import removal
 from runtime.rooms.files import Files, clean_path
 from runtime.rooms.hub import RoomHub
 from runtime.rooms.limits import RoomLimits
@@ -232,6 +235,71 @@ async def test_storage_and_open_files_are_bounded(build: Any) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("what", ["commit", "delete"])
+async def test_what_somebody_does_who_leaves_meanwhile_is_counted(build: Any, what: str) -> None:
+    house = await build(RoomLimits(max_storage_bytes=1000))
+    ada, bob = await house.join("ada"), await house.join("bob")
+    if what == "delete":
+        await write(ada, "a", b"x" * 600)
+    else:
+        handle = await ada.json("storage.open", {"path": "a", "overwrite": True})
+        await ada.ask("storage.write", handle, b"x" * 600)
+    files, begun, proceed = house.hub._rooms["lab"]._files, threading.Event(), threading.Event()
+    do, at_its_end = getattr(files, what), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(*given: Any, **more: Any) -> Any:
+        begun.set()
+        assert proceed.wait(10)
+        try:
+            return do(*given, **more)
+        finally:
+            loop.call_soon_threadsafe(at_its_end.set)
+
+    setattr(files, what, slow)
+    await (
+        ada.send("storage.delete", {"path": "a"}) if what == "delete" else ada.send("storage.close", handle)
+    )
+    await asyncio.to_thread(begun.wait, 10)
+    ada.cut()
+    await house.happened("participant_left", "ada")
+    proceed.set()
+    await at_its_end.wait()
+    setattr(files, what, do)
+    if what == "delete":
+        await write(bob, "b", b"x" * 600)
+    else:
+        with pytest.raises(Exception, match="may have 1000 bytes"):
+            await write(bob, "b", b"x" * 600)
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_somebody_goes_on_writing_to_is_not_told_as_deleted(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await build(RoomLimits(max_storage_bytes=1000))
+    ada, empty = await house.join("ada"), removal._empty
+    await write(ada, "f/a", b"x" * 600)
+
+    def written_meanwhile(folder: int, top: int) -> None:
+        empty(folder, top)
+        os.write(fd := os.open("log", os.O_WRONLY | os.O_CREAT, dir_fd=folder), b"x" * 100)
+        os.close(fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(removal, "_empty", written_meanwhile)
+        with pytest.raises(Exception, match="not all of 'f' could be deleted"):
+            await ada.ask("storage.delete", {"path": "f", "recursive": True})
+    listed = await ada.json("storage.list", {"path": "f"})
+    assert [one["name"] for one in listed["files"]] == ["log"]
+    with pytest.raises(Exception, match="may have 1000 bytes"):
+        await write(ada, "b", b"x" * 901)
+    await write(ada, "b", b"x" * 900)
+    await ada.ask("storage.delete", {"path": "f", "recursive": True})
+    assert await ada.json("storage.exists", {"path": "f"}) == {"exists": False}
+
+
+@pytest.mark.asyncio
 async def test_a_file_too_large_for_one_message_says_so(build: Any) -> None:
     house = await build(RoomLimits(max_message_bytes=100_000))
     ada = await house.join("ada")
@@ -400,7 +468,7 @@ def test_a_pipe_is_no_file_and_keeps_nobody_waiting(files: Files, tmp_path: Path
     for act in (lambda: files.size("pipe"), lambda: files.read("pipe", max_bytes=1)):
         with pytest.raises(NotFound):
             act()
-    assert files.delete("pipe", recursive=False) == 0
+    assert files.delete("pipe", recursive=False) == (0, True)
 
 
 def test_folders_in_folders_without_end_are_deleted(files: Files, tmp_path: Path) -> None:
