@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +33,50 @@ def environment(sdk: Sdk, server: Bulkhead, home: Path) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """A process that is forked for each command; see `drivers/command_line.py`."""
+
+    process: subprocess.Popen[str]
+    env: dict[str, str]
+
+    def run(self, words: Sequence[str], folder: Path) -> tuple[int, str]:
+        """Type a command in a folder; its exit status, and what it printed."""
+        assert self.process.stdin
+        assert self.process.stdout
+        out = folder / "printed"
+        ask = {"words": words, "env": self.env, "cwd": str(folder), "out": str(out)}
+        self.process.stdin.write(json.dumps(ask) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline()), out.read_text()
+
+
+@pytest.fixture(scope="module")
+def command_line(
+    sdk: Sdk, server: Bulkhead, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    home = tmp_path_factory.mktemp("home")
+    # Older releases read the project's id from their own file alone, as `project activate` writes it.
+    (home / ".meshagent").mkdir()
+    (home / ".meshagent" / "project.json").write_text(json.dumps({"active_project": KEY.project}))
+    env = environment(sdk, server, home)
+    command = [sdk.python, "-W", "ignore", str(HERE / "drivers" / "command_line.py")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as process:
+        yield CommandLine(process, env)
+        process.kill()
+
+
 @pytest.fixture
-def cli(sdk: Sdk, server: Bulkhead, tmp_path: Path) -> Cli:
+def cli(command_line: CommandLine, tmp_path: Path) -> Cli:
     """``cli("messaging", "send", …)`` -> what the command printed; asserts that it succeeded."""
 
     def run(*words: str, fails: bool = False) -> str:
-        told = subprocess.run(
-            [sdk.cli, *words],
-            capture_output=True,
-            text=True,
-            timeout=150,
-            env=environment(sdk, server, tmp_path),
-            cwd=tmp_path,
-            check=False,
-        )
-        said = told.stdout + told.stderr
-        assert (told.returncode != 0) is fails, f"meshagent {' '.join(words)}:\n{said}"
+        status, said = command_line.run(words, tmp_path)
+        assert (status != 0) is fails, f"meshagent {' '.join(words)}: {status}\n{said}"
         return re.sub(r"\x1b\[[0-9;]*m", "", said)
 
-    # Older releases read the project's id from their own file alone, as `project activate` writes it.
-    (tmp_path / ".meshagent").mkdir()
-    file = tmp_path / ".meshagent" / "project.json"
-    file.write_text(json.dumps({"active_project": KEY.project}))
     return run
 
 
@@ -63,15 +86,19 @@ def in_room(sdk: Sdk, *words: str) -> tuple[str, ...]:
 
 
 def test_service_run_joins_our_room_and_answers(
-    sdk: Sdk, server: Bulkhead, drive: Drive, cli: Cli, starting: Starting, tmp_path: Path
+    sdk: Sdk,
+    server: Bulkhead,
+    drive: Drive,
+    cli: Cli,
+    command_line: CommandLine,
+    starting: Starting,
+    tmp_path: Path,
 ) -> None:
     room, port = f"run-{sdk.version}", free_port()
     for name in ("host_echo.py", "sdk.py"):
         (tmp_path / name).write_text((HERE / "drivers" / name).read_text())
     command = [sdk.cli, "service", "run", "host_echo.py"]
-    started = starting(
-        [*command, f"--room={room}", "--port", str(port)], env=environment(sdk, server, tmp_path)
-    )
+    started = starting([*command, f"--room={room}", "--port", str(port)], env=command_line.env)
     started.said("echo", 120)
     listing = in_room(sdk, "messaging", "list-participants" if sdk.number < (0, 31) else "list")
     listed = ""

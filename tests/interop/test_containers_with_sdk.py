@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.interop.conftest import HERE, KEY, Bulkhead, Drive, FakeModel, Sdk, serve
-from tests.interop.test_command_line import Cli, cli
+from tests.interop.test_command_line import Cli, cli, command_line
 from tests.interop.test_rooms_with_sdk import people
 
-__all__ = ["cli"]  # a fixture
+__all__ = ["cli", "command_line"]  # fixtures
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import KEY, Bulkhead, Sdk
-from tests.interop.test_command_line import Cli, cli
+from tests.interop.test_command_line import Cli, cli, command_line
 from tests.interop.test_containers_with_sdk import server
 
-__all__ = ["cli", "server"]  # fixtures
+__all__ = ["cli", "command_line", "server"]  # fixtures
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
