@@ -4,10 +4,10 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?=
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 ARGS ?=
-# Two workers: much of the time goes to waiting for processes.  PYTEST_ARGS="-n 0 -k name" for one test.
-PYTEST_ARGS ?= -n 2
+# Two for each of two processors: half of the time goes to waiting for processes.  Tests of one file stay
+# together, for what they share takes long to start.  PYTEST_ARGS="-n 0 -k name" for one test.
+PYTEST_ARGS ?= -n 4 --dist worksteal
 
 .PHONY: help run test test-unit test-interop lint bench docs docs-serve ui ui-check screenshots lock clean
 
@@ -82,13 +82,13 @@ clean:
 
 $(VENV)/.installed-run: requirements.lock $(VENV)/.linked
 	@echo "installing from requirements.lock into $(VENV) (once)" >&2
-	@$(PIP) -r requirements.lock
+	@VENV="$(VENV)" sh .ci/install requirements.lock
 	@touch $@
 
 # requirements-dev.lock holds everything of requirements.lock in the same versions.
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.linked
 	@echo "installing from requirements-dev.lock into $(VENV) (once)" >&2
-	@$(PIP) -r requirements-dev.lock
+	@VENV="$(VENV)" sh .ci/install requirements-dev.lock
 	@touch $@ $(VENV)/.installed-run
 
 # The checkout is put on the path by one .pth line and the command is a two-line script: an editable
