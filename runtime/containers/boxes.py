@@ -367,20 +367,30 @@ class _Counted:
 
 def _binds(home: Home, mounts: Mounts) -> tuple[Bind, ...]:
     """Folders of this machine, the room's files first."""
-    kinds = ((home.files, mounts.room), (home.project, mounts.project), (home.volumes, mounts.volumes))
-    return tuple(_bind(root.resolve(), bind) for root, binds in kinds for bind in binds)
+    kinds = (
+        (home.files, mounts.room, 0),
+        (home.project, mounts.project, 0),
+        (home.volumes, mounts.volumes, 1),
+    )
+    return tuple(_bind(root.resolve(), bind, own) for root, binds, own in kinds for bind in binds)
 
 
-def _bind(root: Path, bind: Bind) -> Bind:
-    """A folder below another, which is made if it is not there."""
+def _bind(root: Path, bind: Bind, own: int) -> Bind:
+    """A folder below another, which is made if it is not there.
+
+    Args:
+        own: How many names below the root are no container's to change.
+    """
     real = (root / bind.source).resolve()
     if not real.is_relative_to(root):
         raise InvalidRequest(f"{bind.source!r} leads out of the folder that it is in")
     if real != root / bind.source:  # a container of the room may have made it
         raise InvalidRequest(f"{bind.source!r} is a link", cure="Mount the folder that it leads to.")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    below = real.relative_to(root)
     try:
-        with Tree(root).folder(str(real.relative_to(root)), make=True):
-            return Bind(str(real), bind.path, bind.read_only)
+        with Tree(root).folder(str(below), make=True):
+            within = str(root) if len(below.parts) > own else ""
+            return Bind(str(real), bind.path, bind.read_only, within)
     except NotADirectoryError as error:
         raise InvalidRequest(f"{bind.source!r} is no folder") from error

@@ -31,11 +31,17 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A folder of this machine, or of the room's files, at a path of the container."""
+    """A folder of this machine, or of the room's files, at a path of the container.
+
+    Attributes:
+        within: The folder above it below which other containers may put a link in the place of any, while it
+            is mounted; empty where none can.
+    """
 
     source: str
     path: str
     read_only: bool = False
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)

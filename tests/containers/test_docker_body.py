@@ -15,6 +15,7 @@ from runtime.containers.docker.body import (
     body_of,
     name_of,
     registry_of,
+    unheld,
     whole,
     without_credentials,
 )
@@ -78,6 +79,21 @@ def test_what_is_mounted_and_what_wins() -> None:
     assert "MESHAGENT_DATA=/mine" in made["Env"]
     assert made["Labels"] == {"bulkhead.server": "s", "bulkhead.room": "lab", "bulkhead.run": "r1"}
     assert made["User"] == "1:2"
+
+
+def test_a_folder_whose_place_may_be_taken_is_a_part_of_a_volume_or_is_not_mounted() -> None:
+    bind = Bind("/rooms/lab/docs/new", "/docs", read_only=True, within="/rooms/lab")
+    made = body(binds=(Bind("/rooms/lab", "/data"), bind))
+    assert made["HostConfig"]["Binds"] == ["/rooms/lab:/data:rw"]
+    (mount,) = made["HostConfig"]["Mounts"]
+    options = mount["VolumeOptions"]
+    assert (mount["Target"], mount["ReadOnly"], options["Subpath"]) == ("/docs", True, "docs/new")
+    assert options["DriverConfig"]["Options"]["device"] == "/rooms/lab"
+    spec = RunSpec(id=BoxId("b0"), name="", image="", binds=(bind,))
+    assert unheld(spec, made) == ""
+    # Engines before Docker 26 leave out what they do not know, and Podman says nothing of it.
+    del options["Subpath"]
+    assert unheld(spec, made) == unheld(spec, {"HostConfig": {"Mounts": None}}) == "/docs"
 
 
 def test_its_name_is_one_that_engines_take() -> None:

@@ -177,6 +177,35 @@ async def test_files_of_the_room_and_single_files_are_there(engine: DockerEngine
 
 
 @pytest.mark.asyncio
+async def test_a_link_that_takes_the_place_of_a_folder_while_it_is_mounted_leads_nowhere(
+    engine: DockerEngine, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, elsewhere = state_dir / "files", state_dir / "elsewhere"
+    for folder, text in ((room / "docs", "the room's"), (elsewhere, "not the room's")):
+        folder.mkdir(parents=True)
+        (folder / "a.txt").write_text(text)
+    part = Bind(str(room / "docs"), "/docs", within=str(room))
+    await engine.run(spec("cat /docs/a.txt; echo b > /docs/b.txt", binds=(part,)))
+    assert (await engine.wait(BOX)).code == 0
+    assert await log(engine) == ["the room's"]
+    await engine.remove(BOX)
+    # What is in it stays when the volume is removed of which it was a part.
+    assert {one.name for one in (room / "docs").iterdir()} == {"a.txt", "b.txt"}
+    created = engine._created
+
+    async def exchanged(*given: Any) -> Any:
+        container = await created(*given)
+        (room / "docs").rename(room / "moved")
+        (room / "docs").symlink_to(elsewhere)
+        return container
+
+    monkeypatch.setattr(engine, "_created", exchanged)
+    with pytest.raises(EngineFailed, match="could not start"):
+        await engine.run(spec("cat /docs/a.txt", binds=(part,)))
+    assert (await engine._docker.volumes.list()).get("Volumes") in (None, [])
+
+
+@pytest.mark.asyncio
 async def test_a_port_is_reached_and_a_taken_one_is_said(engine: DockerEngine) -> None:
     running = await engine.run(spec(SLEEP, ports={8080: 0}))
     port = running.ports[8080]
@@ -193,7 +222,8 @@ async def test_a_port_is_reached_and_a_taken_one_is_said(engine: DockerEngine) -
 
 @pytest.mark.asyncio
 async def test_what_a_dead_server_left_is_found_and_removed(engine: DockerEngine, state_dir: Path) -> None:
-    await engine.run(spec(SLEEP))
+    (state_dir / "docs").mkdir()
+    await engine.run(spec(SLEEP, binds=(Bind(str(state_dir / "docs"), "/docs", within=str(state_dir)),)))
     after = await found(state_dir)
     try:
         (state_dir / "boxes" / "old").mkdir(parents=True)
@@ -201,6 +231,7 @@ async def test_what_a_dead_server_left_is_found_and_removed(engine: DockerEngine
         assert await after.reclaim() == 1
         assert list((state_dir / "boxes").iterdir()) == []
         assert (await engine.wait(BOX)).code != 0
+        assert (await after._docker.volumes.list()).get("Volumes") in (None, [])
     finally:
         await after.aclose()
 

@@ -11,7 +11,18 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.containers.boxes import RoomBoxes
-from runtime.containers.contract import Ask, BoxId, Exit, Home, Image, Running, RunSpec, Starter
+from runtime.containers.contract import (
+    Ask,
+    Bind,
+    BoxId,
+    Exit,
+    Home,
+    Image,
+    Mounts,
+    Running,
+    RunSpec,
+    Starter,
+)
 from runtime.containers.errors import EngineFailed
 from runtime.containers.settings import ContainersSettings
 from runtime.errors import RoomFull
@@ -30,6 +41,7 @@ class Slow:
         self.asked: Counter[str] = Counter()
         self.has: set[str] = set()
         self.refuses = False
+        self.spec: RunSpec | None = None
 
     async def reclaim(self) -> int:
         self.asked["reclaim"] += 1
@@ -49,6 +61,7 @@ class Slow:
 
     async def run(self, spec: RunSpec) -> Running:
         self.asked["run"] += 1
+        self.spec = spec
         await asyncio.sleep(0.01)
         return Running()
 
@@ -92,4 +105,22 @@ async def test_each_is_told_why_an_image_is_not_to_be_had(state_dir: Path) -> No
     boxes, found = await opened(engine, state_dir)
     assert Counter(type(one) for one in found) == {EngineFailed: 64, RoomFull: 36}
     assert boxes.running_count == 0
+    await boxes.aclose()
+
+
+async def test_an_engine_is_told_which_folders_a_container_may_put_a_link_in_the_place_of(
+    state_dir: Path,
+) -> None:
+    engine, home = Slow(), Home("lab", state_dir.resolve() / "data" / "lab" / "files")
+    boxes = RoomBoxes(engine, ContainersSettings(), clock=SystemClock(), base_url=lambda: "http://x")  # type: ignore[arg-type]
+    mounts = Mounts(
+        room=(Bind("", "/data"), Bind("docs", "/docs")),
+        project=(Bind("all", "/all"),),
+        volumes=(Bind("kept", "/kept"), Bind("kept/part", "/part")),
+    )
+    await boxes.run(home, Ask(image="a:1", mounts=mounts), SERVER)
+    assert engine.spec is not None
+    within = {bind.path: bind.within for bind in engine.spec.binds}
+    files, project, volumes = map(str, (home.files, home.project, home.volumes))
+    assert within == {"/data": "", "/docs": files, "/all": project, "/kept": "", "/part": volumes}
     await boxes.aclose()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any, Final
 
-from runtime.containers.contract import Credential, FileAt, Most, RunSpec
+from runtime.containers.contract import Bind, Credential, FileAt, Most, RunSpec
 
 PREFIX: Final = "bulkhead."
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_.-]+")
@@ -35,7 +36,11 @@ def body_of(
         files_from: A folder of the engine's machine that has the files to mount, by their place; empty to
             put them in afterwards.
     """
-    binds = [f"{bind.source}:{bind.path}:{'ro' if bind.read_only else 'rw'}" for bind in spec.binds]
+    binds = [
+        f"{bind.source}:{bind.path}:{'ro' if bind.read_only else 'rw'}"
+        for bind in spec.binds
+        if not bind.within
+    ]
     if files_from:
         binds += [f"{files_from}/{place}:{file.path}:ro" for place, file in enumerate(spec.files)]
     host: dict[str, Any] = {
@@ -62,17 +67,19 @@ def body_of(
         host["NanoCpus"] = int(most.cpu * 1e9)
     if most.pids:
         host["PidsLimit"] = most.pids
-    if spec.images:
-        host["Mounts"] = [
-            {
-                "Type": "image",
-                "Source": one.image,
-                "Target": one.path,
-                "ReadOnly": True,
-                "ImageOptions": {"Subpath": one.subpath},
-            }
-            for one in spec.images
-        ]
+    mounts = [
+        {
+            "Type": "image",
+            "Source": one.image,
+            "Target": one.path,
+            "ReadOnly": True,
+            "ImageOptions": {"Subpath": one.subpath},
+        }
+        for one in spec.images
+    ]
+    mounts += [_volume(spec, name, bind, run) for name, bind in volumes_of(spec).items()]
+    if mounts:
+        host["Mounts"] = mounts
     ports = spec.ports
     env = {"MESHAGENT_HOST": "0.0.0.0"}
     for place, port in enumerate(ports):
@@ -92,6 +99,52 @@ def body_of(
     if user:
         made["User"] = user
     return made
+
+
+def volumes_of(spec: RunSpec) -> dict[str, Bind]:
+    """Folders that are mounted as a part of a volume, by the volume's name.
+
+    What an engine mounts by its path it looks for again when the container starts, and follows a link that is
+    there by then.  A part of a volume it looks for below the volume, and never leaves that.
+    """
+    held = [bind for bind in spec.binds if bind.within]
+    return {f"bh-{spec.id}-{place}": bind for place, bind in enumerate(held)}
+
+
+def unheld(spec: RunSpec, shown: Mapping[str, Any]) -> str:
+    """The first place at which an engine would mount the whole volume, as one does that knows no parts.
+
+    Args:
+        shown: The container as the engine made it.
+    """
+    kept = {
+        one.get("Target"): (one.get("VolumeOptions") or {}).get("Subpath")
+        for one in shown["HostConfig"].get("Mounts") or ()
+    }
+    wrong = (bind.path for bind in volumes_of(spec).values() if kept.get(bind.path) != _below(bind))
+    return next(wrong, "")
+
+
+def _below(bind: Bind) -> str:
+    return str(PurePosixPath(bind.source).relative_to(bind.within))
+
+
+def _volume(spec: RunSpec, name: str, bind: Bind, run: str) -> dict[str, Any]:
+    return {
+        "Type": "volume",
+        "Source": name,
+        "Target": bind.path,
+        "ReadOnly": bind.read_only,
+        "VolumeOptions": {
+            "NoCopy": True,
+            "Subpath": _below(bind),
+            "Labels": {f"{PREFIX}server": spec.labels.get("server", ""), f"{PREFIX}run": run},
+            "DriverConfig": {
+                "Name": "local",
+                "Options": {"type": "none", "o": "bind", "device": bind.within},
+            },
+        },
+    }
 
 
 def name_of(spec: RunSpec) -> str:

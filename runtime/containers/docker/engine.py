@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import shlex
 import shutil
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from aiodocker import Docker, DockerError
 from aiodocker.containers import DockerContainer
+from aiodocker.volumes import DockerVolume
 
 from runtime.containers.contract import BoxId, Credential, Exec, Exit, Health, Image, Running, RunSpec
 from runtime.containers.docker.body import (
@@ -23,6 +25,8 @@ from runtime.containers.docker.body import (
     auth_for,
     body_of,
     name_of,
+    unheld,
+    volumes_of,
     whole,
     without_credentials,
 )
@@ -49,6 +53,7 @@ _log = get_logger("containers")
 class _Made:
     container: DockerContainer
     folder: Path | None
+    volumes: tuple[str, ...]
     memory_bytes: int
 
 
@@ -126,6 +131,7 @@ class DockerEngine:
             user=f"{os.geteuid()}:{os.getegid()}" if spec.binds and os.geteuid() else "",
             files_from="" if folder is None else str(folder),
         )
+        volumes = tuple(volumes_of(spec))
         container: DockerContainer | None = None
         creating = asyncio.create_task(self._created(spec, body))
         try:
@@ -135,6 +141,14 @@ class DockerEngine:
                 with suppress(RuntimeServiceError):
                     container = await creating
                 raise
+            if volumes:
+                async with told("look at the container"):
+                    where = unheld(spec, await container.show())
+                if where:
+                    raise NotSupported(
+                        f"this engine cannot mount a part of the room's files at {where} safely",
+                        cure="Mount the whole folder, or have Docker 26 or newer.",
+                    )
             if spec.files and folder is None:
                 async with told("put files into the container"):
                     await container.put_archive("/", archive_of(spec.files))  # type: ignore[no-untyped-call]
@@ -142,9 +156,9 @@ class DockerEngine:
                 await container.start()
                 found = await container.show()
         except BaseException:
-            await asyncio.shield(self._undo(container, folder))
+            await asyncio.shield(self._undo(container, folder, volumes))
             raise
-        self._made[spec.id] = _Made(container, folder, most.memory_bytes or 0)
+        self._made[spec.id] = _Made(container, folder, volumes, most.memory_bytes or 0)
         return Running(_ports(found), "")
 
     async def stop(self, box: BoxId, *, force: bool) -> None:
@@ -162,7 +176,7 @@ class DockerEngine:
     async def remove(self, box: BoxId) -> None:
         made = self._made.pop(box, None)
         if made is not None:
-            await self._undo(made.container, made.folder)
+            await self._undo(made.container, made.folder, made.volumes)
 
     async def wait(self, box: BoxId) -> Exit:
         made, again_s = self._find(box), _AGAIN_S
@@ -217,13 +231,15 @@ class DockerEngine:
         return Command(container, command, stream, mark=mark, tty=tty)
 
     async def reclaim(self) -> int:
-        left = []
+        wanted = {"label": [f"{PREFIX}server={self._server_id}"]}
         async with told("list what was left"):
-            wanted = f'{{"label": ["{PREFIX}server={self._server_id}"]}}'
-            for one in await self._docker.containers.list(all="true", filters=wanted):
-                if one["Labels"].get(f"{PREFIX}run") != self._run:
-                    left.append(one)
-        await asyncio.gather(*(self._undo(one, None) for one in left))
+            found = await self._docker.containers.list(all="true", filters=json.dumps(wanted))
+            left = [one for one in found if one["Labels"].get(f"{PREFIX}run") != self._run]
+            kept: Any = await self._docker.volumes.list(filters=wanted)  # type: ignore[no-untyped-call]
+            volumes = kept.get("Volumes") or ()
+            parts = [one["Name"] for one in volumes if one["Labels"].get(f"{PREFIX}run") != self._run]
+        await asyncio.gather(*(self._undo(one, None, ()) for one in left))
+        await self._undo(None, None, parts)
         await asyncio.to_thread(_clear, self._state / _FOLDER, set(self._made))
         return len(left)
 
@@ -285,11 +301,18 @@ class DockerEngine:
         await asyncio.to_thread(make)
         return folder
 
-    async def _undo(self, container: DockerContainer | None, folder: Path | None) -> None:
+    async def _undo(
+        self, container: DockerContainer | None, folder: Path | None, volumes: Iterable[str]
+    ) -> None:
         try:
             if container is not None:
                 async with told("remove the container"):
                     await container.delete(force=True, v=True)
+            for name in volumes:  # what is in them is the room's
+                async with told("remove a volume"):
+                    await DockerVolume(self._docker, name).delete(  # type: ignore[no-untyped-call]
+                        force=True  # or one that was not made is complained of
+                    )
         except ContainerNotFound:
             pass
         except EngineFailed as error:  # the next start reclaims it
