@@ -6,11 +6,11 @@ from typing import Final
 
 from quart import Blueprint, Response
 
-from runtime.dispatch.session_registry import exit_json
 from runtime.front.http.contract import belongs, gives, takes
 from runtime.front.http.problems import problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.sessions import Fault, Injected, Ping
+from runtime.front.operator.session.without_process import without_process
 from runtime.front.state import Front, caller
 
 PING_S: Final = 5.0
@@ -33,12 +33,8 @@ def routes(front: Front) -> Blueprint:
         took_s = None
         if record.exit is None:
             took_s = await front.placement.ping(record.spec.session_id, PING_S)
-        if record.exit is not None:
-            why = f"Session {session_id} ended: {record.exit.reason}. `bulkhead ps` shows those that run."
-            return problem("no_process", why, session=session_id, exit=exit_json(record.exit))
-        if took_s is None and record.pid is None:
-            why = f"Session {session_id} is {record.state}, and has no process yet."
-            return problem("no_process", why, session=session_id)
+        if record.exit is not None or (took_s is None and record.pid is None):
+            return without_process(record)
         if took_s is None:
             detail = f"Session {session_id} is {record.state}, and did not answer within {PING_S:g} s."
             return problem("no_answer", detail, session=session_id)
@@ -57,7 +53,7 @@ def routes(front: Front) -> Blueprint:
             )
         record = front.registry.record(session_id)
         if not await front.placement.inject(record.spec.session_id, data.fault, data.at):
-            return problem("no_process", f"Session {session_id} has no process.", session=session_id)
+            return without_process(record)
         return Injected(session=session_id, fault=data.fault)
 
     return paths

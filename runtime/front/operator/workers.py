@@ -13,7 +13,6 @@ from quart import Blueprint, Response, request
 from runtime.clock import iso
 from runtime.dispatch.session_registry import exit_json
 from runtime.front.http.contract import also, asks, belongs, encoded, gives
-from runtime.front.http.problems import problem
 from runtime.front.http.refusal import Refusal
 from runtime.front.openapi.shapes.crashes import CrashReport
 from runtime.front.openapi.shapes.sessions import (
@@ -38,6 +37,7 @@ from runtime.front.openapi.shapes.sessions import LogLine as LogLineShown
 from runtime.front.operator.confined import confinement_of
 from runtime.front.operator.crash.crashes import report_of, report_shown
 from runtime.front.operator.events import EVENT_STREAM, sse
+from runtime.front.operator.session.without_process import without_process
 from runtime.front.operator.unchanging import Shown
 from runtime.front.operator.usage.recent_use import shares
 from runtime.front.state import Front, caller
@@ -196,7 +196,7 @@ def routes(front: Front) -> Blueprint:
         record = front.registry.record(session_id)
         text = await front.placement.stacks(record.spec.session_id)
         if text is None:
-            return problem("no_process", f"Session {session_id} has no process.", session=session_id)
+            return without_process(record)
         return Response(text, content_type="text/plain; charset=utf-8")
 
     return paths

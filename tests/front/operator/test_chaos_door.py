@@ -38,7 +38,7 @@ async def test_a_ping_of_an_ended_session_says_that_it_ended(serving: Any) -> No
         await site.server.front.registry.wait(sid, until="exited", timeout_s=5)
         answer = await site.post(f"/workers/{sid}/ping", b"")
         assert (answer.status, answer.json["type"]) == (409, "urn:bulkhead:problem:no_process")
-        assert f"{sid} ended: signal" in answer.json["detail"]
+        assert f"{sid} has ended: signal" in answer.json["detail"]
         assert answer.json["exit"]["reason"] == "signal"
 
 

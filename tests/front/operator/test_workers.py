@@ -15,6 +15,7 @@ from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import BundleInfo, LogLine, MessageSeen, Vitals
 from runtime.session.spec import SessionId
 from runtime.session.use import UsePoint
+from runtime.wire.looking.profile import Profile
 from tests.fakes import FakePlacement, endpoint
 from tests.front.operator.test_events import follow
 from tests.patience import PATIENCE
@@ -157,7 +158,21 @@ async def test_stacks_are_text_as_long_as_there_is_a_process(serving: Any) -> No
         sid = await called(site)
         assert (await site.get(f"/workers/{sid}/stacks")).body == b"Thread 1\n"
         await ended(site, sid)
-        assert (await site.get(f"/workers/{sid}/stacks")).status == 409
+        answer = await site.get(f"/workers/{sid}/stacks")
+        assert (answer.status, answer.json["exit"]["reason"]) == (409, "signal")
+        assert answer.json["detail"].startswith(f"session {sid} has ended: signal. GET /workers/{sid}/logs ")
+
+
+async def test_of_a_frozen_session_that_nobody_can_look_at_it_is_said_how_it_goes_on(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as site:
+        sid = await called(site)
+        site.placement.profiles[sid] = Profile(failed="Its process let nobody look at it in that time.")
+        monkeypatch.setattr(site.placement, "glance", lambda _: Vitals(frozen=True))
+        answer = await site.get(f"/workers/{sid}/profile")
+        cure = f"POST /workers/{sid}/thaw lets it go on."
+        assert (answer.status, answer.json["cure"]) == (409, cure)
 
 
 async def test_the_list_is_narrowed_by_what_is_asked_for(serving: Any) -> None:

@@ -9,6 +9,7 @@ from quart import Blueprint, Response
 from runtime.front.http.contract import asks, belongs, gives
 from runtime.front.http.problems import problem
 from runtime.front.openapi.shapes.sessions import Debugger, DebugQuery
+from runtime.front.operator.session.without_process import without_process
 from runtime.front.state import Front, caller
 
 _HOST: Final = "127.0.0.1"
@@ -40,7 +41,7 @@ def routes(front: Front) -> Blueprint:
         record = front.registry.record(session_id)
         found = await front.placement.debug(record.spec.session_id, port)
         if found is None:
-            return problem("no_process", f"Session {session_id} has no process.", session=session_id)
+            return without_process(record)
         if found.error:
             return problem("not_debugged", found.error, session=session_id)
         return Debugger(session=session_id, node=record.node_id, host=_HOST, port=found.port)

@@ -7,6 +7,7 @@ from quart import Blueprint, Response
 from runtime.front.http.contract import belongs, gives
 from runtime.front.http.problems import problem
 from runtime.front.openapi.shapes.sessions import Worker
+from runtime.front.operator.session.without_process import without_process
 from runtime.front.operator.workers import worker_as
 from runtime.front.state import Front, caller
 
@@ -35,7 +36,7 @@ def routes(front: Front) -> Blueprint:
     async def _hold(session_id: str, frozen: bool) -> Worker | Response:
         record = front.registry.record(session_id)
         if record.exit is not None:
-            return problem("no_process", f"Session {session_id} has ended.", session=session_id)
+            return without_process(record)
         if not await front.placement.freeze(record.spec.session_id, frozen):
             why = f"Session {session_id} is {record.state}: only one that is ready can be frozen."
             return problem("not_ready", why, session=session_id)

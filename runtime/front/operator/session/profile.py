@@ -12,6 +12,7 @@ from runtime.front.http.contract import also, asks, belongs, gives
 from runtime.front.http.problems import problem
 from runtime.front.openapi.shapes.profile import ProfileQuery, ShownFrame, ShownProfile, ShownStack
 from runtime.front.operator.session import flame_graph, speedscope
+from runtime.front.operator.session.without_process import without_process
 from runtime.front.state import Front, caller
 from runtime.wire.looking.profile import Profile
 
@@ -42,7 +43,12 @@ def routes(front: Front) -> Blueprint:
             record.spec.session_id, seconds=asked.seconds, rate=asked.rate, by=asked.by
         )
         if found is None:
-            return problem("no_process", f"Session {session_id} has no process.", session=session_id)
+            return without_process(record)
+        last = front.placement.glance(record.spec.session_id) if found.failed else None
+        if last is not None and last.frozen:
+            cure = f"POST /workers/{session_id}/thaw lets it go on."
+            told = f"session {session_id} is frozen. {cure}"
+            return problem("not_profiled", told, session=session_id, cure=cure)
         if found.failed:
             return problem("not_profiled", found.failed, session=session_id)
         name = f"{record.spec.identity or record.spec.endpoint} {session_id}"
