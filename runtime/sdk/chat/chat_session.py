@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
@@ -185,7 +186,8 @@ class ChatSession:
                 if self._on_waiting is not None:
                     self._on_waiting()
                 if not await within(arrived, self._find_timeout_s - PATIENCE_S):
-                    here = sorted({str(one.name) for one in messaging.get_participants()})
+                    others = [one for one in messaging.get_participants() if one.role == "agent"]
+                    here = sorted({str(one.name) for one in others})
                     raise NotFound(
                         f"there is no {self._to} in the room {self._room.room_name}",
                         cure=f"To talk to are: {', '.join(here)}." if here else "Nobody to talk to is here.",
@@ -195,6 +197,12 @@ class ChatSession:
         found = messaging.get_participant_by_name(self._to)
         if found is None:
             raise NotFound(f"{self._to} has just left the room {self._room.room_name}")
+        if found.role == "user":
+            room = shlex.quote(str(self._room.room_name))
+            raise NotFound(
+                f"{self._to} is a person in the room, and no agent",
+                cure=f"Agents are listed by: bulkhead agents list --room {room}",
+            )
         return found
 
     async def _refuse_other_kinds(self) -> None:
@@ -203,13 +211,19 @@ class ChatSession:
         if any(agent.name == self._to for agent in await agents.list_agents()):
             raise NotFound(
                 f"{self._to} is in the room, but is not one to chat with: it takes tasks",
-                cure=f"Give it one: bulkhead agents ask --agent {self._to} --input …",
+                cure=f"Give it one: bulkhead agents ask {self._named('--agent')} --input '{{}}'",
             )
-        if any(kit.name == self._to for kit in await agents.list_toolkits()):
-            raise NotFound(
-                f"{self._to} is in the room, but is not one to chat with: it offers tools",
-                cure=f"Call one: bulkhead agents invoke-tool --toolkit {self._to} --tool …",
-            )
+        for kit in await agents.list_toolkits():
+            if kit.name == self._to:
+                tool = shlex.quote(kit.tools[0].name) if kit.tools else "NAME"
+                command = f"bulkhead agents invoke-tool {self._named('--toolkit')} --tool {tool}"
+                raise NotFound(
+                    f"{self._to} is in the room, but is not one to chat with: it offers tools",
+                    cure=f"Call one: {command} --arguments '{{}}'",
+                )
+
+    def _named(self, option: str) -> str:
+        return shlex.join(["--room", str(self._room.room_name), option, self._to])
 
     async def _send(self, type: str, message: dict[str, Any]) -> None:
         if self._agent is None:

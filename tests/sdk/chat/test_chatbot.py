@@ -518,8 +518,14 @@ async def test_who_offers_tools_or_takes_tasks_is_not_one_to_chat_with(
     await RemoteToolkit(name="adder", tools=[Weather()]).start(room=await server.enter("adder", role="agent"))
     await host(TaskRunner(name="helper"), "helper")
     room = await server.enter("ada")
-    for name, kind in (("adder", "it offers tools.*invoke-tool"), ("helper", "it takes tasks.*agents ask")):
+    for name, kind in (
+        ("adder", r"it offers tools.*invoke-tool --room \S+ --toolkit adder --tool weather --arguments"),
+        ("helper", r"it takes tasks.*agents ask --room \S+ --agent helper --input"),
+    ):
         with pytest.raises(NotFound, match=f"{name} is in the room, but is not one to chat with: {kind}"):
             await within(5, ChatSession(room, to=name).open())
-    with pytest.raises(NotFound, match=r"there is no nobody in the room.*To talk to are: chatbot"):
+    await (await server.enter("bob")).messaging.enable()
+    with pytest.raises(NotFound, match=r"bob is a person.*agents list --room \S+"):
+        await within(5, ChatSession(room, to="bob").open())
+    with pytest.raises(NotFound, match=r"there is no nobody in the room.*To talk to are: chatbot\.$"):
         await within(5, ChatSession(room, to="nobody", find_timeout_s=0.1).open())
