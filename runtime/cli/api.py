@@ -23,6 +23,8 @@ MAX_EVENT_LINE_BYTES = 4 << 20
 _COMMANDS = (
     (re.compile(r"GET /workers\?all=1"), "`bulkhead ps -a`"),
     (re.compile(r"GET /workers/([^/\s]+)/crash\b"), r"`bulkhead crash show \1`"),
+    (re.compile(r"GET /workers/([^/\s]+)/logs\b"), r"`bulkhead logs \1`"),
+    (re.compile(r"POST /workers/([^/\s]+)/thaw\b"), r"`bulkhead thaw \1`"),
     (re.compile(r"GET /workers\b(?![/?])"), "`bulkhead ps`"),
     (re.compile(r"GET /crashes\b(?![/?])"), "`bulkhead crash list`"),
     (re.compile(r"GET /quarantine\b(?![/?])"), "`bulkhead quarantine list`"),
@@ -331,7 +333,7 @@ def _refusal(api: Api, path: str, status: int, body: Any) -> CommandFailed:
     exit_code = ExitCode.AUTH if status in (401, 403) else ExitCode.FAILED
     if status in (429, 503, 504):
         exit_code = ExitCode.NOT_READY
-    return CommandFailed(title.removesuffix("."), cure=_in_commands(cure), exit_code=exit_code)
+    return CommandFailed(title.removesuffix("."), cure=_in_commands(cure), exit_code=exit_code, problem=code)
 
 
 def _in_commands(detail: str) -> str:

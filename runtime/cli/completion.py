@@ -41,8 +41,11 @@ def rooms(ctx: typer.Context, incomplete: str) -> Offers:
 
 def endpoints(ctx: typer.Context, incomplete: str) -> Offers:
     """Paths that can be called."""
-    found = _ask(ctx, "/workers", "endpoints")
-    return _fitting(incomplete, ((str(one["path"]), str(one["identity"])) for one in found if one["path"]))
+    from runtime.session.calls.deployed import told_path
+
+    found = [one for one in _ask(ctx, "/workers", "endpoints") if one["path"]]
+    named = ((told_path(str(one["path"]), str(one["bundle"])), str(one["identity"])) for one in found)
+    return _fitting(incomplete, named)
 
 
 def chatbots(ctx: typer.Context, incomplete: str) -> Offers:

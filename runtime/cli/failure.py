@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from runtime.errors import ConfigError, PermissionDenied, RuntimeServiceError
 
@@ -20,17 +21,40 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+typed: Final[list[str]] = []
+"""The words of the command line, without the program's name."""
+
+
+def typed_with(*words: str, instead: tuple[str, str] | None = None) -> str:
+    """The command that was typed, with more words, or another in the place of one, to be typed again."""
+    old, new = instead or ("", "")
+    return shlex.join(["bulkhead", *(new if instead and word == old else word for word in typed), *words])
+
+
 class CommandFailed(RuntimeServiceError):
-    """The thing asked for did not happen; `exit_code` is what the shell gets, `detail` more lines to show."""
+    """The thing asked for did not happen.
+
+    Args:
+        detail: More lines to show.
+        exit_code: What the shell gets.
+        problem: The code of a server's refusal, such as ``endpoint_not_found``.
+    """
 
     code: ClassVar[str] = "command_failed"
 
     def __init__(
-        self, message: str, *, cure: str = "", detail: str = "", exit_code: ExitCode = ExitCode.FAILED
+        self,
+        message: str,
+        *,
+        cure: str = "",
+        detail: str = "",
+        exit_code: ExitCode = ExitCode.FAILED,
+        problem: str = "",
     ) -> None:
         super().__init__(message, cure=cure)
         self.detail = detail
         self.exit_code = exit_code
+        self.problem = problem
 
 
 def exit_code_of(error: RuntimeServiceError) -> ExitCode:

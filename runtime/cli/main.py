@@ -15,7 +15,7 @@ import typer
 
 from runtime import __version__
 from runtime.cli.crash import crash, replay
-from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of
+from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of, typed
 from runtime.cli.help_page import Command, Group
 from runtime.cli.room import agents, call, chat, containers
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
@@ -164,6 +164,7 @@ def main() -> None:
 
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit status; every failure is told on stderr."""
+    typed[:] = argv
     try:
         status = _command()(argv, prog_name="bulkhead", standalone_mode=False)
         return int(status or 0)
@@ -179,6 +180,8 @@ def run(argv: list[str]) -> int:
         return ExitCode.OK
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error of the option parser
+            if hasattr(error, "message"):  # of a choice another library says first whose error it is
+                error.message = error.message.replace("Value error, ", "", 1)
             error.show()
             return int(error.exit_code)
         if os.environ.get("BULKHEAD_DEBUG"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,7 +72,10 @@ def found(db: sqlite3.Connection, key: str, owner: str | None = OWNER) -> str:
         (key, key, owner, key),
     ).fetchone()
     if row is None:
-        raise NotFound(f'there is no secret "{key[:MAX_NAME_CHARS]}"', cure="Set it first.")
+        name = key[:MAX_NAME_CHARS]
+        raise NotFound(
+            f'there is no secret "{name}"', cure=f"Set it first: bulkhead secret set {shlex.quote(name)}"
+        )
     return str(row[0])
 
 

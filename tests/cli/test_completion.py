@@ -17,6 +17,10 @@ WORKERS = [
     {"id": "s_AC", "identity": "adder", "room": "other", "state": "ready"},
 ]
 ENDED = {"id": "s_AD", "identity": "adder", "room": "demo", "state": "exited"}
+ENDPOINTS = [
+    {"path": "/chat", "identity": "chatbot", "bundle": "chat"},
+    {"path": "/deployed/1f/pirate", "identity": "pirate", "bundle": "ship@0123"},
+]
 PEOPLE = [
     {"name": "chatbot", "role": "agent", "toolkits": [], "agents": []},
     {"name": "ada", "role": "user", "toolkits": [], "agents": []},
@@ -28,7 +32,7 @@ ELSE = [{"name": "poet", "role": "agent", "toolkits": ["rhymes"], "agents": ["od
 @pytest.fixture
 def offered(server: Any) -> Any:
     """``offered("logs s_A", url)`` -> the words for the last one of the line."""
-    found = {"endpoints": [{"path": "/chat", "identity": "chatbot"}], "workers": WORKERS}
+    found = {"endpoints": ENDPOINTS, "workers": WORKERS}
     server.answer("GET /workers", found)
     server.answer("GET /workers?all=1", {**found, "workers": [*WORKERS, ENDED]})
     server.answer("GET /crashes", {"crashes": [{"session_id": "s_AD", "reason": "signal"}]})
@@ -63,6 +67,7 @@ def offered(server: Any) -> Any:
         ("agents ask --room demo --agent h", {"helper"}),
         ("agents invoke-tool --room other --toolkit r", {"rhymes"}),
         ("call /c", {"/chat"}),
+        ("call s", {"ship/pirate"}),
     ],
 )
 def test_what_the_server_has_is_offered(offered: Any, line: str, words: set[str]) -> None:

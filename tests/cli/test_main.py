@@ -99,6 +99,7 @@ def test_help_does_not_load_what_takes_long() -> None:
 
 def test_a_file_that_cannot_be_written_is_no_defect(bulkhead: Any, server: Any) -> None:
     Path("flame.svg").mkdir()
+    server.answer("GET /workers/s_1", {"state": "ready"})
     server.answer("GET /workers/s_1/profile?seconds=1.0&rate=100&by=auto&form=svg", b"<svg/>")
     ran = bulkhead("profile", "s_1", "-s", "1", "-o", "flame.svg", "--url", server.url)
     assert (ran.status, "error: flame.svg: Is a directory\n" in ran.err) == (1, True), ran.err
@@ -108,6 +109,10 @@ def test_a_mistyped_command_is_a_usage_error_that_suggests(bulkhead: Any) -> Non
     ran = bulkhead("serv")
     assert ran.status == 2
     assert "serve" in ran.err
+
+
+def test_a_choice_that_there_is_not_is_told_without_whose_error_it_is(bulkhead: Any) -> None:
+    assert "Invalid value for '--output' / '-o': 'x' is not one of 'table'" in bulkhead("ps", "-o", "x").err
 
 
 @pytest.mark.parametrize(

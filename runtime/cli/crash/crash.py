@@ -117,7 +117,12 @@ def report_for(api: Api, session: str) -> dict[str, Any]:
 
     if session.startswith("s_"):
         return cast(dict[str, Any], api.get(f"{session_path(session)}/crash"))
-    report = api.get(f"/crashes/{quote(session, safe='')}")["report"]
+    try:
+        report = api.get(f"/crashes/{quote(session, safe='')}")["report"]
+    except CommandFailed as error:
+        if error.problem != "crash_not_found":
+            raise
+        raise CommandFailed(f"{session!r} is no session and no kind of crash", cure=error.cure) from error
     if report is None:
         raise CommandFailed(
             f"the reports of {session} were dropped with the oldest",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli import completion
+from runtime.cli.failure import CommandFailed, typed_with
 from runtime.cli.options import NeededRoom, Url, check_room
 from runtime.cli.terminal import say
 
@@ -52,7 +53,35 @@ def call(
         api, path = find_server(url), "/" + endpoint.lstrip("/")
     data: dict[str, Any] = {"room_name": room, "arguments": _json(arguments, "--arguments")}
     data |= {key: value for key, value in (("room_url", room_url), ("token", token)) if value}
-    say(json.dumps(post_call(api, path, data, wait_s=wait_s), ensure_ascii=False))
+    try:
+        answer = post_call(api, path, data, wait_s=wait_s)
+    except CommandFailed as error:
+        if error.problem != "endpoint_not_found":
+            raise
+        answer = post_call(api, _deployed(api, endpoint, error), data, wait_s=wait_s)
+    say(json.dumps(answer, ensure_ascii=False))
+
+
+def _deployed(api: Api, typed: str, error: CommandFailed) -> str:
+    """The path that a server has for one of a deployed service, which was typed as ``SERVICE/PATH``.
+
+    Raises:
+        CommandFailed: There is none, or several; says what to type.
+    """
+    from runtime.session.calls.deployed import own_path, service_of, told_path
+
+    served = [one for one in api.get("/workers")["endpoints"] if service_of(one["path"])]
+    told: dict[str, str] = {one["path"]: told_path(one["path"], one["bundle"]) for one in served}
+    named = [path for path, shown in told.items() if shown == typed.lstrip("/")]
+    if len(named) == 1:
+        return named[0]
+    meant = named or sorted({told[path] for path in told if own_path(path) == "/" + typed.lstrip("/")})
+    cure = f"Type: {' or: '.join(typed_with(instead=(typed, one)) for one in meant[:5])}"
+    if not meant:
+        cure = error.cure
+        for path, shown in told.items():
+            cure = cure.replace(path, shown)
+    raise CommandFailed(error.message, cure=cure, problem=error.problem) from error
 
 
 def post_call(api: Api, path: str, data: dict[str, Any], *, wait_s: float = 0.0, request_id: str = "") -> Any:

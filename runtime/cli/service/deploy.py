@@ -107,7 +107,7 @@ def _followed(api: Api, path: str, service: str) -> dict[str, Any]:
         progress.end()
     if (error := one["error"]) is not None:
         raise CommandFailed(
-            f"{service} was not deployed: {error['message'].rstrip('.')}; nothing was switched",
+            f"{service} was not deployed, and nothing was switched: {error['message'].rstrip('.')}",
             cure=error["cure"],
             detail=error["detail"] if "\n" in error["detail"].strip() else "",
         )

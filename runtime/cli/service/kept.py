@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.options import Env, Form, NeededRoom, Room, Secrets, Url
+from runtime.cli.failure import typed_with
+from runtime.cli.options import Env, Form, Room, Secrets, Url
 from runtime.cli.service.changed import changed, filled_anew
 from runtime.cli.service.manifest import (
     ByOption,
@@ -23,12 +24,14 @@ from runtime.cli.service.manifest import (
 from runtime.cli.service.scope import (
     NEWEST,
     Everywhere,
+    InRoom,
     Name,
-    found_in,
+    everywhere,
     going,
     image_of,
-    in_room,
+    kept,
     place,
+    running,
     tell_open,
 )
 from runtime.cli.service.watched import is_open, told, until_live, written
@@ -95,8 +98,8 @@ def update(
     if file is None and (what is None or _is_file(what)):
         file, what = chosen(None if what is None else Path(what), None), None
     body = {} if file is None else _sent(file, value, values_file)
-    api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name or what or str(_service(body)["metadata"]["name"]))
+    name = name or what or str(_service(body)["metadata"]["name"])
+    api, base, found = kept(url, room, name, is_global=is_global)
     if file is None:
         body = filled_anew(found, value, values_file) if value or values_file else found
     if image or env or secret:
@@ -130,7 +133,15 @@ def list_services(room: Room = None, url: Url = None, output: Form = Output.TABL
         for one in services
     ]
     columns = {"table": _COLUMNS, "wide": ("id", *_COLUMNS)}
-    say(show(rows, output, name="name", columns=columns, empty="no service is kept"))
+    empty = _none_everywhere(api) if room is None and not rows else "no service is kept"
+    say(show(rows, output, name="name", columns=columns, empty=empty))
+
+
+def _none_everywhere(api: Api) -> str:
+    rooms = sorted({room for room, _ in everywhere(api) if room is not None})
+    if not rooms:
+        return "no service is kept"
+    return f"no service is kept for every room; of one room: {clean(typed_with('--room', rooms[0]))}"
 
 
 def in_one_room(
@@ -146,14 +157,13 @@ def get(name: Name, room: Room = None, is_global: Everywhere = False, url: Url =
     """Print a service's manifest."""
     from runtime.wire.manifest.written import as_yaml
 
-    api, base = place(url, room, is_global=is_global)
-    say(as_yaml(found_in(api, base, name)).rstrip("\n"))
+    _, _, found = kept(url, room, name, is_global=is_global, only_looks=True)
+    say(as_yaml(found).rstrip("\n"))
 
 
 def delete(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
     """Delete a service; where it runs it ends."""
-    api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name)
+    api, base, found = kept(url, room, name, is_global=is_global)
     api.delete(f"{base}/{found['id']}")
     say(f"deleted {clean(found['metadata']['name'])} {found['id']}")
 
@@ -168,17 +178,16 @@ def disable(name: Name, room: Room = None, is_global: Everywhere = False, url: U
     _switch(name, room, is_global=is_global, url=url, is_on=False)
 
 
-def restart(name: Name, room: NeededRoom, url: Url = None) -> None:
+def restart(name: Name, room: InRoom = None, url: Url = None) -> None:
     """Start a service anew in an open room, by its newest revision."""
-    api, base = place(url, room, is_global=False)
-    found = in_room(api, base, name)
+    api, base, found = running(url, room, name)
     api.post(f"{base}/{found['id']}/restart", {})
     say(f"restarted {clean(found['metadata']['name'])} {found['id']}")
 
 
 def logs(
     name: Name,
-    room: NeededRoom,
+    room: InRoom = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what it writes, over its restarts.")
     ] = False,
@@ -188,8 +197,7 @@ def logs(
     url: Url = None,
 ) -> None:
     """Show what a service wrote in a room that is open."""
-    api, base = place(url, room, is_global=False)
-    found = in_room(api, base, name)
+    api, base, found = running(url, room, name, only_looks=True)
     if previous:
         for line in api.get(f"{base}/{found['id']}/logs?previous=true")["lines"]:
             say(clean(line))
@@ -224,8 +232,7 @@ def _is_file(what: str) -> bool:
 
 
 def _switch(name: str, room: str | None, *, is_global: bool, url: str | None, is_on: bool) -> None:
-    api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name)
+    api, base, found = kept(url, room, name, is_global=is_global)
     api.request("PUT", f"{base}/{found['id']}", _json({**found, "enabled": is_on}), NEWEST)
     say(f"{'enabled' if is_on else 'disabled'} {clean(found['metadata']['name'])} {found['id']}")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from runtime.cli.options import Form, Room, Url
-from runtime.cli.service.scope import Everywhere, Name, Now, found_in, image_of, place, tell_going_on
+from runtime.cli.service.scope import Everywhere, Name, Now, image_of, kept, tell_going_on
 from runtime.cli.terminal import Output, clean, paint, say, show
 
 _COLUMNS = ("revision", "current", "at", "what", "by", "image")
@@ -23,8 +23,7 @@ def history(
     output: Form = Output.TABLE,
 ) -> None:
     """List the revisions of a service that are kept, the newest first."""
-    api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name)
+    api, base, found = kept(url, room, name, is_global=is_global, only_looks=True)
     rows = [
         {
             **one,
@@ -53,8 +52,7 @@ def diff(
     url: Url = None,
 ) -> None:
     """Show what differs between two revisions of a service."""
-    api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name)
+    api, base, found = kept(url, room, name, is_global=is_global, only_looks=True)
     asked = "&".join(f"{key}={one}" for key, one in (("old", old), ("new", new)) if one is not None)
     told = api.get(f"{base}/{found['id']}/diff?{asked}")
     if not told["diff"]:
@@ -78,8 +76,7 @@ def rollback(
 
     Its manifest, image and versions of secrets. It becomes the newest revision, so that nothing of the
     history is lost."""
-    api, base = place(url, room, is_global=is_global)
-    found = found_in(api, base, name)
+    api, base, found = kept(url, room, name, is_global=is_global, only_looks=dry_run)
     if dry_run:
         current, to = _numbers(api.get(f"{base}/{found['id']}/revisions")["revisions"], revision)
         told = api.get(f"{base}/{found['id']}/diff?old={current}&new={to}")

@@ -79,8 +79,9 @@ def profile(
             f"there is no folder {out.absolute().parent}", cure="Make it first.", exit_code=ExitCode.USAGE
         )
     query = {"seconds": seconds, "rate": rate, "by": "memory" if memory else by.value, "form": form}
-    note(f"looking at {session} for {seconds:g} s", "dim")
     api = find_server(url, timeout_s=seconds + _PATIENCE_S)
+    if api.get(session_path(session))["state"] != "exited":  # else it is refused at once
+        note(f"looking at {session} for {seconds:g} s", "dim")
     path = f"{session_path(session)}/profile?{urlencode(query)}"
     if out is None:
         for line in listed(api.get(path)):

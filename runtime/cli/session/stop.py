@@ -38,6 +38,10 @@ def stop(
         note("nothing to stop")
 
     def end(session: str) -> str:
+        if session in (sessions or ()):  # the others are known to run
+            known = api.get(session_path(session))
+            if known["state"] == "exited":
+                return f"{session} had ended already: {known['exit']['reason']}"
         if dry_run:
             return f"would stop {session}"
         api.delete(session_path(session))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -41,7 +42,7 @@ def workers(
     while True:
         answer = api.get("/workers?all=1" if every else "/workers")
         found = _chosen(answer["workers"], room, identity)
-        text = _render(found, output)
+        text = _render(found, output, room, identity)
         # Home and clear below, so that a redraw does not flicker.
         say(f"\x1b[H\x1b[2J{text}" if redraw else text)
         if output in (Output.TABLE, Output.WIDE):
@@ -74,11 +75,15 @@ def _chosen(found: Sequence[dict[str, Any]], room: str | None, identity: str | N
     ]
 
 
-def _render(found: list[dict[str, Any]], output: Output) -> str:
+def _render(found: list[dict[str, Any]], output: Output, room: str | None, identity: str | None) -> str:
     if output not in (Output.TABLE, Output.WIDE):
         return show(found, output, name="id", columns={})
     rows = [_row(worker) for worker in found]
-    hint = "no sessions; start one: bulkhead call /chat --room myroom"
+    start = f"start one: bulkhead call /chat --room {shlex.quote(room or 'myroom')}"
+    if identity is not None:
+        start = "those of all: bulkhead ps"
+    where = f" in the room {clean(room)}" if room is not None else ""
+    hint = f"no sessions{f' of {clean(identity)}' if identity is not None else ''}{where}; {start}"
     return show(rows, output, name="session", columns=_COLUMNS, empty=hint)
 
 

@@ -58,7 +58,7 @@ def _secrets(url: str | None) -> Kept:
 def _value(name: str) -> bytes:
     import sys
 
-    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.failure import CommandFailed, ExitCode, typed_with
 
     if sys.stdin.isatty():
         value = str(typer.prompt(f"Value of {clean(name)}", hide_input=True, err=True)).encode()
@@ -66,5 +66,6 @@ def _value(name: str) -> bytes:
         value = sys.stdin.buffer.read(_MAX_BYTES + 1).removesuffix(b"\n")
     if not value or len(value) > _MAX_BYTES:
         told = "the value is empty" if not value else f"the value has more than {_MAX_BYTES} bytes"
-        raise CommandFailed(told, cure="Write it to standard input.", exit_code=ExitCode.USAGE)
+        cure = f"Write it to standard input: {typed_with()} < FILE, or type it where it is asked for."
+        raise CommandFailed(told, cure=cure, exit_code=ExitCode.USAGE)
     return value

@@ -45,8 +45,13 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
         out, _ = await typed(capsys, lab, "list", *room, "-o", "json")
         (row,) = json.loads(out[out.index("[\n") :])
         assert (row["name"], row["of"], row["state"], row["restarts"]) == ("greeter", "room", "running", 0)
-        out, _ = await typed(capsys, lab, "get", "greeter", *room)
+        out, _ = await typed(capsys, lab, "get", "greeter")
         assert "image: greeter:1" in out
+        _, err = await typed(capsys, lab, "restart", "greeter", status=ExitCode.USAGE)
+        url = lab.site.server.url
+        assert f"Type: bulkhead service restart greeter --url {url} --room lab\n" in err
+        out, _ = await typed(capsys, lab, "list")
+        assert out.endswith(f"of one room: bulkhead service list --url {url} --room lab\n"), out
         await typed(capsys, lab, "restart", "greeter", *room)
         await lab.until(service_id, lambda seen: seen["container_id"] not in (None, first["container_id"]))
         await lab.entered("greeter")
@@ -54,7 +59,7 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
         out, _ = await typed(capsys, lab, "update", str(manifest), *room)
         assert out.split()[-3:] == ["updated", "greeter", service_id]
         await lab.until(service_id, lambda seen: seen["last_exit_code"] == 1)
-        out, _ = await typed(capsys, lab, "logs", "greeter", *room, "--previous")
+        out, _ = await typed(capsys, lab, "logs", "greeter", "--previous")
         assert "cannot: no colour" in out
         await typed(capsys, lab, "disable", "greeter", *room)
         await lab.until(service_id, lambda seen: seen["state"] == "stopped")
@@ -71,7 +76,7 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
 async def test_it_has_to_be_said_whose_service_it_is(house: Any, manifest: Path, capsys: Any) -> None:
     async with house() as lab:
         _, err = await typed(capsys, lab, "create", str(manifest), status=ExitCode.USAGE)
-        assert "--global for every room" in err
+        assert f"For every room: bulkhead service create {manifest} --url" in err
         _, err = await typed(
             capsys, lab, "create", str(manifest), "--global", "--wait", status=ExitCode.USAGE
         )
@@ -79,9 +84,14 @@ async def test_it_has_to_be_said_whose_service_it_is(house: Any, manifest: Path,
         await typed(capsys, lab, "create", str(manifest), "--global")
         out, _ = await typed(capsys, lab, "list", "--room", "lab", "-o", "json")
         assert [one["of"] for one in json.loads(out)] == ["project"]
+        _, err = await typed(capsys, lab, "logs", "greeter", status=ExitCode.FAILED)
+        assert "no room is open, so greeter runs nowhere" in err
         async with lab.inside():
             _, err = await typed(capsys, lab, "update", str(manifest), "--global")
             assert "1 room is open" in err
+        assert "image: greeter:1" in (await typed(capsys, lab, "get", "greeter"))[0]
+        _, err = await typed(capsys, lab, "delete", "gretter", status=ExitCode.FAILED)
+        assert "Kept are: greeter in every room." in err
         _, err = await typed(capsys, lab, "get", "gretter", "--global", status=ExitCode.FAILED)
         assert "Kept there: greeter." in err
         manifest.write_text('{"version": "v1", "kind": "Service", "kontainer": {}}')

@@ -28,7 +28,7 @@ async def test_each_change_is_a_revision_that_is_compared_and_gone_back_to(
         assert "no revision before 1" in err
         manifest.write_text(json.dumps(greeter(image="greeter:2", COLOUR="blue")))
         await typed(capsys, lab, "update", str(manifest), *ROOM)
-        out, _ = await typed(capsys, lab, "history", "greeter", *ROOM, "-o", "json")
+        out, _ = await typed(capsys, lab, "history", "greeter", "-o", "json")  # there is no other greeter
         newest, oldest = json.loads(out)
         assert (newest["revision"], newest["what"], newest["image"]) == (2, "updated", "greeter:2")
         assert (newest["is_current"], oldest["is_current"], oldest["image"]) == (True, False, "greeter:1")
@@ -36,6 +36,10 @@ async def test_each_change_is_a_revision_that_is_compared_and_gone_back_to(
         assert "-  image: greeter:1\n" in out
         assert "+  image: greeter:2\n" in out
         assert "+      value: blue" in out
+        assert (await typed(capsys, lab, "diff", "greeter"))[0] == out
+        _, err = await typed(capsys, lab, "rollback", "greeter", "1", status=ExitCode.USAGE)
+        url = lab.site.server.url
+        assert f"Type: bulkhead service rollback greeter 1 --url {url} --room lab\n" in err
         out, _ = await typed(capsys, lab, "rollback", "greeter", *ROOM, "--dry-run")
         assert "+  image: greeter:1\n" in out
         assert out.endswith("would roll back greeter from revision 2 to 1\n")

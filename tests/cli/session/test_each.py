@@ -17,13 +17,19 @@ TOLD = "error: no session s_9\n  `bulkhead ps -a` lists the ones that are known.
 
 
 def test_an_unknown_session_is_told_once_and_the_others_are_stopped(server: Any, bulkhead: Any) -> None:
-    server.answer("DELETE /workers/s_9", GONE, 404)
+    server.answer("GET /workers/s_9", GONE, 404)
+    server.answer("GET /workers/s_1", {"state": "ready"})
+    server.answer("GET /workers/s_2", {"state": "exited", "exit": {"reason": "cancelled"}})
+    ran = bulkhead("stop", "--dry-run", "s_9", "s_1", "--url", server.url)
+    assert (ran.status, ran.out, ran.err) == (1, "would stop s_1\n", TOLD)
     server.answer("DELETE /workers/s_1", {})
-    ran = bulkhead("stop", "s_9", "s_1", "s_1", "--url", server.url)
-    assert (ran.status, ran.out, ran.err) == (1, "stopped s_1\n", TOLD)
+    ran = bulkhead("stop", "s_9", "s_1", "s_1", "s_2", "--url", server.url)
+    told = "stopped s_1\ns_2 had ended already: cancelled\n"
+    assert (ran.status, ran.out, ran.err) == (1, told, TOLD)
 
 
 def test_an_id_is_no_path(server: Any, bulkhead: Any) -> None:
+    server.answer("GET /workers/..%2Frooms%2Fa%20b%3F", {"state": "ready"})
     server.answer("DELETE /workers/..%2Frooms%2Fa%20b%3F", {})
     assert bulkhead("stop", "../rooms/a b?", "--url", server.url).status == 0
 

@@ -70,6 +70,12 @@ def test_ps_names_the_bundles_that_do_not_serve_with_what_to_do(answering: Any, 
     assert bulkhead("ps", "-o", "json").err == ""
 
 
+def test_of_no_sessions_it_says_what_was_looked_for(answering: Any, bulkhead: Any) -> None:
+    told = "no sessions in the room nosuch; start one: bulkhead call /chat --room nosuch\n"
+    assert bulkhead("ps", "--room", "nosuch").out == told
+    assert bulkhead("ps", "--identity", "x").out == "no sessions of x; those of all: bulkhead ps\n"
+
+
 def test_stop_all_stops_each_and_says_so(answering: Any, bulkhead: Any) -> None:
     answering.answer("DELETE /workers/s_1", {})
     answering.answer("DELETE /workers/s_2", {})
@@ -78,6 +84,7 @@ def test_stop_all_stops_each_and_says_so(answering: Any, bulkhead: Any) -> None:
 
 
 def test_stop_goes_on_after_a_failure_and_ends_with_status_1(answering: Any, bulkhead: Any) -> None:
+    answering.answer("GET /workers/s_2", {"state": "ready"})
     answering.answer("DELETE /workers/s_2", {})
     ran = bulkhead("stop", "s_9", "s_2")
     assert (ran.status, ran.out) == (1, "stopped s_2\n")
