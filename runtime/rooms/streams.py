@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import Any
 
 from runtime.errors import InvalidRequest, RoomFull, RuntimeServiceError
@@ -106,6 +107,28 @@ class ServerStream:
         if not isinstance(chunk, BinaryContent) or chunk.headers.get("kind") not in kinds:
             raise InvalidRequest(f"{self.name} expects binary chunks of kind {' or '.join(kinds)}")
         return chunk
+
+    async def pulled(self, *, max_bytes: int, by_json: bool = False) -> AsyncIterator[Content]:
+        """The chunks up to the close of the caller's side, each asked for, and held until the stream is over.
+
+        Args:
+            max_bytes: Of all of them.
+            by_json: They are asked for by chunks of JSON.
+
+        Raises:
+            RoomFull: They have more.
+        """
+        while True:
+            (self.send_json if by_json else self.send)({"kind": "pull"})
+            chunk = await self.receive()
+            if chunk is None:
+                return
+            self.hold(self.received_bytes)
+            if self.held_bytes > max_bytes:
+                raise RoomFull(
+                    f"one request writes at most {max_bytes} bytes", cure="Send fewer rows at once."
+                )
+            yield chunk
 
     async def start(self) -> Request:
         """The first chunk, of kind ``start``, as a request of its own with the chunk's headers as arguments.

@@ -110,7 +110,12 @@ async def test_a_database_has_tables_with_rows(house: Any) -> None:
     assert await search(ada, where={"name": None}, select=["id"]) == [{"id": 2}]
     assert await search(ada, where="id >= ?", params=[1], limit=1, offset=1, select=["id"]) == [{"id": 2}]
     assert await ask(ada, "count", table="t", where="id > :least", params={"least": 1}) == {"count": 1}
-    await write(ada, "insert", {"table": "t"}, b"", arrow([3, "c", False, "2026-02-03", None]))
+    few = arrow([2], [1], types={"id": TYPES["id"]})
+    await write(ada, "insert", {"table": "t"}, b"", few, arrow([3, "c", False, "2026-02-03", None]), few)
+    assert [row["id"] for row in await search(ada, select=["id"])] == [1, 2, 2, 1, 3, 2, 1]
+    with pytest.raises(RoomError, match="no column 'id2'"):
+        await write(ada, "insert", {"table": "t"}, b"", few, arrow([1], types={"id2": INT}))
+    assert await ask(ada, "delete", table="t", where="id < 3 AND rowid > 2") == {"rows_affected": 4}
     values = [
         {"column": "name", "value_json": '{"expression": "upper(name)"}'},
         {"column": "ok", "value_json": "true"},

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from runtime.errors import InvalidRequest, RoomFull
+from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.database import cells, forms, reading
 from runtime.rooms.built_in.database.arrow.reading import read_schema, read_stream
 from runtime.rooms.built_in.database.arrow.writing import MIME_TYPE, write_stream
@@ -71,22 +71,14 @@ class DatasetStreams:
         """All rows that the client has, and their columns where it says."""
         found: forms.Rows = []
         schema = None
-        while True:
-            stream.send({"kind": "pull"})
-            chunk = await stream.receive()
-            if chunk is None:
-                return schema, found
-            stream.hold(stream.received_bytes)
-            if stream.held_bytes > self._max_bytes:
-                raise RoomFull(
-                    f"one request writes at most {self._max_bytes} bytes", cure="Send fewer rows at once."
-                )
+        async for chunk in stream.pulled(max_bytes=self._max_bytes):
             if isinstance(chunk, BinaryContent):
                 told, given = await self._database.file.beside(partial(read_stream, chunk.data))
                 schema = schema or told
                 found += given
             else:
                 found += await self._database.file.beside(partial(_json_rows, chunk))
+        return schema, found
 
     # ---- reading
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from runtime.errors import InvalidRequest, RoomFull
+from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.database import forms, reading
 from runtime.rooms.built_in.database.database import Database
 from runtime.rooms.built_in.tables import query, rows, search
@@ -61,19 +61,11 @@ class StreamedDatabase:
     async def _rows(self, stream: ServerStream) -> forms.Rows:
         """All rows that the client has, pulled chunk by chunk."""
         found: forms.Rows = []
-        while True:
-            stream.send_json({"kind": "pull"})
-            chunk = await stream.receive()
-            if chunk is None:
-                return found
+        async for chunk in stream.pulled(max_bytes=self._max_bytes, by_json=True):
             if not isinstance(chunk, JsonContent) or not isinstance(chunk.json, dict):
                 raise InvalidRequest(f"{stream.name} takes chunks of rows as JSON")
-            stream.hold(stream.received_bytes)
-            if stream.held_bytes > self._max_bytes:
-                raise RoomFull(
-                    f"one request writes at most {self._max_bytes} bytes", cure="Send fewer rows at once."
-                )
             found += await self._database.file.beside(partial(forms.uncells_rows, chunk.json))
+        return found
 
     async def _search(self, stream: ServerStream) -> None:
         asked = reading.asked_search(await _start(stream))

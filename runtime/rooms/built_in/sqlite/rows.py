@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from runtime.errors import InvalidRequest, RoomFull
+from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.database import forms
 from runtime.rooms.built_in.database import reading as common
 from runtime.rooms.built_in.database.answers import Written, sent
@@ -79,21 +79,13 @@ class Rows:
     async def _given(self, stream: ServerStream) -> tuple[dict[str, ColumnType] | None, forms.Rows]:
         """All rows that the client has, and their columns where it says."""
         types, found = None, forms.Rows()
-        while True:
-            stream.send({"kind": "pull"})
-            chunk = await stream.receive()
-            if chunk is None:
-                return types, found
+        async for chunk in stream.pulled(max_bytes=self._max_bytes):
             if not isinstance(chunk, BinaryContent):
                 raise InvalidRequest(f"{stream.name} takes chunks of Arrow")
-            stream.hold(stream.received_bytes)
-            if stream.held_bytes > self._max_bytes:
-                raise RoomFull(
-                    f"one request writes at most {self._max_bytes} bytes", cure="Send fewer rows at once."
-                )
             told, rows = await self._databases.beside(partial(read_stream, chunk.data))
             types = types or told
             found += rows
+        return types, found
 
     async def _search(self, stream: ServerStream) -> None:
         start, _ = await _start(stream)

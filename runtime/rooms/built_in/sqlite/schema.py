@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from runtime.errors import Exists, InvalidRequest, NotFound, RoomFull
@@ -93,17 +94,15 @@ def insert(
         RoomFull: It puts more rows aside than it may.
     """
     types = columns(connection, table)
-    made = [_insertion(table, row, types) for row in rows]
+    forms = {names: _form(table, names, types) for names in dict.fromkeys(map(tuple, rows))}
+    texts = [(text, [None] * len(of)) for text, of in forms.values()]
     with bounded(
-        connection,
-        max_spilled_bytes,
-        dict(made).items(),
-        value_bytes=MAX_SENT_BYTES,
-        held_bytes=MAX_HELD_BYTES,
+        connection, max_spilled_bytes, texts, value_bytes=MAX_SENT_BYTES, held_bytes=MAX_HELD_BYTES
     ) as spill:
         try:
-            for text, values in made:
-                connection.execute(text, values)
+            for names, alike in groupby(rows, tuple):
+                text, of = forms[names]
+                connection.executemany(text, (list(map(_kept, row.values(), of)) for row in alike))
         except sqlite3.IntegrityError as error:
             raise InvalidRequest(f"a row does not fit table {table!r}: {error}") from error
         except sqlite3.DataError as error:
@@ -118,16 +117,14 @@ def insert(
             ) from error
 
 
-def _insertion(
-    table: str, row: Mapping[str, Any], types: Mapping[str, ColumnType]
-) -> tuple[str, tuple[Any, ...]]:
-    unknown = row.keys() - types.keys()
-    if unknown:
-        raise InvalidRequest(f"table {table!r} has no column {sorted(unknown)[0]!r:.80}")
-    kept = {name: _kept(value, Column(name, types[name], 0)) for name, value in row.items()}
-    listed, marks = ", ".join(map(quoted, kept)), ", ".join("?" * len(kept))
-    form = f"({listed}) VALUES ({marks})" if kept else "DEFAULT VALUES"
-    return f"INSERT INTO {quoted(table)} {form}", tuple(kept.values())
+def _form(table: str, names: Sequence[str], types: Mapping[str, ColumnType]) -> tuple[str, list[Column]]:
+    """How rows with these names are inserted, and the columns of their values."""
+    for name in names:
+        if name not in types:
+            raise InvalidRequest(f"table {table!r} has no column {name!r:.80}")
+    listed, marks = ", ".join(map(quoted, names)), ", ".join("?" * len(names))
+    form = f"({listed}) VALUES ({marks})" if names else "DEFAULT VALUES"
+    return f"INSERT INTO {quoted(table)} {form}", [Column(name, types[name], 0) for name in names]
 
 
 def shown(value: Any, type: ColumnType | None) -> Any:
