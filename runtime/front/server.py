@@ -229,7 +229,7 @@ class Server:
             ),
             last_end=self._last_end,
             spans=telemetry.opened(
-                self.settings.telemetry, metrics, runtime.__version__, self._clock, self._parts
+                self.settings.telemetry, metrics, runtime.__version__, self._clock, self._parts, hub.note
             ),
         )
         caller.dispatch = dispatcher.call

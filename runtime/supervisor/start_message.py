@@ -50,7 +50,7 @@ def start_message(
         join_s=settings.join_s,
         heartbeat_s=settings.heartbeat_s,
         traceparent=spec.traceparent,
-        traces="" if spec.tracing is None else "content" if spec.tracing.content else "work",
+        traces="steps" if spec.tracing is None else "content" if spec.tracing.content else "work",
         record=settings.record,
         confinement={} if policy.level is Level.OFF else policy.plain(),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from runtime.clock import Clock
@@ -115,8 +116,10 @@ class Telling:
         )
 
     def _traced(self, message: Spans) -> None:
-        if self._spec.tracing is None:
-            return  # nobody asked
+        if self._spec.tracing is None:  # nobody asked, but its room for the steps of its turns
+            message = msgspec.structs.replace(message, spans=[one for one in message.spans if one.turn])
+            if not message.spans:
+                return
         now = self._clock.now()
         gained = (now - self._spans_at) * SPANS_PER_S
         self._spans_left, self._spans_at = min(float(MAX_SPANS), self._spans_left + gained), now

@@ -14,7 +14,7 @@ from runtime.session.spec import SessionId, SessionSpec
 from runtime.settings.telemetry import TelemetrySettings
 from runtime.telemetry.addresses import addresses
 from runtime.telemetry.context import Sampler
-from runtime.telemetry.session_spans import SessionSpans
+from runtime.telemetry.session_spans import Note, SessionSpans
 from runtime.wire.spans import Span
 
 PRINTED: Final = "worker.printed"
@@ -22,16 +22,24 @@ _log = logs.get_logger("telemetry")
 
 
 def opened(
-    settings: TelemetrySettings, metrics: Metrics, version: str, clock: Clock, parts: AsyncExitStack
+    settings: TelemetrySettings,
+    metrics: Metrics,
+    version: str,
+    clock: Clock,
+    parts: AsyncExitStack,
+    note: Note | None = None,
 ) -> SessionSpans:
     """Begin to send what the settings say, until `parts` are closed.  Runs in: the front's event loop.
 
     The standard variables of OpenTelemetry are read from the environment, as its exporters do.
+
+    Args:
+        note: Has a room remember a step of a turn, wherever else it is sent.
     """
     environ = os.environ
     to = addresses(settings.endpoint, environ)
     if not to:
-        return SessionSpans(clock)
+        return SessionSpans(clock, note=note)
     try:
         from runtime.telemetry.export.collector import Collector
         from runtime.telemetry.export.origin import Origin
@@ -42,7 +50,7 @@ def opened(
             missing=error.name,
             cure="Install bulkhead-runtime[otel].",
         )
-        return SessionSpans(clock)
+        return SessionSpans(clock, note=note)
     collector = Collector(to, settings, environ, version=version, collect=metrics.collect)
     parts.push_async_callback(collector.aclose)
 
@@ -66,6 +74,7 @@ def opened(
         sampler=Sampler.of(settings.sample_ratio, environ),
         content=settings.content,
         dropped=metrics.spans_dropped,
+        note=note,
     )
     if "logs" in to and settings.logs:
         logs.also_to(line)

@@ -8,7 +8,7 @@ a part of.  The steps of a start follow each other: each begins where the one be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -18,10 +18,12 @@ from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId, SessionSpec, Tracing
 from runtime.telemetry import names as at
 from runtime.telemetry.context import Sampler, TraceContext, before
+from runtime.telemetry.turn_steps import STEP, steps_of
 from runtime.wire.spans import Attributes, Span, Value, bounded
 
 Emit = Callable[[Span, SessionSpec | None, str], None]
 """Takes a finished span, the session that measured it (None: the server), and what its program is called."""
+Note = Callable[[str, str, dict[str, Any]], None]
 MAX_REQUEST_PATH_CHARS: Final = 200
 _MESSAGE_EVENTS: Final = "gen_ai."
 """What events are called whose attributes are messages."""
@@ -48,6 +50,7 @@ class SessionSpans:
     Args:
         emit: Takes finished spans, and must not wait; None: nothing is traced.
         dropped: Told how many spans of sessions were left out.
+        note: Writes an entry into a room's developer log: the room, its kind, what it says.
     """
 
     def __init__(
@@ -58,9 +61,10 @@ class SessionSpans:
         sampler: Sampler | None = None,
         content: bool = False,
         dropped: Callable[[int], None] = lambda _: None,
+        note: Note | None = None,
     ) -> None:
         self._clock, self._emit, self._sampler = clock, emit, sampler or Sampler()
-        self._content, self._dropped = content, dropped
+        self._content, self._dropped, self._note = content, dropped, note
         self._since: dict[SessionId, float] = {}  # where the next step of its start begins
         self._services: dict[SessionId, str] = {}
 
@@ -136,6 +140,9 @@ class SessionSpans:
     def heard(self, event: SessionEvent, record: SessionRecord) -> None:
         """Something happened to a session, whose record knows it already."""
         spec = record.spec
+        if isinstance(event, Traced) and self._note is not None and spec.own_room:
+            for entry in steps_of(event.spans):
+                self._note(spec.own_room, STEP, entry)
         if not self._is_traced(spec):
             return
         match event:

@@ -37,7 +37,8 @@ class Start(_Message, frozen=True, tag="start"):
         relay: Its room comes over this pipe.
         dial: It enters that room by asking for it (`Dial`); else the connection is there already.
         model: Who answers a model's question over this pipe: ``provider`` or ``offline``; empty for nobody.
-        traces: Of its work, as parts of `traceparent`, it tells (`Spans`) ``work``, or ``content`` as well.
+        traces: Of its work, as parts of `traceparent`, it tells (`Spans`) ``work``, or ``content`` as well,
+            or nothing but ``steps`` of turns that its room hears of from nobody else.
     """
 
     session_id: str

@@ -16,6 +16,7 @@ Value = bool | int | float | str | list[str]
 Attributes = dict[str, Value]
 
 MAX_NAME_CHARS: Final = 200
+MAX_THREAD_CHARS: Final = 1_000
 MAX_ATTRIBUTES: Final = 64
 MAX_TEXT_CHARS: Final = 4_000
 MAX_CONTENT_CHARS: Final = 32_000
@@ -45,6 +46,9 @@ class Span(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         kind: One of `KINDS`.
         error: Why it failed, in a word; empty when it did not.
         scope: Who measured it, as OpenTelemetry names its tracers; empty for the server's own.
+        turn: Which turn of an agent it is, or is a step of, where the agent's room hears of that from nobody
+            else; empty otherwise.
+        thread: The path of that turn's thread.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Span(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     events: list[SpanEvent] = []
     error: str = ""
     scope: str = ""
+    turn: str = ""
+    thread: str = ""
 
 
 class Spans(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="t", tag="spans"):
@@ -84,6 +90,8 @@ def bounded(span: Span, *, content: bool = False) -> Span | None:
     return msgspec.structs.replace(
         span,
         name=span.name[:MAX_NAME_CHARS] or "unnamed",
+        turn=span.turn[:MAX_NAME_CHARS],
+        thread=span.thread[:MAX_THREAD_CHARS],
         ended_ns=max(span.began_ns, span.ended_ns),
         attributes=cut_attributes(span.attributes, most),
         events=[

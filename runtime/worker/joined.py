@@ -96,7 +96,7 @@ def prepare(start: control.Start) -> None:
         if address.netloc:
             scheme = {"ws": "http", "wss": "https"}.get(address.scheme, address.scheme)
             os.environ.setdefault("MESHAGENT_API_URL", f"{scheme}://{address.netloc}")
-    if start.traces:  # what is measured is told to the server, which sends it
+    if start.traces not in ("", tracing.STEPS):  # what is measured is told to the server, which sends it
         overlay.hand_over_otel()
         otel.apply_level()
         tracing.hear_program(start.identity)

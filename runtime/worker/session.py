@@ -139,6 +139,8 @@ class Session:
         self._prepare()
         if self._spans is not None:
             self._spans.introduce()
+        else:
+            self._spans = tracing.begin_steps(self._start, self._send)
         reporter = Reporter(meter, self._send)
         fault: control.Failed | None = None
         over = _Over("finished")

@@ -8,17 +8,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from runtime.rooms.files import JOURNALS
+from runtime.telemetry.turn_steps import STEP
 from tests.interop.conftest import HERE, ROOT, Bulkhead, Drive, Sdk, serve
 from tests.interop.environments import provide, write_bundle
 from tests.interop.fake_model import ANSWER, FakeModel
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -114,6 +119,26 @@ def test_without_a_network_room_and_model_are_reached_all_the_same(
     asked = model.requests[before:]
     assert {key for key, _ in asked} == {f"Bearer {model.key}"}
     assert "is anybody there?" in json.dumps([body["input"] for _, body in asked])
+    # No collector is named, and the room remembers where the time of the turn went.
+    steps = turn_steps(cut_off, room, until="turn")
+    assert [one["kind"] for one in steps] == ["model", "turn"]
+    asking, turn = steps
+    assert (asking["path"], asking["turn_id"]) == (".threads/interop.thread", turn["turn_id"])
+    assert turn["began_ms"] <= asking["began_ms"] <= asking["ended_ms"] <= turn["ended_ms"]
+    assert asking["output_tokens"] > 0
+
+
+def turn_steps(server: Bulkhead, room: str, *, until: str) -> list[dict[str, Any]]:
+    """Steps of turns that a room remembers, once one of this kind is among them."""
+    deadline = time.monotonic() + 30 * PATIENCE
+    while True:
+        journals = Path(server.env["HOME"], "state").glob(f"**/{room}/{JOURNALS[0]}")
+        entries = [json.loads(line) for file in journals for line in file.read_text().splitlines()]
+        steps = [one["data"] for one in entries if one["type"] == STEP]
+        if any(one["kind"] == until for one in steps):
+            return steps
+        assert time.monotonic() < deadline, entries
+        time.sleep(0.1)
 
 
 def get(request: urllib.request.Request | str) -> Any:

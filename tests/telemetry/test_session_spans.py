@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,3 +120,26 @@ def test_off_it_passes_on_what_the_caller_said_and_measures_nothing() -> None:
     made = SessionSpans(SystemClock())
     assert made.asked(CALLER).context is None
     assert made.tracing(CALLER) == (CALLER, None)
+
+
+def test_steps_of_turns_go_into_their_room_whether_or_not_anything_is_traced() -> None:
+    told = list[tuple[str, str, dict[str, Any]]]()
+    made = SessionSpans(SystemClock(), note=lambda room, kind, data: told.append((room, kind, data)))
+    spec = SessionSpec(session_id=ID, bundle="b", endpoint="/c", identity="c", room="r", accepted_at=1.0)
+    ids = {"trace_id": "1" * 32, "span_id": "2" * 16, "began_ns": 10**9, "ended_ns": 3 * 10**9}
+    of = {"turn": "t", "thread": ".threads/c/ada.thread"}
+    tool = {at.OPERATION: "execute_tool", at.TOOL: "tide", at.ARGUMENTS: "Rostock"}
+    spans = (
+        Span(name="execute_tool tide", attributes=tool, error="ValueError", **ids, **of),
+        Span(name="execute_tool tide", attributes=tool, **ids),  # of an agent that tells its room itself
+        Span(name="fetch", **ids, **of),
+        Span(name="chat m", attributes={at.OPERATION: "chat"}, **{**ids, "trace_id": "no"}, **of),
+    )
+    made.heard(Traced(session_id=ID, at=4.0, spans=spans), SessionRecord(spec=spec))
+    about = {"path": ".threads/c/ada.thread", "turn_id": "t", "kind": "tool", "name": "tide"}
+    assert told == [
+        ("r", "llm.step", {**about, "began_ms": 1000.0, "ended_ms": 3000.0, "error": "ValueError"})
+    ]
+    away = replace(spec, room_url="wss://elsewhere/rooms/r")
+    made.heard(Traced(session_id=ID, at=4.0, spans=spans), SessionRecord(spec=away))
+    assert len(told) == 1

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RoomClient } from "../src/room/client.js";
-import { byTurn } from "../src/room/history.js";
+import { byTurn, factsByTime } from "../src/room/history.js";
 import { Runs, runsOf } from "../src/room/runs.js";
 import { exchangeOf, waterfall } from "../src/room/waterfall.js";
 import { FakeServer, until } from "./fake_room.js";
@@ -88,4 +88,25 @@ test("a run of ours is one run, whatever the room tells of it, and can be stoppe
   assert.equal(asked.find((one) => one.type === "room.cancel_request").header.request_id, request);
   server.socket.push("developer.log", { type: "run.ended", data: { run: "x", error: "no" } });
   await until(() => runs.all.value[0].error === "no");
+});
+
+test("answers of an agent that names no turns have the steps of the turn in which they were written", () => {
+  const step = (turn_id, kind, began_ms, ended_ms, more = {}) => ({ ...fact(9_999, "step"), data: { turn_id, path: "p", kind, began_ms, ended_ms, ...more } });
+  const facts = [
+    step("a", "model", 1_000, 1_400, { model: "m", output_tokens: 7, first_words_s: 0.1 }),
+    step("a", "tool", 1_400, 1_900, { name: "tide", call_id: "c" }),
+    step("a", "turn", 1_000, 2_000),
+    step("b", "model", 9_000, 9_500, { model: "m" }),
+    step("b", "turn", 9_000, 9_500),
+  ];
+  const said = (id, at, author = "bot") => ({ id, kind: "message", author, turnId: "", at: new Date(at).toISOString() });
+  const entries = [said("q", 900, "ada"), said("1", 1_200), said("2", 1_950), said("q2", 8_000, "ada"), said("3", 9_400), said("aside", 60_000)];
+  const turns = byTurn(facts);
+  const found = factsByTime(entries, turns, "bot");
+  assert.deepEqual([...found.keys()], ["2", "3"], "the last one of each turn");
+  assert.equal(factsByTime(entries, turns, "bot").get("2"), found.get("2"), "nothing new, no other object");
+  const told = waterfall(found.get("2"));
+  assert.deepEqual([told.tookMs, told.ended], [1_000, "done"]);
+  assert.deepEqual(told.steps.map((one) => [one.kind, one.from, one.to]), [["model", 0, 100], ["stream", 100, 400], ["tool", 400, 900]]);
+  assert.deepEqual(told.steps.flatMap(exchangeOf), [], "what was asked is not told");
 });

@@ -23,6 +23,8 @@ _PARTS: Final[Mapping[str, Part]] = {
     "llm.invoke": "model",
     "llm.handle_tool_call": "tool",
 }
+THREAD: Final = ("thread_id", "path")
+"""What a span, or one above it, calls the path of its thread."""
 PIECE: Final = "llm.stream.event"
 """A piece of a model's answer; the last one knows how it went."""
 _OVER: Final = ("response.completed", "response.incomplete", "response.failed")

@@ -83,9 +83,10 @@ class ProgramSpan(trace.Span):
             self._tell_model(content)
             return
         parent = self._parent
+        turn, thread = self._turn()
         if self.part == "tool":  # called because of an answer, not as a part of the request
-            turn = next((one for one in self._line() if one.part == "turn"), None)
-            parent = turn.context if turn is not None else parent
+            above = next((one for one in self._line() if one.part == "turn"), None)
+            parent = above.context if above is not None else parent
         name, kind, attributes = self._name, _KINDS.get(self._kind, "internal"), _plain(self._attributes)
         if self.part != "own":
             said = {**self._above(), **self._attributes}
@@ -110,6 +111,8 @@ class ProgramSpan(trace.Span):
                 events=self._events if self.part == "own" else [],
                 error=self._error,
                 scope=self._scope if self.part == "own" else "",
+                turn=turn,
+                thread=thread,
             )
         )
 
@@ -165,6 +168,16 @@ class ProgramSpan(trace.Span):
         while above is not None and left:
             yield above
             above, left = above.above, left - 1
+
+    def _turn(self) -> tuple[str, str]:
+        """Which turn it is a step of, and of which thread; empty texts where it is of none."""
+        line = [self, *self._line()]
+        turn = next((one for one in line if one.part == "turn"), None)
+        if turn is None or self.part == "own":
+            return "", ""
+        named = turn._attributes.get("turn_id") or turn.context.span_id
+        threads = (one._attributes.get(key) for one in line for key in meshagent.THREAD)
+        return str(named), str(next(filter(None, threads), ""))
 
     def _above(self) -> dict[str, Any]:
         """What the spans above it say of the model; the nearest counts."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from runtime import logs
+from runtime.compat import overlay
 from runtime.errors import ChannelClosed
 from runtime.sdk import otel
 from runtime.session.redaction import Redactor, secrets_in
@@ -31,6 +32,7 @@ from runtime.wire.spans import (
     cut_attributes,
 )
 
+STEPS: Final = "steps"
 TELL_S: Final = 0.5
 MAX_WAITING: Final = 500
 _MAX_NAMES: Final = 500
@@ -46,10 +48,11 @@ class SpanReporter:
 
     Args:
         send: Hands a message to the front; raises ChannelClosed when the front is gone.
+        steps_alone: Nothing is told but the steps of turns that the room hears of from nobody else.
     """
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, *, steps_alone: bool = False) -> None:
+        self._send, self._steps_alone = send, steps_alone
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Span] = []
         self._dropped = 0
@@ -61,14 +64,17 @@ class SpanReporter:
 
     def take(self, span: Span) -> None:
         """A piece of work is over."""
+        if self._steps_alone and not span.turn:
+            return
         if len(self._waiting) >= MAX_WAITING or self._is_over:
             self._dropped += 1
             return
         self._waiting.append(span)
-        if not self._is_called:
+        is_turn = bool(span.turn) and span.attributes.get(at.OPERATION) == "invoke_agent"
+        if not self._is_called or is_turn:  # who waits for a turn sees at once where its time went
             self._is_called = True
             try:
-                self._loop.call_soon_threadsafe(self._later)
+                self._loop.call_soon_threadsafe(self.tell if is_turn else self._later)
             except RuntimeError:
                 self._is_over = True  # the loop is closed, and so is the session
 
@@ -165,11 +171,27 @@ class SpanReporter:
 def begin(start: control.Start, send: Send) -> SpanReporter | None:
     """Measure from now on, if the front wants to know; None when it does not."""
     root = TraceContext.read(start.traceparent)
-    if root is None or not start.traces:
+    if root is None or start.traces in ("", STEPS):
         return None
     reporter = SpanReporter(send)
     tracer.begin(reporter.take, root, content=start.traces == "content")
     logs.mark_by(tracer.marks)
+    return reporter
+
+
+def begin_steps(start: control.Start, send: Send) -> SpanReporter | None:
+    """Measure the turns of an agent of MeshAgent's SDK for its room, which our own agents tell themselves.
+
+    None where the front does not want to know, or the program's spans are its own.
+    """
+    if start.traces != STEPS or not overlay.is_active() or "opentelemetry.trace" not in sys.modules:
+        return None
+    from runtime.telemetry.program.spans import install
+
+    if not install(tracer, start.identity):
+        return None
+    reporter = SpanReporter(send, steps_alone=True)
+    tracer.begin(reporter.take, TraceContext.begin())
     return reporter
 
 

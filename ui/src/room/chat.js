@@ -328,7 +328,7 @@ export class Chat {
 
   logged({ type, data }) {
     if (typeof type !== "string" || !data || typeof data !== "object" || data.path !== this.path) return;
-    this.turns.note(data.turn_id, type, data);
-    if (type === "llm.ended") this.history.loadSoon();
+    if (type !== "llm.step") this.turns.note(data.turn_id, type, data);
+    if (type === "llm.ended" || (type === "llm.step" && data.kind === "turn")) this.history.loadSoon();
   }
 }

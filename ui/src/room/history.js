@@ -55,6 +55,45 @@ export class ThreadHistory {
   }
 }
 
+const AFTER_MS = 3000;
+
+/**
+ * Facts for the answers of an agent that names no turns: those of the turn within which each was written, under the
+ * last one of that.  Pure.
+ * @param {{id: string, kind: string, author: string, turnId: string, at: string}[]} entries  of the thread
+ * @param {Map<string, Fact[]>} turns
+ * @returns {Map<string, Fact[]>} by the entry's id
+ */
+export function factsByTime(entries, turns, agent) {
+  const found = new Map();
+  for (const facts of turns.values()) {
+    const turn = facts.find(({ type, data }) => type === "llm.step" && data.kind === "turn")?.data;
+    if (!turn) continue;
+    const at = (entry) => Date.parse(entry.at);
+    const within = entries.findLast((one) => !one.turnId && one.kind === "message" && one.author === agent && at(one) >= turn.began_ms && at(one) <= turn.ended_ms + AFTER_MS);
+    if (within) found.set(within.id, unfolded(facts));
+  }
+  return found;
+}
+
+const known = new WeakMap();
+
+/** Steps that were told when they were over, as facts of when they began and ended; the same object for the same. */
+function unfolded(facts) {
+  if (!known.has(facts)) known.set(facts, facts.flatMap(unfoldedOne));
+  return known.get(facts);
+}
+
+function unfoldedOne(fact) {
+  if (fact.type !== "llm.step") return [fact];
+  const { kind, began_ms: began, ended_ms: ended, first_words_s: first, ...data } = fact.data;
+  const told = (type, at, more = {}) => ({ type: `llm.${type}`, at, data: { ...data, ...more } });
+  if (kind === "turn") return [told("turn", began), told("ended", ended, { ended: data.error ? "failed" : "done" })];
+  if (kind === "tool") return [told("tool_call", began), told("tool_result", ended)];
+  const words = Number.isFinite(first) ? [told("first_words", Math.min(ended, began + 1000 * first))] : [];
+  return [told("model_request", began), ...words, told("model_answer", ended), ...("output_tokens" in data ? [told("usage", ended)] : [])];
+}
+
 /** Facts by turn; one about which nothing new is known stays the same object.  Pure. */
 export function byTurn(entries, before = new Map()) {
   const turns = new Map();

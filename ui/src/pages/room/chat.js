@@ -1,7 +1,7 @@
 /** The chat with one agent: its threads, what was said, what is going on, and a place to write. */
 
 import { bytes, duration, ms, percent } from "../../core/format.js";
-import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
+import { cx, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../core/html.js";
 import { sessions } from "../../core/live.js";
 import { setQuery, url } from "../../core/router.js";
 import { Dot } from "../../parts/badge.js";
@@ -10,6 +10,7 @@ import { Empty, Failed, Loading } from "../../parts/empty.js";
 import { Icon } from "../../parts/icon.js";
 import { toastError } from "../../parts/toast.js";
 import { forkBefore } from "../../room/fork.js";
+import { factsByTime } from "../../room/history.js";
 import { ownThread } from "../../room/thread.js";
 import { RUNNING } from "../../room/turns.js";
 import { Composer } from "./composer.js";
@@ -114,6 +115,7 @@ function Log({ view, room, chat }) {
   const entries = chat.entries.value;
   const turns = chat.turns.all.value;
   const remembered = chat.history.turns.value;
+  const byTime = useMemo(() => factsByTime(entries, remembered, chat.agent), [entries, remembered, chat.agent]);
   const first = Math.max(0, entries.length - shown);
   const visible = entries.slice(first);
 
@@ -159,7 +161,7 @@ function Log({ view, room, chat }) {
         ${visible.map((entry, index) => {
           const turn = turns.get(entry.turnId || entry.id);
           const state = places.get(index);
-          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} onEdit=${edit} turn=${turn} facts=${remembered.get(entry.turnId)} isRunning=${turn !== undefined && RUNNING.has(turn.state)} isCut=${state && TOLD.has(state.state) ? "" : chat.isCut(entry)} />
+          return html`<${MessageRow} key=${`${entry.id} ${entry.kind}`} view=${view} entry=${entry} agent=${chat.agent} person=${view.person} onEdit=${edit} turn=${turn} facts=${remembered.get(entry.turnId) ?? byTime.get(entry.id)} isRunning=${turn !== undefined && RUNNING.has(turn.state)} isCut=${state && TOLD.has(state.state) ? "" : chat.isCut(entry)} />
             ${state && html`<${TurnState} key=${`turn ${state.id}`} view=${view} room=${room} chat=${chat} turn=${state} />`}`;
         })}
         ${[...turns.values()].filter((turn) => RUNNING.has(turn.state) && !hasPlace(turn, places)).map((turn) => html`<${TurnState} key=${`turn ${turn.id}`} view=${view} room=${room} chat=${chat} turn=${turn} />`)}

@@ -23,7 +23,7 @@ export function TurnFacts({ view, turn, facts }) {
     calls.length > 0 && `${calls.length} tool ${calls.length === 1 ? "call" : "calls"}`,
     tokens > 0 && `${tokens.toLocaleString("en-US")} tokens`,
   ].filter(Boolean);
-  if (!parts.length && !request) return null;
+  if (!parts.length && !request && !told.steps.length) return null;
   return html`<details class="turn-facts">
     <summary>${parts.join(" · ") || "How it was answered"}</summary>
     <${Waterfall} view=${view} told=${told} />
@@ -36,7 +36,7 @@ export function TurnFacts({ view, turn, facts }) {
         (call, index) => html`<div key=${index}><dt>Called</dt><dd>
           <code>${String(call.name)}</code>
           ${call.arguments !== undefined && html`<${Json} value=${call.arguments} label="Arguments" />`}
-          ${call.result && html`<${Json} value=${call.result.output} label="Result" />`}
+          ${call.result?.output !== undefined && html`<${Json} value=${call.result.output} label="Result" />`}
         </dd></div>`,
       )}
     </dl>
