@@ -30,7 +30,7 @@ NAMES = (
     "faults",
     "upstream",
 )
-BY_NAME = ("kills", "soak", "cluster")
+BY_NAME = ("kills", "soak", "cluster", "many_nodes")
 """That are a trial more than a measurement, take long, or need what is not everywhere (nats-server)."""
 
 

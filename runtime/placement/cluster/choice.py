@@ -7,8 +7,11 @@ says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +36,39 @@ class Candidate:
         return self.starting / max(1, self.processors)
 
 
-def ordered(candidates: Sequence[Candidate], chance: Callable[[], float]) -> list[str]:
-    """The nodes in the order in which to ask them; those without room are left out.
+def ordered(
+    nodes: Iterable[T], look: Callable[[T], Candidate | None], chance: Callable[[], float], most: int
+) -> list[str]:
+    """The nodes to ask, in their order; those without room are left out.
+
+    No more of them are looked at than have to be: what a session costs does not grow with the nodes.
 
     Args:
+        look: What there is to know of one; None for one that cannot take it.
         chance: A number from 0 to 1, such as `random.random`.
+        most: So many of them.
     """
-    left = [one for one in candidates if one.room > 0]
-    found = []
-    while left:
-        first = left[min(int(chance() * len(left)), len(left) - 1)]
-        others = [one for one in left if one is not first]
-        if others:
-            second = others[min(int(chance() * len(others)), len(others) - 1)]
-            first = min(first, second, key=_rank)
-        found.append(first.node)
-        left.remove(first)
+    drawn = _drawn(list(nodes), look, chance)
+    found: list[str] = []
+    better = next(drawn, None)
+    while better is not None and len(found) < most:
+        other = next(drawn, None)
+        if other is not None and _rank(other) < _rank(better):
+            better, other = other, better
+        found.append(better.node)
+        better = other
     return found
+
+
+def _drawn(
+    left: list[T], look: Callable[[T], Candidate | None], chance: Callable[[], float]
+) -> Iterator[Candidate]:
+    while left:
+        drawn = min(int(chance() * len(left)), len(left) - 1)
+        left[drawn], left[-1] = left[-1], left[drawn]
+        one = look(left.pop())
+        if one is not None and one.room > 0:
+            yield one
 
 
 def _rank(one: Candidate) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from runtime.errors import EndpointNotFound, RemoteProtocolError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster import nodes as mirror
-from runtime.placement.cluster.choice import ordered
+from runtime.placement.cluster.choice import Candidate, ordered
 from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
 from runtime.placement.cluster.follower import ASK_S, Follower
 from runtime.placement.cluster.memory import Memory
@@ -174,14 +174,16 @@ class RemotePlacement:
         """The node that has it, or may have it; else why none has."""
         follower, session = self._follower, spec.session_id
         sent = self.programs.at(spec.endpoint)
-        ready = [
-            one for one in follower.ready() if (one.has_ready(sent) if sent else one.serves(spec.endpoint))
-        ]
+
+        def look(one: mirror.Node) -> Candidate | None:
+            is_there = one.has_ready(sent) if sent else one.serves(spec.endpoint)
+            return one.candidate(follower.held) if is_there else None
+
+        order = ordered(follower.ready(), look, random.random, CANDIDATES)
         why = "no machine is there that serves it"
-        order = ordered([one.candidate(follower.held) for one in ready], random.random)
-        if ready and not order:
+        if not order and any(map(look, follower.ready())):
             why = "no machine has room for it"
-        for node in order[:CANDIDATES]:
+        for node in order:
             holding = follower.give(session, generation, node)
             ask = say.Place(
                 front=follower.front,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -17,14 +18,30 @@ def candidate(node: str, **more: int) -> Candidate:
     )
 
 
+def order(candidates: list[Candidate], chance: Callable[[], float]) -> list[str]:
+    return ordered(candidates, lambda one: one, chance, 3)
+
+
 def test_the_less_loaded_of_two_comes_first_and_all_come() -> None:
     busy, idle = candidate("busy", starting=8), candidate("idle")
     full, large = candidate("full", room=0), candidate("large", starting=8, processors=64)
-    assert ordered([busy, idle, full], lambda: 0.0) == ["idle", "busy"]
-    assert ordered([busy, large], lambda: 0.0) == ["large", "busy"]
+    assert order([busy, idle, full], lambda: 0.0) == ["idle", "busy"]
+    assert order([busy, large], lambda: 0.0) == ["large", "busy"]
     few = candidate("few", headroom_bytes=1 << 20)
-    assert ordered([few, idle], lambda: 0.999) == ["idle", "few"]
-    assert ordered([], lambda: 0.0) == []
+    assert order([few, idle], lambda: 0.999) == ["idle", "few"]
+    assert order([], lambda: 0.0) == []
+
+
+def test_of_many_nodes_no_more_are_looked_at_than_are_asked() -> None:
+    looks: list[str] = []
+
+    def look(node: str) -> Candidate | None:
+        looks.append(node)
+        return None if node == "n3" else candidate(node)  # one that does not serve it
+
+    found = ordered([f"n{number}" for number in range(1000)], look, random.Random(1).random, 3)
+    assert len(found) == 3
+    assert len(looks) <= 5
 
 
 def test_four_fronts_whose_beats_are_a_second_old_place_evenly() -> None:
@@ -39,7 +56,7 @@ def test_four_fronts_whose_beats_are_a_second_old_place_evenly() -> None:
             own = [dict.fromkeys(nodes, 0) for _ in range(4)]
         front = number % 4
         candidates = [candidate(one, starting=seen[front][one] + own[front][one]) for one in nodes]
-        node = ordered(candidates, chance)[0]
+        node = order(candidates, chance)[0]
         placed[node] += 1
         own[front][node] += 1
     assert max(abs(count - 1250) for count in placed.values()) <= 250
