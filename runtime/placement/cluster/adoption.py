@@ -7,6 +7,7 @@ because its lease is over.  So a session that runs is never started a second tim
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from runtime.placement.cluster.messages import Synced
@@ -53,7 +54,10 @@ class Adoption:
         if not self._missing:
             self._over.set()
 
-    def tick(self, now: float) -> None:
-        """Time has passed."""
-        if now >= self._until:
-            self._over.set()
+    def tick(self, now: float) -> bool:
+        """Time has passed; whether with that nobody who was not heard can have anything any more."""
+        if now < self._until:
+            return False
+        self._until = math.inf
+        self._over.set()
+        return True

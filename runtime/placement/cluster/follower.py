@@ -230,10 +230,14 @@ class Follower:
             self.memory.remember(name)
         if beat.boot == node.beat.boot and beat.number < node.beat.number:
             return  # one that was late
+        if self.live.is_over(name, beat.boot):
+            node.spoke_late(name)
+            return
         # Who may publish there is known; what it calls itself is not believed.
         node.beat = beat if beat.node == name else msgspec.structs.replace(beat, node=name)
         if beat.leaving:
-            self._left(name, beat)
+            if (left := self.live.left(name, beat.boot)) is not None:
+                self._judged(left)
             return
         verdicts = self.live.beat(name, beat.boot, self._clock.now())
         for verdict in verdicts:
@@ -303,7 +307,7 @@ class Follower:
                 node.refused(name, answer)
                 return
             synced: say.Synced = say.decoded(say.Synced, answer.body)
-            if not node.inbox.synced(synced):
+            if self.live.is_over(name, synced.boot) or not node.inbox.synced(synced):
                 node.is_owed = True
                 return
             node.lacking = 0
@@ -358,7 +362,8 @@ class Follower:
         now = self._clock.now()
         for verdict in self.live.tick(now):
             self._judged(verdict)
-        self._adoption.tick(now)
+        if self._adoption.tick(now):
+            self.memory.keep_only(self.nodes)
 
     def _judged(self, verdict: Verdict) -> None:
         name, is_gone = verdict.node, verdict.state is NodeState.LOST
@@ -372,10 +377,6 @@ class Follower:
                 if holding.boot == verdict.boot or not is_reborn:
                     self._lost(holding, f"{name} was lost")
         self._changed()
-
-    def _left(self, name: str, beat: say.Beat) -> None:
-        if (verdict := self.live.left(name, beat.boot)) is not None:
-            self._judged(verdict)
 
     def _lost(self, holding: Holding, why: str) -> None:
         self._over(holding)

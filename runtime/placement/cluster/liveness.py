@@ -3,7 +3,8 @@
 Theory: a node is heard by its beats. One that is silent for `SUSPECT_S` gets no new sessions; one that is
 silent for its lease and a second is lost, and its sessions are placed again. By then it has ended them
 itself, because its lease began when it sent its last beat that was heard, which is before that beat was
-heard. A new boot proves that what the old one ran is gone.
+heard. A new boot proves that what the old one ran is gone; whatever an old one says after that was late, or
+comes from another machine that calls itself the same, and counts for nothing.
 
 Who hears nobody may be deaf. So a front listens to its own beats, which take the same way: as long as it
 did not hear them without a gap for a whole lease, it gives nobody up.
@@ -18,6 +19,7 @@ from typing import Final
 SUSPECT_S: Final = 1.5
 MARGIN_S: Final = 1.0
 """What a node has to end its sessions in, after its lease is over."""
+_MOST_OVER: Final = 16
 
 
 class NodeState(StrEnum):
@@ -42,6 +44,7 @@ class _Node:
     boot: str
     heard_at: float
     state: NodeState = NodeState.READY
+    over: tuple[str, ...] = ()
 
 
 class Liveness:
@@ -72,6 +75,11 @@ class Liveness:
         known = self._nodes.get(node)
         return None if known is None else max(0.0, now - known.heard_at)
 
+    def is_over(self, node: str, boot: str) -> bool:
+        """Whether a life of a node was followed by another one."""
+        known = self._nodes.get(node)
+        return known is not None and boot in known.over
+
     def echo(self, now: float) -> None:
         """This front's own beat came back."""
         if now - self._echo_at > SUSPECT_S:
@@ -91,7 +99,10 @@ class Liveness:
             found.append(Verdict(node, known.boot, NodeState.LOST))
         if known is None or known.boot != boot or known.state is not NodeState.READY:
             found.append(Verdict(node, boot, NodeState.READY))
-        self._nodes[node] = _Node(boot, now)
+        over = () if known is None else known.over
+        if known is not None and known.boot != boot:
+            over = (*over, known.boot)[-_MOST_OVER:]
+        self._nodes[node] = _Node(boot, now, over=over)
         return found
 
     def left(self, node: str, boot: str) -> Verdict | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,12 @@ class Memory:
         """It is no part of the cluster any more."""
         if name in self.names and name not in self.drained:
             self._keep([one for one in self.names if one != name])
+
+    def keep_only(self, heard: Container[str]) -> None:
+        """Those that were not heard in this life have nothing of ours: nobody waits for them once more."""
+        kept = [one for one in self.names if one in heard or one in self.drained]
+        if kept != self.names:
+            self._keep(kept)
 
     def drain(self, name: str) -> None:
         """Give it no sessions, over its lives and ours."""

@@ -43,6 +43,7 @@ class Node:
     is_asked: bool = False
     glances: dict[SessionId, Vitals | None] = field(default_factory=dict)
     _refusal: str = ""
+    _is_twice: bool = False
     _by_id: dict[str, Have] = field(default_factory=dict)
 
     def said(self, served: Served) -> None:
@@ -55,6 +56,13 @@ class Node:
         if self._refusal != answer.code:
             self._refusal = answer.code
             _log.error("node.follows_another", node_id=name, error=answer.message, cure=answer.cure)
+
+    def spoke_late(self, name: str) -> None:
+        """A life of it that is over was heard: told once."""
+        if not self._is_twice:
+            self._is_twice = True
+            cure = "Was a state folder copied? Have one of them join anew, with --id and a folder of its own."
+            _log.error("node.there_twice", node_id=name, cure=cure)
 
     def serves(self, path: str) -> bool:
         """Whether sessions of that path can be started there."""

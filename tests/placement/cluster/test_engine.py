@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, Conflict, NotFound
 from runtime.placement.cluster import opening
+from runtime.placement.cluster.engine import home
 from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
 from runtime.placement.cluster.engine.joining import Membership, Reception, join, remove
@@ -163,6 +165,20 @@ async def test_an_engine_whose_port_is_taken_is_told_as_that(
 
 
 @pytest.mark.usefixtures("site")  # skips where there is no engine
+async def test_an_engine_that_cannot_be_started_for_a_moment_is_started_later(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "_MOST_AGAIN_S", 0.05)
+    program, site.process._program = site.process._program, "/nowhere/nats-server"
+    with capture_logs() as logs:
+        site.process._handle.send(signal.SIGKILL)
+        async with asyncio.timeout(10 * PATIENCE):
+            while not any(one["event"] == "engine.not_started" for one in logs):
+                await asyncio.sleep(0.02)
+    site.process._program = program
+    assert (await site.as_user("front")).is_connected
+
+
 async def test_no_line_of_the_log_has_what_machines_join_with(tmp_path: Path) -> None:
     settings = ClusterSettings(listen=f"127.0.0.1:{free_port()}")
     with capture_logs() as lines:

@@ -74,3 +74,17 @@ def test_a_node_that_is_forgotten_is_as_one_that_was_never_heard() -> None:
     live = heard(until=20)
     live.forget("n1")
     assert (live.state("n1"), live.boot("n1"), live.silent_s("n1", 21.0)) == (LOST, "", None)
+
+
+def test_what_an_old_life_says_after_a_new_one_was_heard_counts_for_nothing() -> None:
+    live = Liveness(lease_s=6.0, now=0.0)
+    live.beat("n1", "b1", 0.0)
+    assert not live.is_over("n1", "b1")
+    live.beat("n1", "b2", 1.0)
+    assert live.is_over("n1", "b1")
+    assert not live.is_over("n1", "b2")
+    assert not live.is_over("n2", "b1")
+    for number in range(100):
+        live.beat("n1", f"c{number}", 2.0)
+    assert live.is_over("n1", "c98")
+    assert not live.is_over("n1", "b1")  # of so many lives nobody keeps all

@@ -31,6 +31,8 @@ FRONT: Final = "front"
 JOIN: Final = "join"
 _KEPT: Final = "engine.json"
 _AGAIN_S: Final = 0.2
+_MOST_AGAIN_S: Final = 5.0
+_RAN_S: Final = 1.0
 _PROGRAMS: Final = ("nats-server", "/usr/sbin/nats-server", "/usr/local/bin/nats-server")
 _log = get_logger("engine")
 
@@ -256,10 +258,24 @@ class EngineProcess:
         _log.info("engine.started", pid=popen.pid, listen=f"{self._host}:{self.port}")
 
     async def _keep(self) -> None:
+        wait_s = _AGAIN_S
         while self._handle is not None:
+            began = asyncio.get_running_loop().time()
             status = await self._handle.status()
             self._handle.close()
             self.ends += 1
             _log.error("engine.ended", status=status, port=self.port)
-            await asyncio.sleep(_AGAIN_S)
-            self._start()
+            has_run = asyncio.get_running_loop().time() - began >= _RAN_S
+            wait_s = _AGAIN_S if has_run else min(2 * wait_s, _MOST_AGAIN_S)
+            await asyncio.sleep(wait_s)
+            await self._started_again()
+
+    async def _started_again(self) -> None:
+        while True:
+            try:
+                self._start()
+            except (ConfigError, OSError) as error:  # no process or no space is there for a moment
+                _log.error("engine.not_started", error=str(error))
+                await asyncio.sleep(_MOST_AGAIN_S)
+            else:
+                return
