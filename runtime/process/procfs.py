@@ -78,6 +78,12 @@ def read(path: str) -> bytes:
         os.close(fd)
 
 
+def waited_s(pid: int) -> float | None:
+    """How long a process's first thread could run and had no processor; None where that is not told."""
+    fields = read(f"/proc/{pid}/schedstat").split()
+    return int(fields[1]) / 1e9 if len(fields) > 1 else None
+
+
 def member(pid: int) -> Member | None:
     """One process now; None when there is none."""
     raw = read(f"/proc/{pid}/stat")

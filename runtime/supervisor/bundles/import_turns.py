@@ -5,22 +5,25 @@ instead of computing (for a network, for ever) needs no processor, and gives its
 that computes for very long.  No bundle's import holds up another's for more than a moment.
 
 An import gives way to sessions, from when there are any: a server that starts has nobody to give way to, and
-is not to be the last of its machine.
+is not to be the last of its machine.  It does so for a time alone: where others leave it next to nothing of
+the processors, it would not come about at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from runtime.process.procfs import member
+from runtime.process import procfs
 from runtime.process.program import priority
 
 IDLE_S: Final = 0.5
 LONGEST_S: Final = 5.0
+PATIENT_S: Final = 3.0
+"""How long an import that gives way waits for a processor in sum, until it gives way no more."""
 _LOOK_S: Final = 0.25
 _BUSY_SHARE: Final = 0.2
 
@@ -32,7 +35,9 @@ class ImportTurns:
         count: Imports at once; None for the processors that this process may use.
         serves: Whether there are sessions, which an import gives way to.
         cpu_s: Processor time of a process so far; None when it is gone.
+        waited_s: How long it has waited for a processor so far; None where that is not known.
         give_way: Has a process come after those that serve.
+        insist: Has it not do so any more.
     """
 
     def __init__(
@@ -41,27 +46,36 @@ class ImportTurns:
         *,
         serves: Callable[[], bool],
         cpu_s: Callable[[int], float | None] | None = None,
+        waited_s: Callable[[int], float | None] = procfs.waited_s,
         give_way: Callable[[int], None] = priority.give_way,
+        insist: Callable[[int], None] = priority.serve_again,
     ) -> None:
         self._free = asyncio.Semaphore(count or len(os.sched_getaffinity(0)))
-        self._serves, self._give_way = serves, give_way
-        self._cpu_s = cpu_s or _cpu_s
+        self._serves, self._give_way, self._insist = serves, give_way, insist
+        self._cpu_s, self._waited_s = cpu_s or _cpu_s, waited_s
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
         """Wait for a turn and have it until the end of the block, or until it is given up."""
         await self._free.acquire()
-        turn = Turn(self._free.release, self._cpu_s, self._made_way)
+        turn = Turn(self._free.release, self._cpu_s, self._way_of)
         try:
             yield turn
         finally:
             await turn.end()
 
-    def _made_way(self, pid: int) -> bool:
-        if not self._serves():
-            return False
+    def _way_of(self, pid: int) -> Iterator[bool]:
+        """Whether that was the last look that the way of an import needs; it is looked after at each."""
+        while not self._serves():
+            yield False
         self._give_way(pid)
-        return True
+        before = self._waited_s(pid)
+        while before is not None and (now := self._waited_s(pid)) is not None and now - before < PATIENT_S:
+            yield False
+        if before is not None:
+            self._insist(pid)
+        while True:
+            yield True
 
 
 class Turn:
@@ -71,10 +85,10 @@ class Turn:
         self,
         release: Callable[[], None],
         cpu_s: Callable[[int], float | None],
-        made_way: Callable[[int], bool],
+        way_of: Callable[[int], Iterator[bool]],
     ) -> None:
         self._release: Callable[[], None] | None = release
-        self._cpu_s, self._made_way = cpu_s, made_way
+        self._cpu_s, self._way_of = cpu_s, way_of
         self._watching: asyncio.Task[None] | None = None
 
     def is_of(self, pid: int) -> None:
@@ -84,8 +98,8 @@ class Turn:
         """
         if self._watching is not None:
             self._watching.cancel()
-        made_way = self._made_way(pid)
-        self._watching = asyncio.create_task(self._watch(pid, made_way), name="import turn")
+        way = self._way_of(pid)
+        self._watching = asyncio.create_task(self._watch(pid, way, next(way)), name="import turn")
 
     async def end(self) -> None:
         """Hand it on.  A second call does nothing."""
@@ -100,12 +114,12 @@ class Turn:
         if release is not None:
             release()
 
-    async def _watch(self, pid: int, made_way: bool) -> None:
+    async def _watch(self, pid: int, way: Iterator[bool], is_settled: bool) -> None:
         idle_s = passed_s = 0.0
         before = self._cpu_s(pid) or 0.0
-        while self._release is not None or not made_way:
+        while self._release is not None or not is_settled:
             await asyncio.sleep(_LOOK_S)
-            made_way = made_way or self._made_way(pid)
+            is_settled = next(way)
             passed_s += _LOOK_S
             now = self._cpu_s(pid)
             if now is None:
@@ -118,5 +132,5 @@ class Turn:
 
 
 def _cpu_s(pid: int) -> float | None:
-    found = member(pid)
+    found = procfs.member(pid)
     return None if found is None else found.cpu_s

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
+from runtime.process import procfs
 from runtime.supervisor.bundles import import_turns
 from runtime.supervisor.bundles.import_turns import ImportTurns
 
@@ -77,3 +79,34 @@ async def test_it_gives_way_as_soon_as_there_are_sessions_and_not_before(within)
         await within(5, gave_way.wait())
         turn.is_of(8)  # run once more, in another process
         assert told == [7, 8]
+
+
+async def test_it_gives_way_no_more_once_it_has_waited_for_long(
+    within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_turns, "PATIENT_S", 2.0)
+    waited, insisted = iter([10.0, 10.5, 11.9, 12.1, 99.0]), asyncio.Event()
+    told: list[int] = []
+
+    def insist(pid: int) -> None:
+        told.append(pid)
+        insisted.set()
+
+    turns = ImportTurns(
+        1,
+        serves=lambda: True,
+        cpu_s=lambda _: 0.0,
+        waited_s=lambda _: next(waited),
+        give_way=lambda _: None,
+        insist=insist,
+    )
+    async with turns.turn() as turn:
+        turn.is_of(7)
+        await within(5, insisted.wait())
+    assert told == [7]
+    assert next(waited) == 99.0  # it looked no further
+
+
+async def test_how_long_a_process_waited_for_a_processor_is_known() -> None:
+    assert 0.0 <= (procfs.waited_s(os.getpid()) or 0.0) < 3600.0
+    assert procfs.waited_s(2**22 - 1) is None
