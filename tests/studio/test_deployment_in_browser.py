@@ -222,7 +222,11 @@ def test_a_container_is_run_and_typed_into_from_its_room(studio: Any, visit: Any
     page.get_by_label("Command").fill("sh -c 'echo begins; sleep 600'")
     page.get_by_label("Name", exact=True).fill("hand")
     page.keyboard.press("Enter")
-    row = page.get_by_role("list", name="Containers of this room").get_by_role("listitem")
+    row = (
+        page.get_by_role("list", name="Containers of this room")
+        .get_by_role("listitem")
+        .filter(has_text="hand")
+    )
     expect(row).to_contain_text("running")
     row.get_by_role("button", name="Log of hand").click()
     expect(page.get_by_label("Log, newest last")).to_contain_text("begins")
