@@ -22,6 +22,9 @@ COUNT_TOKENS: Final = "/v1/messages/count_tokens"
 PATHS: Final = (RESPONSES, EMBEDDINGS, MESSAGES, COUNT_TOKENS)
 """How paths end at which a model is asked: OpenAI's two, and Anthropic's."""
 
+MAX_REQUEST_BYTES: Final = 16 << 20
+"""Of a request, whichever way it takes."""
+
 ASKED_WITH: Final = ("anthropic-version", "anthropic-beta")
 """Headers of a request that say what its body means."""
 

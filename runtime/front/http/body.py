@@ -22,7 +22,6 @@ A client that writes all of its body before it reads would see its connection re
 """
 
 
-MAX_MODEL_BYTES: Final = 16 << 20
 MAIL_PATH: Final = "/mail/"
 ARCHIVE_PATH: Final = re.compile(r"/accounts/projects/[^/]+/deployments/[^/]+/archive")
 
@@ -85,7 +84,7 @@ class BoundedRequest(Request):
 
     def __init__(self, method: str, scheme: str, path: str, *rest: Any, **more: Any) -> None:
         if path.endswith(model.PATHS) and more.get("max_content_length") is not None:
-            more["max_content_length"] = max(more["max_content_length"], MAX_MODEL_BYTES)
+            more["max_content_length"] = max(more["max_content_length"], model.MAX_REQUEST_BYTES)
         if path.startswith(MAIL_PATH) and more.get("max_content_length") is not None:
             more["max_content_length"] = max(more["max_content_length"], MAX_MAIL_BYTES)
         if ARCHIVE_PATH.fullmatch(path) and more.get("max_content_length") is not None:

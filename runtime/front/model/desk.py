@@ -30,7 +30,8 @@ class ModelDesk:
 
     Attributes:
         provider: None where the offline model answers.
-        anthropic: What answers the Messages API; None where nothing else than the offline model would.
+        anthropic: The provider of the Messages API; where it is None, the offline model answers that, too, or
+            nothing does, because there is `provider`.
 
     Raises:
         ConfigError: A provider's URL cannot be used.
@@ -129,7 +130,7 @@ class ModelDesk:
                 )
             asked = read_request(body)
             if path == COUNT_TOKENS:
-                whole: Any = {"input_tokens": count_tokens(asked)}
+                whole: Any = {"input_tokens": await asyncio.to_thread(count_tokens, asked)}
             elif body.get("stream"):
                 events = message_events(self._offline, asked)
                 yield ProviderAnswer(200, {"content-type": "text/event-stream"}, _sse(events))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from werkzeug.datastructures import Headers
 
-from runtime.front.http.body import MAX_MODEL_BYTES, BoundedRequest
+from runtime.front.http.body import BoundedRequest
+from runtime.model.contract import MAX_REQUEST_BYTES
 from runtime.services.deployed.archive import MAX_ARCHIVE_BYTES
 
 pytestmark = pytest.mark.unit
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.unit
     ("path", "most"),
     [
         ("/accounts/projects/p/deployments/0123456789abcdef/archive", MAX_ARCHIVE_BYTES),
-        ("/v1/responses", MAX_MODEL_BYTES),
+        ("/v1/responses", MAX_REQUEST_BYTES),
         ("/my-agent/archive", 1000),  # an endpoint of somebody's, which need not say who calls it
         ("/archive", 1000),
     ],

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
+from runtime.front.model import desk
+from runtime.front.model.messages import count_tokens
 from tests.front.model.test_routes import FakeProvider, bearer, provider  # noqa: F401
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -74,7 +77,15 @@ async def test_without_a_provider_messages_are_answered_offline(
             ["message_start", "content_block_start"],
             ["content_block_stop", "message_delta", "message_stop"],
         )
+        counting = list[threading.Thread]()
+
+        def noted(asked: Any) -> int:
+            counting.append(threading.current_thread())
+            return count_tokens(asked)
+
+        monkeypatch.setattr(desk, "count_tokens", noted)
         counted = await site.post(f"{path}/count_tokens", message("one two three"), key(site))
         assert counted.json == {"input_tokens": 3}
+        assert counting != [threading.main_thread()]  # who counts 16 MiB must not hold up all others
         for wrong in (b"{}", b'{"messages": "hi"}', b'{"messages": [1]}'):
             assert (await site.post(path, wrong, key(site))).status == 400

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from runtime.front.model.by_pipe.elsewhere import RoomElsewhere
+from runtime.front.model.by_pipe.elsewhere import NoModel, RoomElsewhere
+from runtime.model.contract import MAX_REQUEST_BYTES
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -35,3 +36,7 @@ async def test_a_room_on_this_machine_is_entered_without_a_proxy_and_left_once(
         await port.close()
         assert await within(5, port.receive()) is None
         await port.send(b"late")
+
+
+async def test_a_request_may_be_as_large_whether_a_model_is_there_or_not() -> None:
+    assert NoModel().max_body_bytes == MAX_REQUEST_BYTES

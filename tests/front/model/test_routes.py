@@ -12,10 +12,10 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from runtime.front import app as front_app
-from runtime.front.http import body as front_body
 from runtime.front.model import desk as model_desk
 from runtime.front.model.stream import events_of
 from runtime.front.model.turns import MAX_STORED, MAX_STORED_BYTES, Stored, Turns
+from runtime.model import contract
 from runtime.rooms.token import AGENT_DEFAULT
 from tests.front.conftest import JSON, request
 from tests.patience import PATIENCE
@@ -289,7 +289,7 @@ async def test_a_conversation_may_be_larger_than_a_webhook_but_not_without_bound
     serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BULKHEAD_OFFLINE_DELAY_MS", "0")
-    monkeypatch.setattr(front_body, "MAX_MODEL_BYTES", 100_000)
+    monkeypatch.setattr(contract, "MAX_REQUEST_BYTES", 100_000)
     async with serving(max_body_bytes=2000) as site:
         assert (await site.post("/openai/v1/responses", asking("x" * 50_000), bearer(site))).status == 200
         assert (await site.post("/openai/v1/responses", asking("x" * 200_000), bearer(site))).status == 413

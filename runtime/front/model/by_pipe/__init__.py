@@ -1,1 +1,1 @@
-"""What sessions without a network reach over their pipe: their room, here or elsewhere, and the model."""
+"""What sessions reach over their pipe: their room, wherever it is, and the model behind one that is here."""

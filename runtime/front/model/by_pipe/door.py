@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from runtime.errors import RuntimeServiceError
 from runtime.front.access.destinations import is_here
-from runtime.front.http.body import MAX_MODEL_BYTES
 from runtime.front.http.problems import STATUS, problem_type
 from runtime.front.http.refusal import Refusal
 from runtime.front.model.by_pipe.elsewhere import NoModel, RoomElsewhere, told
@@ -19,6 +18,7 @@ from runtime.front.model.desk import ModelDesk, authorize
 from runtime.front.model.routes import PASSED_ON
 from runtime.front.state import Front
 from runtime.logs import get_logger
+from runtime.model.contract import MAX_REQUEST_BYTES
 from runtime.session.info import ModelAnswer, RelayPort
 from runtime.tasks import Tasks
 
@@ -70,7 +70,7 @@ class Door:
 class _Model:
     """The model as the route answers it; a `runtime.session.info.ModelPort`."""
 
-    max_body_bytes = MAX_MODEL_BYTES
+    max_body_bytes = MAX_REQUEST_BYTES
 
     def __init__(self, front: Front, desk: ModelDesk) -> None:
         self._front, self._desk = front, desk

@@ -11,13 +11,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from runtime.errors import RoomLost
+from runtime.model.contract import MAX_REQUEST_BYTES
 from runtime.rooms.elsewhere.dialled import Dialled, dial
 from runtime.session.info import ModelAnswer
 
 DIAL_S: Final = 30.0
 PROBLEM: Final = "application/problem+json"
-MAX_READ_BYTES: Final = 64 << 20
-"""Of a request that is refused whatever it says."""
 
 
 class RoomElsewhere:
@@ -50,7 +49,7 @@ class NoModel:
     """Where the room is another server's, so is the model behind it."""
 
     kind = "none"
-    max_body_bytes = MAX_READ_BYTES
+    max_body_bytes = MAX_REQUEST_BYTES
 
     @asynccontextmanager
     async def ask(

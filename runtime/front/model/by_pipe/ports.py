@@ -1,4 +1,4 @@
-"""The front's ways into a room for its sessions: within this process, or by dialling."""
+"""The front's way into a room of this server for its sessions: within this process, without a socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from runtime.logs import get_logger
 from runtime.rooms.elsewhere.dialled import refusal
 from runtime.tasks import Tasks
 
-DIAL_S: Final = 30.0
 _PROPER: Final = (1000, 1001)
 _log = get_logger("by_pipe")
 
