@@ -16,6 +16,7 @@ from runtime.errors import InvalidRequest, RuntimeServiceError
 from runtime.rooms.built_in.memory import store
 from runtime.rooms.built_in.memory.statement import MAX_DEPTH, parse
 from runtime.rooms.built_in.memory.store import FILE, MemoryStore, key_of, note
+from runtime.rooms.built_in.tables.threads import SharedThreads
 from runtime.rooms.files import whole_on_disk
 from tests.patience import PATIENCE
 from tests.rooms.conftest import Client, House, RoomError
@@ -42,8 +43,19 @@ async def filled(house: House) -> Client:
 
 @pytest.mark.process
 @pytest.mark.asyncio
-async def test_what_is_noted_is_recalled_also_when_the_room_was_closed(house: House) -> None:
+async def test_what_is_noted_is_recalled_also_when_the_room_was_closed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, shares = SharedThreads.run, set[object]()
+
+    async def noted_share(threads: SharedThreads, room: object, work: Any) -> Any:
+        shares.add(room)
+        return await run(threads, room, work)
+
+    monkeypatch.setattr(SharedThreads, "run", noted_share)
     ada = await filled(house)
+    await ada.tool("sqlite.create_database", {"name": "d"})
+    assert len(shares) == 1  # of the room, whichever of its files
     noted = await call(ada, "ingest_text", text="The tide turns at noon.\nSays Ada.", strategy="llm")
     assert noted["stats"] == {"entities": 1, "relationships": 0, "sources": 1}
     assert await call(ada, "ingest_text", text="The tide turns at noon.\nSays Ada.") == noted

@@ -61,7 +61,7 @@ class Memory:
         """In the threads of tables: to recall is to read all of a memory."""
 
         async def done() -> T:
-            return await (await THREADS.run(self._store, partial(function, *given, **more)))
+            return await (await THREADS.run(self._store.folder, partial(function, *given, **more)))
 
         async with self._turn:
             return await whole(done())

@@ -37,10 +37,14 @@ CREATE TABLE IF NOT EXISTS relationships (
 
 
 class MemoryStore:
-    """All memories of a room, by key (`key_of`)."""
+    """All memories of a room, by key (`key_of`).
+
+    Attributes:
+        folder: Where the file is, with those of the room's tables.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._db: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -51,7 +55,7 @@ class MemoryStore:
 
     def names(self, namespace: str) -> list[str]:
         """Those of a namespace, sorted."""
-        if self._db is None and not (self._folder / FILE).exists():
+        if self._db is None and not (self.folder / FILE).exists():
             return []
         found = self._opened().execute(
             "SELECT name FROM memories WHERE namespace = ? ORDER BY name", (namespace,)
@@ -192,10 +196,10 @@ class MemoryStore:
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Used by one thread after the other.
-            self._db = sqlite3.connect(self._folder / FILE, check_same_thread=False, timeout=10)
-            (self._folder / FILE).chmod(0o600)
+            self._db = sqlite3.connect(self.folder / FILE, check_same_thread=False, timeout=10)
+            (self.folder / FILE).chmod(0o600)
             self._db.executescript(_SCHEMA)
         return self._db
 

@@ -143,9 +143,10 @@ class TableFile:
                 await whole_on_disk(link.shorten)
 
     async def close(self) -> None:
-        """Let go of the file when what is under way is done; delete it when no table is in it.
+        """Let go of the file for ever, when what is under way is done.
 
-        Who waits for a turn is refused.
+        Who waits for a turn is refused.  A file that was written to is deleted where its kind says that
+        nothing is in it.
         """
         await self._reading.close()
         if await self._writing.close():
