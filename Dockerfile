@@ -5,16 +5,23 @@
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 RUN python -m venv --without-pip /opt/bulkhead
 COPY requirements.lock /tmp/
-RUN python -m pip --python /opt/bulkhead/bin/python install --no-deps --require-hashes -r /tmp/requirements.lock
+# Without the packages' own tests and what only a debugger or a type checker reads: 30 MB less.
+RUN python -m pip --python /opt/bulkhead/bin/python install --no-compile --no-deps --require-hashes \
+      -r /tmp/requirements.lock \
+ && cd /opt/bulkhead/lib/python*/site-packages \
+ && find . -depth -type d -name tests -exec rm -r {} + \
+ && find . -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.pyx' \) -delete \
+ && find . -type f -name '*.so' -exec strip --strip-debug {} +
 WORKDIR /src
 COPY pyproject.toml LICENSE ./
 COPY runtime runtime
 COPY agents agents
 # The same wheel that a build makes, made without a build backend: nothing is fetched that has no hash in the lock.
 RUN python -c "import pathlib; from runtime.cli.service import own_wheel; own_wheel.write(pathlib.Path('/tmp/wheels'))" \
- && python -m pip --python /opt/bulkhead/bin/python install --no-deps --no-index /tmp/wheels/*.whl \
+ && python -m pip --python /opt/bulkhead/bin/python install --no-compile --no-deps --no-index /tmp/wheels/*.whl \
  && /opt/bulkhead/bin/python -m compileall -q -j 0 /opt/bulkhead/lib
 
 # What carries messages between several machines; one needs none of it.
