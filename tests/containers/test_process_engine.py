@@ -135,6 +135,8 @@ async def test_it_reads_and_writes_what_it_was_given_and_nothing_else(make: Make
     assert not (state_dir / "b").exists()
     assert "Permission denied" in "".join(lines[2:4])
     assert "x" not in lines
+    about = dict(line.partition("=")[::2] for line in lines)
+    assert about["BULKHEAD_STATE_DIR"] == f"{about['HOME']}/.bulkhead"  # where a host in it may write
     names = {line.partition("=")[0] for line in lines}
     assert names.isdisjoint({name for name in os.environ if "KEY" in name or "TOKEN" in name})
 

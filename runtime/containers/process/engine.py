@@ -278,7 +278,12 @@ class ProcessEngine:
         else:
             env |= launch.env
         env |= {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
-        env |= {BUNDLE_MARK: "1", "MESHAGENT_HOST": "127.0.0.1"}
+        # A host in it keeps its state there: the working folder may be the agents', which nobody writes to.
+        env |= {
+            BUNDLE_MARK: "1",
+            "MESHAGENT_HOST": "127.0.0.1",
+            "BULKHEAD_STATE_DIR": str(folder / ".bulkhead"),
+        }
         for place, inner in enumerate(ports.inner.values()):
             env["MESHAGENT_PORT" if place == 0 else f"MESHAGENT_PORT_{place}"] = str(inner)
         if spec.binds:
