@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from enum import IntEnum
 from typing import ClassVar, Final
@@ -21,6 +22,8 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+_IN_A_ROOM: Final = re.compile(r"(\bbulkhead (?!service run|setup)(?:(?!--url)[^`])*?)(?= --room )")
+
 typed: Final[list[str]] = []
 """The words of the command line, without the program's name."""
 
@@ -29,6 +32,15 @@ def typed_with(*words: str, instead: tuple[str, str] | None = None) -> str:
     """The command that was typed, with more words, or another in the place of one, to be typed again."""
     old, new = instead or ("", "")
     return shlex.join(["bulkhead", *(new if instead and word == old else word for word in typed), *words])
+
+
+def where_typed(cure: str) -> str:
+    """The same with the server that was named by ``--url`` in the commands that ask one about a room."""
+    url = ""
+    for word, following in zip(typed, [*typed[1:], ""], strict=True):
+        if word == "--url" or word.startswith("--url="):
+            url = word.removeprefix("--url=") if "=" in word else following
+    return _IN_A_ROOM.sub(lambda found: f"{found[1]} --url {shlex.quote(url)}", cure) if url else cure
 
 
 class CommandFailed(RuntimeServiceError):

@@ -85,6 +85,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "node": "bulkhead node agents/ --join TOKEN",
     "engine": "bulkhead engine --host 10.0.0.4",
     "nodes": "bulkhead nodes -o wide",
+    "nodes list": "bulkhead nodes list -o wide",
     "nodes drain": "bulkhead nodes drain node1",
     "nodes undrain": "bulkhead nodes undrain node1",
     "nodes token": "bulkhead nodes token --host 10.0.0.5",

@@ -15,7 +15,7 @@ import typer
 
 from runtime import __version__
 from runtime.cli.crash import crash, replay
-from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of, typed
+from runtime.cli.failure import CommandFailed, ExitCode, exit_code_of, typed, where_typed
 from runtime.cli.help_page import Command, Group
 from runtime.cli.room import agents, call, chat, containers
 from runtime.cli.serve import demo, engine, node, serve, service_run, studio
@@ -145,6 +145,7 @@ bundle_app.command("install", cls=Command)(bundle.install)
 bundle_app.command("list", cls=Command)(bundle.list_bundles)
 app.add_typer(nodes_app, rich_help_panel=_LOOK, help="Machines that run sessions for this server.")
 nodes_app.callback()(nodes.nodes)
+nodes_app.command("list", cls=Command)(nodes.nodes)
 nodes_app.command("drain", cls=Command)(nodes.drain)
 nodes_app.command("undrain", cls=Command)(nodes.undrain)
 nodes_app.command("token", cls=Command)(nodes.token)
@@ -198,6 +199,7 @@ def _command() -> Any:
 
 
 def _tell(error: RuntimeServiceError) -> int:
+    error.cure = where_typed(error.cure)
     note_failure(error)
     return exit_code_of(error)
 

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from runtime import __version__
-from runtime.cli import main
+from runtime.cli import failure, main
 
 pytestmark = pytest.mark.unit
 
@@ -210,3 +210,19 @@ def test_config_shows_value_and_origin_and_hides_secrets(
         "server.webhook_secret": ("•••", "env BULKHEAD_WEBHOOK_SECRET"),
     }
     assert "not-to-be-seen" not in bulkhead("config", "-o", "wide").out
+
+
+@pytest.mark.parametrize(
+    ("cure", "told"),
+    [
+        ("`bulkhead agents list --room a` tells.", "`bulkhead agents list --url U --room a` tells."),
+        ("Type: bulkhead service logs x --url U --room a", ""),
+        ("Then: bulkhead service run main.py --room a", ""),
+    ],
+)
+@pytest.mark.parametrize("argv", [["ps", "--url", "U"], ["ps", "--url=U"]])
+def test_commands_that_are_to_be_typed_name_the_same_server(argv: list[str], cure: str, told: str) -> None:
+    failure.typed[:] = argv
+    assert failure.where_typed(cure) == (told or cure)
+    failure.typed[:] = ["ps"]
+    assert failure.where_typed(cure) == cure

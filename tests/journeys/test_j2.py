@@ -157,6 +157,7 @@ def test_three_endpoints_are_called_with_their_identities_and_work(user: Any, fr
     assert hint in user.run(*call, "nobody", "--tool", "mean").stderr
     refused = user.run(*call, toolkit, "--tool", "mean", '--arguments={"values":"x"}')
     assert (refused.returncode, hint in refused.stderr) == (1, False)
+    assert "`bulkhead agents list --room myroom -o json` shows what it takes." in refused.stderr
     refused = user.run("agents", "ask", "--room=myroom", "--agent=task-helper", "--input=[1]")
     assert refused.returncode == 2
     assert "must be a JSON object, not a list" in refused.stderr

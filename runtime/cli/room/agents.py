@@ -148,6 +148,8 @@ def in_room(
     Raises:
         CommandFailed: The room, or somebody in it, refused.
     """
+    import shlex
+
     from runtime.cli.api import find_server
     from runtime.cli.entry import client, keeper, person, run
     from runtime.cli.failure import CommandFailed, ExitCode
@@ -175,6 +177,8 @@ def in_room(
         code = error.error_code if isinstance(error, RoomException) else None
         is_absent = isinstance(error, NotFound) or code in (CODE_NOT_FOUND, CODE_NO_CONTAINER)
         listing = "container ps --all" if code == CODE_NO_CONTAINER else "agents list"
-        hint = f"`bulkhead {listing} --room {room}` shows what is there." if is_absent else ""
+        hint = f"`bulkhead {listing} --room {shlex.quote(room)}` shows what is there." if is_absent else ""
+        if "do not fit the schema" in error.message:
+            hint = f"`bulkhead agents list --room {shlex.quote(room)} -o json` shows what it takes."
         again = ExitCode.NOT_READY if isinstance(error, LoadedAgain) else ExitCode.FAILED
         raise CommandFailed(error.message, cure=error.cure or hint, exit_code=again) from error

@@ -146,7 +146,7 @@ def _found(
     """
     import os
 
-    from runtime.cli.failure import CommandFailed, ExitCode
+    from runtime.cli.failure import CommandFailed, ExitCode, typed_with
     from runtime.front.home import contents
     from runtime.settings import load_settings
     from runtime.supervisor.bundles.discovery import bundles_in
@@ -157,7 +157,7 @@ def _found(
     if not given.is_dir():
         raise CommandFailed(
             f"there is no folder {given}",
-            cure="Name the folder of your agents: bulkhead bundle install agents",
+            cure=f"Name the folder of your agents: {typed_with(instead=(str(given), 'agents'))}",
             exit_code=ExitCode.USAGE,
         )
     bundles = bundles_in([given.resolve()])

@@ -233,7 +233,7 @@ def rooms(data: Path) -> Iterator[Finding]:
         about = f"no room has {_listed(strange)} in {data}"
         yield wrong("rooms", about, "Look what it is, and move it out of there.")
     else:
-        yield ok("rooms", f"{len(names)} rooms are kept")
+        yield ok("rooms", "1 room is kept" if len(names) == 1 else f"{len(names)} rooms are kept")
 
 
 def room_databases(data: Path) -> Iterator[Finding]:

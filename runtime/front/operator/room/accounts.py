@@ -121,7 +121,8 @@ def routes(front: Front) -> Blueprint:
         """Make a room"""
         held = opened(project)
         if not await held.create(data.name, about_of(to_builtins(data))) and not data.if_not_exists:
-            raise Conflict(f"there is a room {data.name!r} already")
+            cure = "Where that is no mistake, say if_not_exists (bulkhead room create --if-not-exists)."
+            raise Conflict(f"there is a room {data.name!r} already", cure=cure)
         return await _room(held, data.name)
 
     @paths.get(f"{BASE}/<project>/rooms/<room>")
