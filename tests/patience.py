@@ -37,10 +37,11 @@ def _measured() -> float:
 
 
 def patience() -> float:
-    """This run's factor; the processes of a run share the one that was measured first."""
+    """This run's factor; the processes of a run share the one that was measured first, and the processors."""
     if VARIABLE not in os.environ:
         os.environ[VARIABLE] = f"{_measured():.1f}"
-    return float(os.environ[VARIABLE])
+    crowd = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) / len(os.sched_getaffinity(0))
+    return float(os.environ[VARIABLE]) * max(1.0, crowd)
 
 
 PATIENCE: Final = patience()
