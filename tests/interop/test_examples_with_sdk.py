@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.interop.conftest import HERE, Bulkhead, Drive, serve
-from tests.interop.environments import installed
+from tests.interop.environments import VERSIONS, installed
 from tests.interop.fake_model import FakeModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -28,4 +28,5 @@ def test_an_indexer_with_its_chat_a_bookkeeper_and_an_author(offline: Bulkhead, 
 
 def test_an_agent_of_anthropics_messages(offline: Bulkhead, drive: Drive) -> None:
     ada = offline.token("messages", "ada")
-    drive(installed("0.35.8"), offline, "messages", url=offline.room_url("messages"), ada=ada)
+    work = {"url": offline.room_url("messages"), "base": f"{offline.url}/anthropic", "ada": ada}
+    drive(installed(VERSIONS[-1]), offline, "messages", **work)

@@ -24,17 +24,19 @@ class FindTide(FunctionTool):
 
 async def main(work):
     async with join(work["url"], work["ada"]) as room:
-        adapter = AnthropicMessagesAdapter()
-        context = adapter.create_session()
+        adapter = AnthropicMessagesAdapter(base_url=work["base"], api_key=work["ada"])
+        context, heard = adapter.create_session(), []
+        asked = {"context": context, "caller": room.local_participant, "event_handler": heard.append}
         context.append_user_message("calculate 6 * 7")
-        assert "42" in await adapter.next(context=context, room=room, toolkits=[])
+        answer = await adapter.create_response(**asked, toolkits=[])
+        assert "42" in answer, answer
         context.append_user_message('find the tide with day "monday"')
-        toolkits, heard = [Toolkit(name="tides", tools=[FindTide()])], []
-        answer = await adapter.next(context=context, room=room, toolkits=toolkits, event_handler=heard.append)
+        toolkits = [Toolkit(name="tides", tools=[FindTide()])]
+        answer = await adapter.create_response(**asked, toolkits=toolkits)
         assert "noon on monday" in answer, answer
-        assert [one["type"] for one in heard].count("message_stop") == 2
-        asked = {"context": context, "model": adapter.default_model(), "room": room, "toolkits": toolkits}
-        assert await adapter.get_input_tokens(**asked) > 10
+        assert [one["type"] for one in heard].count("message_stop") == 3, heard
+        model = adapter.default_model()
+        assert await adapter.get_input_tokens(context=context, model=model, toolkits=toolkits) > 10
 
 
 run(main)
