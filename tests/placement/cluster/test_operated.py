@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -69,3 +70,47 @@ async def test_nodes_are_listed_drained_and_measured(
         assert {(one["type"], one["node"]) for one in told} == {
             ("node.joined", "n1"), ("node.joined", "n2"), ("node.draining", "n1"), ("node.undrained", "n1"),
         }  # fmt: skip
+
+
+async def test_no_call_fails_while_one_node_after_the_other_is_started_anew(site: Any) -> None:
+    async with AsyncExitStack() as parts, site.server() as server:
+        running = {name: await parts.enter_async_context(site.node(machine(name))) for name in ("n1", "n2")}
+        rolled, called = asyncio.Event(), list[str]()
+
+        async def until_ready(*boots: str) -> None:
+            async with asyncio.timeout(30 * PATIENCE):
+                while sorted(
+                    (one["boot"], one["state"]) for one in (await nodes(server)).values() if one["code"]
+                ) != [(boot, "ready") for boot in boots]:
+                    await asyncio.sleep(0.05)
+
+        async def call() -> None:
+            while not rolled.is_set():
+                body = {"event": "room.call", "data": {"room_name": f"r{len(called)}"}}
+                done = json.loads(
+                    await asked(server, "/chat?wait=ready", body)
+                )  # another status than 2xx raises
+                called.append(done["session"])
+
+        await until_ready("b1", "b1")
+        calling = [asyncio.create_task(call()) for _ in range(3)]
+        for name, boots in (("n1", ("b1", "b2")), ("n2", ("b2", "b2"))):
+            ending = running[name]
+            await ending.drain(5.0)
+            await ending.settle(30 * PATIENCE)
+            await ending.leave()
+            await ending.aclose()
+            await ending._engine.aclose()
+            await parts.enter_async_context(site.node(machine(name, "b2")))
+            await until_ready(*boots)
+        rolled.set()
+        await asyncio.gather(*calling)
+        async with asyncio.timeout(30 * PATIENCE):
+            while True:
+                workers = json.loads(await asked(server, "/workers?all=1&limit=1000"))["workers"]
+                if all(one["state"] == "ready" for one in workers):
+                    break
+                await asyncio.sleep(0.05)
+        assert {one["id"] for one in workers} == set(called)
+        assert {one["restarts"] for one in workers} == {0}
+        assert len(called) >= 6
