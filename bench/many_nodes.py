@@ -25,11 +25,10 @@ import psutil
 from bench.proc import free_port, use
 from bench.report import Effort, Report
 from runtime.clock import SystemClock
-from runtime.placement.cluster.engine.connection import Access, Engine
+from runtime.placement.cluster.engine.connection import Access, Engine, connected
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.node import NodeServer
-from runtime.placement.cluster.opening import connected
 from runtime.placement.cluster.remote import RemotePlacement
 from runtime.session.info import BundleInfo
 from runtime.session.spec import SessionSpec, new_session_id

@@ -21,10 +21,9 @@ from runtime.front.home import contents, state_folder
 from runtime.front.model.by_pipe.elsewhere import NoModel, RoomElsewhere
 from runtime.front.operator.by_signal.signals import Signals
 from runtime.logs import configure, get_logger
-from runtime.placement.cluster.engine.connection import Engine
+from runtime.placement.cluster.engine.connection import Engine, connected
 from runtime.placement.cluster.engine.joining import Membership
 from runtime.placement.cluster.node import NodeServer
-from runtime.placement.cluster.opening import connected
 from runtime.placement.cluster.sent.installed import InstalledBundles
 from runtime.placement.local import LocalPlacement
 from runtime.process import descriptors

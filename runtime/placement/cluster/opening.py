@@ -15,7 +15,7 @@ from runtime.errors import ConfigError
 from runtime.files import kept_file
 from runtime.logs import get_logger
 from runtime.placement.cluster.engine import certificate
-from runtime.placement.cluster.engine.connection import Access, Engine
+from runtime.placement.cluster.engine.connection import Access, Engine, connected
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
 from runtime.placement.cluster.engine.joining import Reception
 from runtime.placement.cluster.engine.subjects import checked
@@ -24,8 +24,6 @@ from runtime.placement.cluster.remote import RemotePlacement
 from runtime.settings.cluster import ClusterSettings
 
 NODES: Final = "nodes.json"
-CONNECT_S: Final = 10.0
-_AGAIN_S: Final = 0.05
 _log = get_logger("cluster")
 
 
@@ -101,24 +99,6 @@ async def running(
     finally:
         await engine.aclose()
         await process.aclose()
-
-
-async def connected(engine: Engine, timeout_s: float = CONNECT_S) -> None:
-    """Connect to an engine that may not listen yet, or has not yet heard of a new user.
-
-    Raises:
-        ConfigError: It did not let anybody in for so long.
-    """
-    until = asyncio.get_running_loop().time() + timeout_s
-    while True:
-        try:
-            await engine.connect()
-        except ConfigError:
-            if asyncio.get_running_loop().time() >= until:
-                raise
-            await asyncio.sleep(_AGAIN_S)
-        else:
-            return
 
 
 def access_of(url: str) -> Access:

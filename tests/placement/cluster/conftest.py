@@ -17,12 +17,11 @@ from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.front.server import Server
 from runtime.placement.cluster import messages as say
-from runtime.placement.cluster.engine.connection import Access, Engine
+from runtime.placement.cluster.engine.connection import Access, Engine, connected
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess, program
 from runtime.placement.cluster.follower import Follower
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.node import NodeServer
-from runtime.placement.cluster.opening import connected
 from runtime.placement.cluster.remote import RemotePlacement
 from runtime.placement.cluster.sent.installed import InstalledBundles
 from runtime.services.deployed.kept_folders import KeptFolders

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ from runtime.clock import SystemClock
 from runtime.errors import ConfigError, Conflict, NotFound
 from runtime.placement.cluster import opening
 from runtime.placement.cluster.engine import home
-from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere, connected
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
 from runtime.placement.cluster.engine.joining import Membership, Reception, join, remove
-from runtime.placement.cluster.opening import access_of, address_of, connected
+from runtime.placement.cluster.opening import access_of, address_of
 from runtime.settings.cluster import ClusterSettings
 from tests.patience import PATIENCE
 from tests.placement.cluster.conftest import free_port
@@ -210,3 +212,16 @@ async def test_what_is_wrong_with_an_address_or_a_kept_file_is_said(tmp_path: Pa
     home.remove("n1")
     with pytest.raises(NotFound, match="there is no node n1"):
         home.remove("n1")
+
+
+async def test_a_node_that_starts_loads_nothing_before_its_first_beat_that_it_does_not_need() -> None:
+    lines = (
+        "import sys",
+        "import runtime.cli.serve.node_program",
+        "from runtime.placement.cluster.engine import connection",
+        "connection._nats()",
+        "print(*{'aiohttp', 'runtime.placement.cluster.remote'}.intersection(sys.modules))",
+    )
+    words = [sys.executable, "-c", "\n".join(lines)]
+    ran = await asyncio.to_thread(subprocess.run, words, check=True, capture_output=True, text=True)
+    assert ran.stdout == "\n"

@@ -15,12 +15,12 @@ import yaml
 
 from runtime.clock import SystemClock
 from runtime.placement.cluster import messages as say
-from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere, connected
 from runtime.placement.cluster.engine.home import program
 from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.node import NodeServer
-from runtime.placement.cluster.opening import access_of, connected
+from runtime.placement.cluster.opening import access_of
 from runtime.placement.cluster.remote import RemotePlacement
 from tests.patience import PATIENCE
 from tests.placement.cluster.conftest import free_port, has_engine, machine

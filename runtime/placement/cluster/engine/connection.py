@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES: Final = 8 << 20
 RECONNECT_S: Final = 0.25
 CONNECT_S: Final = 3.0
+PATIENT_S: Final = 10.0
+_AGAIN_S: Final = 0.05
 _MAX_WAITING: Final = 50_000
 _MAX_TOGETHER: Final = 64
 _MAX_WAITING_BYTES: Final = 64 << 20
@@ -100,13 +103,13 @@ class Engine:
             ConfigError: There is no client, or the engine cannot be reached or lets nobody in by that name.
         """
         try:
-            from nats.aio.client import Client
+            made = _nats()
             from nats.errors import Error
         except ImportError as error:
             raise ConfigError(
                 "several machines need the package nats-py", cure="pip install 'bulkhead-runtime[cluster]'"
             ) from error
-        client, more, said = Client(), dict[str, Any](), deque[str](maxlen=20)
+        client, more, said = made(), dict[str, Any](), deque[str](maxlen=20)
 
         async def failed(error: Exception) -> None:
             said.append(str(error))
@@ -243,6 +246,37 @@ class Engine:
         _log.info("engine.back", url=_bare(self._access.url))
         for listener in self.came_back:
             listener()
+
+
+async def connected(engine: Engine, timeout_s: float = PATIENT_S) -> None:
+    """Connect to an engine that may not listen yet, or has not yet heard of a new user.
+
+    Raises:
+        ConfigError: It did not let anybody in for so long.
+    """
+    until = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        try:
+            await engine.connect()
+        except ConfigError:
+            if asyncio.get_running_loop().time() >= until:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return
+
+
+def _nats() -> type[Client]:
+    # Without what it takes along to speak by websockets: a quarter of a node's way to its first beat.
+    is_there = "aiohttp" in sys.modules
+    if not is_there:
+        sys.modules["aiohttp"] = None  # type: ignore[assignment]  # as if it were not installed
+    try:
+        from nats.aio.client import Client
+    finally:
+        if not is_there:
+            del sys.modules["aiohttp"]
+    return Client
 
 
 def _bare(url: str) -> str:
