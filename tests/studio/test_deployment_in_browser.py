@@ -173,6 +173,8 @@ def test_a_service_is_written_run_changed_and_rolled_back(studio: Any, visit: An
     manifest.fill(text.replace("image: greeter:1", "image: greeter:2"))
     page.get_by_role("button", name="Save as a new revision").click()
     expect(page.get_by_text("revision 2", exact=True)).to_be_visible()
+    page.get_by_role("tab", name="State").click()
+    expect(page.locator("dl.facts > div").filter(has_text="Revision")).to_have_text("Revision2")
     page.get_by_role("tab", name="Revisions").click()
     expect(page.get_by_label("What revision 2 changed")).to_contain_text("+  image: greeter:2")
     page.get_by_role("button", name="1 created").click()

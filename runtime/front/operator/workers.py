@@ -232,6 +232,7 @@ def worker_as(
         attempt=record.generation,
         code_generation=record.code_generation,
         generation=record.generation,
+        revision=_revision(front, record),
         accepted_at=fixed.accepted_at,
         uptime_s=round(front.registry.ages.of(record), 3),
         cpu_s=round(vitals.cpu_s, 3),
@@ -259,6 +260,12 @@ def worker_as(
         exit=None if exit is None else exit_of(exit),
         **more,
     )
+
+
+def _revision(front: Front, record: SessionRecord) -> int:
+    if front.deployments is None:
+        return 0
+    return front.deployments.revisions.of(record.spec.endpoint, record.spec.bundle, record.started_at)
 
 
 async def _measured(front: Front, record: SessionRecord) -> Vitals | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from runtime.services.deployed.deployment import Deployment
 from runtime.services.deployed.given import manifest, variables
 from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.services.deployed.programs import Programs, Sessions
+from runtime.services.deployed.revisions_run import RevisionsRun
 from runtime.services.service import Revision, Service, Spec
 from runtime.services.store import Store
 from runtime.session.calls.deployed import bundle_name, digest_of, path_of
@@ -54,6 +56,7 @@ class Deployments:
     Attributes:
         sessions: Those of its services; set before `start`, as the others.
         base_url: Where this server reaches itself.
+        revisions: Which one a session runs.
         changed: Called when services of a room, or of the project (an empty text), changed.
         anew: Called to have a service's sessions end where rooms are open, and be called anew.
     """
@@ -62,6 +65,7 @@ class Deployments:
         self._programs, self._folders, self._store = programs, folders, store
         self.sessions: Sessions | None = None
         self.base_url = ""
+        self.revisions = RevisionsRun()
         self.changed: Callable[[str], None] = lambda _: None
         self.anew: Callable[[Service], Coroutine[Any, Any, None]] | None = None
         self._served: dict[str, _Served] = {}
@@ -100,6 +104,7 @@ class Deployments:
             env = await variables(newest.spec, self._store, versions)
             if served is not None and (served.digest, served.env) == (digest, env):
                 self._served[service.id] = _Served(newest.revision, digest, env)
+                await self._learn(service.id)
                 return
             candidate = await self._candidate(newest.name, digest, env)
             await self._switch(newest, candidate)
@@ -284,8 +289,16 @@ class Deployments:
             return
         self._programs.serve(service.id, candidate.bundle)
         self._served[service.id] = _Served(service.revision, candidate.digest, candidate.env)
+        await self._learn(service.id, newest_since=None if served is None else time.time())
         if not service.is_enabled:
             self._drop(service.id)
+
+    async def _learn(self, service: str, *, newest_since: float | None = None) -> None:
+        try:
+            history = await self._store.services.history(service)
+        except NotFound:  # it was deleted meanwhile
+            return
+        self.revisions.learn(service, history, newest_since=newest_since)
 
     def _drop(self, service: str) -> None:
         self._programs.drop(service)
@@ -303,6 +316,7 @@ class Deployments:
         services = {service.id: service for service in await self._in_force()}
         for gone in self._served.keys() - services.keys():
             self._drop(gone)
+            self.revisions.forget(gone)
             self._turns.pop(gone, None)
         for service in services.values():
             served = self._served.get(service.id)

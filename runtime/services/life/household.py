@@ -69,7 +69,7 @@ class Household:
         found: dict[str, dict[str, Any]] = {}
         for room, held in self._rooms.items():
             for service_id, life in held.lives.items():
-                found.setdefault(service_id, {})[room] = life.state()
+                found.setdefault(service_id, {})[room] = {**life.state(), "revision": life.revision}
         return found
 
     async def restart(self, room: str, service_id: str) -> None:

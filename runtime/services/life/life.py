@@ -151,6 +151,11 @@ class Life:
         """Nothing of it is left, or about to be."""
         return not self.is_wanted and not self._keeper.runs
 
+    @property
+    def revision(self) -> int:
+        """The one that serves; 0 while none does."""
+        return run.plan.revision if (run := self._keeper.serving) is not None else 0
+
     def state(self) -> dict[str, Any]:
         """As clients read it."""
         held = self._held()
@@ -229,13 +234,8 @@ class Life:
             clock = self._means.clock
             self.telling.retry_at = clock.wall() + at - clock.now()
         told = _log.warning if tell.is_warning else _log.info
-        told(
-            "service.event",
-            service=self.service.name,
-            room=self._home.room,
-            reason=tell.reason,
-            detail=tell.message,
-        )
+        about = {"service": self.service.name, "room": self._home.room}
+        told("service.event", **about, reason=tell.reason, detail=tell.message)
 
     # ---- a run
 

@@ -22,6 +22,16 @@ export function shortPaths(paths, bundleOf) {
   return new Map(paths.map((path, i) => [path, serviceOf(path) && short.indexOf(short[i]) !== short.lastIndexOf(short[i]) ? `${short[i]} (${serviceOf(path).slice(0, ID_CHARS)})` : short[i]]));
 }
 
+/**
+ * The revisions of a service that sessions of a room run, the newest first: `[{revision, count}]`; 0 for one that is
+ * not known any more.  Pure.
+ */
+export function revisionsRun(rows, service, room) {
+  const counts = new Map();
+  for (const row of rows) if (!row.exit && row.room === room && serviceOf(row.endpoint) === service) counts.set(row.revision, (counts.get(row.revision) ?? 0) + 1);
+  return [...counts].map(([revision, count]) => ({ revision, count })).sort((a, b) => b.revision - a.revision);
+}
+
 const bundlesByPath = computed(() => new Map((endpoints.value ?? []).map((one) => [one.path, one.bundle])));
 
 /** What a path is called; `bundle` where it is known, for one that nobody serves any more. */

@@ -2,7 +2,7 @@
 import "../style/session.css";
 import { html, useEffect, useState } from "../core/html.js";
 import { get, getText, seg } from "../core/api.js";
-import { endpointName } from "../core/endpoints.js";
+import { endpointName, serviceOf } from "../core/endpoints.js";
 import { bytes, duration, instant, ms, NONE, percent, plural } from "../core/format.js";
 import { nodes, now, sessions } from "../core/live.js";
 import { useKeys } from "../core/keys.js";
@@ -143,7 +143,8 @@ function About({ row }) {
       ["Process", row.exit ? null : row.pid ?? NONE],
       [row.exit ? "Ran for" : "Up", duration(uptime(row))],
       ["Called", html`<${Ago} at=${row.accepted_at} />`],
-      ["Code", row.code_generation ? `generation ${row.code_generation}` : NONE],
+      ["Revision", row.revision ? html`${row.revision} of <a href=${url("/services", serviceOf(row.endpoint))}>${row.bundle.split("@")[0]}</a>` : null],
+      ["Code", serviceOf(row.endpoint) ? null : row.code_generation ? `generation ${row.code_generation}` : NONE],
       ["Attempt", `${row.attempt || 0}${row.restarts ? `, ${plural(row.restarts, "restart")}` : ""}`],
       ["Restart", { never: "never", on_failure: "when it fails", always: "always" }[row.restart?.policy] ?? NONE],
       ["Last attempt", last ? html`<span class=${isClean(last.reason) ? "" : "bad-text"}>${last.message}</span>` : null],

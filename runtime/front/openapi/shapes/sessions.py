@@ -78,6 +78,7 @@ class Worker(Shape, frozen=True, kw_only=True):
     attempt: Annotated[int, Meta(description="Which attempt of the session this is, from 1")]
     code_generation: Annotated[int, Meta(description="Which load of its bundle's code runs; 0 before that")]
     generation: Annotated[int, Meta(description="`attempt`, as it was called before")]
+    revision: Annotated[int, Meta(description="Of the service that is deployed there, which it runs; else 0")]
     accepted_at: Time
     uptime_s: float
     cpu_s: float

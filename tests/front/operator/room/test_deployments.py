@@ -111,22 +111,24 @@ async def test_a_folder_becomes_a_service_whose_older_sessions_go_on_and_which_i
         done = json.loads(out.splitlines()[-1])
         assert (done["revision"], done["going_on"]) == (2, 1)
         second = f"greeter@{done['digest'][:8]}"
-        assert [one["id"] for one in await sessions(lab, bundles={first})] == [old["id"]]
+        assert [(one["id"], one["revision"]) for one in await sessions(lab, bundles={first})] == [
+            (old["id"], 1)
+        ]
         assert lab.present("greeter") == 1
         await typed(lab, capsys, "service", "restart", "greeter", *room)
-        await sessions(lab, bundles={second})
+        assert [one["revision"] for one in await sessions(lab, bundles={second})] == [2]
         out, _ = await typed(lab, capsys, "service", "logs", "greeter", *room)
         assert "second hello" in out
         # Back, and at once.
         out, err = await typed(lab, capsys, "service", "rollback", "greeter", *room, "--now")
         assert out.endswith("to 1, now revision 3\n")
         assert "--now" not in err
-        await sessions(lab, bundles={first})
+        assert [one["revision"] for one in await sessions(lab, bundles={first})] == [3]
         folders = {path.name[:8] for path in (tmp_path / "state" / "deployed").iterdir()}
         assert {first[-8:], second[-8:]} == folders  # not the one that was refused
     # It is there after a start anew, and called by who enters.
     async with serving(tmp_path) as lab, lab.inside():
-        await sessions(lab, bundles={first})
+        assert [one["revision"] for one in await sessions(lab, bundles={first})] == [3]
         await lab.entered("greeter")
         (bundle / "words.py").write_text('TEXT = "third"')
         out, _ = await typed(lab, capsys, "deploy", str(bundle), *room, "--now")

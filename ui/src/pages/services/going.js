@@ -1,7 +1,9 @@
 /** How a service goes in a room: state, ports, how it ended last, and what happened. */
 import { html } from "../../core/html.js";
 import { post } from "../../core/api.js";
-import { stamp } from "../../core/format.js";
+import { plural, stamp } from "../../core/format.js";
+import { revisionsRun } from "../../core/endpoints.js";
+import { sessions } from "../../core/live.js";
 import { ofProject } from "../../core/project.js";
 import { url } from "../../core/router.js";
 import { State } from "../../parts/badge.js";
@@ -19,6 +21,15 @@ export async function restart(service, room) {
   await ofProject("rooms", room, "services", service.id, "restart").then((path) => post(path)).then(() => toast({ text: `${service.name} starts anew in ${room}.`, tone: "ok" }), toastError);
 }
 
+/** Which revision runs: of a container its own, else of each session, which goes on with the one that it began with. */
+function Runs({ service, room, state }) {
+  const run = revisionsRun(sessions.value ?? [], service.id, room);
+  const which = (number) => (number ? (number === service.revision ? String(number) : `${number} (older)`) : "not known any more");
+  if (!run.length) return state.revision ? which(state.revision) : "–";
+  const of = `${url("/sessions")}?q=${encodeURIComponent(`endpoint:/deployed/${service.id}/ room:${room}`)}`;
+  return html`<ul class="runs">${run.map((one) => html`<li key=${one.revision}>${which(one.revision)}: <a href=${of}>${plural(one.count, "session")}</a></li>`)}</ul>`;
+}
+
 export function Going({ service, room, state }) {
   const { tone, word, sentence } = inRoom(state);
   const ports = state.status?.ports ?? [];
@@ -27,6 +38,7 @@ export function Going({ service, room, state }) {
     ${sentence && html`<p class=${`going-said ${tone === "bad" ? "bad-text" : ""}`}>${sentence}</p>`}
     <${Facts}
       rows=${[
+        ["Revision", html`<${Runs} service=${service} room=${room} state=${state} />`],
         ["Started", state.started_at ? html`<${Ago} at=${state.started_at} />` : null],
         ["Restarts", state.restart_count],
         ["Starts again", state.state === "scheduled" && state.restart_scheduled_at ? stamp(state.restart_scheduled_at) : null],

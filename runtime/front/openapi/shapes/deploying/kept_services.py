@@ -20,7 +20,9 @@ class KeptService(Shape, frozen=True, kw_only=True):
     is_enabled: bool
     created_at: float
     updated_at: float
-    states: Annotated[dict[str, Any], Meta(description="By open room: state, restarts, ports, events")]
+    states: Annotated[
+        dict[str, Any], Meta(description="By open room: state, revision that serves, restarts, ports, events")
+    ]
 
 
 class KeptServices(Shape, frozen=True, kw_only=True):
