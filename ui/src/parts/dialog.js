@@ -1,11 +1,11 @@
 /** Dialogs: the browser's own, with its focus and Esc. */
-import { html, signal, useEffect, useRef } from "../core/html.js";
+import { html, signal, useLayoutEffect, useRef } from "../core/html.js";
 import { Icon } from "./icon.js";
 
 /** A dialog that is open as long as it is rendered.  `onClose` is called by Esc, the cross and the backdrop. */
 export function Dialog({ title, onClose, wide = false, children, footer }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const was = document.activeElement;
     if (!box.current.open) box.current.showModal();
     return () => was?.focus?.({ preventScroll: true });

@@ -1,17 +1,17 @@
 /** A dialog that asks for something and sends it; what the server says against it stands below the fields. */
-import { html, useEffect, useRef, useState } from "../core/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../core/html.js";
 import { Dialog } from "./dialog.js";
 
 /**
  * `onSend()` sends, and its dialog is closed by whoever opened it; an error that it throws is shown.
  *
- * The first field has the focus.  `disabled` keeps it from being sent.
+ * The first field has the focus before the next key comes.  `disabled` keeps it from being sent.
  */
 export function FormDialog({ title, action, busyText = "Saving…", onSend, onClose, disabled = false, wide = false, children }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const form = useRef(null);
-  useEffect(() => form.current.querySelector("input, select, textarea")?.focus(), []);
+  useLayoutEffect(() => form.current.querySelector("input, select, textarea")?.focus(), []);
   const send = async (event) => {
     event.preventDefault();
     if (busy || disabled) return;
