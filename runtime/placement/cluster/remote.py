@@ -15,7 +15,7 @@ from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster import nodes as mirror
 from runtime.placement.cluster.choice import Candidate, ordered
-from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere, TooLarge
 from runtime.placement.cluster.follower import ASK_S, Follower
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.roster import Roster
@@ -136,7 +136,11 @@ class RemotePlacement:
     # ---- sessions
 
     async def place(self, spec: SessionSpec, generation: int, relay: RelayPort | None = None) -> Lease:
-        """See `Placement.place`.  When no node takes it, the attempt is over, and another one follows."""
+        """See `Placement.place`.  When no node takes it, the attempt is over, and another one follows.
+
+        Raises:
+            TooLarge: It never will be, by any.
+        """
         follower, session = self._follower, spec.session_id
         held = follower.held.get(session)
         if held is not None and held.generation == generation:
@@ -195,6 +199,9 @@ class RemotePlacement:
             )
             try:
                 answer = await follower.ask(node, ask)
+            except TooLarge:
+                follower.let_go(holding)
+                raise  # no other node would take it, nor this one later
             except NobodyThere as error:
                 why = f"{node} is not there ({error.message})"
             except NoAnswer:

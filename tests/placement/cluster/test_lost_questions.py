@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from runtime.placement.cluster import follower
 from runtime.placement.cluster import messages as say
+from runtime.placement.cluster.engine.connection import MAX_MESSAGE_BYTES, TooLarge
 from runtime.placement.cluster.node import NodeServer
 from runtime.session.events import Exited, Ready
 from runtime.session.exit_reasons import ExitReason
@@ -100,3 +102,16 @@ async def test_a_session_waits_for_nodes_that_are_away_for_a_moment_and_may_be_s
         assert [lease.node_id for lease in await asyncio.gather(*placing)] == ["n1", ""]
         assert (await front.event(other, Exited)).exit.reason is ExitReason.STOPPED
         assert [placed.session_id for placed, _ in n1.placed] == [one]
+
+
+async def test_what_is_too_much_for_a_message_is_said_and_not_tried_for_ever(site: Any) -> None:
+    async with site.front() as front, site.node(machine("n1")):
+        await front.placement.adopt([])
+        await front.served("/chat")
+        session = new_session_id()
+        large = replace(spec(session), arguments={"text": "x" * MAX_MESSAGE_BYTES})
+        with pytest.raises(TooLarge, match="8 MiB at most"):
+            await front.placement.place(large, 1)
+        assert len(front.placement._follower.held) == 0
+        await front.placement.place(spec(session), 1)
+        await front.event(session, Ready)

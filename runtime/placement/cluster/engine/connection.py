@@ -49,6 +49,12 @@ class NobodyThere(ProcessError):
     code = "nobody_there"
 
 
+class TooLarge(NobodyThere):
+    """What was asked is no message for an engine, and never will be."""
+
+    code = "too_large"
+
+
 class NoAnswer(ProcessError):
     """There was none in time.  Whether what was asked was done, nobody can say."""
 
@@ -166,7 +172,7 @@ class Engine:
         """Send, and wait for the answer.
 
         Raises:
-            NobodyThere: It was not done.
+            NobodyThere: It was not done; `TooLarge` where it cannot be.
             NoAnswer: It may have been.
         """
         from nats.errors import Error, MaxPayloadError, NoRespondersError
@@ -176,7 +182,12 @@ class Engine:
             raise NobodyThere("the engine is out of reach")
         try:
             answer: bytes = (await client.request(subject, data, timeout=timeout_s)).data
-        except (NoRespondersError, MaxPayloadError) as error:
+        except MaxPayloadError as error:
+            most = f"between machines a message has {MAX_MESSAGE_BYTES >> 20} MiB at most"
+            raise TooLarge(
+                f"{len(data)} bytes are too much for {subject}", cure=f"Send less: {most}."
+            ) from error
+        except NoRespondersError as error:
             raise NobodyThere(f"{subject}: {error}") from error
         except (TimeoutError, Error, OSError) as error:
             raise NoAnswer(f"{subject} did not answer within {timeout_s:g} s") from error
