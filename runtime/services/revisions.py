@@ -6,6 +6,7 @@ Manifests are sealed, because people write secrets into their variables.
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final
@@ -37,22 +38,24 @@ class Revisions:
     def _pinned(self, db: sqlite3.Connection, spec: Spec) -> dict[str, int]:
         """The current versions of the secrets that a manifest names."""
         pinned: dict[str, int] = {}
-        missing = []
+        missing, unset = [], ""
         for name, path in secrets_named(spec):
             try:
                 secret_id = found(db, name, None)
             except NotFound:
                 missing.append(f'"{name}" ({path})')
+                unset = unset or name
                 continue
             pinned[secret_id] = db.execute(
                 "SELECT current FROM secrets WHERE id = ?", (secret_id,)
             ).fetchone()[0]
             if not pinned[secret_id]:
                 missing.append(f'a value of "{name}" ({path})')
+                unset = unset or name
         if missing:
             raise SecretMissing(
                 f"there is no secret {', '.join(missing)}",
-                cure="Set it first: bulkhead secret set NAME",
+                cure=f"Set it first: bulkhead secret set {shlex.quote(unset)}",
             )
         return pinned
 

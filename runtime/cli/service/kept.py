@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +63,7 @@ def create(
     api, base = place(url, room, is_global=is_global)
     made = api.request("POST", base, _json(body), NEWEST).body
     if wait and room is not None:
-        _wait(api, base, room, made["id"], [], within_s=wait_s)
+        _wait(api, base, room, made, [], within_s=wait_s)
     tell_open(api, room, made["metadata"]["name"])
     say(f"created {clean(made['metadata']['name'])} {made['id']}")
 
@@ -107,7 +108,7 @@ def update(
     before = told(api, base, found["id"]).get("events", []) if wait and room else []
     api.request("PUT", f"{base}/{found['id']}", _json(body), NEWEST)
     if wait and room is not None:
-        _wait(api, base, room, found["id"], before, within_s=wait_s)
+        _wait(api, base, room, found, before, within_s=wait_s)
     tell_open(api, room, found["metadata"]["name"])
     say(f"updated {clean(found['metadata']['name'])} {found['id']}")
 
@@ -218,12 +219,15 @@ def _check_wait(room: str | None, *, wait: bool) -> None:
         raise CommandFailed(what, cure="Leave --wait out, or name a --room.", exit_code=ExitCode.USAGE)
 
 
-def _wait(api: Api, base: str, room: str, service: str, before: list[Any], *, within_s: float) -> None:
+def _wait(
+    api: Api, base: str, room: str, spec: dict[str, Any], before: list[Any], *, within_s: float
+) -> None:
     if not is_open(api, room):
         note(f"nobody is in {room}: it starts with whoever enters", "yellow")
         return
-    newest = api.get(f"{base}/{service}/revisions")["revisions"][0]["revision"]
-    until_live(api, base, service, newest, before, within_s=within_s)
+    newest = api.get(f"{base}/{spec['id']}/revisions")["revisions"][0]["revision"]
+    named = clean(shlex.join([spec["metadata"]["name"], "--room", room]))
+    until_live(api, base, spec["id"], newest, before, within_s=within_s, named=named)
 
 
 def _is_file(what: str) -> bool:

@@ -38,13 +38,14 @@ def told(api: Api, base: str, service: str) -> dict[str, Any]:
 
 
 def until_live(
-    api: Api, base: str, service: str, revision: int, before: Sequence[Any], *, within_s: float
+    api: Api, base: str, service: str, revision: int, before: Sequence[Any], *, within_s: float, named: str
 ) -> None:
     """Tell how a revision comes up, and return once it serves.
 
     Args:
         base: The room's services.
         before: The events that were told before the change.
+        named: How the service is named in a command, such as ``greeter --room lab``.
 
     Raises:
         CommandFailed: It did not get so far: with the last lines that it wrote, and what it misses.
@@ -59,7 +60,7 @@ def until_live(
                 continue
             seen.add(_key(one))
             if one["reason"] in ("FailedStart", "Exited"):
-                raise _failed(api, base, service, revision, one["message"])
+                raise _failed(api, base, service, revision, one["message"], named)
             note(f"  {_WORDS.get(one['reason'], one['reason'])}: {clean(one['message'])}")
             if one["reason"] == "Ready" and one["message"] == f"revision {revision}":
                 ends_at = time.monotonic() + SETTLE_S
@@ -69,7 +70,7 @@ def until_live(
         return
     raise CommandFailed(
         f"revision {revision} did not become live in {within_s:g} s",
-        cure="bulkhead service list shows how it goes; --wait-s waits longer.",
+        cure=f"`bulkhead service logs {named}` shows what it writes; --wait-s waits longer.",
         detail="\n".join(_lines(api, base, service)),
     )
 
@@ -100,16 +101,17 @@ def news(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
     return now
 
 
-def _failed(api: Api, base: str, service: str, revision: int, message: str) -> Exception:
+def _failed(api: Api, base: str, service: str, revision: int, message: str, named: str) -> Exception:
     from runtime.cli.failure import CommandFailed
     from runtime.session.cures.last_words import cure_of_missing, missing_variable
 
     lines = _lines(api, base, service)
     state = told(api, base, service).get("state")
     goes_on = "; the one before goes on serving" if state == "running" else ""
-    cure = "Mend it, and update it again; bulkhead service rollback goes back."
+    back = f" `bulkhead service rollback {named}` goes back." if revision > 1 else ""
+    cure = f"Mend it, and update it again.{back}"
     if variable := missing_variable([*lines, message]):
-        cure = cure_of_missing(variable)
+        cure = cure_of_missing(variable, named)
     return CommandFailed(
         f"revision {revision} did not become live: {message}{goes_on}", cure=cure, detail="\n".join(lines)
     )

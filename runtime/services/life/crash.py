@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from runtime.containers.errors import ContainerNotFound
 from runtime.errors import RuntimeServiceError
 from runtime.services.life.means import Means
 from runtime.services.life.telling import NOT_BY_SIGNAL, how
-from runtime.services.service import Service
+from runtime.services.service import PROJECT, Service
 from runtime.session.crash import Code, CrashReport, fingerprint
 from runtime.session.cures.last_words import cure_of_missing, exception_in, missing_variable
 from runtime.session.cures.of_ends import Case, cure_for, sentence_for
@@ -96,11 +97,16 @@ def report_of(
     case, variable = Case.of(exit), missing_variable(said)
     name = service.name
     if variable:
-        cure = cure_of_missing(variable, name)
+        whose = ("--global",) if service.room == PROJECT else ("--room", service.room)
+        cure = cure_of_missing(variable, shlex.join([name, *whose]))
     elif ended.reason in _LIMITS:
         cure = _MORE.format(reason=ended.reason)
     else:
-        cure = cure_for(case) if failure is not None or by_signal else _LOOK.format(name=name)
+        cure = (
+            cure_for(case)
+            if failure is not None or by_signal
+            else _LOOK.format(name=shlex.join([name, "--room", room]))
+        )
     return CrashReport(
         session_id=SessionId(box.id),
         endpoint=name,

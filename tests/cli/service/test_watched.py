@@ -45,6 +45,9 @@ async def test_a_change_is_waited_for_and_says_why_it_failed(house: Any, manifes
         assert "the one before goes on serving" in err
         assert "cannot: SEARCH_KEY is not set" in err
         assert "It misses SEARCH_KEY: bulkhead secret set SEARCH_KEY" in err
+        assert "--room lab --secret SEARCH_KEY" in err
+        _, err = await typed(capsys, lab, "update", "greeter", *ROOM, "--secret", "TOK", status=1)
+        assert "Set it first: bulkhead secret set TOK\n" in err
 
 
 TEMPLATE = """
