@@ -43,6 +43,10 @@ LABEL org.opencontainers.image.title="Bulkhead" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.url="${URL}"
 
+# The base has no bytecode of Python's own modules, nobody could write it later, and each interpreter would compile
+# what it imports: half of the time until a server answers.
+RUN python -m compileall -q -j 0 -x '/(site-packages|tests?|idlelib|tkinter|turtledemo|pydoc_data|ensurepip)/' \
+      "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 # The state folder is for whatever user the container is given: each writes what only that user can read.
 RUN groupadd --gid 10001 bulkhead \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/bulkhead --shell /usr/sbin/nologin bulkhead \
