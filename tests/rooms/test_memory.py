@@ -240,3 +240,42 @@ async def test_who_is_cancelled_waits_for_what_the_disk_is_at() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done == ["written"]
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_texts_and_numbers_that_no_file_holds_are_replaced_or_refused(house: House) -> None:
+    ada, odd = await filled(house), "a\ud800"
+    await call(ada, "create", name=odd, namespace=[odd])
+    assert await call(ada, "list", namespace=[odd]) == {"memories": ["a\ufffd"]}
+    told = json.dumps([{"name": odd, "confidence": float("inf")}])
+    await call(ada, "upsert_nodes", records_json=told)
+    question = f"MATCH (e:Entity) WHERE e.name = '{odd}' RETURN e.name as name, e.confidence as confidence"
+    assert (await call(ada, "query", statement=question))["results"] == [
+        {"name": "a\ufffd", "confidence": None}
+    ]
+    await call(ada, "ingest_text", text=odd)
+    assert [one["name"] for one in (await call(ada, "recall", query=odd, limit=1))["items"]] == ["a\ufffd"]
+    assert (await call(ada, "delete_entities", entity_ids=[odd]))["deleted_entities"] == 1
+    ends = {"source_entity_id": odd, "target_entity_id": "bob", "relationship_type": ["x"]}
+    assert (await call(ada, "delete_relationships", relationships=[ends]))["deleted_relationships"] == 0
+    with pytest.raises(RoomError, match="64 bits"):
+        await call(ada, "upsert_nodes", records_json=json.dumps([{"name": "x", "confidence": 2**70}]))
+    for ending in (
+        f"WHERE e.confidence > {'9' * 5000} RETURN e.name as name",
+        f"RETURN e.name as n LIMIT {2**70}",
+    ):
+        with pytest.raises(RoomError, match="number"):
+            await call(ada, "query", statement=f"MATCH (e:Entity) {ending}")
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_a_full_file_of_memories_is_told_as_that(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_SCHEMA", store._SCHEMA.replace(str(store.MAX_FILE_BYTES // 4096), "16"))
+    ada = await house.join("ada")
+    await call(ada, "create")
+    with pytest.raises(RoomError, match="memories may have"):
+        for number in range(8):
+            await call(ada, "ingest_text", text=f"{number} " + "x" * 19_000)
+    assert (await call(ada, "recall", query="0"))["items"]

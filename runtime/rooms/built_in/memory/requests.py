@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from runtime.clock import Clock, iso
-from runtime.errors import InvalidRequest, NotFound, NotSupported, PermissionDenied
+from runtime.errors import InvalidRequest, NotFound, NotSupported, PermissionDenied, RoomError, RoomFull
 from runtime.rooms.built_in.memory import statement
 from runtime.rooms.built_in.memory.grants import allows, allows_listing
-from runtime.rooms.built_in.memory.store import MAX_TEXT_CHARS, MemoryStore, key_of, note
+from runtime.rooms.built_in.memory.store import MAX_FILE_BYTES, MAX_TEXT_CHARS, MemoryStore, key_of, note
 from runtime.rooms.built_in.tables.threads import THREADS
 from runtime.rooms.files import whole
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.wire.content import EmptyContent, JsonContent
+from runtime.wire.text import utf8_text
 
 MAX_NAME_CHARS: Final = 200
 MAX_RECORDS: Final = 1000
@@ -64,7 +66,13 @@ class Memory:
             return await (await THREADS.run(self._store.folder, partial(function, *given, **more)))
 
         async with self._turn:
-            return await whole(done())
+            try:
+                return await whole(done())
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                    most = f"the room's memories may have {MAX_FILE_BYTES} bytes in all"
+                    raise RoomFull(most, cure="Drop some, or delete some of what is in them.") from error
+                raise RoomError(f"the room's memories cannot be used: {error}") from error
 
     # ---- memories
 
@@ -115,7 +123,7 @@ class Memory:
 
     async def _query(self, request: Request) -> Outcome:
         namespace, name = _named(request, "query")
-        question = statement.parse(request.text("statement"))
+        question = statement.parse(_text(request, "statement"))
         rows = await self._do(self._store.ask, key_of(namespace, name), name, question)
         return JsonContent({"results": rows})
 
@@ -146,12 +154,12 @@ class Memory:
 
     async def _ingest(self, request: Request) -> Outcome:
         namespace, name = _named(request, "ingest")
-        text = request.optional_text("text")
-        if text is None:
+        if request.optional_text("text") is None:
             raise NotSupported(
                 f"not supported by this server: {request.name} without a text",
                 cure="Read the file, and give its text.",
             )
+        text = _text(request, "text")
         if len(text) > MAX_TEXT_CHARS:
             raise InvalidRequest(f"a text has at most {MAX_TEXT_CHARS} characters", cure="Give it in pieces.")
         entity = note(text, iso(self._clock.wall()))
@@ -161,7 +169,7 @@ class Memory:
 
     async def _recall(self, request: Request) -> Outcome:
         namespace, name = _named(request, "recall")
-        query, key = request.text("query")[:MAX_TEXT_CHARS], key_of(namespace, name)
+        query, key = _text(request, "query")[:MAX_TEXT_CHARS], key_of(namespace, name)
         asked = request.arguments.get("limit")
         limit = min(asked, MAX_RECALLED) if isinstance(asked, int) and asked > 0 else 5
         found = await self._do(self._store.recall, key, name, query, limit)
@@ -184,7 +192,7 @@ class Memory:
 
     async def _delete_entities(self, request: Request) -> Outcome:
         namespace, name = _named(request, "upsert")
-        ids = [one for one in _listed(request, "entity_ids") if isinstance(one, str)]
+        ids = [utf8_text(one) for one in _listed(request, "entity_ids") if isinstance(one, str)]
         entities, relationships = await self._do(
             self._store.delete_entities, key_of(namespace, name), name, ids
         )
@@ -195,7 +203,7 @@ class Memory:
     async def _delete_relationships(self, request: Request) -> Outcome:
         namespace, name = _named(request, "upsert")
         which = [
-            (str(one.get("source_entity_id")), str(one.get("target_entity_id")), one.get("relationship_type"))
+            (*(utf8_text(str(one.get(f"{end}_entity_id"))) for end in ("source", "target")), _kind(one))
             for one in _listed(request, "relationships")
             if isinstance(one, dict)
         ]
@@ -211,12 +219,21 @@ _SHOWN: Final = (
 
 def _named(request: Request, verb: str) -> tuple[str, str]:
     """The namespace and the name of a memory that the token allows this for."""
-    name, namespace = request.text("name"), _namespace(request)
+    name, namespace = _text(request, "name"), _namespace(request)
     if len(name) > MAX_NAME_CHARS or "\0" in name:
         raise InvalidRequest(f"a memory's name has at most {MAX_NAME_CHARS} characters")
     if not allows(request.peer.participant.claims.family("memory"), verb, name, namespace):
         raise PermissionDenied(f"the token does not allow this ({verb}) with memory {name!r}")
     return namespace, name
+
+
+def _text(request: Request, key: str) -> str:
+    return utf8_text(request.text(key))
+
+
+def _kind(relationship: dict[str, Any]) -> str | None:
+    kind = relationship.get("relationship_type")
+    return None if kind is None else utf8_text(str(kind))
 
 
 def _namespace(request: Request) -> str:
@@ -225,7 +242,7 @@ def _namespace(request: Request) -> str:
         return ""
     if not isinstance(given, list) or not all(isinstance(one, str) and "\0" not in one for one in given):
         raise InvalidRequest("'namespace' is a list of texts")
-    joined = "/".join(given)
+    joined = utf8_text("/".join(given))
     if len(joined) > MAX_NAME_CHARS:
         raise InvalidRequest(f"a namespace has at most {MAX_NAME_CHARS} characters")
     return joined

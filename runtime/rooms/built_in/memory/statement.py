@@ -26,6 +26,7 @@ RELATIONSHIP: Final = (
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {"entity": ENTITY, "relationship": RELATIONSHIP}
 
 MAX_CHARS: Final = 10_000
+_MAX_DIGITS: Final = 18
 MAX_DEPTH: Final = 30
 MAX_LIMIT: Final = 1000
 _TOKEN: Final = re.compile(
@@ -124,7 +125,7 @@ class _Reader:
 
     def _limit(self) -> int:
         kind, text = self._next("a number")
-        if kind != "number" or not text.isdigit():
+        if kind != "number" or not text.isdigit() or len(text) > _MAX_DIGITS:
             self._wrong("a number")
         return min(int(text), MAX_LIMIT)
 
@@ -195,11 +196,11 @@ class _Reader:
         kind, text = self._next("a value")
         if kind == "text":
             return re.sub(r"\\(.)", r"\1", text[1:-1])
-        if kind == "number":
+        if kind == "number" and ("." in text or len(text) <= _MAX_DIGITS):
             return float(text) if "." in text else int(text)
         if text.lower() in ("true", "false", "null"):
             return {"true": 1, "false": 0, "null": None}[text.lower()]
-        return self._wrong("a text or a number")
+        return self._wrong("a text, or a number of 64 bits")
 
     def _word(self) -> str:
         kind, text = self._next("a name")

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from runtime.errors import Exists, InvalidRequest, NotFound, RoomFull
 from runtime.rooms.built_in.memory.statement import ENTITY, RELATIONSHIP, Question
+from runtime.rooms.built_in.tables.cell import finite
+from runtime.rooms.built_in.tables.query import bound_value
 
 FILE: Final = "memory.sqlite3"
 MAX_MEMORIES: Final = 200
@@ -241,7 +243,7 @@ def _plain(value: Any) -> Any:
         raise InvalidRequest(f"a text of a memory has at most {MAX_TEXT_CHARS} characters")
     if value is not None and not isinstance(value, str | int | float):
         raise InvalidRequest("a memory holds texts and numbers")
-    return value
+    return bound_value(finite(value))
 
 
 def _words(text: str) -> set[str]:
