@@ -19,21 +19,22 @@ import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from runtime.logs.line import cut_text, to_json
-from runtime.settings import LogSettings, SupervisorSettings
 
-# structlog imports rich whenever it is installed: 70 ms and 6 MB in each zygote for a feature that is not
-# used here.  A None in sys.modules makes that import fail the way an absent package does.
-_HIDE_RICH = "structlog" not in sys.modules and "rich" not in sys.modules
-if _HIDE_RICH:
-    sys.modules["rich"] = None  # type: ignore[assignment]
+if TYPE_CHECKING:  # a zygote needs none of the settings
+    from runtime.settings import LogSettings
+
+# structlog imports these wherever they are installed: 80 ms and 6 MB in each zygote for features that are not
+# used here.  A None in sys.modules makes an import fail the way an absent package does.
+_HIDDEN = {"rich", "colorama"} - sys.modules.keys() if "structlog" not in sys.modules else set()
+sys.modules |= dict.fromkeys(_HIDDEN)  # type: ignore[arg-type]
 try:
     import structlog
 finally:
-    if _HIDE_RICH:
-        del sys.modules["rich"]
+    for _name in _HIDDEN:
+        del sys.modules[_name]
 
 MAX_VALUE_CHARS: Final = 16_384
 """Longest text of one key in a log of our own; the rest is cut and counted.  A worker bounds its lines."""
@@ -52,7 +53,7 @@ _NEVER_DEBUG: Final = ("aiosqlite", "httpcore", "watchfiles")
 _RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
-_worker_line_bytes = SupervisorSettings().log_line_bytes
+_worker_line_bytes = 16_384  # until `bound_lines` says it
 _hide: Callable[[Any], Any] | None = None
 _marks: Callable[[], Mapping[str, str]] | None = None
 _also: Callable[[Mapping[str, Any]], None] | None = None

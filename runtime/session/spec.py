@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NewType
+from typing import TYPE_CHECKING, Any, Literal, NewType
 
 from runtime.errors import ConfigError
 from runtime.knob import parse_bytes, parse_seconds
-from runtime.settings import LimitSettings
+
+if TYPE_CHECKING:  # a zygote needs none of the settings
+    from runtime.settings import LimitSettings
 
 SessionId = NewType("SessionId", str)
 
