@@ -25,7 +25,6 @@ import os
 import select
 import signal
 import sys
-import sysconfig
 import traceback
 import types
 import weakref
@@ -68,7 +67,7 @@ def is_possible() -> bool:
         and sys.version_info[:2] in _VERSIONS
         and sys.byteorder == "little"
         and sys.maxsize > 1 << 32
-        and not sysconfig.get_config_var("Py_GIL_DISABLED")
+        and "t" not in sys.abiflags  # a build without the global lock counts in another way
         and not hasattr(sys, "gettotalrefcount")  # a build for debugging adds counts up
     )
 
