@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,24 @@ async def settled(cgroups: Cgroups) -> None:
     await done.wait()
 
 
+FORKS = """
+import os, signal, time
+os.read(0, 1)  # until it is in its group
+made = []
+try:
+    while True:
+        if (pid := os.fork()) == 0:
+            time.sleep(600)
+            os._exit(0)
+        made.append(pid)
+except BlockingIOError:
+    print(len(made), flush=True)
+for pid in made:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+"""
+
+
 @pytest.mark.asyncio
 async def test_a_session_gets_its_limits_and_is_then_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: int
@@ -105,6 +124,10 @@ async def test_a_session_gets_its_limits_and_is_then_moved(
         == "grew above its limit of memory: the kernel ended it at 576 MiB, caches included"
     )
     assert cgroup.refused_forks() == "wanted more than 64 processes and threads: 5 were refused"
+    (group / "pids.peak").write_text("12\n")  # a limit of the machine or container was met, not this one
+    assert cgroup.refused_forks() == ""
+    (group / "pids.peak").write_text("64\n")
+    assert cgroup.refused_forks().startswith("wanted more than 64")
     (group / "memory.events").write_text("max 0\noom 0\noom_kill 1\n")
     assert cgroup.ended_by_kernel().endswith("not here, but on the whole machine or container")
     (group / "memory.events").write_text("max 0\noom 1\noom_kill 1\n")
@@ -214,6 +237,25 @@ async def test_nobody_is_enclosed_who_does_not_descend_from_us(
         assert not (await enclosed(cgroups, pid, Limits())).is_enclosed
     assert (folder.moved, list(folder.group.path.iterdir())) == ([], [])
     await cgroups.aclose()
+
+
+@pytest.mark.asyncio
+async def test_the_kernel_refuses_what_is_beyond_the_limit_of_processes() -> None:
+    cgroups = Cgroups("auto", may_move=False)
+    await cgroups.open()
+    try:
+        if cgroups.told().limits["pids"] != "cgroup":
+            pytest.skip(f"no pids controller of cgroup v2 here: {cgroups.told().reason}")
+        with subprocess.Popen(
+            [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as popen:
+            cgroup = await enclosed(cgroups, popen.pid, Limits(pids=8))
+            told, _ = await asyncio.to_thread(popen.communicate, b"x")
+            assert told == b"7\n"
+            assert cgroup.refused_forks() == "wanted more than 8 processes and threads: 1 were refused"
+        cgroup.leave()
+    finally:
+        await cgroups.aclose()
 
 
 @pytest.mark.asyncio
