@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Container, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -64,6 +64,7 @@ class Follower:
         judged: Called, in order, with each verdict and how many attempts that node had.
         beaten: Called, in order, with each node that was heard.
         taken: Called, in order, with each event of a session and its node.
+        wanted: The ids of bundles that nodes are to have of this front.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Follower:
         self.judged: list[Callable[[Verdict, int], None]] = []
         self.beaten: list[Callable[[str, Node], None]] = []
         self.taken: list[Callable[[str, SessionEvent], None]] = []
+        self.wanted: Container[str] = ()
         self._released: dict[SessionId, asyncio.Event] = {}
         self._was_on: OrderedDict[SessionId, str] = OrderedDict()
         self._tasks = Tasks(_log, "cluster.task_failed")

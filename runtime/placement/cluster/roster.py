@@ -24,6 +24,7 @@ STARTS_S: Final = 10.0
 FORGET_S: Final = 3600.0
 """A node that is lost for so long is no part of the cluster any more, until it is heard again."""
 _MOST_STARTS: Final = 10_000
+_MOST_SAID: Final = 4000
 _log = get_logger("cluster")
 
 
@@ -95,10 +96,10 @@ class Roster:
     def _beaten(self, name: str, node: Node) -> None:
         if name in self._follower.memory.drained and not node.beat.draining and name not in self._asking:
             self._follower.spawn(self._drain_again(name), f"drain {name}")
-        failed = {one.id: one for one in node.sent if one.code}
+        failed = {one.id: one for one in node.sent if one.code and one.id in self._follower.wanted}
         known = self._failed.get(name, set())
         for one in (failed[key] for key in failed.keys() - known):
-            why = f"{one.message}. {one.cure}".removesuffix(". ")
+            why = f"{one.message}. {one.cure}".removesuffix(". ")[:_MOST_SAID]
             event = NodeEvent(
                 kind="node.bundle_failed",
                 name=name,

@@ -10,13 +10,16 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
+from runtime.clock import SystemClock
 from runtime.errors import RemoteProtocolError
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.follower import MAX_BEAT_BYTES
 from runtime.placement.cluster.resync import Outbox
+from runtime.placement.cluster.roster import Roster
+from runtime.placement.relays import Relays
 from runtime.session.events import Exited, Placed
 from runtime.session.exit_reasons import ExitReason
-from runtime.session.info import Vitals
+from runtime.session.info import Enforcement, Vitals
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 from tests.placement.cluster.conftest import Followed
@@ -70,3 +73,20 @@ async def test_what_it_says_of_others_sessions_or_at_any_length_is_not_kept(foll
         await followed.beats("n1", number=2, told={f"f{n}": n for n in range(MAX_BEAT_BYTES)})
     followed.wire.answer = say.Answer(code="x", message="m" * 8_000_000)
     assert len((await followed.front.ask("n1", say.Surface())).message) < 1000
+
+
+async def test_a_bundle_that_nobody_sent_there_is_told_by_nobody(followed: Followed) -> None:
+    front, told = followed.front, list[Any]()
+    roster = Roster(front, SystemClock(), Relays("http://front"))
+    roster.told.append(told.append)
+    front.wanted = {"mine"}
+    nowhere = Enforcement(limits={}, reason="")
+    for number, bundle in enumerate(("made-up", "another", "mine", "mine"), 2):
+        failed = say.Have(
+            id=bundle, name="greeter", digest="ab", service="s", state="failed", code="x", message="no"
+        )
+        front.nodes["n1"].said(
+            say.Served(digest="d", bundles=[], endpoints=[], enforcement=nowhere, sent=[failed])
+        )
+        await followed.beats("n1", number=number)
+    assert [(one.kind, one.name, one.bundle) for one in told] == [("node.bundle_failed", "n1", "greeter")]

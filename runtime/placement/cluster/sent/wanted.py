@@ -73,6 +73,7 @@ class SentBundles:
         self._news = asyncio.Event()
         self._archives = Archives(lambda: {one.digest: one.folder for one in self._all.values()})
         follower.beaten.append(self._beaten)
+        follower.wanted = self._all
 
     async def start(self) -> None:
         """Have nodes fetch what is wanted."""
