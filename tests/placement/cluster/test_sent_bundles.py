@@ -121,6 +121,13 @@ class Cluster:
             while any(loads.serving != wanted for loads in self.loads.values()):
                 await asyncio.sleep(0.02)
 
+    async def only_one(self, name: str) -> str:
+        """Wait until a node keeps the folder of one bundle alone: its digest."""
+        async with asyncio.timeout(10 * PATIENCE):
+            while len(found := list((self._site.folder / f"sent-{name}").iterdir())) != 1:
+                await asyncio.sleep(0.02)
+        return found[0].name
+
     async def called(self, service: str) -> str:
         """Call it; the node that has the session."""
         call = {"event": "room.call", "data": {"room_name": "r"}}
@@ -176,7 +183,7 @@ async def test_each_node_fetches_what_is_deployed_and_a_call_goes_where_it_is(
         await deploy()
         assert all(loads.loaded[-1][0] == "second" for loads in cluster.loads.values())
         await cluster.serves({service: "second"})
-        (digest,) = {path.name for path in (site.folder / "sent-n1").iterdir()}
+        digest = await cluster.only_one("n1")
         for loads in cluster.loads.values():
             loads.wrong = "NameError"
         (bundle / "main.py").write_text("third")
@@ -188,7 +195,7 @@ async def test_each_node_fetches_what_is_deployed_and_a_call_goes_where_it_is(
         # Back to the first, then a server that is started again: nothing is loaded anew.
         assert await asyncio.to_thread(run, ["service", "rollback", "greeter", "1", "--global"]) == 0
         await cluster.serves({service: "first"})
-        assert [digest] != [path.name for path in (site.folder / "sent-n1").iterdir()]
+        assert await cluster.only_one("n1") != digest
         before = [len(loads.loaded) for loads in cluster.loads.values()]
         await server.stop()
         server = await cluster.serve()
