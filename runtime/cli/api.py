@@ -143,15 +143,19 @@ class Api:
 
     @contextmanager
     def _reach(self, timeout_s: float) -> Iterator[http.client.HTTPConnection]:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            host, port = parts.hostname, parts.port
+        except ValueError:  # of its port, or of an address of version 6
+            host = None
+        if not host or parts.scheme not in ("http", "https"):
             raise CommandFailed(
                 f"{self.url!r} is no server address",
                 cure="Write it as http://127.0.0.1:8080.",
                 exit_code=ExitCode.USAGE,
             )
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+        connection = kind(host, port, timeout=timeout_s)
         try:
             yield connection
         except TimeoutError as error:

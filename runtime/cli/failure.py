@@ -22,7 +22,9 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-_IN_A_ROOM: Final = re.compile(r"(\bbulkhead (?!service run|setup)(?:(?!--url)[^`])*?)(?= --room )")
+_IN_A_ROOM: Final = re.compile(
+    r"(\bbulkhead (?!service run|setup)(?:(?!--url)[^`])*?)(?= --room (?![^`]*--url))"
+)
 
 typed: Final[list[str]] = []
 """The words of the command line, without the program's name."""

@@ -111,6 +111,16 @@ def test_a_mistyped_command_is_a_usage_error_that_suggests(bulkhead: Any) -> Non
     assert "serve" in ran.err
 
 
+@pytest.mark.parametrize("url", ["nonsense:x", "http://[1", "ftp://a"])
+def test_what_is_no_address_is_said_to_be_none(bulkhead: Any, url: str) -> None:
+    for argv in (
+        ("ps", "--url", url),
+        ("call", f"{url if '://' in url else 'http://x:y'}/chat", "--room", "x"),
+    ):
+        ran = bulkhead(*argv)
+        assert (ran.status, "is no server address\n  Write it as http://" in ran.err) == (2, True), ran.err
+
+
 def test_a_choice_that_there_is_not_is_told_without_whose_error_it_is(bulkhead: Any) -> None:
     assert "Invalid value for '--output' / '-o': 'x' is not one of 'table'" in bulkhead("ps", "-o", "x").err
 
@@ -217,6 +227,7 @@ def test_config_shows_value_and_origin_and_hides_secrets(
     [
         ("`bulkhead agents list --room a` tells.", "`bulkhead agents list --url U --room a` tells."),
         ("Type: bulkhead service logs x --url U --room a", ""),
+        ("Type: bulkhead call /x --room a --url U", ""),
         ("Then: bulkhead service run main.py --room a", ""),
     ],
 )

@@ -39,7 +39,6 @@ def call(
 ) -> None:
     """Call an agent into a room."""
     import json
-    from urllib.parse import urlsplit
 
     from runtime.cli.api import api_at, find_server
     from runtime.cli.room.agents import _json
@@ -47,8 +46,9 @@ def call(
     if room_url is None:
         check_room(room)
     if "://" in endpoint:
-        parts = urlsplit(endpoint)
-        api, path = api_at(f"{parts.scheme}://{parts.netloc}"), parts.path or "/"
+        scheme, _, rest = endpoint.partition("://")
+        host, _, path = rest.partition("/")
+        api, path = api_at(f"{scheme}://{host}"), f"/{path}"
     else:
         api, path = find_server(url), "/" + endpoint.lstrip("/")
     data: dict[str, Any] = {"room_name": room, "arguments": _json(arguments, "--arguments")}

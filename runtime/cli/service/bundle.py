@@ -155,9 +155,10 @@ def _found(
     settings = load_settings(flags=flags, env=os.environ, file=config_file(config))
     given = agents or settings.server.agents_dir
     if not given.is_dir():
+        named = typed_with(instead=(str(agents), "FOLDER")) if agents else typed_with("FOLDER")
         raise CommandFailed(
             f"there is no folder {given}",
-            cure=f"Name the folder of your agents: {typed_with(instead=(str(given), 'agents'))}",
+            cure=f"Name the folder of your agents: {named}",
             exit_code=ExitCode.USAGE,
         )
     bundles = bundles_in([given.resolve()])
