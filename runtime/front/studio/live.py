@@ -42,6 +42,7 @@ from runtime.logs import get_logger
 from runtime.session.feed import FeedEvent
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId
+from runtime.tasks import Tasks
 
 TICK_S: Final = 0.25
 SECOND_S: Final = 1.0
@@ -88,6 +89,8 @@ class Live:
         self._sampled: dict[str, list[float | int | None]] = {}
         self._busy: dict[str, None] = {}
         self._crashes_changed = False
+        self._crash_told: asyncio.Task[None] | None = None
+        self._tasks = Tasks(_log, "studio.task_failed")
         self._snapshot: Snapshot | None = None
         self._making = asyncio.Lock()
 
@@ -158,15 +161,18 @@ class Live:
 
     async def run(self) -> None:
         """Make frames while somebody reads, for as long as the server runs."""
-        while True:
-            if not self._reading:
-                await self._wanted.wait()
-            try:
-                await self._tick()
-            except Exception:  # noqa: BLE001 - one frame that cannot be made must not end all of them
-                _log.exception("studio.frame_failed")
-                await asyncio.sleep(SECOND_S)
-            await asyncio.sleep(TICK_S)
+        try:
+            while True:
+                if not self._reading:
+                    await self._wanted.wait()
+                try:
+                    await self._tick()
+                except Exception:  # noqa: BLE001 - one frame that cannot be made must not end all of them
+                    _log.exception("studio.frame_failed")
+                    await asyncio.sleep(SECOND_S)
+                await asyncio.sleep(TICK_S)
+        finally:
+            await self._tasks.aclose()
 
     def _wake(self) -> None:
         self._cursor = self._front.registry.feed.last
@@ -190,9 +196,9 @@ class Live:
             rooms = self._rooms()
             self._rooms_at = now + (MANY_ROOMS_S if len(rooms) > MANY_ROOMS else 0.0)
             self._tell_changed("rooms", Rooms(rooms=rooms))
-        if self._crashes_changed:
+        if self._crashes_changed and (self._crash_told is None or self._crash_told.done()):
             self._crashes_changed = False
-            self.frames.publish(self._event("crashes", Crashes(crashes=await self._crashes())))
+            self._crash_told = self._tasks.spawn(self._tell_crashes(), "crashes")
 
     async def _tell_news(self, *, is_second: bool) -> None:
         feed = self._front.registry.feed
@@ -257,6 +263,10 @@ class Live:
                 await asyncio.sleep(0)
         at_ms = round(self._front.clock.wall() * 1000)
         self.frames.publish(self._event("samples", {"at_ms": at_ms, "of": samples}))
+
+    async def _tell_crashes(self) -> None:
+        # By itself: reports may wait for a slow disk, and nothing else has to.
+        self.frames.publish(self._event("crashes", Crashes(crashes=await self._crashes())))
 
     def _tell_changed(self, kind: str, data: msgspec.Struct) -> None:
         digest = hashlib.sha256(encoded(data)).digest()

@@ -113,6 +113,29 @@ async def test_changes_come_as_they_happen(serving: Any) -> None:
         assert (await stream.until("overview"))["alerts"][0]["level"] == "error"
 
 
+async def test_reports_that_wait_for_the_disk_hold_nothing_else_up(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as site:
+        store, written = site.server.front.crashes, asyncio.Event()
+        groups = store.groups
+
+        async def slow() -> Any:
+            await written.wait()
+            return await groups()
+
+        sid = await started(site)
+        stream = await follow(site)
+        await stream.until("crashes")
+        monkeypatch.setattr(store, "groups", slow)
+        site.placement.exit(sid, ExitReason.SIGNAL, signal=11)
+        await stream.until("session", lambda row: row["state"] == "exited")
+        for _ in range(3):
+            await stream.until("overview")
+        written.set()
+        assert len((await stream.until("crashes"))["crashes"]) == 1
+
+
 async def test_samples_have_all_that_changes_by_itself_and_nothing_of_who_rests(
     serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
