@@ -349,6 +349,8 @@ async def test_what_cannot_be_used_is_refused_with_what_can(opened: Open) -> Non
         ({"mount_path": "data"}, "no path to mount at", 1002),
         ({"variables": {"size": "1"}}, "variable 'size'", 1002),
         ({"env": {"A=B": "1"}}, "no name of a variable", 1002),
+        ({"env": [{"key": []}]}, "no name of a variable", 1002),
+        ({"env": [["A", "1"], 2]}, "an object of texts", 1002),
         ({"role": "king", "participant_name": "x"}, "One of: agent, tool, user", 1002),
     ):
         with pytest.raises(RoomError, match=told) as refused:

@@ -108,20 +108,23 @@ def _name(request: Request) -> str:
 def environment_of(request: Request) -> dict[str, str]:
     """Variables, as an object or as a list of pairs."""
     given = request.arguments.get("env")
-    pairs = [(one.get("key"), one.get("value")) for one in given] if _are_objects(given) else given
-    found = dict(pairs) if isinstance(pairs, list | dict) else {}
-    if given is not None and not isinstance(given, list | dict):
+    pairs: list[tuple[Any, Any]]
+    if _are_objects(given):
+        pairs = [(one.get("key"), one.get("value")) for one in given]
+    elif given is None or isinstance(given, dict):
+        pairs = list((given or {}).items())
+    else:
         raise InvalidRequest(f"'env' of {request.name} must be an object of texts")
-    for key, value in found.items():
+    for key, value in pairs:
         if not isinstance(key, str) or not key or "=" in key or "\0" in key:
             raise InvalidRequest(f"'env' of {request.name} has {key!r:.80}, which is no name of a variable")
         if not isinstance(value, str) or "\0" in value:
             raise InvalidRequest(f"variable {key!r} must be a text")
-    if sum(len(key) + len(value) for key, value in found.items()) > _MAX_ENV_CHARS:
+    if sum(len(key) + len(value) for key, value in pairs) > _MAX_ENV_CHARS:
         raise InvalidRequest(
             f"'env' of {request.name} has more than {_MAX_ENV_CHARS} characters", cure="Mount a file instead."
         )
-    return found
+    return dict(pairs)
 
 
 def _ports(request: Request) -> dict[int, int]:
