@@ -157,7 +157,7 @@ class Lives(RuleBasedStateMachine):
             assert policy is not NEVER or reason is ExitReason.NOT_STARTED
             assert 0 <= decision.delay_s <= self.rules.most_s * (1 + self.rules.spread)
             self.waits[session_id] = self.now + decision.delay_s
-            if reason.row.restart not in ("patiently", "passing", "owed"):
+            if reason.row.restart not in ("patiently", "passing", "owed", "moved"):
                 self.times.setdefault(session_id, []).append(self.now)
         else:
             self.over.add(session_id)
