@@ -8,6 +8,7 @@ each can be shown to catch what it is for, and what they return says what to do.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -139,12 +140,10 @@ class Import:
 
 def imports_of(module: str, source: str, modules: set[str]) -> Iterator[Import]:
     """Every import statement of a module, those inside functions included, to the module it means."""
-    tree = ast.parse(source)
-    guards = [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-    ]
+    nodes = list(ast.walk(ast.parse(source)))
+    guards = [node for node in nodes if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     for_types = {id(inner) for guard in guards for statement in guard.body for inner in ast.walk(statement)}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(module, alias.name, node.lineno, id(node) in for_types)
@@ -324,18 +323,24 @@ def module_name(path: Path) -> str:
 
 
 SOURCES = {module_name(path): path.read_text() for path in sorted((ROOT / "runtime").rglob("*.py"))}
-IMPORTS = [item for name, source in SOURCES.items() for item in imports_of(name, source, set(SOURCES))]
+
+
+@functools.cache
+def imports() -> list[Import]:
+    """All of them: every worker of a run imports this module, and one needs to know."""
+    modules = set(SOURCES)
+    return [item for name, source in SOURCES.items() for item in imports_of(name, source, modules)]
 
 
 # ---- the tree as it is
 
 
 def test_imports_never_rise() -> None:
-    assert rises(IMPORTS) == []
+    assert rises(imports()) == []
 
 
 def test_wings_know_the_floors_below_them() -> None:
-    assert climbs(IMPORTS) == []
+    assert climbs(imports()) == []
     assert without_floor(SOURCES) == []
 
 
@@ -353,15 +358,15 @@ def test_no_folder_is_a_list() -> None:
 
 
 def test_modules_form_no_cycle() -> None:
-    assert cycles(IMPORTS) == []
+    assert cycles(imports()) == []
 
 
 def test_each_package_has_one_home() -> None:
-    assert homeless(IMPORTS) == []
+    assert homeless(imports()) == []
 
 
 def test_pure_modules_touch_neither_clock_nor_system() -> None:
-    assert impurities(IMPORTS) == []
+    assert impurities(imports()) == []
 
 
 def test_structlog_is_configured_in_one_place() -> None:
