@@ -17,10 +17,13 @@ from typing import Any
 import hypothesis
 import psutil
 import pytest
-import structlog
 
+import runtime.logs  # noqa: F401  # before structlog, which would tell of exceptions by rich: slowly
 from runtime.sdk import loading
 from tests.patience import PATIENCE
+
+# isort: split
+import structlog
 
 _PR_SET_CHILD_SUBREAPER = 36
 _NOT_TESTED = pytest.StashKey[list[str]]()
