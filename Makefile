@@ -1,6 +1,9 @@
 # `make run` and `make test` are all a newcomer needs: Python 3.11 or newer and make.
 # Both install what they need into .venv, from the hashes in the lock files, once per lock.
 
+# Tests and the packages that they use would be compiled anew by each process of a run.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?=
