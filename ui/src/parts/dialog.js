@@ -6,9 +6,12 @@ import { Icon } from "./icon.js";
 export function Dialog({ title, onClose, wide = false, children, footer }) {
   const box = useRef(null);
   useLayoutEffect(() => {
-    const was = document.activeElement;
-    if (!box.current.open) box.current.showModal();
-    return () => was?.focus?.({ preventScroll: true });
+    const [was, dialog] = [document.activeElement, box.current];
+    if (!dialog.open) dialog.showModal();
+    return () => {
+      dialog.close(); // nothing behind it takes the focus while it is open
+      was?.focus?.({ preventScroll: true });
+    };
   }, []);
   return html`<dialog
     ref=${box}

@@ -1,5 +1,5 @@
 /** Calling an agent into a room. */
-import { html, useEffect, useRef, useState } from "../../core/html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
 import { get, post } from "../../core/api.js";
 import { endpointName } from "../../core/endpoints.js";
 import { rooms } from "../../core/live.js";
@@ -16,8 +16,8 @@ export function CallDialog({ endpoint, onClose }) {
   const field = useRef(null);
   useEffect(() => {
     get("/studio/me").then((me) => setRoom((was) => was || me.default_room || rooms.peek()?.[0]?.name || ""), () => {});
-    field.current?.focus();
   }, []);
+  useLayoutEffect(() => field.current.focus(), []);
   const call = async (event) => {
     event.preventDefault();
     const name = room.trim();
