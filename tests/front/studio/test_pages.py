@@ -3,13 +3,16 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runtime import logs
 from runtime.front.access.browser_sessions import CODE_S
 from runtime.front.studio import pages as studio
+from runtime.settings import LogSettings
 from tests.front.conftest import Answer
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -152,8 +155,9 @@ async def test_a_link_with_a_code_lets_in_whose_browser_it_is_cannot_be_told(
 
 
 async def test_from_elsewhere_a_link_of_the_terminal_lets_one_browser_in(
-    serving: Any, built: Path, capsys: pytest.CaptureFixture[str]
+    serving: Any, built: Path, capsys: pytest.CaptureFixture[str], logging_as_before: None
 ) -> None:
+    logs.configure(LogSettings(), stream=sys.stdout)
     async with serving(host="0.0.0.0") as site:
         stranger = await site.get("/studio/me", X_Forwarded_For="203.0.113.7")
         assert stranger.json["access"] == "none"
