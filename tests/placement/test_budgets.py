@@ -14,6 +14,8 @@ from runtime.session.events import Exited, Warned
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from runtime.settings import ConfinementSettings
+from runtime.supervisor.watch import guard
+from tests.patience import PATIENCE
 from tests.placement.conftest import Node
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -359,8 +361,9 @@ FILLS = """
 
 @pytest.mark.parametrize("deleted", [False, True])
 async def test_what_fills_the_disk_is_ended_soon_after_its_limit(
-    make_node: Callable[..., Node], deleted: bool
+    make_node: Callable[..., Node], deleted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(guard, "_STACKS_S", guard._STACKS_S * PATIENCE)  # for where it was
     node = make_node(confinement=ConfinementSettings(level="basic"))
     node.write("bundle.py", SIBLING + FILLS.format(deleted=deleted))
     await node.start()
