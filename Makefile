@@ -8,9 +8,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?=
 ARGS ?=
-# Two for each of two processors: half of the time goes to waiting for processes.  Tests of one file stay
+# More than two processors: much of the time goes to waiting for processes.  Tests of one file stay
 # together, for what they share takes long to start.  PYTEST_ARGS="-n 0 -k name" for one test.
-PYTEST_ARGS ?= -n 4 --dist worksteal
+PYTEST_ARGS ?= -n 3 --dist worksteal
 
 .PHONY: help run test test-unit test-interop lint bench docs docs-serve ui ui-check screenshots lock clean
 
