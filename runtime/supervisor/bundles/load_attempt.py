@@ -169,7 +169,13 @@ class LoadAttempt:
         if held is not None:
             command = replace(command, policy=held.bundle, ground=held.ground)
         if held is not None and held.ground is not None and held.bundle.level is not Level.OFF:
-            command = await asyncio.to_thread(_held, command, held, held.ground, self._command.env)
+            thread = asyncio.to_thread(_held, command, held, held.ground, self._command.env)
+            making = asyncio.create_task(thread, name="hold")
+            try:
+                command = await asyncio.shield(making)
+            except asyncio.CancelledError:
+                making.add_done_callback(_unwanted)  # the thread goes on, and makes it
+                raise
         return command
 
     async def _run(self, turn: Turn, command: Command, fork: Fork) -> tuple[WorkerPool, Described]:
@@ -286,6 +292,11 @@ class LoadAttempt:
                 detail="these give the same numbers in every session",
                 cure="Make them, or seed them, in the agent's start.",
             )
+
+
+def _unwanted(making: asyncio.Task[Command]) -> None:
+    if not making.cancelled() and making.exception() is None and (hold := making.result().hold) is not None:
+        hold.close()
 
 
 def _held(command: Command, held: Held, ground: Ground, env: Mapping[str, str]) -> Command:
