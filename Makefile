@@ -38,7 +38,8 @@ test-unit: $(VENV)/.installed-dev
 	$(PY) -m pytest -m unit $(PYTEST_ARGS)
 
 # The environments of the real SDK are made on first use, in .venv-interop.
-# VERSIONS="0.20.6 0.42.2" tries other releases than the two that `make test` does.
+# VERSIONS="0.20.6 0.42.2" tries other releases.  `make test` tries all of it with the newest alone.
+test-interop: VERSIONS ?= 0.7.1 0.56.0
 test-interop: $(VENV)/.installed-dev
 	INTEROP_VERSIONS="$(VERSIONS)" $(PY) -m pytest $(PYTEST_ARGS) tests/interop tests/placement/test_upstream.py
 

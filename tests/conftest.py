@@ -30,7 +30,7 @@ _NOT_TESTED = pytest.StashKey[list[str]]()
 LEVELS = ("unit", "process", "e2e")
 # How long an example takes says what else this machine does, not what is wrong with what is tested.
 hypothesis.settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "patient", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("patient")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

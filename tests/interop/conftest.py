@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from runtime.rooms.token import ApiKey, mint
-from tests.interop.environments import VERSIONS, Sdk, installed
+from tests.interop.environments import TRIED, VERSIONS, Sdk, installed
 from tests.interop.fake_model import FakeModel
 from tests.patience import PATIENCE
 
@@ -33,7 +33,7 @@ _ports = itertools.count(21_000 + 500 * int(os.environ.get("PYTEST_XDIST_WORKER"
 _spent_s = 0.0
 
 
-@pytest.fixture(scope="session", params=VERSIONS)
+@pytest.fixture(scope="session", params=TRIED)
 def sdk(request: pytest.FixtureRequest) -> Sdk:
     return installed(request.param)
 

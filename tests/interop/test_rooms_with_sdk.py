@@ -8,9 +8,15 @@ import pytest
 
 from runtime.rooms.token import FULL
 from tests.interop.conftest import Bulkhead, Drive, Sdk
-from tests.interop.environments import installed
+from tests.interop.environments import VERSIONS, installed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def sdk(request: pytest.FixtureRequest) -> Sdk:
+    """Each release: what it sends and reads is what these tests are about."""
+    return installed(request.param)
 
 
 def people(server: Bulkhead, room: str, *names: str) -> dict[str, Any]:

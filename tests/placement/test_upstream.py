@@ -18,7 +18,7 @@ from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
 from runtime.session.events import Exited, Ready
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionSpec, new_session_id
-from tests.interop.environments import MAKE_S, VERSIONS, installed, provide, write_bundle
+from tests.interop.environments import MAKE_S, TRIED, installed, provide, write_bundle
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(MAKE_S)]
@@ -96,7 +96,7 @@ asyncio.run(service.run())
 """
 
 
-@pytest_asyncio.fixture(params=VERSIONS)
+@pytest_asyncio.fixture(params=TRIED)
 async def node(request: Any, agents_dir: Path, make_node: Any, tmp_path: Path) -> AsyncIterator[Any]:
     """A node that serves the program with one release of the SDK."""
     environments = tmp_path / "environments"
