@@ -12,11 +12,12 @@ ARGS ?=
 # together, for what they share takes long to start.  PYTEST_ARGS="-n 0 -k name" for one test.
 PYTEST_ARGS ?= -n 3 --dist worksteal
 
-.PHONY: help run test test-unit test-interop lint bench docs docs-serve ui ui-check screenshots lock clean
+.PHONY: help run test test-long test-unit test-interop lint bench docs docs-serve ui ui-check screenshots lock clean
 
 help:
 	@echo "make run     serve the agents of agents/ and call them into the room demo"
 	@echo "make test    lint, types and every test"
+	@echo "make test-long  the tests that take a minute each: requests that are made up, every page, every save"
 	@echo "make test-unit  the pure tests alone, in seconds"
 	@echo "make test-interop  the tests with MeshAgent's real SDK alone (needs a Python 3.13)"
 	@echo "make lint    lint and types alone"
@@ -33,6 +34,10 @@ run: $(VENV)/.installed-run
 
 test: lint
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+# What takes a minute or so by itself, and asks a thousand times what other tests ask once.
+test-long: $(VENV)/.installed-dev
+	$(PY) -m pytest $(PYTEST_ARGS) --long -m long
 
 test-unit: $(VENV)/.installed-dev
 	$(PY) -m pytest -m unit $(PYTEST_ARGS)

@@ -87,8 +87,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             lines.writelines(f"NOT TESTED: {reason}\n" for reason in skipped)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test says what it needs (unit, process, e2e), or collection fails."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run what takes a minute, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test says what it needs (unit, process, e2e), or collection fails; long ones are left out."""
+    if not config.getoption("--long") and not any("::" in one for one in config.args):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip("LONG TESTS NOT RUN: make test-long does"))
     bare = [
         item.nodeid for item in items if sum(1 for level in LEVELS if item.get_closest_marker(level)) != 1
     ]

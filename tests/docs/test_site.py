@@ -97,6 +97,7 @@ def test_the_reference_has_what_the_code_has(site: Path) -> None:
     assert "<!-- generated -->" not in "".join(path.read_text() for path in site.rglob("*.html"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_fits_and_asks_this_site_alone(site: Path, address: str, browser: Any, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce")

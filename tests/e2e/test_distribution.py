@@ -126,6 +126,7 @@ class _User:
         return self.servers[-1]
 
 
+@pytest.mark.long
 def test_demo_shows_the_examples_that_it_brings(user: Any) -> None:
     assert user.run("bulkhead --version") == f"bulkhead {__version__}\n"
     demo = user.serve("demo", "--port", "0")
@@ -133,6 +134,7 @@ def test_demo_shows_the_examples_that_it_brings(user: Any) -> None:
     assert "Fun fact:" in user.run("echo hello | bulkhead chat --room demo --to chatbot")
 
 
+@pytest.mark.long
 def test_a_new_service_is_tested_served_and_talked_to(user: Any) -> None:
     printed = user.run("bulkhead init myagent")
     assert (user.here / "myagent" / "wheels" / WHEEL).is_file()
@@ -147,6 +149,7 @@ def test_a_new_service_is_tested_served_and_talked_to(user: Any) -> None:
     assert "42" in user.run(chat)
 
 
+@pytest.mark.long
 def test_the_program_runs_by_itself_under_either_name(user: Any) -> None:
     program = "from bulkhead import Limits; from meshagent.agents.chat import ChatBot; print(Limits, ChatBot)"
     assert user.run(f'python -c "{program}"').count("class 'runtime.") == 2

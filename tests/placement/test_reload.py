@@ -394,6 +394,7 @@ async def test_a_save_while_it_is_imported_is_loaded_instead(node: Any) -> None:
     await node.ready("/x")
 
 
+@pytest.mark.long
 async def test_many_saves_of_code_and_data_in_turn_are_as_many_generations_and_drop_nobody(node: Any) -> None:
     change(node, "x/tools.py", "word = 0\n")
     change(node, "x/pkg/mod.py", "word = 0\n")

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import PATIENCE
 from tests.front.test_server_process import Process, running
 
-pytestmark = [pytest.mark.process, pytest.mark.asyncio, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.asyncio, pytest.mark.timeout(600)]
 
 AGENTS = """
 import asyncio
