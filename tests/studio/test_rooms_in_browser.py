@@ -54,13 +54,16 @@ def test_how_an_answer_came_about_is_there_after_a_reload(studio: Any, visit: An
     expect(steps.get_by_text('"messages"')).to_be_visible()
     expect(steps.get_by_text("function_call_output")).to_be_visible()
     assert "sk-live-0123456789abcdef" not in steps.inner_text()
+    page.get_by_role("tab", name="Log").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("time is it in Oslo")
+    page.get_by_role("tab", name="Chat").click()
     # Cleared, it is forgotten.
     page.get_by_role("button", name="Clear", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Clear").click()
     expect(page.get_by_role("article")).to_have_count(0)
     page.get_by_role("tab", name="Log").click()
     page.reload()
-    expect(page.get_by_role("tabpanel")).not_to_contain_text("current_time")
+    expect(page.get_by_role("tabpanel")).not_to_contain_text("time is it in Oslo")
 
 
 def test_a_task_is_run_by_its_form(studio: Any, visit: Any, expect: Any) -> None:
