@@ -17,7 +17,7 @@ PYTEST_ARGS ?= -n 3 --dist worksteal
 help:
 	@echo "make run     serve the agents of agents/ and call them into the room demo"
 	@echo "make test    lint, types and every test"
-	@echo "make test-long  the tests that take a minute each: requests that are made up, every page, every save"
+	@echo "make test-long  the tests that take a minute each: requests that are made up, examples of the pages, the wheel"
 	@echo "make test-unit  the pure tests alone, in seconds"
 	@echo "make test-interop  the tests with MeshAgent's real SDK alone (needs a Python 3.13)"
 	@echo "make lint    lint and types alone"

@@ -134,6 +134,7 @@ def command(folder: Path) -> None:
         (folder / name).chmod(0o755)
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 @pytest.mark.timeout(300 * PATIENCE)
 def test_every_example_does_what_its_page_says(project: Project) -> None:
@@ -144,6 +145,7 @@ def test_every_example_does_what_its_page_says(project: Project) -> None:
     assert not wrong, "\n\n".join(wrong)
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 @pytest.mark.timeout(180 * PATIENCE)
 def test_events_carry_what_the_reference_says(project: Project) -> None:

@@ -25,7 +25,7 @@ ADDRESS = "bot@here.example"
 ROOM = "post"
 
 
-@pytest.fixture(params=["0.7.1", "0.35.8"])
+@pytest.fixture(params=["0.7.1", pytest.param("0.35.8", marks=pytest.mark.long)])
 def release(request: pytest.FixtureRequest) -> Sdk:
     return installed(request.param)
 

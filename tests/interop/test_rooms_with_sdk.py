@@ -40,13 +40,19 @@ def test_flow(sdk: Sdk, server: Bulkhead, drive: Drive, driver: str, other: str)
 
 @pytest.mark.parametrize(
     ("version", "driver"),
-    [("0.7.1", "tables"), ("0.35.8", "tables"), ("0.56.0", "datasets"), ("0.56.0", "databases")],
+    [
+        ("0.7.1", "tables"),
+        pytest.param("0.35.8", "tables", marks=pytest.mark.long),
+        ("0.56.0", "datasets"),
+        ("0.56.0", "databases"),
+    ],
 )
 def test_tables(version: str, driver: str, server: Bulkhead, drive: Drive) -> None:
     """The ways in which releases ask for tables."""
     drive(installed(version), server, driver, **people(server, f"{driver}-{version}", "ada", "keeper"))
 
 
+@pytest.mark.long  # it takes an environment of its own
 def test_secrets(server: Bulkhead, drive: Drive) -> None:
     """A release that keeps secrets in rooms, with tokens that may."""
     room = "secrets"
@@ -55,6 +61,7 @@ def test_secrets(server: Bulkhead, drive: Drive) -> None:
     drive(installed("0.35.8"), server, "confide", **work)
 
 
+@pytest.mark.long  # it takes an environment of its own
 def test_memories(server: Bulkhead, drive: Drive) -> None:
     """The tools of a release that has them, over the room's memory."""
     drive(installed("0.35.8"), server, "remember", **people(server, "memories", "ada"))
