@@ -46,7 +46,7 @@ test-unit: $(VENV)/.installed-dev
 # VERSIONS="0.20.6 0.42.2" tries other releases.  `make test` tries all of it with the newest alone.
 test-interop: VERSIONS ?= 0.7.1 0.56.0
 test-interop: $(VENV)/.installed-dev
-	INTEROP_VERSIONS="$(VERSIONS)" $(PY) -m pytest $(PYTEST_ARGS) tests/interop tests/placement/test_upstream.py
+	INTEROP_VERSIONS="$(VERSIONS)" $(PY) -m pytest $(PYTEST_ARGS) --long tests/interop tests/placement/test_upstream.py
 
 lint: $(VENV)/.installed-dev
 	$(PY) -m ruff check .

@@ -37,7 +37,7 @@ VERSIONS: Final = tuple((os.environ.get("INTEROP_VERSIONS") or "0.7.1 0.56.0").s
 """The release nearest to the seed's day among those that install, and the newest; or those that are named."""
 
 TRIED: Final = VERSIONS if os.environ.get("INTEROP_VERSIONS") else VERSIONS[-1:]
-"""All is tried with those that are named; else with the newest, and with the other what is on the wire."""
+"""All is tried with those that are named; else with the newest, and a part with the other."""
 
 UV: Final = "uv==0.13.9"
 PYTHON: Final = ">=3.13,<3.14"

@@ -8,12 +8,15 @@ import pytest
 
 from runtime.rooms.token import FULL
 from tests.interop.conftest import Bulkhead, Drive, Sdk
-from tests.interop.environments import VERSIONS, installed
+from tests.interop.environments import TRIED, VERSIONS, installed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
-@pytest.fixture(scope="session", params=VERSIONS)
+OLDER = [pytest.param(one, marks=pytest.mark.long) for one in VERSIONS if one not in TRIED]
+
+
+@pytest.fixture(scope="session", params=[*OLDER, *TRIED])
 def sdk(request: pytest.FixtureRequest) -> Sdk:
     """Each release: what it sends and reads is what these tests are about."""
     return installed(request.param)

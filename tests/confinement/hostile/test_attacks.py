@@ -29,6 +29,7 @@ def _is_told_apart(uid: int, name: str) -> bool:
     return (uid == 0) == ATTACKS[name].as_root
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("uid", "name"), [case for case in CASES if _is_told_apart(*case.values)])
 def test_unconfined_it_works(battle: Any, uid: int, name: str) -> None:
     one = battle(uid, Level.OFF)[name]
