@@ -76,3 +76,21 @@ async def cancelled(task: asyncio.Task[Any]) -> None:
     """Cancel a task, and return once it is over, however it ended."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def or_undone(working: asyncio.Future[T], undo: Callable[[T], object]) -> T:
+    """What comes of work that cannot be broken off, as in a thread; undone once it is there if nobody waits.
+
+    Args:
+        undo: Called in the event loop; what has come of it is its argument.
+    """
+
+    def done(over: asyncio.Future[T]) -> None:
+        if not over.cancelled() and over.exception() is None:
+            undo(over.result())
+
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        working.add_done_callback(done)
+        raise

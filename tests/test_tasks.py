@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.tasks import Tasks
+from runtime.tasks import Tasks, or_undone
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -58,3 +58,27 @@ async def test_only_what_is_named_is_cancelled() -> None:
     assert ended == ["second"]
     assert not goes_on.done()
     await tasks.aclose()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_comes_of_work_is_undone_where_nobody_waits_for_it_any_more(fails: bool) -> None:
+    working, undone = asyncio.get_running_loop().create_future(), list[int]()
+    waiting = asyncio.create_task(or_undone(working, undone.append))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert not working.done()
+    if fails:
+        working.set_exception(OSError())
+    else:
+        working.set_result(7)
+    await asyncio.sleep(0)
+    assert undone == ([] if fails else [7])
+
+
+async def test_what_comes_of_work_stays_where_somebody_waited() -> None:
+    working, undone = asyncio.get_running_loop().create_future(), list[int]()
+    working.set_result(7)
+    assert await or_undone(working, undone.append) == 7
+    await asyncio.sleep(0)
+    assert undone == []

@@ -40,7 +40,7 @@ from runtime.process.logpipe import LogPipe
 from runtime.process.program.command import Launch
 from runtime.settings import SupervisorSettings
 from runtime.supervisor.watch.disks import Disks
-from runtime.tasks import Tasks
+from runtime.tasks import Tasks, or_undone
 
 _log = get_logger("containers")
 _FOLDER: Final = "boxes"
@@ -320,16 +320,7 @@ class ProcessEngine:
 async def _descriptor(errand: Errand, env: Mapping[str, str], folder: Path) -> int:
     """What holds a program; closed once it is there when nobody waits for it any more."""
     making = asyncio.get_running_loop().run_in_executor(None, errand.descriptor, env, str(folder))
-    try:
-        return await asyncio.shield(making)
-    except asyncio.CancelledError:
-        making.add_done_callback(_close)
-        raise
-
-
-def _close(made: asyncio.Future[int]) -> None:
-    if not made.cancelled() and made.exception() is None:
-        os.close(made.result())
+    return await or_undone(making, os.close)
 
 
 def _binds(spec: RunSpec, read_only: bool) -> tuple[str, ...]:

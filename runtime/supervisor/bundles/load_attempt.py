@@ -34,6 +34,7 @@ from runtime.supervisor.bundles.import_turns import Turn
 from runtime.supervisor.bundles.worker_pool import WorkerPool
 from runtime.supervisor.server_lines import ServerLines
 from runtime.supervisor.shortages import Shortages
+from runtime.tasks import or_undone
 from runtime.wire.control import Described, Opened
 
 _REMOVE_S = 2.0
@@ -139,8 +140,7 @@ class LoadAttempt:
                 made[path] = await self.as_held(alone)
         except BaseException:
             for command in made.values():
-                if command.hold is not None:
-                    command.hold.close()
+                _close(command)
             raise
         return made
 
@@ -169,13 +169,8 @@ class LoadAttempt:
         if held is not None:
             command = replace(command, policy=held.bundle, ground=held.ground)
         if held is not None and held.ground is not None and held.bundle.level is not Level.OFF:
-            thread = asyncio.to_thread(_held, command, held, held.ground, self._command.env)
-            making = asyncio.create_task(thread, name="hold")
-            try:
-                command = await asyncio.shield(making)
-            except asyncio.CancelledError:
-                making.add_done_callback(_unwanted)  # the thread goes on, and makes it
-                raise
+            making = asyncio.to_thread(_held, command, held, held.ground, self._command.env)
+            command = await or_undone(asyncio.ensure_future(making), _close)
         return command
 
     async def _run(self, turn: Turn, command: Command, fork: Fork) -> tuple[WorkerPool, Described]:
@@ -294,9 +289,9 @@ class LoadAttempt:
             )
 
 
-def _unwanted(making: asyncio.Task[Command]) -> None:
-    if not making.cancelled() and making.exception() is None and (hold := making.result().hold) is not None:
-        hold.close()
+def _close(command: Command) -> None:
+    if command.hold is not None:
+        command.hold.close()
 
 
 def _held(command: Command, held: Held, ground: Ground, env: Mapping[str, str]) -> Command:
