@@ -69,11 +69,12 @@ class ImportTurns:
         while not self._serves():
             yield False
         self._give_way(pid)
-        before = self._waited_s(pid)
-        while before is not None and (now := self._waited_s(pid)) is not None and now - before < PATIENT_S:
+        before = self._waited_s(pid) or 0.0
+        while (now := self._waited_s(pid)) is not None:
+            if now - before >= PATIENT_S:
+                self._insist(pid)
+                break
             yield False
-        if before is not None:
-            self._insist(pid)
         while True:
             yield True
 
