@@ -342,11 +342,7 @@ class NodeServer:
 def _numbered(outbox: Outbox, generation: int, event: SessionEvent) -> say.Told | None:
     try:
         return outbox.put(generation, event)
-    except (
-        ValueError,
-        TypeError,
-        OverflowError,
-    ):  # that it ended is told, whatever else
+    except (ValueError, TypeError, OverflowError):  # that it ended is told, whatever else
         _log.exception("node.event_not_told", session_id=event.session_id, kind=type(event).__name__)
         if not isinstance(event, Exited):
             return None

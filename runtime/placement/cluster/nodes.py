@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runtime.logs import get_logger
-from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.choice import Candidate
 from runtime.placement.cluster.engine.connection import Engine
-from runtime.placement.cluster.messages import Answer, Beat, Have, Served
+from runtime.placement.cluster.messages import Answer, Beat, FrontBeat, Have, Heard, Served, encoded
 from runtime.placement.cluster.resync import Holdings, Inbox
 from runtime.session.calls.deployed import service_of
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
@@ -198,8 +197,8 @@ class FrontBeats:
         heard = {}
         for name, node in nodes.items():
             taken = node.inbox.taken if node.inbox.boot == node.beat.boot else 0
-            heard[name] = say.Heard(node.beat.boot, node.beat.sent, taken)
-        beat = say.FrontBeat(
+            heard[name] = Heard(node.beat.boot, node.beat.sent, taken)
+        beat = FrontBeat(
             front=self._front,
             boot=self.boot,
             number=self._number,
@@ -207,4 +206,4 @@ class FrontBeats:
             heard=heard,
             reads=self._reads(),
         )
-        await self._engine.publish(self._subject, say.encoded(beat))
+        await self._engine.publish(self._subject, encoded(beat))
