@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?=
 ARGS ?=
-# More than two processors: much of the time goes to waiting for processes.  Tests of one file stay
+# One more than two processors have time for: some wait for processes.  Tests of one file stay
 # together, for what they share takes long to start.  PYTEST_ARGS="-n 0 -k name" for one test.
 PYTEST_ARGS ?= -n 3 --dist worksteal
 

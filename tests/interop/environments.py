@@ -50,7 +50,8 @@ _HERE: Final = Path(__file__).resolve().parent
 _KEPT: Final = _HERE.parents[1] / ".venv-interop"
 _PACKAGES: Final = ("api", "agents", "tools", "openai", "cli", "otel")
 _IMPORTS: Final = "".join(
-    f"import meshagent.{name}\n" for name in ("agents.chat", "api.services", "openai", "otel", "tools")
+    f"try: import meshagent.{name}\nexcept ImportError: pass\n"  # not every release has each
+    for name in ("agents.chat", "api.services", "openai", "otel", "tools")
 )
 _FORGET_FAILURE_S: Final = 600
 _NO_NETWORK: Final = ("Failed to fetch", "error sending request", "dns error", "timed out")
