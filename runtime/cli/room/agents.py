@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli import completion
-from runtime.cli.options import Form, NeededRoom, Url
+from runtime.cli.options import Form, NeededRoom, Url, check_room
 from runtime.cli.terminal import Output, clean, say, show
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def list_agents(room: NeededRoom, url: Url = None, name: As = None, output: Form
             ]
         return found
 
-    items = in_room(url, room, name, look)
+    items = in_room(url, room, name, look, only_looks=True)
     say(show(items, output, name="name", columns=_COLUMNS, empty=f"the room {room} has no agents or tools"))
 
 
@@ -137,6 +137,7 @@ def in_room(
     asked: str = "",
     toolkit: str = "",
     as_keeper: bool = False,
+    only_looks: bool = False,
 ) -> Any:
     """What `work` gives, which is handed a client that is in the room.
 
@@ -144,22 +145,26 @@ def in_room(
         asked: The agent that it asks, to tell what became of that.
         toolkit: Whose tool it calls.
         as_keeper: It needs every right.
+        only_looks: It changes nothing, so it makes no room either.
 
     Raises:
-        CommandFailed: The room, or somebody in it, refused.
+        CommandFailed: There is no such room, or it, or somebody in it, refused.
     """
     import shlex
 
     from runtime.cli.api import find_server
     from runtime.cli.entry import client, keeper, person, run
     from runtime.cli.failure import CommandFailed, ExitCode
-    from runtime.cli.room.awaited import until_there
+    from runtime.cli.room.awaited import check_known, until_there
     from runtime.cli.room.why import Asked
     from runtime.errors import NotFound, RoomError
     from runtime.sdk.room.room_exception import LoadedAgain, RoomException
     from runtime.wire.content import CODE_NO_CONTAINER, CODE_NOT_FOUND
 
     api = find_server(url)
+    check_room(room)
+    if only_looks or asked or toolkit:
+        check_known(api, room, only_looks=only_looks)
 
     async def enter() -> Any:
         async with keeper(api, room) if as_keeper else client(api, room, name or person()) as entered:

@@ -58,6 +58,59 @@ async def until_there(
         pause_s = min(pause_s * 1.5, _RARELY_S)
 
 
+async def in_hand(api: Api, room: str, name: str) -> bool:
+    """Whether somebody of that name may be about to enter: a session of it runs or starts, or a bundle that
+    may have it is being loaded."""
+    if name in await asyncio.to_thread(_present, api, room):
+        return True
+    coming = await asyncio.to_thread(_coming_by_itself, api, room)
+    return coming is None or name in coming
+
+
+def _coming_by_itself(api: Api, room: str) -> set[str] | None:
+    """Whom sessions have in this room or bring into it; None while a bundle is loaded: it may be anybody."""
+    seen = api.get(f"/workers?room={quote(room, safe='')}")
+    if any(bundle["state"] == "loading" for bundle in seen["bundles"]):
+        return None
+    return {worker["identity"] for worker in seen["workers"]}
+
+
+def served_at(api: Api, name: str) -> str | None:
+    """The path of an endpoint of that name that could be called in; None where there is none."""
+    from runtime.session.calls.deployed import told_path
+
+    served = [one for one in api.get("/workers")["endpoints"] if one["identity"] == name]
+    paths = [
+        told_path(one["path"], one["bundle"]) for one in served if one["state"] == "ready" and one["path"]
+    ]
+    return paths[0] if paths else None
+
+
+def check_known(api: Api, room: str, *, only_looks: bool) -> None:
+    """Refuse a room that there is not; entering would make it.
+
+    Args:
+        only_looks: Nothing is wanted of the room but what is in it. Else one that there is not is good enough
+            where entering it starts a service of the project's, or where sessions are on their way into it.
+
+    Raises:
+        CommandFailed: There is no such room; says which there are.
+    """
+    from runtime.cli.api import project_path
+    from runtime.cli.failure import CommandFailed
+
+    base = project_path(api)
+    try:
+        api.get(f"{base}/rooms/{quote(room, safe='')}")
+    except CommandFailed as error:
+        if error.problem != "not_found":
+            raise
+        if only_looks or (
+            _coming_by_itself(api, room) == set() and not api.get(f"{base}/services")["services"]
+        ):
+            raise
+
+
 async def _is_there(client: RoomClient, api: Api, room: str, agent: str, toolkit: str, chatbot: str) -> bool:
     if agent:
         return agent in [one.name for one in await client.agents.list_agents()]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runtime.cli import completion
-from runtime.cli.options import NeededRoom, Url
+from runtime.cli.options import NeededRoom, Url, check_room
 from runtime.cli.terminal import clean, is_plain, note, paint
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api
+    from runtime.sdk.room.client import RoomClient
 
 HELP = "/tools lists tools · /cancel or Ctrl-C stops an answer · /clear forgets · /quit leaves"
 
@@ -36,17 +38,36 @@ def chat(
 def talk(api: Api, room: str, to: str, name: str | None = None) -> int:
     """Chat until the input ends or somebody says /quit; returns the exit status."""
     from runtime.cli.entry import client, person, run
-    from runtime.cli.room.awaited import until_there
+    from runtime.cli.room.awaited import check_known
     from runtime.cli.room.chat_loop import ChatLoop
+
+    check_room(room)
+    check_known(api, room, only_looks=False)
 
     name = name or person()
     loop = ChatLoop(
         client(api, room, name),
         to=to,
-        entered=lambda entered: until_there(entered, api, room, chatbot=to),
+        entered=lambda entered: _awaited(entered, api, room, to),
         prompt="" if not sys.stdin.isatty() else paint(f"{name} › ", "cyan"),
         show_progress=not is_plain(sys.stdout),
     )
     if sys.stdin.isatty():
         note(f"{clean(to)} in room {clean(room)}.  {HELP}", "dim")
     return run(loop.run())
+
+
+async def _awaited(client: RoomClient, api: Api, room: str, to: str) -> bool:
+    """Wait for who is called in by a service; whether anybody else of that name may be on the way."""
+    import asyncio
+
+    from runtime.cli.failure import CommandFailed
+    from runtime.cli.room.awaited import in_hand, served_at, until_there
+
+    await until_there(client, api, room, chatbot=to)
+    if await in_hand(api, room, to):
+        return True
+    if (path := await asyncio.to_thread(served_at, api, to)) is not None:
+        cure = shlex.join(["bulkhead", "call", path, "--room", room])
+        raise CommandFailed(f"nobody has called {to} into the room {room}", cure=f"Call it: {cure}")
+    return False

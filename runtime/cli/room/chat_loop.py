@@ -12,7 +12,7 @@ from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.room.typed_lines import TypedLines
 from runtime.cli.terminal import clean, note, write
 from runtime.errors import RoomError
-from runtime.sdk.chat.chat_session import ChatSession
+from runtime.sdk.chat.chat_session import FIND_TIMEOUT_S, ChatSession
 from runtime.sdk.room.client import RoomClient
 
 
@@ -22,7 +22,7 @@ class ChatLoop:
     Args:
         prompt: Shown before each line; empty when nobody types.
         show_progress: Redraw a mark while the agent thinks.
-        entered: What is done first in the room, before who is talked to is looked for.
+        entered: What is done first in the room; whether who is talked to may still be coming, if not there.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class ChatLoop:
         to: str,
         prompt: str,
         show_progress: bool,
-        entered: Callable[[RoomClient], Awaitable[None]] | None = None,
+        entered: Callable[[RoomClient], Awaitable[bool]] | None = None,
     ) -> None:
         self._room = room
         self._to = to
@@ -49,9 +49,8 @@ class ChatLoop:
         before = signal.getsignal(signal.SIGINT)
         try:
             async with self._room as room:
-                if self._entered is not None:
-                    await self._entered(room)
-                async with self._session(room) as session:
+                may_come = self._entered is None or await self._entered(room)
+                async with self._session(room, may_come=may_come) as session:
                     loop.add_signal_handler(signal.SIGINT, self._interrupt, session)
                     while True:
                         line = await self._lines.read(self._prompt)
@@ -66,9 +65,14 @@ class ChatLoop:
             loop.remove_signal_handler(signal.SIGINT)
             signal.signal(signal.SIGINT, before)  # `demo` has its own, and goes on after a chat
 
-    def _session(self, room: RoomClient) -> ChatSession:
+    def _session(self, room: RoomClient, *, may_come: bool) -> ChatSession:
         waiting = f"{clean(self._to)} is not in the room yet; waiting …"
-        return ChatSession(room, to=self._to, on_waiting=lambda: note(waiting, "dim"))
+        return ChatSession(
+            room,
+            to=self._to,
+            find_timeout_s=FIND_TIMEOUT_S if may_come else 0.0,
+            on_waiting=lambda: note(waiting, "dim"),
+        )
 
     async def _handle(self, session: ChatSession, line: str) -> None:
         match line:

@@ -36,7 +36,7 @@ def ps(
     async def work(client: RoomClient) -> Any:
         return (await client.send_request("containers.list_containers", {"all": all_}))["containers"]
 
-    found = in_room(url, room, None, work, as_keeper=True)
+    found = in_room(url, room, None, work, as_keeper=True, only_looks=True)
     if output is not Output.JSON:
         for one in found:
             one["id"] = one["id"][:_ID_CHARS]
@@ -98,7 +98,7 @@ def logs(
     async def work(client: RoomClient) -> None:
         await _logs(client, container, follow=follow)
 
-    in_room(url, room, None, work, as_keeper=True)
+    in_room(url, room, None, work, as_keeper=True, only_looks=True)
 
 
 def exec_(
@@ -117,7 +117,7 @@ def exec_(
     async def work(client: RoomClient) -> int:
         return await executed(client, container, command or [])
 
-    return int(in_room(url, room, None, work, as_keeper=True))
+    return int(in_room(url, room, None, work, as_keeper=True, only_looks=True))
 
 
 def stop(
@@ -131,7 +131,7 @@ def stop(
     async def work(client: RoomClient) -> None:
         await client.send_request("containers.stop_container", {"id": container, "force": force})
 
-    in_room(url, room, None, work, as_keeper=True)
+    in_room(url, room, None, work, as_keeper=True, only_looks=True)
     say(f"stopped {clean(container)}")
 
 
@@ -141,7 +141,7 @@ def images(room: NeededRoom, url: Url = None, output: Form = Output.TABLE) -> No
     async def work(client: RoomClient) -> Any:
         return (await client.send_request("containers.list_images", {}))["images"]
 
-    found = in_room(url, room, None, work, as_keeper=True)
+    found = in_room(url, room, None, work, as_keeper=True, only_looks=True)
     rows = found
     if output is not Output.JSON:
         rows = [

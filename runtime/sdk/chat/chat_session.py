@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import uuid
 from collections.abc import AsyncIterator, Callable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import NotFound, RoomError
@@ -183,14 +184,16 @@ class ChatSession:
             look()
             if not await within(arrived, min(PATIENCE_S, self._find_timeout_s)):
                 await self._refuse_other_kinds()
-                if self._on_waiting is not None:
+                if self._on_waiting is not None and self._find_timeout_s > PATIENCE_S:
                     self._on_waiting()
                 if not await within(arrived, self._find_timeout_s - PATIENCE_S):
                     others = [one for one in messaging.get_participants() if one.role == "agent"]
                     here = sorted({str(one.name) for one in others})
+                    near = get_close_matches(self._to, here, n=1)
+                    guess = f"Did you mean {near[0]}? " if near else ""
+                    there = f"To talk to are: {', '.join(here)}." if here else "Nobody to talk to is here."
                     raise NotFound(
-                        f"there is no {self._to} in the room {self._room.room_name}",
-                        cure=f"To talk to are: {', '.join(here)}." if here else "Nobody to talk to is here.",
+                        f"there is no {self._to} in the room {self._room.room_name}", cure=guess + there
                     )
         finally:
             messaging.off("participant_added", look)

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.room import awaited
-from runtime.cli.room.awaited import until_there
+from runtime.cli.room.awaited import check_known, in_hand, served_at, until_there
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -94,3 +94,50 @@ async def test_a_service_that_failed_is_told(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(CommandFailed, match="its service desk is stopped") as caught:
         await ask(server)
     assert "bulkhead service restart desk --room lab" in caught.value.cure
+
+
+class Rooms:
+    """A server that has the room lab, in which ada is; a session and a bundle each, where they are named."""
+
+    def __init__(self, *, session: str = "", bundle: str = "ready", services: Any = ()) -> None:
+        self.sessions = [{"identity": session}] if session else []
+        self.bundle, self.services = bundle, list(services)
+
+    def get(self, path: str) -> Any:
+        match path.partition("?")[0].split("/")[1:]:
+            case ["accounts", "projects"]:
+                return {"projects": [{"id": "p"}]}
+            case ["accounts", "projects", "p", "rooms", room]:
+                if room == "lab":
+                    return {}
+                raise CommandFailed("there is no room", problem="not_found")
+            case ["accounts", "projects", "p", "services"]:
+                return {"services": self.services}
+            case ["workers"]:
+                served = {"path": "/chat", "bundle": "chat.py", "identity": "chatbot", "state": "ready"}
+                return {
+                    "workers": self.sessions,
+                    "bundles": [{"state": self.bundle}],
+                    "endpoints": [served],
+                }
+        assert path == "/rooms"
+        return [{"name": "lab", "participants": [{"name": "ada"}]}]
+
+
+async def test_who_may_just_be_starting_is_waited_for_and_nobody_else() -> None:
+    assert await in_hand(cast(Any, Rooms(session="clerk")), "lab", "clerk")
+    assert await in_hand(cast(Any, Rooms(bundle="loading")), "lab", "clerk")
+    assert await in_hand(cast(Any, Rooms()), "lab", "ada")
+    assert not await in_hand(cast(Any, Rooms(session="clerk")), "lab", "clerc")
+    assert served_at(cast(Any, Rooms()), "chatbot") == "/chat"
+    assert served_at(cast(Any, Rooms()), "clerk") is None
+
+
+async def test_a_room_that_there_is_not_is_said_unless_something_brings_it() -> None:
+    for server in (Rooms(session="clerk"), Rooms(bundle="loading"), Rooms(services=[{}])):
+        check_known(cast(Any, server), "new", only_looks=False)
+        with pytest.raises(CommandFailed, match="no room"):
+            check_known(cast(Any, server), "new", only_looks=True)
+    check_known(cast(Any, Rooms()), "lab", only_looks=True)
+    with pytest.raises(CommandFailed, match="no room"):
+        check_known(cast(Any, Rooms()), "new", only_looks=False)

@@ -45,7 +45,7 @@ async def test_an_answer_that_failed_is_an_exit_status(
     with given.open() as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         loop = ChatLoop(room, to="chatbot", prompt="", show_progress=False)
-        monkeypatch.setattr(loop, "_session", lambda _: Session())
+        monkeypatch.setattr(loop, "_session", lambda *_, **__: Session())
         assert await loop.run() == status
     said, told = capsys.readouterr()
     assert said.splitlines() == [f"about {line}" for line in lines.split()]

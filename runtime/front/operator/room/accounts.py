@@ -6,6 +6,7 @@ Who may operate the server may use it: from this machine, or with the project's 
 from __future__ import annotations
 
 import uuid
+from difflib import get_close_matches
 from functools import partial
 from typing import Final
 
@@ -38,6 +39,8 @@ from runtime.services.service import PROJECT
 MAX_PAGE: Final = 1000
 MAX_NAMED: Final = 10
 """So many rooms are named to whoever asks for one that there is not."""
+MAX_COMPARED: Final = 1000
+"""Of so many, the nearest to what was asked for is looked for."""
 BASE: Final = "/accounts/projects"
 
 
@@ -201,6 +204,9 @@ async def named_room(front: Front, asked: str) -> str:
         if asked in (name, room_id(name)):
             return name
     told = ", ".join(known[:MAX_NAMED]) + (" …" if len(known) > MAX_NAMED else "")
+    near = get_close_matches(asked[:100], known[:MAX_COMPARED], n=1)
+    guess = f"Did you mean {near[0]}? " if near else ""
     raise NotFound(
-        f"there is no room {asked[:100]!r}", cure=f"Known are: {told}." if known else "There is none yet."
+        f"there is no room {asked[:100]!r}",
+        cure=f"{guess}Known are: {told}." if known else "There is none yet.",
     )
