@@ -12,6 +12,7 @@ import faulthandler
 import json
 import os
 import pdb
+import shlex
 import signal
 import sys
 import traceback
@@ -45,12 +46,14 @@ class Call(msgspec.Struct, frozen=True):
 
     Attributes:
         start: As a worker gets it.
+        server: Address of the server that has its room.
         debug: Stop in the debugger where it fails.
         for_s: Seconds after which one that did not fail is stopped; 0 for as long as nobody stops it.
         declared: What its endpoint declares of what it may reach, as far as whoever holds it knows.
     """
 
     start: control.Start
+    server: str
     debug: bool = False
     for_s: float = 0.0
     declared: dict[str, Any] = {}
@@ -119,6 +122,7 @@ class _Replay:
 
     async def _run(self, loaded: bundle.LoadedBundle) -> None:
         self._loop = asyncio.get_running_loop()
+        self._kind = loaded.endpoints[self._call.start.endpoint].kind
         self._session = session = _Kept(self._call.start, loaded, self._told, _at_once)
         if self._call.for_s:
             self._loop.call_later(self._call.for_s, self._stop)
@@ -128,10 +132,24 @@ class _Replay:
         match message:
             case control.ReadyNow():
                 _say("ready: it is in its room and its start returned · Ctrl-C ends it")
+                _say(f"from another terminal: {self._to_try()}")
             case control.Ended():
                 _say(f"it ended: {message.message or message.reason}")
             case _:
                 pass
+
+    def _to_try(self) -> str:
+        """The command with which somebody uses it, while it is there."""
+        where = ["--url", self._call.server, "--room", self._call.start.room]
+        assert self._session is not None
+        match self._kind:
+            case "chatbot":
+                words = ["chat", *where, "--to", self._call.start.identity]
+            case "task_runner":
+                words = ["agents", "ask", *where, "--agent", self._session.agent_name, "--input", "{}"]
+            case _:
+                words = ["agents", "list", *where]
+        return shlex.join(["bulkhead", *words])
 
     def _stop(self) -> None:
         if self._session is not None:
@@ -150,6 +168,11 @@ class _Kept(Session):
     """A session that keeps what it failed by."""
 
     error: BaseException | None = None
+
+    @property
+    def agent_name(self) -> str:
+        """What it is asked by: its own name, which need not be the one that it joins as."""
+        return str(getattr(self._agent, "name", None) or self._start.identity)
 
     def _failed(self, fault: Any) -> control.Failed:
         self.error = self.error or fault.__cause__ or fault

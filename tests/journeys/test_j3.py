@@ -127,6 +127,7 @@ def test_a_crash_is_packed_run_again_and_looked_into(user: Any, crashed: Any, tm
     assert mended.returncode == 0, mended.stderr
     assert "edited since" in mended.stderr
     assert "it did not fail this time" in mended.stderr
+    assert "from another terminal: bulkhead agents list --url http://127.0.0.1:" in mended.stderr
     program.unlink()
     gone = user.run("replay", "crash.tar.gz")
     assert gone.returncode == 1

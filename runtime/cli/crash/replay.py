@@ -71,7 +71,6 @@ def replay(
     note(f"  held: {hold.told}", "dim")
     cwd = bundle if bundle.is_dir() else bundle.parent
     with _private_room(report["room"], report["identity"]) as room:
-        note(f"  from another terminal: {room.to_chat(report['identity'])}", "dim")
         for is_again in (False, True):
             call = _call(report, room, arguments, debug=pdb, for_s=for_s, declared=hold.declared)
             with (
@@ -99,12 +98,6 @@ class _Room(NamedTuple):
     name: str
     token: str
     folder: Path
-
-    def to_chat(self, identity: str) -> str:
-        import shlex
-
-        to = ["--url", self.api.url, "--room", self.name, "--to", identity]
-        return shlex.join(["bulkhead", "chat", *to])
 
 
 def _report(session: str, url: str | None) -> dict[str, Any]:
@@ -179,7 +172,8 @@ def _call(
             "MESHAGENT_SESSION_ID": report["session"],
         },
     )
-    return msgspec.json.encode(Call(start, debug=debug, for_s=for_s, declared=dict(declared))).decode()
+    call = Call(start, server=room.api.url, debug=debug, for_s=for_s, declared=dict(declared))
+    return msgspec.json.encode(call).decode()
 
 
 def _pair(text: str) -> tuple[str, str]:

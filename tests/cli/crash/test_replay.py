@@ -6,13 +6,16 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from runtime.cli.crash.crash_file import report_in
 from runtime.cli.crash.replay import _bundle, _revealed, replay
 from runtime.cli.failure import CommandFailed
+from runtime.wire import control
+from runtime.worker.replay import Call, _Replay
 
 pytestmark = pytest.mark.unit
 
@@ -90,3 +93,18 @@ def test_a_file_of_others_does_not_choose_what_runs_here(tmp_path: Path) -> None
     with pytest.raises(CommandFailed, match="not the code") as refused:
         replay(str(file), state_dir=tmp_path)
     assert f"--source {program}" in refused.value.cure
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("chatbot", "chat --url http://h:1 --room 'my room' --to clerk"),
+        ("task_runner", "agents ask --url http://h:1 --room 'my room' --agent summer --input '{}'"),
+        ("toolkit", "agents list --url http://h:1 --room 'my room'"),
+    ],
+)
+def test_what_fits_its_kind_is_told_to_who_runs_it_again(kind: Any, words: str) -> None:
+    start = control.Start("s_1", 2, "/a", "clerk", "my room", "ws://h:1/rooms/x", "t")
+    again = _Replay(Call(start, server="http://h:1"), cast(Any, None))
+    again._kind, again._session = kind, cast(Any, SimpleNamespace(agent_name="summer"))
+    assert again._to_try() == f"bulkhead {words}"
