@@ -101,7 +101,7 @@ HOMES = {
     "quart": ("runtime.front",),
     "quart_schema": ("runtime.front.http.contract", "runtime.front.openapi"),
     "hypercorn": ("runtime.front",),
-    "httpx": ("runtime.front.model.provider", "runtime.services.life.mcp.server"),
+    "httpx": ("runtime.front.model.provider", "runtime.services.life.mcp.http"),
     "multiprocess": ("runtime.process.zygote",),
     "psutil": ("runtime.process.tree",),
     "nats": ("runtime.placement.cluster.engine.connection",),

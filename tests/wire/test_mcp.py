@@ -17,7 +17,7 @@ from runtime.wire.internet.mcp import Events, content_of, read, result_of, tools
 pytestmark = pytest.mark.unit
 
 STREAM = (
-    b": hello\n\nid: 1\ndata:\n\ndata: one\r\ndata:two\r\n\r\nevent: message\rdata: three\r\rdata: cut off"
+    b": hello\n\nid: 1\ndata:\n\ndata: one\r\ndata:two\r\n\r\nevent: endpoint\rdata: three\r\rdata: cut off"
 )
 
 
@@ -25,7 +25,9 @@ STREAM = (
 def test_events_are_read_however_they_are_cut(cuts: list[int]) -> None:
     events, edges = Events(), [0, *cuts, len(STREAM)]
     pieces = [STREAM[at:to] for at, to in pairwise(edges)]
-    assert [data for piece in pieces for data in events.take(piece)] == [b"one\ntwo", b"three"]
+    found = [event for piece in pieces for event in events.take(piece)]
+    assert found == [("message", b"one\ntwo"), ("endpoint", b"three")]
+    assert events.held_bytes == len(b"data: cut off")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
@@ -10,6 +10,7 @@ from runtime.services.deployed.deployments import Deployments
 from runtime.services.life.means import Means, Offer
 from runtime.services.life.reach import ports_of, url_of
 from runtime.services.service import Service
+from runtime.services.terms import Tell
 
 MISTAKE = "the server made a mistake; its log has the details"
 _log = get_logger("services")
@@ -32,6 +33,7 @@ async def bring(
     reached: Mapping[int, int],
     secret: str,
     deployed: Deployments | None,
+    tell: Callable[[Tell], None],
 ) -> Offer | None:
     """Bring an endpoint into a room; what offers its tools there, of an MCP server.
 
@@ -40,6 +42,7 @@ async def bring(
         reached: Where this machine reaches each port of its container.
         secret: Signs the call.
         deployed: What has the service, if it is a bundle that was sent here.
+        tell: Called with what becomes of an MCP server's tools later.
 
     Raises:
         GoesOn, NotCalled: See there.
@@ -57,7 +60,7 @@ async def bring(
         url = deployed.url(service.id, endpoint.path) if deployed is not None else ""
         url = url or url_of(spec, port, endpoint.path, reached)
         if endpoint.mcp is not None:
-            return await means.offer(url, endpoint.mcp, room=room, token=token, is_near=is_inside)
+            return await means.offer(url, endpoint.mcp, room=room, token=token, is_near=is_inside, tell=tell)
         await means.call(
             url,
             room=room,

@@ -351,6 +351,7 @@ class Life:
                 reached=run.reached,
                 secret=run.secret,
                 deployed=self._bundles(run.service),
+                tell=self._tell,
             )
         except GoesOn:
             self._tell(Tell("GoesOn", f"{name}: its session goes on with the revision that it has"))

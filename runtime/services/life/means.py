@@ -11,6 +11,7 @@ from runtime.containers.contract import Boxes
 from runtime.services.deployed.deployments import Deployments
 from runtime.services.life.asked import Mint
 from runtime.services.store import Store
+from runtime.services.terms import Tell
 from runtime.session.crash import CrashReport
 
 
@@ -42,7 +43,14 @@ class OfferTools(Protocol):
     """Makes the tools of an MCP server a toolkit of a room."""
 
     async def __call__(
-        self, url: str, endpoint: Mapping[str, Any], *, room: str, token: str, is_near: bool
+        self,
+        url: str,
+        endpoint: Mapping[str, Any],
+        *,
+        room: str,
+        token: str,
+        is_near: bool,
+        tell: Callable[[Tell], None],
     ) -> Offer:
         """Return once they are offered.
 
@@ -50,6 +58,7 @@ class OfferTools(Protocol):
             endpoint: What the manifest says of it.
             token: Of who is to be in the room for it.
             is_near: It is on this machine.
+            tell: Called with what becomes of them later.
 
         Raises:
             RuntimeServiceError: They are not.

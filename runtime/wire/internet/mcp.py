@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from runtime.errors import RemoteProtocolError, ToolFailed
 from runtime.wire.content import Content, FileContent, JsonContent, TextContent
@@ -16,6 +16,10 @@ from runtime.wire.content import Content, FileContent, JsonContent, TextContent
 OFFERED: Final = "2025-06-18"
 SPOKEN: Final = ("2024-11-05", "2025-03-26", OFFERED, "2025-11-25")
 """Releases of the protocol that begin with ``initialize``."""
+
+TOOLS_CHANGED: Final = "notifications/tools/list_changed"
+ENDPOINT: Final = "endpoint"
+"""The kind of event by which a server of the older transport says where messages go."""
 
 MAX_NAME_CHARS: Final = 128
 MAX_TEXT_CHARS: Final = 4_000
@@ -40,19 +44,33 @@ class McpTool:
     changes_nothing: bool
 
 
+class Event(NamedTuple):
+    """One event of a stream; most are of kind ``message``."""
+
+    kind: str
+    data: bytes
+
+
 class Events:
-    """A ``text/event-stream`` that is read piece by piece."""
+    """A ``text/event-stream`` that is read piece by piece.
+
+    Attributes:
+        held_bytes: How much of an event is there that has not ended.
+    """
 
     def __init__(self) -> None:
+        self.held_bytes = 0
         self._line: list[bytes] = [b""]
         self._data: list[bytes] = []
+        self._kind = b""
 
-    def take(self, piece: bytes) -> list[bytes]:
-        """What the events say that end in this piece; those that say nothing are left out."""
+    def take(self, piece: bytes) -> list[Event]:
+        """The events that end in this piece; those that say nothing are left out."""
         # What began without an end is looked through once, however many pieces it comes in.
         is_more = b"\n" not in piece and b"\r" not in piece and not self._line[-1].endswith(b"\r")
         if piece:
             self._line.append(piece)
+            self.held_bytes += len(piece)
         if is_more:
             return []
         *lines, rest = _LINE_END.split(b"".join(self._line))
@@ -60,10 +78,13 @@ class Events:
         for line in lines:
             if not line:
                 if data := b"\n".join(self._data):
-                    said.append(data)
-                self._data = []
+                    said.append(Event(self._kind.decode(errors="replace") or "message", data))
+                self._data, self._kind = [], b""
             elif line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
+            elif line.startswith(b"event:"):
+                self._kind = line[6:].removeprefix(b" ")
+        self.held_bytes = len(rest) + sum(map(len, self._data))
         return said
 
 

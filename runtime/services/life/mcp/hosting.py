@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -16,7 +17,6 @@ ENTER_S: Final = 30.0
 MAX_CALLS: Final = 64
 """At once; more are answered with an error."""
 _READ_AT_ONCE_BYTES: Final = 64 << 10
-_REGISTERS: Final = 1
 _log = get_logger("mcp")
 
 CallTool = Callable[[str, dict[str, Any]], Awaitable[Content]]
@@ -44,15 +44,20 @@ class HostedToolkit:
 
     Args:
         described: The toolkit as it is registered.
+
+    Attributes:
+        described: The same, as it is now.
     """
 
     def __init__(self, port: Port, described: Mapping[str, Any], call: CallTool) -> None:
-        self._port, self._described, self._call = port, described, call
+        self._port, self.described, self._call = port, described, call
         self._name = str(described["name"])
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._registration = ""
         self._tasks = Tasks(_log, "mcp.failed")
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._writing = asyncio.Lock()
-        self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
         """Enter and register.
@@ -61,17 +66,42 @@ class HostedToolkit:
             RoomError: The room does not let it in, or does not take the toolkit.
         """
         self._tasks.spawn(self._read(), "mcp:room")
-        try:
-            async with asyncio.timeout(ENTER_S):
-                await self._send(Message(_REGISTERS, "agent.register_toolkit", dict(self._described)))
-                await self._registered
-        except TimeoutError:
-            raise RoomError(f"the room did not take toolkit {self._name!r} within {ENTER_S:g} s") from None
+        await self._register(self.described)
+
+    async def change(self, described: Mapping[str, Any]) -> None:
+        """Register it as it is now, of the same name; calls that are in progress go on.
+
+        Raises:
+            RoomError: The room does not take it; it stays as it was.
+        """
+        former = self._registration
+        await self._register(described)
+        self.described = described
+        await self._ask("agent.unregister_toolkit", {"id": former})
 
     async def aclose(self) -> None:
         """Leave the room; who waits for an answer is told by the room."""
         await self._port.close()
         await self._tasks.aclose()
+
+    async def _register(self, described: Mapping[str, Any]) -> None:
+        header = await self._ask("agent.register_toolkit", described)
+        found = header.get("json")
+        self._registration = str(found.get("id")) if isinstance(found, dict) else ""
+
+    async def _ask(self, kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What the room answers."""
+        number = next(self._numbers)
+        answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answered
+        try:
+            async with asyncio.timeout(ENTER_S):
+                await self._send(Message(number, kind, dict(arguments)))
+                return await answered
+        except TimeoutError:
+            raise RoomError(f"the room did not take toolkit {self._name!r} within {ENTER_S:g} s") from None
+        finally:
+            del self._asked[number]
 
     async def _send(self, message: Message) -> None:
         packets = encode(message)
@@ -92,20 +122,22 @@ class HostedToolkit:
         except RemoteProtocolError as strange:
             error = RoomLost(str(strange))
         finally:
-            if not self._registered.done():
-                self._registered.set_exception(error)
-                self._registered.exception()  # it may be that nobody waits any more
+            for answered in self._asked.values():
+                if not answered.done():
+                    answered.set_exception(error)
+                    answered.exception()  # it may be that nobody waits any more
             for task in self._calls.values():
                 task.cancel()
 
     def _take(self, message: Message) -> None:
         header = message.header
-        if message.type == "__response__" and message.id == _REGISTERS:
-            if not self._registered.done():
+        if message.type == "__response__":
+            answered = self._asked.get(message.id)
+            if answered is not None and not answered.done():
                 if header.get("type") == "error":
-                    self._registered.set_exception(RoomError(str(header.get("text"))))
+                    answered.set_exception(RoomError(str(header.get("text"))))
                 else:
-                    self._registered.set_result(None)
+                    answered.set_result(header)
         elif message.type == f"agent.tool_call.{self._name}":
             call_id = str(header.get("tool_call_id") or message.id)
             task = self._tasks.spawn(self._answer(message), "mcp:call")

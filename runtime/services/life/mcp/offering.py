@@ -7,13 +7,18 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from runtime.errors import RoomError
+from runtime.errors import RoomError, RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.services.life.mcp.hosting import HostedToolkit, Port
-from runtime.services.life.mcp.server import MakeClient, McpServer
+from runtime.services.life.mcp.http import MakeClient
+from runtime.services.life.mcp.server import McpServer
+from runtime.services.terms import Tell
+from runtime.tasks import Tasks
 from runtime.wire.internet.mcp import McpTool, allowed
 
 MAX_TOOLS: Final = 128
+AGAIN_S: Final = 1.0
+"""Between two looks at what a server has that says again and again that this has changed."""
 _log = get_logger("mcp")
 
 
@@ -29,33 +34,35 @@ class ToolOffers:
         self._enter, self._client = enter, client
 
     async def __call__(
-        self, url: str, endpoint: Mapping[str, Any], *, room: str, token: str, is_near: bool
+        self,
+        url: str,
+        endpoint: Mapping[str, Any],
+        *,
+        room: str,
+        token: str,
+        is_near: bool,
+        tell: Callable[[Tell], None],
     ) -> ToolOffer:
-        """Enter the room and offer there what the server has.
+        """Enter the room and offer there what the server has, as long as it is there and as it changes.
 
         Raises:
             RoomError: The server cannot be reached, has too many tools or none that may be used; or the room
                 takes nobody in.
         """
-        server = McpServer(url, endpoint.get("headers", {}), is_near=is_near, client=self._client)
+        changed = asyncio.Event()
+        server = McpServer(
+            url, endpoint.get("headers", {}), is_near=is_near, client=self._client, changed=changed.set
+        )
         async with AsyncExitStack() as opened:
             opened.push_async_callback(server.aclose)
             await server.open()
-            listed = await server.tools()
-            # In a thread: a hundred schemas are looked at.
-            tools = await asyncio.to_thread(_fitting, listed, endpoint, room)
-            label = endpoint["label"]
-            described = {
-                "name": label,
-                "title": label,
-                "description": endpoint.get("description", ""),
-                "public": True,
-                "cancellable": True,
-                "tools": {tool.name: _described(tool) for tool in tools},
-            }
+            described = await _toolkit(server, endpoint, room)
             hosted = HostedToolkit(self._enter(room, token), described, server.call)
             opened.push_async_callback(hosted.aclose)
             await hosted.start()
+            tasks = Tasks(_log, "mcp.failed")
+            opened.push_async_callback(tasks.aclose)
+            tasks.spawn(_follow(server, hosted, endpoint, room, changed, tell), "mcp:follow")
             return ToolOffer(opened.pop_all())
 
 
@@ -68,6 +75,47 @@ class ToolOffer:
     async def aclose(self) -> None:
         """Take the tools away; again: nothing."""
         await self._opened.aclose()
+
+
+async def _follow(
+    server: McpServer,
+    hosted: HostedToolkit,
+    endpoint: Mapping[str, Any],
+    room: str,
+    changed: asyncio.Event,
+    tell: Callable[[Tell], None],
+) -> None:
+    """Offer what the server has by now whenever it says that this has changed."""
+    label, failed = endpoint["label"], ""
+    while True:
+        await changed.wait()
+        changed.clear()
+        try:
+            described = await _toolkit(server, endpoint, room)
+            if described != hosted.described:
+                await hosted.change(described)
+                tell(Tell("ToolsChanged", f"{label} has {', '.join(described['tools'])}"))
+            failed = ""
+        except RuntimeServiceError as error:
+            if failed != (failed := str(error)):
+                tell(Tell("ToolsNotChanged", f"{label} stays as it was: {failed}", is_warning=True))
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _toolkit(server: McpServer, endpoint: Mapping[str, Any], room: str) -> dict[str, Any]:
+    """The toolkit as it is registered."""
+    listed = await server.tools()
+    # In a thread: a hundred schemas are looked at.
+    tools = await asyncio.to_thread(_fitting, listed, endpoint, room)
+    label = endpoint["label"]
+    return {
+        "name": label,
+        "title": label,
+        "description": endpoint.get("description", ""),
+        "public": True,
+        "cancellable": True,
+        "tools": {tool.name: _described(tool) for tool in tools},
+    }
 
 
 def _described(tool: McpTool) -> dict[str, Any]:

@@ -1,58 +1,51 @@
-"""One MCP server, spoken to by streamable HTTP: each request is a POST, answered by JSON or by events.
+"""One MCP server: greeted, asked for its tools, and heard when it says that they changed.
 
-Where it is the operator said, so any address will do; but it may not send us elsewhere.  A server that forgot
-our session, as one does that was started again, is greeted anew, and asked once more.
+Streamable HTTP is tried first, then the transport before it.  A server that forgot our session, as one does
+that was started again, is greeted anew, and asked once more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
 
 import runtime
-from runtime.errors import RemoteProtocolError, RoomError, RuntimeServiceError
+from runtime.errors import RoomError, ToolFailed
 from runtime.logs import get_logger
+from runtime.services.life.mcp.http import NOT_STREAMABLE, Forgotten, MakeClient, McpHttp, Refused
+from runtime.services.life.mcp.link import Link
+from runtime.services.life.mcp.older import Older
+from runtime.services.life.mcp.streamable import Streamable
 from runtime.tasks import Tasks
 from runtime.wire.content import Content
 from runtime.wire.internet.mcp import (
     OFFERED,
     SPOKEN,
-    Events,
+    TOOLS_CHANGED,
     McpTool,
     content_of,
     message,
-    read,
     reply,
     result_of,
     tools_of,
 )
 
-if TYPE_CHECKING:
-    import httpx
-
 OPEN_S: Final = 10.0
 """For the greeting, and for each page of the list of tools."""
 CALL_S: Final = 300.0
-CLOSE_S: Final = 2.0
 MAX_LIST_BYTES: Final = 4 << 20
 MAX_ANSWER_BYTES: Final = 8 << 20
 """Of one answer, with all that the server says on the way to it."""
 MAX_PAGES: Final = 64
-MAX_SAID_CHARS: Final = 300
-_READ_AT_ONCE_BYTES: Final = 64 << 10
-_SESSION: Final = "mcp-session-id"
+MAX_REPLIES: Final = 64
+"""To what the server asks, at once; more of it is left unanswered."""
+AGAIN_S: Final = 1.0
+"""Until what it says by itself is listened to again, when that has ended; twice as long each time."""
+AGAIN_MOST_S: Final = 60.0
 _log = get_logger("mcp")
-
-
-class MakeClient(Protocol):
-    """Makes a client that follows no redirects and has no memory; waits, so it is called in a thread."""
-
-    def __call__(self, *, is_near: bool) -> httpx.AsyncClient:
-        """For what is on this machine, or anywhere."""
-        ...
 
 
 class McpServer:
@@ -62,14 +55,24 @@ class McpServer:
         headers: Of every request.
         is_near: It is on this machine, where no proxy leads.
         client: Makes what asks it.
+        changed: Called when its tools may be others than they were.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, is_near: bool, client: MakeClient) -> None:
-        self._url, self._headers = url, dict(headers)
-        self._is_near, self._make_client = is_near, client
-        self._client: httpx.AsyncClient | None = None
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        is_near: bool,
+        client: MakeClient,
+        changed: Callable[[], None],
+    ) -> None:
+        self._url, self._headers = url, headers
+        self._is_near, self._make_client, self._changed = is_near, client, changed
+        self._http: McpHttp | None = None
         self._numbers = itertools.count(1)
-        self._greeted: dict[str, str] = {}
+        self._link: Link | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._greeting = asyncio.Lock()
         self._tasks = Tasks(_log, "mcp.failed")
 
@@ -79,9 +82,9 @@ class McpServer:
         Raises:
             RoomError: It cannot be reached, or does not speak a release of MCP that is spoken here.
         """
-        self._client = await asyncio.to_thread(self._make_client, is_near=self._is_near)
-        async with self._greeting:
-            await self._greet()
+        client = await asyncio.to_thread(self._make_client, is_near=self._is_near)
+        self._http = McpHttp(self._url, self._headers, client)
+        await self._linked()
 
     async def tools(self) -> list[McpTool]:
         """All that it has.
@@ -93,16 +96,14 @@ class McpServer:
         cursor: dict[str, str] = {}
         for _ in range(MAX_PAGES):
             page = await self._ask("tools/list", cursor, within_s=OPEN_S, most_bytes=MAX_LIST_BYTES)
-            try:
+            async with self._reached.told():
                 found += tools_of(page)
-            except RemoteProtocolError as error:
-                raise self._strange(error) from error
             following = page.get("nextCursor")
             if not isinstance(following, str) or not following:
                 return found
             cursor = {"cursor": following}
         raise RoomError(
-            f"{self._named} lists its tools on more than {MAX_PAGES} pages", cure="Let it have fewer."
+            f"{self._reached.named} lists its tools on more than {MAX_PAGES} pages", cure="Let it have fewer."
         )
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> Content:
@@ -114,169 +115,128 @@ class McpServer:
         """
         params = {"name": tool, "arguments": dict(arguments)}
         result = await self._ask("tools/call", params, within_s=CALL_S, most_bytes=MAX_ANSWER_BYTES)
-        try:
+        async with self._reached.told():
             return await asyncio.to_thread(content_of, result)
-        except RemoteProtocolError as error:
-            raise self._strange(error) from error
 
     async def aclose(self) -> None:
-        """Take leave of it, for `CLOSE_S` at most."""
+        """Take leave of it, in seconds."""
         await self._tasks.aclose()
-        client, self._client = self._client, None
-        if client is None:
-            return
-        if _SESSION in self._greeted:
-            with suppress(Exception):  # it ends for us either way
-                async with asyncio.timeout(CLOSE_S):
-                    await client.delete(self._url, headers={**self._headers, **self._greeted})
-        await client.aclose()
+        (link, self._link), (http, self._http) = (self._link, None), (self._http, None)
+        if link is not None:
+            await link.aclose()
+        if http is not None:
+            await http.aclose()
 
     # ---- within
 
     @property
-    def _named(self) -> str:
-        return f"the MCP server at {self._url.partition('?')[0][:200]}"
+    def _reached(self) -> McpHttp:
+        if self._http is None:
+            raise RoomError("the MCP server is not called any more")
+        return self._http
 
-    def _strange(self, error: RemoteProtocolError) -> RoomError:
-        return RoomError(f"{self._named} cannot be understood: {error.message}", cure="See its log.")
+    async def _linked(self) -> Link:
+        """The session with it, which begins when there is none."""
+        async with self._greeting:
+            if self._link is None:
+                self._link = await self._greeted()
+                if self._listening is not None:
+                    self._changed()  # it may be another program by now
+                self._listening = self._tasks.spawn(self._listen(self._link), "mcp:listen")
+            return self._link
 
-    async def _greet(self) -> None:
-        self._greeted = {}
+    def _lose(self, link: Link) -> None:
+        if self._link is link:
+            self._link = None
+            link.drop()
+            if self._listening is not None and self._listening is not asyncio.current_task():
+                self._listening.cancel()
+
+    async def _greeted(self) -> Link:
+        http = self._reached
+        try:
+            return await self._greet(Streamable(http, self._heard))
+        except Refused as refused:
+            if refused.status not in NOT_STREAMABLE:
+                raise
+            older = Older(http, self._heard)
+            try:
+                async with http.told():
+                    is_spoken = await older.open()
+                if is_spoken:
+                    return await self._greet(older)
+            except BaseException:
+                older.drop()
+                raise
+            raise
+
+    async def _greet(self, link: Link) -> Link:
+        http, number = self._reached, next(self._numbers)
         about = {"name": "bulkhead", "version": runtime.__version__}
         params = {"protocolVersion": OFFERED, "capabilities": {}, "clientInfo": about}
-        number = next(self._numbers)
-        said, greeted = await self._exchange(
-            message("initialize", params, number=number), number, within_s=OPEN_S, most_bytes=MAX_LIST_BYTES
-        )
+        async with http.told(OPEN_S):
+            asked = message("initialize", params, number=number)
+            said = result_of(await link.ask(asked, number, most_bytes=MAX_LIST_BYTES))
         spoken = said.get("protocolVersion")
         if spoken not in SPOKEN:
             raise RoomError(
-                f"{self._named} speaks MCP of {str(spoken)[:40]!r}",
+                f"{http.named} speaks MCP of {str(spoken)[:40]!r}",
                 cure=f"Have it speak one of {', '.join(SPOKEN)}.",
             )
-        self._greeted = {**greeted, "mcp-protocol-version": str(spoken)}
-        await self._tell(message("notifications/initialized", {}))
+        link.agree(str(spoken))
+        await self._tell(link, message("notifications/initialized", {}))
+        return link
 
     async def _ask(
         self, method: str, params: Mapping[str, Any], *, within_s: float, most_bytes: int
     ) -> dict[str, Any]:
         """The result of a request; asked again where the server forgot us."""
-        for may_repeat in (True, False):
-            greeted, number = self._greeted, next(self._numbers)
+        for _ in range(2):
+            link, number = await self._linked(), next(self._numbers)
             try:
-                asked = message(method, params, number=number)
-                found, _ = await self._exchange(asked, number, within_s=within_s, most_bytes=most_bytes)
-                return found
-            except _Forgotten as error:
-                if not may_repeat:
-                    raise RoomError(f"{self._named} forgets its sessions", cure="See its log.") from error
+                async with self._reached.told(within_s):
+                    asked = message(method, params, number=number)
+                    return result_of(await link.ask(asked, number, most_bytes=most_bytes))
+            except Forgotten:
+                self._lose(link)
             except asyncio.CancelledError:
                 told = message("notifications/cancelled", {"requestId": number})
-                self._tasks.spawn(self._tell(told), "mcp:cancelled")
+                self._tasks.spawn(self._tell(link, told), "mcp:cancelled")
                 raise
-            async with self._greeting:
-                if self._greeted is greeted:
-                    await self._greet()
-        raise AssertionError("the second attempt returns or raises")
+        raise RoomError(f"{self._reached.named} forgets its sessions", cure="See its log.")
 
-    async def _tell(self, said: bytes) -> None:
+    async def _tell(self, link: Link, said: bytes) -> None:
         """What is not answered; that it is not taken is no matter."""
         with suppress(Exception):
             async with asyncio.timeout(OPEN_S):
-                answer = await self._post(said)
-                await answer.aclose()
+                await link.tell(said)
 
-    async def _post(self, said: bytes) -> httpx.Response:
-        client = self._client
-        if client is None:
-            raise RoomError(f"{self._named} is not called any more")
-        sent = {
-            **self._headers,
-            **self._greeted,
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-            "accept-encoding": "identity",  # what unpacks is bounded by no length
-        }
-        request = client.build_request("POST", self._url, content=said, headers=sent)
-        return await client.send(request, stream=True)
+    def _heard(self, found: dict[str, Any]) -> None:
+        """What it says besides answers."""
+        if "id" in found:
+            if self._link is not None and len(self._tasks) < MAX_REPLIES:
+                self._tasks.spawn(self._tell(self._link, reply(found)), "mcp:reply")
+        elif found["method"] == TOOLS_CHANGED:
+            self._changed()
 
-    async def _exchange(
-        self, said: bytes, number: int, *, within_s: float, most_bytes: int
-    ) -> tuple[dict[str, Any], dict[str, str]]:
-        """The result of a request, and the session in which it was answered."""
-        import httpx
-
-        try:
-            async with asyncio.timeout(within_s):
-                answer = await self._post(said)
-                try:
-                    if answer.status_code != 200:
-                        raise await self._refusal(answer)
-                    session = answer.headers.get(_SESSION)
-                    found = await self._awaited(answer, number, most_bytes)
-                    return result_of(found), {_SESSION: session} if session else {}
-                finally:
-                    await answer.aclose()
-        except TimeoutError:
-            raise RoomError(
-                f"{self._named} did not answer within {within_s:g} s", cure="Try again, or see its log."
-            ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            told = str(error) or type(error).__name__
-            raise RoomError(
-                f"{self._named} cannot be reached: {told}", cure="See whether it runs."
-            ) from error
-        except RemoteProtocolError as error:
-            raise self._strange(error) from error
-
-    async def _refusal(self, answer: httpx.Response) -> RuntimeServiceError:
-        status = answer.status_code
-        if status == 404 and _SESSION in self._greeted:
-            return _Forgotten()
-        cure = "See its log."
-        if status in (401, 403):
-            cure = "Give what proves who asks among the endpoint's mcp.headers."
-        elif 300 <= status < 400:
-            cure = f"Write the address it names: {answer.headers.get('location', 'none')[:MAX_SAID_CHARS]}"
-        elif status in (404, 405, 406) and not self._greeted:
-            cure = "Look at the path; it has to speak streamable HTTP, not the older HTTP with events."
-        return RoomError(f"{self._named} answered {status}", cure=cure)
-
-    async def _awaited(self, answer: httpx.Response, number: int, most_bytes: int) -> dict[str, Any]:
-        async with aclosing(self._said(answer, most_bytes)) as messages:
-            async for found in messages:
-                if "method" in found:
-                    if "id" in found:
-                        self._tasks.spawn(self._tell(reply(found)), "mcp:reply")
-                elif found.get("id") == number or (found.get("id") is None and "error" in found):
-                    return found
-        raise RemoteProtocolError("it ended its answer before there was one")
-
-    async def _said(self, answer: httpx.Response, most_bytes: int) -> AsyncGenerator[dict[str, Any]]:
-        """The messages of an answer, as they come."""
-        is_stream = answer.headers.get("content-type", "").lower().startswith("text/event-stream")
-        events, whole, count = Events(), bytearray(), 0
-        async for piece in answer.aiter_raw():
-            count += len(piece)
-            if count > most_bytes:
-                raise RemoteProtocolError(f"its answer has more than {most_bytes >> 20} MiB")
-            if not is_stream:
-                whole += piece
-                continue
-            for data in events.take(piece):
-                yield await _read(data)
-        if not is_stream:
-            yield await _read(bytes(whole))
-
-
-async def _read(data: bytes) -> dict[str, Any]:
-    return await asyncio.to_thread(read, data) if len(data) > _READ_AT_ONCE_BYTES else read(data)
-
-
-class _Forgotten(RuntimeServiceError):
-    """The server does not know our session any more."""
-
-    code = "mcp_session_over"
-
-    def __init__(self) -> None:
-        super().__init__("the session is over")
+    async def _listen(self, link: Link) -> None:
+        """Hear what it says by itself as long as the session goes on; then see that there is another."""
+        now = asyncio.get_running_loop().time
+        wait_s = AGAIN_S
+        while True:
+            began_at = now()
+            try:
+                if not await link.listen():
+                    return
+            except Forgotten:
+                self._lose(link)
+            except RoomError:
+                pass  # it is tried again
+            if now() - began_at > AGAIN_MOST_S:
+                wait_s = AGAIN_S
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, AGAIN_MOST_S)
+            if self._link is not link:
+                with suppress(RoomError, ToolFailed):
+                    await self._linked()
+                    return

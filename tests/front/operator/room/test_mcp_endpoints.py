@@ -14,6 +14,7 @@ import pytest
 from runtime.services.life.mcp import offering, server
 from runtime.wire.content import CODE_FAILED
 from tests.front.operator.room.test_services import LAB, House
+from tests.patience import PATIENCE
 from tests.rooms.conftest import RoomError
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -42,6 +43,10 @@ class McpHere:
         self.waits = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.padding = 0
+        self.is_older = False
+        self.told_path = "messages?session="
+        self.streams: dict[str, asyncio.StreamWriter] = {}
+        self.listens = asyncio.Event()
 
     @property
     def methods(self) -> list[str]:
@@ -60,6 +65,13 @@ class McpHere:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         asked = json.loads(body or b"{}")
         self.seen.append((asked.get("method", verb), headers))
+        path = head[0].split()[1]
+        if verb == "GET" and (self.is_older or headers.get("mcp-session-id") in self.sessions):
+            await self.stream(reader, writer, headers)
+            return
+        if self.is_older and path != "/mcp":
+            await self.older(asked, path.rpartition("=")[2], writer)
+            return
         status, kind, told, more = await self.answer(verb, asked, headers)
         lines = f"HTTP/1.1 {status} so\r\nContent-Type: {kind}\r\nConnection: close\r\n{more}\r\n"
         writer.write(lines.encode() + told)
@@ -69,11 +81,15 @@ class McpHere:
         self, verb: str, asked: dict[str, Any], headers: dict[str, str]
     ) -> tuple[int, str, bytes, str]:
         session = headers.get("mcp-session-id", "")
+        if self.is_older:
+            return 405, "text/plain", b"", "Allow: GET\r\n"
         if self.status:
             return self.status, "text/plain", b"no", f"Location: {self.location}\r\n"
         if verb == "DELETE":
             self.sessions.discard(session)
             return 200, "text/plain", b"", ""
+        if verb == "GET":
+            return 404, "text/plain", b"", ""
         method, params = asked["method"], asked.get("params", {})
         more = ""
         if method == "initialize":
@@ -94,6 +110,39 @@ class McpHere:
             said = "".join(f"id: {at}\r\ndata: {data}\r\n\r\n" for at, data in enumerate(events))
             return 200, "text/event-stream", said.encode() + b" " * self.padding, more
         return 200, "application/json", json.dumps(answer).encode(), more
+
+    async def stream(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, headers: dict[str, str]
+    ) -> None:
+        """What it says by itself, until one of both ends it; all it says, of the older kind."""
+        writer.write(
+            b"HTTP/1.1 200 so\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n: hello\n\n"
+        )
+        session = headers.get("mcp-session-id") or f"s{len(self.seen)}"
+        self.sessions.add(session)
+        if self.is_older:
+            writer.write(f"event: endpoint\ndata: {self.told_path}{session}\n\n".encode())
+        self.streams[session] = writer
+        self.listens.set()
+        try:
+            await reader.read()
+        finally:
+            del self.streams[session]
+            self.sessions.discard(session)
+
+    async def older(self, asked: dict[str, Any], session: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            f"HTTP/1.1 {202 if session in self.streams else 404} so\r\nConnection: close\r\n\r\n".encode()
+        )
+        await writer.drain()
+        writer.close()
+        if "id" in asked and session in self.streams:
+            self.say({"id": asked["id"], **await self.done(asked["method"], asked.get("params", {}))})
+
+    def say(self, said: dict[str, Any]) -> None:
+        """To all who listen."""
+        for writer in self.streams.values():
+            writer.write(f"event: message\ndata: {json.dumps({'jsonrpc': '2.0', **said})}\n\n".encode())
 
     async def done(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         if method == "initialize":
@@ -206,6 +255,50 @@ async def test_what_an_mcp_server_has_is_a_toolkit_of_the_room(serving: Any) -> 
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("is_older", [False, True])
+async def test_tools_that_change_are_announced_anew(
+    serving: Any, is_older: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offering, "AGAIN_S", 0.01)
+    monkeypatch.setattr(server, "AGAIN_S", 0.01)
+    here = McpHere()
+    here.is_older = is_older
+    changed = {"method": "notifications/tools/list_changed"}
+
+    async def has(client: Any, *tools: str) -> None:
+        async with asyncio.timeout(30 * PATIENCE):
+            while set((await client.json("room.list_toolkits"))["tools"]["wiki"]["tools"]) != set(tools):
+                await asyncio.sleep(0.01)
+
+    async with lab(serving) as house, house.inside() as ada, AsyncExitStack() as up:
+        await up.enter_async_context(listening(here))
+        only = [{"tool_names": ["say", "add", "later", "last"]}]
+        made = await house.send("POST", LAB, wiki(here.port, allowed_tools=only))
+        await told(house, made["id"], "Called")
+        await has(ada, "say", "add")
+        await here.listens.wait()
+        assert (await call(ada, "add", {"numbers": [1, 2]})).header["json"] == {"sum": 3}
+        with pytest.raises(RoomError, match=r"say what\?"):
+            await call(ada, "say", {})
+        here.tools.append({"name": "later", "inputSchema": TEXT})
+        here.say({"id": 7, "method": "ping"})
+        here.say(changed)
+        await has(ada, "say", "add", "later")
+        assert await told(house, made["id"], "ToolsChanged") == "wiki has say, add, later"
+        # A list that is none leaves the tools as they were, and is told of.
+        here.tools.append({"name": ""})
+        here.say(changed)
+        assert "wiki stays as it was: " in await told(house, made["id"], "ToolsNotChanged")
+        # It is started again, and has others by then, without a word.
+        here.tools = [tool for tool in TOOLS if tool["name"] != "broken"] + [{"name": "last"}]
+        await up.aclose()
+        assert not here.sessions
+        await up.enter_async_context(listening(here))
+        await has(ada, "say", "add", "last")
+        assert (await call(ada, "add", {"numbers": [4]})).header["json"] == {"sum": 4}
+        assert house.present("wiki") == 1
+
+
 async def test_what_is_wrong_with_an_mcp_server_is_told_with_its_cure(
     serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +324,7 @@ async def test_what_is_wrong_with_an_mcp_server_is_told_with_its_cure(
         for number, (mcp, status, reason, says) in enumerate(
             (
                 ({}, 401, "CallFailed", "Give what proves who asks among the endpoint's mcp.headers"),
-                ({}, 405, "CallFailed", "has to speak streamable HTTP"),
+                ({}, 405, "CallFailed", "neither streamable HTTP is spoken there nor the older HTTP"),
                 ({}, 307, "CallFailed", "Write the address it names: /elsewhere"),
                 ({}, 0, "CallFailed", "has 5 tools, and a toolkit at most 3. Name those that are wanted"),
                 ({"allowed_tools": [{"tool_names": ["sya"]}]}, 0, "CallFailed", "it has say, add, draw"),
@@ -244,3 +337,8 @@ async def test_what_is_wrong_with_an_mcp_server_is_told_with_its_cure(
             made = await house.send("POST", LAB, spec)
             assert says in await told(house, made["id"], reason)
             await house.send("DELETE", f"{LAB}/{made['id']}")
+        here.status, here.is_older, here.told_path = 0, True, "http://127.0.0.2/messages?session="
+        made = await house.send("POST", LAB, wiki(here.port))
+        said = await told(house, made["id"], "CallFailed")
+        assert "wants its messages at http://127.0.0.2/messages" in said
+        assert "Have it name a path of its own" in said
