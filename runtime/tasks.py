@@ -94,3 +94,13 @@ async def or_undone(working: asyncio.Future[T], undo: Callable[[T], object]) -> 
     except asyncio.CancelledError:
         working.add_done_callback(done)
         raise
+
+
+async def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Do something to its end; who is cancelled meanwhile is so after it."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

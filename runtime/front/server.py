@@ -344,8 +344,8 @@ class Server:
         # Imported where it is wanted: one machine needs no engine.
         from runtime.placement.cluster.opening import opened
 
-        folder = self.settings.server.state_dir / contents.CLUSTER
-        return await opened(self.settings.cluster, folder=folder, clock=self._clock, url=url)
+        cluster, folder = self.settings.cluster, self.settings.server.state_dir / contents.CLUSTER
+        return await opened(cluster, folder=folder, clock=self._clock, parts=self._parts, url=url)
 
     # ---- life
 

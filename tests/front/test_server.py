@@ -5,7 +5,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from runtime.front.__main__ import serve
 from runtime.front.server import Server
 from runtime.session.exit_reasons import ExitReason
 from runtime.settings import load_settings
+from runtime.tasks import cancelled
 from tests.fakes import FakePlacement, endpoint
 from tests.patience import PATIENCE
 
@@ -59,6 +62,32 @@ async def test_a_state_folder_in_use_leaves_nothing_open(serving: Any, tmp_path:
             await server(tmp_path, FakePlacement()).start()
         assert (await site.get("/livez")).status == 200
         assert json.loads((tmp_path / "state" / "server.json").read_text())["url"].endswith(str(site.port))
+
+
+async def test_a_start_that_is_given_up_waits_for_the_file_that_is_being_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, opening, may_open, connect = (
+        asyncio.get_running_loop(),
+        asyncio.Event(),
+        threading.Event(),
+        sqlite3.connect,
+    )
+
+    def slowly(*words: Any, **more: Any) -> sqlite3.Connection:
+        loop.call_soon_threadsafe(opening.set)
+        assert may_open.wait(30 * PATIENCE)
+        return connect(*words, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", slowly)
+    starting = asyncio.create_task(server(tmp_path, FakePlacement()).start())
+    await opening.wait()
+    loop.call_later(0.02, may_open.set)
+    await cancelled(starting)
+    assert may_open.is_set()  # its thread would have answered to a loop that is over
+    again = server(tmp_path, FakePlacement())
+    await again.start()  # nobody has it open
+    await again.stop()
 
 
 async def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:

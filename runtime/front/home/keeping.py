@@ -15,6 +15,7 @@ from runtime.session.crash_store import CrashStore
 from runtime.session.journal.journal import Journal
 from runtime.session.redaction import Hidden
 from runtime.settings import ServerSettings
+from runtime.tasks import finished
 from runtime.wire.sealed import Seal
 
 
@@ -35,7 +36,9 @@ class Keeping:
 async def opened(
     server: ServerSettings, parts: AsyncExitStack, clock: Clock, *, hidden: Hidden, project: str
 ) -> Keeping:
-    """Open all of it, and close it with `parts`.
+    """Open all of it, and close it with `parts`; to the end, also for who is cancelled meanwhile.
+
+    What is half open would outlive the loop that it answers to.
 
     Args:
         hidden: Learns the secrets that are kept.
@@ -45,6 +48,12 @@ async def opened(
         JournalUnusable: A file cannot be used.
         ConfigError: There are secrets, and their key cannot be read.
     """
+    return await finished(_opened(server, parts, clock, hidden=hidden, project=project))
+
+
+async def _opened(
+    server: ServerSettings, parts: AsyncExitStack, clock: Clock, *, hidden: Hidden, project: str
+) -> Keeping:
     folder = server.state_dir
     journal = await Journal.open(folder / contents.JOURNAL, history_count=server.history_count)
     parts.push_async_callback(journal.aclose)

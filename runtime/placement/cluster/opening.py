@@ -27,11 +27,14 @@ NODES: Final = "nodes.json"
 _log = get_logger("cluster")
 
 
-async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock, url: str = "") -> RemotePlacement:
+async def opened(
+    settings: ClusterSettings, *, folder: Path, clock: Clock, parts: AsyncExitStack, url: str = ""
+) -> RemotePlacement:
     """Connect, and start the engine first where it is ours.
 
     Args:
         folder: Where the cluster's secrets are kept.
+        parts: Closes the connection, and ends an engine of ours.
         url: Where sessions on nodes reach this front.
 
     Raises:
@@ -41,21 +44,13 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock, url: 
     if settings.url:
         engine = Engine(await asyncio.to_thread(access_of, settings.url), name=front)
         await engine.connect()
-        return RemotePlacement(
-            engine,
-            cluster=cluster,
-            front=front,
-            lease_s=settings.lease_s,
-            clock=clock,
-            memory=Memory(folder / NODES),
-            url=url,
-        )
-    home = EngineHome.opened(folder, cluster=cluster)
-    parts = AsyncExitStack()
-    engine = await parts.enter_async_context(running(home, listen=settings.listen, name=front))
-    if not home.nodes:  # not with the token: whoever reads logs may not run sessions
-        _log.info("cluster.opened", join="bulkhead nodes token")
-    placement = RemotePlacement(
+        parts.push_async_callback(engine.aclose)
+    else:
+        home = EngineHome.opened(folder, cluster=cluster)
+        engine = await parts.enter_async_context(running(home, listen=settings.listen, name=front))
+        if not home.nodes:  # not with the token: whoever reads logs may not run sessions
+            _log.info("cluster.opened", join="bulkhead nodes token")
+    return RemotePlacement(
         engine,
         cluster=cluster,
         front=front,
@@ -64,8 +59,6 @@ async def opened(settings: ClusterSettings, *, folder: Path, clock: Clock, url: 
         memory=Memory(folder / NODES),
         url=url,
     )
-    placement.closes.append(parts.aclose)
-    return placement
 
 
 @asynccontextmanager
@@ -82,9 +75,9 @@ async def running(
     """
     at, port = address_of(listen)
     process = EngineProcess(home, host=at, port=port)
-    await process.start()
     engine = Engine(home.access(port), name=name)
     try:
+        await process.start()
         try:
             await connected(engine)
             await Reception(home, process, renewed).start(engine)

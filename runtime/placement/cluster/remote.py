@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -61,9 +61,6 @@ class RemotePlacement:
         lease_s: How long a node runs sessions without being heard.
         memory: Which nodes there were.
         url: Where sessions reach this front.
-
-    Attributes:
-        closes: Called, in order, when it was closed: what it alone used.
     """
 
     def __init__(
@@ -94,7 +91,6 @@ class RemotePlacement:
         self._waiting: dict[SessionId, int] = {}
         self._draining = False
         self._news = asyncio.Event()
-        self.closes: list[Callable[[], Awaitable[None]]] = []
 
     # ---- life
 
@@ -119,9 +115,6 @@ class RemotePlacement:
     async def aclose(self) -> None:
         await self.drain(0)
         await self._follower.aclose()
-        await self._engine.aclose()
-        for close in self.closes:
-            await close()
 
     async def drain(self, grace_s: float) -> None:
         self._draining = True

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,16 @@ from structlog.testing import capture_logs
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, Conflict, NotFound
+from runtime.front.server import Server
 from runtime.placement.cluster import opening
 from runtime.placement.cluster.engine import home
-from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere, connected
+from runtime.placement.cluster.engine.connection import Access, Engine, NoAnswer, NobodyThere, connected
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
 from runtime.placement.cluster.engine.joining import Membership, Reception, join, remove
 from runtime.placement.cluster.opening import access_of, address_of
+from runtime.settings import load_settings
 from runtime.settings.cluster import ClusterSettings
+from runtime.tasks import cancelled
 from tests.patience import PATIENCE
 from tests.placement.cluster.conftest import free_port
 
@@ -77,8 +82,6 @@ async def test_nobody_is_let_in_without_a_user_and_nobody_there_is_told_at_once(
 
 
 async def _stranger(site: Any) -> Any:
-    from runtime.placement.cluster.engine.connection import Access, Engine
-
     access = site.home.access(site.process.port)
     await site.as_user("front")  # it listens
     return Engine(Access(url=access.url, user="n1", password="wrong", ca=access.ca), name="n1")
@@ -161,9 +164,46 @@ async def test_an_engine_whose_port_is_taken_is_told_as_that(
     monkeypatch.setattr(opening, "connected", refused)
     await site.as_user("front")  # the other one listens
     settings = ClusterSettings(listen=f"127.0.0.1:{site.process.port}")
-    with pytest.raises(ConfigError, match="something else listens") as told:
-        await opening.opened(settings, folder=tmp_path / "other", clock=SystemClock())
+    async with AsyncExitStack() as parts:
+        with pytest.raises(ConfigError, match="something else listens") as told:
+            await opening.opened(settings, folder=tmp_path / "other", clock=SystemClock(), parts=parts)
     assert "cluster.listen" in told.value.cure
+
+
+@pytest.mark.usefixtures("site")  # skips where there is no engine
+async def test_a_server_that_is_asked_to_end_while_it_starts_leaves_no_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def never(*_: Any, **__: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("runtime.front.server.open_boxes", never)  # what is opened after the engine
+    port, before = free_port(), asyncio.all_tasks()
+    flags = {"cluster.nodes": True, "cluster.listen": f"127.0.0.1:{port}"}
+    flags |= {"server.port": 0, "server.state_dir": tmp_path / "state"}
+    starting = asyncio.create_task(Server(load_settings(flags=flags), [], owns_process=False).start())
+    async with asyncio.timeout(30 * PATIENCE):
+        await reached.wait()
+    await cancelled(starting)
+    assert asyncio.all_tasks() == before
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+async def test_a_connection_is_closed_also_where_the_engine_stands_still(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.placement.cluster.engine.connection.CLOSE_S", 0.1)
+    engine = await site.as_user("n1")
+    site.process._handle.send(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(15):  # an end of TLS is waited for for 30 s
+            await engine.aclose()
+    finally:
+        site.process._handle.send(signal.SIGCONT)
 
 
 @pytest.mark.usefixtures("site")  # skips where there is no engine
@@ -184,8 +224,8 @@ async def test_an_engine_that_cannot_be_started_for_a_moment_is_started_later(
 async def test_no_line_of_the_log_has_what_machines_join_with(tmp_path: Path) -> None:
     settings = ClusterSettings(listen=f"127.0.0.1:{free_port()}")
     with capture_logs() as lines:
-        placement = await opening.opened(settings, folder=tmp_path / "own", clock=SystemClock())
-        await placement.aclose()
+        async with AsyncExitStack() as parts:
+            await opening.opened(settings, folder=tmp_path / "own", clock=SystemClock(), parts=parts)
     assert "cluster.opened" in [line["event"] for line in lines]
     kept = json.loads((tmp_path / "own" / "engine.json").read_text())
     assert kept["join"] not in repr(lines)

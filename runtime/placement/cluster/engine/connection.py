@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES: Final = 8 << 20
 RECONNECT_S: Final = 0.25
 CONNECT_S: Final = 3.0
+CLOSE_S: Final = 2.0
 PATIENT_S: Final = 10.0
 _AGAIN_S: Final = 0.05
 _MAX_WAITING: Final = 50_000
@@ -142,7 +143,7 @@ class Engine:
                     **more,
                 )
         except (Error, OSError, TimeoutError, ssl.SSLError) as error:
-            await client.close()
+            await _closed(client)
             why = said[-1] if said else str(error) or "nobody answers"
             where = _bare(self._access.url)
             if any("authorization" in one.lower() for one in said):
@@ -246,7 +247,7 @@ class Engine:
                 await client.flush(timeout=1)
         except (Error, OSError, TimeoutError):
             pass
-        await client.close()
+        await _closed(client)
 
     async def _lost(self) -> None:
         if self._client is None:
@@ -275,6 +276,14 @@ async def connected(engine: Engine, timeout_s: float = PATIENT_S) -> None:
             await asyncio.sleep(_AGAIN_S)
         else:
             return
+
+
+async def _closed(client: Client) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):  # an engine that stands still agrees to no end of TLS
+            await client.close()
+    except TimeoutError:
+        _log.debug("engine.not_closed")
 
 
 def _nats() -> type[Client]:

@@ -259,10 +259,11 @@ class EngineProcess:
 
     async def _keep(self) -> None:
         wait_s = _AGAIN_S
-        while self._handle is not None:
+        while (handle := self._handle) is not None:
             began = asyncio.get_running_loop().time()
-            status = await self._handle.status()
-            self._handle.close()
+            status = await handle.status()
+            self._handle = None
+            handle.close()
             self.ends += 1
             _log.error("engine.ended", status=status, port=self.port)
             has_run = asyncio.get_running_loop().time() - began >= _RAN_S
