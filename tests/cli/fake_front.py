@@ -32,6 +32,8 @@ if MODE == "one":
     del ENDPOINTS[1:]
 if MODE == "many":
     ENDPOINTS += [{**ENDPOINTS[0], "path": f"/chat{n}", "identity": f"chatbot{n}"} for n in range(18)]
+if MODE == "no_nodes":
+    ENDPOINTS.clear()
 WORKERS: list[dict[str, Any]] = []
 PROCESSES: dict[str, subprocess.Popen[bytes]] = {}
 EVENTS: list[str] = []
@@ -63,6 +65,8 @@ def look() -> dict[str, Any]:
                 "at": "2026",
             }
     bundle = {"name": "main", "source": "main.py", "state": "ready"}
+    if MODE == "no_nodes":
+        return {"endpoints": [], "bundles": [], "workers": []}
     if MODE == "import_error":
         trace = 'Traceback (most recent call last):\n  File "main.py", line 1\nModuleNotFoundError: nowhere'
         bundle |= {

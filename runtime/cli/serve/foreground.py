@@ -113,9 +113,11 @@ class Foreground:
         self.server.start()
         try:
             api = self.server.wait_listening()
-        except BaseException:
+        except BaseException as error:
             self.release()
             self.server.kill()
+            if isinstance(error, KeyboardInterrupt):
+                raise SystemExit(self._status) from None
             raise
         threading.Thread(target=self._follow, name="events", daemon=True).start()
         return api

@@ -12,7 +12,7 @@ from runtime import __version__
 from runtime.cli.api import Api, running_in
 from runtime.cli.failure import CommandFailed
 from runtime.cli.ports import check_free
-from runtime.cli.serve.foreground import Foreground, Key, heading, since_start_s
+from runtime.cli.serve.foreground import SETTLE_S, Foreground, Key, heading, since_start_s
 from runtime.cli.serve.studio import studio_line
 from runtime.cli.terminal import say
 from runtime.front.home.state_folder import claim
@@ -53,11 +53,14 @@ def show_screen(
         say(heading(__version__, ready_s))
         say()
         try:
-            foreground.settle(called=bool(settings.server.room))
+            settle_s = 0.0 if settings.cluster.nodes else SETTLE_S  # when one joins, nobody knows
+            foreground.settle(settle_s, called=bool(settings.server.room))
         except CommandFailed:
             foreground.abandon()
             raise
         say(studio_line(api, settings.server.room, opens=opens))
+        if settings.cluster.nodes and not foreground.rows:
+            say("  Machines    none yet: `bulkhead nodes token` prints what they join with")
         for line in _offers(api, foreground, {**os.environ, **variables}):
             say(line)
         say()

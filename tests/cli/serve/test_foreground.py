@@ -26,7 +26,7 @@ import psutil
 import pytest
 
 from runtime.cli.serve.agent_table import Row
-from runtime.cli.serve.foreground import Foreground
+from runtime.cli.serve.foreground import SETTLE_S, Foreground
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -263,6 +263,35 @@ def test_keys_on_a_terminal_crash_one_and_quit(here: Path, free_port: int) -> No
     screen.press("q")
     screen.wait_for(r"draining 1 session \(Ctrl-C to stop at once\)")
     assert screen.finish() == 0
+
+
+def test_a_server_whose_machines_are_not_there_yet_says_so_at_once(here: Path, free_port: int) -> None:
+    began = time.monotonic()
+    screen = Terminal("serve", "--nodes", "--port", str(free_port), FAKE_FRONT="no_nodes")
+    screen.wait_for("none yet: `bulkhead nodes token`")
+    screen.wait_for("Ctrl-C to stop")
+    assert time.monotonic() - began < SETTLE_S
+    screen.process.send_signal(signal.SIGTERM)
+    assert screen.finish() == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_server_answers_is_the_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    foreground, killed = Foreground({"server.state_dir": str(tmp_path)}, [], None), list[bool]()
+    monkeypatch.setattr(foreground.server, "start", lambda: None)
+    monkeypatch.setattr(foreground.server, "wait_listening", lambda: signal.raise_signal(number))
+    monkeypatch.setattr(foreground.server, "kill", lambda: killed.append(True))
+    kept = {one: signal.getsignal(one) for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}}
+    try:
+        with pytest.raises(SystemExit) as left:
+            foreground.start()
+    finally:
+        for one, handler in kept.items():
+            if signal.getsignal(one) is not handler:
+                signal.signal(one, handler)
+    assert (left.value.code, killed) == (128 + number, [True])
 
 
 def test_a_key_pressed_before_there_is_a_table_is_not_lost(here: Path, free_port: int) -> None:
