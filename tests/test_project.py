@@ -70,6 +70,16 @@ def test_workflows_call_what_people_call() -> None:
     ]
 
 
+def test_a_release_pushes_and_attests_every_image_that_is_made_to_be_used() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    made = set(re.findall(r"^FROM \S+ AS (runtime\S*)$", dockerfile, re.MULTILINE))
+    baked = (ROOT / ".ci" / "docker-bake.hcl").read_text()
+    assert set(re.findall(r"^ +target = \"(\S+)\"$", baked, re.MULTILINE)) == made
+    released = str(steps(ROOT / ".github" / "workflows" / "release.yml"))
+    assert "buildx bake -f .ci/docker-bake.hcl --push" in released
+    assert set(re.findall(r"steps\.push\.outputs\.([\w-]+)", released)) == made
+
+
 def test_templates_and_hooks_can_be_read() -> None:
     for path in (*(ROOT / ".github").rglob("*.yml"), ROOT / ".pre-commit-config.yaml"):
         assert yaml.safe_load(path.read_text()), path

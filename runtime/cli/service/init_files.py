@@ -134,6 +134,7 @@ CMD ["main.py"]
 ON_BASE: Final = """\
 # docker compose up -d --build --wait
 # The base: docker build --target runtime-slim -t bulkhead:runtime-slim .    in a checkout of Bulkhead
+# Or a release: docker compose build --build-arg BASE=ghcr.io/OWNER/bulkhead:VERSION-slim
 ARG BASE=bulkhead:runtime-slim
 FROM ${BASE}
 USER 0:0
