@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
-from runtime.confinement.paths import first_above
+from runtime.confinement.paths import first_above, is_below
 from runtime.confinement.policy import Policy
 from runtime.confinement.uids import Block
 from runtime.errors import SpawnFailed, SystemShort, lacking
@@ -155,7 +155,7 @@ class Hold:
             users,
             bytecode,
             ground.home,
-            Entries.of(_kept_still(common, policy, ground), left_out),
+            Entries.of(_kept_still(common, policy, ground, python), left_out, ground.folder),
         )
 
     def close(self) -> None:
@@ -304,11 +304,18 @@ class Errand:
         )
 
 
-def _kept_still(rules: Iterable[grants.Rule], policy: Policy, ground: Ground) -> Iterator[grants.Rule]:
-    """But for folders in which sessions make files, of which it is no news that there are some."""
+def _kept_still(
+    rules: Iterable[grants.Rule], policy: Policy, ground: Ground, python: str
+) -> Iterator[grants.Rule]:
+    """But for folders in which sessions make files, of which it is no news that there are some, and those
+    that packages are installed into, unless the bundle lies there: what comes later is not its code."""
+    installations = [os.path.realpath(path) for path in installed.installation_of(python)]
     for rule in rules:
         is_busy = ground.is_shared and rule[0] == ground.folder
-        if not is_busy and first_above(rule[0], policy.write) is None:
+        is_elsewhere = (
+            not is_below(rule[0], ground.folder) and first_above(rule[0], installations) is not None
+        )
+        if not is_busy and not is_elsewhere and first_above(rule[0], policy.write) is None:
             yield rule
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runtime.confinement.paths import first_above
+from runtime.confinement.paths import first_above, is_below
 from runtime.process.confine import landlock
+from runtime.process.confine.files import installed
 from runtime.process.confine.files.grants import Rule
 
 _SYSTEM: Final = ("/etc", "/opt", "/usr", "/run", "/var")
@@ -34,16 +35,18 @@ class Entries:
     Attributes:
         folders: By path, when it was changed last, and by name which file that was.
         left_out: What is not granted whatever becomes of it.
+        own: The bundle's folder.  Elsewhere only what can be imported matters.
     """
 
     folders: Mapping[str, tuple[int, Mapping[str, int]]]
     left_out: tuple[str, ...] = ()
+    own: str = "/"
 
     @classmethod
-    def of(cls, rules: Iterable[Rule], left_out: Sequence[str]) -> Entries:
+    def of(cls, rules: Iterable[Rule], left_out: Sequence[str], own: str = "/") -> Entries:
         """Of folders that such rules allow to be listed, and no more.  Blocks."""
         tops = dict.fromkeys(path for path, rights, _ in rules if rights == landlock.READ_DIR)
-        return cls({top: (_changed_at(top), dict(_entries(top))) for top in tops}, tuple(left_out))
+        return cls({top: (_changed_at(top), dict(_entries(top))) for top in tops}, tuple(left_out), own)
 
     def news(self, *, of_system_alone: bool) -> str:
         """The path of something that is new there, or another file than it was; empty for none.  Blocks.
@@ -58,6 +61,8 @@ class Entries:
             for name, number in _entries(folder):
                 path = os.path.join(folder, name)
                 if before.get(name) == number or (is_system and path not in _LOOKED_UP):
+                    continue
+                if not (is_system or is_below(folder, self.own) or path in installed.importable(folder)):
                     continue
                 if is_system or not (name.startswith((".", "__")) or self._is_left_out(path)):
                     return path

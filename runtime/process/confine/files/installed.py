@@ -27,17 +27,22 @@ def programs(python: str, env: Mapping[str, str], *, of_others: bool = False) ->
     """
     found = list(_with_what_they_run(env.get("PATH", os.defpath).split(os.pathsep)))
     found += env.get("PYTHONPATH", "").split(os.pathsep)
-    if python == sys.executable:
-        found += [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
-        if (user := os.path.join(os.path.expanduser("~"), ".local", "lib")) in " ".join(sys.path):
-            found.append(user)
-    else:
-        folder = os.path.dirname(os.path.dirname(python))
-        near = [folder, os.path.dirname(os.path.realpath(os.path.dirname(python)))]
-        near += [os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
-        found += filter(_is_python, near) if of_others else near
+    near = installation_of(python)
+    found += filter(_is_python, near) if of_others and python != sys.executable else near
     home = os.path.expanduser("~")
     return [path for path in found if os.path.isabs(path) and not is_below(home, os.path.normpath(path))]
+
+
+def installation_of(python: str) -> list[str]:
+    """The folders that an interpreter and its packages are installed in."""
+    if python == sys.executable:
+        found = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
+        if (user := os.path.join(os.path.expanduser("~"), ".local", "lib")) in " ".join(sys.path):
+            found.append(user)
+        return found
+    folder = os.path.dirname(os.path.dirname(python))
+    near = [folder, os.path.dirname(os.path.realpath(os.path.dirname(python)))]
+    return [*near, os.path.dirname(os.path.dirname(os.path.realpath(python))), *_base_of(folder)]
 
 
 def _with_what_they_run(folders: Iterable[str]) -> Iterator[str]:
