@@ -130,6 +130,18 @@ def test_of_packages_that_are_worked_on_only_what_can_be_imported_is_given(tmp_p
     assert made[str(checkout)] == landlock.READ_DIR
 
 
+def test_our_own_checkout_is_found_by_who_has_a_home_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a container of processes has, in the state folder of who works on a checkout."""
+    checkout = Path(installed.__file__).parents[4]
+    python = environment(tmp_path / "venv", tmp_path, checkout)
+    monkeypatch.setenv("HOME", str(checkout / ".bulkhead" / "boxes" / "b_1"))
+    assert installed.led_to(python) == [str(checkout)]
+    monkeypatch.setattr(installed, "_OURS", "/elsewhere")
+    assert installed.led_to(python) == []
+
+
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What everybody reads is ``opt``, in which not all is for everybody."""

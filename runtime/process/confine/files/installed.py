@@ -16,6 +16,8 @@ from runtime.confinement.paths import first_above, is_below
 
 _MODULES: Final = (".py", ".pyc", ".so", ".pth", ".egg")
 _METADATA: Final = (".dist-info", ".egg-info")
+_OURS: Final = os.path.abspath(__file__).partition("/runtime/process/")[0]
+"""The folder that our package is in, which may be a checkout."""
 
 
 def programs(python: str, env: Mapping[str, str], *, of_others: bool = False) -> list[str]:
@@ -89,7 +91,10 @@ def _is_python(folder: str) -> bool:
 
 
 def led_to(python: str) -> list[str]:
-    """Folders elsewhere that packages of an interpreter are in: those installed to be edited."""
+    """Folders elsewhere that packages of an interpreter are in: those installed to be edited.
+
+    One that somebody's home lies in is left out; not our own, where a container's home may lie.
+    """
     packages = packages_of(python)
     found: list[str] = []
     for file in glob.glob(f"{glob.escape(packages)}/*.pth") if packages else ():
@@ -110,7 +115,7 @@ def led_to(python: str) -> list[str]:
     return [
         path
         for path in dict.fromkeys(found)
-        if os.path.isabs(path) and not is_below(home, os.path.normpath(path))
+        if os.path.isabs(path) and (path == _OURS or not is_below(home, os.path.normpath(path)))
     ]
 
 
