@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import RemoteProtocolError, ToolFailed
 from runtime.wire.content import FileContent, JsonContent, TextContent
-from runtime.wire.internet.mcp import Events, content_of, read, result_of, tools_of
+from runtime.wire.internet.mcp import Events, allowed, content_of, read, result_of, tools_of
 
 pytestmark = pytest.mark.unit
 
@@ -70,3 +70,13 @@ def test_what_failed_or_makes_no_sense_is_told() -> None:
     for listed in ({}, {"tools": [{"name": ""}]}, {"tools": ["x"]}):
         with pytest.raises(RemoteProtocolError):
             tools_of(listed)
+
+
+def test_only_a_rule_that_is_read_only_leaves_out_what_changes_something() -> None:
+    looks = {"name": "look", "annotations": {"readOnlyHint": True}}
+    tools = tools_of({"tools": [looks, {"name": "write"}, {"name": "other"}]})
+    named = {"tool_names": ["look", "write"]}
+    for rule, left in ((named, 2), (named | {"read_only": False}, 2), (named | {"read_only": True}, 1)):
+        assert len(allowed(tools, [rule])) == left
+    assert allowed(tools, None) == tools
+    assert allowed(tools, []) == []

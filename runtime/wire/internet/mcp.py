@@ -149,7 +149,8 @@ def allowed(tools: Iterable[McpTool], rules: Sequence[Mapping[str, Any]] | None)
     """Those that a manifest lets be used.
 
     Args:
-        rules: Its ``allowed_tools``; None allows all.
+        rules: Its ``allowed_tools``; None allows all.  A rule without ``read_only``, or with false, allows
+            all tools that it names.
     """
     if rules is None:
         return list(tools)

@@ -146,9 +146,11 @@ def _fitting(listed: list[McpTool], endpoint: Mapping[str, Any], room: str) -> l
             fitting.append(tool)
     if not fitting:
         had = ", ".join(tool.name for tool in listed)[:300] or "none"
-        raise RoomError(
-            f"no tool of the MCP server may be used; it has {had}", cure="Look at mcp.allowed_tools."
-        )
+        cure = "Look at mcp.allowed_tools."
+        named = {name for rule in endpoint.get("allowed_tools") or () for name in rule.get("tool_names", ())}
+        if not found and any(tool.name in named for tool in listed):
+            cure = "It says of none that is named that it changes nothing: leave read_only out to allow them."
+        raise RoomError(f"no tool of the MCP server may be used; it has {had}", cure=cure)
     return fitting
 
 

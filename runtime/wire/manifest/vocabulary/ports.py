@@ -26,7 +26,7 @@ _ALLOWED: Final = Record(
     name="allowed tools", doc="Tools of an MCP server that may be used.",
     fields=(
         Field(name="tool_names", shape=ListOf(TEXT), doc="Their names.", is_required=True),
-        Field(name="read_only", shape=Truth(), doc="Whether they change nothing."),
+        Field(name="read_only", shape=Truth(), doc="Only those that the server says change nothing."),
     ),
 )  # fmt: skip
 _OAUTH: Final = Record(

@@ -308,7 +308,9 @@ async def test_what_is_wrong_with_an_mcp_server_is_told_with_its_cure(
     async with listening(here):
         pass  # from here on nobody listens at its port
     async with lab(serving) as house, house.inside() as ada, AsyncExitStack() as late:
-        made = await house.send("POST", LAB, wiki(here.port, allowed_tools=[{"tool_names": ["say"]}]))
+        made = await house.send(
+            "POST", LAB, wiki(here.port, allowed_tools=[{"tool_names": ["say"], "read_only": False}])
+        )
         assert "See whether it runs" in await told(house, made["id"], "CallFailed")
         await late.enter_async_context(listening(here))
         await told(house, made["id"], "Called")  # it is called again, and again
@@ -328,6 +330,12 @@ async def test_what_is_wrong_with_an_mcp_server_is_told_with_its_cure(
                 ({}, 307, "CallFailed", "Write the address it names: /elsewhere"),
                 ({}, 0, "CallFailed", "has 5 tools, and a toolkit at most 3. Name those that are wanted"),
                 ({"allowed_tools": [{"tool_names": ["sya"]}]}, 0, "CallFailed", "it has say, add, draw"),
+                (
+                    {"allowed_tools": [{"tool_names": ["add"], "read_only": True}]},
+                    0,
+                    "CallFailed",
+                    "leave read_only out",
+                ),
                 ({"require_approval": "always"}, 0, "NotServed", "nobody here is asked for approval"),
                 ({"openai_connector_id": "c"}, 0, "NotServed", "connectors are OpenAI's own"),
             )
