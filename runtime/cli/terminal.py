@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -17,7 +18,10 @@ from runtime.errors import RuntimeServiceError
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 _CONTROLS: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
+_CONTROLS |= dict.fromkeys(range(0x202A, 0x202F))  # which have what follows shown the other way round
 _CONTROLS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # surrogates alone are no text
+_OURS_OR_CONTROLS = re.compile("(\x1b\\[(?:0|1|2|3[1-6])m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
+_UNSEEN_IN_JSON = {number: f"\\u{number:04x}" for number in (*range(127, 160), *range(0x202A, 0x202F))}
 _GAP = "   "
 
 
@@ -51,13 +55,17 @@ def paint(text: str, color: str, stream: TextIO | None = None) -> str:
 
 
 def say(text: str = "") -> None:
-    """A line of the result."""
-    write(text + "\n", sys.stdout)
+    """A line of the result, without control characters but for the colours of `paint`."""
+    write(_harmless(text) + "\n", sys.stdout)
 
 
 def note(text: str = "", color: str = "") -> None:
-    """A line of progress or explanation."""
-    write(paint(text, color, sys.stderr) + "\n", sys.stderr)
+    """A line of progress or explanation, likewise."""
+    write(_harmless(paint(text, color, sys.stderr)) + "\n", sys.stderr)
+
+
+def _harmless(text: str) -> str:
+    return _OURS_OR_CONTROLS.sub(lambda found: found[1] or "", text)
 
 
 def note_failure(error: RuntimeServiceError) -> None:
@@ -116,7 +124,7 @@ def show(
         empty: What the table says when there is nothing.
     """
     if output is Output.JSON:
-        return json.dumps(list(items), indent=2, ensure_ascii=False)
+        return to_json(list(items), indent=2)
     if output is Output.YAML:
         return to_yaml(list(items))
     if output is Output.NAME:
@@ -126,6 +134,11 @@ def show(
     keys = columns[output.value]
     rows = [[str(item.get(key, "")) for key in keys] for item in items]
     return "\n".join(table([key.upper().replace("_", " ") for key in keys], rows))
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON in which characters that a terminal obeys are escapes."""
+    return json.dumps(value, indent=indent, ensure_ascii=False).translate(_UNSEEN_IN_JSON)
 
 
 def to_yaml(value: Any) -> str:

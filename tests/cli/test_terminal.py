@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 
-from runtime.cli.terminal import Output, clean, is_plain, length, note, paint, say, show, table
+from runtime.cli.terminal import Output, clean, is_plain, length, note, paint, say, show, table, to_json
 from runtime.wire.text import size
 
 pytestmark = pytest.mark.unit
@@ -48,6 +48,16 @@ def test_columns_line_up_and_cells_stay_on_their_line() -> None:
 
 def test_escape_sequences_are_taken_out_and_lines_kept() -> None:
     assert clean("a\x1b[31mb\x9bc\nd\te\r") == "a[31mbc\nd\te"
+
+
+def test_what_is_said_has_no_controls_but_its_own_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever says it may have forgotten whose text it is: a task of an agent's, the answer of a tool."""
+    say("\x1b[31mred\x1b[0m\x1b]0;title\x07 \x1b[8mhidden\x9b2J\r\u202eexe.gnp\tx\ny")
+    note("\x1b[2J")
+    assert capsys.readouterr() == ("\x1b[31mred\x1b[0m]0;title [8mhidden2Jexe.gnp\tx\ny\n", "[2J\n")
+    value = {"a\x9b": "é\x1b\x7f\u202e\n"}
+    assert to_json(value) == '{"a\\u009b": "é\\u001b\\u007f\\u202e\\n"}'
+    assert json.loads(to_json(value)) == value
 
 
 def test_what_the_terminal_cannot_show_is_shown_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:

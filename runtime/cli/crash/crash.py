@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import quote
@@ -11,7 +10,7 @@ import typer
 
 from runtime.cli import completion
 from runtime.cli.options import Form, Url
-from runtime.cli.terminal import Output, note, say, show
+from runtime.cli.terminal import Output, note, say, show, to_json
 from runtime.wire.text import size
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def show_crash(
 
     report = report_for(find_server(url), session)
     if output is Output.JSON:
-        say(json.dumps(report, indent=2, ensure_ascii=False))
+        say(to_json(report, indent=2))
     elif output is Output.YAML:
         say(show([report], output, name="session", columns={}))
     else:

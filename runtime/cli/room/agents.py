@@ -8,7 +8,8 @@ import typer
 
 from runtime.cli import completion
 from runtime.cli.options import Form, NeededRoom, Url, check_room
-from runtime.cli.terminal import Output, clean, say, show
+from runtime.cli.terminal import Output, clean, note, say, show, to_json
+from runtime.wire.text import size
 
 if TYPE_CHECKING:
     from runtime.sdk.room.client import RoomClient
@@ -67,14 +68,12 @@ def ask(
     name: As = None,
 ) -> None:
     """Give a task to an agent and print its answer as JSON."""
-    import json
-
     arguments = _json(input_, "--input")
 
     async def work(client: RoomClient) -> Any:
         return (await client.agents.ask(agent=agent, arguments=arguments)).json
 
-    say(json.dumps(in_room(url, room, name, work, asked=agent), ensure_ascii=False))
+    say(to_json(in_room(url, room, name, work, asked=agent)))
 
 
 def invoke_tool(
@@ -90,22 +89,28 @@ def invoke_tool(
     name: As = None,
 ) -> None:
     """Call a tool and print what it answers."""
-    import json
-
     given = _json(arguments, "--arguments")
 
     async def work(client: RoomClient) -> Any:
         return await client.agents.invoke_tool(toolkit=toolkit, tool=tool, arguments=given)
 
-    content = in_room(url, room, name, work, toolkit=toolkit)
+    _say_content(in_room(url, room, name, work, toolkit=toolkit))
+
+
+def _say_content(content: Any) -> None:
+    import sys
+
     if hasattr(content, "json"):
-        say(json.dumps(content.json, ensure_ascii=False))
+        say(to_json(content.json))
     elif hasattr(content, "text"):
         say(clean(content.text))
-    elif getattr(content, "data", b""):
-        import sys
-
-        sys.stdout.buffer.write(content.data)
+    elif (data := getattr(content, "data", b"")) and sys.stdout.isatty():
+        try:
+            say(clean(data.decode()))
+        except UnicodeDecodeError:
+            note(f"{size(len(data))} that are no text: > FILE after the command writes them there", "yellow")
+    elif data:
+        sys.stdout.buffer.write(data)
 
 
 def _json(text: str, option: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 from runtime.cli import completion
 from runtime.cli.failure import CommandFailed, typed_with
 from runtime.cli.options import NeededRoom, Url, check_room
-from runtime.cli.terminal import say
+from runtime.cli.terminal import say, to_json
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api
@@ -38,8 +38,6 @@ def call(
     url: Url = None,
 ) -> None:
     """Call an agent into a room."""
-    import json
-
     from runtime.cli.api import api_at, find_server
     from runtime.cli.room.agents import _json
 
@@ -59,7 +57,7 @@ def call(
         if error.problem != "endpoint_not_found":
             raise
         answer = post_call(api, _deployed(api, endpoint, error), data, wait_s=wait_s)
-    say(json.dumps(answer, ensure_ascii=False))
+    say(to_json(answer))
 
 
 def _deployed(api: Api, typed: str, error: CommandFailed) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from runtime.cli import completion
 from runtime.cli.options import Url
-from runtime.cli.terminal import note, say
+from runtime.cli.terminal import clean, note, say
 
 _LOOK_S = 1.0
 _PATIENCE_S = 40.0
@@ -48,7 +48,7 @@ def attach(
     try:
         while (one := api.get(session_path(session)))["exit"] is None:
             time.sleep(_LOOK_S)
-        note(f"{session} ended: {one['exit']['message']}")
+        note(clean(f"{session} ended: {one['exit']['message']}"))
         return ExitCode.OK
     except KeyboardInterrupt:
         try:

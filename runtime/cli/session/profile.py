@@ -37,7 +37,7 @@ def stacks(session: Session, url: Url = None) -> None:
     """
     from runtime.cli.api import find_server, session_path
 
-    say(find_server(url).get(f"{session_path(session)}/stacks"))
+    say(clean(find_server(url).get(f"{session_path(session)}/stacks")))
 
 
 def profile(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from runtime.cli.options import Form, Room, Url
-from runtime.cli.terminal import Output, clean, is_plain, length, note, say, show
+from runtime.cli.terminal import Output, clean, is_plain, length, note, say, show, write
 from runtime.session.calls.deployed import told_path
 from runtime.wire.text import size
 
@@ -43,8 +43,9 @@ def workers(
         answer = api.get("/workers?all=1" if every else "/workers")
         found = _chosen(answer["workers"], room, identity)
         text = _render(found, output, room, identity)
-        # Home and clear below, so that a redraw does not flicker.
-        say(f"\x1b[H\x1b[2J{text}" if redraw else text)
+        if redraw:
+            write("\x1b[H\x1b[2J", sys.stdout)  # home and clear below, so that it does not flicker
+        say(text)
         if output in (Output.TABLE, Output.WIDE):
             for line, color in troubles(answer.get("bundles", ())):
                 note(line, color)

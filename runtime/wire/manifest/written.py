@@ -1,8 +1,7 @@
-"""Manifests written out, as YAML or JSON, so that what is written can be read again."""
+"""Manifests written out, as YAML, so that what is written can be read again."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import yaml
@@ -31,8 +30,3 @@ _Dumper.add_representer(str, _text)
 def as_yaml(spec: Any) -> str:
     """YAML in the order the keys have, ending with a newline."""
     return yaml.dump(spec, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDE)
-
-
-def as_json(spec: Any) -> str:
-    """JSON, ending with a newline."""
-    return json.dumps(spec, indent=2, ensure_ascii=False) + "\n"
