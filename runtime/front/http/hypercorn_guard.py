@@ -3,7 +3,8 @@
 A connection that its peer has closed is closed; Hypercorn's own is held until its keep-alive is over.  A
 handshake that cannot be read is answered with 400; Hypercorn's own fails, with a traceback and no answer.
 And a message whose frames never end lies in memory before any of our bounds knows of it: all of those have
-one together.
+one together.  What a proxy and we could read differently is refused: behind one, it would be somebody else's
+request, or one that the proxy never saw.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+import h11 as parsing
+from hypercorn import protocol
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Closed, Updated
 from hypercorn.events import Event as ConnectionEvent
-from hypercorn.events import Updated
 from hypercorn.protocol import h2, h11, ws_stream
 from hypercorn.protocol.events import Event, StreamClosed
 from wsproto.events import Message
@@ -43,6 +46,24 @@ class Connection(TCPServer):
         """See `TCPServer`."""
         if not (isinstance(event, Updated) and event.idle and self.reader.at_eof()):
             await super().protocol_send(event)
+
+
+class Requests(h11.H11Protocol):
+    """A connection of HTTP/1.1 that stays one, and on which it is sure where a request ends."""
+
+    async def _check_protocol(self, event: parsing.Request) -> None:
+        # Who is upgraded to HTTP/2 by way of a proxy that passes upgrades on, for websockets, sends what that
+        # does not see from then on: to any path, as if from here.  It is answered in HTTP/1.1 instead.
+        if event.http_version == b"2.0":
+            await super()._check_protocol(event)
+
+    async def _create_stream(self, request: parsing.Request) -> None:
+        names = {name for name, _ in request.headers}
+        if {b"content-length", b"transfer-encoding"} <= names:
+            await self._send_error_response(400)
+            await self.send(Closed())
+        else:
+            await super()._create_stream(request)
 
 
 class Handshake(ws_stream.Handshake):
@@ -132,6 +153,7 @@ def install() -> None:
     """Have Hypercorn use these for every connection of this process."""
     for module, name, guarded in (
         (run, "TCPServer", Connection),
+        (protocol, "H11Protocol", Requests),
         (ws_stream, "Handshake", Handshake),
         (ws_stream, "WebsocketBuffer", UnfinishedMessage),
         (h11, "WSStream", Stream),

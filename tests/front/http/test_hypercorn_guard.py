@@ -67,6 +67,39 @@ async def test_whatever_bytes_a_handshake_has_it_is_answered(serving: Any) -> No
         assert [one for one in logged if one["log_level"] in ("error", "critical")] == []
 
 
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_what_a_proxy_could_read_otherwise_is_refused(serving: Any) -> None:
+    async with serving() as site:
+
+        async def said(request: bytes) -> bytes:
+            reader, writer = await site.connect()
+            writer.write(request)
+            async with asyncio.timeout(10 * PATIENCE):
+                answer: bytes = await reader.read()
+            writer.close()
+            return answer
+
+        # A proxy that passes upgrades on, for websockets, would let all through that comes after this one.
+        upgrade = (
+            b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAMAAABk\r\n"
+        )
+        answer = await said(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + upgrade + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        # One that goes by the length would take the second for the body of the first.
+        twice = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        second = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        answer = await said(b"POST /chat HTTP/1.1\r\nHost: localhost\r\n" + twice + second)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1") == 1
+        # Whoever knows that it is spoken here may begin with it.
+        reader, writer = await site.connect()
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+        async with asyncio.timeout(10 * PATIENCE):
+            assert (await reader.readexactly(4))[3] == 4  # its settings
+        writer.close()
+
+
 @pytest.mark.unit
 def test_a_handshake_that_cannot_be_read_is_none() -> None:
     plain = [(name.lower(), value) for name, value in UPGRADE.items()]
