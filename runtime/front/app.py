@@ -13,7 +13,7 @@ from runtime.front.fast_path import request_id
 from runtime.front.http.body import BoundedRequest
 from runtime.front.http.compression import compress
 from runtime.front.http.exchange import Exchange
-from runtime.front.http.methods import Methods
+from runtime.front.http.methods import Methods, Route
 from runtime.front.http.problems import NOTHING_HERE, install, method_not_allowed, problem
 from runtime.front.http.socket import BoundedConnection
 from runtime.front.model import routes as model
@@ -64,6 +64,7 @@ class FrontApp(Quart):
     request_class = BoundedRequest
     asgi_http_class = Exchange
     asgi_websocket_class = BoundedConnection
+    url_rule_class = Route
     methods: Methods
 
     async def make_default_options_response(self, *_: object) -> Response:

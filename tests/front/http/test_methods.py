@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from werkzeug.routing import Map, Rule
 
-pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+from runtime.front.app import FrontApp
+
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,7 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
         ("/chat", "GET, HEAD, OPTIONS, POST"),
     ],
 )
+@pytest.mark.asyncio
 async def test_options_and_405_name_the_methods_that_a_path_has(
     serving: Any, path: str, methods: str
 ) -> None:
@@ -35,6 +39,7 @@ async def test_options_and_405_name_the_methods_that_a_path_has(
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "PUT", "DELETE", "PATCH", "GET"])
+@pytest.mark.asyncio
 async def test_where_nothing_is_no_method_is(serving: Any, method: str) -> None:
     async with serving() as site:
         for path in ("/nope", "/workers/s_1/nope", "/api"):
@@ -43,6 +48,7 @@ async def test_where_nothing_is_no_method_is(serving: Any, method: str) -> None:
             assert "allow" not in answer.headers
 
 
+@pytest.mark.asyncio
 async def test_what_is_only_posted_to_is_no_page(serving: Any) -> None:
     async with serving() as site:
         for path in ("/studio/links", "/studio/leave"):
@@ -50,7 +56,16 @@ async def test_what_is_only_posted_to_is_no_page(serving: Any) -> None:
             assert (refused.status, refused.headers["allow"]) == (405, "OPTIONS, POST")
 
 
+@pytest.mark.asyncio
 async def test_a_post_to_a_path_that_is_only_read_says_so(serving: Any) -> None:
     async with serving() as site:
         refused = await site.post("/healthz")
         assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_addresses_are_made_of_routes_only_where_one_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as none_yet:
+        none_yet.setattr(Rule, "_compile_builder", lambda *_: pytest.fail("it costs a start 200 ms"))
+        made = Map([FrontApp.url_rule_class("/workers/<name>", endpoint="worker")]).bind("")
+    assert made.build("worker", {"name": "s 1"}) == "/workers/s%201"
+    assert made.build("worker", {"name": "s_1", "more": "x"}) == "/workers/s_1?more=x"
