@@ -382,6 +382,39 @@ def test_structlog_is_configured_in_one_place() -> None:
     assert set(callers) == {"runtime.logs"}, "call configure or configure_worker of runtime.logs instead"
 
 
+# Classes that agents may inherit from, and what is read field by field from settings and declarations.
+DATACLASSES = {
+    *("runtime.settings", "runtime.containers.settings", "runtime.wire.content"),
+    *("runtime.session.spec", "runtime.sdk.room.messaging", "runtime.confinement.confine"),
+    "runtime.worker.chaos.attack",
+}
+
+
+def dataclasses_without_need(sources: Iterable[tuple[str, str]]) -> list[str]:
+    """Those that could be structs: no field of theirs is hidden, left out of comparisons or made later."""
+    found = []
+    for name, source in sources:
+        if any(name == one or name.startswith(f"{one}.") for one in DATACLASSES):
+            continue
+        for node in ast.walk(ast.parse(source)) if "@dataclass" in source else ():
+            if not isinstance(node, ast.ClassDef):
+                continue
+            decorated = any(ast.unparse(one).startswith("dataclass") for one in node.decorator_list)
+            has_need = re.search(r"\bfield\(.*\b(repr|compare|init|hash)=", ast.unparse(node))
+            if decorated and not has_need:
+                found.append(f"{name}.{node.name}")
+    return found
+
+
+def test_values_are_structs() -> None:
+    source = "@dataclass(frozen=True)\nclass A:\n    x: int = field({}default=0)\n"
+    assert dataclasses_without_need([("m", source.format(""))]) == ["m.A"]
+    assert dataclasses_without_need([("m", source.format("repr=False, "))]) == []
+    assert dataclasses_without_need(SOURCES.items()) == [], (
+        "write class A(msgspec.Struct, frozen=True): a dataclass costs a millisecond of every start"
+    )
+
+
 def test_no_module_outgrows_one_noun() -> None:
     long = {name: source.count("\n") for name, source in SOURCES.items() if source.count("\n") > MAX_LINES}
     assert long == {}, (

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.front.home.state_folder import own_part
 
@@ -33,8 +35,7 @@ _COMMANDS = (
 _START_ONE = "Start one with `bulkhead serve` (or `bulkhead demo`), or name one with --url or BULKHEAD_URL."
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A response that was not an error."""
 
     status: int
@@ -42,8 +43,7 @@ class Answer:
     body: Any
 
 
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
+class ServerEvent(msgspec.Struct, frozen=True):
     """One server-sent event."""
 
     id: str

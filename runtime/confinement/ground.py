@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.confinement.paths import absolute, first_above, is_below
 from runtime.errors import BundleError, GrantMissing
@@ -23,8 +24,7 @@ def _no_links(_: str) -> Iterable[str]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of the disk, for one bundle; every path absolute and without links.
 
     Attributes:

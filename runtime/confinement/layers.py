@@ -7,8 +7,9 @@ stricter on the way and a network only narrower; files add up, each checked agai
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import reduce
+
+import msgspec
 
 from runtime.confinement.confine import Confine, Network
 from runtime.confinement.ground import Ground
@@ -17,8 +18,7 @@ from runtime.confinement.policy import Policy, network_covers, outermost
 from runtime.errors import BundleError
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What somebody asks for, and who: ``the server's settings``, ``chat.toml``, ``@service.path("/x")``.
 
     Attributes:

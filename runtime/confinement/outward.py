@@ -8,14 +8,14 @@ they are listed by address.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.confinement.addresses import Address, Network, embedded, is_public
 from runtime.confinement.hosts import network_of, parse_host
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     host: str
     port: int | None
     network: Network | None

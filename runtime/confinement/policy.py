@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.confinement.confine import Network
 from runtime.confinement.hosts import host_covers
@@ -12,8 +14,7 @@ from runtime.confinement.level import Level
 from runtime.confinement.paths import first_above
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """What a session may reach besides what every session may.
 
     Paths are absolute and have no links in them.

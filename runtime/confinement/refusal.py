@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.confinement.ground import SYSTEM, Ground
 from runtime.confinement.hosts import parse_host
@@ -49,8 +50,7 @@ _OTHERS: Final = f"{_NO_GRANT}: other processes are none of a session's business
 _DEVICES_OF_GPUS: Final = ("/dev/nvidia", "/dev/dri/")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """One thing that was refused.
 
     Attributes:
@@ -67,8 +67,7 @@ class Refusal:
         return self.rule, posixpath.dirname(self.what) if self.what.startswith("/") else self.what
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(msgspec.Struct, frozen=True):
     """A refusal for people.
 
     Attributes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self
+
+import msgspec
 
 from runtime.wire.control import Confined
 
 
-@dataclass(frozen=True, slots=True)
-class Upheld:
+class Upheld(msgspec.Struct, frozen=True):
     """Found out by a probe before the bundle's program was run.
 
     Attributes:

@@ -11,10 +11,11 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from runtime.clock import Clock
 from runtime.containers.contract import (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from runtime.confinement.level import Level
 from runtime.containers.contract import Engine
@@ -23,8 +24,7 @@ _START: Final = "Start Docker or Podman, name its address in containers.docker_h
 _log = get_logger("containers")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """An engine, or why there is none.
 
     Attributes:

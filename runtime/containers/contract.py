@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NewType, Protocol
 
+import msgspec
+
 from runtime.containers.settings import ContainersSettings
 from runtime.knob import parse_bytes
 
@@ -29,8 +31,7 @@ class Credential:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(msgspec.Struct, frozen=True):
     """A folder of this machine, or of the room's files, at a path of the container.
 
     Attributes:
@@ -52,8 +53,7 @@ class FileAt:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageAt:
+class ImageAt(msgspec.Struct, frozen=True):
     """What is in another image, read only."""
 
     image: str
@@ -61,8 +61,7 @@ class ImageAt:
     subpath: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mounts:
+class Mounts(msgspec.Struct, frozen=True):
     """What a container finds beside its image.
 
     Attributes:
@@ -79,8 +78,7 @@ class Mounts:
     empty_dirs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Most:
+class Most(msgspec.Struct, frozen=True, kw_only=True):
     """How much a container may use; None for what the settings say of all of them.
 
     Attributes:
@@ -132,16 +130,14 @@ class Ask:
     most: Most = field(default_factory=Most)
 
 
-@dataclass(frozen=True, slots=True)
-class Starter:
+class Starter(msgspec.Struct, frozen=True):
     """Who started a container: a participant, or the server for a service."""
 
     id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(msgspec.Struct, frozen=True):
     """A room as far as its containers know it.
 
     Attributes:
@@ -162,19 +158,17 @@ class Home:
         return self.files.parents[2] / "project"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(msgspec.Struct, frozen=True, kw_only=True):
     """An image that can be run without being pulled."""
 
     id: str
     references: tuple[str, ...]
     size_bytes: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     created_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True):
     """How a container ended.
 
     Attributes:
@@ -195,8 +189,7 @@ class Exit:
         return self.reason == "memory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
+class Box(msgspec.Struct, frozen=True, kw_only=True):
     """A container as those in its room see it.
 
     Attributes:
@@ -212,7 +205,7 @@ class Box:
     starter: Starter
     private: bool = False
     service_id: str | None = None
-    ports: Mapping[int, int] = field(default_factory=dict)
+    ports: Mapping[int, int] = msgspec.field(default_factory=dict)
     exit: Exit | None = None
     execs: int = 0
 
@@ -242,8 +235,7 @@ class RunSpec:
     most: Most = field(default_factory=Most)
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(msgspec.Struct, frozen=True):
     """What became of a start.
 
     Attributes:
@@ -251,12 +243,11 @@ class Running:
         status: What it is, for people.
     """
 
-    ports: Mapping[int, int] = field(default_factory=dict)
+    ports: Mapping[int, int] = msgspec.field(default_factory=dict)
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """What runs containers, and whether it answers.
 
     Attributes:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from runtime.containers.contract import Credential, Engine, Image
 from runtime.errors import NotFound
 
 
-@dataclass(slots=True, eq=False)
-class _Turn:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+class _Turn(msgspec.Struct, eq=False):
+    lock: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     count: int = 0
 
 

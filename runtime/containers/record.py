@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+
+import msgspec
 
 from runtime.containers.contract import Ask, Box, BoxId, Exit, Starter, State
 
 
-@dataclass(slots=True, eq=False)
-class Record:
+class Record(msgspec.Struct, eq=False):
     """Kept from its reservation until it is forgotten.
 
     Attributes:
@@ -25,10 +25,10 @@ class Record:
     image_id: str
     state: State = "CREATED"
     status: str = "Created"
-    ports: dict[int, int] = field(default_factory=dict)
+    ports: dict[int, int] = msgspec.field(default_factory=dict)
     since: float = 0.0
     exit: Exit | None = None
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     execs: int = 0
     is_stopping: bool = False
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from runtime.clock import Clock
 from runtime.session.record import SessionRecord
 from runtime.session.spec import SessionId
 
 
-@dataclass(slots=True)
-class _Marks:
+class _Marks(msgspec.Struct):
     started: float
     ready: float | None = None
 

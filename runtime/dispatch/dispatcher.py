@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.clock import Clock
 from runtime.dispatch.fate import Callers, Takeover, attempts_of, comes_back, may_run_still, never_ran
@@ -36,8 +38,7 @@ from runtime.wire.webhook import RoomCall
 _log = get_logger("dispatch")
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """The call is a session: written down, and started or in its turn."""
 
     session_id: SessionId

@@ -12,9 +12,10 @@ A session may be what takes the server down.  So deaths of the server over which
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from runtime.placement.contract import Attempt
 from runtime.session.exit_reasons import ExitReason
@@ -38,8 +39,7 @@ class Fate(Enum):
     GIVEN_UP = "given_up"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callers:
+class Callers(msgspec.Struct, frozen=True, kw_only=True):
     """What whoever called a session of an earlier run wants of it now.
 
     Attributes:
@@ -51,8 +51,7 @@ class Callers:
     is_called_anew: Callable[[SessionSpec], bool] = lambda _: False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Takeover:
+class Takeover(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one start.
 
     Attributes:

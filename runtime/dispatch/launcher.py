@@ -11,8 +11,10 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.dispatch.session_registry import SessionRegistry
@@ -45,8 +47,7 @@ class OwnRooms(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct):
     """A session between two attempts: its delay must pass, and its last process be released."""
 
     record: SessionRecord

@@ -6,7 +6,8 @@ Keeps the restarts and the quarantine, and writes the parked inputs down.  Runs 
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from runtime.clock import Clock, iso
 from runtime.dispatch.session_registry import SessionRegistry

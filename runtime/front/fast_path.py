@@ -12,10 +12,10 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from runtime.errors import RuntimeServiceError
 from runtime.front.access.rules import Caller

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
 from quart import g, has_request_context, request, websocket
 
 from runtime.clock import Clock
@@ -116,8 +116,7 @@ class Containers(Protocol):
     def running_count(self) -> int: ...
 
 
-@dataclass(slots=True, kw_only=True)
-class Front:
+class Front(msgspec.Struct, kw_only=True):
     """One server's parts.
 
     Attributes:
@@ -149,7 +148,7 @@ class Front:
     clock: Clock
     history: Recorder
     readiness: Readiness
-    origins: Origins = field(default_factory=Origins)
+    origins: Origins = msgspec.field(default_factory=Origins)
     rooms: Rooms | None = None
     crashes: CrashStore | None = None
     boxes: Containers | None = None
@@ -159,14 +158,14 @@ class Front:
     look_for_deliveries: Callable[[], None] = lambda: None
     mail: PostOffice | None = None
     name: str = ""
-    configuration: Settings = field(default_factory=Settings)
+    configuration: Settings = msgspec.field(default_factory=Settings)
     port: int = 0
     url: str = ""
     is_loopback: bool = True
     started_at: float = 0.0
     began: float = 0.0
     is_ready: bool = False
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
     def knows(self, path: str) -> bool:
         """Whether some bundle serves the path."""

@@ -7,8 +7,9 @@ or it raises `ModelError`.  It runs no tools: the adapter does, and asks again.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
+
+import msgspec
 
 from runtime.errors import RuntimeServiceError
 
@@ -72,8 +73,7 @@ class ModelError(RuntimeServiceError):
     code: ClassVar[str] = "model_error"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """What one request cost, in tokens."""
 
     model: str
@@ -81,8 +81,7 @@ class Usage:
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionSpec:
+class FunctionSpec(msgspec.Struct, frozen=True):
     """A tool as a model sees it; `parameters` is a JSON Schema."""
 
     name: str
@@ -90,8 +89,7 @@ class FunctionSpec:
     parameters: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(msgspec.Struct, frozen=True):
     """Everything a model is told.
 
     Args:
@@ -104,18 +102,16 @@ class ModelRequest:
     functions: Sequence[FunctionSpec] = ()
     output_schema: Mapping[str, Any] | None = None
     allow_tools: bool = True
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(msgspec.Struct, frozen=True):
     """More of the answer."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True):
     """The model wants a tool run; `arguments` is JSON text as the model wrote it."""
 
     call_id: str
@@ -123,8 +119,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """The request is answered.
 
     Args:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
+
+import msgspec
 
 Schema = Mapping[str, Any]
 
@@ -53,12 +54,11 @@ def words(text: str) -> list[str]:
     return [word.lower() for word in WORD.findall(spaced)]
 
 
-@dataclass(slots=True)
-class Guess:
+class Guess(msgspec.Struct):
     """Arguments found so far, and the required properties that nothing was found for."""
 
-    arguments: dict[str, Any] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+    missing: list[str] = msgspec.field(default_factory=list)
 
 
 def guess_arguments(sentence: str, schema: Schema, *, today: date) -> Guess:

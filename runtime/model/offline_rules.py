@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 FUN_FACTS = (
     "honey does not spoil; sealed jars thousands of years old have been found still edible.",
@@ -42,8 +43,7 @@ Apply = Callable[[str, int], str]
 """(answer, seed) -> answer; the seed counts up through a chat."""
 
 
-@dataclass(frozen=True, slots=True)
-class Obedience:
+class Obedience(msgspec.Struct, frozen=True):
     """What the offline model makes of a set of rules."""
 
     followed: tuple[str, ...]

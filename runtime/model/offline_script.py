@@ -13,9 +13,10 @@ turns:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runtime.errors import ConfigError
 
@@ -23,16 +24,14 @@ KEYS = frozenset({"when", "say", "call", "calls", "error", "delay_ms"})
 MAX_BYTES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptedCall:
+class ScriptedCall(msgspec.Struct, frozen=True):
     """A tool the turn calls before it speaks."""
 
     tool: str
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """One answer: calls first, then text or an error."""
 
     say: str = ""
@@ -42,8 +41,7 @@ class Turn:
     delay_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True):
     """Turns, and which of them answers a message."""
 
     turns: tuple[Turn, ...]

@@ -9,7 +9,8 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.model.contract import FunctionSpec
 from runtime.model.offline_rules import Obedience
@@ -19,8 +20,7 @@ HOW_TO_GET_A_REAL_ONE = "Set OPENAI_API_KEY or OPENAI_BASE_URL and start again t
 ANSWER_MAX_CHARS = 8_000
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True):
     """What the model may know when it answers."""
 
     said: str

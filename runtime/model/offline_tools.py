@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+import msgspec
 
 from runtime.model.contract import FunctionSpec
 from runtime.model.offline_arguments import guess_arguments, stem, words
@@ -28,8 +29,7 @@ ENOUGH = 3
 CLAUSE = re.compile(r"[;?!]\s+|\.\s+|,?\s+(?:and then|then|and also|and)\s+", re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """A tool the sentence asks for; `missing` lists required arguments that it does not give."""
 
     function: FunctionSpec

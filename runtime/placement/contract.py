@@ -7,9 +7,10 @@ the order of `runtime.session.events`; events of different sessions may interlea
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from runtime.placement.machines import Machines
 from runtime.services.deployed.programs import Programs
@@ -50,8 +51,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """The right of a session to run."""
 
     session_id: SessionId
@@ -59,8 +59,7 @@ class Lease:
     node_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """An attempt of a session that ran when the server's last run ended.
 
     Attributes:

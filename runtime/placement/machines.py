@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from runtime.placement.relays import Relays
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineLoad:
+class MachineLoad(msgspec.Struct, frozen=True, kw_only=True):
     """How busy a machine is.
 
     Attributes:
@@ -24,8 +24,7 @@ class MachineLoad:
     memory_most_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeInfo:
+class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One machine that runs sessions.
 
     Attributes:
@@ -46,11 +45,11 @@ class NodeInfo:
     starting: int
     max_sessions: int
     processors: int
-    load: MachineLoad = field(default_factory=MachineLoad)
+    load: MachineLoad = msgspec.field(default_factory=MachineLoad)
     fresh_per_s: float = 0.0
     silent_s: float = 0.0
-    code: Mapping[str, str] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = msgspec.field(default_factory=dict)
+    failed: Mapping[str, str] = msgspec.field(default_factory=dict)
     moved: int = 0
 
     @property
@@ -62,8 +61,7 @@ class NodeInfo:
         return min(1.0, max(shares))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeEvent:
+class NodeEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something happened to a machine.
 
     Attributes:

@@ -19,8 +19,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TextIO
+
+import msgspec
 
 from runtime.process import lifeline
 from runtime.process.fork.generators import Reseed, reseeds
@@ -50,8 +51,7 @@ def end_with(parent: int, number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(msgspec.Struct, frozen=True):
     """What a zygote leaves its children, found once for all of them.
 
     Attributes:

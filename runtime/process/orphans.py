@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.process import procfs
 
 
-@dataclass(frozen=True, slots=True)
-class Strike:
+class Strike(msgspec.Struct, frozen=True):
     """What one strike found.
 
     Attributes:

@@ -22,7 +22,8 @@ import signal
 import socket
 import struct
 from contextlib import ExitStack
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.errors import SystemShort
 from runtime.process import descriptors
@@ -70,8 +71,7 @@ INSISTING_SIGNAL = signal.SIGWINCH
 for a C library it may be an error, so this is for those who wait in Python, and for the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(msgspec.Struct, frozen=True):
     """The last beat of a worker's event loop.
 
     Attributes:
@@ -259,8 +259,7 @@ def _pipe(made: ExitStack) -> tuple[int, int]:
     return ends
 
 
-@dataclass(slots=True)
-class WorkerEnds:
+class WorkerEnds(msgspec.Struct):
     """The worker's ends of its plumbing, as they arrive with a request to fork."""
 
     control_fd: int

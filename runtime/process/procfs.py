@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -26,8 +27,7 @@ _MOST_MEMBERS: Final = 20_000  # a bound for one walk, far above what a tree may
 _MOST_ABOVE: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One process of a tree.
 
     Attributes:
@@ -47,8 +47,7 @@ class Member:
     began: int
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True):
     """Two figures of the whole machine, by which a storm within it is seen before it is looked for.
 
     Attributes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 import psutil
 
 from runtime.process import procfs
@@ -19,8 +19,7 @@ MAX_DESCRIBED = 200
 MAX_COMMAND_CHARS = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeUse:
+class TreeUse(msgspec.Struct, frozen=True, kw_only=True):
     """What a process and its descendants use together.
 
     Attributes:

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -50,8 +49,7 @@ PRESS_S: Final = (0.1, 0.5)
 _NOBODYS: Final = Private()
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True):
     """Who is told what a worker does; all are called in the front's event loop and may not block."""
 
     on_message: Callable[[control.FromWorker], None]

@@ -23,9 +23,9 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import multiprocess.context
 from multiprocess import popen_fork, process, util
 
@@ -48,8 +48,7 @@ class _Forked(BaseException):
     """Raised in a child: it has to come out of everything that was called to fork it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(msgspec.Struct, frozen=True):
     """What a process that was just forked begins with.
 
     Attributes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
+
+import msgspec
 
 from runtime.errors import NotFound, NotSupported, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
@@ -42,8 +43,7 @@ class Caller(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Ask:
+class _Ask(msgspec.Struct):
     request: Request
     agent: Peer
     agent_name: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import msgspec
 import structlog
 
 from runtime.errors import (
@@ -92,8 +92,7 @@ _BY_HAND: Final = ("agent.invoke_tool", "room.invoke_tool", "set_attributes", "r
 _CURE: Final = "The reference lists what rooms serve, by family: 'What rooms serve'."
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """What a room answers, by full names.
 
     Attributes:
@@ -111,8 +110,7 @@ class Served:
     refused: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """Everything a room does for its participants."""
 
     messaging: Messaging

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from pycrdt import XmlElement, XmlFragment, XmlText
 
 from runtime.errors import InvalidRequest
@@ -21,8 +21,7 @@ MAX_DEPTH: Final = 32
 _REF: Final = "#/$defs/"
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(msgspec.Struct, frozen=True):
     """What one tag may have.
 
     Attributes:

@@ -11,9 +11,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import structlog
 
 from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomError, RoomFull
@@ -34,8 +34,7 @@ MAX_SCHEMA_BYTES = 1024 * 1024
 _AGAIN_S = 10.0
 
 
-@dataclass(slots=True, eq=False)
-class _Subscription:
+class _Subscription(msgspec.Struct, eq=False):
     """Somebody who has the document open; ``written`` is the path in that client's spelling."""
 
     peer: Peer
@@ -44,15 +43,14 @@ class _Subscription:
     closed: Callable[[], None] | None = None
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     path: str
     document: Document
-    subscriptions: list[_Subscription] = field(default_factory=list)
+    subscriptions: list[_Subscription] = msgspec.field(default_factory=list)
     is_dirty: bool = False
     stored_bytes: int = 0
     counted_bytes: int = 0  # among the room's contents
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    writing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
 
 class Documents:

@@ -16,9 +16,10 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, ParamSpec, TypeVar
+
+import msgspec
 
 from runtime.clock import iso
 from runtime.errors import Conflict, InvalidRequest, NotFound, RoomFull
@@ -119,8 +120,7 @@ def _are_unfinished(folder: Path) -> bool:
     return {entry.name for entry in folder.iterdir()} <= {FILES, STAGING, *JOURNALS}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A file or a folder.
 
     Attributes:

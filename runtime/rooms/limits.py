@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.rooms.built_in.tables.bounds import TableBounds
 from runtime.settings.rooms import RoomsSettings
@@ -12,8 +13,7 @@ from runtime.wire.room import MAX_SENT_BYTES
 MIB: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class RoomLimits:
+class RoomLimits(msgspec.Struct, frozen=True):
     """How much one server, one room and one participant may hold.
 
     Attributes:
@@ -60,7 +60,7 @@ class RoomLimits:
     max_documents: int = 256
     max_document_bytes: int = 8 * MIB
     max_storage_bytes: int = 1024 * MIB
-    tables: TableBounds = TableBounds()  # noqa: RUF009 - frozen
+    tables: TableBounds = TableBounds()
     max_open_files: int = 32
     flush_s: float = 0.5
     idle_close_s: float = 300.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.errors import PermissionDenied, RoomFull
@@ -26,8 +27,7 @@ EventKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RoomEvent:
+class RoomEvent(msgspec.Struct, frozen=True):
     """Something that happened in a room: names only, never what was said.
 
     Attributes:
@@ -41,11 +41,10 @@ class RoomEvent:
     participant_id: str | None = None
     participant_name: str | None = None
     role: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ParticipantInfo:
+class ParticipantInfo(msgspec.Struct, frozen=True):
     """A participant as an operator sees it."""
 
     id: str
@@ -57,8 +56,7 @@ class ParticipantInfo:
     agents: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RoomInfo:
+class RoomInfo(msgspec.Struct, frozen=True):
     """An open room as an operator sees it.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from runtime.errors import NotFound, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
@@ -15,10 +16,9 @@ from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.wire.content import EmptyContent, JsonContent
 
 
-@dataclass(slots=True)
-class _Queue:
-    messages: deque[tuple[Any, int]] = field(default_factory=deque)  # with the size of its JSON
-    waiting: deque[Request] = field(default_factory=deque)
+class _Queue(msgspec.Struct):
+    messages: deque[tuple[Any, int]] = msgspec.field(default_factory=deque)  # with the size of its JSON
+    waiting: deque[Request] = msgspec.field(default_factory=deque)
 
 
 class Queues:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+import msgspec
 
 from runtime.errors import InvalidRequest, NotFound, RoomFull, ToolNotFound
 from runtime.rooms.holdings import Contents
@@ -23,8 +24,7 @@ Spelling = Literal["agent", "room"]
 """First word of the tool-call messages a host understands: older clients say ``agent``, newer ``room``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Toolkit:
+class Toolkit(msgspec.Struct, frozen=True):
     """One registered toolkit.
 
     Attributes:
@@ -59,14 +59,13 @@ class Toolkit:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(msgspec.Struct, frozen=True):
     """One registered task runner (of the older kind, called with ``agent.ask``)."""
 
     id: str
     owner: ParticipantId
     name: str
-    description: dict[str, Any] = field(default_factory=dict)
+    description: dict[str, Any] = msgspec.field(default_factory=dict)
     size_bytes: int = 0
 
 

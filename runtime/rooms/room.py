@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NewType
+
+import msgspec
 
 from runtime.errors import InvalidRequest, NotFound, PermissionDenied, RoomFull
 from runtime.rooms.token import Claims
@@ -24,8 +25,7 @@ SERVER_ONLY: Final = frozenset(
 DISMISS: Final = "dismiss"
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(msgspec.Struct, frozen=True):
     """A message for one participant that answers nothing."""
 
     to: ParticipantId
@@ -34,8 +34,7 @@ class Push:
     data: bytes = b""
 
 
-@dataclass(slots=True)
-class Participant:
+class Participant(msgspec.Struct):
     """One connection's member of the room.
 
     Attributes:
@@ -45,7 +44,7 @@ class Participant:
 
     id: ParticipantId
     claims: Claims
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
     visible: bool = False
     dismissed: bool = False
 

@@ -7,9 +7,10 @@ import mimetypes
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RoomFull
 from runtime.rooms.connection import Peer
@@ -24,14 +25,13 @@ PULL_BYTES: Final = 65_536
 MAX_CHUNK_BYTES: Final = 1024 * 1024
 
 
-@dataclass(slots=True)
-class _Upload:
+class _Upload(msgspec.Struct):
     peer: Peer
     path: str
     overwrite: bool
     staged: Path
     size: int = 0
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # writes of one handle keep their order
+    turn: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # writes of one handle keep their order
 
 
 class Storage:

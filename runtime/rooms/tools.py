@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from runtime.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RemoteProtocolError, RoomFull
 from runtime.rooms.connection import Peer
@@ -31,8 +32,7 @@ from runtime.wire.content import (
 from runtime.wire.room import Message
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(msgspec.Struct):
     caller: Peer
     request_id: int
     caller_id: str  # the tool_call_id that the caller chose, or one made for it

@@ -6,8 +6,9 @@ import difflib
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
+
+import msgspec
 
 from runtime.confinement.confine import Confine
 from runtime.errors import BundleError
@@ -43,8 +44,7 @@ class Portable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """One path of a bundle.
 
     Attributes:

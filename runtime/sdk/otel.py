@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 _RESOURCE_ENV = {
     "project": "MESHAGENT_PROJECT_ID",
@@ -30,8 +31,7 @@ _SEVERITIES = {
 _log = logging.getLogger("otel")
 
 
-@dataclass(frozen=True, slots=True)
-class Telemetry:
+class Telemetry(msgspec.Struct, frozen=True):
     """What a program asked for."""
 
     service_name: str = "meshagent-service"

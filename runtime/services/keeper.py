@@ -31,8 +31,9 @@ another start, later each time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import assert_never
+
+import msgspec
 
 from runtime.services import terms
 from runtime.services.terms import (
@@ -58,8 +59,7 @@ from runtime.services.terms import (
 )
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct):
     """One container.
 
     Attributes:
@@ -73,8 +73,8 @@ class Run:
     deadline: float | None
     is_started: bool = False
     live_at: float | None = None
-    calls: dict[str, float | None] = field(default_factory=dict)
-    tries: dict[str, int] = field(default_factory=dict)
+    calls: dict[str, float | None] = msgspec.field(default_factory=dict)
+    tries: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class ServiceKeeper:

@@ -10,8 +10,9 @@ import secrets
 import sqlite3
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound, SealBroken, SecretMissing, StoreFull
@@ -29,8 +30,7 @@ _OF_SERVICE: Final = "service:"
 _log = get_logger("services")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyInfo:
+class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A key without its secret.
 
     Attributes:

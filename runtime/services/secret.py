@@ -6,8 +6,9 @@ import json
 import shlex
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import Conflict, InvalidRequest, NotFound
 
@@ -25,8 +26,7 @@ DOCKER: Final = "docker"
 """Types whose value is a JSON map of texts: variables, and what opens a registry."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
     """A secret without its value.
 
     Attributes:
@@ -45,13 +45,12 @@ class Secret:
     current: int
     created_at: float
     updated_at: float
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = msgspec.field(default_factory=dict)
     versions: tuple[Version, ...] = ()
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One value that a secret had, without it."""
 
     id: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 Spec = dict[str, Any]
 """A manifest's normal form (`runtime.wire.manifest`)."""
@@ -13,8 +14,7 @@ PROJECT: Final = ""
 """The room of a service that belongs to the project, and runs in every room."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(msgspec.Struct, frozen=True, kw_only=True):
     """A service as it is now.
 
     Attributes:
@@ -39,8 +39,7 @@ class Service:
         return bool(self.spec.get("enabled", True))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
     """One change of a service.
 
     Attributes:

@@ -6,9 +6,10 @@ numbered; what is told of one bears its number, so that a late word is known to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 ON_PULL_S: Final = 600.0
 """Longest time from the wish to a container that runs; an image may have to be pulled."""
@@ -41,8 +42,7 @@ class State(StrEnum):
     BACKOFF = "scheduled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a service is to be, as far as its life depends on it.
 
     Attributes:
@@ -61,54 +61,46 @@ class Plan:
 # ---- inputs
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(msgspec.Struct, frozen=True):
     """It is to run, by this plan: the room opened, or the service was changed, enabled or rolled back."""
 
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class WantNot:
+class WantNot(msgspec.Struct, frozen=True):
     """It is not to run: the room closes, or the service was disabled or deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(msgspec.Struct, frozen=True):
     """Somebody asks for a fresh run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """Somebody uses a service that runs on demand, or not any more."""
 
     is_used: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The container runs."""
 
     run: int
 
 
-@dataclass(frozen=True, slots=True)
-class NoStart:
+class NoStart(msgspec.Struct, frozen=True):
     """There is no container, and nothing of one is left."""
 
     run: int
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(msgspec.Struct, frozen=True):
     """All its ports answer; one without any is live when it runs."""
 
     run: int
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(msgspec.Struct, frozen=True):
     """An endpoint was called, and took it; or did not, and says why."""
 
     run: int
@@ -116,16 +108,14 @@ class Called:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(msgspec.Struct, frozen=True):
     """The container ended; nobody need have asked for it."""
 
     run: int
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(msgspec.Struct, frozen=True):
     """After a `Stop`: nothing of it is left."""
 
     run: int
@@ -137,39 +127,34 @@ Input = Want | WantNot | Restart | Demand | Started | NoStart | Live | Called | 
 # ---- actions
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Make and start a container; answered by `Started` or `NoStart`."""
 
     run: int
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Call an endpoint of it; answered by `Called`."""
 
     run: int
     endpoint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """End it, also while it is being started, and remove it; answered by `Gone`."""
 
     run: int
     by_force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Discard:
+class Discard(msgspec.Struct, frozen=True):
     """Remove a container that has ended; its log is kept.  Not answered."""
 
     run: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """Something for the service's events: a word, and a sentence."""
 
     reason: str

@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+import msgspec
 
 from runtime.errors import LACKS, LocalProtocolError
 from runtime.session.calls.call_ids import CallId, CallIds
@@ -75,23 +76,20 @@ class RoomLoad(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """The call has a slot until `Admission.settle`."""
 
     session_id: SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(msgspec.Struct, frozen=True):
     """The id was admitted before, as this session; `is_same`: with the same call."""
 
     session_id: SessionId
     is_same: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """Not now.
 
     Attributes:

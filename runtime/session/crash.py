@@ -8,11 +8,12 @@ redacted by whoever puts it there (`runtime.supervisor.reports.post_mortem`).  P
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from runtime.session.cures.of_ends import Case, cure_for, sentence_for
 from runtime.session.info import LogLine, MessageSeen
@@ -25,8 +26,7 @@ MAX_REPORT_BYTES: Final = 384 << 10
 _NEVER_RAN: Final = "no process of it was seen by this server"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(msgspec.Struct, frozen=True, kw_only=True):
     """Which code ran.
 
     Attributes:
@@ -59,8 +59,7 @@ class LoadedCode:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipeTraffic:
+class PipeTraffic(msgspec.Struct, frozen=True, kw_only=True):
     """One message on the worker's pipe, or several of a kind in a row; never what was in them.
 
     Attributes:
@@ -76,8 +75,7 @@ class PipeTraffic:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """A message that came to the session, without secrets.
 
     Attributes:
@@ -91,8 +89,7 @@ class Recorded:
     data_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrashReport:
+class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     """Why one session ended, for people.
 
     Attributes:
@@ -122,7 +119,7 @@ class CrashReport:
     cure: str
     fingerprint: str
     at: float
-    code: Code = field(default_factory=Code)
+    code: Code = msgspec.field(default_factory=Code)
     pid: int | None = None
     after_s: float | None = None
     where: str = ""
@@ -139,11 +136,11 @@ class CrashReport:
     recorded: tuple[Recorded, ...] = ()
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
-    use: Use = field(default_factory=Use)
+    use: Use = msgspec.field(default_factory=Use)
     warnings: tuple[str, ...] = ()
     process_tree: tuple[str, ...] = ()
-    arguments: dict[str, Any] = field(default_factory=dict)
-    unknown: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+    unknown: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 _LONGEST: Final[tuple[tuple[str, Any], ...]] = (

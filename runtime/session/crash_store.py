@@ -17,7 +17,6 @@ import asyncio
 import os
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -87,8 +86,7 @@ T = TypeVar("T")
 _log = get_logger("crashes")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrashGroup:
+class CrashGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Crashes of one kind at one place.
 
     Attributes:

@@ -6,12 +6,12 @@ The documentation is made of it, and a test holds it against what the code annou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class EventKind:
+
+class EventKind(msgspec.Struct, frozen=True):
     """One kind of event.
 
     Attributes:

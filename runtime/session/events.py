@@ -7,8 +7,9 @@ A session that never got a process goes from Placed to Exited.  Nothing follows 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from runtime.session.crash import CrashReport
 from runtime.session.record import Exit
@@ -17,8 +18,7 @@ from runtime.session.use import Use
 from runtime.wire.spans import Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionEvent:
+class SessionEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the events.
 
     Attributes:
@@ -29,8 +29,7 @@ class SessionEvent:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed(SessionEvent):
+class Placed(SessionEvent, frozen=True, kw_only=True):
     """A lease was given; a process is being had.
 
     Attributes:
@@ -43,8 +42,7 @@ class Placed(SessionEvent):
     boot: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started(SessionEvent):
+class Started(SessionEvent, frozen=True, kw_only=True):
     """The session's process exists and has its work.
 
     Attributes:
@@ -55,11 +53,10 @@ class Started(SessionEvent):
     pid: int
     parked: bool = False
     code_generation: int = 0
-    confinement: dict[str, Any] = field(default_factory=dict)
+    confinement: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready(SessionEvent):
+class Ready(SessionEvent, frozen=True, kw_only=True):
     """The agent joined the room and its `start` returned.
 
     Attributes:
@@ -71,15 +68,13 @@ class Ready(SessionEvent):
     participant_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status(SessionEvent):
+class Status(SessionEvent, frozen=True, kw_only=True):
     """The worker said something about itself: counters, a busy flag, a note."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned(SessionEvent):
+class Warned(SessionEvent, frozen=True, kw_only=True):
     """Something that may end the session if it goes on; the session goes on for now.
 
     Attributes:
@@ -94,8 +89,7 @@ class Warned(SessionEvent):
     stack: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused(SessionEvent):
+class Refused(SessionEvent, frozen=True, kw_only=True):
     """Its confinement refused something, and the session went on.
 
     Attributes:
@@ -107,8 +101,7 @@ class Refused(SessionEvent):
     counts: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traced(SessionEvent):
+class Traced(SessionEvent, frozen=True, kw_only=True):
     """It measured pieces of its work.
 
     Attributes:
@@ -121,15 +114,13 @@ class Traced(SessionEvent):
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopping(SessionEvent):
+class Stopping(SessionEvent, frozen=True, kw_only=True):
     """The session was asked to stop."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exited(SessionEvent):
+class Exited(SessionEvent, frozen=True, kw_only=True):
     """The process is gone, all of it.
 
     Attributes:
@@ -143,12 +134,11 @@ class Exited(SessionEvent):
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
     log_lines_dropped: int = 0
-    use: Use = field(default_factory=Use)
+    use: Use = msgspec.field(default_factory=Use)
     report: CrashReport | None = None
     log_bytes: int = 0
     relay_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released(SessionEvent):
+class Released(SessionEvent, frozen=True, kw_only=True):
     """Nothing of the session is held any more: no descriptor, no slot, no log buffer but the record."""

@@ -9,9 +9,10 @@ What Studio knows of them is generated: ``ui/exit_reasons.py`` writes ``ui/src/c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
+
+import msgspec
 
 
 class ExitReason(StrEnum):
@@ -57,8 +58,7 @@ class ExitReason(StrEnum):
         return self.row.is_clean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReasonRow:
+class ReasonRow(msgspec.Struct, frozen=True, kw_only=True):
     """What follows from a reason.  Every column is asked for: a default would be an opinion nobody had.
 
     Attributes:

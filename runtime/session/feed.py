@@ -7,13 +7,13 @@ behind the oldest kept event has missed some, is told so, and starts again from 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class FeedEvent:
+
+class FeedEvent(msgspec.Struct, frozen=True):
     """One thing that happened.
 
     Attributes:
@@ -26,7 +26,7 @@ class FeedEvent:
     seq: int
     id: str
     kind: str
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Feed:

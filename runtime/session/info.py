@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from runtime.errors import BundleImportFailed, EndpointNotFound
 from runtime.session.spec import Limits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointInfo:
+class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One path that a bundle serves.
 
     Attributes:
@@ -37,8 +37,8 @@ class EndpointInfo:
     title: str = ""
     description: str = ""
     permissions: dict[str, Any] | None = None
-    limits: Limits = field(default_factory=Limits)
-    limit_sources: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    limit_sources: Mapping[str, str] = msgspec.field(default_factory=dict)
     restart: str = "never"
     error: str = ""
 
@@ -69,8 +69,7 @@ def not_served(path: str, endpoints: Sequence[EndpointInfo]) -> EndpointNotFound
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleInfo:
+class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One file or folder of agents.
 
     Attributes:
@@ -101,8 +100,7 @@ class BundleInfo:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vitals:
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """How a running session's process tree is doing, measured when asked.
 
     Attributes:
@@ -129,8 +127,7 @@ class Vitals:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessInfo:
+class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One process of a session's tree.
 
     Attributes:
@@ -150,8 +147,7 @@ class ProcessInfo:
     started_at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     """How much runs and how much may.
 
     Attributes:
@@ -174,8 +170,7 @@ class Capacity:
     fresh: int = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enforcement:
+class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     """What keeps the limits of sessions here.
 
     Attributes:
@@ -191,11 +186,10 @@ class Enforcement:
     kill: str = "signals"
     group: str = ""
     reason: str = ""
-    confinement: Mapping[str, Any] = field(default_factory=dict)
+    confinement: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line a session wrote.
 
     Attributes:
@@ -215,8 +209,7 @@ class LogLine:
     span_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DebugDoor:
+class DebugDoor(msgspec.Struct, frozen=True):
     """Where a debugger listens in a session's process, on 127.0.0.1 of its machine.
 
     Attributes:
@@ -228,8 +221,7 @@ class DebugDoor:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageSeen:
+class MessageSeen(msgspec.Struct, frozen=True):
     """A message between a session and its room, or several of a kind in a row; never what was in them.
 
     Attributes:
@@ -264,8 +256,7 @@ class RelayPort(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ModelAnswer:
+class ModelAnswer(msgspec.Struct, frozen=True):
     """What a model says to one request, in the terms of HTTP.
 
     Attributes:

@@ -7,10 +7,10 @@ already known (late, repeated, of a session nobody opened) changes nothing: what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from runtime.errors import InvalidTransition, SessionNotFound
 from runtime.session.events import Exited, Placed, Ready, Refused, SessionEvent, Started, Status, Stopping

@@ -7,8 +7,9 @@ packed the bundle (the table ``[limits]`` of its file), and last come our defaul
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from runtime.errors import ConfigError
 from runtime.session.spec import UNLIMITED, Limits
@@ -17,16 +18,15 @@ DECORATOR = "decorator"
 DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class SourcedLimits:
+class SourcedLimits(msgspec.Struct, frozen=True):
     """Limits, and for each of them where it was said.
 
     Attributes:
         sources: By the names of `Limits.plain`; only of limits that there are.
     """
 
-    limits: Limits = field(default_factory=Limits)
-    sources: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    sources: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @classmethod
     def of(cls, limits: Limits, source: str) -> SourcedLimits:

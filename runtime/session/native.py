@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 _FRAME: Final = re.compile(
     r'^\s*File "(?P<file>[^"]{1,500})", line (?P<line>[0-9]{1,9}) in (?P<name>.{1,200})$'
@@ -30,8 +31,7 @@ _SERVES: Final = ("/sdk/loading.py", "reached")
 """Where a program comes to `service.run()`: what called it waits there, whatever the session does."""
 
 
-@dataclass(frozen=True, slots=True)
-class NativeFrame:
+class NativeFrame(msgspec.Struct, frozen=True):
     """One Python frame of a thread."""
 
     file: str

@@ -16,8 +16,9 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import Exit
@@ -40,8 +41,7 @@ def is_death(exit: Exit) -> bool:
     return exit.reason.row.is_death
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
+class Parked(msgspec.Struct, frozen=True, kw_only=True):
     """An input that is not run any more, until it is released.
 
     Attributes:
@@ -68,9 +68,8 @@ class Parked:
         return f"Mend the agent or the input, then run `bulkhead quarantine release {self.hash}`."
 
 
-@dataclass(slots=True)
-class _Suspect:
-    deaths: list[float] = field(default_factory=list)
+class _Suspect(msgspec.Struct):
+    deaths: list[float] = msgspec.field(default_factory=list)
 
 
 class Quarantine:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionSpec, SessionState
@@ -14,8 +16,7 @@ _SENTENCE_CHARS: Final = TEXT_CHARS + 1_000
 """Of a whole end: what failed, how, and where."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """An exception of user code, as the worker saw it.
 
     Attributes:
@@ -33,8 +34,7 @@ class Failure:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a session ended.
 
     Attributes:
@@ -70,8 +70,7 @@ class Exit:
         return kept if kept.failure is None else replace(kept, failure=replace(kept.failure, traceback=""))
 
 
-@dataclass(slots=True, kw_only=True)
-class SessionRecord:
+class SessionRecord(msgspec.Struct, kw_only=True):
     """The one mutable account of a session; written by dispatch alone, read by everybody.
 
     Times are seconds since the epoch, None until they happened.
@@ -107,18 +106,18 @@ class SessionRecord:
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
     log_lines_dropped: int = 0
-    messages: int = field(default=0)
+    messages: int = msgspec.field(default=0)
     restart_at: float | None = None
     last_exit: Exit | None = None
     takeovers: int = 0
     was_ready: bool = False
     stopping: str = ""
     is_due: bool = False
-    usage: Usage = field(default_factory=Usage)
-    claims: dict[str, int] = field(default_factory=dict)
+    usage: Usage = msgspec.field(default_factory=Usage)
+    claims: dict[str, int] = msgspec.field(default_factory=dict)
     code_generation: int = 0
-    confinement: dict[str, Any] = field(default_factory=dict)
-    refused: dict[str, int] = field(default_factory=dict)
+    confinement: dict[str, Any] = msgspec.field(default_factory=dict)
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
     lived_s: float | None = None
     node_id: str = ""
     boot: str = ""

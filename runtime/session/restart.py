@@ -16,8 +16,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import Exit
@@ -59,8 +60,7 @@ def wants(policy: RestartPolicy, exit: Exit) -> bool:
             return True
 
 
-@dataclass(slots=True)
-class Backoff:
+class Backoff(msgspec.Struct):
     """Delays that double while it keeps failing, and begin anew after it has held for a while.
 
     Attributes:
@@ -83,8 +83,7 @@ class Backoff:
         return delay_s
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """Start it again in `delay_s` seconds; this is restart `attempt` of at most `most` within the period."""
 
     delay_s: float
@@ -92,15 +91,13 @@ class Again:
     most: int
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
+class GivenUp(msgspec.Struct, frozen=True):
     """Its policy would start it again, but not this often; `message` ends the sentence of its exit."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartRules:
+class RestartRules(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers.
 
     Attributes:
@@ -119,10 +116,9 @@ class RestartRules:
     spread: float = 0.2
 
 
-@dataclass(slots=True)
-class _Attempts:
+class _Attempts(msgspec.Struct):
     backoff: Backoff
-    times: deque[float] = field(default_factory=deque)
+    times: deque[float] = msgspec.field(default_factory=deque)
     unreachable_since: float | None = None
 
 

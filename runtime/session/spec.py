@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NewType
 
+import msgspec
+
 from runtime.errors import ConfigError
 from runtime.knob import parse_bytes, parse_seconds
 
@@ -114,8 +116,7 @@ class Limits:
         return cls(**{name: value for name, value in words.items() if str(value) not in _NONE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracing:
+class Tracing(msgspec.Struct, frozen=True, kw_only=True):
     """That a session is traced, as the span that its ``traceparent`` names.
 
     Attributes:

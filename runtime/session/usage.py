@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
+
+import msgspec
 
 MAX_MODELS: Final = 12
 MODEL_CHARS: Final = 80
@@ -30,8 +31,7 @@ _DAY_S: Final = 86400.0
 By = Literal["session", "endpoint", "identity", "room", "day"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """One sum.
 
     Attributes:
@@ -53,11 +53,11 @@ class Usage:
     relay_bytes: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    models: dict[str, tuple[int, int]] = field(default_factory=dict)
+    models: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
     def plus(self, other: Usage) -> Usage:
         """Both together."""
-        counts = [item.name for item in fields(self) if item.name != "models"]
+        counts = [name for name in self.__struct_fields__ if name != "models"]
         summed: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in counts}
         summed["models"] = _together(self.models, other.models)
         summed["peak_bytes"] = max(self.peak_bytes, other.peak_bytes)
@@ -65,7 +65,7 @@ class Usage:
 
     def plain(self) -> dict[str, Any]:
         """As the API shows it."""
-        shown = {item.name: getattr(self, item.name) for item in fields(self)}
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
         shown["cpu_s"] = round(self.cpu_s, 3)
         shown["memory_gib_s"] = round(shown.pop("memory_byte_s") / GIB, 3)
         return shown
@@ -118,8 +118,7 @@ def _of_models(known: Mapping[str, int], values: Mapping[str, Any]) -> list[str]
     return names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageRow:
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     """A sum, and of what.
 
     Attributes:
@@ -135,8 +134,7 @@ class UsageRow:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayRow:
+class DayRow(msgspec.Struct, frozen=True, kw_only=True):
     """The sessions of one day, endpoint, identity and room that have no record of their own any more."""
 
     day: str

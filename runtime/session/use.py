@@ -6,13 +6,12 @@ point goes, so that a long life is told as coarsely as it has to be and a short 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 MAX_POINTS = 120
 
 
-@dataclass(frozen=True, slots=True)
-class UsePoint:
+class UsePoint(msgspec.Struct, frozen=True):
     """One reading of the whole tree.
 
     Attributes:
@@ -27,8 +26,7 @@ class UsePoint:
     processes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(msgspec.Struct, frozen=True, kw_only=True):
     """What it all came to.
 
     Attributes:

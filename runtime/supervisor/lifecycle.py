@@ -23,9 +23,11 @@ such as the signal that we sent ourselves, does not change it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.errors import LocalProtocolError
 from runtime.session.exit_reasons import ExitReason
@@ -55,37 +57,32 @@ class State(Enum):
 # ---- inputs
 
 
-@dataclass(frozen=True, slots=True)
-class Forked:
+class Forked(msgspec.Struct, frozen=True):
     """The process exists and has got its `Start`."""
 
     pid: int
     parked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NoFork:
+class NoFork(msgspec.Struct, frozen=True):
     """There will be no process, or none that was handed its call."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReadySaid:
+class ReadySaid(msgspec.Struct, frozen=True):
     """The worker says that its agent is in the room."""
 
     participant_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class LastWord:
+class LastWord(msgspec.Struct, frozen=True):
     """The worker says how it ends, and ends next."""
 
     said: Ended | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested:
+class StopRequested(msgspec.Struct, frozen=True):
     """Somebody wants the session to end; `grace_s` None takes the setting, 0 kills at once."""
 
     reason: ExitReason
@@ -93,35 +90,30 @@ class StopRequested:
     finish_s: float | None = None  # as in `runtime.wire.control.Stop`
 
 
-@dataclass(frozen=True, slots=True)
-class LimitExceeded:
+class LimitExceeded(msgspec.Struct, frozen=True):
     """The session passed one of its limits."""
 
     reason: ExitReason
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hung:
+class Hung(msgspec.Struct, frozen=True):
     """Nothing was heard from the worker for too long; the message says what it does instead."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class PipeBroken:
+class PipeBroken(msgspec.Struct, frozen=True):
     """The worker broke the protocol of its pipe."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class PipeClosed:
+class PipeClosed(msgspec.Struct, frozen=True):
     """The worker's end of the pipe is closed; nothing more will be heard."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(msgspec.Struct, frozen=True):
     """The process has exited.
 
     Attributes:
@@ -157,43 +149,36 @@ class Force(Enum):
     KILL = "kill"
 
 
-@dataclass(frozen=True, slots=True)
-class SendStop:
+class SendStop(msgspec.Struct, frozen=True):
     reason: ExitReason
     grace_s: float
     finish_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DumpStacks:
+class DumpStacks(msgspec.Struct, frozen=True):
     """Have the process write where it is, before it is killed."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendSignal:
+class SendSignal(msgspec.Struct, frozen=True):
     """Signal the worker's whole tree."""
 
     force: Force
 
 
-@dataclass(frozen=True, slots=True)
-class PublishStarted:
+class PublishStarted(msgspec.Struct, frozen=True):
     pid: int
     parked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PublishReady:
+class PublishReady(msgspec.Struct, frozen=True):
     participant_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublishStopping:
+class PublishStopping(msgspec.Struct, frozen=True):
     reason: ExitReason
 
 
-@dataclass(frozen=True, slots=True)
-class PublishExited:
+class PublishExited(msgspec.Struct, frozen=True):
     """Exactly once, and last."""
 
     exit: Exit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from runtime.confinement.level import Level
 from runtime.confinement.policy import Policy
@@ -12,8 +12,7 @@ from runtime.settings import SupervisorSettings
 from runtime.wire import control
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(msgspec.Struct, frozen=True):
     """What a worker reaches over its pipe.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -198,7 +197,7 @@ class Telling:
         ended = events.Exited(
             session_id=self._spec.session_id,
             at=at,
-            exit=(how := replace(how, at=at).bounded()),
+            exit=(how := msgspec.structs.replace(how, at=at).bounded()),
             peak_rss_bytes=use.peak_rss_bytes,
             cpu_s=use.cpu_s,
             log_lines_dropped=worker.lines_dropped if worker is not None else 0,

@@ -6,15 +6,15 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 _HEADER: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _LARGEST: Final = float(1 << 64)
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
+class TraceContext(msgspec.Struct, frozen=True):
     """A span, for those that are part of it.
 
     Attributes:
@@ -56,8 +56,7 @@ def before(span_id: str) -> str:
     return hashlib.sha256(bytes.fromhex(span_id)).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Sampler:
+class Sampler(msgspec.Struct, frozen=True):
     """Which traces are recorded.
 
     Attributes:

@@ -6,14 +6,14 @@ really sends.  Names of models and tools follow OpenTelemetry's conventions for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from runtime.telemetry import names as at
 
 
-@dataclass(frozen=True, slots=True)
-class SpanRow:
+class SpanRow(msgspec.Struct, frozen=True):
     """One kind of span.
 
     Attributes:
@@ -180,8 +180,7 @@ LOG_KEYS: Final = {
 Kind = Literal["counter", "gauge", "histogram"]
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRow:
+class MetricRow(msgspec.Struct, frozen=True):
     """One metric, by its name in Prometheus without ``_total``."""
 
     name: str

@@ -16,8 +16,9 @@ from __future__ import annotations
 import json
 import math
 import struct
-from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from runtime.errors import LocalProtocolError, RemoteProtocolError
 
@@ -42,8 +43,7 @@ _COUNT: Final = struct.Struct(">I")
 _LENGTH: Final = struct.Struct(">Q")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One message as both ends mean it.
 
     Attributes:
@@ -56,7 +56,7 @@ class Message:
 
     id: int
     type: str
-    header: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = msgspec.field(default_factory=dict)
     data: bytes = b""
     written: bytes = b""
 
@@ -94,8 +94,7 @@ def encode(message: Message, *, slice_bytes: int = SLICE_BYTES) -> list[bytes]:
     return packets
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(msgspec.Struct, frozen=True):
     """A message that is here whole; reading a large header takes time."""
 
     id: int

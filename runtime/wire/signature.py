@@ -25,13 +25,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from runtime.errors import ConfigError, Replayed, SignatureInvalid
 
 MAX_SIGNATURES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True):
     """A signature that one of the secrets explains.
 
     Attributes:

@@ -49,23 +49,20 @@ class RoomCall:
             ) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomStarted:
+class RoomStarted(msgspec.Struct, frozen=True, kw_only=True):
     """A room came to life; nothing is asked."""
 
     room_name: str
     room_url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomEnded:
+class RoomEnded(msgspec.Struct, frozen=True, kw_only=True):
     """A room is over: its sessions have nothing left to do."""
 
     room_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownEvent:
+class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event that this version does not know; answered as done and counted."""
 
     name: str

@@ -13,9 +13,10 @@ import re
 import sys
 import traceback
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
+
+import msgspec
 
 from runtime.compat import finder
 from runtime.errors import BundleError
@@ -29,8 +30,7 @@ from runtime.worker.program.outer_loop import OuterLoop
 MAX_ENDPOINTS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedBundle:
+class LoadedBundle(msgspec.Struct, frozen=True):
     """A bundle whose program has run.
 
     Attributes:

@@ -13,7 +13,6 @@ import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TypeVar
@@ -45,8 +44,7 @@ _NOT_THEIRS: Final = (str(Path(__file__).resolve().parent.parent), "<frozen ")
 _OS_FILES: Final = ("<frozen os>", os.__file__)
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(msgspec.Struct, frozen=True):
     """What to tell about an exception; every text is bounded and without secrets.
 
     Attributes:

@@ -17,8 +17,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from runtime.errors import RuntimeServiceError
 from runtime.process import child, zygote

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from runtime.dispatch.fate import MAX_TAKEOVERS, Callers, Fate, Takeover
@@ -84,7 +85,7 @@ def test_deaths_of_the_server_are_counted_until_a_session_has_lived_for_a_while(
     young = record(ready_at=NOW - 10, takeovers=4)
     assert rules.fate(young, NOW) is Fate.RESUMED
     assert rules.count(young, NOW) == 5
-    assert rules.fate(replace(young, takeovers=5), NOW) is Fate.GIVEN_UP
+    assert rules.fate(msgspec.structs.replace(young, takeovers=5), NOW) is Fate.GIVEN_UP
     old = record(ready_at=NOW - 60, takeovers=5)
     assert rules.fate(old, NOW) is Fate.RESUMED
     assert rules.count(old, NOW) == 1

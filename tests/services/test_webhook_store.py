@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from runtime.errors import InvalidRequest, NotFound, StoreFull
 from runtime.services.store import Store
@@ -129,7 +130,6 @@ class TestStore:
         ],
     )
     async def test_what_cannot_be_delivered_is_refused(self, store: Store, wrong: dict[str, object]) -> None:
-        from dataclasses import replace
 
         with pytest.raises(InvalidRequest):
             await store.webhooks.create(replace(WANTED, **wrong))  # type: ignore[arg-type]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.session.crash import MAX_REPORT_BYTES, CrashReport, bare, fingerprint, from_json, to_json
 from runtime.session.exit_reasons import ExitReason

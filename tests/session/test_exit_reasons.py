@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from runtime.session.exit_reasons import EXIT_REASONS, ExitReason, ReasonRow, row_of
 
@@ -23,7 +23,7 @@ TELLING = {reason.value for reason in ExitReason if "_" in reason} | {"dismissed
 def test_every_reason_has_a_row_and_every_row_every_column() -> None:
     assert list(EXIT_REASONS) == list(ExitReason)
     for column in fields(ReasonRow):  # so that mypy misses one that is left out
-        assert (column.default, column.default_factory) == (MISSING, MISSING), column.name
+        assert column.required, column.name
 
 
 @pytest.mark.parametrize("reason", list(ExitReason))

@@ -5,11 +5,11 @@ import sqlite3
 import stat
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from runtime.errors import JournalUnusable

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
+
 if TYPE_CHECKING:
     from runtime.settings import Settings
 
@@ -63,7 +65,10 @@ class ReplayHold:
 
     def _judge(self) -> None:
         held = self._confinement.held(self._bundle, self._others, {self._endpoint: self.declared})
-        self._ground, self._policy = held.ground, replace(held.of(self._endpoint), network="all")
+        self._ground, self._policy = (
+            held.ground,
+            msgspec.structs.replace(held.of(self._endpoint), network="all"),
+        )
         self.level = self._policy.level
 
     @property

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from runtime.cli.api import Api
 from runtime.cli.failure import CommandFailed, ExitCode
@@ -28,8 +29,7 @@ RETRY_S = 0.5
 GIVE_UP_S = 30.0
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One endpoint in the room.
 
     Attributes:

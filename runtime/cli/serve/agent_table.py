@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from runtime.cli.terminal import clean
 from runtime.session.calls.deployed import told_path
@@ -17,8 +18,7 @@ from runtime.session.exit_reasons import row_of
 HEADER = ("endpoint", "identity", "class", "process", "state")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One line of the table: an endpoint nobody called yet, or one session of an endpoint.
 
     Attributes:

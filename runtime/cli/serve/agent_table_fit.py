@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.cli.serve.agent_table import HEADER, Row
 
@@ -15,8 +16,7 @@ _MIN_STATE_CHARS = 24
 _MIN_PATH_CHARS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(msgspec.Struct, frozen=True):
     """What to show.
 
     Attributes:

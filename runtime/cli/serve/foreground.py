@@ -16,9 +16,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runtime.cli.api import Api
 from runtime.cli.failure import CommandFailed, ExitCode
@@ -38,8 +39,7 @@ _LOOK_S = 0.25
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """What a key does.
 
     Attributes:

@@ -12,9 +12,10 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from runtime.cli.failure import CommandFailed, ExitCode
 
@@ -28,8 +29,7 @@ _NEVER: Final = (
 _PUT: Final = f"Put there what it leads to, or name it in {IGNORE_FILE}."
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(msgspec.Struct, frozen=True):
     """A bundle that can be sent.
 
     Attributes:

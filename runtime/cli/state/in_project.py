@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from runtime.cli.terminal import Output, clean, note, say
 
@@ -20,8 +21,7 @@ def project(url: str | None) -> tuple[Api, str]:
     return api, project_path(api)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """One kind of it, on the server that is meant.
 
     Attributes:

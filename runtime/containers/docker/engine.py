@@ -10,10 +10,10 @@ import shlex
 import shutil
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from aiodocker import Docker, DockerError
 from aiodocker.containers import DockerContainer
 from aiodocker.volumes import DockerVolume
@@ -49,8 +49,7 @@ _PROCESS_CHARS: Final = 300
 _log = get_logger("containers")
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(msgspec.Struct, frozen=True):
     container: DockerContainer
     folder: Path | None
     volumes: tuple[str, ...]

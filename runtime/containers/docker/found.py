@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runtime.containers.docker.client import connect, gateway
 from runtime.containers.docker.engine import DockerEngine
@@ -12,8 +13,7 @@ from runtime.containers.errors import EngineFailed
 from runtime.containers.settings import ContainersSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An engine.
 
     Attributes:

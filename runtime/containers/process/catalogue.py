@@ -12,9 +12,10 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from runtime.containers.contract import Image
 from runtime.errors import ConfigError
@@ -24,8 +25,7 @@ from runtime.supervisor.bundles.environment import own_launch
 _MAX_FILES: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """What runs for an image.
 
     Attributes:

@@ -14,9 +14,11 @@ import shlex
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.confinement.level import Level
 from runtime.containers.contract import BoxId, Credential, Exec, Exit, Health, Image, Running, RunSpec
@@ -51,8 +53,7 @@ _PROCESS_CHARS: Final = 300
 NOT_A_CONTAINER: Final = "a process, not isolated like a container"
 
 
-@dataclass(slots=True, eq=False)
-class _Box:
+class _Box(msgspec.Struct, eq=False):
     spec: RunSpec
     program: Program
     folder: Path
@@ -66,7 +67,7 @@ class _Box:
     main: Ran
     pipe: LogPipe | None = None
     broke: Exit | None = None
-    commands: set[Exec] = field(default_factory=set)
+    commands: set[Exec] = msgspec.field(default_factory=set)
 
 
 class ProcessEngine:

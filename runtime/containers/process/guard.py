@@ -12,9 +12,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from runtime.containers.errors import EngineFailed
 from runtime.containers.process import shim
@@ -34,8 +35,7 @@ _MAX_TOLD_BYTES: Final = 4096
 _KILLED: Final = 137
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """What is to be run in a box; `env` is all of its environment."""
 
     argv: Sequence[str]
@@ -43,8 +43,7 @@ class Program:
     cwd: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(msgspec.Struct, frozen=True):
     """A command that runs.
 
     Attributes:
@@ -57,8 +56,7 @@ class Ran:
     status: asyncio.Future[int]
 
 
-@dataclass(slots=True, eq=False)
-class _Command:
+class _Command(msgspec.Struct, eq=False):
     started: asyncio.Future[int]  # 0, or the number of the error
     status: asyncio.Future[int]
     pid: int = 0

@@ -8,10 +8,11 @@ the addresses are judged, and the connection is made to one of them: what a name
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from runtime.confinement.addresses import Address, Network, embedded, is_public
 from runtime.errors import ConfigError
@@ -20,8 +21,7 @@ SETTING: Final = "BULKHEAD_CALL_ALLOW"
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+class _Listed(msgspec.Struct, frozen=True):
     host: str
     port: int | None
     networks: tuple[Network, ...]

@@ -12,8 +12,9 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 Address = Sequence[Any]
 """As `socket.getsockname` gives it: host and port, perhaps more."""
@@ -30,8 +31,7 @@ _ALL_STATES: Final = 0xFFFFFFFF
 _ANSWER_S: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class PeerSocket:
+class PeerSocket(msgspec.Struct, frozen=True):
     """A socket of this machine.
 
     Attributes:

@@ -18,9 +18,10 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
+
+import msgspec
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, PermissionDenied
@@ -40,8 +41,7 @@ _BEARER: Final = {"WWW-Authenticate": "Bearer"}
 _CROSS_SITE: Final = "A page of another site sent this; send it from a page of this server."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """What a request says about where it comes from.
 
     Attributes:

@@ -19,7 +19,6 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
@@ -69,14 +68,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, Kept]
 
 
-@dataclass(slots=True)
-class Summary:
+class Summary(msgspec.Struct):
     """What was copied."""
 
     file_count: int = 0
     size_bytes: int = 0
     room_count: int = 0
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[str] = msgspec.field(default_factory=list)
 
 
 def make(

@@ -7,9 +7,10 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import JournalUnusable
 from runtime.front.home.contents import CRASHES, DAMAGED_ROWS, FIGURES, JOURNAL, SERVICES
@@ -40,8 +41,7 @@ class InUse(JournalUnusable):
     """A server has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
+class BadRow(msgspec.Struct, frozen=True):
     """A row that is not what was written, by the table and the bytes of its key."""
 
     table: Table[Any]

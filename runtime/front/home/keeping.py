@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.front.home import contents
@@ -19,8 +20,7 @@ from runtime.tasks import finished
 from runtime.wire.sealed import Seal
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(msgspec.Struct, frozen=True):
     """The open files of a state folder.
 
     Attributes:

@@ -15,7 +15,6 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
@@ -38,8 +37,7 @@ class BackupUnusable(RuntimeServiceError):
     code = "backup_unusable"
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(msgspec.Struct, frozen=True):
     """What was put back.
 
     Attributes:

@@ -15,10 +15,11 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
 
 import runtime
 from runtime.errors import ConfigError, RuntimeServiceError
@@ -54,8 +55,7 @@ class ProviderUnreachable(RuntimeServiceError):
     code: ClassVar[str] = "provider_unreachable"
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderAnswer:
+class ProviderAnswer(msgspec.Struct, frozen=True):
     """The head of an answer, and its body as it comes.
 
     Attributes:

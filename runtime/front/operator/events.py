@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import msgspec
 from msgspec import UNSET
 from quart import Blueprint, Response, json, request
 
@@ -49,8 +49,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class Reader:
+class Reader(msgspec.Struct, eq=False):
     """One open stream, of what a source tells after a number."""
 
     source: Source

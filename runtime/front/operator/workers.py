@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
 from msgspec import UNSET
+from msgspec.structs import asdict
 from quart import Blueprint, Response, request
 
 from runtime.clock import iso

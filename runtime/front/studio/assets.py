@@ -7,17 +7,17 @@ import hashlib
 import mimetypes
 import re
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 MAX_ASSETS: Final = 64
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/){0,3}[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _TEXTS: Final = ("text/", "application/json", "image/svg+xml")
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(msgspec.Struct, frozen=True):
     """One file.
 
     Attributes:

@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -56,8 +55,7 @@ _BATCH: Final = 20
 _log = get_logger("studio")
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """All there is to know at one moment.
 
     Attributes:

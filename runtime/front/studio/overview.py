@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from runtime.front.state import Front
 from runtime.front.studio.pages import OFFLINE, model_name
@@ -36,8 +37,7 @@ _BATCH: Final = 50
 _LOW_HEADROOM: Final = 4
 
 
-@dataclass(slots=True)
-class Moment:
+class Moment(msgspec.Struct):
     """One point of the history.
 
     Attributes:
@@ -52,8 +52,8 @@ class Moment:
     starts: int
     crashes: int
     lag_ms: float
-    cpu: dict[str, float] = field(default_factory=dict)
-    memory: dict[str, int] = field(default_factory=dict)
+    cpu: dict[str, float] = msgspec.field(default_factory=dict)
+    memory: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class _Shared:

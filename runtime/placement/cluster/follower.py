@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Container, Coroutine, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from runtime.clock import Clock
 from runtime.errors import RemoteProtocolError
@@ -190,7 +189,7 @@ class Follower:
         except RemoteProtocolError as error:
             raise NoAnswer(f"{node} answered what cannot be read: {error.message}") from error
         if len(answer.message) > _MOST_SAID:  # it is written down with each attempt
-            answer = msgspec.structs.replace(answer, message=f"{answer.message[:_MOST_SAID]}…")
+            answer = replace(answer, message=f"{answer.message[:_MOST_SAID]}…")
         return answer
 
     async def stop(self, holding: Holding, stop: say.Stop) -> None:
@@ -236,7 +235,7 @@ class Follower:
             node.spoke_late(name)
             return
         # Who may publish there is known; what it calls itself is not believed.
-        node.beat = beat if beat.node == name else msgspec.structs.replace(beat, node=name)
+        node.beat = beat if beat.node == name else replace(beat, node=name)
         if beat.leaving:
             if (left := self.live.left(name, beat.boot)) is not None:
                 self._judged(left)

@@ -6,11 +6,10 @@ else moves it: not that a connection is open, nor that something could be sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(slots=True)
-class Lease:
+class Lease(msgspec.Struct):
     """One front's.
 
     Attributes:

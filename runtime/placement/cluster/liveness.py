@@ -12,9 +12,10 @@ did not hear them without a gap for a whole lease, it gives nobody up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 SUSPECT_S: Final = 1.5
 MARGIN_S: Final = 1.0
@@ -30,8 +31,7 @@ class NodeState(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A node changed its state, or ended a life: of `LOST`, that of `boot` is over."""
 
     node: str
@@ -39,8 +39,7 @@ class Verdict:
     state: NodeState
 
 
-@dataclass(slots=True)
-class _Node:
+class _Node(msgspec.Struct):
     boot: str
     heard_at: float
     state: NodeState = NodeState.READY

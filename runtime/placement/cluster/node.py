@@ -13,10 +13,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
@@ -54,17 +54,16 @@ def slept_too() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@dataclass(slots=True)
-class _Front:
+class _Front(msgspec.Struct):
     outbox: Outbox
     lease: Lease
     heard_at: float
     synced_turn: int = 0
     reads: bool = False
-    held: dict[SessionId, int] = field(default_factory=dict)
+    held: dict[SessionId, int] = msgspec.field(default_factory=dict)
     is_fenced: bool = False
     boot: str = ""
-    over: deque[str] = field(default_factory=lambda: deque[str](maxlen=8))
+    over: deque[str] = msgspec.field(default_factory=lambda: deque[str](maxlen=8))
 
     def lives(self, boot: str) -> bool:
         """Whether a boot is that of its life of now, or of a later one, which begins with that."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from runtime.logs import get_logger
 from runtime.placement.cluster.choice import Candidate
@@ -22,8 +23,7 @@ _log = get_logger("cluster")
 _ORDER = {"ready": 0, "loading": 1, "failed": 2}
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """One node.
 
     Attributes:
@@ -34,16 +34,16 @@ class Node:
     """
 
     beat: Beat
-    inbox: Inbox = field(default_factory=Inbox)
+    inbox: Inbox = msgspec.field(default_factory=Inbox)
     served: Served | None = None
     lacking: int = 0
     is_owed: bool = False
     is_syncing: bool = False
     is_asked: bool = False
-    glances: dict[SessionId, Vitals | None] = field(default_factory=dict)
+    glances: dict[SessionId, Vitals | None] = msgspec.field(default_factory=dict)
     _refusal: str = ""
     _is_twice: bool = False
-    _by_id: dict[str, Have] = field(default_factory=dict)
+    _by_id: dict[str, Have] = msgspec.field(default_factory=dict)
 
     def said(self, served: Served) -> None:
         """It was asked what it serves."""

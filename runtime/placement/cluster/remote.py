@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from runtime.clock import Clock
 from runtime.errors import EndpointNotFound, RemoteProtocolError
 from runtime.logs import get_logger
@@ -240,7 +242,7 @@ class RemotePlacement:
         while True:
             event = await self._follower.events.get()
             if isinstance(event, Exited) and (carried := self._relays.withdraw(event.session_id)):
-                event = replace(event, relay_bytes=carried)
+                event = msgspec.structs.replace(event, relay_bytes=carried)
             yield event
 
     # ---- what is known here

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.placement.cluster.messages import Synced, Told, told
 from runtime.session.events import Exited, SessionEvent
@@ -112,8 +114,7 @@ class Came(Enum):
     GAP = "gap"
 
 
-@dataclass(slots=True)
-class Inbox:
+class Inbox(msgspec.Struct):
     """A front's side, for one node: which number comes next.
 
     Attributes:
@@ -147,8 +148,7 @@ class Inbox:
         return True
 
 
-@dataclass(slots=True)
-class Holding:
+class Holding(msgspec.Struct):
     """What a front knows of one attempt that it gave to a node.
 
     Attributes:
@@ -162,7 +162,7 @@ class Holding:
     node: str
     turn: int
     boot: str = ""
-    seen: set[str] = field(default_factory=set)
+    seen: set[str] = msgspec.field(default_factory=set)
 
     @property
     def is_confirmed(self) -> bool:

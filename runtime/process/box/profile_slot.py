@@ -9,9 +9,10 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from dataclasses import dataclass
 from mmap import mmap
 from typing import Final
+
+import msgspec
 
 from runtime.wire.looking.profile import MAX_PROFILE_BYTES
 
@@ -21,8 +22,7 @@ SLOT_BYTES: Final = (_TOLD.size + MAX_PROFILE_BYTES + 4095) // 4096 * 4096
 _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """A profile to be made.
 
     Attributes:

@@ -19,9 +19,10 @@ import fcntl
 import os
 import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from runtime.logs import get_logger
 from runtime.process import procfs
@@ -34,8 +35,7 @@ _CLEAR_S: Final = 2.0
 _log = get_logger("supervisor")
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(msgspec.Struct, frozen=True):
     """Why there is no such place, in words for people."""
 
     reason: str
@@ -200,8 +200,7 @@ def _clear(group: Cgroup) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Mount:
+class _Mount(msgspec.Struct, frozen=True):
     point: Path
     root: str
     read_only: bool

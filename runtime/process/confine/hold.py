@@ -8,9 +8,10 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
+
+import msgspec
 
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
@@ -27,8 +28,7 @@ from runtime.process.confine.home.private import IMPORT, PrivateFolders
 LAUNCH: Final = str(Path(launch.__file__).resolve())
 
 
-@dataclass(frozen=True, slots=True)
-class Private:
+class Private(msgspec.Struct, frozen=True):
     """The private folder of one session; of nobody where nothing is held back.
 
     Attributes:
@@ -79,8 +79,7 @@ class Private:
             self.users.give_back(self.user)
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """Of one generation of a bundle.
 
     Attributes:
@@ -244,8 +243,7 @@ class Hold:
         return _descriptor(held)
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(msgspec.Struct, frozen=True):
     """What programs may use that do something for the server with what others wrote.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.process.confine import landlock, privileges, ring
 
@@ -18,8 +19,7 @@ PROBE: Final = "probe"
 """The folder of who tries whether it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """What a child puts itself below; made before the fork.
 
     Attributes:

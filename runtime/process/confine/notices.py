@@ -16,8 +16,9 @@ import os
 import select
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 _NOTICE: Final = struct.Struct("=QIIiIQ6Q")
 _ANSWER: Final = struct.Struct("=QqiI")
@@ -30,8 +31,7 @@ _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A call that waits.
 
     Attributes:

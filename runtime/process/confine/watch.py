@@ -10,9 +10,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import structlog
 
 from runtime.confinement.policy import Policy
@@ -24,8 +24,7 @@ _MAX_ANCESTORS: Final = 64
 log = structlog.get_logger("confinement")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A call that waits, and what was read of its caller while it did.
 
     Attributes:

@@ -10,9 +10,10 @@ From the moment it is asked to end it has a deadline as well, which nothing excu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 TICK_S: Final = 1.0
 """Seconds between two looks."""
@@ -32,8 +33,7 @@ class Verdict(Enum):
     OVERDUE = "overdue"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the front's main thread.
 
     Attributes:

@@ -23,10 +23,11 @@ import sys
 from _socket import socket as _socket_type
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from runtime.process.leftovers import holders, threads
 from runtime.process.leftovers.openers import Openers
@@ -57,11 +58,10 @@ _ONCE: Final = ("database", "thread")
 _OF_LOOPS: Final = frozenset({"poller", "event", "pipe", "pair"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
+class _Before(msgspec.Struct, frozen=True):
     """What was there before the program ran."""
 
-    fds: dict[int, tuple[int, int]] = field(default_factory=dict)
+    fds: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
     maps: frozenset[int] = frozenset()
     children: frozenset[int] = frozenset()
 
@@ -122,8 +122,7 @@ class Import:
         return found.told(where, library, through)
 
 
-@dataclass(slots=True)
-class Found:
+class Found(msgspec.Struct):
     """Something of the kernel's that sessions would share.
 
     Attributes:

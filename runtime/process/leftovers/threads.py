@@ -20,8 +20,9 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.process.procfs import read
 
@@ -48,8 +49,7 @@ _PACKAGE_FOLDERS: Final = ("/site-packages/", "/dist-packages/")
 _THEIR_FILES: Final = {"libgomp": "OpenMP", "libomp": "OpenMP", "libiomp": "OpenMP", "libmkl": "MKL"}
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(msgspec.Struct, frozen=True):
     """A thread that is not the main one.
 
     Attributes:
@@ -64,8 +64,7 @@ class Running:
     thread: threading.Thread | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True):
     """A line of ``/proc/self/maps``."""
 
     start: int

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
@@ -23,8 +24,7 @@ from runtime.settings import SupervisorSettings
 _BOOT = Path(__file__).resolve().parents[2] / "worker" / "boot.py"
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """An interpreter of a bundle's own.
 
     Attributes:
@@ -36,8 +36,7 @@ class Launch:
     cure: str
 
 
-@dataclass(frozen=True, slots=True)
-class Alone:
+class Alone(msgspec.Struct, frozen=True):
     """How somebody started the program that a bundle is: ``python -O main.py --room x``, and where.
 
     Attributes:
@@ -63,8 +62,7 @@ class Alone:
         return cls(tuple(flags), tuple(sys.argv), os.path.abspath(file), Path.cwd())
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """How to start programs of a bundle: its interpreter, its environment, its folder.
 
     Attributes:
@@ -89,7 +87,7 @@ class Command:
     immortal: bool = True
     is_flat: bool = False
     alone: Alone | None = None
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = msgspec.field(default_factory=Policy)
     ground: Ground | None = None
     hold: Hold | None = None
     heard: Heard | None = None

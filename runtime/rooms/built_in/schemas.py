@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+
+class _Table(msgspec.Struct, frozen=True):
     """A schema as a table of its elements.
 
     Attributes:
@@ -23,7 +23,7 @@ class _Table:
     """
 
     values: Mapping[str, str]
-    children: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    children: Mapping[str, tuple[str, tuple[str, ...]]] = msgspec.field(default_factory=dict)
     parts: tuple[str, ...] = ()
 
     def schema(self) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import Conflict, InvalidRequest, PermissionDenied
 from runtime.rooms.documents import Documents
@@ -22,8 +23,7 @@ NAME: Final = "storage"
 _PATH: Final = {"type": "string", "description": "the path of the file in the room"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Tool:
+class _Tool(msgspec.Struct, frozen=True):
     title: str
     description: str
     properties: Mapping[str, Any]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.files import kept_file
@@ -33,8 +34,7 @@ Entry = dict[str, Any]
 """``{"id", "at", "type", "data", "by", "peer"}``: a number that grows, ms since the epoch, who said it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """Which entries.
 
     Attributes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
+
+import msgspec
 
 from runtime.files.removal import remove_folder
 
@@ -16,8 +17,7 @@ MAX_CLOSED_ROOMS: Final = 200
 """So many of the rooms that are not open are listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptFolder:
+class KeptFolder(msgspec.Struct, frozen=True):
     """What a room that is not open has on disk.
 
     Attributes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.errors import PermissionDenied
@@ -16,8 +17,7 @@ LINK_S: Final = 3600.0
 _PURPOSE: Final = "file"
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedFile:
+class LinkedFile(msgspec.Struct, frozen=True):
     """The file that a link is for."""
 
     name: str

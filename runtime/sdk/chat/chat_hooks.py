@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from runtime.sdk.chat.reply_decision import Question
 from runtime.sdk.chat.thread import Thread
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from runtime.sdk.tools.toolkit import Toolkit
 
 
-@dataclass(slots=True)
-class ChatThreadContext:
+class ChatThreadContext(msgspec.Struct):
     """What a chatbot's hooks are given about a thread.
 
     Args:
@@ -29,7 +29,7 @@ class ChatThreadContext:
     chat: AgentChatContext
     path: str = ""
     thread: Thread | None = None
-    participants: list[Participant] = field(default_factory=list)
+    participants: list[Participant] = msgspec.field(default_factory=list)
 
 
 class ChatHooks(Protocol):

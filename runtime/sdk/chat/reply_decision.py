@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from runtime.model.contract import ModelError
 from runtime.sdk.chat.thread import ThreadMessage
@@ -32,8 +33,7 @@ QUOTE_CHARS = 500
 _log = logging.getLogger("chat")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """A message, and who is in the thread with it."""
 
     bot: str

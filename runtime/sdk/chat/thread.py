@@ -13,7 +13,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.clock import iso
 from runtime.sdk.context import cut
@@ -27,8 +28,7 @@ MAX_MEMBERS = 500
 MAX_NAME_CHARS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadMessage:
+class ThreadMessage(msgspec.Struct, frozen=True):
     """One message, as it stands now."""
 
     id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
+
+import msgspec
 
 from runtime.sdk.room.exchange import RoomExchange
 from runtime.sdk.room.participant import Participant
@@ -21,8 +22,7 @@ class Needed(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentDescription:
+class AgentDescription(msgspec.Struct, frozen=True, kw_only=True):
     """An agent that takes tasks, as it registered itself."""
 
     name: str
@@ -30,13 +30,12 @@ class AgentDescription:
     description: str = ""
     input_schema: dict[str, Any] | None = None
     output_schema: dict[str, Any] | None = None
-    requires: list[Any] = field(default_factory=list)
+    requires: list[Any] = msgspec.field(default_factory=list)
     supports_tools: bool = False
-    labels: list[str] = field(default_factory=list)
+    labels: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolDescription:
+class ToolDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A tool as its host registered it."""
 
     name: str
@@ -47,14 +46,13 @@ class ToolDescription:
     thumbnail_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolkitDescription:
+class ToolkitDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A toolkit in the room, and the participant that hosts it."""
 
     name: str
     title: str = ""
     description: str = ""
-    tools: list[ToolDescription] = field(default_factory=list)
+    tools: list[ToolDescription] = msgspec.field(default_factory=list)
     thumbnail_url: str | None = None
     participant_id: str | None = None
 

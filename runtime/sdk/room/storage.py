@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from runtime.sdk.emitter import Emitter, Listener
 from runtime.sdk.room.exchange import RoomExchange
@@ -16,8 +17,7 @@ CHUNK_BYTES = 1024 * 1024
 """Bytes of one write of ``upload``: small enough that other messages get their turn in between."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageEntry:
+class StorageEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A file or folder of a listing; times are None where the room keeps none."""
 
     name: str
@@ -26,8 +26,7 @@ class StorageEntry:
     updated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileHandle:
+class FileHandle(msgspec.Struct, frozen=True, kw_only=True):
     """A file opened for writing; others see it once it is closed."""
 
     id: str

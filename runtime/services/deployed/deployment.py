@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+import msgspec
 
 from runtime.services.service import Service
 
@@ -13,8 +14,7 @@ MAX_LINES: Final = 500
 MAX_LINE_CHARS: Final = 500
 
 
-@dataclass(slots=True, eq=False)
-class Deployment:
+class Deployment(msgspec.Struct, eq=False):
     """Runs in: the front's event loop.
 
     Attributes:
@@ -36,13 +36,13 @@ class Deployment:
     now: bool
     by: str
     state: State = "waiting"
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = msgspec.field(default_factory=list)
     dropped: int = 0
     digest: str = ""
     service: Service | None = None
     going_on: int = 0
     error: Exception | None = None
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
     @property
     def is_over(self) -> bool:

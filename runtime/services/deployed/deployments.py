@@ -12,8 +12,9 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import Conflict, NotFound, RuntimeServiceError, StoreFull
 from runtime.logs import get_logger
@@ -34,8 +35,7 @@ MAX_UNDER_WAY: Final = 4
 _log = get_logger("deployments")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A bundle that is loaded, and serves nobody yet."""
 
     bundle: Any
@@ -43,8 +43,7 @@ class Candidate:
     env: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Served:
+class _Served(msgspec.Struct, frozen=True):
     revision: int
     digest: str
     env: Mapping[str, str]

@@ -7,14 +7,14 @@ bundle, with other variables; then the one that was in force when the session be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.services.service import Revision
 from runtime.session.calls.deployed import bundle_name, digest_of, service_of
 
 
-@dataclass(frozen=True, slots=True)
-class _Since:
+class _Since(msgspec.Struct, frozen=True):
     number: int
     bundle: str
     at: float

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from runtime.containers.contract import Box, BoxId
 from runtime.containers.contract import Exit as Ended

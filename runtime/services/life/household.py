@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from runtime.containers.contract import BoxId, Home
 from runtime.containers.errors import ServiceNotFound, WrongState
@@ -28,12 +29,11 @@ from runtime.wire.manifest.manifest import OWN_API_KEY
 _log = get_logger("services")
 
 
-@dataclass(slots=True, eq=False)
-class _Room:
+class _Room(msgspec.Struct, eq=False):
     home: Home
     session_id: str
     is_present: Callable[[str], bool] = lambda _: False
-    lives: dict[str, Life] = field(default_factory=dict)
+    lives: dict[str, Life] = msgspec.field(default_factory=dict)
 
 
 class Household:

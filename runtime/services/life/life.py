@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from runtime.containers.contract import BoxId, Exit, Home, Starter
 from runtime.containers.errors import ContainerNotFound, EngineFailed, WrongState
@@ -56,16 +57,15 @@ _BY: Final = Starter("server", "")  # nobody can be called so
 _log = get_logger("services")
 
 
-@dataclass(slots=True, eq=False)
-class _Run:
+class _Run(msgspec.Struct, eq=False):
     service: Service
     secret: str
     more: Mapping[str, str]
     task: asyncio.Task[None] | None = None
     box: BoxId | None = None
     began_at: float = 0.0
-    reached: dict[int, int] = field(default_factory=dict)
-    offers: list[Offer] = field(default_factory=list)
+    reached: dict[int, int] = msgspec.field(default_factory=dict)
+    offers: list[Offer] = msgspec.field(default_factory=list)
 
     async def offer_no_more(self) -> None:
         offers, self.offers = self.offers, []

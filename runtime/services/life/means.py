@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.containers.contract import Boxes
@@ -66,8 +67,7 @@ class OfferTools(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class Means(msgspec.Struct, frozen=True, kw_only=True):
     """What every life needs.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from runtime.services.service import Service, Spec
 from runtime.services.terms import Plan
@@ -25,8 +26,7 @@ _NOT_DONE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """One path that is called into the room, or whose tools are offered there.
 
     Attributes:
@@ -46,8 +46,7 @@ class Endpoint:
         return f"{self.port}{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(msgspec.Struct, frozen=True):
     """One port of a service.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.containers.contract import Exit
 from runtime.services.terms import State, Tell
@@ -43,8 +44,7 @@ def how(found: Exit) -> str:
     return f"{what}: {found.message}" if found.message else what
 
 
-@dataclass(slots=True)
-class PortSeen:
+class PortSeen(msgspec.Struct):
     """What was last seen of a port."""
 
     named: int | str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 DELAYS_S: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 1800.0)
 """After each attempt that failed; after the last one it is given up."""
@@ -23,8 +24,7 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One event on its way to one receiver.
 
     Attributes:
@@ -49,8 +49,7 @@ class Delivery:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What follows from an attempt.
 
     Attributes:

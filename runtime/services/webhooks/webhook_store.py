@@ -12,9 +12,11 @@ import sqlite3
 import uuid
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound, StoreFull
@@ -37,8 +39,7 @@ _WEBHOOK: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook:
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who wants to hear of events.
 
     Attributes:

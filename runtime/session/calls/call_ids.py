@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -29,8 +28,7 @@ def digest(room: str, room_url: str, arguments: dict[str, Any]) -> bytes:
     return hashlib.blake2b(said, digest_size=_DIGEST_BYTES).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class CallId:
+class CallId(msgspec.Struct, frozen=True):
     """An id and what came with it.
 
     Attributes:

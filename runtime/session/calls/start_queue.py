@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.session.spec import SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """A session that waits to be started.
 
     Attributes:

@@ -6,16 +6,16 @@ rules of `runtime.session.cures.of_errors` know better than the row, for a signa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from runtime.session.cures.of_errors import cure_of_error
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import Exit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What a cure is chosen by.
 
     Attributes:
@@ -48,7 +48,7 @@ class Case:
     variable: str = ""
     source: str = ""
     refused: str = ""
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = msgspec.field(default_factory=dict)
 
     @classmethod
     def of(cls, exit: Exit) -> Case:

@@ -6,11 +6,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import aiosqlite
+import msgspec
 
 from runtime.errors import JournalUnusable
 from runtime.logs import get_logger
@@ -81,8 +81,7 @@ _BUSY_S: Final = 1.0
 _log = get_logger("journal")
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(msgspec.Struct, frozen=True):
     """What is in a file.
 
     Attributes:
@@ -92,7 +91,7 @@ class Schema:
     """
 
     migrations: tuple[str, ...]
-    after: Mapping[int, Callable[[sqlite3.Connection], None]] = field(default_factory=dict)
+    after: Mapping[int, Callable[[sqlite3.Connection], None]] = msgspec.field(default_factory=dict)
     compact_below: int = 0
 
 

@@ -274,7 +274,7 @@ class Journal:
 def _row(record: SessionRecord) -> _Row:
     spec = record.spec
     exit = None if record.is_due else record.exit  # to be started again: kept, with its token
-    plain = replace(record, spec=replace(spec, token="")) if spec.token else record
+    plain = msgspec.structs.replace(record, spec=replace(spec, token="")) if spec.token else record
     return (
         spec.session_id,
         record.state,

@@ -6,12 +6,12 @@ import asyncio
 import statistics
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from runtime.clock import Clock
 from runtime.confinement.upheld import Upheld

@@ -18,11 +18,11 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from runtime.files import plain_file
@@ -54,8 +54,7 @@ class Verdict(Enum):
     """They are again what serves, after an edit that could not be loaded."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(msgspec.Struct, frozen=True):
     """A file at one look.  Of one that is not there, both are empty."""
 
     stat: tuple[str | int, ...] = ()

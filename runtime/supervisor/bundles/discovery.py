@@ -7,14 +7,14 @@ is swapped by its link is found where the link points to now.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runtime.errors import BundleNotFound
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """What one look at the sources found.
 
     Attributes:

@@ -17,9 +17,11 @@ import shlex
 import shutil
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import msgspec
+from msgspec.structs import asdict
 
 from runtime.errors import BundleError, EnvironmentUnusable
 from runtime.files import kept_file
@@ -46,8 +48,7 @@ _MAX_FILE_BYTES: Final = 1 << 20
 State = Literal["ready", "missing", "stale", "broken"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
+class Wants(msgspec.Struct, frozen=True):
     """What a bundle asks for.
 
     Attributes:
@@ -78,8 +79,7 @@ class Wants:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """What an installation left in the environment, when it was complete.
 
     Attributes:
@@ -106,8 +106,7 @@ class Stamp:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """The environment of one bundle that asks for one.
 
     Attributes:

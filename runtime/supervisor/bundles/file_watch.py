@@ -13,10 +13,10 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 from watchfiles import Change, awatch
 
@@ -36,8 +36,7 @@ Place = tuple[str, str]
 """A folder, without links, and a name in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True):
     """What to watch.
 
     Attributes:

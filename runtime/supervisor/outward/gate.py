@@ -15,9 +15,10 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
+
+import msgspec
 
 from runtime.confinement.addresses import Address
 from runtime.confinement.outward import Outward
@@ -55,8 +56,7 @@ Told = Callable[[str], None]
 """Takes what was refused: a host with its port, or a name."""
 
 
-@dataclass(slots=True)
-class Leaves:
+class Leaves(msgspec.Struct):
     """What one session may reach, and who hears of what it may not.
 
     Attributes:

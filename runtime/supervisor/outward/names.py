@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import OrderedDict
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.confinement.addresses import Address
@@ -22,8 +23,7 @@ LOOKUP_S: Final = 10.0
 MAX_NAMES: Final = 1000
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(msgspec.Struct):
     at: float
     addresses: tuple[Address, ...]
 

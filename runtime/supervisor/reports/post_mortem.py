@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from runtime.process import procfs
 from runtime.process.worker_process import WorkerProcess

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
@@ -44,24 +45,21 @@ _STORM_WATCH_S: Final = 0.5
 """More tasks since the last look than an agent starts that only makes itself at home."""
 
 
-@dataclass(frozen=True, slots=True)
-class NearLimit:
+class NearLimit(msgspec.Struct, frozen=True):
     """A limit is near; told once until the use has gone well below it."""
 
     reason: ExitReason
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
+class Excess(msgspec.Struct, frozen=True):
     """A limit is passed: the session is to end."""
 
     reason: ExitReason
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """The tree used more than its share of the processors, or multiplies: stop it for so long."""
 
     for_s: float

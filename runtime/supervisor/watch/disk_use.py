@@ -14,8 +14,9 @@ import os
 import stat
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 LEAST_BYTES: Final = 4096
 """What an entry counts at least: an empty file takes room, too, and so a limit bounds what is walked."""
@@ -30,8 +31,7 @@ _NO_FOLDER: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """It is gone, or something else by now."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiskUse:
+class DiskUse(msgspec.Struct, frozen=True):
     """A reading.
 
     Attributes:

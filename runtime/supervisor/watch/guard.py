@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.clock import Clock
 from runtime.process import procfs, tree
@@ -33,8 +35,7 @@ _TASKS_S = 1.0
 _LINE_CHARS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(msgspec.Struct, frozen=True):
     """Who is told; all are called in the front's event loop and may not block.
 
     Attributes:

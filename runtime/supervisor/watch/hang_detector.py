@@ -18,9 +18,10 @@ is told, once; those have deadlines of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 _BUSY_PART: Final = 0.3
 _STARVED_RAN_PART: Final = 0.1
@@ -46,8 +47,7 @@ class Phase(Enum):
     ENDING = "stop"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
+class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a worker's main process.
 
     Attributes:
@@ -67,24 +67,21 @@ class Pulse:
     asleep_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(msgspec.Struct, frozen=True):
     """Nothing was heard for longer than the soft deadline; told once for each silence."""
 
     kind: Silence
     silent_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Hung:
+class Hung(msgspec.Struct, frozen=True):
     """Nothing was heard for longer than the hard deadline."""
 
     kind: Silence
     silent_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Awake:
+class Awake(msgspec.Struct, frozen=True):
     """It beats again, after a warning."""
 
     silent_s: float

@@ -8,8 +8,9 @@ says; that is what it says itself, so now and then the kernel is asked, too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.process import procfs
 from runtime.process.tree import TreeUse
@@ -22,8 +23,7 @@ PEEKS_S: Final = (1.0, 0.25)
 """How often whether it woke is asked, longest first; one that has to be seen sooner does not rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(msgspec.Struct, frozen=True):
     """How it was seen when it began to rest.
 
     Attributes:

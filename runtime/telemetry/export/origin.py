@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from opentelemetry.sdk.resources import Resource
 
 MAX_KEPT: Final = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """A session, as its records name it.
 
     Attributes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.errors import JournalUnusable
@@ -28,8 +29,7 @@ FIVE_MINUTES_S: Final = 300
 _log = get_logger("history")
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(msgspec.Struct, frozen=True):
     """Some hours, in equal steps.
 
     Attributes:

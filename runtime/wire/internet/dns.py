@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
+
+import msgspec
 
 from runtime.errors import RemoteProtocolError
 
@@ -27,8 +28,7 @@ _THE_NAME_ASKED: Final = 0xC00C
 _MAX_RECORDS: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What was asked.
 
     Attributes:

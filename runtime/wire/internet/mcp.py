@@ -7,8 +7,9 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from runtime.errors import RemoteProtocolError, ToolFailed
 from runtime.wire.content import Content, FileContent, JsonContent, TextContent
@@ -29,8 +30,7 @@ MAX_ERROR_CHARS: Final = 1_000
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
-@dataclass(frozen=True, slots=True)
-class McpTool:
+class McpTool(msgspec.Struct, frozen=True):
     """One tool as its server describes it.
 
     Attributes:

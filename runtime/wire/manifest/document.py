@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import yaml
 
 from runtime.errors import ManifestInvalid
@@ -43,8 +43,7 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """The name of an entry of a map."""
 
     text: str
@@ -53,8 +52,7 @@ class Key:
     path: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
-class Scalar:
+class Scalar(msgspec.Struct, kw_only=True):
     """A single value.
 
     Attributes:
@@ -77,24 +75,22 @@ class Scalar:
     is_template: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class Sequence:
+class Sequence(msgspec.Struct, kw_only=True):
     """A list."""
 
     line: int
     column: int
     path: str
-    items: list[Node] = field(default_factory=list)
+    items: list[Node] = msgspec.field(default_factory=list)
 
 
-@dataclass(slots=True, kw_only=True)
-class Mapping:
+class Mapping(msgspec.Struct, kw_only=True):
     """A map, in the order of the file."""
 
     line: int
     column: int
     path: str
-    items: list[tuple[Key, Node]] = field(default_factory=list)
+    items: list[tuple[Key, Node]] = msgspec.field(default_factory=list)
 
     def get(self, name: str) -> Node | None:
         return next((node for key, node in self.items if key.text == name), None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import ManifestInvalid
 from runtime.wire.manifest import flat, rules
@@ -18,8 +19,7 @@ Spec = dict[str, Any]
 OWN_API_KEY: Final = "x-api-key"
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """A manifest that can be used.
 
     Attributes:

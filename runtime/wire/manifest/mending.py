@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.errors import ManifestInvalid
 from runtime.wire.manifest.manifest import Manifest, read
@@ -15,8 +16,7 @@ from runtime.wire.manifest.written import as_yaml
 _ROUNDS: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(msgspec.Struct, frozen=True):
     """What a manifest came to.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 ANY_PORT: Final = "*"
 """As ``num`` of a port: whoever runs the image chooses it, and says so in ``MESHAGENT_PORT``."""
@@ -51,8 +52,7 @@ def reserved_by(path: str) -> str | None:
     return next((kept for kept in RESERVED if kept != "/" and path.startswith(f"{kept}/")), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSpec:
+class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a specification.
 
     Attributes:

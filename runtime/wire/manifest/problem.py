@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import ManifestInvalid
 
@@ -23,16 +24,14 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(msgspec.Struct, frozen=True):
     """A change of the text that would mend a problem: `old`, which stands at the problem, becomes `new`."""
 
     old: str
     new: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing about one place of a manifest.
 
     Attributes:
@@ -64,11 +63,10 @@ class Problem:
         }
 
 
-@dataclass(slots=True)
-class Problems:
+class Problems(msgspec.Struct):
     """Those of one manifest, at most `MAX_PROBLEMS`."""
 
-    found: list[Problem] = field(default_factory=list)
+    found: list[Problem] = msgspec.field(default_factory=list)
     left_out: int = 0
 
     @property

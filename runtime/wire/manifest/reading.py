@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping as Names
-from dataclasses import dataclass
 from typing import Any, Final, assert_never
+
+import msgspec
 
 from runtime.knob import parse_bytes, parse_seconds
 from runtime.wire.manifest.document import Key, Mapping, Node, Scalar, Sequence, kind_of
@@ -38,8 +39,7 @@ _HINTS: Final[Names[str, str]] = {"version": 'Write "version: v1".', "kind": 'Wr
 _NOT_A_PORT: Final = f'is not a port. Write "*" or 1–{MAX_PORT}.'
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     """One manifest of one kind.
 
     Args:

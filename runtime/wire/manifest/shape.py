@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+
+class Text(msgspec.Struct, frozen=True, kw_only=True):
     """A text.
 
     Attributes:
@@ -25,13 +25,11 @@ class Text:
     form: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(msgspec.Struct, frozen=True):
     """True or false."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
     """A whole number."""
 
     least: int
@@ -39,25 +37,21 @@ class Whole:
     what: str = "number"
 
 
-@dataclass(frozen=True, slots=True)
-class PortNumber:
+class PortNumber(msgspec.Struct, frozen=True):
     """``"*"``, or a port."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(msgspec.Struct, frozen=True):
     """A number, or a text with a unit; for what belongs to this server alone."""
 
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Free:
+class Free(msgspec.Struct, frozen=True):
     """Whatever JSON can say."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(msgspec.Struct, frozen=True):
     """A list; nothing in its place is an empty one.
 
     Attributes:
@@ -70,15 +64,13 @@ class ListOf:
     is_filled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(msgspec.Struct, frozen=True):
     """A map whose names are its author's."""
 
     value: Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(msgspec.Struct, frozen=True, kw_only=True):
     """A field of a record.
 
     Attributes:
@@ -101,8 +93,7 @@ class Field:
     required_of: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A map with fields of its own; no others, but for those beginning with ``x-`` where it `takes_own`.
 
     Attributes:
@@ -119,8 +110,7 @@ class Record:
         return next((one for one in self.fields if one.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Families:
+class Families(msgspec.Struct, frozen=True, kw_only=True):
     """A participant token's ``api``: families of requests, of which `known` lists the rights of each."""
 
     known: tuple[tuple[str, tuple[str, ...]], ...]

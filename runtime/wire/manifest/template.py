@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from jinja2 import Undefined
 
 from runtime.wire.manifest import document
@@ -32,8 +32,7 @@ _IS_TEMPLATE: Final = re.compile(r"""^\s*\{?\s*["']?kind["']?\s*:\s*["']?Service
 _IN_JSON: Final = re.compile(r'"kind"\s*:\s*"ServiceTemplate"')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
+class Variable(msgspec.Struct, frozen=True, kw_only=True):
     """A value that a template takes.
 
     Attributes:
@@ -54,8 +53,7 @@ class Variable:
     column: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """A template with its values.
 
     Attributes:
@@ -71,8 +69,7 @@ class Rendered:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """A template that can be filled in; made by `read_template`.
 
     Attributes:

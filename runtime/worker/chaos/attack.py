@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import msgspec
+
 from runtime.confinement.level import Level
 
 
@@ -97,8 +99,7 @@ Attempt = Callable[[Targets], str | Awaitable[str | None] | None]
 Look = Callable[[Targets], Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attack:
+class Attack(msgspec.Struct, frozen=True, kw_only=True):
     """One of them.
 
     Attributes:

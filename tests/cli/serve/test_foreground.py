@@ -18,12 +18,12 @@ import subprocess
 import sys
 import termios
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from runtime.cli.serve.agent_table import Row
 from runtime.cli.serve.foreground import SETTLE_S, Foreground

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.front.studio.overview import HISTORY_COUNT, MAX_ENDPOINTS, OTHER, Overview
 from runtime.session.exit_reasons import ExitReason

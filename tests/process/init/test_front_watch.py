@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from runtime.process.init.front_watch import ENDING_HANG_S, LOADING_S, FrontWatch, Sight, Verdict
 

@@ -7,9 +7,11 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.structs import asdict
 
 from runtime.cli.session.chaos.exits import Exits
 from runtime.cli.session.chaos.sessions import Sessions
@@ -35,8 +37,7 @@ _WIDTHS = (23, 44, 26, 0)
 _HEADER = ("ATTACK", "REFUSED BY", "EVENT", "SIBLING P99")
 
 
-@dataclass(slots=True, kw_only=True)
-class Attacked:
+class Attacked(msgspec.Struct, kw_only=True):
     """What came of an attack.
 
     Attributes:

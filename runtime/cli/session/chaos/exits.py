@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from runtime.cli.terminal import note
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from runtime.cli.api import Api
 
 
-@dataclass(slots=True)
-class End:
+class End(msgspec.Struct):
     """A session's end as its events told it; one that is started again ended, too.
 
     Attributes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import asdict
 
 from runtime.cli.session.chaos.exits import Exits
 from runtime.cli.session.chaos.sessions import Sessions
@@ -46,8 +48,7 @@ _WIDTHS = (10, 34, 9, 13, 10, 13, 0)
 _HEADER = ("FAULT", "VICTIM", "AFTER", "SIBLING P50", "P99", "RESULT", "WHERE")
 
 
-@dataclass(slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, kw_only=True):
     """One fault, what became of its victim, and what its sibling noticed."""
 
     fault: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+import msgspec
 
 from runtime.cli.api import Api
 
@@ -14,8 +15,7 @@ PERIOD_S = 0.01
 _ANSWER_S = 15.0
 
 
-@dataclass(slots=True)
-class Answers:
+class Answers(msgspec.Struct):
     """What came back.
 
     Attributes:
@@ -24,7 +24,7 @@ class Answers:
         lost: Pings that were never answered.
     """
 
-    ms: list[float] = field(default_factory=list)
+    ms: list[float] = msgspec.field(default_factory=list)
     lost: int = 0
 
     def quantile(self, part: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runtime.cli.terminal import clean, length
@@ -18,11 +17,11 @@ _FIGURES: Final = (("cpu", 6), ("memory", 8), ("lag", 6), ("up", 6))
 _LEAST: Final = 40
 
 
-@dataclass
 class Rates:
     """Shares of a processor, from two readings of a session's processor time."""
 
-    _last: dict[str, tuple[float, float]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, float]] = {}
 
     def take(self, workers: Sequence[Mapping[str, Any]], now: float) -> dict[str, float]:
         """The share of each since the last time; of one that is new, since it began."""

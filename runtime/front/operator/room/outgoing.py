@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, Final
 
+from msgspec.structs import asdict
 from quart import Blueprint
 
 from runtime.errors import NotFound

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 from quart import Blueprint, current_app, request
 
 from runtime.errors import InvalidRequest, ManifestInvalid
@@ -49,10 +49,9 @@ _TEMPLATE: Final = SentTemplate(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(msgspec.Struct, frozen=True):
     spec: Spec
-    obscured: Mapping[str, str] = field(default_factory=dict)
+    obscured: Mapping[str, str] = msgspec.field(default_factory=dict)
     wants_text: bool = False
 
 

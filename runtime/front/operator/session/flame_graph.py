@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from html import escape
 from typing import Final
+
+import msgspec
 
 from runtime.wire.looking.profile import ALLOCATED, Profile, ProfileFrame
 from runtime.wire.text import size
@@ -27,15 +28,14 @@ _COLOURS: Final = {
 }
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """A frame below the same way: what was found in it, and in what it called."""
 
     label: str
     where: str = ""
     kind: str = ""
     weight: int = 0
-    below: dict[str, Node] = field(default_factory=dict)
+    below: dict[str, Node] = msgspec.field(default_factory=dict)
 
     def step(self, label: str, where: str, kind: str, weight: int) -> Node:
         node = self.below.setdefault(f"{label}\0{where}", Node(label, where, kind))

@@ -6,9 +6,10 @@ import json
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from runtime.errors import ConfigError, NotFound, RuntimeServiceError
 from runtime.files import kept_file
@@ -24,8 +25,7 @@ _TOKEN = re.compile(r"bh1:([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9a-f]{64})@(.+
 _log = get_logger("cluster")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """What a machine keeps of its having joined.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -45,8 +44,7 @@ class Loads(Programs, Protocol):
     def rows_of(self, bundle: Any) -> list[EndpointInfo]: ...
 
 
-@dataclass(slots=True, eq=False)
-class _Installed:
+class _Installed(msgspec.Struct, eq=False):
     front: str
     wanted: say.Wanted
     state: str = "waiting"

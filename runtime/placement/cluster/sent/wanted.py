@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from runtime.errors import BundleError, BundleImportFailed, EndpointNotFound
 from runtime.logs import get_logger

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.confinement.paths import first_above, is_below
 from runtime.process.confine import landlock
@@ -28,8 +29,7 @@ _LOOKED_UP: Final = frozenset(
 _MOST: Final = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(msgspec.Struct, frozen=True):
     """Of one generation of a bundle.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, RoomFull
@@ -16,8 +17,7 @@ _MAX_ENTRIES: Final = 256
 _ENTRY_BYTES: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True):
     """One piece: bytes, an end, a size, or a kill, by its channel."""
 
     channel: int
@@ -40,10 +40,9 @@ class Input:
         return cls(channel, data, *sizes)
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct):
     since: float
-    inputs: list[Input] = field(default_factory=list)
+    inputs: list[Input] = msgspec.field(default_factory=list)
     bytes: int = 0
 
 

@@ -6,8 +6,9 @@ import uuid
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import InvalidRequest, NotFound, RoomFull
 from runtime.rooms.built_in.database.arrow.writing import MIME_TYPE, write_stream
@@ -22,8 +23,7 @@ MAX_OPEN: Final = 16
 CHUNK_ROWS: Final = 1024
 
 
-@dataclass(slots=True)
-class Written:
+class Written(msgspec.Struct):
     """An answer as Arrow.
 
     Attributes:
@@ -48,8 +48,7 @@ class Written:
         return sum(map(len, self.chunks))
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     peer: Peer
     written: Written
     size: int

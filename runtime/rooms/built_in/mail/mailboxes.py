@@ -6,9 +6,11 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import asdict
 
 from runtime.errors import ConfigError, Conflict, InvalidRequest, NotFound, RoomFull
 from runtime.files import kept_file, plain_file
@@ -25,8 +27,7 @@ MOST_BYTES: Final = MAX_MAILBOXES * 4 * MAX_NOTES_BYTES
 _ADDRESS: Final = re.compile(r"[^\s@<>\"(),:;\\\[\]]+@[^\s@<>\"(),:;\\\[\]]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mailbox:
+class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     """One address.
 
     Attributes:
@@ -38,7 +39,7 @@ class Mailbox:
     room: str
     queue: str
     public: bool = False
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Mailboxes:

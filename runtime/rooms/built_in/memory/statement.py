@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from runtime.errors import InvalidRequest
 
@@ -37,8 +38,7 @@ _COMPARE: Final = {"=": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": 
 _CURE: Final = "MATCH (e:Entity) WHERE e.name = 'x' RETURN e.name AS name ORDER BY e.name LIMIT 10"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What to look up.
 
     Attributes:

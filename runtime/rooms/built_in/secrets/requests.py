@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.errors import InvalidRequest, NotFound, NotSupported, PermissionDenied, RoomError, RoomFull
 from runtime.rooms.built_in.secrets.vault import MAX_SECRET_BYTES, Kept, Vault, new_id
@@ -29,8 +31,7 @@ MAX_WAIT_S: Final = 3600.0
 _BINARY: Final = "application/octet-stream"
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(msgspec.Struct):
     """A secret that somebody is to provide."""
 
     by: Peer

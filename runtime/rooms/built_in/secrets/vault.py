@@ -6,9 +6,11 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import asdict
 
 from runtime.errors import NotSupported, PermissionDenied, RoomError, RoomFull
 from runtime.files import kept_file, plain_file
@@ -22,8 +24,7 @@ MOST_BYTES: Final = MAX_SECRETS * (2 * MAX_SECRET_BYTES + (64 << 10))
 """Of the file: a sealed byte is two letters there, and what is noted of a secret may be long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """One secret, as it is listed: never with what is in it.
 
     Attributes:

@@ -6,8 +6,9 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import InvalidRequest, PermissionDenied, RuntimeServiceError
 from runtime.rooms.built_in.database import cells
@@ -74,8 +75,7 @@ _OF_A_TABLE: Final = frozenset({"table_info", "table_xinfo", "foreign_key_list"}
 """Those that tell of one table, its default values too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What SQL gave: names and rows of a query, or how many rows a statement changed.
 
     Attributes:

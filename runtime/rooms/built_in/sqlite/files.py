@@ -10,10 +10,11 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
+
+import msgspec
 
 from runtime.errors import Exists, InvalidRequest, NotFound, RoomError, RoomFull
 from runtime.files import kept_file, plain_file
@@ -44,8 +45,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 KIND: Final = FileKind(_prepare, called="the room's databases")
 
 
-@dataclass(slots=True)
-class _Opened:
+class _Opened(msgspec.Struct):
     """One that is open, and how many use it at the moment."""
 
     file: TableFile

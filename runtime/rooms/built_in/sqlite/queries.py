@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from runtime.errors import InvalidRequest, RoomFull
 from runtime.rooms.built_in.database.answers import MAX_OPEN, Answers, Written

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from runtime.errors import InvalidRequest, PermissionDenied
 from runtime.rooms.built_in.database import cells, forms
@@ -15,8 +16,7 @@ from runtime.rooms.built_in.tables.column import quoted, read_name
 from runtime.rooms.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Rows that are chosen, and what is to be set in them, as SQL.
 
     Attributes:

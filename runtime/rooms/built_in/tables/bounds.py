@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 MIB: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class TableBounds:
+class TableBounds(msgspec.Struct, frozen=True):
     """Bounds of one room's tables.
 
     Attributes:

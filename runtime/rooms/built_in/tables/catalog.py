@@ -10,8 +10,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.errors import Conflict, Exists, InvalidRequest, NotFound, RoomFull
 from runtime.rooms.built_in.tables.bounds import TableBounds
@@ -29,8 +31,7 @@ _DECLARED: Final = {"int": "INTEGER", "bool": "BOOL_INT", "float": "REAL"} | {
 """What SQLite is told of a column: its affinity, and to us what a result's column is."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableName:
+class TableName(msgspec.Struct, frozen=True):
     """A table's name and its namespace, which is empty for the room's own."""
 
     name: str
@@ -48,8 +49,7 @@ class TableName:
         return "/".join((*self.namespace, self.name))
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A table as it is now, or was at a version.
 
     Attributes:

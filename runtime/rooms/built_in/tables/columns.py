@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from runtime.errors import Exists, InvalidRequest, RoomFull
 from runtime.rooms.built_in.tables import catalog, indexes
 from runtime.rooms.built_in.tables.bounds import TableBounds
@@ -46,7 +48,7 @@ def add(
             piece = read_expression(form, table.columns, quotes_are_text=quotes_are_text)
             type = replace(piece.type or TEXT, nullable=True)
         columns[column_name] = _fill(connection, table, column_name, type, piece, bounds)
-        table = replace(table, next_column=table.next_column + 1)
+        table = msgspec.structs.replace(table, next_column=table.next_column + 1)
     _changed(connection, table, "add_columns", columns, bounds)
 
 
@@ -69,11 +71,11 @@ def alter(
         if not type.nullable and _has_null(connection, table, column):
             raise InvalidRequest(f"column {column.name!r} has nulls")
         if same:
-            columns[column.name] = replace(column, type=type)
+            columns[column.name] = msgspec.structs.replace(column, type=type)
             continue
-        made = fitting(piece, replace(column, type=type))
+        made = fitting(piece, msgspec.structs.replace(column, type=type))
         columns[column.name] = _fill(connection, table, column.name, type, made, bounds)
-        table = replace(table, next_column=table.next_column + 1)
+        table = msgspec.structs.replace(table, next_column=table.next_column + 1)
     _changed(connection, table, "alter_columns", columns, bounds)
 
 

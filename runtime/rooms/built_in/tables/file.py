@@ -12,10 +12,11 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, Generic, TypeVar
+
+import msgspec
 
 from runtime.errors import Conflict, InvalidRequest, RoomError, RoomFull, TookTooLong
 from runtime.rooms.built_in.tables import catalog
@@ -38,8 +39,7 @@ READERS: Final = 3
 """Requests that read the tables of one room at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileKind:
+class FileKind(msgspec.Struct, frozen=True):
     """What is different between files.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from runtime.errors import Exists, NotFound
 from runtime.rooms.built_in.tables import catalog, vectors
@@ -25,8 +26,7 @@ OF_VECTORS: Final = frozenset({"IVF_PQ", "IVF_HNSW_PQ", "IVF_HNSW_SQ", "IVF_RQ",
 _SORTED: Final = ("text", "int", "float", "bool", "date", "timestamp")
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(msgspec.Struct, frozen=True):
     """An index of a table.
 
     Attributes:

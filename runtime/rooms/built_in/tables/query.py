@@ -10,8 +10,9 @@ import sqlite3
 import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import InvalidRequest, RuntimeServiceError
 from runtime.rooms.built_in.tables import catalog
@@ -40,8 +41,7 @@ _FUNCTIONS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """A table that a query names.
 
     Attributes:
@@ -53,8 +53,7 @@ class Source:
     version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a query gives: names of columns, their types where they are known, and the rows."""
 
     names: Sequence[str]

@@ -11,9 +11,11 @@ import re
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.tables import catalog, vectors
@@ -37,8 +39,7 @@ _LIKELY, _LIKELY_EACH, _OF_FILTER = 400, 20, 8
 _ALL: Final = Piece("1")
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(msgspec.Struct, frozen=True):
     """What is asked of a table.
 
     Attributes:
@@ -68,8 +69,7 @@ class Search:
         return bool(self.text) or self.vector is not None
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     """A search that was begun, and how far it is read.
 
     Attributes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal
+
+import msgspec
 
 from runtime.sdk.room.exchange import RoomExchange
 from runtime.sdk.room.room_exception import RoomException
@@ -21,17 +22,15 @@ BATCH_ROWS: Final = 1000
 """Rows of one message: a large insert is several, so that other messages get their turn in between."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableVersion:
+class TableVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a table that is kept."""
 
     version: int
     timestamp: datetime
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableIndex:
+class TableIndex(msgspec.Struct, frozen=True, kw_only=True):
     """An index of a table."""
 
     name: str

@@ -8,12 +8,12 @@ import sysconfig
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from msgspec.structs import replace
 
 import runtime
 from runtime.confinement.confine import Confine

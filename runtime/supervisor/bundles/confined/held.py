@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from runtime.confinement.ground import Ground
 from runtime.confinement.level import Level
@@ -12,8 +13,7 @@ from runtime.confinement.uids import Block, Uids
 from runtime.process.confine.files.entries import Entries
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """What one generation of a bundle may reach.
 
     Attributes:
@@ -26,8 +26,8 @@ class Held:
         entries: Folders that it was not granted as a whole; None where nothing is held.
     """
 
-    bundle: Policy = field(default_factory=Policy)
-    endpoints: Mapping[str, Policy] = field(default_factory=dict)
+    bundle: Policy = msgspec.field(default_factory=Policy)
+    endpoints: Mapping[str, Policy] = msgspec.field(default_factory=dict)
     ground: Ground | None = None
     user: int | None = None
     no_user: str = ""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.errors import EndpointConflict
 from runtime.session.calls.deployed import BASE
 from runtime.wire.manifest.own import RESERVED, reserved_by
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What a bundle wants to serve."""
 
     bundle: str

@@ -12,9 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from runtime.errors import BundleError, BundleImportFailed, BundleNotFound, RuntimeServiceError
 from runtime.logs import get_logger

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 _READ_AGAIN, _READ_ANYWAY = 4, 4096
 _TABLE_BYTES: Final = 64
@@ -118,16 +119,14 @@ def _take(data: memoryview, code: str, at: int) -> int:
 # ---- writing
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(msgspec.Struct, frozen=True):
     """A number of a table."""
 
     code: str
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(msgspec.Struct, frozen=True):
     """A vector of pairs of 64-bit numbers."""
 
     values: Sequence[tuple[int, int]]

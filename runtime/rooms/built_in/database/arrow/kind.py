@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.database.arrow.flat import Number, Table, Value
@@ -26,8 +28,7 @@ _KEPT: Final = ("large_text", "large_binary", "fixed_binary")
 _MICROSECONDS, _DAYS, _DOUBLE, _SINGLE = 2, 0, 2, 1
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A column of a stream.
 
     Attributes:

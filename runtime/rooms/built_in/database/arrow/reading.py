@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.database.arrow.flat import Damaged, Table
@@ -26,8 +27,7 @@ _FLOATS: Final = ("e", "f", "d")
 Row = dict[str, Any]
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(msgspec.Struct):
     """A batch that is being read: what is left of its nodes and buffers.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.tables.cell import read_date, read_time
@@ -18,8 +19,7 @@ MAX_SQL_CHARS: Final = 1_000_000
 _NOTHING: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """A part of an expression, as SQL.
 
     Attributes:
@@ -31,7 +31,7 @@ class Piece:
     sql: str
     values: tuple[Any, ...] = ()
     type: ColumnType | None = None
-    literal: Any = field(default=_NOTHING)
+    literal: Any = msgspec.field(default=_NOTHING)
 
     @property
     def kind(self) -> str:
@@ -144,8 +144,7 @@ KINDS_OF: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A function: how many parts it takes, and what it becomes."""
 
     least: int

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, Literal
+
+import msgspec
 
 from runtime.errors import InvalidRequest
 from runtime.rooms.built_in.tables.column import FLOAT, MAX_VECTOR, ColumnType
@@ -34,8 +36,7 @@ _TYPES: Final = {
 _COLUMN_CURE: Final = "A column is a name and a type, then NOT NULL or nothing: (id INT NOT NULL, name TEXT)."
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """One that was read.
 
     Attributes:
@@ -55,9 +56,9 @@ class Statement:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     query: str = ""
-    sets: Mapping[str, str] = field(default_factory=dict)
+    sets: Mapping[str, str] = msgspec.field(default_factory=dict)
     where: str = "TRUE"
-    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    types: Mapping[str, ColumnType] = msgspec.field(default_factory=dict)
     mode: str = "create"
     is_missing_fine: bool = False
 
