@@ -9,6 +9,7 @@ request, or one that the proxy never saw.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
@@ -17,6 +18,7 @@ import h11 as parsing
 from hypercorn import protocol
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import AsyncioSingleTask
 from hypercorn.events import Closed, Updated
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol import h2, h11, ws_stream
@@ -35,17 +37,90 @@ _READ: Final = frozenset(
 )
 
 
-class Connection(TCPServer):
-    """One that does not wait for another request of a peer that is gone."""
+class Connections:
+    """The connections of one listener."""
 
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        await self.idle_task.stop()
+    def __init__(self) -> None:
+        self.open: set[Connection] = set()
+        self.is_ending = False
+
+    def end(self) -> None:
+        """Close those on which nothing is asked, each of the others when it is answered."""
+        self.is_ending = True
+        for one in tuple(self.open):
+            one.end_if_idle()
+
+
+class Connection(TCPServer):
+    """One that does not wait for another request of a peer that is gone.
+
+    Hypercorn's own begins and cancels a task at every request for the pause that follows, a tenth of what a
+    short request costs; this one has a timer, which is left alone while requests come and go.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.idle_task = _NoTask()
+        config: Any = self.config
+        self._all: Connections = config.connections
+        self._idle_until: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """See `TCPServer`."""
+        self._all.open.add(self)
+        self._pause()
+        try:
+            await super().run()
+        finally:
+            self._all.open.discard(self)
 
     async def protocol_send(self, event: ConnectionEvent) -> None:
         """See `TCPServer`."""
-        if not (isinstance(event, Updated) and event.idle and self.reader.at_eof()):
+        if not isinstance(event, Updated):
             await super().protocol_send(event)
+        elif not event.idle:
+            self._idle_until = None
+        elif not self.reader.at_eof():
+            self._pause()
+
+    def end_if_idle(self) -> None:
+        """Close it when nothing is asked just now."""
+        if self._idle_until is not None:
+            self._task_group.spawn(self._initiate_server_close)
+
+    async def _close(self) -> None:
+        self._idle_until = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await super()._close()
+
+    def _pause(self) -> None:
+        self._idle_until = self.loop.time() + self.config.keep_alive_timeout
+        if self._all.is_ending:
+            self.loop.call_soon(self.end_if_idle)
+        elif self._timer is None:
+            self._timer = self.loop.call_at(self._idle_until, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._idle_until is None:
+            return
+        if self._idle_until > self.loop.time():
+            self._timer = self.loop.call_at(self._idle_until, self._look)
+        else:
+            self.end_if_idle()
+
+
+class _NoTask(AsyncioSingleTask):
+    """Stands where `TCPServer` keeps the task that it has for a pause."""
+
+    async def restart(self, task_group: Any, action: Any) -> None:
+        return None
+
+    async def stop(self) -> None:
+        return None
 
 
 class Requests(h11.H11Protocol):

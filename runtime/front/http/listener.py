@@ -6,6 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import socket
+import time
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -16,12 +17,15 @@ from hypercorn.logging import Logger
 from runtime.errors import ConfigError
 from runtime.front.http import hypercorn_guard
 from runtime.front.http.accepting import TELL_S, AcceptingSocket
+from runtime.front.http.hypercorn_guard import Connections
 from runtime.front.http.socket import MAX_PACKET_BYTES
 from runtime.logs import get_logger
 
 PING_S: Final = 30.0
 PEER_SILENT_S: Final = 60
 """How long a peer may leave what was sent to it unacknowledged, or its window shut."""
+KEEP_ALIVE_S: float = 30.0
+"""How long a connection may ask nothing."""
 CLOSE_S: Final = 0.3
 BACKLOG: Final = 1024
 _log = get_logger("front")
@@ -54,6 +58,7 @@ class Listener:
         self._socket = bound
         self.host, self.port = bound.getsockname()[:2]
         self._shut = asyncio.Event()
+        self._connections = Connections()
         self._serving: asyncio.Task[None] | None = None
 
     @classmethod
@@ -106,14 +111,14 @@ class Listener:
     def start(self, app: Any) -> None:
         """Serve an ASGI application."""
         hypercorn_guard.install()
-        config = _Bound(AcceptingSocket(self._socket.detach()))
+        config = _Bound(AcceptingSocket(self._socket.detach()), self._connections)
         config.logger_class = _HypercornLog
         config.backlog = BACKLOG
         config.graceful_timeout = CLOSE_S
         config.include_server_header = False
         config.websocket_ping_interval = PING_S
         config.websocket_max_message_size = MAX_PACKET_BYTES
-        config.keep_alive_timeout = 30
+        config.keep_alive_timeout = KEEP_ALIVE_S
         asyncio.get_running_loop().set_exception_handler(_Unhandled())
         self._serving = asyncio.create_task(
             serve(app, config, shutdown_trigger=self._shut.wait), name="hypercorn"
@@ -127,6 +132,7 @@ class Listener:
     async def aclose(self) -> None:
         """Stop listening and close every connection, politely for a moment."""
         self._shut.set()
+        self._connections.end()
         if self._serving is None:
             self._socket.close()
             return
@@ -140,12 +146,20 @@ class Listener:
 class _Bound(Config):
     """Hypercorn's settings for a socket that is there already."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, connections: Connections) -> None:
         super().__init__()
-        self._bound = sock
+        self._bound, self.connections = sock, connections
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers_of_s = 0
 
     def create_sockets(self) -> Sockets:
         return Sockets([], [self._bound], [])
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        """The date, which is written once a second."""
+        if (now_s := int(time.time())) != self._headers_of_s:
+            self._headers, self._headers_of_s = super().response_headers(protocol), now_s
+        return self._headers
 
 
 class _Unhandled:

@@ -13,7 +13,7 @@ from hypercorn.protocol.ws_stream import FrameTooLargeError
 from structlog.testing import capture_logs
 from wsproto.events import BytesMessage
 
-from runtime.front.http import hypercorn_guard
+from runtime.front.http import hypercorn_guard, listener
 from runtime.front.http.hypercorn_guard import MAX_UNFINISHED_BYTES, Handshake, UnfinishedMessage
 from tests.patience import PATIENCE
 
@@ -173,6 +173,59 @@ async def test_a_connection_that_its_peer_has_closed_is_not_held(serving: Any, r
             async with asyncio.timeout(10 * PATIENCE):
                 await reader.read()  # until the server closes
             writer.close()
+
+
+ASKED = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def answered(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.split(b":")[1]))
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_a_connection_is_kept_while_it_asks_and_closed_when_it_pauses_for_too_long(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_s = 0.4 * PATIENCE
+    monkeypatch.setattr(listener, "KEEP_ALIVE_S", keep_s)
+    loop = asyncio.get_running_loop()
+    async with serving() as site, asyncio.timeout(30 * PATIENCE):
+        silent, _ = await site.connect()
+        reader, writer = await site.connect()
+        began = loop.time()
+        while loop.time() < began + keep_s * 2.5:  # over two of its pauses, and it is never silent for one
+            writer.write(ASKED)
+            await answered(reader)
+            await asyncio.sleep(0.02)
+        quiet = loop.time()
+        assert await reader.read() == b""
+        assert loop.time() - quiet > keep_s * 0.9
+        assert await silent.read() == b""
+        writer.close()
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_a_server_that_ends_closes_connections_that_ask_nothing(serving: Any) -> None:
+    async with serving() as site, asyncio.timeout(30 * PATIENCE):
+        pairs = [await site.connect() for _ in range(3)]
+        for reader, writer in pairs[1:]:
+            writer.write(ASKED)
+            await answered(reader)
+        connections = site.server._listener._connections
+        assert len(connections.open) >= 3
+        connections.end()
+        for reader, writer in pairs:
+            assert await reader.read() == b""
+            writer.close()
+        while connections.open:
+            await asyncio.sleep(0.01)
+        late, writer = await site.connect()  # came in while it ended
+        assert await late.read() == b""
+        writer.close()
 
 
 @pytest.mark.unit
