@@ -80,6 +80,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "node.draining": EventKind("an operator has its sessions go on elsewhere", _OF_A_NODE),
     "node.undrained": EventKind("it is given sessions again", _OF_A_NODE),
     "node.left": EventKind("it ended as it was told to", _OF_A_NODE),
+    "node.floods": EventKind("it says more than is listened to, and is not heard for a while", _OF_A_NODE),
     "node.bundle_failed": EventKind(
         "it cannot load a bundle that was sent to it, and tries again",
         (*_OF_A_NODE, "bundle", "digest", "message"),

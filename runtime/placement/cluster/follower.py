@@ -8,8 +8,8 @@ loop.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Container, Coroutine, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -19,7 +19,9 @@ from runtime.errors import RemoteProtocolError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.adoption import Adoption
+from runtime.placement.cluster.engine import rates
 from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.hearing import Hearing
 from runtime.placement.cluster.engine.subjects import Subjects, node_of
 from runtime.placement.cluster.liveness import MARGIN_S, Liveness, NodeState, Verdict
 from runtime.placement.cluster.memory import Memory
@@ -37,8 +39,7 @@ ASK_S: Final = 2.0
 TICK_S: Final = 0.25
 READING_S: Final = 3.0
 """So long after somebody looked, nodes tell the figures of all their sessions."""
-REMEMBER_COUNT: Final = 1000
-"""Ended sessions of which is known where their log is."""
+SYNCS_AT_ONCE: Final = 8  # their answers have to fit into what an engine keeps for a connection
 MAX_NODES: Final = 1000
 MAX_BEAT_BYTES: Final = 64 << 10
 _MOST_SAID: Final = 500
@@ -53,6 +54,7 @@ class Follower:
         lease_s: How long a node runs sessions without being heard.
         memory: Which nodes there were, and which of them are drained.
         changed: Called when what is served may have changed.
+        admitted: The names of nodes that the engine lets in, as far as that is known here.
 
     Attributes:
         nodes: By name; those that are lost as well, until they are forgotten.
@@ -76,9 +78,10 @@ class Follower:
         clock: Clock,
         memory: Memory,
         changed: Callable[[], None],
+        admitted: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._engine, self._clock, self._changed = engine, clock, changed
-        self.subjects, self.front = Subjects(cluster), front
+        self.subjects, self.front, self.memory = Subjects(cluster), front, memory
         self.live = Liveness(lease_s=lease_s, now=clock.now())
         self.nodes: dict[str, Node] = {}
         self.held = Holdings()
@@ -90,10 +93,12 @@ class Follower:
         self.taken: list[Callable[[str, SessionEvent], None]] = []
         self.wanted: Container[str] = ()
         self._released: dict[SessionId, asyncio.Event] = {}
-        self._was_on: OrderedDict[SessionId, str] = OrderedDict()
         self._tasks = Tasks(_log, "cluster.task_failed")
+        self._syncs = asyncio.Semaphore(SYNCS_AT_ONCE)
+        self.hearing = Hearing(
+            engine, clock, self._tasks, lambda: {*self.nodes, *memory.names, *admitted()}, self.sync
+        )
         self._adoption = Adoption(memory.names, until=clock.now() + lease_s + MARGIN_S)
-        self.memory = memory
         self._turn = int(clock.wall() * 1000)  # goes on where an earlier life of this front ended
         self._beats = FrontBeats(
             engine,
@@ -106,11 +111,11 @@ class Follower:
 
     async def start(self) -> None:
         """Listen, and be heard."""
-        listen, subjects = self._engine.listen, self.subjects
-        await listen(subjects.events(self.front), self._event)
-        await listen(subjects.beat(), self._node_beat)
-        await listen(subjects.samples(), self._samples)
-        await listen(subjects.front_beat(self.front), self._echo)
+        listen, subjects = self.hearing.listen, self.subjects
+        await listen(partial(subjects.events, self.front), self._event, rates.EVENTS)
+        await listen(subjects.beat, self._node_beat, rates.BEATS)
+        await listen(subjects.samples, self._samples, rates.SAMPLES)
+        await self._engine.listen(subjects.front_beat(self.front), self._echo)
         self._engine.came_back.append(self._came_back)
         self._tasks.repeat(self._beats.say, say.BEAT_S, "front beats")
         self._tasks.repeat(self._judge, TICK_S, "node verdicts")
@@ -158,10 +163,6 @@ class Follower:
         """An attempt is about to be asked of a node."""
         holding = Holding(session, generation, node, self.next_turn())
         self.held.give(holding)
-        self._was_on[session] = node
-        self._was_on.move_to_end(session)
-        while len(self._was_on) > len(self.held) + REMEMBER_COUNT:
-            self._was_on.popitem(last=False)
         return holding
 
     def let_go(self, holding: Holding) -> ExitReason | None:
@@ -172,8 +173,7 @@ class Follower:
 
     def was_on(self, session: SessionId) -> str:
         """The node that a session is on, or was on last; empty when nobody knows."""
-        held = self.held.get(session)
-        node = held.node if held is not None else self._was_on.get(session, "")
+        node = self.held.was_on(session)
         return node if node and self.live.state(node) is not NodeState.LOST else ""
 
     async def ask(self, node: str, ask: say.Ask) -> say.Answer:
@@ -302,8 +302,9 @@ class Follower:
     async def _sync(self, name: str, node: Node) -> None:
         try:
             await self._adoption.begun.wait()  # what of an earlier life it has is no stray
-            turn = self.next_turn()
-            answer = await self.ask(name, say.Sync(front=self.front, boot=self.boot, turn=turn))
+            async with self._syncs:
+                turn = self.next_turn()
+                answer = await self.ask(name, say.Sync(front=self.front, boot=self.boot, turn=turn))
             if answer.code:
                 node.refused(name, answer)
                 return
@@ -314,7 +315,6 @@ class Follower:
             node.lacking = 0
             for session, generation, seen in self._adoption.found(name, synced):
                 self.held.give(Holding(session, generation, name, 0, synced.boot, seen))
-                self._was_on[session] = name
             for one in synced.told:
                 self._take(name, one)
             for holding in self.held.missing(name, synced, turn):

@@ -22,6 +22,7 @@ from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.engine.connection import Engine
+from runtime.placement.cluster.engine.rates import EVENTS, Pace
 from runtime.placement.cluster.engine.subjects import Subjects
 from runtime.placement.cluster.lease import Lease
 from runtime.placement.cluster.metering import Meter
@@ -106,6 +107,7 @@ class NodeServer:
         self._beats = 0
         self._processors = len(os.sched_getaffinity(0))
         self._meter = Meter()
+        self._pace = Pace(EVENTS)
         self._is_ending = False
         self.draining = False
 
@@ -260,8 +262,10 @@ class NodeServer:
                 if isinstance(event, Released):
                     del front.held[event.session_id]
                 if one is not None:
-                    subject = self._subjects.events(name, self._node)
-                    await self._engine.publish(subject, say.encoded(one))
+                    subject, data = self._subjects.events(name, self._node), say.encoded(one)
+                    if wait_s := self._pace.wait_s(len(data), self._now()):
+                        await asyncio.sleep(wait_s)
+                    await self._engine.publish(subject, data)
 
     async def _beat(self, *, leaving: bool = False) -> None:
         self._beats += 1

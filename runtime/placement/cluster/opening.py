@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,7 @@ async def opened(
         ConfigError: There is no engine, or it lets this front not in.
     """
     cluster, front = checked(settings.name, "cluster"), _name(folder)
+    admitted: Callable[[], Iterable[str]] = tuple
     if settings.url:
         engine = Engine(await asyncio.to_thread(access_of, settings.url), name=front)
         await engine.connect()
@@ -48,6 +49,7 @@ async def opened(
     else:
         home = EngineHome.opened(folder, cluster=cluster)
         engine = await parts.enter_async_context(running(home, listen=settings.listen, name=front))
+        admitted = lambda: home.nodes  # noqa: E731
         if not home.nodes:  # not with the token: whoever reads logs may not run sessions
             _log.info("cluster.opened", join="bulkhead nodes token")
     return RemotePlacement(
@@ -58,6 +60,7 @@ async def opened(
         clock=clock,
         memory=Memory(folder / NODES),
         url=url,
+        admitted=admitted,
     )
 
 
@@ -75,12 +78,12 @@ async def running(
     """
     at, port = address_of(listen)
     process = EngineProcess(home, host=at, port=port)
-    engine = Engine(home.access(port), name=name)
+    engine, reception = Engine(home.access(port), name=name), Reception(home, process, renewed)
     try:
         await process.start()
         try:
             await connected(engine)
-            await Reception(home, process, renewed).start(engine)
+            await reception.start(engine)
         except ConfigError as error:
             if process.ends:
                 raise ConfigError(
@@ -90,6 +93,7 @@ async def running(
             raise
         yield engine
     finally:
+        await reception.aclose()
         await engine.aclose()
         await process.aclose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +63,7 @@ class RemotePlacement:
         lease_s: How long a node runs sessions without being heard.
         memory: Which nodes there were.
         url: Where sessions reach this front.
+        admitted: The names of nodes that the engine lets in, as far as that is known here.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class RemotePlacement:
         clock: Clock,
         memory: Memory,
         url: str = "",
+        admitted: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.changed: list[Callable[[], None]] = []
         self._engine, self._clock = engine, clock
@@ -86,10 +88,11 @@ class RemotePlacement:
             clock=clock,
             memory=memory,
             changed=self._tell_changed,
+            admitted=admitted,
         )
         self._relays = Relays(url)
         self.machines: Machines | None = Roster(self._follower, clock, self._relays)
-        self.programs = SentBundles(engine, self._follower, self._tell_changed)
+        self.programs = SentBundles(self._follower, self._tell_changed)
         self._waiting: dict[SessionId, int] = {}
         self._draining = False
         self._news = asyncio.Event()

@@ -8,7 +8,7 @@ twice changes nothing, because each attempt has one of each kind that counts.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from enum import Enum
 from typing import Final
@@ -23,6 +23,8 @@ from runtime.session.spec import SessionId
 MAX_ENDS: Final = 10_000
 MAX_KEPT_BYTES: Final = 64 << 20
 MAX_ANSWER_BYTES: Final = 4 << 20
+REMEMBER_COUNT: Final = 1000
+"""Ended sessions of which is known where their log is."""
 _TOLD_ONCE: Final = ("Warned", "Traced")
 """Not kept: who missed it has the log, or one trace less."""
 _MANY: Final = ("Status", "Warned", "Refused", "Traced")
@@ -182,6 +184,7 @@ class Holdings:
         self._all: dict[SessionId, Holding] = {}
         self._on: dict[str, dict[SessionId, Holding]] = {}
         self._starting: Counter[str] = Counter()
+        self._was_on: OrderedDict[SessionId, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -200,6 +203,14 @@ class Holdings:
         self._all[holding.session] = holding
         self._on.setdefault(holding.node, {})[holding.session] = holding
         self._starting[holding.node] += holding.is_starting
+        self._was_on[holding.session] = holding.node
+        self._was_on.move_to_end(holding.session)
+        while len(self._was_on) > len(self._all) + REMEMBER_COUNT:
+            self._was_on.popitem(last=False)
+
+    def was_on(self, session: SessionId) -> str:
+        """The node that a session is on, or was on last; empty when nobody knows."""
+        return self._was_on.get(session, "")
 
     def drop(self, holding: Holding) -> None:
         """It is over, or never began."""

@@ -25,6 +25,7 @@ FORGET_S: Final = 3600.0
 """A node that is lost for so long is no part of the cluster any more, until it is heard again."""
 _MOST_STARTS: Final = 10_000
 _MOST_SAID: Final = 4000
+_BAD: Final = ("node.suspect", "node.lost", "node.floods")
 _log = get_logger("cluster")
 
 
@@ -42,6 +43,7 @@ class Roster:
         follower.judged.append(self._judged)
         follower.beaten.append(self._beaten)
         follower.taken.append(self._taken)
+        follower.hearing.flooded.append(self._flooded)
 
     def listed(self) -> list[NodeInfo]:
         there = sorted(self._follower.nodes.items())
@@ -113,6 +115,12 @@ class Roster:
             self._say(event)
         self._failed[name] = set(failed)
 
+    def _flooded(self, name: str) -> None:
+        if (node := self._follower.nodes.get(name)) is not None:
+            self._tell("node.floods", name, node.beat.boot, self._follower.held.count(name))
+        else:
+            _log.warning("node.floods", node_id=name)
+
     def _taken(self, name: str, event: SessionEvent) -> None:
         if isinstance(event, Started):
             self._starts.setdefault(name, deque(maxlen=_MOST_STARTS)).append(self._clock.now())
@@ -179,7 +187,7 @@ class Roster:
         )
 
     def _tell(self, kind: str, name: str, boot: str, sessions: int) -> None:
-        tell = _log.warning if kind in ("node.suspect", "node.lost") else _log.info
+        tell = _log.warning if kind in _BAD else _log.info
         tell(kind, node_id=name, boot=boot, sessions=sessions)
         self._say(NodeEvent(kind=kind, name=name, boot=boot, sessions=sessions))
 

@@ -71,8 +71,7 @@ def have(bundle: str, state: str) -> say.Have:
 
 
 def wished(followed: Any) -> SentBundles:
-    nobody: Any = None
-    return SentBundles(nobody, followed, lambda: None)
+    return SentBundles(followed, lambda: None)
 
 
 async def test_variables_are_told_to_nodes_alone_that_take_bundles() -> None:

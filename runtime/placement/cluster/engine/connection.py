@@ -13,6 +13,7 @@ import ssl
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,11 +195,16 @@ class Engine:
             raise NoAnswer(f"{subject} did not answer within {timeout_s:g} s") from error
         return answer
 
-    async def listen(self, subject: str, handler: Handler, *, in_order: bool = True) -> None:
+    async def listen(
+        self, subject: str, handler: Handler, *, in_order: bool = True
+    ) -> Callable[[], Awaitable[None]]:
         """Call a handler with each message; what it raises is logged, of what cannot be read once a second.
 
         Args:
             in_order: One after the other; else at most `_MAX_TOGETHER` at once.
+
+        Returns:
+            What ends that; a message that waits is not handled any more.
         """
         assert self._client is not None
         turns, running = asyncio.Semaphore(_MAX_TOGETHER), set[asyncio.Task[None]]()
@@ -228,12 +234,36 @@ class Engine:
             except Exception:  # noqa: BLE001 - one message must not end all listening
                 _log.exception("engine.message_failed", subject=message.subject)
 
-        await self._client.subscribe(
+        made = await self._client.subscribe(
             subject,
             cb=take if in_order else together,
             pending_msgs_limit=_MAX_WAITING,
             pending_bytes_limit=_MAX_WAITING_BYTES,
         )
+
+        async def stop() -> None:
+            from nats.errors import Error
+
+            with suppress(Error):  # the connection is closed, which ends it as well
+                await made.unsubscribe()
+
+        return stop
+
+    async def shed(self, patience_s: float) -> None:
+        """Connect anew if what the engine still has for this connection takes longer than that to come."""
+        client = self._client
+        if client is None or not client.is_connected:
+            return
+        from nats.errors import Error
+
+        try:
+            await client.flush(timeout=patience_s)  # type: ignore[arg-type]  # its answer comes after all of it
+        except (Error, TimeoutError):
+            _log.warning("engine.shed", url=_bare(self._access.url))
+            if hasattr(client, "force_reconnect"):  # an older client is given up by the engine in the end
+                await client.force_reconnect()
+        except OSError:
+            pass
 
     async def aclose(self) -> None:
         """End the connection; what was published before is sent."""

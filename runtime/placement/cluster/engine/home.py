@@ -164,6 +164,8 @@ class EngineHome:
             "listen": f"{host}:{port}",
             "max_payload": MAX_MESSAGE_BYTES,
             "max_pending": 4 * MAX_MESSAGE_BYTES,
+            "max_connections": 4 * MAX_NODES,
+            "max_subscriptions": 10 * MAX_NODES,
             "ping_interval": "1s",
             "ping_max": 2,
             "write_deadline": "2s",
@@ -171,6 +173,7 @@ class EngineHome:
             "tls": {
                 "cert_file": str(self._folder / "engine.pem"),
                 "key_file": str(self._folder / "engine.key"),
+                "connection_rate_limit": MAX_NODES,
             },
             "authorization": {"timeout": 5, "users": users},
         }

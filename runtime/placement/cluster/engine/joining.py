@@ -11,14 +11,18 @@ from typing import Final
 
 import msgspec
 
+from runtime.clock import SystemClock
 from runtime.errors import ConfigError, NotFound, RuntimeServiceError
 from runtime.files import kept_file
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.engine import certificate
 from runtime.placement.cluster.engine.connection import Access, Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.hearing import Hearing
 from runtime.placement.cluster.engine.home import JOIN, EngineHome, EngineProcess
+from runtime.placement.cluster.engine.rates import JOINS
 from runtime.placement.cluster.engine.subjects import Subjects, checked
+from runtime.tasks import Tasks
 
 ASK_S: Final = 5.0
 _TOKEN = re.compile(r"bh1:([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9a-f]{64})@(.+):(\d+)")
@@ -125,11 +129,19 @@ class Reception:
         self, home: EngineHome, process: EngineProcess, renewed: Callable[[], None] = lambda: None
     ) -> None:
         self._home, self._process, self._renewed = home, process, renewed
+        self._tasks = Tasks(_log, "cluster.task_failed")
 
     async def start(self, engine: Engine) -> None:
         """Answer from here on."""
-        await engine.listen(self._home.subjects.join(), self._asked)
-        await engine.listen(self._home.subjects.leave(), self._told)
+        subjects = self._home.subjects
+        hearing = Hearing(engine, SystemClock(), self._tasks)
+        hearing.flooded.append(lambda _: _log.warning("cluster.join_floods"))
+        await hearing.listen(lambda _: subjects.join(), self._asked, JOINS, named=lambda _: "")
+        await engine.listen(subjects.leave(), self._told)
+
+    async def aclose(self) -> None:
+        """Answer no more."""
+        await self._tasks.aclose()
 
     async def _asked(self, _: str, data: bytes) -> bytes:
         try:

@@ -12,6 +12,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from msgspec.structs import replace
 from runtime.errors import BundleError, BundleImportFailed, EndpointNotFound
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
-from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.connection import NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.rates import FETCHES
 from runtime.placement.cluster.follower import Follower
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.sent.packed import Archives
@@ -64,8 +66,8 @@ class SentBundles:
         changed: Called when what is served may have changed.
     """
 
-    def __init__(self, engine: Engine, follower: Follower, changed: Callable[[], None]) -> None:
-        self._engine, self._follower, self._changed = engine, follower, changed
+    def __init__(self, follower: Follower, changed: Callable[[], None]) -> None:
+        self._follower, self._changed = follower, changed
         self._all: dict[str, SentBundle] = {}
         self._serving: dict[str, SentBundle] = {}
         self._expected: set[str] = set()
@@ -79,8 +81,8 @@ class SentBundles:
 
     async def start(self) -> None:
         """Have nodes fetch what is wanted."""
-        subject = self._follower.subjects.fetch(self._follower.front)
-        await self._engine.listen(subject, self._archives.asked, in_order=False)
+        subject = partial(self._follower.subjects.fetch, self._follower.front)
+        await self._follower.hearing.listen(subject, self._archives.asked, FETCHES, in_order=False)
 
     # ---- what deployments ask
 
