@@ -32,6 +32,7 @@ _MSG_FASTOPEN = 0x20000000
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _F_SETOWN, _F_SETOWN_EX = 8, 15
+_F_SETLEASE, _F_SETDELEG = 1024, 1040
 _PRIO_USER, _IOPRIO_WHO_USER = 2, 3
 _SOCK_DGRAM, _SOCK_RAW, _KIND = 2, 3, 0xF
 _IPPROTO_TCP = 6
@@ -65,6 +66,8 @@ def basic() -> list[Rule]:
         # Memory, semaphores and queues that all processes of a user share, whatever folders they see.
         Rule("shmget shmat shmctl shmdt semget semop semctl semtimedop", deny(EPERM)),
         Rule("msgget msgsnd msgrcv msgctl mq_open mq_unlink", deny(EPERM)),
+        # Who has a lease of a file holds up whoever opens it: of a module, every import of it for 45 seconds.
+        Rule("fcntl", deny(EPERM), equals(1, _F_SETLEASE, _F_SETDELEG)),
         # Of others; 0 is oneself.  Reading a limit gives nothing away.
         Rule("prlimit64", deny(EPERM), is_given(0), is_given(2)),
         Rule("sched_setaffinity sched_setscheduler sched_setparam sched_setattr", deny(EPERM), is_given(0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import mmap
 import os
 import signal
@@ -152,6 +153,14 @@ def watch_kernel(at: Targets) -> str:
 def page_faults(at: Targets) -> str:
     os.close(call("userfaultfd", os.O_CLOEXEC | _UFFD_USER_MODE_ONLY))
     return "opened"
+
+
+@rare.add("hold-file", "hold up whoever opens a program that is shared", silent=True)
+def hold_file(at: Targets) -> str:
+    with open(look.program_of(at.own_code), "rb") as module:
+        fcntl.fcntl(module, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(module, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return "held"
 
 
 @rare.add("old-abi", "the disk's turn of a session by a call of 32 bits", seen=look.io_class, silent=True)
