@@ -48,6 +48,13 @@ def test_the_room_that_a_container_was_started_for_is_not_one_to_call_into(besid
     assert load_settings(env=env | {beside: "somewhere"}, flags={"server.room": "hall"}).server.room == "hall"
 
 
+def test_a_server_for_one_room_prepares_nothing_for_many_sessions() -> None:
+    there = {"MESHAGENT_ROOM_URL": "http://127.0.0.1/rooms"}
+    assert load_settings(env={}).supervisor.immortal
+    assert not load_settings(env=there).supervisor.immortal
+    assert load_settings(env=there | {"BULKHEAD_SUPERVISOR_IMMORTAL": "1"}).supervisor.immortal
+
+
 def test_a_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush\n")
     settings = load_settings(env={"BULKHEAD_WEBHOOK_SECRET_FILE": str(tmp_path / "secret")})

@@ -34,7 +34,7 @@ from runtime.sdk.endpoint import (
     permissions_json,
     portable,
 )
-from runtime.sdk.program.shadows import own_modules_aside
+from runtime.sdk.program.shadows import own_modules_aside, uncollected
 from runtime.sdk.stop_signals import StopSignals
 from runtime.session.spec import Limits
 from runtime.wire.manifest.own import EndpointSpec, service_spec
@@ -270,7 +270,7 @@ class ServiceHost:
             raise InvalidTransition("the service host is started already", cure="Stop it first.")
         # Found by name when it is needed: agents import this module in every worker, and a worker must
         # neither load the HTTP server nor depend on it.
-        with own_modules_aside():
+        with own_modules_aside(), uncollected():
             module = importlib.import_module(f"{__name__.partition('.')[0]}.front.local_server")
         server: Server = module.LocalServer(
             bundle=self._program(),

@@ -246,6 +246,8 @@ _ROOM_OF_A_CONTAINER = "MESHAGENT_ROOM"
 _BESIDE_IT = ("MESHAGENT_ROOM_URL", "MESHAGENT_SESSION_ID")
 """Whatever runs a container for a room sets these as well: there the room's name says where the container is,
 and whoever started it calls the endpoints that are wanted.  Called here too, each would be there twice."""
+_FOR_A_ROOM = {"supervisor.immortal": False}
+"""Defaults there: one session of each endpoint shares with nobody, and the room waits for its start."""
 
 
 def knobs() -> Iterable[tuple[str, Field[Any]]]:
@@ -297,7 +299,8 @@ def load_settings(
         ConfigError: An unknown key or a value of the wrong kind; says which, where, and what is nearest.
     """
     env, flags = env or {}, {k: v for k, v in (flags or {}).items() if v is not None}
-    if any(env.get(name) for name in _BESIDE_IT):
+    is_for_a_room = any(env.get(name) for name in _BESIDE_IT)
+    if is_for_a_room:
         env = {name: value for name, value in env.items() if name != _ROOM_OF_A_CONTAINER}
     tables = _read_file(file)
     known_env: set[str] = set()
@@ -313,6 +316,8 @@ def load_settings(
         origins[key] = origin
         if raw is not MISSING:
             values[slice_name][field_name] = convert(key, item, _kind(key), raw, origin)
+        elif is_for_a_room and key in _FOR_A_ROOM:
+            values[slice_name][field_name] = _FOR_A_ROOM[key]
     _refuse_unknown(env, known_env)
     built = {name: slice_type(**values[name]) for name, slice_type in SLICES.items()}
     return Settings(**built, origins=origins, file=file)

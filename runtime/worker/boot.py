@@ -11,6 +11,7 @@ BARE = (frozenset(sys.modules), frozenset(vars()) - {"sys"})
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # this file's folder: nothing in it is to be found by a name without dots
 
+import gc  # noqa: E402
 import importlib  # noqa: E402
 import importlib.util  # noqa: E402
 import os  # noqa: E402
@@ -38,4 +39,7 @@ def _own_folder(arguments: list[str]) -> str:
 
 if __name__ == "__main__":
     package = lend_package(_own_folder(sys.argv[1:]))
-    importlib.import_module(f"{package}.worker.__main__").start(BARE)
+    gc.disable()  # what is imported stays
+    program = importlib.import_module(f"{package}.worker.__main__")
+    gc.enable()
+    program.start(BARE)

@@ -14,11 +14,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
-from watchfiles import Change, awatch
+
+if TYPE_CHECKING:
+    from watchfiles import Change
 
 log = structlog.get_logger("supervisor")
 
@@ -167,6 +169,8 @@ class FileWatch:
         readable = [folder for folder in folders if os.access(folder, os.R_OK)]
         if not readable:
             return
+        from watchfiles import awatch  # it brings another dozen modules, and some servers watch nothing
+
         try:
             told = awatch(
                 *readable,
