@@ -30,6 +30,7 @@ class Node(msgspec.Struct):
         served: What it serves; None before it was asked.  Set by `said`.
         lacking: Beats in a row that told of events which did not come.
         is_owed: It was not asked for everything yet after something that makes that necessary.
+        judged: What it serves, as far as that was looked at (`sent.wanted`).
         glances: What was measured of its sessions last.
     """
 
@@ -40,6 +41,7 @@ class Node(msgspec.Struct):
     is_owed: bool = False
     is_syncing: bool = False
     is_asked: bool = False
+    judged: Served | None = None
     glances: dict[SessionId, Vitals | None] = msgspec.field(default_factory=dict)
     _refusal: str = ""
     _is_twice: bool = False
@@ -78,9 +80,12 @@ class Node(msgspec.Struct):
         """What became there of a bundle that was sent; None before it said so."""
         return self._by_id.get(bundle)
 
-    def has_ready(self, bundle: str) -> bool:
-        """Whether sessions of it can be started there."""
-        return (found := self.has(bundle)) is not None and found.state == "ready"
+    def refuses(self, have: Have) -> None:
+        """What it says of a bundle is not believed, as `have` tells."""
+        assert self.served is not None
+        self._by_id[have.id] = have
+        sent = [have if one.id == have.id else one for one in self.served.sent]
+        self.served = msgspec.structs.replace(self.served, sent=sent)
 
     def candidate(self, held: Holdings) -> Candidate:
         """As one that could take a session; what is on its way to it counts."""

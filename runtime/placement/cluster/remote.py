@@ -178,7 +178,7 @@ class RemotePlacement:
         sent = self.programs.at(spec.endpoint)
 
         def look(one: mirror.Node) -> Candidate | None:
-            is_there = one.has_ready(sent) if sent else one.serves(spec.endpoint)
+            is_there = self.programs.is_on(one, sent) if sent else one.serves(spec.endpoint)
             return one.candidate(follower.held) if is_there else None
 
         order = ordered(follower.ready(), look, random.random, CANDIDATES)

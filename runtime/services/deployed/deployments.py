@@ -19,9 +19,9 @@ import msgspec
 from runtime.errors import Conflict, NotFound, RuntimeServiceError, StoreFull
 from runtime.logs import get_logger
 from runtime.services.deployed.deployment import Deployment
-from runtime.services.deployed.given import manifest, variables
+from runtime.services.deployed.given import manifest, recorded, variables
 from runtime.services.deployed.kept_folders import KeptFolders
-from runtime.services.deployed.programs import Programs, Sessions
+from runtime.services.deployed.programs import Programs, Recorded, Sessions
 from runtime.services.deployed.revisions_run import RevisionsRun
 from runtime.services.service import Revision, Service, Spec
 from runtime.services.store import Store
@@ -105,7 +105,7 @@ class Deployments:
                 self._served[service.id] = _Served(newest.revision, digest, env)
                 await self._learn(service.id)
                 return
-            candidate = await self._candidate(newest.name, digest, env)
+            candidate = await self._candidate(newest.name, digest, env, known=recorded(newest.spec))
             await self._switch(newest, candidate)
 
     async def tried(self, service: Service, revision: Revision) -> Candidate:
@@ -115,7 +115,8 @@ class Deployments:
             RuntimeServiceError: It does not load any more.
         """
         env = await variables(revision.spec, self._store, revision.secret_versions)
-        return await self._candidate(service.name, _digest(revision.spec), env)
+        known = recorded(revision.spec)
+        return await self._candidate(service.name, _digest(revision.spec), env, known=known)
 
     async def rolled_back(
         self, candidate: Candidate, change: Callable[[], Coroutine[Any, Any, Service]]
@@ -263,7 +264,13 @@ class Deployments:
         )
 
     async def _candidate(
-        self, name: str, digest: str, env: Mapping[str, str], one: Deployment | None = None
+        self,
+        name: str,
+        digest: str,
+        env: Mapping[str, str],
+        one: Deployment | None = None,
+        *,
+        known: Recorded | None = None,
     ) -> Candidate:
         loop = asyncio.get_running_loop()
 
@@ -277,7 +284,7 @@ class Deployments:
         await self._programs.prepare(name, folder, say)
         if one is not None:
             one.becomes("loading")
-        bundle = await self._programs.load(bundle_name(name, digest), folder, env)
+        bundle = await self._programs.load(bundle_name(name, digest), folder, env, known)
         return Candidate(bundle, digest, env)
 
     async def _switch(self, service: Service, candidate: Candidate) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.services.deployed.programs import Declared
+from runtime.services.deployed.programs import Declared, Recorded
 from runtime.services.given import Given
 from runtime.services.service import Spec
 from runtime.services.store import Store
@@ -58,6 +58,13 @@ def manifest(
         },
     }
     return read(json.dumps(spec), creating=True).spec
+
+
+def recorded(spec: Spec) -> Recorded:
+    """What was written down of a bundle's endpoints when it was deployed; see `manifest`."""
+    rows = [row for port in spec.get("ports", ()) for row in port.get("endpoints", ())]
+    given = [(row["path"], row.get("meshagent") or {}) for row in rows]
+    return {path: (str(one.get("identity", "")), one.get("api")) for path, one in given}
 
 
 async def variables(spec: Spec, store: Store, versions: Mapping[str, int]) -> dict[str, str]:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+Recorded = Mapping[str, tuple[str, dict[str, Any] | None]]
+"""By path: the identity, and the API scope that its tokens get."""
+
 
 class Declared(Protocol):
     """An endpoint of a program.
@@ -43,7 +46,9 @@ class Programs(Protocol):
 
     async def prepare(self, name: str, folder: Path, say: Callable[[str], None]) -> None: ...
 
-    async def load(self, name: str, folder: Path, env: Mapping[str, str]) -> Any: ...
+    async def load(
+        self, name: str, folder: Path, env: Mapping[str, str], recorded: Recorded | None = None
+    ) -> Any: ...
 
     def serve(self, service: str, bundle: Any) -> None: ...
 

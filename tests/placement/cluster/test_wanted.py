@@ -9,13 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.errors import BundleError
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.sent import wanted
-from runtime.placement.cluster.sent.wanted import SentBundle, SentBundles
-from runtime.session.info import Capacity, Enforcement
+from runtime.placement.cluster.sent.sent_bundle import SentBundle
+from runtime.placement.cluster.sent.wanted import SentBundles
+from runtime.session.info import Capacity, EndpointInfo, Enforcement
 from tests.fakes import endpoint
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
@@ -66,8 +68,8 @@ def serving(*sent: say.Have) -> say.Served:
     return say.Served(digest="d", bundles=[], endpoints=[], enforcement=enforcement, sent=list(sent))
 
 
-def have(bundle: str, state: str) -> say.Have:
-    return say.Have(id=bundle, name="greeter", digest="ab", service="s1", state=state)
+def have(bundle: str, state: str, *rows: EndpointInfo) -> say.Have:
+    return say.Have(id=bundle, name="greeter", digest="ab", service="s1", state=state, endpoints=list(rows))
 
 
 def wished(followed: Any) -> SentBundles:
@@ -96,11 +98,12 @@ async def test_nothing_is_kept_of_a_bundle_that_nobody_could_load(monkeypatch: p
 
 async def test_nodes_are_looked_through_once_for_all_endpoints_of_a_service() -> None:
     followed = Followed(node("n1"), node("n2"))
-    followed.nodes["n2"].said(serving(have("1", "ready"), have("2", "loading")))
+    rows = [endpoint("/greet"), endpoint("/bye")]
+    followed.nodes["n2"].said(serving(have("1", "ready", *rows), have("2", "loading")))
     bundles = wished(followed)
     for number in ("1", "2"):
         one = SentBundle(number, "greeter", Path("/kept/ab"), {})
-        one.endpoints = [endpoint("/greet"), endpoint("/bye")]
+        one.endpoints = list(rows)
         bundles.serve(f"s{number}", one)
     await followed.settle()
     followed.looks = 0
@@ -117,6 +120,56 @@ async def test_a_node_has_what_it_said_last() -> None:
     n1 = node("n1")
     assert n1.has("1") is None
     n1.said(serving(have("1", "loading"), have("2", "ready")))
-    assert (n1.has("1"), n1.has_ready("1"), n1.has_ready("2")) == (have("1", "loading"), False, True)
+    assert (n1.has("1"), n1.has("2")) == (have("1", "loading"), have("2", "ready"))
     n1.said(serving(have("1", "ready")))
-    assert (n1.has_ready("1"), n1.has("2"), n1.sent) == (True, None, [have("1", "ready")])
+    assert (n1.has("1"), n1.has("2"), n1.sent) == (have("1", "ready"), None, [have("1", "ready")])
+
+
+TRUE = endpoint("/greet", permissions={"queues": {"send": ["q"]}})
+WIDER = endpoint("/greet", permissions=None)
+OTHER_NAME = replace(TRUE, identity="admin")
+
+
+async def loaded(followed: Followed, said: dict[str, EndpointInfo], known: Any = None) -> Any:
+    """A bundle that these nodes have loaded, as they say; what is known of it was recorded."""
+    bundles = wished(followed)
+    loading = asyncio.create_task(bundles.load("greeter@ab", Path("/kept/ab"), {}, known))
+    await asyncio.sleep(0)
+    (one,) = bundles._all.values()
+    for name, row in said.items():
+        followed.nodes[name].said(serving(have(one.id, "ready", row)))
+    bundles.looked()
+    bundles.serve("s1", await loading)
+    return bundles, one
+
+
+@pytest.mark.parametrize("other", [WIDER, OTHER_NAME, endpoint("/greet2", permissions=TRUE.permissions)])
+async def test_nodes_that_do_not_agree_what_a_bundle_declares_have_it_refused(other: EndpointInfo) -> None:
+    followed = Followed(node("n1"), node("n2"))
+    with pytest.raises(BundleError, match="n1 and n2 say different things of greeter: /greet") as told:
+        await loaded(followed, {"n1": other, "n2": TRUE})
+    assert "nodes remove" in told.value.cure
+
+
+async def test_a_node_that_comes_later_and_declares_more_gets_no_session_and_is_told() -> None:
+    followed = Followed(node("n1"))
+    bundles, one = await loaded(followed, {"n1": TRUE})
+    late = followed.nodes["n2"] = node("n2")
+    late.said(serving(have(one.id, "ready", WIDER)))
+    assert [bundles.is_on(at, one.id) for at in followed.nodes.values()] == [True, False]
+    (told,) = late.sent
+    assert (told.state, told.code) == ("failed", "declares_otherwise")
+    assert [row.permissions for row in bundles.endpoints()] == [TRUE.permissions]
+
+
+async def test_what_was_recorded_counts_whoever_is_heard_first() -> None:
+    known = {"/greet": ("greet", TRUE.permissions)}
+    followed = Followed(node("n1"))
+    bundles, one = await loaded(followed, {"n1": WIDER}, known)
+    assert [row.permissions for row in bundles.endpoints()] == [TRUE.permissions]
+    bundles, one = await loaded(followed, {"n1": OTHER_NAME}, known)
+    assert [row.identity for row in bundles.endpoints()] == ["greet"]
+    followed.nodes["n2"] = node("n2")
+    followed.nodes["n2"].said(serving(have(one.id, "ready", TRUE)))
+    bundles._beaten("n2", followed.nodes["n2"])
+    assert [one.state for node in followed.nodes.values() for one in node.sent] == ["failed", "ready"]

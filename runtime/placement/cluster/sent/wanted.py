@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +25,8 @@ from runtime.placement.cluster.engine.rates import FETCHES
 from runtime.placement.cluster.follower import Follower
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.sent.packed import Archives
+from runtime.placement.cluster.sent.sent_bundle import SentBundle
+from runtime.services.deployed.programs import Recorded
 from runtime.session.calls.deployed import path_of, service_of
 from runtime.session.info import EndpointInfo
 
@@ -33,30 +34,11 @@ JOIN_S: Final = 120.0
 """How long is waited for a node that could load a bundle."""
 LOAD_S: Final = 900.0
 """And for all of them to install and load it: those that have not by then get it later."""
+_OTHERWISE: Final = {
+    "message": "it declares other endpoints, identities or permissions than were deployed",
+    "cure": "It runs other code, or what it declares depends on its machine: nothing of it is started there.",
+}
 _log = get_logger("cluster")
-
-
-@dataclass(slots=True, eq=False)
-class SentBundle:
-    """A bundle of one digest, with variables, as nodes are to have it.
-
-    Attributes:
-        id: No other has it, in no life of a front.
-        folder: Where it is kept here; called like its digest.
-        service: Whose new sessions are of it; empty before it is anybody's.
-        endpoints: As the first node that loaded it said.
-    """
-
-    id: str
-    name: str
-    folder: Path
-    env: Mapping[str, str] = field(repr=False)
-    service: str = ""
-    endpoints: list[EndpointInfo] = field(default_factory=list)
-
-    @property
-    def digest(self) -> str:
-        return self.folder.name
 
 
 class SentBundles:
@@ -112,13 +94,18 @@ class SentBundles:
         say(f"it is for {', '.join(sorted(there)[:20])}")
         self._says[folder] = say
 
-    async def load(self, name: str, folder: Path, env: Mapping[str, str]) -> SentBundle:
+    async def load(
+        self, name: str, folder: Path, env: Mapping[str, str], recorded: Recorded | None = None
+    ) -> SentBundle:
         """Have every node load it, beside what serves; see `serve`.
 
+        Args:
+            recorded: What was written down of its endpoints; None where nothing is yet.
+
         Raises:
-            RuntimeServiceError: What is in the way, where no node could.
+            RuntimeServiceError: What is in the way, where no node could, or where they do not agree.
         """
-        one = SentBundle(secrets.token_hex(8), name.partition("@")[0], folder, dict(env))
+        one = SentBundle(secrets.token_hex(8), name.partition("@")[0], folder, dict(env), recorded or None)
         self._all[one.id] = one
         self._tell()
         try:
@@ -207,6 +194,10 @@ class SentBundles:
         knows = wants is None or wants.get(self._follower.front) == self._mark
         if self._mark and not knows and name not in self._telling:
             self._follower.spawn(self._told(name), f"bundles of {name}")
+        if node.judged is not node.served:
+            for one in self._all.values():
+                self._has(node, one)
+            node.judged = node.served
         self._news.set()
 
     async def _told(self, name: str) -> None:
@@ -240,6 +231,8 @@ class SentBundles:
         try:
             async with asyncio.timeout(LOAD_S):
                 while True:
+                    said = {name: node.has(one.id) for name, node in self._takers().items()}
+                    one.take({name: have for name, have in said.items() if have and have.state == "ready"})
                     found = dict(self._found(one))
                     for name, have in found.items():
                         state = "waiting" if have is None else have.state
@@ -248,8 +241,6 @@ class SentBundles:
                             tell(f"{name}: {state}{_why(have)}")
                     ready = [have for have in found.values() if have is not None and have.state == "ready"]
                     failed = [have for have in found.values() if have is not None and have.code]
-                    if ready and not one.endpoints:
-                        one.endpoints = [row for row in ready[0].endpoints if row.path]
                     if ready and len(ready) + len(failed) == len(found):
                         return
                     if failed and len(failed) == len(found):
@@ -263,10 +254,28 @@ class SentBundles:
 
     def _found(self, one: SentBundle) -> Iterator[tuple[str, say.Have | None]]:
         for name, node in self._takers().items():
-            yield name, node.has(one.id)
+            yield name, self._has(node, one)
+
+    def is_on(self, node: Node, bundle: str) -> bool:
+        """Whether sessions of a bundle can be started on a node."""
+        one = self._all.get(bundle)
+        return one is not None and self._is_on(node, one)
+
+    def _is_on(self, node: Node, one: SentBundle) -> bool:
+        return (have := self._has(node, one)) is not None and have.state == "ready"
+
+    def _has(self, node: Node, one: SentBundle) -> say.Have | None:
+        have, before = node.has(one.id), one.declared
+        if have is not None and have.state == "ready" and not one.believes(node.beat.node, have):
+            have = replace(have, state="failed", code="declares_otherwise", **_OTHERWISE)
+            node.refuses(have)
+        if one.declared is not before:  # those that were believed before it are looked at again
+            for other in self._follower.there():
+                self._has(other, one)
+        return have
 
     def _is_there(self, one: SentBundle) -> bool:
-        return any(node.has_ready(one.id) for node in self._follower.there())
+        return any(self._is_on(node, one) for node in self._follower.there())
 
     def _takers(self) -> dict[str, Node]:
         """The nodes that could load something, also those that are not heard for a moment."""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -78,11 +78,14 @@ class Deployed:
         """
         await asyncio.to_thread(self._prepare, name, folder, say)
 
-    async def load(self, name: str, folder: Path, env: Mapping[str, str]) -> Bundle:
+    async def load(
+        self, name: str, folder: Path, env: Mapping[str, str], recorded: Mapping[str, Any] | None = None
+    ) -> Bundle:
         """Run a bundle's program, beside what serves; see `serve`.
 
         Args:
             env: Its variables beside those of all bundles.
+            recorded: Not needed: what a bundle declares is read here.
 
         Raises:
             RuntimeServiceError: What is in the way, with the traceback of its import if it was that.
