@@ -7,10 +7,11 @@ path there is, and 405 to paths where nothing is; so it is left out here, and th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
 from quart.routing import QuartRule
-from werkzeug.routing import Map
+from werkzeug.routing import Map, MapAdapter
 
 CATCH_ALL: Final = "/<path:endpoint>"
 OF_ENDPOINTS: Final = ("GET", "HEAD", "OPTIONS", "POST")
@@ -31,7 +32,7 @@ class Route(QuartRule):
 
 
 class Methods:
-    """The methods of one application's paths.
+    """The methods of one application's paths, sorted out when somebody first asks for those of one.
 
     Args:
         routes: All routes of the application, the catch-all among them.
@@ -39,15 +40,7 @@ class Methods:
     """
 
     def __init__(self, routes: Map, is_endpoint: Callable[[str], bool]) -> None:
-        fixed = [rule for rule in routes.iter_rules() if rule.rule != CATCH_ALL and not rule.websocket]
-        self._whole: dict[str, set[str]] = {}  # of paths without a variable, which no pattern adds to
-        for rule in fixed:
-            if not rule.arguments:
-                self._whole.setdefault(rule.rule, set()).update(rule.methods or ())
-        patterns = [
-            Route(rule.rule, methods=rule.methods, endpoint=rule.endpoint) for rule in fixed if rule.arguments
-        ]
-        self._patterns = Map(patterns, merge_slashes=False, strict_slashes=False).bind("")
+        self._routes = routes
         self._is_endpoint = is_endpoint
 
     def of(self, path: str) -> list[str]:
@@ -56,3 +49,25 @@ class Methods:
         if not found and self._is_endpoint(path):
             return list(OF_ENDPOINTS)
         return found
+
+    @cached_property
+    def _whole(self) -> dict[str, set[str]]:
+        """Of paths without a variable, which no pattern adds to."""
+        found: dict[str, set[str]] = {}
+        for rule in self._fixed():
+            if not rule.arguments:
+                found.setdefault(rule.rule, set()).update(rule.methods or ())
+        return found
+
+    @cached_property
+    def _patterns(self) -> MapAdapter:
+        patterns = [
+            Route(rule.rule, methods=rule.methods, endpoint=rule.endpoint)
+            for rule in self._fixed()
+            if rule.arguments
+        ]
+        return Map(patterns, merge_slashes=False, strict_slashes=False).bind("")
+
+    def _fixed(self) -> list[Any]:
+        rules = self._routes.iter_rules()
+        return [rule for rule in rules if rule.rule != CATCH_ALL and not rule.websocket]
