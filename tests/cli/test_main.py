@@ -126,7 +126,8 @@ def test_a_choice_that_there_is_not_is_told_without_whose_error_it_is(bulkhead: 
 
 
 @pytest.mark.parametrize(
-    "argv", [("stop",), ("service", "run", "nowhere.py", "--room=x"), ("serve", "nowhere")]
+    "argv",
+    [("stop",), ("call", "", "--room=x"), ("service", "run", "nowhere.py", "--room=x"), ("serve", "nowhere")],
 )
 def test_what_cannot_be_meant_is_status_2_with_a_cure(bulkhead: Any, argv: tuple[str, ...]) -> None:
     ran = bulkhead(*argv)
@@ -138,7 +139,12 @@ def test_what_cannot_be_meant_is_status_2_with_a_cure(bulkhead: Any, argv: tuple
 
 @pytest.mark.parametrize(
     "argv",
-    [("chat", "--room=a/../b c", "--url=http://127.0.0.1:9"), ("demo", "--room=.."), ("serve", "--room=a/b")],
+    [
+        ("chat", "--room=a/../b c", "--url=http://127.0.0.1:9"),
+        ("demo", "--room=.."),
+        ("serve", "--room=a/b"),
+        ("room", "delete", ""),
+    ],
 )
 def test_a_room_that_there_cannot_be_is_status_2_with_the_rule(bulkhead: Any, argv: tuple[str, ...]) -> None:
     ran = bulkhead(*argv)

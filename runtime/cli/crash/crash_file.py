@@ -30,7 +30,10 @@ def report_in(file: Path) -> dict[str, Any]:
                     if _is_report(report):
                         return cast(dict[str, Any], report)
     except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror or error}") from error
+        raise CommandFailed(
+            f"{file} cannot be read: {error.strerror or error}",
+            cure="Name a file that `bulkhead crash bundle` made, or a session's id.",
+        ) from error
     except (tarfile.TarError, zlib.error, ValueError, RecursionError, EOFError) as error:
         raise _not_one(file) from error
     raise _not_one(file)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli import completion
-from runtime.cli.failure import CommandFailed, typed_with
+from runtime.cli.failure import CommandFailed, ExitCode, typed_with
 from runtime.cli.options import NeededRoom, Url, check_room
 from runtime.cli.terminal import say, to_json
 
@@ -41,6 +41,9 @@ def call(
     from runtime.cli.api import api_at, find_server
     from runtime.cli.room.agents import _json
 
+    if not endpoint:
+        cure = "Name its path, such as /chat; `bulkhead ps` and Studio show which there are."
+        raise CommandFailed("call whom?", cure=cure, exit_code=ExitCode.USAGE)
     if room_url is None:
         check_room(room)
     if "://" in endpoint:

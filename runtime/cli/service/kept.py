@@ -133,6 +133,10 @@ def list_services(room: Room = None, url: Url = None, output: Form = Output.TABL
         }
         for one in services
     ]
+    if room is not None and not rows and output in (Output.TABLE, Output.WIDE):
+        from runtime.cli.room.awaited import check_known
+
+        check_known(api, room, only_looks=True)
     columns = {"table": _COLUMNS, "wide": ("id", *_COLUMNS)}
     empty = _none_everywhere(api) if room is None and not rows else "no service is kept"
     say(show(rows, output, name="name", columns=columns, empty=empty))

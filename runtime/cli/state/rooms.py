@@ -48,6 +48,7 @@ def list_rooms(url: Url = None, output: Form = Output.TABLE) -> None:
 
 def delete(name: Name, url: Url = None) -> None:
     """Delete a room with its files, documents and services."""
+    check_room(name)
     api, base = project(url)
     api.delete(f"{base}/rooms/{quote(name, safe='')}")
     say(f"deleted {clean(name)}")

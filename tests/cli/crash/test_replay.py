@@ -79,8 +79,9 @@ def test_a_report_is_read_from_its_file(tmp_path: Path) -> None:
         pack(tmp_path / "h.tar.gz", {"x/report.json": json.dumps(report | {"code": {}}).encode()}),
     ]
     for other in others:
-        with pytest.raises(CommandFailed):
+        with pytest.raises(CommandFailed) as refused:
             report_in(other)
+        assert refused.value.cure
 
 
 def test_a_file_of_others_does_not_choose_what_runs_here(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
         out, _ = await typed(capsys, lab, "list", *room, "-o", "json")
         (row,) = json.loads(out[out.index("[\n") :])
         assert (row["name"], row["of"], row["state"], row["restarts"]) == ("greeter", "room", "running", 0)
+        _, err = await typed(capsys, lab, "list", "--room", "lap", status=ExitCode.FAILED)
+        assert "there is no room 'lap'\n  Did you mean lab? Known are: lab." in err
         out, _ = await typed(capsys, lab, "get", "greeter")
         assert "image: greeter:1" in out
         _, err = await typed(capsys, lab, "restart", "greeter", status=ExitCode.USAGE)
