@@ -87,6 +87,15 @@ def test_a_value_that_contains_itself_or_cannot_show_itself_costs_its_own_text_a
     assert fields["event"] == "turn.failed"
 
 
+def test_what_a_terminal_would_obey_stands_there_as_an_escape() -> None:
+    event = {**HEAD, "said": "a\x1b[2J\x9b2J\u202eé", "k\x9b": ["\x85"]}
+    line = to_json(event)
+    assert not any(char < " " or "\x7f" <= char <= "\x9f" or char == "\u202e" for char in line)
+    assert json.loads(line) == event
+    long = {**HEAD, "said": "\x9b" * 10_000}
+    assert set(read(to_json(long, 4096), 4096)["said"].partition("…")[0]) == {"\x9b"}
+
+
 def test_short_values_stay_whole_beside_long_ones() -> None:
     event = {**HEAD, "a": "x" * 100_000, "b": "y" * 100_000, "short": "z" * 300}
     fields = read(to_json(event, 4096), 4096)
