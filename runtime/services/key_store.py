@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shlex
 import sqlite3
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -146,7 +147,7 @@ class KeyStore:
             if not makes:
                 raise SecretMissing(
                     f"there is no API key {name!r}, which the service is to be given",
-                    cure=f"Make it: bulkhead apikey create {name}. Or say auto_provision: true.",
+                    cure=f"Make it: bulkhead apikey create {shlex.quote(name)}. Or say auto_provision: true.",
                 )
             told = f"made for service {service}"
             _, text = await self.create(name, by=f"service {service}", description=told, account=account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -45,9 +46,10 @@ async def until_there(
             state, since = how["state"], time.monotonic()
         if time.monotonic() >= since + WAIT_S.get(state, 0.0):
             why = how["last_start_error"] or f"its service {name} is {state}"
-            cure = f"`bulkhead service logs {name} --room {room}` shows what it wrote."
+            named = shlex.join([name, "--room", room])
+            cure = f"`bulkhead service logs {named}` shows what it wrote."
             if state == "stopped":
-                cure = f"`bulkhead service restart {name} --room {room}` starts it."
+                cure = f"`bulkhead service restart {named}` starts it."
             raise CommandFailed(
                 f"{wanted} is not in the room: {why}", cure=cure, exit_code=ExitCode.NOT_READY
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +129,8 @@ def run(
     to = next((item["identity"] for item in endpoints if item.get("kind") == "chatbot"), None)
     # Beside another server of this folder, commands mean that one unless told otherwise.
     other = "" if flags["server.state_dir"] == settings.server.state_dir.resolve() else f" --url {api.url}"
-    hint = f"Talk to it: bulkhead chat --room={room} --to {to}{other}     " if to else ""
+    talk = f"bulkhead chat {shlex.quote(f'--room={room}')} --to {shlex.quote(to or '')}{other}"
+    hint = f"Talk to it: {talk}     " if to else ""
     if where is not None:
         hint = f"Room {room} of {where.url}     "
     say(f"  {hint}{watching}Ctrl-C to stop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,11 +74,11 @@ def deploy(
         say(json.dumps({key: done[key] for key in keys}))
         return
     tell_going_on(done["going_on"])
-    where = f"--room {room}" if room else "--global"
+    where = ("--room", room) if room else ("--global",)
     if done["revision"] == 1:
         tell_open(api, room, service)
     else:
-        note(f"back to the one before: bulkhead service rollback {service} {where}")
+        note(f"back to the one before: bulkhead service rollback {shlex.join([service, *where])}")
     digest = done["digest"][:12]
     say(f"deployed {clean(service)} {done['service']} revision {done['revision']} sha256:{digest}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -144,7 +145,7 @@ def tell_open(api: Api, room: str | None, name: str) -> None:
     opened = [one["name"] for one in api.get("/rooms")] if room is None else []
     if opened:
         count = "1 room is" if len(opened) == 1 else f"{len(opened)} rooms are"
-        start = f"bulkhead service restart {clean(name)} --room {clean(opened[0])}"
+        start = clean(shlex.join(["bulkhead", "service", "restart", name, "--room", opened[0]]))
         note(f"{count} open: it comes there at the next opening, or at once: {start}")
 
 

@@ -10,6 +10,7 @@ import pytest
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.room import awaited
 from runtime.cli.room.awaited import check_known, in_hand, served_at, until_there
+from runtime.cli.service.scope import tell_open
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -85,6 +86,11 @@ async def test_a_service_that_failed_is_told(monkeypatch: pytest.MonkeyPatch) ->
     server.state["last_start_error"] = "there is no image x"
     with pytest.raises(CommandFailed, match="clerk is not in the room: there is no image x"):
         await ask(server)
+    server.spec["metadata"]["name"] = "desk; reboot"  # whoever made the service may have called it so
+    with pytest.raises(CommandFailed) as caught:
+        await ask(server)
+    assert "`bulkhead service logs 'desk; reboot' --room lab`" in caught.value.cure
+    server.spec["metadata"]["name"] = "desk"
     server.state |= {"state": "starting", "last_start_error": None}
     monkeypatch.setattr(awaited, "WAIT_S", {"starting": 0.0})
     with pytest.raises(CommandFailed, match="its service desk is starting") as caught:
@@ -141,3 +147,10 @@ async def test_a_room_that_there_is_not_is_said_unless_something_brings_it() -> 
     check_known(cast(Any, Rooms()), "lab", only_looks=True)
     with pytest.raises(CommandFailed, match="no room"):
         check_known(cast(Any, Rooms()), "new", only_looks=False)
+
+
+async def test_a_room_of_a_command_that_is_told_is_one_word(capsys: Any) -> None:
+    """Whoever calls an agent names the room; what is told about it gets pasted."""
+    server = SimpleNamespace(get=lambda _: [{"name": "lab; reboot\x1b"}])
+    tell_open(cast(Any, server), None, "clerk")
+    assert "bulkhead service restart clerk --room 'lab; reboot'\n" in capsys.readouterr().err
