@@ -125,9 +125,9 @@ class Site:
         self.process = EngineProcess(self.home, host="127.0.0.1", port=free_port())
         self._engines: list[Engine] = []
 
-    async def as_user(self, user: str, password: str = WORD) -> Engine:
-        """Somebody's connection; it is closed at the end."""
-        front = self.home.access(self.process.port)
+    async def as_user(self, user: str, password: str = WORD, *, port: int = 0) -> Engine:
+        """Somebody's connection, perhaps by another port than the engine's; it is closed at the end."""
+        front = self.home.access(port or self.process.port)
         access = (
             front if user == "front" else Access(url=front.url, user=user, password=password, ca=front.ca)
         )
@@ -178,9 +178,9 @@ class Site:
             await made.aclose()
 
     @asynccontextmanager
-    async def node(self, placement: Any, loads: Any = None) -> AsyncIterator[NodeServer]:
+    async def node(self, placement: Any, loads: Any = None, *, port: int = 0) -> AsyncIterator[NodeServer]:
         """Serve a placement of this process; with `loads`, also bundles that are sent."""
-        engine, sent = await self.as_user(placement.node_id), None
+        engine, sent = await self.as_user(placement.node_id, port=port), None
         if loads is not None:
             folders = KeptFolders(self.folder / f"sent-{placement.node_id}")
             sent = InstalledBundles(loads, folders, engine, cluster="main", node=placement.node_id)
