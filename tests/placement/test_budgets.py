@@ -68,6 +68,27 @@ async def test_a_memory_bomb_ends_soon_after_its_limit_with_its_line(node: Any) 
     assert ended.use.curve[-1].rss_bytes > 150 * MIB
 
 
+async def test_what_a_session_keeps_in_files_in_memory_is_its_memory(node: Any) -> None:
+    ended = await _ending(
+        node,
+        """
+    @service.path("/x", identity="x")
+    class X(Base):
+        async def start(self, *, room):
+            self.task = asyncio.create_task(self.fill())
+        async def fill(self):
+            held = os.memfd_create("held")
+            for _ in range(150):  # and no further, should nobody notice
+                os.write(held, bytes(4 << 20))
+                await asyncio.sleep(0.01)
+    """,
+        memory="150MiB",
+    )
+    assert ended.exit.reason is ExitReason.MEMORY
+    told = "MiB of it in files in memory that it has open (memfd)"
+    assert told in ended.exit.message or "the kernel ended it" in ended.exit.message
+
+
 async def test_a_bomb_in_a_child_that_left_the_group_ends_the_session_and_is_listed(node: Any) -> None:
     ended = await _ending(
         node,

@@ -26,6 +26,7 @@ from runtime.supervisor.watch.cgroups import SessionCgroup
 from runtime.supervisor.watch.disks import SessionDisk
 from runtime.supervisor.watch.hang_detector import Awake, HangDetector, Hung, Late, Phase, Pulse, Silence
 from runtime.supervisor.watch.instruments import Instruments
+from runtime.supervisor.watch.memory_files import MemoryFiles
 from runtime.supervisor.watch.rest import PEEKS_S, Rest
 from runtime.supervisor.watch.standstill import Holder, Standstill
 from runtime.wire.trace import TaskTrace
@@ -86,6 +87,7 @@ class Guard:
         self._phase = phase
         self._alarm = alarm
         self._budget = Budget(limits, now)
+        self._memory_files = MemoryFiles()
         self._memory_bytes = limits.plain().get("memory_bytes", 0)
         self._hang_detector = HangDetector(
             warn_s=settings.hang_warn_s,
@@ -127,6 +129,8 @@ class Guard:
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
             return None
+        if "memory.max" not in self._cgroup.kept and (more := self._memory_files.look(use.members)):
+            use = replace(use, rss_bytes=use.rss_bytes + more)
         if self._budget.wants_pss(use):
             use = self._weighed(use)
         self._instruments.take(use, now)
@@ -181,6 +185,10 @@ class Guard:
         """What it says, and of memory whether most of it came from reading what the import had made."""
         if finding.reason is not ExitReason.MEMORY:
             return finding.message
+        if in_files := self._memory_files.bytes:
+            return (
+                f"{finding.message}; {in_files >> 20} MiB of it in files in memory that it has open (memfd)"
+            )
         copied_bytes = self._worker.copied_bytes()
         if copied_bytes < _COPIED_SHARE * self._memory_bytes:
             return finding.message
@@ -202,7 +210,8 @@ class Guard:
             self._budget.do_not_weigh()
             return use
         (pss, uss), self._weight = self._weight, None
-        return replace(use, pss_bytes=pss, uss_bytes=uss)
+        more = self._memory_files.bytes
+        return replace(use, pss_bytes=pss + more, uss_bytes=uss + more)
 
     def _has_weighed(self, done: asyncio.Future[tuple[int, int]]) -> None:
         self._weighing = None
