@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.cli.options import variables
+
+if TYPE_CHECKING:
+    from runtime.cli.api import Api
+
+TRIES = 10
+"""While others change the same service."""
+
+
+def change(api: Api, base: str, service: str, wanted: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change what is kept; made anew from what somebody else changed meanwhile, so that nothing is lost.
+
+    Args:
+        wanted: The manifest as it is to be, from what it is.
+
+    Raises:
+        CommandFailed: It is refused, or changed again and again.
+    """
+    import json
+
+    from runtime.cli.failure import CommandFailed
+    from runtime.cli.service.scope import NEWEST, found_in
+
+    for tries in range(TRIES):
+        revision = newest_of(api, base, service)
+        body = json.dumps(wanted(found_in(api, base, service))).encode()
+        try:
+            api.request("PUT", f"{base}/{service}?revision={revision}", body, NEWEST)
+        except CommandFailed as refused:
+            is_behind = refused.problem == "conflict" and newest_of(api, base, service) != revision
+            if not is_behind or tries == TRIES - 1:
+                raise
+        else:
+            return
+
+
+def newest_of(api: Api, base: str, service: str) -> int:
+    """The number of its revision that is in force."""
+    return int(api.get(f"{base}/{service}/revisions")["revisions"][0]["revision"])
 
 
 def changed(

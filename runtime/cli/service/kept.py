@@ -11,7 +11,7 @@ import typer
 
 from runtime.cli.failure import typed_with
 from runtime.cli.options import Env, Form, Room, Secrets, Url
-from runtime.cli.service.changed import changed, filled_anew
+from runtime.cli.service.changed import change, changed, filled_anew, newest_of
 from runtime.cli.service.manifest import (
     ByOption,
     MaybeFile,
@@ -100,13 +100,19 @@ def update(
         file, what = chosen(None if what is None else Path(what), None), None
     body = {} if file is None else _sent(file, value, values_file)
     name = name or what or str(_service(body)["metadata"]["name"])
+
+    def wanted(found: dict[str, Any]) -> dict[str, Any]:
+        new = body if file is not None else found
+        if file is None and (value or values_file):
+            new = filled_anew(found, value, values_file)
+        return changed(new, image=image, env=env, secret=secret) if image or env or secret else new
+
     api, base, found = kept(url, room, name, is_global=is_global)
-    if file is None:
-        body = filled_anew(found, value, values_file) if value or values_file else found
-    if image or env or secret:
-        body = changed(body, image=image, env=env, secret=secret)
     before = told(api, base, found["id"]).get("events", []) if wait and room else []
-    api.request("PUT", f"{base}/{found['id']}", _json(body), NEWEST)
+    if file is None:
+        change(api, base, found["id"], wanted)
+    else:
+        api.request("PUT", f"{base}/{found['id']}", _json(wanted(found)), NEWEST)
     if wait and room is not None:
         _wait(api, base, room, found, before, within_s=wait_s)
     tell_open(api, room, found["metadata"]["name"])
@@ -229,7 +235,7 @@ def _wait(
     if not is_open(api, room):
         note(f"nobody is in {room}: it starts with whoever enters", "yellow")
         return
-    newest = api.get(f"{base}/{spec['id']}/revisions")["revisions"][0]["revision"]
+    newest = newest_of(api, base, spec["id"])
     named = clean(shlex.join([spec["metadata"]["name"], "--room", room]))
     until_live(api, base, spec["id"], newest, before, within_s=within_s, named=named)
 
@@ -241,7 +247,7 @@ def _is_file(what: str) -> bool:
 
 def _switch(name: str, room: str | None, *, is_global: bool, url: str | None, is_on: bool) -> None:
     api, base, found = kept(url, room, name, is_global=is_global)
-    api.request("PUT", f"{base}/{found['id']}", _json({**found, "enabled": is_on}), NEWEST)
+    change(api, base, found["id"], lambda spec: {**spec, "enabled": is_on})
     say(f"{'enabled' if is_on else 'disabled'} {clean(found['metadata']['name'])} {found['id']}")
 
 

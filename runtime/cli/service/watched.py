@@ -48,17 +48,27 @@ def until_live(
         named: How the service is named in a command, such as ``greeter --room lab``.
 
     Raises:
-        CommandFailed: It did not get so far: with the last lines that it wrote, and what it misses.
+        CommandFailed: It did not get so far: with the last lines that it wrote, and what it misses.  Or
+            somebody changed the service again, or deleted it.
     """
     from runtime.cli.failure import CommandFailed
 
     seen = {_key(one) for one in before}
     ends_at, is_live = time.monotonic() + within_s, False
     while time.monotonic() < ends_at:
-        for one in told(api, base, service).get("events", ()):
+        state = told(api, base, service)
+        if not state:
+            raise CommandFailed(f"{named.partition(' ')[0]} was deleted meanwhile", cure="Create it again.")
+        for one in state.get("events", ()):
             if _key(one) in seen:
                 continue
             seen.add(_key(one))
+            if one["reason"] in ("Started", "Ready") and _number(one["message"]) > revision:
+                later = _number(one["message"])
+                raise CommandFailed(
+                    f"revision {revision} made way for {later}, which came after it",
+                    cure=f"`bulkhead service history {named}` says who made it.",
+                )
             if one["reason"] in ("FailedStart", "Exited"):
                 raise _failed(api, base, service, revision, one["message"], named)
             note(f"  {_WORDS.get(one['reason'], one['reason'])}: {clean(one['message'])}")
@@ -123,6 +133,12 @@ def _lines(api: Api, base: str, service: str) -> list[str]:
     starts = [number for number, line in enumerate(ended) if line.startswith("--- container ")]
     found = ended[starts[-1] + 1 :] if starts else api.get(f"{base}/{service}/logs")["lines"]
     return [clean(line) for line in found[-LAST_LINES:]]
+
+
+def _number(message: str) -> int:
+    """Of the revision that is told of."""
+    number = message.removeprefix("revision ")
+    return int(number) if number.isdecimal() else 0
 
 
 def _key(event: dict[str, Any]) -> tuple[Any, ...]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtime.cli.service.watched import news
+from runtime.cli.failure import CommandFailed
+from runtime.cli.service.changed import change, changed
+from runtime.cli.service.scope import NEWEST, kept
+from runtime.cli.service.watched import news, until_live
 from tests.cli.service.test_kept import manifest, typed
 from tests.front.conftest import serving
 from tests.front.operator.room.test_services import LAB, house
@@ -48,6 +53,33 @@ async def test_a_change_is_waited_for_and_says_why_it_failed(house: Any, manifes
         assert "--room lab --secret SEARCH_KEY" in err
         _, err = await typed(capsys, lab, "update", "greeter", *ROOM, "--secret", "TOK", status=1)
         assert "Set it first: bulkhead secret set TOK\n" in err
+        api, base, found = await asyncio.to_thread(
+            kept, lab.site.server.url, "lab", "greeter", is_global=False
+        )
+
+        async def refused(revision: int) -> str:
+            waiting = asyncio.to_thread(
+                until_live, api, base, found["id"], revision, [], within_s=60, named="greeter --room lab"
+            )
+            with pytest.raises(CommandFailed) as failed:
+                await waiting
+            return str(failed.value)
+
+        assert "revision 1 made way for 2" in await refused(1)
+        # Others change it while it is read, and nothing that either wanted is lost.
+        others = [changed(found, image=None, env=[f"N{number}=1"], secret=None) for number in range(2)]
+
+        def wanted(spec: dict[str, Any]) -> dict[str, Any]:
+            if others:
+                api.request("PUT", f"{base}/{found['id']}", json.dumps(others.pop()).encode(), NEWEST)
+            return changed(spec, image=None, env=["OURS=1"], secret=None)
+
+        await asyncio.to_thread(change, api, base, found["id"], wanted)
+        out, _ = await typed(capsys, lab, "get", "greeter", *ROOM)
+        assert "name: OURS" in out
+        assert "name: N0" in out
+        await typed(capsys, lab, "delete", "greeter", *ROOM)
+        assert "greeter was deleted meanwhile" in await refused(9)
 
 
 TEMPLATE = """

@@ -41,6 +41,15 @@ class Services(Shape, frozen=True, kw_only=True):
     services: list[Manifest]
 
 
+class ChangeQuery(Shape, frozen=True, kw_only=True):
+    """What a change was made from."""
+
+    revision: Annotated[
+        int | None,
+        Meta(description="If another one is in force, the change is refused with 409"),
+    ] = None
+
+
 class LogQuery(Shape, frozen=True, kw_only=True):
     """Which log."""
 

@@ -20,6 +20,7 @@ from runtime.front.http.body import read_body
 from runtime.front.http.contract import asks, belongs, gives, sends, takes
 from runtime.front.openapi.shapes.rooms import Nothing
 from runtime.front.openapi.shapes.services import (
+    ChangeQuery,
     LogQuery,
     Manifest,
     SentService,
@@ -77,7 +78,7 @@ def routes(front: Front) -> Blueprint:
         household.changed(room)
         return await answered(made, sent)
 
-    async def update(project: str, service_id: str, room: str = PROJECT) -> Any:
+    async def update(project: str, service_id: str, asked: ChangeQuery, room: str = PROJECT) -> Any:
         store, household = kept(project, room)
         before = await one(project, service_id, room)
         sent = await _sent(creating=False)
@@ -87,7 +88,7 @@ def routes(front: Front) -> Blueprint:
         spec = sent.spec
         if _vocabulary() == NEWEST:
             spec = with_untold(spec, before.spec, NEWEST, await entries(before))
-        changed = await store.update(service_id, spec, by=by, obscured=sent.obscured)
+        changed = await store.update(service_id, spec, by=by, expected=asked.revision, obscured=sent.obscured)
         household.changed(room)
         return await answered(changed, sent)
 
@@ -141,11 +142,12 @@ def routes(front: Front) -> Blueprint:
         return await shown(await one(project, service_id))
 
     @paths.put(f"{BASE}/<service_id>")
+    @asks(ChangeQuery)
     @sends(SentService, example=_EXAMPLE)
     @gives(Manifest)
-    async def update_in_project(project: str, service_id: str) -> Any:
+    async def update_in_project(project: str, service_id: str, query_args: ChangeQuery) -> Any:
         """Change a service of the project: rooms that are open run it from their next opening"""
-        return await update(project, service_id)
+        return await update(project, service_id, query_args)
 
     @paths.delete(f"{BASE}/<service_id>")
     @gives(Nothing)
@@ -182,11 +184,12 @@ def routes(front: Front) -> Blueprint:
         return await shown(await one(project, service_id, room))
 
     @paths.put(f"{OF_ROOM}/<service_id>")
+    @asks(ChangeQuery)
     @sends(SentService, example=_EXAMPLE)
     @gives(Manifest)
-    async def update_in_room(project: str, room: str, service_id: str) -> Any:
+    async def update_in_room(project: str, room: str, service_id: str, query_args: ChangeQuery) -> Any:
         """Change a service of a room, which follows at once"""
-        return await update(project, service_id, room)
+        return await update(project, service_id, query_args, room)
 
     @paths.delete(f"{OF_ROOM}/<service_id>")
     @gives(Nothing)
