@@ -21,7 +21,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import AsyncioSingleTask
 from hypercorn.events import Closed, Updated
 from hypercorn.events import Event as ConnectionEvent
-from hypercorn.protocol import h2, h11, ws_stream
+from hypercorn.protocol import h11, ws_stream
 from hypercorn.protocol.events import Event, StreamClosed
 from wsproto.events import Message
 from wsproto.extensions import PerMessageDeflate
@@ -124,18 +124,22 @@ class _NoTask(AsyncioSingleTask):
 
 
 class Requests(h11.H11Protocol):
-    """A connection of HTTP/1.1 that stays one, and on which it is sure where a request ends."""
+    """A connection of HTTP/1.1 that stays one, and on which it is sure where a request ends.
+
+    Who is upgraded to HTTP/2 by way of a proxy that passes upgrades on, for websockets, sends what that does
+    not see from then on: to any path, as if from here.  And of one connection of it, that begins thousands of
+    requests and takes them back, the loop hears nothing else for seconds.  Browsers speak it by TLS alone,
+    which is a proxy's business, and proxies speak HTTP/1.1 to us.
+    """
 
     async def _check_protocol(self, event: parsing.Request) -> None:
-        # Who is upgraded to HTTP/2 by way of a proxy that passes upgrades on, for websockets, sends what that
-        # does not see from then on: to any path, as if from here.  It is answered in HTTP/1.1 instead.
-        if event.http_version == b"2.0":
-            await super()._check_protocol(event)
+        pass
 
     async def _create_stream(self, request: parsing.Request) -> None:
         names = {name for name, _ in request.headers}
-        if {b"content-length", b"transfer-encoding"} <= names:
-            await self._send_error_response(400)
+        is_framed_twice = {b"content-length", b"transfer-encoding"} <= names
+        if is_framed_twice or request.http_version == b"2.0":
+            await self._send_error_response(400 if is_framed_twice else 505)
             await self.send(Closed())
         else:
             await super()._create_stream(request)
@@ -232,6 +236,5 @@ def install() -> None:
         (ws_stream, "Handshake", Handshake),
         (ws_stream, "WebsocketBuffer", UnfinishedMessage),
         (h11, "WSStream", Stream),
-        (h2, "WSStream", Stream),
     ):
         setattr(module, name, guarded)
