@@ -289,7 +289,7 @@ class Files:
         staged.unlink(missing_ok=True)
 
     def delete(self, path: str, *, recursive: bool) -> tuple[int, bool]:
-        """Delete a file, or a folder when ``recursive`` or empty.
+        """Delete a file, a folder when ``recursive`` or empty, or a link, never what that leads to.
 
         Returns:
             The bytes freed, and whether all of it is gone: others may keep what is in a folder from going.
@@ -300,7 +300,7 @@ class Files:
         """
         if not path:
             raise InvalidRequest("the room's root is not deleted")
-        self._refuse_links(path)
+        self._refuse_links(path.rpartition("/")[0])
         try:
             with self._tree.at(path) as (fd, name):
                 if (freed := self._replaced(fd, name)) is not None:
@@ -338,11 +338,16 @@ class Files:
         return max(replaced, 0)
 
     def _replaced(self, fd: int, name: str) -> int | None:
-        """Bytes of what has this name in a folder: -1 where there is nothing, None of another folder."""
+        """Bytes of what has this name in a folder: -1 where there is nothing, None of another folder.
+
+        A link has none, wherever it leads.
+        """
         try:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
             return -1
+        if stat.S_ISLNK(status.st_mode):
+            return 0
         return None if stat.S_ISDIR(status.st_mode) else status.st_size
 
     @contextmanager
@@ -372,9 +377,11 @@ class Files:
         for above, _, names in os.walk(folder):
             for name in names:
                 try:
-                    yield os.lstat(os.path.join(above, name)).st_size
+                    status = os.lstat(os.path.join(above, name))
                 except FileNotFoundError:
                     continue
+                if not stat.S_ISLNK(status.st_mode):
+                    yield status.st_size
 
 
 def _entry(name: str, status: os.stat_result) -> Entry | None:

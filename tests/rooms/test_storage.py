@@ -203,6 +203,34 @@ async def test_no_path_leaves_the_room(house: Any, state_dir: Path) -> None:
     assert "link" not in str(await ada.json("storage.list", {"path": ""}))
 
 
+def test_a_link_is_deleted_and_never_what_it_leads_to(files: Files, tmp_path: Path) -> None:
+    root = tmp_path / "room/files"
+    (root / "folder").mkdir()
+    (root / "folder/file").write_text("x" * 10)
+    targets = {
+        "in": "folder/file",
+        "out": tmp_path / "secret",
+        "to folder": "folder",
+        "up": "..",
+        "gone": "no",
+    }
+    for name, target in targets.items():
+        (root / name).symlink_to(target)
+    files.prepare()
+    used = files.used_bytes
+    for name in targets:
+        assert files.delete(name, recursive=True) == (0, True)
+        assert not (root / name).is_symlink()
+    (root / "folder/deep").symlink_to(tmp_path)
+    with pytest.raises(InvalidRequest, match="outside"):
+        files.delete("folder/deep/secret", recursive=False)
+    files.delete("folder/deep", recursive=False)
+    assert (tmp_path / "secret").read_text() == "the server's"
+    assert (root / "folder/file").exists()
+    files.prepare()
+    assert files.used_bytes == used == 10
+
+
 @pytest.mark.asyncio
 async def test_a_handle_belongs_to_who_opened_it(house: Any) -> None:
     ada, eve = await house.join("ada"), await house.join("eve")
