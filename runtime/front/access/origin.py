@@ -40,6 +40,8 @@ class Origin(StrEnum):
     """The server's own tree: a session, the program of a bundle, or the front itself."""
     HIDDEN = "hidden"
     """A socket of our user that nobody is seen to have open."""
+    GONE = "gone"
+    """One that is closed: who asked does not wait for the answer."""
 
 
 class Origins:
@@ -92,9 +94,9 @@ class Origins:
         found = peer_socket(client, server)
         if found is None:
             # Of this machine there must be one, unless it was torn down by who asked and will not listen.
-            return Origin.HIDDEN if _is_loopback(client[0]) and is_answered() else Origin.ELSEWHERE
+            return Origin.GONE if _is_loopback(client[0]) and is_answered() else Origin.ELSEWHERE
         if not found.inode:
-            return Origin.HIDDEN  # closed: who asks and does not wait for the answer stays unknown
+            return Origin.GONE
         if found.uid != os.geteuid():
             return Origin.OTHER_USER
         return self._known.get(found.cookie, found)

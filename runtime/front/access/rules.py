@@ -10,7 +10,8 @@ for, a request must come under a name that is this server's (a page that rebinds
 still sends that name), and one that changes something must not come from another site's page.  A signature
 or a token proves more than a place, and needs neither check.  The cookie of a browser session of the Studio
 is worth as much as the token, but a browser adds it by itself: what changes something must come from our own
-page.
+page.  And it gives it to every port of this machine, where a session may have led a person to a page of its
+own: none of a session's is taken.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class Access:
         if not is_signed and self._has_key(caller):
             return None  # an operator may call agents, from the Studio as in a room
         if not is_signed and self.browser_session_of(caller):
-            self._own_page(caller)
+            self._browser(caller)
             return None
         if self.secrets:
             return verify(caller.headers, payload, secrets=self.secrets, now=now, window_s=self._window_s)
@@ -153,7 +154,7 @@ class Access:
                 headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
             )
         if self.browser_session_of(caller):
-            self._own_page(caller)
+            self._browser(caller)
             return
         self._place(
             caller,
@@ -170,9 +171,11 @@ class Access:
 
     def asks_origin(self, caller: Caller) -> bool:
         """Whether it depends on whose connection it is what this caller may do without a key."""
-        if not self._insecure and (self.is_locked or not caller.is_local):
+        if self._has_key(caller):
             return False
-        return not (self._has_key(caller) or self.browser_session_of(caller))
+        if self.browser_session_of(caller) or self._insecure:
+            return True
+        return caller.is_local and not self.is_locked
 
     def _has_key(self, caller: Caller) -> bool:
         sent = _bearer(caller)
@@ -197,7 +200,7 @@ class Access:
             # For whoever can reach the port; a session was not meant, and one that hides least of all.
             if caller.origin is Origin.SESSION:
                 raise self._not_a_session()
-            if caller.origin in (Origin.HIDDEN, Origin.UNASKED):
+            if caller.origin in (Origin.HIDDEN, Origin.GONE, Origin.UNASKED):
                 raise self._key_needed("Which process of this machine sent this cannot be told. ")
             return
         if not caller.is_local and not self._api_token:
@@ -251,8 +254,13 @@ class Access:
             return False
         return True
 
-    def _own_page(self, caller: Caller) -> None:
-        """Refuse what changes something unless the browser says that a page of this server sent it."""
+    def _browser(self, caller: Caller) -> None:
+        """Refuse a cookie that a session sent, and changes that the browser says no page of ours sent."""
+        match caller.origin:
+            case Origin.SESSION:
+                raise self._not_a_session()
+            case Origin.GONE | Origin.UNASKED:
+                raise self._key_needed("Who sent this cannot be told. ")
         if not caller.changes:
             return
         site, origin = caller.headers.get("sec-fetch-site"), caller.headers.get("origin", "")

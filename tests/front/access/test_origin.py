@@ -184,7 +184,7 @@ async def test_the_far_end_is_found_in_every_family(family: int, bound: str, rea
 
 
 @pytest.mark.parametrize("how", ["closed", "reset"])
-async def test_who_is_gone_before_it_is_looked_for_is_hidden(how: str) -> None:
+async def test_who_is_gone_before_it_is_looked_for_is_told_apart(how: str) -> None:
     with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (theirs, ours):
         theirs.sendall(b"DELETE /workers/s_1 HTTP/1.1\r\n\r\n")
         if how == "reset":
@@ -196,8 +196,8 @@ async def test_who_is_gone_before_it_is_looked_for_is_hidden(how: str) -> None:
             assert found is None, "of a reset connection the kernel has nothing"
         for is_alone in (True, False):
             origins = Origins(is_alone=is_alone)
-            assert await origins.of(where) is Origin.HIDDEN
-            assert origins.recall(where) is Origin.HIDDEN
+            assert await origins.of(where) is Origin.GONE
+            assert origins.recall(where) is Origin.GONE
         elsewhere = {**where, "client": ("192.0.2.7", 9)}
         assert await Origins(is_alone=True).of(elsewhere) is Origin.ELSEWHERE
 

@@ -172,6 +172,7 @@ def test_where_others_are_expected_this_machine_needs_a_key(settings: dict[str, 
         (Origin.NEAR, "ok", "ok"),
         (Origin.SESSION, "not_trusted", "not_trusted"),
         (Origin.HIDDEN, "token_required", "token_required"),
+        (Origin.GONE, "token_required", "token_required"),
         (Origin.UNASKED, "token_required", "token_required"),
         (Origin.OTHER_USER, "token_required", "ok"),
         (Origin.ELSEWHERE, "token_required", "ok"),
@@ -188,6 +189,29 @@ def test_without_a_key_it_matters_whose_process_asks(
         keyed = caller(sender=origin, authorization="Bearer k3y")
         assert not access.asks_origin(keyed)
         assert (code(access, keyed), code(access, keyed, operator=True)) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (Origin.NEAR, "ok"),
+        (Origin.OTHER_USER, "ok"),
+        (Origin.ELSEWHERE, "ok"),
+        (Origin.HIDDEN, "ok"),  # browsers keep their processes from being looked at
+        (Origin.SESSION, "not_trusted"),
+        (Origin.GONE, "token_required"),
+        (Origin.UNASKED, "token_required"),
+    ],
+)
+def test_a_cookie_that_a_session_got_hold_of_is_none(origin: Origin, expected: str) -> None:
+    """A browser sends it to whatever port of this machine its user is led to."""
+    for settings in (ServerSettings(), ServerSettings(api_token="t0ken"), ServerSettings(insecure=True)):
+        access = Access(settings)
+        cookie = f"{access.cookie}={access.browser_sessions.begin()}"
+        for more in ({}, {"x_forwarded_for": "10.0.0.1"}):
+            who = caller(sender=origin, cookie=cookie, sec_fetch_site="same-origin", **more)
+            assert access.asks_origin(who)
+            assert (code(access, who), code(access, who, operator=True)) == (expected, expected)
 
 
 def test_a_refusal_says_where_the_key_is() -> None:
