@@ -137,12 +137,12 @@ class Follower:
 
     def there(self) -> list[Node]:
         """The nodes that are not lost."""
-        return [node for name, node in self.nodes.items() if self.live.state(name) is not NodeState.LOST]
+        return [self.nodes[name] for name in self.live.among(NodeState.READY, NodeState.SUSPECT)]
 
     def ready(self) -> list[Node]:
         """Those that sessions may be given to."""
-        ready = [name for name in self.nodes if self.live.state(name) is NodeState.READY]
-        return [self.nodes[name] for name in ready if name not in self.memory.drained]
+        ready, drained = self.live.among(NodeState.READY), self.memory.drained
+        return [self.nodes[name] for name in ready if name not in drained]
 
     def forget(self, name: str) -> None:
         """A node is no part of the cluster any more, until it is heard again."""

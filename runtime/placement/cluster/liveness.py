@@ -56,6 +56,7 @@ class Liveness:
     def __init__(self, *, lease_s: float, now: float) -> None:
         self._lease_s = lease_s
         self._nodes: dict[str, _Node] = {}
+        self._among: dict[tuple[NodeState, ...], list[str]] = {}
         self._echo_at = now
         self._whole_since = now
 
@@ -63,6 +64,14 @@ class Liveness:
         """Of a node that was never heard: lost."""
         known = self._nodes.get(node)
         return NodeState.LOST if known is None else known.state
+
+    def among(self, *states: NodeState) -> list[str]:
+        """The nodes of these states; asked for each call, and looked for when one changed."""
+        found = self._among.get(states)
+        if found is None:
+            found = [name for name, node in self._nodes.items() if node.state in states]
+            self._among[states] = found
+        return found
 
     def boot(self, node: str) -> str:
         """Which life of it was heard last; empty when none was."""
@@ -102,6 +111,8 @@ class Liveness:
         if known is not None and known.boot != boot:
             over = (*over, known.boot)[-_MOST_OVER:]
         self._nodes[node] = _Node(boot, now, over=over)
+        if found:
+            self._among.clear()
         return found
 
     def left(self, node: str, boot: str) -> Verdict | None:
@@ -110,11 +121,13 @@ class Liveness:
         if known is None or known.boot != boot or known.state is NodeState.LOST:
             return None
         known.state = NodeState.LOST
+        self._among.clear()
         return Verdict(node, boot, NodeState.LOST)
 
     def forget(self, node: str) -> None:
         """It is no part of the cluster any more."""
         self._nodes.pop(node, None)
+        self._among.clear()
 
     def tick(self, now: float) -> list[Verdict]:
         """Time has passed."""
@@ -131,4 +144,6 @@ class Liveness:
             elif node.state is NodeState.READY and silent_s >= SUSPECT_S:
                 node.state = NodeState.SUSPECT
                 found.append(Verdict(name, node.boot, NodeState.SUSPECT))
+        if found:
+            self._among.clear()
         return found

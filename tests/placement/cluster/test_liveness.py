@@ -63,6 +63,18 @@ def test_who_is_deaf_gives_nobody_up() -> None:
     assert lost[0][1].node == "n1"
 
 
+def test_the_nodes_of_a_state_are_known_after_each_change() -> None:
+    live = heard(until=20, nodes=("n1", "n2"))
+    assert live.among(READY) == live.among(READY, SUSPECT) == ["n1", "n2"]
+    live.tick(20 + SUSPECT_S)
+    assert (live.among(READY), live.among(READY, SUSPECT)) == ([], ["n1", "n2"])
+    live.beat("n1", "b1", 22.0)
+    assert live.among(READY) == ["n1"]
+    live.left("n1", "b1")
+    live.forget("n2")
+    assert (live.among(READY, SUSPECT), live.among(LOST)) == ([], ["n1"])
+
+
 def test_a_front_that_did_not_run_is_deaf() -> None:
     live = heard(until=20)
     assert [one.state for one in live.tick(50.0)] == [SUSPECT]
