@@ -81,6 +81,27 @@ async def test_nobody_is_let_in_without_a_user_and_nobody_there_is_told_at_once(
         await front.ask(site.home.subjects.do("gone"), b"", 30.0)
 
 
+async def test_who_waits_for_an_answer_hears_at_once_that_the_engine_is_lost(site: Any) -> None:
+    front, node = await site.as_user("front"), await site.as_user("n1")
+    asked = asyncio.Event()
+
+    async def never(_: str, __: bytes) -> bytes | None:
+        asked.set()
+        return None
+
+    subject = site.home.subjects.do("n1")
+    await node.listen(subject, never)
+    asking = asyncio.create_task(front.ask(subject, b"", 600 * PATIENCE))
+    async with asyncio.timeout(30 * PATIENCE):
+        while not asked.is_set():  # until the engine knows who listens
+            if asking.done():
+                asking = asyncio.create_task(front.ask(subject, b"", 600 * PATIENCE))
+            await asyncio.sleep(0.02)
+        site.process._handle.send(signal.SIGKILL)
+        with pytest.raises(NoAnswer, match="lost before"):
+            await asking
+
+
 async def _stranger(site: Any) -> Any:
     access = site.home.access(site.process.port)
     await site.as_user("front")  # it listens

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import ssl
 import sys
 from collections import deque
@@ -35,6 +36,7 @@ _MAX_TOGETHER: Final = 64
 _MAX_WAITING_BYTES: Final = 64 << 20
 _INBOX: Final = "_INBOX_"
 """Answers go nowhere else: who asks names the subject, and might name one that it may not publish to."""
+_NOBODY: Final = "503"
 _TELL_S: Final = 1.0
 _log = get_logger("engine")
 # Of each connection with TLS that ends: a stream of asyncio's was made into one with TLS, as NATS wants it.
@@ -97,6 +99,7 @@ class Engine:
     def __init__(self, access: Access, *, name: str) -> None:
         self._access, self._name = access, name
         self._client: Client | None = None
+        self._inbox, self._asked = "", dict[str, asyncio.Future[bytes]]()
         self.came_back: list[Callable[[], None]] = []
 
     @property
@@ -132,7 +135,6 @@ class Engine:
                 await client.connect(
                     servers=[self._access.url],
                     name=self._name,
-                    inbox_prefix=f"{_INBOX}{self._access.user or self._name}".encode(),
                     error_cb=failed,
                     disconnected_cb=self._lost,
                     reconnected_cb=self._back,
@@ -156,6 +158,13 @@ class Engine:
                 f"the engine at {where} cannot be reached: {why}",
                 cure="Check the address, that `bulkhead serve --nodes` runs there, and the network between.",
             ) from error
+        self._inbox = f"{_INBOX}{self._access.user or self._name}.{secrets.token_hex(8)}"
+        await client.subscribe(
+            f"{self._inbox}.*",
+            cb=self._answered,
+            pending_msgs_limit=_MAX_WAITING,
+            pending_bytes_limit=_MAX_WAITING_BYTES,
+        )
         self._client = client
 
     async def publish(self, subject: str, data: bytes) -> None:
@@ -177,23 +186,36 @@ class Engine:
             NobodyThere: It was not done; `TooLarge` where it cannot be.
             NoAnswer: It may have been.
         """
-        from nats.errors import Error, MaxPayloadError, NoRespondersError
+        from nats.errors import Error, MaxPayloadError
 
         client = self._client
         if client is None or not client.is_connected:
             raise NobodyThere("the engine is out of reach")
+        mark = secrets.token_hex(8)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asked[mark] = answer
         try:
-            answer: bytes = (await client.request(subject, data, timeout=timeout_s)).data
+            await client.publish(subject, data, reply=f"{self._inbox}.{mark}")
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except MaxPayloadError as error:
             most = f"between machines a message has {MAX_MESSAGE_BYTES >> 20} MiB at most"
             raise TooLarge(
                 f"{len(data)} bytes are too much for {subject}", cure=f"Send less: {most}."
             ) from error
-        except NoRespondersError as error:
-            raise NobodyThere(f"{subject}: {error}") from error
         except (TimeoutError, Error, OSError) as error:
             raise NoAnswer(f"{subject} did not answer within {timeout_s:g} s") from error
-        return answer
+        finally:
+            del self._asked[mark]
+
+    async def _answered(self, message: Msg) -> None:
+        answer = self._asked.get(message.subject.rpartition(".")[2])
+        if answer is None or answer.done():
+            return
+        if not message.data and (message.headers or {}).get("Status") == _NOBODY:
+            answer.set_exception(NobodyThere("nobody listens there"))
+        else:
+            answer.set_result(message.data)
 
     async def listen(
         self, subject: str, handler: Handler, *, in_order: bool = True
@@ -280,6 +302,9 @@ class Engine:
         await _closed(client)
 
     async def _lost(self) -> None:
+        for answer in self._asked.values():  # none comes any more: answers are not kept
+            if not answer.done():
+                answer.set_exception(NoAnswer("the engine was lost before there was an answer"))
         if self._client is None:
             return  # it is being closed
         _log.warning("engine.lost", url=_bare(self._access.url))
