@@ -13,7 +13,7 @@ from runtime.telemetry import names as at
 from runtime.telemetry import table
 from runtime.telemetry.turn_steps import STEP
 from tests.interop.conftest import HERE
-from tests.interop.environments import VERSIONS, provide, write_bundle
+from tests.interop.environments import TRIED, provide, write_bundle
 from tests.patience import PATIENCE
 from tests.telemetry.conftest import running
 from tests.telemetry.sink import Sink
@@ -29,9 +29,10 @@ def steps_in(state: Path, room: str) -> list[dict[str, Any]]:
     return [one["data"] for one in entries if one["type"] == STEP]
 
 
-def test_a_trace_of_an_agent_of_the_sdk_is_as_one_of_ours(tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "agents" / "sdk", VERSIONS[-1], (HERE / "traced_agent.py").read_text())
-    provide(bundle, VERSIONS[-1], tmp_path / "state" / "environments")
+@pytest.mark.parametrize("version", TRIED)
+def test_a_trace_of_an_agent_of_the_sdk_is_as_one_of_ours(tmp_path: Path, version: str) -> None:
+    bundle = write_bundle(tmp_path / "agents" / "sdk", version, (HERE / "traced_agent.py").read_text())
+    provide(bundle, version, tmp_path / "state" / "environments")
     more = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
     with Sink() as sink:
         with running(tmp_path, tmp_path / "agents", OTEL_ENDPOINT=sink.url, **more) as server:

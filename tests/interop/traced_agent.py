@@ -6,7 +6,12 @@ from meshagent.agents.chat import ChatBot
 from meshagent.api.services import ServiceHost
 from meshagent.openai import OpenAIResponsesAdapter
 from meshagent.otel import otel_config
-from meshagent.tools import FunctionTool, Toolkit
+from meshagent.tools import Toolkit
+
+try:
+    from meshagent.tools import FunctionTool
+except ImportError:  # as 0.24 and older call it
+    from meshagent.tools import Tool as FunctionTool
 
 otel_config(service_name="harbour")
 service = ServiceHost()
