@@ -123,7 +123,7 @@ def test_a_crash_is_packed_run_again_and_looked_into(user: Any, crashed: Any, tm
     program = user.folder / "agents" / "shop.py"
     program.write_text(SHOP.replace("prices[name]", "prices.get(name)"))
     user.env["REPLAY_PASSWORD"] = "open-sesame-1"
-    mended = user.run("replay", "crash.tar.gz", "--for", "0.1")
+    mended = user.run("replay", "crash.tar.gz", "--for", str(2 * PATIENCE))  # until long after it is ready
     assert mended.returncode == 0, mended.stderr
     assert "edited since" in mended.stderr
     assert "it did not fail this time" in mended.stderr
