@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from copy import copy
 from functools import cache
 from typing import Annotated, Any
 
@@ -167,7 +168,7 @@ def run(argv: list[str]) -> int:
     """Run one command line and return its exit status; every failure is told on stderr."""
     typed[:] = argv
     try:
-        status = _command()(argv, prog_name="bulkhead", standalone_mode=False)
+        status = _command(argv[0] if argv else "")(argv, prog_name="bulkhead", standalone_mode=False)
         return int(status or 0)
     except typer.Abort:
         return ExitCode.INTERRUPTED
@@ -194,8 +195,14 @@ def run(argv: list[str]) -> int:
 
 
 @cache
-def _command() -> Any:
-    return typer.main.get_command(app)
+def _command(name: str) -> Any:
+    """The command line with the command that is typed alone: all eighty take 0.1 s to make; else with all."""
+    part = copy(app)
+    part.registered_commands = [one for one in app.registered_commands if one.name == name]
+    part.registered_groups = [
+        one for one in app.registered_groups if one.typer_instance and one.typer_instance.info.name == name
+    ]
+    return typer.main.get_command(part if part.registered_commands or part.registered_groups else app)
 
 
 def _tell(error: RuntimeServiceError) -> int:

@@ -76,6 +76,12 @@ def test_a_time_that_is_none_is_a_usage_error(bulkhead: Any) -> None:
     assert (ran.status, "--since 'banana' is no time" in ran.err) == (2, True)
 
 
+def test_of_all_commands_the_one_that_is_typed_is_made() -> None:
+    assert set(main._command("ps").commands) == {"ps"}
+    assert set(main._command("room").commands) == {"room"}
+    assert len(main._command("no such").commands) > 30
+
+
 def test_the_version(bulkhead: Any) -> None:
     assert bulkhead("--version").out == f"bulkhead {__version__}\n"
 
