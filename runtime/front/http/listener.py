@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -52,10 +53,16 @@ class _HypercornLog(Logger):
 
 
 class Listener:
-    """One bound socket and, once started, the server on it."""
+    """One bound socket and, once started, the server on it.
+
+    Of 127.0.0.1 there are two: ``localhost`` is ``::1`` as well, on many machines first, and a session that
+    listened there would get what is meant for us, keys included.
+    """
 
     def __init__(self, bound: socket.socket) -> None:
         self._socket = bound
+        self._other: socket.socket | None = None
+        self._accepting: list[AcceptingSocket] = []
         self.host, self.port = bound.getsockname()[:2]
         self._shut = asyncio.Event()
         self._connections = Connections()
@@ -74,24 +81,27 @@ class Listener:
             raise ConfigError(
                 f"cannot listen on {host}: {error.strerror}", cure="Give an IP address."
             ) from error
-        family, kind, protocol, _, address = found[0]
-        bound = socket.socket(family, kind, protocol)
+        family, *_, address = found[0]
         try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Accepted sockets inherit these: a peer that is gone without a word is noticed by the kernel.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_SILENT_S * 1000)
-            bound.bind(address)
-            bound.listen(BACKLOG)  # from now on a client waits instead of being refused
-            bound.setblocking(False)
+            made = cls(_bound(family, address))
         except OSError as error:
-            bound.close()
             raise ConfigError(
                 f"cannot listen on {host}:{port}: {error.strerror}", cure=_cure(error, port)
             ) from error
-        return cls(bound)
+        if made.host == "127.0.0.1":
+            made._hear_localhost()
+        return made
+
+    def _hear_localhost(self) -> None:
+        try:
+            self._other = _bound(socket.AF_INET6, ("::1", self.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:  # else this machine has no such address
+                _log.warning(
+                    "front.localhost_is_others",
+                    detail=f"another program listens at [::1]:{self.port}, where localhost may lead",
+                    cure="Stop it, or go by 127.0.0.1.",
+                )
 
     @property
     def url(self) -> str:
@@ -111,7 +121,9 @@ class Listener:
     def start(self, app: Any) -> None:
         """Serve an ASGI application."""
         hypercorn_guard.install()
-        config = _Bound(AcceptingSocket(self._socket.detach()), self._connections)
+        sockets = [self._socket] if self._other is None else [self._socket, self._other]
+        self._accepting = [AcceptingSocket(one.detach()) for one in sockets]
+        config = _Bound(self._accepting, self._connections)
         config.logger_class = _HypercornLog
         config.backlog = BACKLOG
         config.graceful_timeout = CLOSE_S
@@ -135,25 +147,31 @@ class Listener:
         self._connections.end()
         if self._serving is None:
             self._socket.close()
+            if self._other is not None:
+                self._other.close()
             return
         # From Python 3.12 on asyncio's server waits for its connections without a bound of its own.
         done, _ = await asyncio.wait({self._serving}, timeout=CLOSE_S * 2)
         if not done:
             self._serving.cancel()
         await asyncio.gather(self._serving, return_exceptions=True)
+        for one in self._accepting:  # Hypercorn closes the second when the first has no connection any more
+            if one.fileno() >= 0:
+                asyncio.get_running_loop().remove_reader(one.fileno())
+                one.close()
 
 
 class _Bound(Config):
-    """Hypercorn's settings for a socket that is there already."""
+    """Hypercorn's settings for sockets that are there already."""
 
-    def __init__(self, sock: socket.socket, connections: Connections) -> None:
+    def __init__(self, bound: Sequence[socket.socket], connections: Connections) -> None:
         super().__init__()
-        self._bound, self.connections = sock, connections
+        self._bound, self.connections = bound, connections
         self._headers: list[tuple[bytes, bytes]] = []
         self._headers_of_s = 0
 
     def create_sockets(self) -> Sockets:
-        return Sockets([], [self._bound], [])
+        return Sockets([], list(self._bound), [])
 
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
         """The date, which is written once a second."""
@@ -179,6 +197,25 @@ class _Unhandled:
                 _log.error("front.accept_failed", error=str(error), cure="Raise the limit of open files.")
             return
         loop.default_exception_handler(context)
+
+
+def _bound(family: int, address: Any) -> socket.socket:
+    """A socket that listens; raises OSError where it may not, or somebody does."""
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit these: a peer that is gone without a word is noticed by the kernel.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_SILENT_S * 1000)
+        bound.bind(address)
+        bound.listen(BACKLOG)  # from now on a client waits instead of being refused
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _cure(error: OSError, port: int) -> str:
