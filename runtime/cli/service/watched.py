@@ -70,7 +70,9 @@ def until_live(
                     cure=f"`bulkhead service history {named}` says who made it.",
                 )
             if one["reason"] in ("FailedStart", "Exited"):
-                raise _failed(api, base, service, revision, one["message"], named)
+                verb = "stay" if is_live else "become"
+                what = f"revision {revision} did not {verb} live: {one['message']}"
+                raise _failed(api, base, service, revision, what, named)
             note(f"  {_WORDS.get(one['reason'], one['reason'])}: {clean(one['message'])}")
             if one["reason"] == "Ready" and one["message"] == f"revision {revision}":
                 ends_at = time.monotonic() + SETTLE_S
@@ -111,7 +113,7 @@ def news(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
     return now
 
 
-def _failed(api: Api, base: str, service: str, revision: int, message: str, named: str) -> Exception:
+def _failed(api: Api, base: str, service: str, revision: int, what: str, named: str) -> Exception:
     from runtime.cli.failure import CommandFailed
     from runtime.session.cures.last_words import cure_of_missing, missing_variable
 
@@ -120,11 +122,9 @@ def _failed(api: Api, base: str, service: str, revision: int, message: str, name
     goes_on = "; the one before goes on serving" if state == "running" else ""
     back = f" `bulkhead service rollback {named}` goes back." if revision > 1 else ""
     cure = f"Mend it, and update it again.{back}"
-    if variable := missing_variable([*lines, message]):
+    if variable := missing_variable([*lines, what]):
         cure = cure_of_missing(variable, named)
-    return CommandFailed(
-        f"revision {revision} did not become live: {message}{goes_on}", cure=cure, detail="\n".join(lines)
-    )
+    return CommandFailed(f"{what}{goes_on}", cure=cure, detail="\n".join(lines))
 
 
 def _lines(api: Api, base: str, service: str) -> list[str]:

@@ -44,7 +44,10 @@ async def told(doing: str, *, timeout_s: float | None = None) -> AsyncIterator[N
     except DockerError as error:
         words = str(error.message).strip()[:1000]
         if error.status == _UNREACHABLE:
-            raise EngineFailed(f"the container engine cannot be reached: {words}", cure=_CURE_GONE) from error
+            # Its words say everything twice, with how TLS is set where there is none.
+            where, why = words.partition(" [")[0], getattr(error.__context__, "strerror", "")
+            told = f"{where}: {why}" if why else words
+            raise EngineFailed(f"the container engine cannot be reached: {told}", cure=_CURE_GONE) from error
         if error.status == 404 and "No such container" in words:
             raise ContainerNotFound("the container engine does not know the container any more") from error
         if any(sign in words for sign in _IN_USE):
