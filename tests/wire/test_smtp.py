@@ -76,6 +76,19 @@ def test_it_is_the_same_message_however_its_bytes_come(cuts: list[int]) -> None:
     assert mail.raw == KEPT
 
 
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"x" * 20_000 + b".\r\n"])
+def test_no_message_ends_where_who_passed_it_on_would_not_have_it_end(end: bytes) -> None:
+    """What is behind it would be another message, of whomever its author wants it to be."""
+    session = opened()
+    session.feed(b"EHLO x\r\nMAIL FROM:<b@there>\r\nRCPT TO:<a@here>\r\nDATA\r\none" + end[:-3])
+    session.feed(end[-3:])  # a long line comes in pieces
+    session.feed(b"MAIL FROM:<boss@there>\r\nRCPT TO:<a@here>\r\nDATA\r\ntwo\r\n.\r\n")
+    mail = session.take()
+    assert mail is None or (mail.sender, b"two" in mail.raw) == ("b@there", True)
+    assert session.take() is None
+    assert mail is not None or session.is_over or b"552" in session.replies()
+
+
 @given(st.binary(max_size=3000))
 def test_nonsense_is_borne_and_ended(noise: bytes) -> None:
     session = opened()

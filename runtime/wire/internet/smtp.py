@@ -83,6 +83,7 @@ class SmtpSession:
         self._sender: str | None = None
         self._recipients: list[str] = []
         self._body = bytearray()
+        self._is_at_line = True  # what came last of a message ended with CRLF, or it begins
         self._is_too_large = False
         self._errors = 0
         self._mail: Mail | None = None
@@ -138,14 +139,20 @@ class SmtpSession:
             if len(self._unread) > MAX_LINE_BYTES:  # a line may be long, what is kept of it is bounded below
                 self._keep(bytes(self._unread))
                 self._unread.clear()
+                self._is_at_line = False
             return False
         line = bytes(self._unread[: end + 1])
         del self._unread[: end + 1]
-        is_start = not self._body or self._body.endswith(b"\n") or self._is_too_large
-        if is_start and line.rstrip(b"\r\n") == b".":
+        is_at_line, self._is_at_line = self._is_at_line, line.endswith(b"\r\n")
+        if is_at_line and line == b".\r\n":
             self._ended()
             return True
-        if is_start and line.startswith(b"."):
+        if line in (b".\n", b".\r\n"):
+            # To who passed it on it is text, and what follows, too: here that would be another message.
+            self._say("550 5.5.2 a message ends with a dot between CRLFs, and not with one beside a bare LF")
+            self.is_over = True
+            return True
+        if is_at_line and line.startswith(b"."):
             line = line[1:]
         self._keep(line if line.endswith(b"\r\n") else line[:-1] + b"\r\n")
         return True
