@@ -10,33 +10,35 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, RuntimeServiceError
 from runtime.front.home import contents, state_folder
-from runtime.front.model.by_pipe.elsewhere import NoModel, RoomElsewhere
-from runtime.front.operator.by_signal.signals import Signals
 from runtime.logs import configure, get_logger
+from runtime.placement.cluster.engine.announcing import announce
 from runtime.placement.cluster.engine.connection import Engine, connected
 from runtime.placement.cluster.engine.joining import Membership
-from runtime.placement.cluster.node import NodeServer
-from runtime.placement.cluster.sent.installed import InstalledBundles
-from runtime.placement.local import LocalPlacement
 from runtime.process import descriptors
 from runtime.process.child import end_with
 from runtime.process.confine import privileges
 from runtime.process.init.init import PARENT_VARIABLE
 from runtime.process.init.pulse import BEAT_S, Pulse
-from runtime.services.deployed.kept_folders import KeptFolders
 from runtime.session.info import ModelPort, RelayPort
 from runtime.settings import LogSettings, Settings, load_settings
 
+if TYPE_CHECKING:
+    from runtime.placement.cluster.node import NodeServer
+    from runtime.placement.local import LocalPlacement
+
 CONNECT_S: Final = 3600.0
 """A node is patient: its front may come back."""
+HEARD_S: Final = 1.0
+"""So long the first word waits for an engine."""
 HANG_S: Final = 5.0
 """Below a front's least lease and its margin: what stands still cannot end its sessions when it has to."""
 SETTLE_S: Final = 5.0
@@ -50,9 +52,13 @@ class RoomsElsewhere:
         return False
 
     def room(self, url: str, token: str) -> RelayPort:
+        from runtime.front.model.by_pipe.elsewhere import RoomElsewhere
+
         return RoomElsewhere(url, token)
 
     def model(self, url: str) -> ModelPort:
+        from runtime.front.model.by_pipe.elsewhere import NoModel
+
         return NoModel()
 
     def is_ours(self, address: str, port: int) -> bool:
@@ -86,6 +92,19 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
     A second signal ends at once what runs.
     """
     member, lock = _only_one(settings.server.state_dir)
+    engine, boot = Engine(member.access, name=member.node), secrets.token_hex(6)
+    connecting = asyncio.create_task(connected(engine, CONNECT_S), name="connect")
+    # Heard before the rest is loaded: that this is another life says that what the one before it ran is gone.
+    await asyncio.wait({connecting}, timeout=HEARD_S)
+    if connecting.done() and not connecting.exception():
+        await announce(engine, member, boot)
+
+    from runtime.front.operator.by_signal.signals import Signals
+    from runtime.placement.cluster.node import NodeServer
+    from runtime.placement.cluster.sent.installed import InstalledBundles
+    from runtime.placement.local import LocalPlacement
+    from runtime.services.deployed.kept_folders import KeptFolders
+
     placement = LocalPlacement.of(
         settings,
         sources,
@@ -93,7 +112,7 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
         clock=SystemClock(),
         node_id=member.node,
     )
-    engine = Engine(member.access, name=member.node)
+    placement.supervisor.boot = boot
     drain_s = settings.server.drain_s
     sent = None
     if settings.containers.deploy:
@@ -121,7 +140,9 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
     with signals, lock:
         beating = asyncio.create_task(_beat(settings, pulse), name="pulse")
         try:
-            starting = asyncio.create_task(_start(settings, sources, placement, engine, node), name="start")
+            starting = asyncio.create_task(
+                _start(settings, sources, placement, connecting, node), name="start"
+            )
             await _first_of(starting, asyncio.create_task(asked.wait(), name="signals"))
             if not starting.done():
                 starting.cancel()
@@ -149,10 +170,13 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
 
 
 async def _start(
-    settings: Settings, sources: list[Path], placement: LocalPlacement, engine: Engine, node: NodeServer
+    settings: Settings,
+    sources: list[Path],
+    placement: LocalPlacement,
+    connecting: asyncio.Task[None],
+    node: NodeServer,
 ) -> None:
-    # Heard first: that this is another life of the node says that what the one before it ran is gone.
-    await connected(engine, CONNECT_S)
+    await connecting
     await node.start()
     await placement.start(sources, watch=settings.server.watch, door=RoomsElsewhere())
 

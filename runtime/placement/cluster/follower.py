@@ -37,8 +37,7 @@ from runtime.tasks import Tasks
 
 ASK_S: Final = 2.0
 TICK_S: Final = 0.25
-READING_S: Final = 3.0
-"""So long after somebody looked, nodes tell the figures of all their sessions."""
+READING_S: Final = 3.0  # so long after somebody looked, nodes tell the figures of all their sessions
 SYNCS_AT_ONCE: Final = 8  # their answers have to fit into what an engine keeps for a connection
 MAX_NODES: Final = 1000
 MAX_BEAT_BYTES: Final = 64 << 10
@@ -142,7 +141,7 @@ class Follower:
     def ready(self) -> list[Node]:
         """Those that sessions may be given to."""
         ready, drained = self.live.among(NodeState.READY), self.memory.drained
-        return [self.nodes[name] for name in ready if name not in drained]
+        return [one for name in ready if name not in drained and not (one := self.nodes[name]).beat.early]
 
     def forget(self, name: str) -> None:
         """A node is no part of the cluster any more, until it is heard again."""
@@ -212,8 +211,9 @@ class Follower:
     def ended(self, session: SessionId, reason: ExitReason, message: str) -> None:
         """Say of an attempt that it is over, because nobody else will."""
         now = self._clock.wall()
-        exit = Exit(reason=reason, message=message, at=now)
-        self.events.put_nowait(Exited(session_id=session, at=now, exit=exit))
+        self.events.put_nowait(
+            Exited(session_id=session, at=now, exit=Exit(reason=reason, message=message, at=now))
+        )
         self.events.put_nowait(Released(session_id=session, at=now))
 
     # ---- what nodes say
@@ -243,12 +243,15 @@ class Follower:
         verdicts = self.live.beat(name, beat.boot, self._clock.now())
         for verdict in verdicts:
             self._judged(verdict)
-        if verdicts:
+        if beat.early:
+            return
+        if verdicts or beat.boot != node.inbox.boot:  # it may have been announced alone
             await self._beats.say_of(name)
         for listener in self.beaten:
             listener(name, node)
-        if node.served is None or node.served.digest != beat.surface:
-            self._ask_surface(name, node)
+        if not node.is_asked and (node.served is None or node.served.digest != beat.surface):
+            node.is_asked = True
+            self._tasks.spawn(self._ask_surface(name, node), f"surface {name}")
         number = beat.told.get(self.front, 0)
         node.lacking = node.lacking + 1 if node.inbox.lacks(beat.boot, number) else 0
         # Beats and events are read from two queues: that a beat is ahead once says nothing.
@@ -289,10 +292,11 @@ class Follower:
 
     async def _samples(self, subject: str, data: bytes) -> None:
         if (node := self.nodes.get(node_of(subject))) is not None:
-            now = self._clock.now()
             found: dict[SessionId, Vitals | None] = say.decoded(dict[SessionId, Vitals | None], data)
             mine = {one.session for one in self.held.on(node.beat.node)}
-            node.glances = {key: one and replace(one, at=now) for key, one in found.items() if key in mine}
+            node.glances = {
+                key: one and replace(one, at=self._clock.now()) for key, one in found.items() if key in mine
+            }
 
     async def _echo(self, _: str, data: bytes) -> None:
         self.live.echo(self._clock.now())
@@ -339,23 +343,18 @@ class Follower:
         except (NobodyThere, NoAnswer):
             self.sync(holding.node)  # which says it again
 
-    def _ask_surface(self, name: str, node: Node) -> None:
-        async def ask() -> None:
-            try:
-                answer = await self.ask(name, say.Surface())
-                surface: say.Served = say.decoded(say.Served, answer.body)
-                node.said(surface)
-                paths = [one.path for one in served(surface.endpoints)]
-                _log.info("node.serves", node_id=name, endpoints=paths[:50])
-                self._changed()
-            except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
-                _log.info("node.surface_unknown", node_id=name, error=error.message)
-            finally:
-                node.is_asked = False
-
-        if not node.is_asked:
-            node.is_asked = True
-            self._tasks.spawn(ask(), f"surface {name}")
+    async def _ask_surface(self, name: str, node: Node) -> None:
+        try:
+            answer = await self.ask(name, say.Surface())
+            surface: say.Served = say.decoded(say.Served, answer.body)
+            node.said(surface)
+            paths = [one.path for one in served(surface.endpoints)]
+            _log.info("node.serves", node_id=name, endpoints=paths[:50])
+            self._changed()
+        except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
+            _log.info("node.surface_unknown", node_id=name, error=error.message)
+        finally:
+            node.is_asked = False
 
     # ---- who lives
 

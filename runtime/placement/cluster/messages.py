@@ -73,6 +73,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         told: By front: the number of the last event that was sent to it.
         load: How busy the machine is.
         leaving: It ended as it was told to, and has nothing more; no beat of this life follows.
+        early: This life begins, which says what became of the one before; it takes nothing yet.
         wants: By front: the mark of the last `Want` that it knows; None where it takes no bundles.
     """
 
@@ -87,6 +88,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     told: dict[str, int] = {}
     load: MachineLoad = MachineLoad()
     leaving: bool = False
+    early: bool = False
     wants: dict[str, str] | None = None
     version: int = VERSION
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -21,6 +20,7 @@ from msgspec.structs import replace
 from runtime.errors import RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
+from runtime.placement.cluster.engine.announcing import slept_too
 from runtime.placement.cluster.engine.connection import Engine
 from runtime.placement.cluster.engine.rates import EVENTS, Pace
 from runtime.placement.cluster.engine.subjects import Subjects
@@ -48,11 +48,6 @@ _SUPERSEDED: Final = say.Answer(
     code="superseded", message="another server has its name, and began later", cure=TWICE
 )
 _NOT_TAKEN: Final = say.Answer(code="not_taken", message="it takes no bundles: containers.deploy is false")
-
-
-def slept_too() -> float:
-    """Seconds of a clock that goes on while the machine sleeps, and that nobody sets."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class _Front(msgspec.Struct):

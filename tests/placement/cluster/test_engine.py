@@ -281,7 +281,7 @@ async def test_a_node_that_starts_loads_nothing_before_its_first_beat_that_it_do
         "import runtime.cli.serve.node_program",
         "from runtime.placement.cluster.engine import connection",
         "connection._nats()",
-        "print(*{'aiohttp', 'runtime.placement.cluster.remote'}.intersection(sys.modules))",
+        "print(*{'aiohttp', 'runtime.placement.cluster.remote', 'runtime.placement.local'} & {*sys.modules})",
     )
     words = [sys.executable, "-c", "\n".join(lines)]
     ran = await asyncio.to_thread(subprocess.run, words, check=True, capture_output=True, text=True)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.resync import Outbox
-from runtime.session.events import Placed
+from runtime.session.events import Exited, Placed, Released
 from runtime.session.spec import SessionId
 from tests.placement.cluster.conftest import Followed
 
@@ -45,6 +45,26 @@ async def test_a_beat_of_an_old_life_that_comes_late_ends_nothing_of_the_new_one
     assert [one["event"] for one in logs] == ["node.there_twice"]
     assert followed.front.live.boot("n1") == "b2"
     assert [type(event) for event in followed.heard] == [Placed]
+
+
+async def test_a_life_that_is_announced_ends_the_one_before_it_and_takes_nothing_yet(
+    followed: Followed,
+) -> None:
+    front = followed.front
+    await followed.beats("n1", "b1")
+    session = SessionId("s_1")
+    front.give(session, 1, "n1")
+    await followed.tells("n1", Outbox("b1").put(1, Placed(session_id=session, at=0.0, generation=1)))
+    assert [node.beat.node for node in front.ready()] == ["n1"]
+    followed.wire.sent.clear()
+    await followed.beats("n1", "b2", 0, early=True)
+    assert [type(event) for event in followed.heard] == [Placed, Exited, Released]
+    assert (front.ready(), [node.beat.boot for node in front.there()]) == ([], ["b2"])
+    assert followed.wire.sent == []  # it does not listen yet
+    await followed.beats("n1", "b2", 1)
+    assert [node.beat.boot for node in front.ready()] == ["b2"]
+    (told,) = [say.decoded(say.FrontBeat, data).heard["n1"] for _, data in followed.wire.sent]
+    assert told.boot == "b2"  # its lease begins at once
 
 
 async def test_a_node_that_is_not_heard_in_a_life_of_its_front_is_waited_for_in_no_later_one(

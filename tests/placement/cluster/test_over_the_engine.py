@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.placement.cluster.node import slept_too
+from runtime.placement.cluster.engine.announcing import slept_too
 from runtime.placement.contract import Attempt
 from runtime.session.events import Exited, Placed, Ready, Released, Started
 from runtime.session.exit_reasons import ExitReason

@@ -271,21 +271,27 @@ class Engine:
 
         return stop
 
-    async def shed(self, patience_s: float) -> None:
-        """Connect anew if what the engine still has for this connection takes longer than that to come."""
+    async def settled(self, patience_s: float) -> bool:
+        """Whether the engine took all that was said here, and sent all that it had, within that time."""
         client = self._client
         if client is None or not client.is_connected:
-            return
+            return False
         from nats.errors import Error
 
         try:
             await client.flush(timeout=patience_s)  # type: ignore[arg-type]  # its answer comes after all of it
-        except (Error, TimeoutError):
-            _log.warning("engine.shed", url=_bare(self._access.url))
-            if hasattr(client, "force_reconnect"):  # an older client is given up by the engine in the end
-                await client.force_reconnect()
-        except OSError:
-            pass
+        except (Error, OSError, TimeoutError):
+            return False
+        return True
+
+    async def shed(self, patience_s: float) -> None:
+        """Connect anew if what the engine still has for this connection takes longer than that to come."""
+        client = self._client
+        if client is None or await self.settled(patience_s) or not client.is_connected:
+            return
+        _log.warning("engine.shed", url=_bare(self._access.url))
+        if hasattr(client, "force_reconnect"):  # an older client is given up by the engine in the end
+            await client.force_reconnect()
 
     async def aclose(self) -> None:
         """End the connection; what was published before is sent."""
