@@ -146,6 +146,20 @@ def list_services(room: Room = None, url: Url = None, output: Form = Output.TABL
     columns = {"table": _COLUMNS, "wide": ("id", *_COLUMNS)}
     empty = _none_everywhere(api) if room is None and not rows else "no service is kept"
     say(show(rows, output, name="name", columns=columns, empty=empty))
+    if room is not None:
+        _note_older(api, room)
+
+
+def _note_older(api: Api, room: str) -> None:
+    """Say what goes on with an older revision there, as where a newer one does not get live."""
+    from runtime.cli.api import project_path
+
+    for one in api.get(f"{project_path(api)}/service-states")["services"]:
+        serving = one["states"].get(room, {}).get("revision", 0)
+        if 0 < serving < one["revision"]:
+            name = clean(one["name"])
+            why = f"bulkhead service history {shlex.quote(name)} --room {shlex.quote(clean(room))}"
+            note(f"{name} goes on with revision {serving}, the newest is {one['revision']}: {why}", "yellow")
 
 
 def _none_everywhere(api: Api) -> str:

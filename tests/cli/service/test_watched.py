@@ -53,6 +53,8 @@ async def test_a_change_is_waited_for_and_says_why_it_failed(house: Any, manifes
         assert "--room lab --secret SEARCH_KEY" in err
         _, err = await typed(capsys, lab, "update", "greeter", *ROOM, "--secret", "TOK", status=1)
         assert "Set it first: bulkhead secret set TOK\n" in err
+        _, err = await typed(capsys, lab, "list", *ROOM)
+        assert "greeter goes on with revision 1, the newest is 2: " in err
         api, base, found = await asyncio.to_thread(
             kept, lab.site.server.url, "lab", "greeter", is_global=False
         )
