@@ -89,6 +89,13 @@ def test_no_message_ends_where_who_passed_it_on_would_not_have_it_end(end: bytes
     assert mail is not None or session.is_over or b"552" in session.replies()
 
 
+@pytest.mark.parametrize("odd", ["\r", "\0", "\x85", "\u2028", "\x1b", " ", "<"])
+def test_an_address_has_nothing_that_ends_a_line(odd: str) -> None:
+    session = opened()
+    assert say(session, b"EHLO x", f"MAIL FROM:<a{odd}X: y@there>".encode())[-1] == b"501"
+    assert say(session, "MAIL FROM:<grüße@there>".encode()) == [b"250"]
+
+
 @given(st.binary(max_size=3000))
 def test_nonsense_is_borne_and_ended(noise: bytes) -> None:
     session = opened()

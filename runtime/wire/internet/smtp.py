@@ -325,8 +325,13 @@ def _path(rest: str, keyword: str) -> str | None:
     if not rest.upper().startswith(keyword):
         return None
     path, found, _ = rest[len(keyword) :].strip().removeprefix("<").partition(">")
-    if not found or len(path) > MAX_ADDRESS_CHARS or any(ord(one) < 33 or one in "<>" for one in path):
-        return None
+    if (
+        not found
+        or len(path) > MAX_ADDRESS_CHARS
+        or not path.isprintable()
+        or any(one in " <>" for one in path)
+    ):
+        return None  # it is to stand in a header: other separators than CRLF are line ends to some
     return path
 
 
