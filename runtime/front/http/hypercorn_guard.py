@@ -19,7 +19,7 @@ from hypercorn import protocol
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import AsyncioSingleTask
-from hypercorn.events import Closed, Updated
+from hypercorn.events import Closed, RawData, Updated
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol import h11, ws_stream
 from hypercorn.protocol.events import Event, StreamClosed
@@ -130,10 +130,42 @@ class Requests(h11.H11Protocol):
     not see from then on: to any path, as if from here.  And of one connection of it, that begins thousands of
     requests and takes them back, the loop hears nothing else for seconds.  Browsers speak it by TLS alone,
     which is a proxy's business, and proxies speak HTTP/1.1 to us.
+
+    The head of an answer waits for what follows it in the same turn of the loop: a short one is one packet.
     """
+
+    _head = b""
 
     async def _check_protocol(self, event: parsing.Request) -> None:
         pass
+
+    async def _send_h11_event(self, event: Any) -> None:
+        try:
+            data = self.connection.send(event) or b""
+        except parsing.LocalProtocolError:
+            if self.connection.their_state != parsing.ERROR:
+                raise
+            return
+        if isinstance(event, parsing.Response):
+            self._head += data
+            asyncio.get_running_loop().call_soon(self._send_late)
+        else:
+            await self._send_head(data)
+
+    async def _send_head(self, data: bytes = b"") -> None:
+        data, self._head = self._head + data, b""
+        if data:
+            await self.send(RawData(data))
+
+    def _send_late(self) -> None:
+        if self._head:
+            self.task_group.spawn(self._send_head)
+
+    async def stream_send(self, event: Event) -> None:
+        """See `h11.H11Protocol`."""
+        if isinstance(event, StreamClosed):
+            await self._send_head()
+        await super().stream_send(event)
 
     async def _create_stream(self, request: parsing.Request) -> None:
         names = {name for name, _ in request.headers}

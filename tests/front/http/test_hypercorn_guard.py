@@ -8,6 +8,7 @@ import struct
 from typing import Any
 
 import pytest
+from hypercorn.events import RawData
 from hypercorn.protocol import ws_stream
 from hypercorn.protocol.ws_stream import FrameTooLargeError
 from structlog.testing import capture_logs
@@ -221,6 +222,32 @@ async def test_a_server_that_ends_closes_connections_that_ask_nothing(serving: A
             await asyncio.sleep(0.01)
         late, writer = await site.connect()  # came in while it ended
         assert await late.read() == b""
+        writer.close()
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_a_short_answer_is_one_packet_and_the_head_of_a_long_one_does_not_wait(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packets: list[bytes] = []
+
+    class Noting(hypercorn_guard.Connection):
+        async def protocol_send(self, event: Any) -> None:
+            if isinstance(event, RawData):
+                packets.append(bytes(event.data))
+            await super().protocol_send(event)
+
+    monkeypatch.setattr(hypercorn_guard, "Connection", Noting)
+    async with serving() as site, asyncio.timeout(30 * PATIENCE):
+        reader, writer = await site.connect()
+        for _ in range(3):
+            writer.write(ASKED)
+            await answered(reader)
+        assert [packet[:12] for packet in packets] == [b"HTTP/1.1 200"] * 3
+        packets.clear()
+        writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.close()
 
 
