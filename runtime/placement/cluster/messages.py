@@ -18,7 +18,8 @@ it may publish to, so that no other node can speak for it.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+import math
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -36,6 +37,7 @@ from runtime.session.info import (
     ProcessInfo,
     Vitals,
 )
+from runtime.session.record import Exit
 from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
 from runtime.wire.looking.profile import Profile
@@ -59,6 +61,13 @@ KINDS: Final[dict[str, type[events.SessionEvent]]] = {
         events.Released,
     )
 }
+Boot = Annotated[str, msgspec.Meta(max_length=64)]
+"""A name of one life of a node."""
+MAX_EVENT_BYTES: Final = 256 << 10
+_MOST_BYTES: Final = {"Exited": 8 << 20, "Warned": 1 << 20, "Traced": 1 << 20}
+"""Of those that nobody keeps as long as a session runs."""
+_LAST_S: Final = 1e11
+"""Seconds since the epoch that every date has room for."""
 T = TypeVar("T")
 
 
@@ -78,7 +87,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     node: str
-    boot: str
+    boot: Boot
     number: int
     sent: float
     capacity: Capacity
@@ -235,7 +244,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """An event of one attempt of a session, numbered for the front that owns it."""
 
-    boot: str
+    boot: Boot
     number: int
     session: SessionId
     generation: int
@@ -246,19 +255,29 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         """What happened.
 
         Raises:
-            RemoteProtocolError: A kind that this version does not know, not what such an event has, or one
-                of another session than it is sent for.
+            RemoteProtocolError: A kind that this version does not know, not what such an event has, one of
+                another session than it is sent for, one that is too large, or numbers that are none; of an
+                end with such numbers the rest is told.
         """
+        size = len(memoryview(self.body))
+        if size > _MOST_BYTES.get(self.kind, MAX_EVENT_BYTES):
+            raise RemoteProtocolError(f"{size} bytes of {self.kind[:80]}")
         event: events.SessionEvent = decoded(KINDS.get(self.kind, events.SessionEvent), self.body)
         if event.session_id != self.session:
             raise RemoteProtocolError(f"an event of {event.session_id[:80]}, sent for {self.session[:80]}")
-        return event
+        if _counts(event):
+            return event
+        if not isinstance(event, events.Exited):
+            raise RemoteProtocolError(f"{self.kind[:80]} with a number that nobody can count with")
+        at = event.at if 0 <= event.at <= _LAST_S else 0.0  # that it ended is told, whatever else
+        bare = Exit(reason=event.exit.reason, message=event.exit.message, at=at)
+        return events.Exited(session_id=self.session, at=at, exit=bare)
 
 
 class Synced(msgspec.Struct, frozen=True, kw_only=True):
     """All there is to know of a front's sessions on a node, as of an event's number."""
 
-    boot: str
+    boot: Boot
     number: int
     told: list[Told]
 
@@ -350,3 +369,32 @@ def told(boot: str, number: int, generation: int, event: events.SessionEvent) ->
         kind=type(event).__name__,
         body=msgspec.Raw(encoded(event)),
     )
+
+
+def _counts(event: events.SessionEvent) -> bool:
+    # A moment that is no date, or a sum with no end, would be every reader's, not its own session's alone.
+    moments, parts = [event.at], [event]
+    if isinstance(event, events.Exited):
+        moments.append(event.exit.at)
+        parts.append(event.use)  # type: ignore[arg-type]
+    amounts = [getattr(part, name) for part in parts for name in part.__struct_fields__]
+    numbers = [one for one in amounts if isinstance(one, int | float)]
+    return (
+        all(0 <= at <= _LAST_S for at in moments)
+        and all(0 <= one < 1 << 63 for one in numbers)
+        and _is_finite(event)
+    )
+
+
+def _is_finite(found: Any) -> bool:
+    match found:
+        case float():
+            return math.isfinite(found)
+        case msgspec.Struct():
+            return all(_is_finite(getattr(found, name)) for name in found.__struct_fields__)
+        case dict():
+            return all(map(_is_finite, found.values()))
+        case list() | tuple():
+            return all(map(_is_finite, found))
+        case _:
+            return True

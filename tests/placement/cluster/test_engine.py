@@ -268,6 +268,8 @@ async def test_what_is_wrong_with_an_address_or_a_kept_file_is_said(tmp_path: Pa
     home = EngineHome.opened(tmp_path / "c", cluster="main")
     with pytest.raises(Conflict, match="no node can be called front"):
         home.admit("front", "w" * 43)
+    with pytest.raises(Conflict):
+        home.admit("n1", "w" * 1_000_000)
     assert home.admit("n1", "w" * 43)
     assert not home.admit("n1", "w" * 43)
     home.remove("n1")

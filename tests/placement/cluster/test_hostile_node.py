@@ -17,11 +17,12 @@ from runtime.placement.cluster.follower import MAX_BEAT_BYTES
 from runtime.placement.cluster.resync import Outbox
 from runtime.placement.cluster.roster import Roster
 from runtime.placement.relays import Relays
-from runtime.session.events import Exited, Placed
+from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Enforcement, Vitals
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
+from runtime.session.use import Use
 from tests.placement.cluster.conftest import Followed
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
@@ -56,6 +57,44 @@ async def test_an_event_of_a_session_of_another_node_in_an_envelope_of_its_own_e
     assert [one.session_id for one in followed.heard] == [MINE]
 
 
+NAN, USED = float("nan"), Use(cpu_s=float("inf"))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Started(session_id=MINE, at=NAN, pid=1),
+        Started(session_id=MINE, at=1e300, pid=1),
+        Started(session_id=MINE, at=1.0, pid=-1),
+        Ready(session_id=MINE, at=1.0, start_ms=NAN),
+        Ready(session_id=MINE, at=1.0, start_ms=-1.0),
+        Status(session_id=MINE, at=1.0, values={"busy": [NAN]}),
+        Status(session_id=MINE, at=1.0, values={"much": "x" * say.MAX_EVENT_BYTES}),
+    ],
+)
+async def test_numbers_that_would_be_in_everybodys_sums_and_dates_are_refused(
+    followed: Followed, event: SessionEvent
+) -> None:
+    with capture_logs() as logs:
+        await followed.tells("n1", Outbox("b1").put(1, event))
+    assert [one["event"] for one in logs] == ["node.event_refused"]
+    assert followed.heard == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Exited(session_id=MINE, at=1.0, exit=Exit(reason=ExitReason.SIGNAL, message="", at=-1e300)),
+        Exited(session_id=MINE, at=1.0, exit=Exit(reason=ExitReason.SIGNAL, message=""), use=USED),
+        Exited(session_id=MINE, at=1.0, exit=Exit(reason=ExitReason.SIGNAL, message=""), log_bytes=-5),
+    ],
+)
+async def test_an_end_with_such_numbers_is_an_end_without_them(followed: Followed, event: Exited) -> None:
+    await followed.tells("n1", Outbox("b1").put(1, event))
+    (told,) = followed.heard
+    assert told == Exited(session_id=MINE, at=1.0, exit=Exit(reason=ExitReason.SIGNAL, message="", at=1.0))
+
+
 async def test_where_a_session_runs_its_node_does_not_say(followed: Followed) -> None:
     placed = Placed(session_id=MINE, at=0.0, generation=1, node_id="n2", boot="b9")
     await followed.tells("n1", Outbox("b1").put(1, placed))
@@ -69,6 +108,8 @@ async def test_what_it_says_of_others_sessions_or_at_any_length_is_not_kept(foll
     found = say.encoded({MINE: figures, OTHERS: figures, SessionId("s_made_up"): figures})
     await followed.front._samples(followed.front.subjects.samples("n1"), found)
     assert set(followed.front.nodes["n1"].glances) == {MINE}
+    with pytest.raises(RemoteProtocolError, match="not a Beat"):
+        await followed.beats("n1", boot="b" * 1000, number=2)
     with pytest.raises(RemoteProtocolError, match="a beat of"):
         await followed.beats("n1", number=2, told={f"f{n}": n for n in range(MAX_BEAT_BYTES)})
     followed.wire.answer = say.Answer(code="x", message="m" * 8_000_000)

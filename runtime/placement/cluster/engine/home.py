@@ -119,7 +119,7 @@ class EngineHome:
             Conflict: Another machine has that name, or there are too many.
         """
         nodes: dict[str, str] = self._kept["nodes"]
-        if checked(node) in (FRONT, JOIN) or len(password) < 32:
+        if checked(node) in (FRONT, JOIN) or not 32 <= len(password) <= 128:
             raise Conflict(f"no node can be called {node}", cure="Give it another name: --id.")
         if (known := nodes.get(node)) is not None:
             if secrets.compare_digest(known.encode(), password.encode()):
