@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, field
@@ -81,9 +82,7 @@ def convert(key: str, item: Field[Any], kind: type[Any], raw: Any, origin: str) 
         if value != "" and (reads := item.metadata["reads"]) is not None:
             reads(value)
     except (ValueError, TypeError) as error:
-        wanted = {bool: "true or false", str: "the", tuple: "a list"}.get(
-            get_origin(kind) or kind, kind.__name__
-        )
+        wanted = _wanted(item.name, get_origin(kind) or kind)
         cure = f"Expected {wanted}: {item.metadata['help']}.".replace("the: ", "the ")
         raise ConfigError(f"{key} = {raw!r} ({origin}) cannot be used: {error}", cure=cure) from error
     minimum = item.metadata["minimum"]
@@ -105,12 +104,31 @@ def _as_kind(name: str, kind: type[Any], raw: Any) -> Any:
             return False
         raise ValueError("neither yes nor no")
     if kind is int:
-        return parse_bytes(raw) if name.endswith("_bytes") else int(str(raw), 10)
+        return parse_bytes(raw) if name.endswith("_bytes") else _number(int, raw)
     if get_origin(kind) is tuple:
         return _as_list(raw)
     if kind is float:
-        return parse_seconds(raw) if name.endswith("_s") else float(raw)
+        return parse_seconds(raw) if name.endswith("_s") else _number(float, raw)
     return kind(raw)
+
+
+def _number(kind: type[int] | type[float], raw: Any) -> int | float:
+    try:
+        if math.isfinite(value := kind(str(raw))):
+            return value
+    except ValueError:
+        pass
+    raise ValueError("it is not a number" if kind is float else "it is not a whole number")
+
+
+def _wanted(name: str, kind: type[Any]) -> str:
+    """What a value of a kind is called."""
+    if name.endswith("_bytes"):
+        return "a size such as 512MiB"
+    if name.endswith("_s"):
+        return "a time such as 30s or 10m"
+    known = {bool: "true or false", str: "the", tuple: "a list", int: "a whole number", float: "a number"}
+    return known.get(kind, kind.__name__)
 
 
 def _as_list(raw: Any) -> tuple[str, ...]:

@@ -202,3 +202,19 @@ def test_a_network_that_no_level_keeps_is_refused() -> None:
         load_settings(env={"BULKHEAD_CONFINEMENT_LEVEL": "basic", "BULKHEAD_CONFINEMENT_NETWORK": "none"})
     with pytest.raises(ConfigError, match="One of: off, basic, strict"):
         load_settings(env={"BULKHEAD_CONFINEMENT_LEVEL": "tight"})
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "told", "cure"),
+    [
+        ("PORT", "abc", "it is not a whole number", "a whole number: port"),
+        ("PORT", "1.5", "it is not a whole number", "a whole number: port"),
+        ("CPU", "nan", "it is not a number", "a number: "),
+        ("DRAIN_S", "soon", "not a length of time", "a time such as 30s"),
+    ],
+)
+def test_what_is_no_number_is_told_in_words(name: str, raw: str, told: str, cure: str) -> None:
+    key = {"CPU": "BULKHEAD_LIMITS_CPU"}.get(name, f"BULKHEAD_{name}")
+    with pytest.raises(ConfigError, match=told) as refused:
+        load_settings(env={key: raw})
+    assert f"Expected {cure}" in refused.value.cure
