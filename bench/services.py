@@ -62,6 +62,30 @@ _SERVICE: Final[dict[str, Any]] = {
         "storage": {"files": [{"path": "/agent.py", "text": _AGENT}]},
     },
 }
+_PROGRAM: Final = """
+import asyncio
+from runtime.sdk import ServiceHost
+
+service = ServiceHost()
+
+@service.path("/greeter", identity="greeter")
+class Idle:
+    async def start(self, *, room): ...
+    async def stop(self): ...
+
+asyncio.run(service.run())
+"""
+_OF_OURS: Final[dict[str, Any]] = {
+    **_SERVICE,
+    "ports": [
+        {
+            "num": "*",
+            "liveness": "/readyz",
+            "endpoints": [{"path": "/greeter", "meshagent": {"identity": "greeter"}}],
+        }
+    ],
+    "container": {"image": "greeter"},
+}
 _PROJECT: Final = "00000000-0000-4000-8000-000000000000"
 
 
@@ -71,6 +95,7 @@ def run(effort: Effort) -> list[Report]:
     rounds = effort.count(20, 5)
     p50 = report.times("a process", _times("process", rounds))
     report.at_most("a process", p50, 500, "ms")
+    report.times("a process with a server of ours, main.py", _times("process", rounds, _OF_OURS))
     if _has_engine():
         p50 = report.times("a container of a local image", _times("docker", rounds))
         report.at_most("a container of a local image", p50, 2000, "ms")
@@ -85,12 +110,16 @@ def _has_engine() -> bool:
     return asked.returncode == 0
 
 
-def _times(engine: str, rounds: int) -> list[float]:
+def _times(engine: str, rounds: int, service: dict[str, Any] = _SERVICE) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="bulkhead-services-") as name:
+        program = Path(name, "greeter")
+        program.mkdir()
+        (program / "main.py").write_text(_PROGRAM)
         knobs = {"containers__engine": engine, "containers__host_commands": True, "rooms__linger_s": 0.05}
+        knobs["containers__images"] = [f"greeter={program}"]
         server = RunningServer(Path(name), containers__stop_s=1.0, **knobs)
         try:
-            made = json.dumps(_SERVICE).encode()
+            made = json.dumps(service).encode()
             path = f"/accounts/projects/{_PROJECT}/services"
             status, answer = server.request("POST", path, made)
             if status != 200:
