@@ -31,6 +31,7 @@ from runtime.placement.contract import Attempt
 from runtime.session.events import Exited, Placed, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Vitals, served
+from runtime.session.numbers import is_finite
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 from runtime.tasks import Tasks
@@ -293,10 +294,9 @@ class Follower:
     async def _samples(self, subject: str, data: bytes) -> None:
         if (node := self.nodes.get(node_of(subject))) is not None:
             found: dict[SessionId, Vitals | None] = say.decoded(dict[SessionId, Vitals | None], data)
-            mine = {one.session for one in self.held.on(node.beat.node)}
-            node.glances = {
-                key: one and replace(one, at=self._clock.now()) for key, one in found.items() if key in mine
-            }
+            mine, now = {one.session for one in self.held.on(node.beat.node)}, self._clock.now()
+            figures = [(key, one) for key, one in found.items() if key in mine and is_finite(one)]
+            node.glances = {key: one and replace(one, at=now) for key, one in figures}
 
     async def _echo(self, _: str, data: bytes) -> None:
         self.live.echo(self._clock.now())

@@ -18,14 +18,13 @@ it may publish to, so that no other node can speak for it.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
 from runtime.errors import RemoteProtocolError
 from runtime.placement.machines import MachineLoad
-from runtime.session import events
+from runtime.session import events, numbers
 from runtime.session.info import (
     BundleInfo,
     Capacity,
@@ -66,8 +65,6 @@ Boot = Annotated[str, msgspec.Meta(max_length=64)]
 MAX_EVENT_BYTES: Final = 256 << 10
 _MOST_BYTES: Final = {"Exited": 8 << 20, "Warned": 1 << 20, "Traced": 1 << 20}
 """Of those that nobody keeps as long as a session runs."""
-_LAST_S: Final = 1e11
-"""Seconds since the epoch that every date has room for."""
 T = TypeVar("T")
 
 
@@ -265,11 +262,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         event: events.SessionEvent = decoded(KINDS.get(self.kind, events.SessionEvent), self.body)
         if event.session_id != self.session:
             raise RemoteProtocolError(f"an event of {event.session_id[:80]}, sent for {self.session[:80]}")
-        if _counts(event):
+        if numbers.can_be_counted(event):
             return event
         if not isinstance(event, events.Exited):
             raise RemoteProtocolError(f"{self.kind[:80]} with a number that nobody can count with")
-        at = event.at if 0 <= event.at <= _LAST_S else 0.0  # that it ended is told, whatever else
+        at = event.at if 0 <= event.at <= numbers.LAST_S else 0.0  # that it ended is told, whatever else
         bare = Exit(reason=event.exit.reason, message=event.exit.message, at=at)
         return events.Exited(session_id=self.session, at=at, exit=bare)
 
@@ -369,32 +366,3 @@ def told(boot: str, number: int, generation: int, event: events.SessionEvent) ->
         kind=type(event).__name__,
         body=msgspec.Raw(encoded(event)),
     )
-
-
-def _counts(event: events.SessionEvent) -> bool:
-    # A moment that is no date, or a sum with no end, would be every reader's, not its own session's alone.
-    moments, parts = [event.at], [event]
-    if isinstance(event, events.Exited):
-        moments.append(event.exit.at)
-        parts.append(event.use)  # type: ignore[arg-type]
-    amounts = [getattr(part, name) for part in parts for name in part.__struct_fields__]
-    numbers = [one for one in amounts if isinstance(one, int | float)]
-    return (
-        all(0 <= at <= _LAST_S for at in moments)
-        and all(0 <= one < 1 << 63 for one in numbers)
-        and _is_finite(event)
-    )
-
-
-def _is_finite(found: Any) -> bool:
-    match found:
-        case float():
-            return math.isfinite(found)
-        case msgspec.Struct():
-            return all(_is_finite(getattr(found, name)) for name in found.__struct_fields__)
-        case dict():
-            return all(map(_is_finite, found.values()))
-        case list() | tuple():
-            return all(map(_is_finite, found))
-        case _:
-            return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,8 @@ from runtime.session.calls.deployed import service_of
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
 from runtime.session.spec import SessionId
 
+MAX_SERVED: Final = 2000
+"""Endpoints, or bundles, of one node."""
 _log = get_logger("cluster")
 _ORDER = {"ready": 0, "loading": 1, "failed": 2}
 
@@ -48,7 +51,12 @@ class Node(msgspec.Struct):
     _by_id: dict[str, Have] = msgspec.field(default_factory=dict)
 
     def said(self, served: Served) -> None:
-        """It was asked what it serves."""
+        """It was asked what it serves.  All of that is looked through for each call, so it has a bound."""
+        if max(len(served.endpoints), len(served.bundles)) > MAX_SERVED:
+            _log.error("node.serves_too_much", node_id=self.beat.node, most=MAX_SERVED)
+            served = msgspec.structs.replace(
+                served, endpoints=served.endpoints[:MAX_SERVED], bundles=served.bundles[:MAX_SERVED]
+            )
         self.served, self._by_id = served, {one.id: one for one in served.sent}
 
     def refused(self, name: str, answer: Answer) -> None:

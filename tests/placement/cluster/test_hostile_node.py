@@ -14,6 +14,7 @@ from runtime.clock import SystemClock
 from runtime.errors import RemoteProtocolError
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.follower import MAX_BEAT_BYTES
+from runtime.placement.cluster.nodes import MAX_SERVED
 from runtime.placement.cluster.resync import Outbox
 from runtime.placement.cluster.roster import Roster
 from runtime.placement.relays import Relays
@@ -23,6 +24,7 @@ from runtime.session.info import Enforcement, Vitals
 from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 from runtime.session.use import Use
+from tests.fakes import endpoint
 from tests.placement.cluster.conftest import Followed
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
@@ -108,6 +110,19 @@ async def test_what_it_says_of_others_sessions_or_at_any_length_is_not_kept(foll
     found = say.encoded({MINE: figures, OTHERS: figures, SessionId("s_made_up"): figures})
     await followed.front._samples(followed.front.subjects.samples("n1"), found)
     assert set(followed.front.nodes["n1"].glances) == {MINE}
+    await followed.front._samples(
+        followed.front.subjects.samples("n1"), say.encoded({MINE: Vitals(rss_bytes=1, cpu_s=NAN)})
+    )
+    assert followed.front.nodes["n1"].glances == {}
+    rows = [endpoint(f"/p{number}") for number in range(MAX_SERVED + 5)]
+    nowhere = Enforcement(limits={}, reason="")
+    with capture_logs() as logs:
+        followed.front.nodes["n1"].said(
+            say.Served(digest="d", bundles=[], endpoints=rows, enforcement=nowhere)
+        )
+    assert [one["event"] for one in logs] == ["node.serves_too_much"]
+    assert followed.front.nodes["n1"].serves("/p7")
+    assert not followed.front.nodes["n1"].serves(rows[-1].path)
     with pytest.raises(RemoteProtocolError, match="not a Beat"):
         await followed.beats("n1", boot="b" * 1000, number=2)
     with pytest.raises(RemoteProtocolError, match="a beat of"):
