@@ -161,12 +161,15 @@ def test_releases_meet_in_one_room(
 def test_tools_of_an_mcp_server_that_a_manifest_names_are_called_through_the_room(
     sdk: Sdk, server: Bulkhead, drive: Drive
 ) -> None:
-    room, port = f"mcp-{sdk.version}", free_port()
+    room, ports = f"mcp-{sdk.version}", [free_port(), free_port()]
     manifest = {
         "version": "v1",
         "kind": "Service",
         "metadata": {"name": "wiki"},
-        "ports": [{"num": port, "endpoints": [{"path": "/mcp", "mcp": {"label": "wiki"}}]}],
+        "ports": [
+            {"num": port, "endpoints": [{"path": f"/{label}", "mcp": {"label": label}}]}
+            for port, label in zip(ports, ("mcp", "sse"), strict=True)
+        ],
         "external": {"url": "http://127.0.0.1"},
     }
     asked = urllib.request.Request(
@@ -177,7 +180,9 @@ def test_tools_of_an_mcp_server_that_a_manifest_names_are_called_through_the_roo
     with urllib.request.urlopen(asked) as answer:
         assert answer.status == 200
     token = server.token(room, "ada", "user")
-    found = drive(sdk, server, "mcp_tools", url=server.room_url(room), token=token, port=port)
-    assert found["tool"] == ["add", "Adds."]
-    assert found["three"] == {"result": 3}
-    assert "unable to parse string as an integer" in found["wrong"]
+    for found in drive(sdk, server, "mcp_tools", url=server.room_url(room), token=token, ports=ports):
+        assert found["first"] == {"add": "Adds.", "grow": "Has another."}
+        assert found["three"] == {"result": 3}
+        assert "unable to parse string as an integer" in found["wrong"]
+        assert found["said"] == {"result": "grown"}
+        assert found["grown"] == {**found["first"], "say": "Says it."}

@@ -1,30 +1,60 @@
-"""An MCP server by the package of that name, and a client of the room which calls its tools."""
+"""MCP servers of the package `mcp`, one a transport, and a client of the room which calls their tools."""
 
 import asyncio
 
-from mcp.server.fastmcp import FastMCP
+from mcp.server.fastmcp import Context, FastMCP
 from sdk import call_tool, failure, join, run
 
 
-async def main(work):
-    server = FastMCP("wiki", host="127.0.0.1", port=work["port"], log_level="WARNING")
+def wiki(port):
+    server = FastMCP("wiki", host="127.0.0.1", port=port, log_level="WARNING")
 
     @server.tool()
     def add(a: int, b: int) -> int:
         """Adds."""
         return a + b
 
-    serving = asyncio.create_task(server.run_streamable_http_async())
+    @server.tool()
+    async def grow(ctx: Context) -> str:
+        """Has another."""
+        server.add_tool(lambda text: text, name="say", description="Says it.")
+        await ctx.session.send_tool_list_changed()
+        return "grown"
+
+    return server
+
+
+async def tools(room, label, count):
+    async with asyncio.timeout(60):
+        while True:
+            kits = [kit for kit in await room.agents.list_toolkits() if kit.name == label]
+            found = {tool.name: tool.description for kit in kits for tool in kit.tools}
+            if len(found) == count:
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def used(room, label):
+    return {
+        "first": await tools(room, label, 2),
+        "three": (await call_tool(room, label, "add", {"a": 1, "b": 2})).json,
+        "wrong": await failure(call_tool(room, label, "add", {"a": "x", "b": 2})),
+        "said": (await call_tool(room, label, "grow", {})).json,
+        "grown": await tools(room, label, 3),
+    }
+
+
+async def main(work):
+    newer, older = (wiki(port) for port in work["ports"])
+    serving = [
+        asyncio.create_task(newer.run_streamable_http_async()),
+        asyncio.create_task(older.run_sse_async()),
+    ]
     async with join(work["url"], work["token"]) as room:
-        async with asyncio.timeout(60):
-            while not (kits := [kit for kit in await room.agents.list_toolkits() if kit.name == "wiki"]):
-                await asyncio.sleep(0.1)
-        (tool,) = kits[0].tools
-        three = await call_tool(room, "wiki", "add", {"a": 1, "b": 2})
-        wrong = await failure(call_tool(room, "wiki", "add", {"a": "x", "b": 2}))
-        found = {"tool": [tool.name, tool.description], "three": three.json, "wrong": wrong}
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+        found = [await used(room, label) for label in ("mcp", "sse")]
+    for one in serving:
+        one.cancel()
+    await asyncio.gather(*serving, return_exceptions=True)
     return found
 
 
