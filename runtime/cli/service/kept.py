@@ -72,6 +72,10 @@ def update(
     what: Annotated[
         str | None, typer.Argument(help="The manifest, or the name or id of a service.", show_default=False)
     ] = None,
+    of_it: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="The manifest of what is named before it.", show_default=False),
+    ] = None,
     by_option: ByOption = None,
     name: Annotated[
         str | None,
@@ -95,7 +99,7 @@ def update(
     A room's follows at once, a project's when rooms open. By name, --image, --env and --secret change what
     is kept, and --value fills in its template anew. Secrets that it is given are those of now."""
     _check_wait(room, wait=wait)
-    file = by_option
+    file = by_option if of_it is None else chosen(of_it, by_option)
     if file is None and (what is None or _is_file(what)):
         file, what = chosen(None if what is None else Path(what), None), None
     body = {} if file is None else _sent(file, value, values_file)

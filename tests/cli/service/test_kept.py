@@ -67,6 +67,7 @@ async def test_a_service_is_made_listed_changed_started_anew_and_deleted(
         await lab.until(service_id, lambda seen: seen["state"] == "stopped")
         await typed(capsys, lab, "enable", service_id, *room)
         await typed(capsys, lab, "update", "greeter", "--file", str(manifest), *room)
+        await typed(capsys, lab, "update", "greeter", str(manifest), *room)
         _, err = await typed(capsys, lab, "update", *room, status=ExitCode.USAGE)
         assert "which manifest?" in err
         await typed(capsys, lab, "delete", "greeter", *room)
