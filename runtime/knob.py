@@ -114,10 +114,12 @@ def _as_kind(name: str, kind: type[Any], raw: Any) -> Any:
 
 def _number(kind: type[int] | type[float], raw: Any) -> int | float:
     try:
-        if math.isfinite(value := kind(str(raw))):
-            return value
+        value = kind(str(raw))
     except ValueError:
         pass
+    else:
+        if kind is int or math.isfinite(value):
+            return value
     raise ValueError("it is not a number" if kind is float else "it is not a whole number")
 
 

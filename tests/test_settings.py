@@ -204,11 +204,17 @@ def test_a_network_that_no_level_keeps_is_refused() -> None:
         load_settings(env={"BULKHEAD_CONFINEMENT_LEVEL": "tight"})
 
 
+def test_a_number_above_all_bounds_is_told() -> None:
+    with pytest.raises(ConfigError, match="no port"):
+        load_settings(env={"BULKHEAD_PORT": "9" * 400})
+
+
 @pytest.mark.parametrize(
     ("name", "raw", "told", "cure"),
     [
         ("PORT", "abc", "it is not a whole number", "a whole number: port"),
         ("PORT", "1.5", "it is not a whole number", "a whole number: port"),
+        ("PORT", "9" * 5000, "it is not a whole number", "a whole number: port"),
         ("CPU", "nan", "it is not a number", "a number: "),
         ("DRAIN_S", "soon", "not a length of time", "a time such as 30s"),
     ],

@@ -43,7 +43,7 @@ def test_it_has_every_module_and_a_record_that_holds(tmp_path: Path) -> None:
         about = message_from_bytes(wheel.read(f"{INFO}/METADATA"))
         assert (about["Name"], about["Version"]) == ("bulkhead-runtime", __version__)
         assert "openai>=2; extra == 'openai'" in about.get_all("Requires-Dist", [])
-        assert b"bulkhead = runtime.cli.main:main" in wheel.read(f"{INFO}/entry_points.txt")
+        assert b"bulkhead = runtime.__main__:main" in wheel.read(f"{INFO}/entry_points.txt")
 
 
 def test_an_installation_makes_the_wheel_it_came_from(tmp_path: Path) -> None:
