@@ -15,7 +15,9 @@ import pytest
 from runtime.clock import SystemClock
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
+from runtime.placement.cluster import node
 from runtime.placement.cluster.engine import hearing as module
+from runtime.placement.cluster.engine import rates
 from runtime.placement.cluster.engine.hearing import Hearing
 from runtime.placement.cluster.engine.rates import Most, Pace, Spent
 from runtime.placement.cluster.engine.subjects import Subjects
@@ -171,11 +173,26 @@ async def test_who_keeps_the_pace_is_within_what_is_taken_in_any_second() -> Non
     most, now, sent = Most(10, 1000), 0.0, list[tuple[float, int]]()
     pace = Pace(most)
     for number in range(60):
-        size = 400 if number % 7 == 0 else 10
-        now += pace.wait_s(size, now) + 0.01 * (number % 3)
-        sent.append((now, size))
-    assert sent[-1][0] < 20
+        size, now = 400 if number % 7 == 0 else 10, now + 0.1 * (number % 3)
+        if pace.allows(size, now):
+            sent.append((now, size))
+    assert len(sent) > 20
     for begin, _ in sent:
         spent = Spent()
         within = [size for at, size in sent if begin <= at < begin + 1.0]
         assert not any(spent.exceeds(most, size) for size in within), begin
+
+
+async def test_a_node_with_much_to_tell_keeps_the_pace(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for where in (rates, node):
+        monkeypatch.setattr(where, "EVENTS", Most(10, 1 << 20))
+    async with site.front() as front, site.node(machine("n1")):
+        await front.placement.adopt([])
+        await front.served("/chat")
+        flooded = list[str]()
+        front.placement._follower.hearing.flooded.append(flooded.append)
+        sessions = [new_session_id() for _ in range(4)]
+        await asyncio.gather(*(front.placement.place(spec_of(one), 1) for one in sessions))
+        for session in sessions:  # three events of each, five a second
+            await front.event(session, Ready)
+        assert flooded == []

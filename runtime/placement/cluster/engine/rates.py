@@ -47,13 +47,8 @@ class Pace:
         self._most = Most(most.count // 2, most.size // 2)
         self._spent, self._until = Spent(), 0.0
 
-    def wait_s(self, size: int, now: float) -> float:
-        """How long to wait before a message of so many bytes is sent."""
+    def allows(self, size: int, now: float) -> bool:
+        """Whether a message of so many bytes may be sent; what may not, is asked for."""
         if now >= self._until:
             self._spent, self._until = Spent(), now + 1.0
-        if not self._spent.exceeds(self._most, size):
-            return 0.0
-        self._spent, wait_s = Spent(), self._until - now
-        self._spent.exceeds(self._most, size)
-        self._until += 1.0
-        return wait_s
+        return not self._spent.exceeds(self._most, size)
