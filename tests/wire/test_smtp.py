@@ -76,6 +76,18 @@ def test_it_is_the_same_message_however_its_bytes_come(cuts: list[int]) -> None:
     assert mail.raw == KEPT
 
 
+@pytest.mark.parametrize("cut", range(MAX_LINE_BYTES, MAX_LINE_BYTES + 8))
+def test_a_long_line_is_the_same_wherever_it_is_cut(cut: int) -> None:
+    session, line = opened(), b"x" * MAX_LINE_BYTES + b"xx.\r\n"
+    session.feed(b"EHLO x\r\nMAIL FROM:<b@there>\r\nRCPT TO:<a@here>\r\nDATA\r\n")
+    stream = line + b".\r\n"
+    session.feed(stream[:cut])
+    session.feed(stream[cut:])
+    mail = session.take()
+    assert mail is not None
+    assert mail.raw == line
+
+
 @pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"x" * 20_000 + b".\r\n"])
 def test_no_message_ends_where_who_passed_it_on_would_not_have_it_end(end: bytes) -> None:
     """What is behind it would be another message, of whomever its author wants it to be."""

@@ -84,6 +84,7 @@ class SmtpSession:
         self._recipients: list[str] = []
         self._body = bytearray()
         self._is_at_line = True  # what came last of a message ended with CRLF, or it begins
+        self._is_within_line = False  # its beginning was kept already
         self._is_too_large = False
         self._errors = 0
         self._mail: Mail | None = None
@@ -137,17 +138,20 @@ class SmtpSession:
         """One line of a message; False where more must come first."""
         if end < 0:
             if len(self._unread) > MAX_LINE_BYTES:  # a line may be long, what is kept of it is bounded below
-                self._keep(bytes(self._unread))
-                self._unread.clear()
-                self._is_at_line = False
+                # A CR that is the last may be half of a CRLF.
+                whole = len(self._unread) - self._unread.endswith(b"\r")
+                self._keep(bytes(self._unread[:whole]))
+                del self._unread[:whole]
+                self._is_at_line, self._is_within_line = False, True
             return False
         line = bytes(self._unread[: end + 1])
         del self._unread[: end + 1]
         is_at_line, self._is_at_line = self._is_at_line, line.endswith(b"\r\n")
+        is_within_line, self._is_within_line = self._is_within_line, False
         if is_at_line and line == b".\r\n":
             self._ended()
             return True
-        if line in (b".\n", b".\r\n"):
+        if line in (b".\n", b".\r\n") and not is_within_line:
             # To who passed it on it is text, and what follows, too: here that would be another message.
             self._say("550 5.5.2 a message ends with a dot between CRLFs, and not with one beside a bare LF")
             self.is_over = True
