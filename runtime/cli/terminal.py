@@ -142,10 +142,10 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def to_yaml(value: Any) -> str:
-    """YAML in the order the keys have."""
-    import yaml
+    """YAML in the order the keys have, likewise."""
+    from runtime.wire.manifest.written import as_yaml
 
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip()
+    return as_yaml(value).rstrip("\n")
 
 
 def length(seconds: float) -> str:

@@ -8,7 +8,19 @@ import json
 import pytest
 import yaml
 
-from runtime.cli.terminal import Output, clean, is_plain, length, note, paint, say, show, table, to_json
+from runtime.cli.terminal import (
+    Output,
+    clean,
+    is_plain,
+    length,
+    note,
+    paint,
+    say,
+    show,
+    table,
+    to_json,
+    to_yaml,
+)
 from runtime.wire.text import size
 
 pytestmark = pytest.mark.unit
@@ -58,6 +70,17 @@ def test_what_is_said_has_no_controls_but_its_own_colours(capsys: pytest.Capture
     value = {"a\x9b": "é\x1b\x7f\u202e\n"}
     assert to_json(value) == '{"a\\u009b": "é\\u001b\\u007f\\u202e\\n"}'
     assert json.loads(to_json(value)) == value
+
+
+@pytest.mark.parametrize("odd", ["\u202e", "\x85", "\u2067", "\x1b", "\u2028", "\u00a0", "\u200d", "\ufeff"])
+def test_yaml_that_was_said_is_read_as_it_was(odd: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written to files, edited and given back."""
+    value = {f"a{odd}": f"é{odd}x", "two": f"lines\nof{odd}\\text\n", "none": [odd, "é 'x'\nb"]}
+    say(to_yaml(value))
+    said = capsys.readouterr().out
+    assert yaml.safe_load(said) == value
+    assert "\n    b\n" in said  # what has none stays as it is read best
+    assert odd in "\u00a0\u200d" or odd not in said
 
 
 def test_what_the_terminal_cannot_show_is_shown_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ from runtime.cli.service.scope import (
     tell_open,
 )
 from runtime.cli.service.watched import is_open, told, until_live, written
-from runtime.cli.terminal import Output, clean, note, say, show
+from runtime.cli.terminal import Output, clean, note, say, show, to_yaml
 
 if TYPE_CHECKING:
     from runtime.cli.api import Api
@@ -184,10 +184,8 @@ def in_one_room(
 
 def get(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:
     """Print a service's manifest."""
-    from runtime.wire.manifest.written import as_yaml
-
     _, _, found = kept(url, room, name, is_global=is_global, only_looks=True)
-    say(as_yaml(found).rstrip("\n"))
+    say(to_yaml(found))
 
 
 def delete(name: Name, room: Room = None, is_global: Everywhere = False, url: Url = None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.terminal import Output, clean, note, paint, say, to_json, write
+from runtime.cli.terminal import Output, clean, note, paint, say, to_json, to_yaml, write
 
 if TYPE_CHECKING:
     from runtime.wire.manifest.problem import Problem
@@ -254,6 +254,4 @@ def _tell(file: str, problems: Sequence[Problem]) -> None:
 
 
 def _print(spec: Any, output: Output) -> None:
-    from runtime.wire.manifest.written import as_yaml
-
-    say(to_json(spec, indent=2) if output is Output.JSON else as_yaml(spec).rstrip("\n"))
+    say(to_json(spec, indent=2) if output is Output.JSON else to_yaml(spec))
