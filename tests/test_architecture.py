@@ -422,6 +422,18 @@ def test_no_module_outgrows_one_noun() -> None:
     )
 
 
+def test_nothing_is_frozen_by_importing_it() -> None:
+    # Whoever looks through all objects, as a zygote does, finds none that was frozen before.
+    calls = [
+        name
+        for name, source in SOURCES.items()
+        if "gc.freeze" in source
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Expr) and ast.unparse(node).startswith("gc.freeze")
+    ]
+    assert calls == []
+
+
 def test_no_name_says_nothing() -> None:
     said = [name for name in SOURCES if BANNED_NAMES & set(name.split("."))]
     assert said == [], "name the noun that is in it; if there are several, give each a module"

@@ -32,7 +32,6 @@ from runtime.process.init.pulse import BEAT_S, Pulse
 from runtime.settings import LogSettings, load_settings
 from runtime.tasks import cancelled
 
-gc.freeze()
 gc.enable()
 
 FRESH_VARIABLE = "BULKHEAD_INTERNAL_FRESH"
@@ -43,6 +42,7 @@ _log = get_logger("server")
 
 def main(arguments: list[str]) -> int:
     """Run one server with the arguments of its command line."""
+    gc.freeze()
     if parent := os.environ.get(PARENT_VARIABLE):
         end_with(int(parent), signal.SIGTERM)
     pulse = Pulse.inherited(os.environ)
