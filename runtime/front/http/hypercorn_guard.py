@@ -169,9 +169,12 @@ class Requests(h11.H11Protocol):
 
     async def _create_stream(self, request: parsing.Request) -> None:
         names = {name for name, _ in request.headers}
-        is_framed_twice = {b"content-length", b"transfer-encoding"} <= names
-        if is_framed_twice or request.http_version == b"2.0":
-            await self._send_error_response(400 if is_framed_twice else 505)
+        # With a length as well, or in HTTP/1.0, which has no chunks, others read another end.
+        is_ambiguous = b"transfer-encoding" in names and (
+            b"content-length" in names or request.http_version == b"1.0"
+        )
+        if is_ambiguous or request.http_version == b"2.0":
+            await self._send_error_response(400 if is_ambiguous else 505)
             await self.send(Closed())
         else:
             await super()._create_stream(request)

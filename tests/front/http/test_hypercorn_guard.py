@@ -93,6 +93,10 @@ async def test_what_a_proxy_could_read_otherwise_is_refused(serving: Any) -> Non
         answer = await said(b"POST /chat HTTP/1.1\r\nHost: localhost\r\n" + twice + second)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert answer.count(b"HTTP/1.1") == 1
+        # One that speaks HTTP/1.0 knows no chunks: to it what follows the head is no body, or one to the end.
+        chunks = b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        answer = await said(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n" + chunks)
+        assert answer.startswith(b"HTTP/1.1 400 ")
         answer = await said(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
         assert answer.startswith(b"HTTP/1.1 505 ")
 
