@@ -24,7 +24,7 @@ MAX_LINES = 400
 
 LEVELS = (
     {"errors", "clock", "knob", "settings", "logs", "files", "tasks"}
-    | {"containers.errors", "containers.settings"},
+    | {"containers.errors", "containers.settings", "wire.text"},
     {"wire", "model"},
     {"session", "confinement", "metrics", "rooms.room", "rooms.token", "containers.contract"},
     {"services.in_room", "telemetry"},

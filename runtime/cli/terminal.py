@@ -15,13 +15,11 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 from runtime.errors import RuntimeServiceError
+from runtime.wire.text import CONTROLS_IN_JSON, WITHOUT_CONTROLS
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
-_CONTROLS: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
-_CONTROLS |= dict.fromkeys(range(0x202A, 0x202F))  # which have what follows shown the other way round
-_CONTROLS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # surrogates alone are no text
-_OURS_OR_CONTROLS = re.compile("(\x1b\\[(?:0|1|2|3[1-6])m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
-_UNSEEN_IN_JSON = {number: f"\\u{number:04x}" for number in (*range(127, 160), *range(0x202A, 0x202F))}
+_UNWANTED = WITHOUT_CONTROLS | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # surrogates alone are no text
+_OURS_OR_CONTROLS = re.compile(f"(\x1b\\[(?:0|1|2|3[1-6])m)|[{''.join(map(chr, WITHOUT_CONTROLS))}]")
 _GAP = "   "
 
 
@@ -44,7 +42,7 @@ def is_plain(stream: TextIO) -> bool:
 def clean(text: object) -> str:
     """Text of strangers without control characters and lone surrogates: no escape sequence of theirs
     reaches the terminal."""
-    return str(text).translate(_CONTROLS)
+    return str(text).translate(_UNWANTED)
 
 
 def paint(text: str, color: str, stream: TextIO | None = None) -> str:
@@ -138,7 +136,7 @@ def show(
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """JSON in which characters that a terminal obeys are escapes."""
-    return json.dumps(value, indent=indent, ensure_ascii=False).translate(_UNSEEN_IN_JSON)
+    return json.dumps(value, indent=indent, ensure_ascii=False).translate(CONTROLS_IN_JSON)
 
 
 def to_yaml(value: Any) -> str:

@@ -22,6 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from runtime.logs.line import cut_text, to_json
+from runtime.wire.text import CONTROLS_SHOWN
 
 if TYPE_CHECKING:  # a zygote needs none of the settings
     from runtime.settings import LogSettings
@@ -51,7 +52,6 @@ _QUIET: Final = (
 )
 _NEVER_DEBUG: Final = ("aiosqlite", "httpcore", "watchfiles")
 _RECORD_KEYS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 _worker_line_bytes = 16_384  # until `bound_lines` says it
 _hide: Callable[[Any], Any] | None = None
@@ -258,7 +258,7 @@ def _console(*, colors: bool) -> Render:
 
 
 def _printable(value: object) -> object:
-    return value if isinstance(value, int | float) else str(value).translate(_CONTROLS)
+    return value if isinstance(value, int | float) else str(value).translate(CONTROLS_SHOWN)
 
 
 def _has_colors(stream: TextIO) -> bool:

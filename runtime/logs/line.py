@@ -12,6 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from runtime.wire.text import CONTROLS_IN_JSON
+
 LEAST_LINE_BYTES: Final = 256
 """A line of this length has room for the keys of every event."""
 
@@ -20,8 +22,6 @@ _LEFT_OUT: Final = "keys_left_out"
 _LEFT_OUT_BYTES: Final = len(_LEFT_OUT) + 14  # quotes, colon, comma and the count
 _LEAST_VALUE_BYTES: Final = 48  # what a kept key's value may be cut to: a mark, and a few letters before it
 _TRACEBACK_KEY: Final = "exception"
-_OBEYED: Final = {number: f"\\u{number:04x}" for number in (*range(128, 160), *range(0x202A, 0x202F))}
-"""Controls that JSON leaves as they are: a terminal that shows the log would do what they say."""
 _UNSAYABLE: Final = (TypeError, ValueError, RecursionError)
 """What JSON cannot say: keys that are no text, a circle, infinity, too great a depth.  A `repr` says it."""
 
@@ -124,10 +124,10 @@ def _json(value: Any) -> str:
 
 def _dumped(value: Any) -> str:
     text = json.dumps(value, default=_repr, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    if text.isascii():
+    if text.isascii() and "\x7f" not in text:
         return text
     # Half a surrogate pair is no text: nobody could read a line that has one, as itself or as an escape.
-    return text.encode("utf-8", "replace").decode().translate(_OBEYED)
+    return text.encode("utf-8", "replace").decode().translate(CONTROLS_IN_JSON)
 
 
 def _repr(value: Any) -> str:

@@ -1,6 +1,20 @@
-"""Text that can be written as UTF-8, and figures as people read them."""
+"""Text that can be written as UTF-8, what of it a terminal obeys, and figures as people read them."""
 
 from __future__ import annotations
+
+from typing import Final
+
+_ORDERS: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Marks, embeddings, overrides and isolates, which have text shown the other way round."""
+_CONTROLS: Final = (*range(32), *range(127, 160), *_ORDERS)
+WITHOUT_CONTROLS: Final[dict[int, str | None]] = dict.fromkeys(one for one in _CONTROLS if one not in (9, 10))
+"""For `str.translate`: takes out what a terminal obeys, and what turns the order of what it shows."""
+CONTROLS_SHOWN: Final = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in WITHOUT_CONTROLS
+}
+"""The same, with an escape for each."""
+CONTROLS_IN_JSON: Final = {code: f"\\u{code:04x}" for code in _CONTROLS if code > 31}
+"""Those that JSON leaves as they are, as escapes of JSON."""
 
 
 def utf8_text(text: str) -> str:

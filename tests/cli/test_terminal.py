@@ -64,12 +64,13 @@ def test_escape_sequences_are_taken_out_and_lines_kept() -> None:
 
 def test_what_is_said_has_no_controls_but_its_own_colours(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever says it may have forgotten whose text it is: a task of an agent's, the answer of a tool."""
-    say("\x1b[31mred\x1b[0m\x1b]0;title\x07 \x1b[8mhidden\x9b2J\r\u202eexe.gnp\tx\ny")
+    say("\x1b[31mred\x1b[0m\x1b]0;title\x07 \x1b[8mhidden\x9b2J\r\u202eexe.gnp\tx\ny\u2066\u200f\u061c\u2069")
     note("\x1b[2J")
     assert capsys.readouterr() == ("\x1b[31mred\x1b[0m]0;title [8mhidden2Jexe.gnp\tx\ny\n", "[2J\n")
-    value = {"a\x9b": "é\x1b\x7f\u202e\n"}
-    assert to_json(value) == '{"a\\u009b": "é\\u001b\\u007f\\u202e\\n"}'
+    value = {"a\x9b": "é\x1b\x7f\u202e\u2067\u200e\n"}
+    assert to_json(value) == '{"a\\u009b": "é\\u001b\\u007f\\u202e\\u2067\\u200e\\n"}'
     assert json.loads(to_json(value)) == value
+    assert clean("a\u2066b\u200ec\u202ed") == "abcd"
 
 
 @pytest.mark.parametrize("odd", ["\u202e", "\x85", "\u2067", "\x1b", "\u2028", "\u00a0", "\u200d", "\ufeff"])

@@ -88,10 +88,11 @@ def test_a_value_that_contains_itself_or_cannot_show_itself_costs_its_own_text_a
 
 
 def test_what_a_terminal_would_obey_stands_there_as_an_escape() -> None:
-    event = {**HEAD, "said": "a\x1b[2J\x9b2J\u202eé", "k\x9b": ["\x85"]}
-    line = to_json(event)
-    assert not any(char < " " or "\x7f" <= char <= "\x9f" or char == "\u202e" for char in line)
-    assert json.loads(line) == event
+    event = {**HEAD, "said": "a\x1b[2J\x9b2J\u202e\u2067\u200eé", "k\x9b": ["\x85"]}
+    for told in (event, {**HEAD, "said": "a\x7f"}):
+        line = to_json(told)
+        assert not any(char < " " or "\x7f" <= char <= "\x9f" or char >= "\u200e" for char in line)
+        assert json.loads(line) == told
     long = {**HEAD, "said": "\x9b" * 10_000}
     assert set(read(to_json(long, 4096), 4096)["said"].partition("…")[0]) == {"\x9b"}
 

@@ -98,11 +98,11 @@ def test_a_terminal_gets_lines_without_foreign_escape_sequences(monkeypatch: pyt
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Terminal()
     configure(LogSettings(), stream=stream)
-    get_logger("rooms").info("room.participant_joined", identity="\x1b[2Jevil\x9b1m")
+    get_logger("rooms").info("room.participant_joined", identity="\x1b[2Jevil\x9b1m\u2067")
     assert "room.participant_joined" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
     assert "\x9b" not in stream.getvalue()
-    assert "\\x1b[2Jevil" in stream.getvalue()
+    assert "\\x1b[2Jevil\\x9b1m\\u2067" in stream.getvalue()
 
 
 def test_the_format_can_be_forced_either_way() -> None:

@@ -18,9 +18,9 @@ from typing import Any, Final
 import runtime
 from runtime.session.crash import CrashReport
 from runtime.session.crash_text import sections
+from runtime.wire.text import WITHOUT_CONTROLS
 
 _PACKAGES: Final = ("hypercorn", "msgspec", "multiprocess", "psutil", "quart", "websockets")
-_CONTROLS: Final = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
 _READ_ME: Final = """\
 A crash of one agent session, as Bulkhead wrote it down.
 
@@ -69,13 +69,13 @@ def _text(shown: dict[str, Any]) -> str:
     lines = []
     for label, body in sections(shown, tasks=True, full=True):
         for line in body:
-            lines.append(f"{label:<11}{line.translate(_CONTROLS)}".rstrip())
+            lines.append(f"{label:<11}{line.translate(WITHOUT_CONTROLS)}".rstrip())
             label = ""
     return "\n".join(lines) + "\n"
 
 
 def _log(shown: dict[str, Any]) -> str:
-    lines = [f"{line['at']} {line['text'].translate(_CONTROLS)}\n" for line in shown["log"]]
+    lines = [f"{line['at']} {line['text'].translate(WITHOUT_CONTROLS)}\n" for line in shown["log"]]
     if dropped := shown["log_lines_dropped"]:
         lines.append(f"({dropped} lines were dropped: it wrote too fast)\n")
     return "".join(lines)
