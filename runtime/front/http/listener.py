@@ -29,6 +29,9 @@ KEEP_ALIVE_S: float = 30.0
 """How long a connection may ask nothing."""
 CLOSE_S: Final = 0.3
 BACKLOG: Final = 1024
+_BY_IPV6: Final = (socket.AF_INET6, "::1")
+_OTHER: Final = {"127.0.0.1": _BY_IPV6, "0.0.0.0": _BY_IPV6, "::1": (socket.AF_INET, "127.0.0.1")}
+"""Where else ``localhost`` leads, of addresses that are not it; ``::`` has both."""
 _log = get_logger("front")
 
 
@@ -55,8 +58,8 @@ class _HypercornLog(Logger):
 class Listener:
     """One bound socket and, once started, the server on it.
 
-    Of 127.0.0.1 there are two: ``localhost`` is ``::1`` as well, on many machines first, and a session that
-    listened there would get what is meant for us, keys included.
+    Where ``localhost`` may lead past it there are two: that is 127.0.0.1 and ``::1``, on many machines the
+    latter first, and a session that listened at the other would get what is meant for us, keys included.
     """
 
     def __init__(self, bound: socket.socket) -> None:
@@ -88,19 +91,19 @@ class Listener:
             raise ConfigError(
                 f"cannot listen on {host}:{port}: {error.strerror}", cure=_cure(error, port)
             ) from error
-        if made.host == "127.0.0.1":
-            made._hear_localhost()
+        if made.host in _OTHER:
+            made._hear_localhost(*_OTHER[made.host])
         return made
 
-    def _hear_localhost(self) -> None:
+    def _hear_localhost(self, family: int, host: str) -> None:
         try:
-            self._other = _bound(socket.AF_INET6, ("::1", self.port))
+            self._other = _bound(family, (host, self.port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:  # else this machine has no such address
                 _log.warning(
                     "front.localhost_is_others",
-                    detail=f"another program listens at [::1]:{self.port}, where localhost may lead",
-                    cure="Stop it, or go by 127.0.0.1.",
+                    detail=f"another program listens at {host} port {self.port}, where localhost may lead",
+                    cure=f"Stop it, or go by {self.url}.",
                 )
 
     @property

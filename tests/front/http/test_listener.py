@@ -41,6 +41,22 @@ async def test_localhost_is_ours_by_both_of_its_addresses(serving: Any) -> None:
 @_ipv6
 @pytest.mark.unit
 @pytest.mark.asyncio
+@pytest.mark.parametrize(("host", "other"), [("::1", "127.0.0.1"), ("0.0.0.0", "::1")])
+async def test_neither_address_of_localhost_is_left_to_others(host: str, other: str) -> None:
+    listener = Listener.bind(host, 0)
+    with (
+        pytest.raises(OSError),
+        closing(socket.socket(socket.AF_INET6 if ":" in other else socket.AF_INET)) as one,
+    ):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind((other, listener.port))
+        one.listen()
+    await listener.aclose()
+
+
+@_ipv6
+@pytest.mark.unit
+@pytest.mark.asyncio
 async def test_who_listens_at_the_other_address_of_localhost_already_is_told() -> None:
     with closing(socket.create_server(("::1", 0), family=socket.AF_INET6)) as other:
         port = other.getsockname()[1]
