@@ -122,7 +122,8 @@ class _Replay:
 
     async def _run(self, loaded: bundle.LoadedBundle) -> None:
         self._loop = asyncio.get_running_loop()
-        self._kind = loaded.endpoints[self._call.start.endpoint].kind
+        endpoint = loaded.endpoints.get(self._call.start.endpoint)
+        self._kind = "" if endpoint is None else endpoint.kind  # the session says that it is missing
         self._session = session = _Kept(self._call.start, loaded, self._told, _at_once)
         if self._call.for_s:
             self._loop.call_later(self._call.for_s, self._stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import tarfile
@@ -15,6 +16,7 @@ from runtime.cli.crash.crash_file import report_in
 from runtime.cli.crash.replay import _bundle, _revealed, replay
 from runtime.cli.failure import CommandFailed
 from runtime.wire import control
+from runtime.worker.bundle import LoadedBundle
 from runtime.worker.replay import Call, _Replay
 
 pytestmark = pytest.mark.unit
@@ -109,3 +111,10 @@ def test_what_fits_its_kind_is_told_to_who_runs_it_again(kind: Any, words: str) 
     again = _Replay(Call(start, server="http://h:1"), cast(Any, None))
     again._kind, again._session = kind, cast(Any, SimpleNamespace(agent_name="summer"))
     assert again._to_try() == f"bulkhead {words}"
+
+
+def test_a_program_that_has_its_endpoint_no_more_is_told_as_in_a_session(tmp_path: Path) -> None:
+    again = _Replay(Call(control.Start("", 1, "/gone", "clerk", "r", "", ""), server=""), cast(Any, None))
+    asyncio.run(again._run(LoadedBundle(tmp_path, {}, "clerk")))
+    assert again._session is not None
+    assert "has no endpoint /gone" in str(again._session.error)
