@@ -30,6 +30,17 @@ def test_events_are_read_however_they_are_cut(cuts: list[int]) -> None:
     assert events.held_bytes == len(b"data: cut off")
 
 
+def test_what_an_event_holds_is_counted_however_short_its_lines() -> None:
+    events = Events()
+    for _ in range(3):
+        assert events.take(b"data:\n" * 1000) == []
+    assert events.held_bytes >= 3000
+    assert events.take(b"event: " + b"x" * 500 + b"\n") == []
+    assert events.held_bytes >= 3500
+    assert events.take(b"\n") == [("x" * 500, b"\n" * 2999)]
+    assert events.held_bytes == 0
+
+
 @pytest.mark.parametrize(
     ("result", "content"),
     [

@@ -55,36 +55,35 @@ class Events:
     """A ``text/event-stream`` that is read piece by piece.
 
     Attributes:
-        held_bytes: How much of an event is there that has not ended.
+        held_bytes: How much of an event is there that has not ended, its empty lines included.
     """
 
     def __init__(self) -> None:
         self.held_bytes = 0
-        self._line: list[bytes] = [b""]
-        self._data: list[bytes] = []
+        self._line = bytearray()
+        self._data = bytearray()
         self._kind = b""
 
     def take(self, piece: bytes) -> list[Event]:
         """The events that end in this piece; those that say nothing are left out."""
         # What began without an end is looked through once, however many pieces it comes in.
-        is_more = b"\n" not in piece and b"\r" not in piece and not self._line[-1].endswith(b"\r")
-        if piece:
-            self._line.append(piece)
-            self.held_bytes += len(piece)
+        is_more = b"\n" not in piece and b"\r" not in piece and not self._line.endswith(b"\r")
+        self._line += piece
+        self.held_bytes += len(piece)
         if is_more:
             return []
-        *lines, rest = _LINE_END.split(b"".join(self._line))
-        self._line, said = [rest], []
+        *lines, rest = _LINE_END.split(self._line)
+        self._line, said = bytearray(rest), []
         for line in lines:
             if not line:
-                if data := b"\n".join(self._data):
+                if data := bytes(self._data[:-1]):
                     said.append(Event(self._kind.decode(errors="replace") or "message", data))
-                self._data, self._kind = [], b""
+                self._data, self._kind = bytearray(), b""
             elif line.startswith(b"data:"):
-                self._data.append(line[5:].removeprefix(b" "))
+                self._data += line[5:].removeprefix(b" ") + b"\n"
             elif line.startswith(b"event:"):
                 self._kind = line[6:].removeprefix(b" ")
-        self.held_bytes = len(rest) + sum(map(len, self._data))
+        self.held_bytes = len(rest) + len(self._data) + len(self._kind)
         return said
 
 
