@@ -6,7 +6,7 @@ A GET brings what the server says by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,11 +47,12 @@ class Streamable:
         self._was_heard = False
 
     async def ask(self, said: bytes, number: int, *, most_bytes: int) -> dict[str, Any]:
+        sent = self._greeted  # meanwhile another request may learn that it is over
         answer = await self._post(said)
         try:
             if answer.status_code != 200:
-                raise self._refusal(answer)
-            if not self._greeted and (session := answer.headers.get(_SESSION)):
+                raise self._refusal(answer, sent)
+            if not sent and (session := answer.headers.get(_SESSION)):
                 self._greeted = {_SESSION: session}
             async with aclosing(_messages(answer, most_bytes)) as messages:
                 async for found in messages:
@@ -71,16 +72,17 @@ class Streamable:
         await answer.aclose()
 
     async def listen(self) -> bool:
-        if _SESSION not in self._greeted:
+        sent = self._greeted
+        if _SESSION not in sent:
             return False
         async with self._http.told():
-            answer = await self._http.send("GET", {**self._greeted, "accept": EVENTS})
+            answer = await self._http.send("GET", {**sent, "accept": EVENTS})
             try:
                 status = answer.status_code
                 if 400 <= status < 500 and status != 404 and status not in _PASSES:
                     return False
                 if status != 200:
-                    raise self._refusal(answer)
+                    raise self._refusal(answer, sent)
                 if not is_stream(answer):
                     return False
                 if self._was_heard:  # what was said in between nobody knows
@@ -108,8 +110,8 @@ class Streamable:
         more = {"content-type": "application/json", "accept": f"application/json, {EVENTS}"}
         return await self._http.send("POST", {**self._greeted, **more}, body=said)
 
-    def _refusal(self, answer: Answer) -> RuntimeServiceError:
-        if answer.status_code == 404 and _SESSION in self._greeted:
+    def _refusal(self, answer: Answer, sent: Mapping[str, str]) -> RuntimeServiceError:
+        if answer.status_code == 404 and _SESSION in sent:
             return Forgotten()
         return self._http.refusal(answer)
 
