@@ -151,6 +151,7 @@ class McpServer:
             link.drop()
             if self._listening is not None and self._listening is not asyncio.current_task():
                 self._listening.cancel()
+                self._listening = self._tasks.spawn(self._listen(link), "mcp:listen")
 
     async def _greeted(self) -> Link:
         http = self._reached
@@ -161,7 +162,7 @@ class McpServer:
                 raise
             older = Older(http, self._heard)
             try:
-                async with http.told():
+                async with http.told(OPEN_S):
                     is_spoken = await older.open()
                 if is_spoken:
                     return await self._greet(older)
@@ -174,9 +175,14 @@ class McpServer:
         http, number = self._reached, next(self._numbers)
         about = {"name": "bulkhead", "version": runtime.__version__}
         params = {"protocolVersion": OFFERED, "capabilities": {}, "clientInfo": about}
-        async with http.told(OPEN_S):
-            asked = message("initialize", params, number=number)
-            said = result_of(await link.ask(asked, number, most_bytes=MAX_LIST_BYTES))
+        try:
+            async with http.told(OPEN_S):
+                asked = message("initialize", params, number=number)
+                said = result_of(await link.ask(asked, number, most_bytes=MAX_LIST_BYTES))
+        except Forgotten:
+            raise RoomError(
+                f"{http.named} ended the session that it was to begin", cure="See its log."
+            ) from None
         spoken = said.get("protocolVersion")
         if spoken not in SPOKEN:
             raise RoomError(
@@ -226,17 +232,16 @@ class McpServer:
         while True:
             began_at = now()
             try:
+                if self._link is not link:
+                    await self._linked()  # which has a listener of its own
+                    return
                 if not await link.listen():
                     return
             except Forgotten:
                 self._lose(link)
-            except RoomError:
+            except (RoomError, ToolFailed):
                 pass  # it is tried again
             if now() - began_at > AGAIN_MOST_S:
                 wait_s = AGAIN_S
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, AGAIN_MOST_S)
-            if self._link is not link:
-                with suppress(RoomError, ToolFailed):
-                    await self._linked()
-                    return
