@@ -12,7 +12,7 @@ parent.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import msgspec
@@ -25,6 +25,7 @@ _MOST_PAGES: Final = (1 << 30) // _PAGE
 _ALONE: Final = 0x81
 _MOST_MEMBERS: Final = 20_000  # a bound for one walk, far above what a tree may have
 _MOST_ABOVE: Final = 1000
+_MOST_MAPS_BYTES: Final = 256 << 10
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -47,6 +48,13 @@ class Member(msgspec.Struct, frozen=True):
     began: int
 
 
+class Inode(msgspec.Struct, frozen=True):
+    """A file, as the kernel tells it from others."""
+
+    device: int
+    number: int
+
+
 class Machine(msgspec.Struct, frozen=True):
     """Two figures of the whole machine, by which a storm within it is seen before it is looked for.
 
@@ -59,8 +67,12 @@ class Machine(msgspec.Struct, frozen=True):
     available_bytes: int
 
 
-def read(path: str) -> bytes:
-    """A small file of /proc, in one piece; empty when the process is gone or will not be looked at."""
+def read(path: str, *, most_bytes: int = 1 << 30) -> bytes:
+    """A small file of /proc, in one piece; empty when the process is gone or will not be looked at.
+
+    Args:
+        most_bytes: Nothing is read after so many.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -68,7 +80,8 @@ def read(path: str) -> bytes:
     try:
         # The kernel hands out long ones (thousands of children) in pieces of a page.
         pieces = [os.read(fd, _READ_BYTES)]
-        while len(pieces[-1]) >= _PIECE_BYTES:
+        while len(pieces[-1]) >= _PIECE_BYTES and most_bytes > 0:
+            most_bytes -= len(pieces[-1])
             pieces.append(os.read(fd, _READ_BYTES))
         return b"".join(pieces)
     except OSError:
@@ -239,12 +252,28 @@ def peak_rss_bytes(pid: int) -> int:
     return 0
 
 
-def mapped_shared_bytes(pid: int) -> int:
-    """Resident memory of files in memory that it has mapped; 0 when it is gone."""
-    for line in read(f"/proc/{pid}/status").splitlines():
-        if line.startswith(b"RssShmem:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def mapped(pid: int, files: Collection[Inode]) -> dict[Inode, tuple[int, int]]:
+    """Memory of some files that a process has mapped, in bytes: with each page divided by the number of
+    those who have it, and the most that one mapping has.
+
+    Empty when it is gone, when it has none of them, and where it has some thousand mappings: to go through
+    those takes too long.
+    """
+    names = {b"%02x:%02x %d" % (os.major(one.device), os.minor(one.device), one.number): one for one in files}
+    found: dict[Inode, tuple[int, int]] = {}
+    listed = read(f"/proc/{pid}/maps", most_bytes=_MOST_MAPS_BYTES)
+    if len(listed) >= _MOST_MAPS_BYTES or not any(name in listed for name in names):
+        return found
+    one, rss = None, 0
+    for line in read(f"/proc/{pid}/smaps").splitlines():
+        if not line[:1].isupper():  # the line of a mapping; those of what is in it follow
+            one = names.get(b" ".join(line.split(None, 5)[3:5]))
+        elif one is not None and line.startswith(b"Rss:"):
+            rss = int(line.split()[1]) * 1024
+        elif one is not None and line.startswith(b"Pss:"):
+            pss, most = found.get(one, (0, 0))
+            found[one] = (pss + int(line.split()[1]) * 1024, max(most, rss))
+    return found
 
 
 def machine() -> Machine:

@@ -87,7 +87,7 @@ class Guard:
         self._phase = phase
         self._alarm = alarm
         self._budget = Budget(limits, now)
-        self._memory_files = MemoryFiles()
+        self._memory_files = MemoryFiles(clock.wall())
         self._memory_bytes = limits.plain().get("memory_bytes", 0)
         self._hang_detector = HangDetector(
             warn_s=settings.hang_warn_s,
