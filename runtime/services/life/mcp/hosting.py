@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from runtime.errors import RemoteProtocolError, RoomError, RoomLost, RuntimeServiceError
+from runtime.errors import NotFound, RemoteProtocolError, RoomError, RoomLost, RuntimeServiceError
 from runtime.logs import get_logger
 from runtime.tasks import Tasks
-from runtime.wire.content import CODE_FAILED, Content, EmptyContent, ErrorContent, JsonContent, from_header
+from runtime.wire.content import (
+    CODE_FAILED,
+    CODE_NOT_FOUND,
+    Content,
+    EmptyContent,
+    ErrorContent,
+    JsonContent,
+    from_header,
+)
 from runtime.wire.room import Assembler, Message, encode
 
 ENTER_S: Final = 30.0
@@ -54,7 +63,7 @@ class HostedToolkit:
         self._name = str(described["name"])
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._registration = ""
+        self._registrations: list[str] = []  # the newest last; those before it are to be taken away
         self._tasks = Tasks(_log, "mcp.failed")
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._writing = asyncio.Lock()
@@ -71,13 +80,20 @@ class HostedToolkit:
     async def change(self, described: Mapping[str, Any]) -> None:
         """Register it as it is now, of the same name; calls that are in progress go on.
 
+        What it was before is taken away, or with the next change where the room does not do that now.
+
         Raises:
             RoomError: The room does not take it; it stays as it was.
         """
-        former = self._registration
         await self._register(described)
         self.described = described
-        await self._ask("agent.unregister_toolkit", {"id": former})
+        try:
+            while len(self._registrations) > 1:
+                with suppress(NotFound):  # done by a try that was not answered
+                    await self._ask("agent.unregister_toolkit", {"id": self._registrations[0]})
+                del self._registrations[0]
+        except RoomError as error:
+            _log.warning("mcp.former_toolkit_left", toolkit=self._name, error=str(error))
 
     async def aclose(self) -> None:
         """Leave the room; who waits for an answer is told by the room."""
@@ -87,7 +103,7 @@ class HostedToolkit:
     async def _register(self, described: Mapping[str, Any]) -> None:
         header = await self._ask("agent.register_toolkit", described)
         found = header.get("json")
-        self._registration = str(found.get("id")) if isinstance(found, dict) else ""
+        self._registrations.append(str(found.get("id")) if isinstance(found, dict) else "")
 
     async def _ask(self, kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What the room answers."""
@@ -135,7 +151,8 @@ class HostedToolkit:
             answered = self._asked.get(message.id)
             if answered is not None and not answered.done():
                 if header.get("type") == "error":
-                    answered.set_exception(RoomError(str(header.get("text"))))
+                    kind = NotFound if header.get("code") == CODE_NOT_FOUND else RoomError
+                    answered.set_exception(kind(str(header.get("text"))))
                 else:
                     answered.set_result(header)
         elif message.type == f"agent.tool_call.{self._name}":
