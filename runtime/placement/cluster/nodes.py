@@ -21,7 +21,7 @@ from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement
 from runtime.session.spec import SessionId
 
 MAX_SERVED: Final = 2000
-"""Endpoints, or bundles, of one node."""
+"""Endpoints, or bundles, of one node; bundles that were sent there, and endpoints of one of those."""
 _log = get_logger("cluster")
 _ORDER = {"ready": 0, "loading": 1, "failed": 2}
 
@@ -52,10 +52,17 @@ class Node(msgspec.Struct):
 
     def said(self, served: Served) -> None:
         """It was asked what it serves.  All of that is looked through for each call, so it has a bound."""
-        if max(len(served.endpoints), len(served.bundles)) > MAX_SERVED:
+        sizes = [len(served.endpoints), len(served.bundles), len(served.sent)]
+        if max(sizes + [len(one.endpoints) for one in served.sent]) > MAX_SERVED:
             _log.error("node.serves_too_much", node_id=self.beat.node, most=MAX_SERVED)
             served = msgspec.structs.replace(
-                served, endpoints=served.endpoints[:MAX_SERVED], bundles=served.bundles[:MAX_SERVED]
+                served,
+                endpoints=served.endpoints[:MAX_SERVED],
+                bundles=served.bundles[:MAX_SERVED],
+                sent=[
+                    msgspec.structs.replace(one, endpoints=one.endpoints[:MAX_SERVED])
+                    for one in served.sent[:MAX_SERVED]
+                ],
             )
         self.served, self._by_id = served, {one.id: one for one in served.sent}
 

@@ -123,6 +123,21 @@ async def test_what_it_says_of_others_sessions_or_at_any_length_is_not_kept(foll
     assert [one["event"] for one in logs] == ["node.serves_too_much"]
     assert followed.front.nodes["n1"].serves("/p7")
     assert not followed.front.nodes["n1"].serves(rows[-1].path)
+    have = say.Have(id="1", name="b", digest="ab", service="s", state="ready", endpoints=rows)
+    with capture_logs() as logs:
+        followed.front.nodes["n1"].said(
+            say.Served(
+                digest="d",
+                bundles=[],
+                endpoints=[],
+                enforcement=nowhere,
+                sent=[have, *(msgspec.structs.replace(have, id=row.path) for row in rows)],
+            )
+        )
+    assert [one["event"] for one in logs] == ["node.serves_too_much"]
+    found = followed.front.nodes["n1"].has("1")
+    assert (found and found.endpoints) == rows[:MAX_SERVED]
+    assert followed.front.nodes["n1"].has(rows[-1].path) is None
     with pytest.raises(RemoteProtocolError, match="not a Beat"):
         await followed.beats("n1", boot="b" * 1000, number=2)
     with pytest.raises(RemoteProtocolError, match="a beat of"):
