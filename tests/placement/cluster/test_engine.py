@@ -102,6 +102,28 @@ async def test_who_waits_for_an_answer_hears_at_once_that_the_engine_is_lost(sit
             await asking
 
 
+async def test_who_waits_for_a_connection_no_more_leaves_none_behind() -> None:
+    is_open, is_over = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"max_payload": 1024}\r\n')
+        while await reader.readline():
+            is_open.set()
+        is_over.set()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connecting = asyncio.create_task(Engine(Access(url=f"nats://127.0.0.1:{port}"), name="n1").connect())
+    try:
+        async with asyncio.timeout(10 * PATIENCE):
+            await is_open.wait()
+            await cancelled(connecting)
+            await is_over.wait()
+    finally:
+        server.close()
+
+
 async def _stranger(site: Any) -> Any:
     access = site.home.access(site.process.port)
     await site.as_user("front")  # it listens

@@ -130,6 +130,7 @@ class Engine:
             more |= {"tls": context, "tls_hostname": "bulkhead"}
         if self._access.user:
             more |= {"user": self._access.user, "password": self._access.password}
+        inbox = f"{_INBOX}{self._access.user or self._name}.{secrets.token_hex(8)}"
         try:
             async with asyncio.timeout(CONNECT_S):  # the client itself tries for ever, whatever it is told
                 await client.connect(
@@ -145,6 +146,12 @@ class Engine:
                     max_outstanding_pings=2,
                     **more,
                 )
+                await client.subscribe(
+                    f"{inbox}.*",
+                    cb=self._answered,
+                    pending_msgs_limit=_MAX_WAITING,
+                    pending_bytes_limit=_MAX_WAITING_BYTES,
+                )
         except (Error, OSError, TimeoutError, ssl.SSLError) as error:
             await _closed(client)
             why = said[-1] if said else str(error) or "nobody answers"
@@ -158,14 +165,10 @@ class Engine:
                 f"the engine at {where} cannot be reached: {why}",
                 cure="Check the address, that `bulkhead serve --nodes` runs there, and the network between.",
             ) from error
-        self._inbox = f"{_INBOX}{self._access.user or self._name}.{secrets.token_hex(8)}"
-        await client.subscribe(
-            f"{self._inbox}.*",
-            cb=self._answered,
-            pending_msgs_limit=_MAX_WAITING,
-            pending_bytes_limit=_MAX_WAITING_BYTES,
-        )
-        self._client = client
+        except BaseException:  # above all, who waited for it does not any more
+            await _closed(client)
+            raise
+        self._client, self._inbox = client, inbox
 
     async def publish(self, subject: str, data: bytes) -> None:
         """Send, if it can be; nobody is told that it came."""
