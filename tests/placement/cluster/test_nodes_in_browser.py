@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from runtime.front.access.origin import Origin, Origins
 from tests.patience import PATIENCE
 from tests.placement.cluster.conftest import machine
 from tests.placement.cluster.test_operated import asked
@@ -17,7 +18,9 @@ from tests.studio.conftest import chromium
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
 
-async def test_nodes_are_shown_and_drained_by_a_button(site: Any) -> None:
+async def test_nodes_are_shown_and_drained_by_a_button(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The server is within this process, so its browser is a child of the server's, as sessions are.
+    monkeypatch.setattr(Origins, "_search", lambda self, inode: Origin.NEAR)
     wait_ms = 30_000 * PATIENCE
     async with (
         site.node(machine("n1")),
