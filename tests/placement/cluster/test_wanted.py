@@ -151,6 +151,33 @@ async def test_nodes_that_do_not_agree_what_a_bundle_declares_have_it_refused(ot
     assert "nodes remove" in told.value.cure
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_the_first_node_that_has_loaded_a_bundle_is_not_believed_against_a_later_one(
+    is_gone: bool,
+) -> None:
+    followed = Followed(node("n1"), node("n2"))
+    bundles = wished(followed)
+    loading = asyncio.create_task(bundles.load("greeter@ab", Path("/kept/ab"), {}))
+    await asyncio.sleep(0)
+    (one,) = bundles._all.values()
+    followed.nodes["n1"].said(serving(have(one.id, "ready", WIDER)))
+    followed.nodes["n2"].said(serving(have(one.id, "loading")))
+    bundles.looked()
+    while not one.endpoints:
+        await asyncio.sleep(0)
+    if is_gone:
+        del followed.nodes["n1"]
+    last = followed.nodes["n2"]
+    last.said(serving(have(one.id, "ready", TRUE)))
+    bundles._beaten("n2", last)
+    if is_gone:
+        assert [row.permissions for row in (await loading).endpoints] == [TRUE.permissions]
+        assert bundles.is_on(last, one.id)
+    else:
+        with pytest.raises(BundleError, match="n1 and n2 say different things"):
+            await loading
+
+
 async def test_a_node_that_comes_later_and_declares_more_gets_no_session_and_is_told() -> None:
     followed = Followed(node("n1"))
     bundles, one = await loaded(followed, {"n1": TRUE})

@@ -29,6 +29,7 @@ class SentBundle:
         recorded: What was written down of its endpoints when it was deployed; None while it is.
         endpoints: As nodes say that loaded it: all the same, or as it is recorded.
         declared: What such nodes say of their names and rights.
+        is_loaded: All that could load it have tried: what they declared counts, if nothing is recorded.
         believed: What was looked at already, by node.
     """
 
@@ -40,6 +41,7 @@ class SentBundle:
     service: str = ""
     endpoints: list[EndpointInfo] = field(default_factory=list)
     declared: Recorded | None = None
+    is_loaded: bool = False
     believed: dict[str, list[EndpointInfo]] = field(default_factory=dict, repr=False)
 
     @property
@@ -49,8 +51,10 @@ class SentBundle:
     def believes(self, node: str, have: say.Have) -> bool:
         """Whether a node declares what it has to; it may widen rights, or take another's name, otherwise.
 
-        What is recorded counts, and else what the others say.
+        What is recorded counts, and else what the others say; before all did, nobody's word does (`take`).
         """
+        if self.recorded is None and not self.is_loaded:
+            return True
         if self.declared is None or self.believed.get(node) is have.endpoints:
             return True
         found = _declared(have.endpoints)
@@ -80,7 +84,7 @@ class SentBundle:
                 cure="It has to declare the same wherever it runs. If it does, one of them runs other code: "
                 "look at both, and let that one in no more (bulkhead nodes remove).",
             )
-        if self.declared is None:
+        if self.declared is None or self.recorded is None:  # who spoke first may be gone
             self.declared = declared[first]
             rows, known = [row for row in said[first].endpoints if row.path], self.recorded
             if known:  # whatever the only node says that is there

@@ -113,6 +113,7 @@ class SentBundles:
         except BaseException:
             await self.discard(one)
             raise
+        one.is_loaded = True
         return one
 
     def serve(self, service: str, bundle: SentBundle) -> None:
