@@ -119,7 +119,7 @@ class Roster:
         if (node := self._follower.nodes.get(name)) is not None:
             self._tell("node.floods", name, node.beat.boot, self._follower.held.count(name))
         else:
-            _log.warning("node.floods", node_id=name)
+            _log.warning("node.floods", node_id=name or "*")  # of all whom nobody knows
 
     def _taken(self, name: str, event: SessionEvent) -> None:
         if isinstance(event, Started):

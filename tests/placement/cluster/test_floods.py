@@ -169,6 +169,35 @@ async def test_each_is_heard_by_itself_while_one_is_not_and_all_together_afterwa
     assert took == [beat("n1")] * 3 + [beat("n2")] + [beat("n1")] * 3
 
 
+async def test_names_that_are_made_up_are_muted_as_one_and_cost_no_node_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_NAMES", 5)
+    engine, tasks, took, flooded = Heard(), Tasks(get_logger("test"), "failed"), list[str](), list[str]()
+    given: Any = engine
+    hearing = Hearing(given, Later(), tasks, lambda: ["n2"])
+    hearing.flooded.append(flooded.append)
+
+    async def take(subject: str, _: bytes) -> None:
+        took.append(subject)
+
+    beat = Subjects("main").beat
+    try:
+        await hearing.listen(beat, take, Most(3, 1000))
+        await hearing._tick()
+        for number in range(8):
+            await engine.say(beat(f"made-up-{number}"))
+        await engine.say(beat("n2"))  # more than there may be, but one that is known
+        for number in range(50):
+            await engine.say(beat(f"made-up-{number}"), 9)
+        await engine.say(beat("n2"))
+        assert flooded == [""]
+        assert took.count(beat("n2")) == 2
+        await until(lambda: set(engine.to) == {beat("n2")} and engine.sheds == 1)
+    finally:
+        await tasks.aclose()
+
+
 async def test_who_keeps_the_pace_is_within_what_is_taken_in_any_second() -> None:
     most, now, sent = Most(10, 1000), 0.0, list[tuple[float, int]]()
     pace = Pace(most)

@@ -3,7 +3,9 @@
 An engine passes on what a node says as fast as it is said, and gives up who does not keep up: then nobody is
 heard.  So a subject on which more comes than a node has to say is not listened to for a while.  All are heard
 by one subscription as long as none is so, and each by its own while one is: what is not asked for, an engine
-drops.  Runs in: the front's event loop.
+drops.  Names that nobody knows, which may be made up, are one then, the empty one.
+
+Runs in: the front's event loop.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ MUTE_S: Final = 5.0
 MOST_MUTE_S: Final = 60.0
 TICK_S: Final = 1.0
 MAX_NAMES: Final = 2000
+"""That nobody knows, within a second."""
 WORSE: Final = 50
 """What cannot be read counts as so many more."""
 SHED_S: Final = 0.5
@@ -49,8 +52,6 @@ class _Ear(msgspec.Struct, eq=False):
 
     def takes(self, name: str, size: int, *, times: int = 1) -> bool:
         """One more message of a node, or so many; False for one too many."""
-        if name not in self.spent and len(self.spent) >= MAX_NAMES:
-            name = ""
         return not self.spent.setdefault(name, Spent()).exceeds(self.most, size, times=times)
 
 
@@ -59,11 +60,12 @@ class Hearing:
 
     Args:
         tasks: Run what is done beside.
-        names: The nodes that are heard while one is not.
+        names: The nodes that are known: they alone are heard while one is not.
         heard: Called with a node that is listened to again: what it said meanwhile is lost.
 
     Attributes:
-        flooded: Called, in order, with each node of which something is not listened to for a while.
+        flooded: Called, in order, with each node of which something is not listened to for a while; the empty
+            name is for all that nobody knows.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Hearing:
         self._names, self._heard = names, heard
         self.flooded: list[Callable[[str], None]] = []
         self._ears: list[_Ear] = []
+        self._known = set[str]()
 
     async def listen(
         self,
@@ -102,8 +105,11 @@ class Hearing:
     async def _arrange(self, ear: _Ear) -> None:
         async def hear(subject: str, data: bytes) -> bytes | None:
             name = ear.named(subject)
-            if name in ear.muted:
+            is_known = name in self._known
+            if name in ear.muted or (not is_known and "" in ear.muted):
                 return None  # it was on its way
+            if not is_known and name not in ear.spent and len(ear.spent) >= MAX_NAMES:
+                name = ""
             if not ear.takes(name, len(data)):
                 self._mute(ear, name)
                 return None
@@ -123,7 +129,8 @@ class Hearing:
                     while ear.narrow:
                         await ear.narrow.popitem()[1]()
                 return
-            wanted = set(self._names()) - ear.muted.keys()
+            self._known = set(self._names())
+            wanted = self._known - ear.muted.keys()
             for name in ear.narrow.keys() - wanted:
                 await ear.narrow.pop(name)()
             for name in wanted - ear.narrow.keys():
@@ -133,6 +140,11 @@ class Hearing:
                 await stop()
 
     def _mute(self, ear: _Ear, name: str) -> None:
+        self._known = set(self._names())
+        if name not in self._known:
+            name = ""
+        if name in ear.muted:
+            return
         wait_s = ear.waits.get(name, MUTE_S)
         ear.muted[name] = self._clock.now() + wait_s
         ear.waits[name] = min(2 * wait_s, MOST_MUTE_S)
@@ -145,7 +157,7 @@ class Hearing:
         await self._engine.shed(SHED_S)
 
     async def _tick(self) -> None:
-        now = self._clock.now()
+        now, self._known = self._clock.now(), set(self._names())
         for ear in self._ears:
             ear.spent.clear()
             over = [name for name, until in ear.muted.items() if now >= until]
