@@ -2,9 +2,10 @@
 
 To the network every process here is the same loopback, sessions included, and these do what strangers talk
 them into.  So the kernel is asked whose socket the far end is, and /proc who has it open: somebody outside of
-our own tree must, and nobody within it.  Not finding out is an answer, too: of a socket that nobody has open,
-or only processes that may not be looked at.  Asked once for a connection, in a thread, and only where nothing
-but the place speaks for the caller.
+our own tree must, and nobody within it.  A session may have a user of its own, and keep its processes from
+being looked at.  Not finding out is an answer, too: of a socket that nobody has open, or only processes that
+may not be looked at.  Asked once for a connection, in a thread, and only where nothing but the place, or a
+cookie, speaks for the caller.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ MAX_KNOWN: Final = 1024
 MAX_WAITING: Final = 512
 """Searches at once, one of which goes on: whoever comes then is not looked for."""
 MAX_RECENT: Final = 16
+_FIRST_PIDS: Final = 0xEFFFFFFC
+"""The namespace of pids that is all of the machine's."""
 
 
 class Origin(StrEnum):
@@ -39,7 +42,10 @@ class Origin(StrEnum):
     SESSION = "session"
     """The server's own tree: a session, the program of a bundle, or the front itself."""
     HIDDEN = "hidden"
-    """A socket of our user that nobody is seen to have open."""
+    """A socket of our user that nobody is seen to have open, and somebody outside of the tree may have."""
+    DOUBTFUL = "doubtful"
+    """The same where a session may have it: one that does not let us look, or on its way between two
+    processes."""
     GONE = "gone"
     """One that is closed: who asked does not wait for the answer."""
 
@@ -68,14 +74,15 @@ class Origins:
         if isinstance(found, Origin):
             return found
         if self._waiting >= MAX_WAITING:
-            return Origin.HIDDEN
+            return Origin.UNASKED
         self._waiting += 1
         try:
             async with self._turn:
                 if (known := self._known.get(found.cookie)) is not None:
                     return known
-                origin = await asyncio.to_thread(self._search, found.inode)
-                self._known[found.cookie] = origin
+                origin = await asyncio.to_thread(self._search, found)
+                if origin is not Origin.DOUBTFUL:  # it may have been a process that was just being started
+                    self._known[found.cookie] = origin
                 while len(self._known) > MAX_KNOWN:
                     self._known.popitem(last=False)
                 return origin
@@ -97,19 +104,23 @@ class Origins:
             return Origin.GONE if _is_loopback(client[0]) and is_answered() else Origin.ELSEWHERE
         if not found.inode:
             return Origin.GONE
-        if found.uid != os.geteuid():
-            return Origin.OTHER_USER
         return self._known.get(found.cookie, found)
 
-    def _search(self, inode: int) -> Origin:
-        name, us = f"socket:[{inode}]", os.getpid()
+    def _search(self, socket: PeerSocket) -> Origin:
+        name, us, is_near = f"socket:[{socket.inode}]", os.getpid(), socket.uid == os.geteuid()
         ours = {one.pid for one in procfs.tree(us)} - {us}
-        if any(_has(pid, name) for pid in ours):
-            return Origin.SESSION
+        unseen = []
+        for pid in ours:
+            if (has := _has(pid, name)) is None:
+                unseen.append(pid)
+            elif has:
+                return Origin.SESSION
         if _has(us, name):
             return Origin.SESSION if self._is_alone else Origin.NEAR
         for pid in self._others(ours | {us}):
-            if not _has(pid, name):
+            if (has := _has(pid, name)) is None:
+                unseen.append(pid)
+            if not has:
                 continue
             if is_below(pid, us):
                 return Origin.SESSION  # it was forked while we looked
@@ -117,8 +128,14 @@ class Origins:
             self._recent.move_to_end(pid)
             while len(self._recent) > MAX_RECENT:
                 self._recent.popitem(last=False)
-            return Origin.NEAR
-        return Origin.HIDDEN
+            return Origin.NEAR if is_near else Origin.OTHER_USER
+        if any(pid in ours or procfs.descends(pid, us) for pid in unseen):
+            return Origin.DOUBTFUL
+        if not is_near:
+            return Origin.OTHER_USER
+        init = os.getppid()  # which lets nobody look either
+        may_be = not _sees_all() or any(pid != init and _is_of_our_user(pid) for pid in unseen)
+        return Origin.HIDDEN if may_be else Origin.DOUBTFUL
 
     def _others(self, ours: Iterable[int]) -> Iterator[int]:
         recent = [pid for pid in reversed(self._recent) if pid not in ours]
@@ -145,14 +162,31 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _has(pid: int, name: str) -> bool:
-    """Whether a process has this open; no where it may not be looked at."""
+def _sees_all() -> bool:
+    """Whether /proc shows every process there is, if not what is in it."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino == _FIRST_PIDS and os.path.exists("/proc/1/stat")
+    except OSError:
+        return False
+
+
+def _is_of_our_user(pid: int) -> bool:
+    lines = procfs.read(f"/proc/{pid}/status").splitlines()
+    return any(line.startswith(b"Uid:") and b"%d" % os.geteuid() in line.split() for line in lines)
+
+
+def _has(pid: int, name: str) -> bool | None:
+    """Whether a process has this open; None where it may not be looked at."""
     try:
         folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return None
     except OSError:
         return False
     try:
         return any(_leads_to(number, folder) == name for number in os.listdir(folder))
+    except PermissionError:
+        return None
     except OSError:
         return False
     finally:

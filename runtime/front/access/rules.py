@@ -200,7 +200,7 @@ class Access:
             # For whoever can reach the port; a session was not meant, and one that hides least of all.
             if caller.origin is Origin.SESSION:
                 raise self._not_a_session()
-            if caller.origin in (Origin.HIDDEN, Origin.GONE, Origin.UNASKED):
+            if caller.origin in (Origin.HIDDEN, Origin.DOUBTFUL, Origin.GONE, Origin.UNASKED):
                 raise self._key_needed("Which process of this machine sent this cannot be told. ")
             return
         if not caller.is_local and not self._api_token:
@@ -259,7 +259,7 @@ class Access:
         match caller.origin:
             case Origin.SESSION:
                 raise self._not_a_session()
-            case Origin.GONE | Origin.UNASKED:
+            case Origin.DOUBTFUL | Origin.GONE | Origin.UNASKED:
                 raise self._key_needed("Who sent this cannot be told. ")
         if not caller.changes:
             return

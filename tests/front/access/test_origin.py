@@ -221,16 +221,66 @@ async def test_a_kernel_that_does_not_tell_is_no_friend(monkeypatch: pytest.Monk
         assert await Origins(is_alone=False).of(scope(ours)) is Origin.ELSEWHERE
 
 
+@contextmanager
+def held_by(code: str) -> Iterator[dict[str, Any]]:
+    """The scope of a connection whose far end only another process has, which goes with its input."""
+    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (theirs, ours):
+        where, pipe = scope(ours), subprocess.PIPE
+        command = [sys.executable, "-S", "-c", f"import os; {code}; print(flush=True); input()"]
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, pass_fds=[theirs.fileno()]) as child:
+            theirs.close()
+            assert child.stdout is not None
+            child.stdout.readline()
+            yield where
+            child.kill()
+
+
 async def test_another_users_connection_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
+    with held_by("os.fork() and os._exit(0)") as where:  # no child of ours any more
+        assert await Origins().of(where) is Origin.NEAR
         monkeypatch.setattr(origin.os, "geteuid", lambda: 54321)
-        assert await Origins(is_alone=False).of(scope(ours)) is Origin.OTHER_USER
+        assert await Origins().of(where) is Origin.OTHER_USER
+
+
+async def test_a_session_with_a_user_of_its_own_is_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin.os, "geteuid", lambda: 54321)
+    with held_by("0") as where:
+        assert await Origins().of(where) is Origin.SESSION
+
+
+async def test_a_session_that_does_not_let_us_look_is_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.open
+
+    def refused(path: Any, *more: Any) -> int:
+        if str(path).endswith("/fd") and path != f"/proc/{os.getpid()}/fd":
+            raise PermissionError  # as by PR_SET_DUMPABLE, which does not bind root
+        return opened(path, *more)
+
+    with held_by("0") as where:
+        monkeypatch.setattr(origin.os, "open", refused)
+        origins = Origins()
+        assert await origins.of(where) is Origin.DOUBTFUL
+        assert origins.recall(where) is Origin.UNASKED, "it is looked at again"
+
+
+async def test_what_no_process_has_is_a_browsers_only_where_one_may_hide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near, far = socket.socketpair()
+    with near, far, connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (theirs, ours):
+        where = scope(ours)
+        socket.send_fds(near, [b"x"], [theirs.fileno()])
+        theirs.close()
+        for sees_all, found in ((True, Origin.DOUBTFUL), (False, Origin.HIDDEN)):
+            monkeypatch.setattr(origin, "_is_of_our_user", lambda pid: False)
+            monkeypatch.setattr(origin, "_sees_all", lambda sees_all=sees_all: sees_all)
+            assert await Origins().of(where) is found
 
 
 async def test_each_connection_is_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     origins, searches = Origins(is_alone=False), []
     search = origins._search
-    monkeypatch.setattr(origins, "_search", lambda inode: [searches.append(inode), search(inode)][1])
+    monkeypatch.setattr(origins, "_search", lambda found: [searches.append(found), search(found)][1])
     with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
         assert origins.recall(scope(ours)) is Origin.UNASKED
         found = await asyncio.gather(*(origins.of(scope(ours)) for _ in range(10)))
@@ -248,7 +298,7 @@ async def test_a_flood_of_strangers_is_not_searched_for(monkeypatch: pytest.Monk
     origins = Origins(is_alone=False)
     with connected(socket.AF_INET, "127.0.0.1", "127.0.0.1") as (_, ours):
         found = await asyncio.gather(*(origins.of(scope(ours)) for _ in range(3)))
-    assert sorted(found) == [Origin.HIDDEN, Origin.HIDDEN, Origin.NEAR]
+    assert sorted(found) == [Origin.NEAR, Origin.UNASKED, Origin.UNASKED]
 
 
 async def test_who_descends_from_whom() -> None:
