@@ -31,7 +31,7 @@ def as_bundle(source: Path, *switches: str, flags: tuple[str, ...] = (), cwd: Pa
     """What a bundle's program prints while it is loaded."""
     argv = [sys.executable, *flags, str(BOOT), "--source", str(source), "--replay", *switches]
     call = {"start": {"session_id": "", "generation": 0, "endpoint": "/", "identity": "", "room": ""}}
-    env = {**os.environ, "BULKHEAD_REPLAY": json.dumps(call)}
+    env = {**os.environ, "BULKHEAD_REPLAY": json.dumps({**call, "server": ""})}
     folder = cwd or source.parent
     done = subprocess.run(argv, capture_output=True, text=True, cwd=folder, env=env, check=False)
     told = [line for line in done.stdout.splitlines() if line.startswith("TOLD ")]

@@ -11,6 +11,7 @@ import pytest
 
 from runtime import logs
 from runtime.front.access.browser_sessions import CODE_S
+from runtime.front.access.origin import Origin, Origins
 from runtime.front.studio import pages as studio
 from runtime.settings import LogSettings
 from tests.front.conftest import Answer
@@ -135,7 +136,7 @@ async def test_a_link_with_a_code_lets_in_whose_browser_it_is_cannot_be_told(
 ) -> None:
     # As behind ssh -L, where sshd connects; or on a kernel that does not tell whose a socket is.
     if told:
-        monkeypatch.setattr("runtime.front.access.origin.os.geteuid", lambda: 54321)
+        monkeypatch.setattr(Origins, "_search", lambda self, socket: Origin.OTHER_USER)
     else:
         monkeypatch.setattr("runtime.front.access.peer_socket._NETLINK_SOCK_DIAG", 30)
     async with serving() as site:
