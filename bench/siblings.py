@@ -7,7 +7,7 @@ import os
 from bench.report import Effort, Report, Row, ratio
 from bench.server import SECRET, running_server
 from runtime.cli.api import Api
-from runtime.cli.session.chaos import FAULTS, Run
+from runtime.cli.session.chaos.faults import FAULTS, Run
 
 AGENTS = """
 import asyncio

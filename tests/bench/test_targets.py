@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
 
 from bench import report as reports
 from bench import since
+from bench.__main__ import BY_NAME, NAMES
 from bench.report import Report, mark
 from bench.rounds import by_rounds
 
@@ -91,3 +93,8 @@ def test_results_that_cannot_be_read_are_no_results(kept: Path, text: str) -> No
     (kept / "start.json").write_text(text)
 
     assert since.worse(ran([2.0] * 10), kept, quick=False) == []
+
+
+def test_every_benchmark_is_there_to_be_run() -> None:
+    for name in (*NAMES, *BY_NAME):
+        assert callable(importlib.import_module(f"bench.{name}").run), name
