@@ -150,7 +150,8 @@ async def test_a_second_signal_ends_what_still_runs(tmp_path: Path, number: sign
     one = server(tmp_path, placement, drain_s=600, room="lobby")
     running = asyncio.create_task(serve(one))
     async with asyncio.timeout(15 * PATIENCE):
-        while not placement.running:
+        # Not while it starts: a signal that comes then gives the start up, and there is nothing to drain.
+        while not placement.running or "serve" not in {one.get_name() for one in asyncio.all_tasks()}:
             await asyncio.sleep(0)
         os.kill(os.getpid(), number)
         while not placement.drained:
