@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,10 @@ def program() -> Iterator[list[subprocess.Popen[str]]]:
     made: list[subprocess.Popen[str]] = []
     yield made
     for popen in made:
+        below = psutil.Process(popen.pid).children(recursive=True) if popen.poll() is None else []
+        for one in below:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         popen.kill()
         popen.wait()
         assert popen.stdout is not None
