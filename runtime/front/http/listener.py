@@ -86,7 +86,7 @@ class Listener:
             ) from error
         family, *_, address = found[0]
         try:
-            made = cls(_bound(family, address))
+            made = cls(_listening(family, address))
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {host}:{port}: {error.strerror}", cure=_cure(error, port)
@@ -97,7 +97,7 @@ class Listener:
 
     def _hear_localhost(self, family: int, host: str) -> None:
         try:
-            self._other = _bound(family, (host, self.port))
+            self._other = _listening(family, (host, self.port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:  # else this machine has no such address
                 _log.warning(
@@ -202,7 +202,7 @@ class _Unhandled:
         loop.default_exception_handler(context)
 
 
-def _bound(family: int, address: Any) -> socket.socket:
+def _listening(family: int, address: Any) -> socket.socket:
     """A socket that listens; raises OSError where it may not, or somebody does."""
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
