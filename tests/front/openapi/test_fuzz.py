@@ -119,9 +119,18 @@ checks.allow_header_conformance.enabled = false
 """
 
 
-async def fuzz(server: Process, folder: Path, *options: str, **parameters: Any) -> None:
+# Who is frozen, or was made to hang, does not answer others in time: that is not to be the one they ask.
+OF_A_VICTIM = """
+[[operations]]
+include-path = ["/workers/{{session_id}}/freeze", "/workers/{{session_id}}/faults"]
+parameters = {{ "path.session_id" = "{}" }}
+"""
+
+
+async def fuzz(server: Process, folder: Path, *options: str, victim: str = "", **parameters: Any) -> None:
     """Let schemathesis ask the server; `parameters` stand for what it would make up."""
     given = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in parameters.items())
+    given += OF_A_VICTIM.format(victim) if victim else ""
     (folder / "schemathesis.toml").write_text(CONFIGURATION + given)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -141,13 +150,14 @@ async def test_no_request_breaks_it_and_no_answer_is_undescribed(tmp_path: Path)
     flags = {"server.port": 0, "server.state_dir": str(tmp_path / "state"), "server.chaos": True}
     work = json.dumps({"flags": flags, "sources": [str(tmp_path / "agents.py")]})
     async with running(tmp_path, "-m", "runtime.front", work) as server:
-        lives = await server.call("/quick", Prefer="wait=20")
+        lives, victim = [await server.call("/quick", Prefer="wait=20") for _ in range(2)]
         body = b'{"event":"room.call","data":{"room_name":"r"}}'
         failed = await server.ask("POST", "/broken", body, Prefer="wait=20")
         assert failed.status == 502
         (crash,) = (await server.ask("GET", "/crashes")).json["crashes"]
         known = {"path.fingerprint": crash["fingerprint"], "path.room": "r", "query.follow": False}
-        await fuzz(server, tmp_path, **known, **{"path.session_id": lives, "path.endpoint": "quick"})
+        of_one = {"path.session_id": lives, "path.endpoint": "quick"}
+        await fuzz(server, tmp_path, victim=victim, **known, **of_one)
         ended = {**known, "path.session_id": failed.json["session"]}
         await fuzz(server, tmp_path, "--include-path-regex", "session_id", **ended)
         await fuzz(server, tmp_path, "--phases", "fuzzing")
