@@ -16,6 +16,7 @@ from bench.server import RunningServer, running_server, signed_call
 WATCH_S = 35.0  # longer than anything that is done from time to time
 SETTLE_S = 10.0  # a session rests once it was looked at a few times
 IN_FLIGHT = 32
+TRIES = 60  # half a second apart
 MIB = 1 << 20
 
 
@@ -34,17 +35,20 @@ def run(effort: Effort) -> list[Report]:
             asyncio.run(_call(server, step - held - (1 if held == 0 else 0), held))
             time.sleep(SETTLE_S)
             held = len(server.workers())
-            if held < step:
-                memory.notes.append(f"only {held} of {step} sessions were held")
             if step == steps[0]:
                 pids = _pids(server)
                 own, share = zip(*(proc.memory(pid) for pid in pids[-60:]), strict=True)
                 ours = memory.times("bulkhead", (each / MIB for each in own))
                 shared = statistics.median(share) / MIB
                 session_percent, wakeups = _watch(pids[-60:])
-            front_percent[step] = _watch([server.pid])[0]
+            front_percent[held] = _watch([server.pid])[0]
             note = f"descriptors {proc.fds(server.pid)}"
-            idle.value(f"front at {step} idle sessions", front_percent[step], note)
+            idle.value(f"front at {held} idle sessions", front_percent[held], note)
+            if held < step:
+                told = server.request("GET", "/healthz?verbose=true")[1].get("descriptors", {})
+                why = told.get("warning") or "memory, or the machine, allowed no more"
+                memory.notes.append(f"only {held} of {step} sessions were held: {why}")
+                break
         each = (free - proc.available_bytes()) / held / MIB
         memory.notes.append(
             f"{held} sessions held, {each:.1f} MiB of the machine's memory each (PSS {shared:.1f}): "
@@ -74,16 +78,19 @@ def run(effort: Effort) -> list[Report]:
 
 async def _call(server: RunningServer, count: int, first: int) -> None:
     """Have sessions started, some at a time; fifty share a room."""
-    client, slots = Client(server.port), asyncio.Semaphore(IN_FLIGHT)
+    client, slots, full = Client(server.port), asyncio.Semaphore(IN_FLIGHT), asyncio.Event()
 
     async def one(number: int) -> None:
         body, headers = signed_call(f"idle-{number // 50}", {"collect": True, "n": number})
         async with slots:
-            for _ in range(60):
+            for _ in range(TRIES):
+                if full.is_set():
+                    return
                 status, _ = await client.post("/bench", body, headers | {"prefer": "wait=60"})
                 if status == 200:
                     return
                 await asyncio.sleep(0.5)
+            full.set()  # no more fit, so nobody else has to find that out
 
     await asyncio.gather(*(one(first + number) for number in range(count)))
 
