@@ -183,6 +183,9 @@ class FakePlacement:
     def glance(self, session_id: SessionId) -> Vitals | None:
         return Vitals(rss_bytes=7, pss_bytes=5, fds=3, threads=1) if session_id in self.running else None
 
+    def measured(self, after: int) -> tuple[int, list[SessionId]]:
+        return after + 1, list(self.running)
+
     async def use(self, session_id: SessionId) -> Use | None:
         return Use(curve=self.curves.get(session_id, ())) if session_id in self.running else None
 

@@ -185,6 +185,10 @@ class Placement(Protocol):
         """What was measured last, a second ago or so; costs nothing.  None when it has no process."""
         ...
 
+    def measured(self, after: int) -> tuple[int, list[SessionId]]:
+        """Sessions whose `glance` is newer than a mark, and the mark to go on from; 0 is before all."""
+        ...
+
     async def use(self, session_id: SessionId) -> Use | None:
         """What a running session used so far, and its curve; None when it has no process."""
         ...

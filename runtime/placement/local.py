@@ -230,6 +230,9 @@ class LocalPlacement:
         driver = self.supervisor.driver(session_id)
         return None if driver is None else driver.glance()
 
+    def measured(self, after: int) -> tuple[int, list[SessionId]]:
+        return self.supervisor.measured.after(after)
+
     async def use(self, session_id: SessionId) -> Use | None:
         driver = self.supervisor.driver(session_id)
         return None if driver is None else driver.use()

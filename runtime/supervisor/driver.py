@@ -56,7 +56,7 @@ class Driver:
     """One session from its placement to its release.  Runs in: the front's event loop.
 
     Args:
-        publish: Takes each event, in order; may not block.
+        publish, measured: Called with each event, in order, and after each reading; may not block.
         logbook, shown: What keeps its lines, and what all sessions may print to the server's own log.
         swept: Awaited after the process is gone; kills what it left behind.
         door: The front's way into its room; None where nobody offers one.
@@ -77,6 +77,7 @@ class Driver:
         disks: Disks,
         logbook: LogBook,
         shown: Allowance,
+        measured: Callable[[], None],
         relay: RelayPort | None = None,
         door: RoomDoor | None = None,
         secrets: Callable[[], Iterable[str]] = tuple,
@@ -99,7 +100,7 @@ class Driver:
         self._cgroup: SessionCgroup | None = None
         self._dumped = self._was_called = False
         self._having: asyncio.Future[tuple[WorkerProcess, bool]] | None = None
-        self._instruments = Instruments(clock)
+        self._instruments = Instruments(clock, measured)
         self._refused = Refused(spec.identity, lambda text: self._post_mortem.redacted(text))
         self._post_mortem = PostMortem(spec, generation, secrets=secrets, refused=self._refused)
         self.outlet = Outlet(self._was_refused, self._hostile)
@@ -277,13 +278,9 @@ class Driver:
             log.exception("worker.step_failed", step=what, session_id=self.spec.session_id)
 
     def _guarding(self, worker: WorkerProcess, cgroup: SessionCgroup) -> Guard:
-        most_bytes = self.spec.limits.plain().get("disk_bytes")
-        disk = SessionDisk(
-            lambda: worker.folder,
-            None if most_bytes is None else int(most_bytes),
-            disks=self._disks,
-            now=self._clock.now(),
-        )
+        most = self.spec.limits.plain().get("disk_bytes")
+        most_bytes, now = None if most is None else int(most), self._clock.now()
+        disk = SessionDisk(lambda: worker.folder, most_bytes, disks=self._disks, now=now)
         return Guard(
             worker,
             cgroup,

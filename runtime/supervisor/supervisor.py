@@ -30,6 +30,7 @@ from runtime.session.events import Placed, Ready, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import RelayPort, RoomDoor
 from runtime.session.limit_layers import from_server
+from runtime.session.measured import Measured
 from runtime.session.redaction import Hidden, secrets_in
 from runtime.session.spec import Limits, SessionId, SessionSpec
 from runtime.settings import SupervisorSettings
@@ -77,6 +78,7 @@ class Supervisor:
         roster: Its bundles.
         profiles: Has its sessions looked at.
         deployed: Those that were sent here.
+        measured: Which of its sessions were measured last.
         shortages: What the system had no more of lately.
         door: The way into rooms over the pipes of sessions; whoever has the rooms sets it.
     """
@@ -135,6 +137,7 @@ class Supervisor:
         self._orphans = Orphans(None if owns_process else BUNDLE_MARK)
         self.door: RoomDoor | None = None
         self._drivers: dict[SessionId, Driver] = {}
+        self.measured = Measured()
         self._starting: dict[SessionId, Driver] = {}  # all that start, and some that just did
         self._runs: set[asyncio.Task[None]] = set()
         self._logs = LogShelf(
@@ -195,6 +198,7 @@ class Supervisor:
             disks=self._disks,
             logbook=self._logs.book(spec.session_id, self._drivers, len(self._drivers) + 1),
             shown=self._shown,
+            measured=partial(self.measured.note, spec.session_id),
             relay=relay,
             door=self.door,
             secrets=lambda: (*self._secrets, *self._hidden),
@@ -230,6 +234,7 @@ class Supervisor:
         finally:
             self._drivers.pop(driver.spec.session_id, None)
             self._starting.pop(driver.spec.session_id, None)
+            self.measured.forget(driver.spec.session_id)
 
     async def stop(
         self,

@@ -1,7 +1,7 @@
 """What the whole server does: a figure of each kind every two seconds for ten minutes, and what is wrong now.
 
-The history is kept whether anybody looks or not: it is bounded and costs a few microseconds a session, read
-from what the supervisor measured anyway.  The loop's lag is how late its timers ran.
+The history is kept whether anybody looks or not: it is bounded and costs a few microseconds for each session
+that was measured anyway.  The loop's lag is how late its timers ran.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import msgspec
 
 from runtime.front.state import Front
 from runtime.front.studio.pages import OFFLINE, model_name
+from runtime.front.studio.totals import Totals
 from runtime.logs import get_logger
-from runtime.session.info import Vitals
 from runtime.session.spec import SessionId
 
 _log = get_logger("studio")
@@ -29,9 +29,7 @@ MAX_ALERTS: Final = 20
 OTHER: Final = "other"
 OVERVIEW, SERVICES, SESSIONS = "/studio/", "/studio/services", "/studio/sessions"
 CRASHES, SETTINGS = "/studio/crashes", "/studio/settings"
-READ_AT_ONCE: Final = 5
-MOST_CHILDREN: Final = 4
-"""A larger tree is not read page by page here: one that forks while it is read would hold up the loop."""
+READ_AT_ONCE: Final = 2
 
 _BATCH: Final = 50
 _LOW_HEADROOM: Final = 4
@@ -56,52 +54,19 @@ class Moment(msgspec.Struct):
     memory: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-class _Shared:
-    """How much more sessions would take together if none shared a page with another.
-
-    That is what is resident of each, less its part of what it shares (RSS less PSS).  For a session that was
-    not read page by page yet, what the others of its endpoint share on average is taken.
-    """
-
-    def __init__(self) -> None:
-        self.read: list[SessionId] = []
-        self.unread: list[SessionId] = []
-        self._known: dict[str, list[int]] = {}
-        self._unknown: dict[str, int] = {}
-
-    def add(self, session: SessionId, endpoint: str, vitals: Vitals) -> None:
-        """One session as it was measured last."""
-        may_read = vitals.children <= MOST_CHILDREN
-        if vitals.pss_bytes:
-            self.read += [session] if may_read else []
-            self._known.setdefault(endpoint, []).append(max(0, vitals.rss_bytes - vitals.pss_bytes))
-        else:
-            self.unread += [session] if may_read else []
-            self._unknown[endpoint] = self._unknown.get(endpoint, 0) + 1
-
-    @property
-    def bytes_count(self) -> int:
-        """Of all that were added."""
-        found = sum(sum(known) for known in self._known.values())
-        for endpoint, count in self._unknown.items():
-            if known := self._known.get(endpoint):
-                found += count * sum(known) // len(known)
-        return found
-
-
 class Overview:
     """The figures of one server."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
         self._history: deque[Moment] = deque(maxlen=HISTORY_COUNT)
-        self._cpu_s: dict[SessionId, float] = {}
+        self._totals = Totals()
+        self._mark = 0
+        self._named: set[str] = set()
         self._read_at = front.clock.now()
         self._lag_ms = 0.0
         self._lag_shown_ms = 0.0
         self._starts, self._crashes = 0, 0
-        self._saved_bytes = 0
-        self._turn = 0
 
     async def run(self) -> None:
         """Keep the history, for as long as the server runs."""
@@ -123,51 +88,43 @@ class Overview:
         front = self._front
         now = front.clock.now()
         took_s = max(0.001, now - self._read_at)
-        cpu: dict[str, float] = {}
-        memory: dict[str, int] = {}
-        known: dict[SessionId, float] = {}
-        shared = _Shared()
-        named = {endpoint.path for endpoint in front.placement.endpoints()[:MAX_ENDPOINTS]}
-        count = 0
-        for record in front.registry.live():
-            count += 1
-            if count % _BATCH == 0:
-                await asyncio.sleep(0)
-            spec = record.spec
-            vitals = front.placement.glance(spec.session_id)
-            if vitals is None:
-                continue
-            name = spec.endpoint if spec.endpoint in named else OTHER
-            before = self._cpu_s.get(spec.session_id, 0.0)
-            known[spec.session_id] = vitals.cpu_s
-            used = max(0.0, vitals.cpu_s - before) / took_s
-            cpu[name] = cpu.get(name, 0.0) + used
-            memory[name] = memory.get(name, 0) + vitals.rss_bytes
-            shared.add(spec.session_id, name, vitals)
-        self._cpu_s, self._read_at = known, now
-        self._saved_bytes = shared.bytes_count
-        await self._read_shared(shared)
+        live = {record.spec.session_id: record.spec.endpoint for record in front.registry.live()}
+        await self._add(live)
+        await self._read_pages()
+        cpu, memory, self._read_at = self._totals.cpu(took_s), self._totals.memory(), now
         starts, crashes = front.registry.started_count, front.registry.crashed_count
         moment = Moment(
             at=front.clock.wall(),
-            sessions=count,
+            sessions=len(live),
             starts=starts - self._starts,
             crashes=crashes - self._crashes,
             lag_ms=round(self._lag_ms, 1),
-            cpu={name: round(share, 3) for name, share in cpu.items()},
+            cpu=cpu,
             memory=memory,
         )
         self._history.append(moment)
-        gauges = {"sessions": count, "queued": front.dispatcher.launcher.queued, "lag_ms": moment.lag_ms}
+        gauges = {"sessions": len(live), "queued": front.dispatcher.launcher.queued, "lag_ms": moment.lag_ms}
         front.history.look({**gauges, "cpu": cpu, "memory": moment.memory})
         self._starts, self._crashes = starts, crashes
         self._lag_shown_ms, self._lag_ms = self._lag_ms, 0.0
 
-    async def _read_shared(self, shared: _Shared) -> None:
-        # A page-accurate reading may take a millisecond, so only a few have their turn each time.
-        turns = shared.unread or shared.read[self._turn % max(1, len(shared.read)) :][:1]
-        self._turn += 1
-        for session in turns[:READ_AT_ONCE]:
+    async def _add(self, live: dict[SessionId, str]) -> None:
+        """Those that were measured since the point before; all, where an endpoint got or lost its line."""
+        front, totals = self._front, self._totals
+        totals.keep_only(live)
+        named = {endpoint.path for endpoint in front.placement.endpoints()[:MAX_ENDPOINTS]}
+        self._mark, measured = front.placement.measured(self._mark if named == self._named else 0)
+        self._named = named
+        for count, session in enumerate(measured, 1):
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+            vitals = front.placement.glance(session)
+            if vitals is not None and (endpoint := live.get(session)) is not None:
+                totals.take(session, endpoint if endpoint in named else OTHER, vitals)
+
+    async def _read_pages(self) -> None:
+        # It may take a millisecond, so only a few have their turn each time, and are measured ones next time.
+        for session in self._totals.to_read(READ_AT_ONCE):
             await self._front.placement.vitals(session)
             await asyncio.sleep(0)
 
@@ -188,7 +145,7 @@ class Overview:
             "crashes_per_min": sum(moment.crashes for moment in minute),
             "cpu_by_endpoint": last.cpu if last else {},
             "memory_by_endpoint": last.memory if last else {},
-            "saved_bytes": self._saved_bytes,
+            "saved_bytes": self._totals.saved_bytes,
             "loop_lag_ms": round(max(self._lag_ms, self._lag_shown_ms), 1),
             "capacity": {
                 "sessions": load.sessions,

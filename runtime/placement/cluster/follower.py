@@ -294,9 +294,9 @@ class Follower:
     async def _samples(self, subject: str, data: bytes) -> None:
         if (node := self.nodes.get(node_of(subject))) is not None:
             found: dict[SessionId, Vitals | None] = say.decoded(dict[SessionId, Vitals | None], data)
-            mine, now = {one.session for one in self.held.on(node.beat.node)}, self._clock.now()
-            figures = [(key, one) for key, one in found.items() if key in mine and is_finite(one)]
-            node.glances = {key: one and replace(one, at=now) for key, one in figures}
+            mine = {one.session for one in self.held.on(node.beat.node)}
+            figures = {key: one for key, one in found.items() if key in mine and is_finite(one)}
+            node.measured(figures, self._clock.now(), self.held.measured)
 
     async def _echo(self, _: str, data: bytes) -> None:
         self.live.echo(self._clock.now())

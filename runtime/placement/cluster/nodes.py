@@ -18,6 +18,7 @@ from runtime.placement.cluster.messages import Answer, Beat, FrontBeat, Have, He
 from runtime.placement.cluster.resync import Holdings, Inbox
 from runtime.session.calls.deployed import service_of
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
+from runtime.session.measured import Measured
 from runtime.session.spec import SessionId
 
 MAX_SERVED: Final = 2000
@@ -65,6 +66,14 @@ class Node(msgspec.Struct):
                 ],
             )
         self.served, self._by_id = served, {one.id: one for one in served.sent}
+
+    def measured(self, figures: Mapping[SessionId, Vitals | None], now: float, moved: Measured) -> None:
+        """What it measured of its sessions; those that did anything since are noted."""
+        before = self.glances
+        self.glances = {key: one and msgspec.structs.replace(one, at=now) for key, one in figures.items()}
+        for session, one in self.glances.items():
+            if one is not None and _use(one) != _use(before.get(session)):
+                moved.note(session)
 
     def refused(self, name: str, answer: Answer) -> None:
         """It does not say what it has: to be asked again, and told once."""
@@ -227,3 +236,7 @@ class FrontBeats:
             reads=self._reads(),
         )
         await self._engine.publish(self._subject, encoded(beat))
+
+
+def _use(vitals: Vitals | None) -> tuple[float, int, int] | None:
+    return None if vitals is None else (vitals.cpu_s, vitals.rss_bytes, vitals.pss_bytes)

@@ -282,6 +282,10 @@ class RemotePlacement:
         node = None if held is None else self._follower.nodes.get(held.node)
         return None if node is None else node.glances.get(session_id)
 
+    def measured(self, after: int) -> tuple[int, list[SessionId]]:
+        self._follower.looked_at = self._clock.now()
+        return self._follower.held.measured.after(after)
+
     # ---- what a node is asked
 
     async def vitals(self, session_id: SessionId) -> Vitals | None:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from runtime.placement.cluster.messages import Synced, Told, told
 from runtime.session.events import Exited, SessionEvent
+from runtime.session.measured import Measured
 from runtime.session.spec import SessionId
 
 MAX_ENDS: Final = 10_000
@@ -178,9 +179,14 @@ class Holding(msgspec.Struct):
 
 
 class Holdings:
-    """Every attempt that this front gave to some node and that is not over."""
+    """Every attempt that this front gave to some node and that is not over.
+
+    Attributes:
+        measured: Which of them did anything, as their nodes told last.
+    """
 
     def __init__(self) -> None:
+        self.measured = Measured()
         self._all: dict[SessionId, Holding] = {}
         self._on: dict[str, dict[SessionId, Holding]] = {}
         self._starting: Counter[str] = Counter()
@@ -217,6 +223,7 @@ class Holdings:
         if self._all.get(holding.session) is holding:
             del self._all[holding.session]
             self._starting[holding.node] -= holding.is_starting
+            self.measured.forget(holding.session)
             there = self._on[holding.node]
             del there[holding.session]
             if not there:

@@ -116,15 +116,14 @@ class Guard:
 
     def moved(self) -> bool:
         """See `runtime.supervisor.watch.sampler.Watched`."""
-        return self._rest is not None and self._worker.box.asleep_ns() != self._rest.asleep_ns
+        return self._rest is not None and self._rest.is_over()
 
     def look(self, now: float) -> float | None:
         """See `runtime.supervisor.watch.sampler.Watched`."""
         gone = self._worker.process.has_exited
-        asleep_ns = 0 if gone else self._worker.box.asleep_ns()
-        if self._rest is not None and self._rest.goes_on(asleep_ns, now) and self._may_rest():
-            return self._rest.next_s(now)
-        self._rest = None
+        cpu_ns = None if gone else procfs.cpu_ns(self._worker.pid)
+        waits = bool(self._worker.box.asleep_ns())
+        self._rest, self._instruments.rests = None, False
         held, brake = self.is_debugged or bool(self._standstill), self._brake()
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
@@ -163,10 +162,11 @@ class Guard:
             self._hang_detector.held(now)
         else:
             self._listen(use.members[0], now)
-        if self._may_rest() and self._disk.is_settled:
+        if waits and self._may_rest() and self._disk.is_settled:
             next_s = min(self._budget.next_s, self._hang_detector.next_s)
-            self._rest = Rest.begun(use, asleep_ns, now, next_s=next_s, left_s=self._budget.rest_s)
+            self._rest = Rest.begun(use, cpu_ns, now, next_s=next_s, left_s=self._budget.rest_s)
             if self._rest is not None:
+                self._instruments.rests = True
                 return self._rest.next_s(now)
         return min(self._budget.next_s, self._disk.next_s, self._hang_detector.next_s)
 
@@ -348,7 +348,7 @@ class Guard:
         if use is None:
             return False
         if not self.is_frozen:
-            self._rest = None
+            self._rest, self._instruments.rests = None, False
             self._standstill.hold(Holder.OPERATOR, use.members)
             self._instruments.note, self._instruments.frozen = FROZEN, True
             self._alarm.warn("frozen", FROZEN, "")

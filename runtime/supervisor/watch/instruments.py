@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from runtime.clock import Clock
 from runtime.process.plumbing import Heartbeat
 from runtime.process.tree import TreeUse
@@ -10,10 +12,18 @@ from runtime.session.use import UseMeter
 
 
 class Instruments:
-    """Where everybody who measures a session writes it down, and where it is read without measuring again."""
+    """Where everybody who measures a session writes it down, and where it is read without measuring again.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        taken: Called after each reading.
+
+    Attributes:
+        rests: It did nothing since the last reading, as the kernel says.
+    """
+
+    def __init__(self, clock: Clock, taken: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._taken = taken
         self.meter = UseMeter(clock.now())
         self._last: TreeUse | None = None
         self._at = 0.0
@@ -21,6 +31,7 @@ class Instruments:
         self.note = ""
         """What keeps the session from going on, for people; empty when nothing does."""
         self.frozen = False
+        self.rests = False
 
     def take(self, use: TreeUse, now: float) -> None:
         """The tree was measured at `now`, in monotonic seconds."""
@@ -28,6 +39,7 @@ class Instruments:
         self.meter.read(
             now, rss_bytes=use.rss_bytes, pss_bytes=use.pss_bytes, cpu_s=use.cpu_s, processes=use.processes
         )
+        self._taken()
 
     def keeps(self, disk_bytes: int | None) -> None:
         """What it keeps on the disk, as it was counted last."""
@@ -48,7 +60,7 @@ class Instruments:
         now, wall = self._clock.now(), self._clock.wall()
         beat_at = None if beat is None else beat.at if beat.asleep_at is None else now
         return Vitals(
-            at=self._at,
+            at=now if self.rests else self._at,
             note=self.note,
             frozen=self.frozen,
             cpu_s=round(use.cpu_s, 3),

@@ -4,8 +4,8 @@ Each guard says after a look how long the next one may wait.  Between looks two 
 machine, read twenty times a second for 6 µs, tell whether anybody began to fork or to allocate wildly; then
 all are looked at at once, so that a session far from its limits need not be looked at often.
 
-One that rests (`runtime.supervisor.watch.rest`) is not looked at for seconds.  Meanwhile it is only asked
-whether it moved, which is one number in memory: a microsecond.
+One that rests (`runtime.supervisor.watch.rest`) is not looked at for minutes.  Meanwhile the kernel is only
+asked whether it moved, which is one number: a microsecond.
 
 A turn takes at most a few milliseconds and goes on in the next turn of the loop: the front answers in
 between.  When the loop itself ran late by a second (the machine slept, or had no time for us), nothing can
@@ -193,11 +193,13 @@ class Sampler:
         )
         # It may be somebody else's storm, such as another container's, and go on: so what the looks cost is
         # bounded, and not how often there are any.  A bomb makes thousands of processes in two seconds.
-        every_s = min(_ALARM_LATEST_S, _ALARM_EACH_S * len(self._turns))
+        resting = [who for some in self._resting.values() for who in some] if stormy else []
+        every_s = min(_ALARM_LATEST_S, _ALARM_EACH_S * (len(self._turns) - len(resting)))
         alarmed = stormy and now - self._alarm_at >= every_s
         if alarmed:
             self._alarm_at = now
-            for who in list(self._turns):
+            self._to_ask = resting
+            for who in self._turns.keys() - set(resting):
                 self._put(who, now)
         if alarmed or (not stormy and now - self._calm_at >= _CALM_S):
             self._calm, self._calm_at = state, now

@@ -110,6 +110,10 @@ async def test_what_it_says_of_others_sessions_or_at_any_length_is_not_kept(foll
     found = say.encoded({MINE: figures, OTHERS: figures, SessionId("s_made_up"): figures})
     await followed.front._samples(followed.front.subjects.samples("n1"), found)
     assert set(followed.front.nodes["n1"].glances) == {MINE}
+    mark, moved = followed.front.held.measured.after(0)
+    assert moved == [MINE]
+    await followed.front._samples(followed.front.subjects.samples("n1"), found)
+    assert followed.front.held.measured.after(mark) == (mark, []), "it did nothing meanwhile"
     await followed.front._samples(
         followed.front.subjects.samples("n1"), say.encoded({MINE: Vitals(rss_bytes=1, cpu_s=NAN)})
     )

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
+import msgspec
 import pytest
 
-from runtime.process import tree
+from runtime.process import procfs, tree
 from runtime.process.procfs import Member
 from runtime.process.tree import TreeUse
-from runtime.supervisor.watch.rest import ROUND_S, WHOLE_ROUND_S, Rest
+from runtime.supervisor.watch.rest import LONGEST_S, Rest
 
 pytestmark = pytest.mark.process
 
@@ -40,7 +42,8 @@ def process() -> Iterator[subprocess.Popen[str]]:
     ) as started:
         do(started, "nothing")
         yield started
-        os.killpg(started.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
 
 
 def do(process: subprocess.Popen[str], what: str) -> None:
@@ -55,36 +58,44 @@ def do(process: subprocess.Popen[str], what: str) -> None:
 
 
 def begun(process: subprocess.Popen[str]) -> Rest:
+    cpu_ns = procfs.cpu_ns(process.pid)
     use = tree.measure(process.pid)
     assert use is not None
-    rest = Rest.begun(use, 7, 100.0, next_s=1.0)
+    rest = Rest.begun(use, cpu_ns, 100.0, next_s=1.0)
     assert rest is not None
     return rest
 
 
-def test_it_goes_on_until_the_box_says_something_else_or_it_has_lasted(
+def test_it_goes_on_while_nothing_is_done_and_is_looked_at_now_and_then_all_the_same(
     process: subprocess.Popen[str],
 ) -> None:
     rest = begun(process)
-    assert rest.next_s(100.0) == ROUND_S
-    assert rest.goes_on(7, 101.0)
-    assert not rest.goes_on(0, 101.0)
-    assert not rest.goes_on(8, 101.0)
-    assert not rest.goes_on(7, 100.0 + WHOLE_ROUND_S)
+    assert not rest.is_over()
+    assert (rest.next_s(100.0), rest.next_s(101.0 + LONGEST_S)) == (LONGEST_S, 0.0)
+    do(process, "nothing")
+    assert rest.is_over()
 
 
 @pytest.mark.parametrize("what", ["burn", "grow", "fork", "thread"])
 def test_one_that_only_says_it_is_found_out(process: subprocess.Popen[str], what: str) -> None:
     rest = begun(process)
     do(process, what)
-    assert not rest.goes_on(7, 101.0)
+    assert rest.is_over()
 
 
-def test_one_that_is_stopped_does_not_rest(process: subprocess.Popen[str]) -> None:
+def test_one_that_is_stopped_goes_on_or_ends_does_not_rest(process: subprocess.Popen[str]) -> None:
     rest = begun(process)
     process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED)
-    assert not rest.goes_on(7, 101.0)
+    assert rest.is_over()
+    stopped = msgspec.structs.replace(rest, cpu_ns=procfs.cpu_ns(process.pid))
+    process.send_signal(signal.SIGCONT)
+    os.waitid(os.P_PID, process.pid, os.WCONTINUED)
+    while not stopped.is_over():  # what it used is counted as soon as it runs
+        os.sched_yield()
+    process.kill()
+    process.wait()
+    assert rest.is_over()
 
 
 def used(processes: int = 1, threads: int = 1, state: str = "S") -> TreeUse:
@@ -98,7 +109,7 @@ def test_who_has_others_or_must_be_seen_soon_does_not_rest() -> None:
     assert Rest.begun(used(), 7, 100.0, next_s=1.0) is not None
     for use in (used(processes=2, threads=2), used(threads=2), used(state="R")):
         assert Rest.begun(use, 7, 100.0, next_s=1.0) is None
-    assert Rest.begun(used(), 0, 100.0, next_s=1.0) is None, "it does not wait"
+    assert Rest.begun(used(), None, 100.0, next_s=1.0) is None, "it is gone"
     assert Rest.begun(used(), 7, 100.0, next_s=0.1) is None, "near a limit"
     assert Rest.begun(used(), 7, 100.0, next_s=1.0, left_s=0.0) is None
 

@@ -29,8 +29,8 @@ class Shifted(SystemClock):
 class Looked:
     """Somebody to look at; counts."""
 
-    def __init__(self, next_s: float | None) -> None:
-        self.next_s = next_s
+    def __init__(self, next_s: float | None, peek_s: float = 0.1) -> None:
+        self.next_s, self.peek_s = next_s, peek_s
         self.looks = 0
         self.slept = 0
         self.has_moved = False
@@ -42,10 +42,6 @@ class Looked:
         self.has_moved = False
         self.news.set()
         return self.next_s
-
-    @property
-    def peek_s(self) -> float:
-        return 0.1
 
     def moved(self) -> bool:
         self.asked += 1
@@ -113,18 +109,21 @@ async def test_one_that_raises_does_not_keep_the_others_from_it(world: World) ->
 
 @pytest.mark.parametrize("storm", [Machine(tasks=400, available_bytes=8 << 30), Machine(100, 7 << 30)])
 async def test_a_storm_on_the_machine_makes_it_look_at_all_at_once(world: World, storm: Machine) -> None:
-    all_ = [Looked(100.0) for _ in range(20)]
-    for who in all_:
+    all_ = [Looked(100.0, peek_s=100.0) for _ in range(20)]
+    resting, moved = Looked(200.0, peek_s=100.0), Looked(200.0, peek_s=100.0)
+    for who in (resting, moved, *all_):
         world.sampler.watch(who)
     await all_[-1].until(1)
+    moved.has_moved = True
     world.machine = storm
-    for who in all_:
+    for who in (moved, *all_):
         await who.until(2)
-    assert {who.looks for who in all_} == {2}  # once, not again and again: the storm is the new calm
+    assert {who.looks for who in (moved, *all_)} == {2}  # not again and again: the storm is the new calm
+    assert (resting.looks, resting.asked) == (1, 1)  # who did nothing is no part of it
 
 
 async def test_storms_that_were_none_of_ours_do_not_blind_it(world: World) -> None:
-    who = Looked(100.0)
+    who = Looked(100.0, peek_s=100.0)
     world.sampler.watch(who)
     await who.until(1)
     for count in range(2, 8):  # one after the other, as on a machine that others share
@@ -135,7 +134,7 @@ async def test_storms_that_were_none_of_ours_do_not_blind_it(world: World) -> No
 
 
 async def test_a_storm_that_cannot_be_looked_into_yet_is_not_forgotten(world: World) -> None:
-    many = [Looked(100.0) for _ in range(500)]  # all of them, every 1.2 s at most
+    many = [Looked(100.0, peek_s=100.0) for _ in range(500)]  # all of them, every 1.2 s at most
     for who in many:
         world.sampler.watch(who)
     await many[-1].until(1)
