@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-PER_SESSION: Final = 8
-"""Control pipe, log pipe, lifeline, box, pidfd, and the sockets of its room."""
+PER_SESSION: Final = 7 if sys.version_info >= (3, 13) else 8
+"""Control pipe, log pipe, lifeline, box (two before Python 3.13), pidfd, and the sockets of its room."""
 
 OF_ITS_OWN: Final = 64
 """Listener, databases, watched folders, a few connections of people."""

@@ -21,6 +21,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 from contextlib import ExitStack
 
 import msgspec
@@ -97,7 +98,7 @@ class Box:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._map = mmap.mmap(fd, _PAGE_BYTES)
+        self._map = _mapped(fd)
         self.messages = MessageRing(self._map, _RING_AT)
         self.recording = Recording(fd, _RECORDING_AT)
         self.profile = ProfileSlot(self._map, _PROFILE_ASKED_AT, fd, _PROFILE_AT)
@@ -245,6 +246,13 @@ class Plumbing:
                 os.close(fd)
         self.log_fd = self._lifeline_fd = -1
         self.box.close()
+
+
+def _mapped(fd: int) -> mmap.mmap:
+    """The first page of a box, without a descriptor of its own where Python can do that."""
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(fd, _PAGE_BYTES, trackfd=False)
+    return mmap.mmap(fd, _PAGE_BYTES)
 
 
 def own_pipe(fd: int, user: int) -> None:

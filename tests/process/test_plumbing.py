@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from runtime.process import descriptors
 from runtime.process.plumbing import Box, Plumbing
 
 pytestmark = pytest.mark.process
@@ -47,6 +48,17 @@ def test_a_worker_cannot_make_the_box_grow(box: Box) -> None:
     assert box.text() == ""
     os.write(box.fd, b"again")
     assert box.text() == "again"
+
+
+def test_a_front_has_few_descriptors_for_a_session() -> None:
+    before = descriptors.open_count()
+    plumbing = Plumbing()
+    plumbing.release_child_ends()
+    assert (
+        descriptors.open_count() - before == descriptors.PER_SESSION - 3
+    )  # a pidfd, and sockets of its room
+    plumbing.close()
+    assert descriptors.open_count() == before
 
 
 def test_closing_twice_leaves_nothing_open() -> None:
