@@ -108,7 +108,7 @@ def rehearse(rounds: int) -> None:
                     step()
                 lifeline_read, lifeline_write = os.pipe()
                 ends = WorkerEnds(os.dup(0), os.dup(1), lifeline_read, os.memfd_create("rehearsal"))
-                settle(ends, Inherited(frozenset(open_fds()), tuple(handlers), streams=True))
+                _settle(ends, Inherited(frozenset(open_fds()), tuple(handlers), streams=True))
                 for number in (STACKS_SIGNAL, LAST_STACKS_SIGNAL):
                     faulthandler.unregister(number)
                 faulthandler.disable()
@@ -120,7 +120,6 @@ def rehearse(rounds: int) -> None:
             os.close(stream)
         if was_enabled:  # what ends a zygote in native code is told as before
             faulthandler.enable(file=2)
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @contextlib.contextmanager
@@ -160,14 +159,19 @@ def settle(ends: WorkerEnds, inherited: Inherited) -> None:
     Args:
         ends: The worker's descriptors; afterwards `log_fd` is closed, standard output has taken its place.
     """
+    _settle(ends, inherited)
+    # So that what an agent starts stays below it and its resources can be counted; it cannot be undone where
+    # a session is held, hence not in the rehearsal.
+    become_subreaper()
+
+
+def _settle(ends: WorkerEnds, inherited: Inherited) -> None:
     lead()
     lifeline.tie(ends.lifeline_fd, os.getpid())
     default_signals(inherited.signals)
     close_others({0, 1, 2, *ends.fds(), *inherited.fds})
     for renew in inherited.renewals:
         renew()
-    # Subreaper, so that what an agent starts stays below it and its resources can be counted.
-    become_subreaper()
     random.seed()
     for reseed in inherited.reseeds:
         reseed()

@@ -16,7 +16,7 @@ from tests.patience import PATIENCE
 pytestmark = pytest.mark.process
 
 REHEARSE = """
-import dis, faulthandler, os, sys, threading
+import ctypes, dis, faulthandler, os, sys, threading
 from pathlib import Path
 import setproctitle
 from runtime.worker import bundle, main
@@ -25,7 +25,9 @@ from runtime.worker.session import Session
 
 def state():
     rest = setproctitle.getproctitle(), threading.active_count(), faulthandler.is_enabled()
-    return dict(os.environ), signals(), score(), rest
+    takes_orphans = ctypes.c_int()
+    ctypes.CDLL(None).prctl(37, ctypes.byref(takes_orphans), 0, 0, 0)
+    return dict(os.environ), signals(), score(), rest, takes_orphans.value
 
 def signals():
     text = Path("/proc/self/status").read_text()

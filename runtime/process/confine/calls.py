@@ -34,7 +34,7 @@ _X86_64 = {
     "prlimit64": 302, "open_by_handle_at": 304, "sendmmsg": 307, "setns": 308, "process_vm_readv": 310,
     "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "sched_setattr": 314, "seccomp": 317,
     "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "ioprio_get": 252,
-    "setuid": 105, "setreuid": 113, "setresuid": 117, "setfsuid": 122,
+    "setuid": 105, "setreuid": 113, "setresuid": 117, "setfsuid": 122, "prctl": 157,
 }  # fmt: skip
 
 _AARCH64 = {
@@ -54,7 +54,7 @@ _AARCH64 = {
     "perf_event_open": 241, "prlimit64": 261, "fanotify_init": 262, "open_by_handle_at": 265, "setns": 268,
     "sendmmsg": 269, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "finit_module": 273,
     "sched_setattr": 274, "seccomp": 277, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294,
-    "ioprio_get": 31,
+    "ioprio_get": 31, "prctl": 167,
     "setreuid": 145, "setuid": 146, "setresuid": 147, "setfsuid": 151,
 }  # fmt: skip
 

@@ -26,6 +26,8 @@ from runtime.process.confine.seccomp import (
 )
 
 _NAMESPACES, _NEWTIME = 0x7E020000, 0x80
+_CLONE_PARENT = 0x8000
+_PR_SET_CHILD_SUBREAPER = 36
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _IPPROTO_MPTCP = 262
 _MSG_FASTOPEN = 0x20000000
@@ -61,6 +63,9 @@ def basic() -> list[Rule]:
         Rule("settimeofday clock_settime sethostname setdomainname setns", deny(EPERM)),
         Rule("unshare", deny(EPERM), has_any(0, _NAMESPACES | _NEWTIME)),
         Rule("clone", deny(EPERM), has_any(0, _NAMESPACES)),
+        # What is no longer below its session is not counted, nor found when that ends.
+        Rule("clone", deny(EPERM), has_any(0, _CLONE_PARENT)),
+        Rule("prctl", deny(EPERM), equals(0, _PR_SET_CHILD_SUBREAPER), equals(1, 0)),
         Rule("clone3", deny(ENOSYS)),  # its flags cannot be seen from here; clone is used then
         Rule("personality", deny(EPERM), differs(0, 0, _ASK_PERSONALITY)),
         # Memory, semaphores and queues that all processes of a user share, whatever folders they see.

@@ -21,10 +21,12 @@ from runtime.worker.chaos import look
 from runtime.worker.chaos.attack import Catalogue, NotHere, Targets
 from runtime.worker.chaos.calls import call, checked, in_child, libc
 
+_CLONE_PARENT: Final = 0x00008000
 _CLONE_NEWNS: Final = 0x00020000
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 _SIGCHLD: Final = 17
+_PR_SET_CHILD_SUBREAPER: Final = 36
 _USER_KEYRING: Final = -4
 _SHM_RDONLY: Final = 0o10000
 _ADDR_NO_RANDOMIZE: Final = 0x0040000
@@ -93,6 +95,20 @@ def clone_namespace(at: Targets) -> str:
 def clone3_namespace(at: Targets) -> str:
     about = ctypes.create_string_buffer(struct.pack("8Q", _CLONE_NEWUSER, 0, 0, 0, _SIGCHLD, 0, 0, 0))
     return _cloned(lambda: call("clone3", ctypes.addressof(about), 64))
+
+
+@rare.add("clone-beside", "a process beside the session, which outlives it uncounted", silent=True)
+def clone_beside(at: Targets) -> str:
+    if call("clone", _CLONE_PARENT | _SIGCHLD, 0, 0, 0, 0) == 0:
+        os._exit(0)
+    return "made"
+
+
+@rare.add("disown", "what we start is the server's, when it has lost its parent", silent=True)
+def disown(at: Targets) -> str:
+    call("prctl", _PR_SET_CHILD_SUBREAPER, 0)
+    call("prctl", _PR_SET_CHILD_SUBREAPER, 1)
+    return "disowned"
 
 
 @rare.add("network-namespace", "a network of our own", as_root=True, silent=True)
