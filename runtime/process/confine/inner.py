@@ -1,7 +1,8 @@
 """What each session of a zygote is held by besides what holds the zygote: it is kept from its siblings.
 
 A ruleset takes a while to put together, and nothing of it is a session's own but its private folder.  So a
-spare one is made ahead; a fork then costs one folder, one rule, and in the child one system call.
+spare one is made ahead; a fork then costs one folder, one rule, and in the child one system call.  What its
+rules are for stays open for a second: when many are forked one after the other, the paths are looked up once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +19,8 @@ from runtime.process.confine import landlock, privileges, ring
 
 PROBE: Final = "probe"
 """The folder of who tries whether it holds."""
+FRESH_S: Final = 1.0
+"""A path that another file or folder comes to lie at counts for sessions that are forked so much later."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -68,11 +72,51 @@ class Inner:
         self._is_strict = held["level"] == "strict"
         self.stranger = held["users"][0] if held["users"] else 0
         self._spare: landlock.Ruleset | None = None
+        self._opened: list[tuple[int, int]] = []
+        self._opened_at = -FRESH_S
 
     def prepare(self) -> None:
-        """Make the spare one, if there is none."""
+        """Make the spare one, if there is none.
+
+        Raises:
+            OSError: There is no room for it.
+        """
         if self._spare is None and self._version:
-            self._spare = ring.ruleset(self._rules, self._version)
+            try:
+                self._look_up()
+            except OSError:  # too few descriptors for all at once
+                self._spare = ring.ruleset(self._rules, self._version)
+                return
+            made = ring.blank(self._version)
+            try:
+                for fd, access in self._opened:
+                    made.allow_path(fd, access)
+            except BaseException:
+                made.close()
+                raise
+            self._spare = made
+
+    def _look_up(self) -> None:
+        """Open what the rules are for, if that was long ago."""
+        now = time.monotonic()
+        if now - self._opened_at < FRESH_S:
+            return
+        self.forget()
+        try:
+            for path, access, exactly in self._rules:
+                if (fd := ring.opened(path, exactly=exactly)) is not None:
+                    self._opened.append((fd, access))
+        except BaseException:
+            self.forget()
+            raise
+        self._opened_at = now
+
+    def forget(self) -> None:
+        """Close what the rules are for."""
+        for fd, _ in self._opened:
+            os.close(fd)
+        self._opened.clear()
+        self._opened_at = -FRESH_S
 
     def entry(self, name: str, user: int = 0) -> Entry:
         """For a session whose private folder is called `name`; makes the folder where it is not there yet.
@@ -88,9 +132,6 @@ class Inner:
         if rules is not None:
             ring.allow(rules, folder, landlock.WRITE, exactly=True)
         return Entry(folder, rules, user, os.path.join(self._short, name), self._is_strict)
-
-    def fds(self) -> set[int]:
-        return {self._spare.fileno()} if self._spare is not None else set()
 
 
 def rehearse() -> None:

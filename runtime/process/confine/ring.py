@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import EMFILE, ENFILE, ENOMEM
 
 from runtime.process.confine import denied, landlock, privileges, seccomp
 
@@ -78,9 +79,7 @@ def hand_over(watch_fd: int, listener: int) -> None:
 
 def ruleset(rules: Rules, version: int | None = None, *, ports: int = 0) -> landlock.Ruleset:
     """Rules for files, with the scopes that keep signals and nameless sockets within."""
-    made = landlock.Ruleset(
-        files=landlock.ALL_FILES, ports=ports, scopes=landlock.ALL_SCOPES, version=version
-    )
+    made = blank(version, ports=ports)
     try:
         for path, access, exactly in rules:
             allow(made, path, access, exactly=exactly)
@@ -90,14 +89,36 @@ def ruleset(rules: Rules, version: int | None = None, *, ports: int = 0) -> land
     return made
 
 
+def blank(version: int | None = None, *, ports: int = 0) -> landlock.Ruleset:
+    """A ruleset that allows nothing yet."""
+    return landlock.Ruleset(
+        files=landlock.ALL_FILES, ports=ports, scopes=landlock.ALL_SCOPES, version=version
+    )
+
+
 def allow(made: landlock.Ruleset, path: str, access: int, *, exactly: bool) -> None:
     """Add a rule; one for something that is not there, or not what it was, is left out."""
+    fd = opened(path, exactly=exactly)
+    if fd is not None:
+        try:
+            made.allow_path(fd, access)
+        finally:
+            os.close(fd)
+
+
+def opened(path: str, *, exactly: bool) -> int | None:
+    """A descriptor for what a rule is for; None where it is not there, or not what it was.
+
+    Raises:
+        OSError: There is no descriptor, or no memory, for it.
+    """
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if exactly else 0))
-    except OSError:
-        return
-    try:
-        if not exactly or os.readlink(f"/proc/self/fd/{fd}") == path:
-            made.allow_path(fd, access)
-    finally:
-        os.close(fd)
+    except OSError as error:
+        if error.errno in (EMFILE, ENFILE, ENOMEM):  # who left it out would hold somebody from what is his
+            raise
+        return None
+    if not exactly or os.readlink(f"/proc/self/fd/{fd}") == path:
+        return fd
+    os.close(fd)
+    return None

@@ -62,6 +62,7 @@ class Calls:
         has_filter: There is a filter of system calls.
         sees_others: What /proc says of other processes may be read, as far as it is for everybody.
         home: The server's, in whose place a session has its own folder; empty: it is not told of.
+        own: The private folder of this process.
 
     Attributes:
         policy: What this session may reach.
@@ -81,12 +82,13 @@ class Calls:
         has_filter: bool = True,
         sees_others: bool = True,
         home: str = "",
+        own: str = "",
     ) -> None:
         self._reach = reach
         self._holds_signals, self._has_filter = holds_signals, has_filter
         self.policy = policy
         self._sees_others = sees_others
-        self.own = ""
+        self.own = own
         self.account = Account()
         self.databases = Account()
         self._kin = Kin(sees_others=sees_others)
@@ -132,6 +134,7 @@ class Calls:
             has_filter=self._has_filter,
             sees_others=self._sees_others,
             home=self._home,
+            own=self.own,
         )
 
     def narrow(self, reach: Reach, *, sees_others: bool) -> None:

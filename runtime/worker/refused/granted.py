@@ -49,4 +49,5 @@ def calls_below(held: Mapping[str, Any]) -> Calls | None:
         has_filter=bool(held["seccomp"]),
         sees_others=held["level"] != Level.STRICT,
         home=str(held["home"]),
+        own=str(held["private"]),  # of a zygote: in it the folders of its sessions are made
     )
