@@ -121,7 +121,8 @@ PURE = ("runtime.wire", "runtime.session", "runtime.confinement", "runtime.rooms
         "runtime.supervisor.watch.budget",
         "runtime.supervisor.watch.disk_budget", "runtime.supervisor.watch.hang_detector",
         "runtime.placement.cluster.messages", "runtime.placement.cluster.liveness",
-        "runtime.placement.cluster.choice", "runtime.placement.cluster.resync")  # fmt: skip
+        "runtime.placement.cluster.choice", "runtime.placement.cluster.resync",
+        "runtime.placement.cluster.attempts.deadlines")  # fmt: skip
 NOT_PURE = ("runtime.session.journal.journal", "runtime.session.journal.file", "runtime.session.crash_store")
 IMPURE = {"asyncio", "os", "time", "socket", "signal", "subprocess", "threading", "logging", "structlog"}
 

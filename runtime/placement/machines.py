@@ -36,6 +36,7 @@ class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
         code: Bundles by name: the digest of the code that serves, or their state where none does.
         failed: Bundles that were sent there and cannot be loaded, by name: why.
         moved: Sessions that it gave away since it was drained.
+        withheld: Sessions that this life of it took and did not tell of in time.
     """
 
     name: str
@@ -51,6 +52,7 @@ class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
     code: Mapping[str, str] = msgspec.field(default_factory=dict)
     failed: Mapping[str, str] = msgspec.field(default_factory=dict)
     moved: int = 0
+    withheld: int = 0
 
     @property
     def fullness(self) -> float:

@@ -81,6 +81,9 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "node.undrained": EventKind("it is given sessions again", _OF_A_NODE),
     "node.left": EventKind("it ended as it was told to", _OF_A_NODE),
     "node.floods": EventKind("it says more than is listened to, and is not heard for a while", _OF_A_NODE),
+    "node.withholds": EventKind(
+        "it took so many sessions and did not tell of them in time: they go on elsewhere", _OF_A_NODE
+    ),
     "node.bundle_failed": EventKind(
         "it cannot load a bundle that was sent to it, and tries again",
         (*_OF_A_NODE, "bundle", "digest", "message"),

@@ -335,9 +335,9 @@ EXIT_REASONS: Final[Mapping[ExitReason, ReasonRow]] = {
     ExitReason.NODE_LOST: ReasonRow(
         whose="server", is_clean=False, restart="failure", is_death=False, limit=None,
         has_line=False, worker_says=False, says_all=False, by_exception=False,
-        by_source=False, message="", brief="node lost",
+        by_source=False, message="its server and its machine lost each other", brief="node lost",
         word="lost", tone="bad", aftermath=_CALL_AGAIN,
-        sentence="The machine it ran on was lost.",
+        sentence="The machine it ran on was lost, or told nothing of it any more.",
         cure="Look at that machine; call the agent again to run it elsewhere.",
     ),
     ExitReason.QUARANTINED: ReasonRow(

@@ -120,7 +120,14 @@ async def run(settings: Settings, sources: list[Path], pulse: Pulse | None) -> i
         sent = InstalledBundles(
             placement.supervisor.deployed, folders, engine, cluster=member.cluster, node=member.node
         )
-    node = NodeServer(placement, engine, cluster=member.cluster, drain_s=drain_s, sent=sent)
+    node = NodeServer(
+        placement,
+        engine,
+        cluster=member.cluster,
+        drain_s=drain_s,
+        settings=settings.supervisor,
+        sent=sent,
+    )
     asked, forced = asyncio.Event(), asyncio.Event()
 
     def end(number: signal.Signals) -> None:

@@ -42,6 +42,9 @@ def nodes(context: typer.Context, url: Url = None, output: Form = Output.TABLE) 
     for one in found:
         for bundle, why in one["failed"].items():
             note(clean(f"{one['name']} cannot load {bundle}: {why}"))
+        if count := one.get("withheld"):
+            what, those = ("a session", "it") if count == 1 else (f"{count} sessions", "them")
+            note(clean(f"{one['name']} took {what} and did not tell of {those} in time: look at its log"))
 
 
 def drain(

@@ -73,4 +73,5 @@ def _shown(one: NodeInfo) -> Node:
         code=dict(one.code),
         failed=dict(one.failed),
         moved=one.moved,
+        withheld=one.withheld,
     )

@@ -22,6 +22,7 @@ class Candidate(msgspec.Struct, frozen=True):
         starting: Sessions that are being started there, as it said last, and those on their way to it.
         headroom_bytes: Memory that its sessions may still take; None when it cannot tell.
         room: Sessions that it may still take.
+        is_doubted: It did not tell of others that it took: it comes after each that did.
     """
 
     node: str
@@ -29,6 +30,7 @@ class Candidate(msgspec.Struct, frozen=True):
     processors: int
     headroom_bytes: int | None
     room: int
+    is_doubted: bool = False
 
     @property
     def load(self) -> float:
@@ -71,5 +73,5 @@ def _drawn(
             yield one
 
 
-def _rank(one: Candidate) -> tuple[float, float]:
-    return one.load, -(one.headroom_bytes if one.headroom_bytes is not None else 0)
+def _rank(one: Candidate) -> tuple[bool, float, float]:
+    return one.is_doubted, one.load, -(one.headroom_bytes if one.headroom_bytes is not None else 0)

@@ -18,7 +18,8 @@ from runtime.clock import Clock
 from runtime.errors import RemoteProtocolError
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
-from runtime.placement.cluster.adoption import Adoption
+from runtime.placement.cluster.attempts.adoption import Adoption
+from runtime.placement.cluster.attempts.ends import Ends
 from runtime.placement.cluster.engine import rates
 from runtime.placement.cluster.engine.connection import Engine, NoAnswer, NobodyThere
 from runtime.placement.cluster.engine.hearing import Hearing
@@ -26,13 +27,12 @@ from runtime.placement.cluster.engine.subjects import Subjects, node_of
 from runtime.placement.cluster.liveness import MARGIN_S, Liveness, NodeState, Verdict
 from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.nodes import FrontBeats, Node
-from runtime.placement.cluster.resync import Came, Holding, Holdings
+from runtime.placement.cluster.resync import MANY, Came, Holding, Holdings
 from runtime.placement.contract import Attempt
-from runtime.session.events import Exited, Placed, Released, SessionEvent
+from runtime.session.events import Placed, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Vitals, served
 from runtime.session.numbers import is_finite
-from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 from runtime.tasks import Tasks
 
@@ -43,6 +43,7 @@ SYNCS_AT_ONCE: Final = 8  # their answers have to fit into what an engine keeps 
 MAX_NODES: Final = 1000
 MAX_BEAT_BYTES: Final = 64 << 10
 _MOST_SAID: Final = 500
+_RUNS: Final = ("Placed", "Started", "Ready")
 _log = get_logger("cluster")
 
 
@@ -60,7 +61,7 @@ class Follower:
         nodes: By name; those that are lost as well, until they are forgotten.
         held: The attempts that nodes have, or may have.
         events: What happened, in order.  As bounded as that of one machine.
-        stops: What ends are asked for, until they come.
+        ends: How they end.
         looked_at: When somebody last asked for the figures of all sessions.
         judged: Called, in order, with each verdict and how many attempts that node had.
         beaten: Called, in order, with each node that was heard.
@@ -86,14 +87,22 @@ class Follower:
         self.nodes: dict[str, Node] = {}
         self.held = Holdings()
         self.events: asyncio.Queue[SessionEvent] = asyncio.Queue()
-        self.stops: dict[SessionId, say.Stop] = {}
         self.looked_at = -READING_S
         self.judged: list[Callable[[Verdict, int], None]] = []
         self.beaten: list[Callable[[str, Node], None]] = []
         self.taken: list[Callable[[str, SessionEvent], None]] = []
         self.wanted: Container[str] = ()
-        self._released: dict[SessionId, asyncio.Event] = {}
         self._tasks = Tasks(_log, "cluster.task_failed")
+        self.ends = Ends(
+            self.held,
+            self.events,
+            clock=clock,
+            live=self.live,
+            nodes=self.nodes,
+            ask=self.ask,
+            sync=self.sync,
+            tasks=self._tasks,
+        )
         self._syncs = asyncio.Semaphore(SYNCS_AT_ONCE)
         self.hearing = Hearing(
             engine, clock, self._tasks, lambda: {*self.nodes, *memory.names, *admitted()}, self.sync
@@ -161,15 +170,7 @@ class Follower:
 
     def give(self, session: SessionId, generation: int, node: str) -> Holding:
         """An attempt is about to be asked of a node."""
-        holding = Holding(session, generation, node, self.next_turn())
-        self.held.give(holding)
-        return holding
-
-    def let_go(self, holding: Holding) -> ExitReason | None:
-        """A node did not take an attempt; the reason for which it was to end meanwhile, if it was."""
-        stop = self.stops.get(holding.session)
-        self._over(holding)
-        return None if stop is None else ExitReason(stop.reason)
+        return self._given(Holding(session, generation, node, self.next_turn()))
 
     def was_on(self, session: SessionId) -> str:
         """The node that a session is on, or was on last; empty when nobody knows."""
@@ -192,13 +193,6 @@ class Follower:
             answer = replace(answer, message=f"{answer.message[:_MOST_SAID]}…")
         return answer
 
-    async def stop(self, holding: Holding, stop: say.Stop) -> None:
-        """Have an attempt end, however often that has to be said; returns once it is released."""
-        self.stops[holding.session] = stop
-        released = self._released.setdefault(holding.session, asyncio.Event())
-        await self._insist(holding)
-        await released.wait()
-
     def sync(self, node: str) -> None:
         """Ask a node for everything it has of this front: now, or with a later beat of it."""
         known = self.nodes.get(node)
@@ -209,13 +203,10 @@ class Follower:
             known.is_syncing = True
             self._tasks.spawn(self._sync(node, known), f"sync {node}")
 
-    def ended(self, session: SessionId, reason: ExitReason, message: str) -> None:
-        """Say of an attempt that it is over, because nobody else will."""
-        now = self._clock.wall()
-        self.events.put_nowait(
-            Exited(session_id=session, at=now, exit=Exit(reason=reason, message=message, at=now))
-        )
-        self.events.put_nowait(Released(session_id=session, at=now))
+    def _given(self, holding: Holding) -> Holding:
+        self.held.give(holding)
+        self.ends.told(holding)
+        return holding
 
     # ---- what nodes say
 
@@ -267,29 +258,35 @@ class Follower:
             return
         match node.inbox.take(one):
             case Came.NEW:
-                self._take(name, one)
+                if not self._take(name, one) and one.kind in _RUNS:
+                    self.sync(name)  # it was given up, and goes on: it is stopped as a stray
             case Came.GAP:
                 self.sync(name)
             case Came.OLD:
                 pass
 
-    def _take(self, node: str, one: say.Told) -> None:
+    def _take(self, node: str, one: say.Told) -> bool:
+        """Whether it is of an attempt that this front follows there."""
         if one.kind not in say.KINDS:
-            return
+            return True
         try:
             event = one.event()
         except RemoteProtocolError as error:
             _log.warning("node.event_refused", node_id=node, error=error.message[:_MOST_SAID])
-            return
+            return True
         if not self.held.takes(node, one):
-            return
+            return self.held.has(node, one)
+        held = self.held.get(one.session)
         if isinstance(event, Placed):  # where it is, its subject says, and not who runs it
             event = replace(event, node_id=node, boot=one.boot)
-        if isinstance(event, Released) and (held := self.held.get(one.session)) is not None:
-            self._over(held)
+        if held is not None and isinstance(event, Released):
+            self.ends.over(held)
+        elif held is not None and one.kind not in MANY:
+            self.ends.told(held)
         self.events.put_nowait(event)
         for listener in self.taken:
             listener(node, event)
+        return True
 
     async def _samples(self, subject: str, data: bytes) -> None:
         if (node := self.nodes.get(node_of(subject))) is not None:
@@ -318,30 +315,23 @@ class Follower:
                 return
             node.lacking = 0
             for session, generation, seen in self._adoption.found(name, synced):
-                self.held.give(Holding(session, generation, name, 0, synced.boot, seen))
+                self._given(Holding(session, generation, name, 0, synced.boot, seen))
             for one in synced.told:
                 self._take(name, one)
             for holding in self.held.missing(name, synced, turn):
-                self._lost(holding, f"{name} does not have it any more")
+                self.ends.lost(holding, f"{name} does not have it any more")
             for session, generation in self.held.strays(name, synced):
                 _log.warning("node.stray_stopped", node_id=name, session_id=session, attempt=generation)
                 reason = ExitReason.NODE_LOST.value
                 stop = say.Stop(session=session, generation=generation, reason=reason, grace_s=0)
                 await self.ask(name, stop)
             for holding in self.held.on(name):
-                if holding.session in self.stops:
-                    await self._insist(holding)
+                await self.ends.insist(holding)
         except (NobodyThere, NoAnswer, RemoteProtocolError) as error:
             _log.info("node.not_synced", node_id=name, error=error.message)
             node.is_owed = True  # the next beat asks again
         finally:
             node.is_syncing = False
-
-    async def _insist(self, holding: Holding) -> None:
-        try:
-            await self.ask(holding.node, self.stops[holding.session])
-        except (NobodyThere, NoAnswer):
-            self.sync(holding.node)  # which says it again
 
     async def _ask_surface(self, name: str, node: Node) -> None:
         try:
@@ -362,6 +352,7 @@ class Follower:
         now = self._clock.now()
         for verdict in self.live.tick(now):
             self._judged(verdict)
+        self.ends.tick(now)
         if self._adoption.tick(now):
             self.memory.keep_only(self.nodes)
 
@@ -375,23 +366,8 @@ class Follower:
             for holding in self.held.on(name):
                 # What a new life was asked for and has not confirmed, its sync will tell.
                 if holding.boot == verdict.boot or not is_reborn:
-                    self._lost(holding, f"{name} was lost")
+                    self.ends.lost(holding, f"{name} was lost")
         self._changed()
-
-    def _lost(self, holding: Holding, why: str) -> None:
-        self._over(holding)
-        if "Exited" in holding.seen:
-            self.events.put_nowait(Released(session_id=holding.session, at=self._clock.wall()))
-        elif holding.is_confirmed:
-            self.ended(holding.session, ExitReason.NODE_LOST, f"The machine it ran on was lost: {why}")
-        else:
-            self.ended(holding.session, ExitReason.NOT_STARTED, f"It could not be started: {why}")
-
-    def _over(self, holding: Holding) -> None:
-        self.held.drop(holding)
-        self.stops.pop(holding.session, None)
-        if (released := self._released.pop(holding.session, None)) is not None:
-            released.set()
 
     def _came_back(self) -> None:
         for name in self.nodes:

@@ -81,6 +81,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         leaving: It ended as it was told to, and has nothing more; no beat of this life follows.
         early: This life begins, which says what became of the one before; it takes nothing yet.
         wants: By front: the mark of the last `Want` that it knows; None where it takes no bundles.
+        start_s: What a session may take there to have a process, and then to be ready or over.
+        stop_s: What its end may take when nobody says how long.
     """
 
     node: str
@@ -96,6 +98,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     leaving: bool = False
     early: bool = False
     wants: dict[str, str] | None = None
+    start_s: float = 72.0
+    stop_s: float = 32.0
     version: int = VERSION
 
 

@@ -32,6 +32,7 @@ from runtime.placement.local import LocalPlacement
 from runtime.session.events import Exited, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import SessionId
+from runtime.settings import SupervisorSettings
 from runtime.tasks import Tasks
 
 FENCE_S: Final = 0.25
@@ -78,6 +79,7 @@ class NodeServer:
     Args:
         placement: What runs its sessions; it is started, and not closed, by somebody else.
         drain_s: Time that a session has for its end when it is moved.
+        settings: How its sessions are started and ended.
         sent: Bundles that fronts send; None where none are taken.
         now: The clock of its leases.
     """
@@ -89,6 +91,7 @@ class NodeServer:
         *,
         cluster: str,
         drain_s: float = 30.0,
+        settings: SupervisorSettings | None = None,
         sent: InstalledBundles | None = None,
         now: Callable[[], float] = slept_too,
     ) -> None:
@@ -96,6 +99,9 @@ class NodeServer:
         self._subjects = Subjects(cluster)
         self._node, self._boot = placement.node_id, placement.supervisor.boot
         self._sent = sent
+        of = settings or SupervisorSettings()
+        self._start_s = of.start_s + of.stop_s + of.term_s
+        self._stop_s = max(of.stop_s, drain_s) + of.term_s
         self._fronts: dict[str, _Front] = {}
         self._tasks = Tasks(_log, "node.task_failed")
         self._acknowledged = asyncio.Event()
@@ -276,6 +282,8 @@ class NodeServer:
             wants=None if self._sent is None else self._sent.marks,
             surface=self._served().digest,
             told={name: front.outbox.number for name, front in self._fronts.items()},
+            start_s=self._start_s,
+            stop_s=self._stop_s,
         )
         await self._engine.publish(self._subjects.beat(self._node), say.encoded(beat))
 

@@ -21,6 +21,8 @@ from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement
 from runtime.session.measured import Measured
 from runtime.session.spec import SessionId
 
+DOUBT_S: Final = 60.0
+MOST_DOUBT_S: Final = 3600.0
 MAX_SERVED: Final = 2000
 """Endpoints, or bundles, of one node; bundles that were sent there, and endpoints of one of those."""
 _log = get_logger("cluster")
@@ -47,6 +49,9 @@ class Node(msgspec.Struct):
     is_asked: bool = False
     judged: Served | None = None
     glances: dict[SessionId, Vitals | None] = msgspec.field(default_factory=dict)
+    _withheld: int = 0
+    _withheld_at: float = 0.0
+    _withheld_boot: str = ""
     _refusal: str = ""
     _is_twice: bool = False
     _by_id: dict[str, Have] = msgspec.field(default_factory=dict)
@@ -82,6 +87,20 @@ class Node(msgspec.Struct):
             self._refusal = answer.code
             _log.error("node.follows_another", node_id=name, error=answer.message, cure=answer.cure)
 
+    def withheld(self, count: int, now: float) -> None:
+        """It did not tell of so many sessions in time: for a while it gets those that no other takes."""
+        self._withheld, self._withheld_at = self.withheld_count + count, now
+        self._withheld_boot = self.beat.boot
+
+    @property
+    def withheld_count(self) -> int:
+        """Sessions of which this life of it did not tell in time."""
+        return self._withheld if self._withheld_boot == self.beat.boot else 0
+
+    def is_doubted(self, now: float) -> bool:
+        """Whether it did not tell of sessions lately; the more of them, the longer."""
+        return now - self._withheld_at < min(DOUBT_S * self.withheld_count, MOST_DOUBT_S)
+
     def spoke_late(self, name: str) -> None:
         """A life of it that is over was heard: told once."""
         if not self._is_twice:
@@ -111,7 +130,7 @@ class Node(msgspec.Struct):
         sent = [have if one.id == have.id else one for one in self.served.sent]
         self.served = msgspec.structs.replace(self.served, sent=sent)
 
-    def candidate(self, held: Holdings) -> Candidate:
+    def candidate(self, held: Holdings, now: float) -> Candidate:
         """As one that could take a session; what is on its way to it counts."""
         load = self.beat.capacity
         starting = held.starting(self.beat.node)
@@ -126,6 +145,7 @@ class Node(msgspec.Struct):
             processors=self.beat.processors,
             headroom_bytes=load.headroom_bytes,
             room=room,
+            is_doubted=self.is_doubted(now),
         )
 
 

@@ -165,7 +165,7 @@ class RemotePlacement:
             if self._waiting.get(session) == generation:
                 del self._waiting[session]
         if not node:
-            follower.ended(session, ExitReason.NOT_STARTED, f"It could not be started: {why}")
+            follower.ends.ended(session, ExitReason.NOT_STARTED, f"It could not be started: {why}")
         return Lease(session, generation, node)
 
     def _are_away(self) -> bool:
@@ -175,11 +175,11 @@ class RemotePlacement:
     async def _placed(self, spec: SessionSpec, generation: int) -> tuple[str, str]:
         """The node that has it, or may have it; else why none has."""
         follower, session = self._follower, spec.session_id
-        sent = self.programs.at(spec.endpoint)
+        sent, now = self.programs.at(spec.endpoint), self._clock.now()
 
         def look(one: mirror.Node) -> Candidate | None:
             is_there = self.programs.is_on(one, sent) if sent else one.serves(spec.endpoint)
-            return one.candidate(follower.held) if is_there else None
+            return one.candidate(follower.held, now) if is_there else None
 
         order = ordered(follower.ready(), look, random.random, CANDIDATES)
         why = "no machine is there that serves it"
@@ -198,7 +198,7 @@ class RemotePlacement:
             try:
                 answer = await follower.ask(node, ask)
             except TooLarge:
-                follower.let_go(holding)
+                follower.ends.let_go(holding)
                 raise  # no other node would take it, nor this one later
             except NobodyThere as error:
                 why = f"{node} is not there ({error.message})"
@@ -211,14 +211,14 @@ class RemotePlacement:
                     return node, ""
                 why = f"{node}: {answer.message}"
                 _log.info("node.refused", node_id=node, session_id=session, code=answer.code)
-            if (asked := follower.let_go(holding)) is not None:
+            if (asked := follower.ends.let_go(holding)) is not None:
                 self._never_started(session, asked)
                 break
         return "", why
 
     def _never_started(self, session: SessionId, reason: ExitReason) -> None:
         self._waiting.pop(session, None)
-        self._follower.ended(session, reason, "It was not started yet")
+        self._follower.ends.ended(session, reason, "It was not started yet")
 
     async def stop(
         self,
@@ -239,7 +239,7 @@ class RemotePlacement:
                 grace_s=grace_s,
                 finish_s=finish_s,
             )
-            await self._follower.stop(held, stop)
+            await self._follower.ends.stop(held, stop)
 
     async def events(self) -> AsyncIterator[SessionEvent]:
         while True:

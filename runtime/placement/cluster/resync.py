@@ -28,7 +28,7 @@ REMEMBER_COUNT: Final = 1000
 """Ended sessions of which is known where their log is."""
 _TOLD_ONCE: Final = ("Warned", "Traced")
 """Not kept: who missed it has the log, or one trace less."""
-_MANY: Final = ("Status", "Warned", "Refused", "Traced")
+MANY: Final = ("Status", "Warned", "Refused", "Traced")
 """Kinds of which an attempt may have many; of the others it has one."""
 
 Attempt = tuple[SessionId, int]
@@ -232,12 +232,12 @@ class Holdings:
     def takes(self, node: str, one: Told) -> bool:
         """Whether an event changes anything; it is seen with that.  Those of elsewhere and before do not."""
         held = self._all.get(one.session)
-        if held is None or held.node != node or held.generation != one.generation:
+        if held is None or not self.has(node, one):
             return False
         if held.boot not in ("", one.boot):
             return False
         held.boot = one.boot
-        if one.kind in _MANY:
+        if one.kind in MANY:
             return "Exited" not in held.seen
         if one.kind in held.seen or ("Exited" in held.seen and one.kind != "Released"):
             return False
@@ -245,6 +245,11 @@ class Holdings:
         held.seen.add(one.kind)
         self._starting[node] -= was_starting and not held.is_starting
         return True
+
+    def has(self, node: str, one: Told) -> bool:
+        """Whether a node was given the attempt of an event, and it is not over."""
+        held = self._all.get(one.session)
+        return held is not None and (held.generation, held.node) == (one.generation, node)
 
     def on(self, node: str) -> list[Holding]:
         """The attempts that a node has, or may have."""
@@ -271,9 +276,7 @@ class Holdings:
         found = dict[Attempt, None]()
         for one in answer.told:
             attempt = (one.session, one.generation)
-            held = self._all.get(one.session)
-            is_held = held is not None and (held.generation, held.node) == (one.generation, node)
-            if attempt not in over and not is_held:
+            if attempt not in over and not self.has(node, one):
                 found[attempt] = None
         return list(found)
 

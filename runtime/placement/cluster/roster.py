@@ -25,7 +25,7 @@ FORGET_S: Final = 3600.0
 """A node that is lost for so long is no part of the cluster any more, until it is heard again."""
 _MOST_STARTS: Final = 10_000
 _MOST_SAID: Final = 4000
-_BAD: Final = ("node.suspect", "node.lost", "node.floods")
+_BAD: Final = ("node.suspect", "node.lost", "node.floods", "node.withholds")
 _log = get_logger("cluster")
 
 
@@ -44,6 +44,7 @@ class Roster:
         follower.beaten.append(self._beaten)
         follower.taken.append(self._taken)
         follower.hearing.flooded.append(self._flooded)
+        follower.ends.withheld.append(self._withheld)
 
     def listed(self) -> list[NodeInfo]:
         there = sorted(self._follower.nodes.items())
@@ -121,6 +122,11 @@ class Roster:
         else:
             _log.warning("node.floods", node_id=name or "*")  # of all whom nobody knows
 
+    def _withheld(self, name: str, count: int) -> None:
+        node = self._follower.nodes[name]
+        cure = "Look at its log, and start it again; others are given calls before it meanwhile."
+        self._tell("node.withholds", name, node.beat.boot, count, cure=cure)
+
     def _taken(self, name: str, event: SessionEvent) -> None:
         if isinstance(event, Started):
             self._starts.setdefault(name, deque(maxlen=_MOST_STARTS)).append(self._clock.now())
@@ -184,11 +190,12 @@ class Roster:
             code=code,
             failed={one.name: one.message for one in node.sent if one.code},
             moved=self._moved.get(name, 0) if is_draining else 0,
+            withheld=node.withheld_count,
         )
 
-    def _tell(self, kind: str, name: str, boot: str, sessions: int) -> None:
+    def _tell(self, kind: str, name: str, boot: str, sessions: int, **more: str) -> None:
         tell = _log.warning if kind in _BAD else _log.info
-        tell(kind, node_id=name, boot=boot, sessions=sessions)
+        tell(kind, node_id=name, boot=boot, sessions=sessions, **more)
         self._say(NodeEvent(kind=kind, name=name, boot=boot, sessions=sessions))
 
     def _say(self, event: NodeEvent) -> None:

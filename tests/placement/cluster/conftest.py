@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.errors import ConfigError
 from runtime.front.server import Server
 from runtime.placement.cluster import messages as say
@@ -83,14 +83,14 @@ class Wire:
 class Followed:
     """A front that follows nodes whose messages are put into its hands."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self.wire: Any = Wire()
         self.front = Follower(
             self.wire,
             cluster="main",
             front="f1",
             lease_s=6.0,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             memory=Memory(folder / "nodes.json"),
             changed=lambda: None,
         )

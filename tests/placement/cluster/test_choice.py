@@ -29,6 +29,9 @@ def test_the_less_loaded_of_two_comes_first_and_all_come() -> None:
     assert order([busy, large], lambda: 0.0) == ["large", "busy"]
     few = candidate("few", headroom_bytes=1 << 20)
     assert order([few, idle], lambda: 0.999) == ["idle", "few"]
+    doubted = candidate("doubted", is_doubted=True)
+    for chance in (0.0, 0.999):
+        assert order([doubted, busy], lambda chance=chance: chance) == ["busy", "doubted"]
     assert order([], lambda: 0.0) == []
 
 

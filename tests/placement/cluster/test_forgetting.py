@@ -33,6 +33,7 @@ def test_a_node_that_was_lost_is_no_part_of_the_cluster_after_an_hour() -> None:
         beaten=[],
         taken=[],
         hearing=SimpleNamespace(flooded=[]),
+        ends=SimpleNamespace(withheld=[]),
     )
     roster, at = Roster(follower, clock, Relays("http://front")), FORGET_S
     assert [one.state for one in roster.listed()] == ["ready"]  # never given up: whoever judges was deaf

@@ -53,8 +53,11 @@ async def test_nodes_are_listed_drained_and_measured(
                 workers = json.loads(await asked(server, "/workers"))["workers"]
         assert len(workers) == 6
         assert [one["restarts"] for one in workers] == [0] * 6
+        server.front.placement._follower.nodes["n2"].withheld(2, 0.0)
         assert await asyncio.to_thread(run, ["nodes"]) == 0
-        header, first, second = capsys.readouterr().out.splitlines()
+        said = capsys.readouterr()
+        assert "n2 took 2 sessions and did not tell of them in time" in said.err
+        header, first, second = said.out.splitlines()
         assert header.split() == ["NODE", "STATE", "CPU", "MEM", "SESSIONS", "STARTS", "BEAT", "CODE"]
         assert first.split()[:2] == ["n1", "draining"]
         assert "chat@9c1f" in first

@@ -53,7 +53,8 @@ function columnsFor(usual) {
 
 function Who(one) {
   const more = one.state === "draining" ? `${count(one.moved)} moved, ${count(one.sessions)} to go` : `boot ${one.boot}`;
-  return html`<div class="who"><span class="who-first"><a class="who-name" href=${`${url("/sessions")}?q=${encodeURIComponent(`node:${one.name}`)}`}>${one.name}</a></span><span class="who-more">${more}</span></div>`;
+  const withheld = one.withheld ? html`<span class="who-more tone-warn-text" title="They went on elsewhere. Look at its log, and start it again.">did not tell of ${plural(one.withheld, "session")}</span>` : null;
+  return html`<div class="who"><span class="who-first"><a class="who-name" href=${`${url("/sessions")}?q=${encodeURIComponent(`node:${one.name}`)}`}>${one.name}</a></span>${withheld ?? html`<span class="who-more">${more}</span>`}</div>`;
 }
 
 function Sessions(one) {

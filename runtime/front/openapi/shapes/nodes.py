@@ -32,6 +32,9 @@ class Node(Shape, frozen=True, kw_only=True):
         dict[str, str], Meta(description="Bundles that were sent there and cannot be loaded: why")
     ]
     moved: Annotated[int, Meta(description="Sessions that it gave away since it was drained")]
+    withheld: Annotated[
+        int, Meta(description="Sessions that this life of it took and did not tell of in time")
+    ]
 
 
 class Nodes(Shape, frozen=True, kw_only=True):
