@@ -169,7 +169,7 @@ class _Turn:
         raise SystemExit(code)
 
     def _over(self, code: object) -> None:
-        self.code = code if isinstance(code, int) else 0 if code is None else 1
+        self.code = leaving.number(code)
         self._has_ended = True
         leaving.bound(self.code)
 

@@ -188,8 +188,14 @@ def run_once(ends: WorkerEnds, program: Program) -> int:
 
 def live(worker: Worker, outer: OuterLoop) -> int:
     """Run its event loop; whatever ends that from below (exit, an interrupt) is told first."""
+
+    def left(error: BaseException) -> None:
+        if worker.was_called:
+            code = error.code if isinstance(error, SystemExit) else 1
+            leaving.bound(leaving.number(code))  # a task may take for ever about being cancelled
+
     try:
-        code = outer.run(worker.run())
+        code = outer.run(worker.run(), left)
     except BaseException as error:
         if not worker.was_called:
             _ended_short(error)

@@ -80,6 +80,28 @@ async def test_a_teardown_has_a_bound(node: Any, tmp_path: Any, what: str) -> No
     assert (took_s > 4) == is_slow
 
 
+STUBBORN = """
+    import sys
+    async def stay():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+    async def start(self, *, room):
+        asyncio.get_running_loop().call_later(0.1, sys.exit, 8)
+        self.task = asyncio.create_task(stay())
+    X.start = start
+    asyncio.run(service.run())
+"""
+
+
+async def test_an_exit_is_not_kept_from_happening_by_a_task(node: Any, tmp_path: Any) -> None:
+    node.write("x.py", PROGRAM.format(story=str(node.given / "story.txt")) + STUBBORN, preamble="")
+    await node.start()
+    ended = await node.exited(await node.ready("/x"))
+    assert (ended.exit.reason, ended.exit.code) == (ExitReason.EXIT, 8)
+
+
 @pytest.mark.parametrize("fork", ["auto", "never"])
 async def test_an_agent_may_exit_where_the_program_has_no_last_line(
     node: Any, tmp_path: Any, fork: str

@@ -135,6 +135,9 @@ class RoomConnection:
                 message = assembler.receive(packet)
                 if message is not None:
                     self._dispatch(message)
+        except asyncio.CancelledError:
+            self._over("the event loop of its owner ended")  # with all tasks: no answer will be read
+            raise
         except Exception as error:  # noqa: BLE001 - the edge of the connection, whoever made it
             # After a packet that breaks the format the rest of the stream means nothing: leave.
             reason, lost = f"the connection to the room broke: {error}", True

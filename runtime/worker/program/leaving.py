@@ -48,10 +48,14 @@ def code_of(error: BaseException) -> int:
             trace = trace.tb_next
         sys.excepthook(type(error), error, trace or error.__traceback__)
         return 1
-    if error.code is None or isinstance(error.code, int):
-        return error.code or 0
-    print(error.code, file=sys.stderr)
-    return 1
+    if not (error.code is None or isinstance(error.code, int)):
+        print(error.code, file=sys.stderr)
+    return number(error.code)
+
+
+def number(code: object) -> int:
+    """The exit code of a process that is given this by `exit`."""
+    return code if isinstance(code, int) else 0 if code is None else 1
 
 
 def _cut(code: int) -> None:

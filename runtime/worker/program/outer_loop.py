@@ -45,10 +45,19 @@ class OuterLoop:
             if self.task is not None:
                 asyncio.tasks._enter_task(self.loop, self.task)
 
-    def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Run it in a fresh loop of the same class as the program's.  Call within `aside`."""
+    def run(self, main: Coroutine[Any, Any, T], left: Callable[[BaseException], None] = lambda _: None) -> T:
+        """Run it in a fresh loop of the same class as the program's.  Call within `aside`.
+
+        Args:
+            left: Told what ends the loop from below, such as an exit in one of its tasks, before the other
+                tasks are cancelled and waited for.
+        """
         with asyncio.Runner(loop_factory=self._factory()) as runner:
-            result = runner.run(main)
+            try:
+                result = runner.run(main)
+            except BaseException as error:
+                left(error)
+                raise
         if self.loop is not None:
             asyncio.set_event_loop(self.loop)
         return result

@@ -75,6 +75,25 @@ async def test_a_room_that_hangs_up_before_its_greeting_is_lost(line: Any) -> No
 
 
 @pytest.mark.asyncio
+async def test_tasks_that_are_all_cancelled_wait_for_no_answer(line: Any) -> None:
+    greet(line)
+
+    async def work(room: RoomClient) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await room.request("sync.close", {})
+
+    async with RoomClient(transport=line) as room:
+        working = asyncio.create_task(work(room))
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()  # as a loop does that an exit ends from below
+        with pytest.raises(RoomLost):
+            await asyncio.wait_for(working, 5)
+
+
+@pytest.mark.asyncio
 async def test_a_greeting_without_a_needed_field_is_named(line: Any) -> None:
     say(line, "room_ready", {"room_name": "myroom"})
     with pytest.raises(RoomException, match="room_url, session_id"):
