@@ -275,7 +275,7 @@ class Follower:
             _log.warning("node.event_refused", node_id=node, error=error.message[:_MOST_SAID])
             return True
         if not self.held.takes(node, one):
-            return self.held.has(node, one)
+            return self.held.has(node, one.session, one.generation)
         held = self.held.get(one.session)
         if isinstance(event, Placed):  # where it is, its subject says, and not who runs it
             event = replace(event, node_id=node, boot=one.boot)

@@ -276,11 +276,16 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Synced(msgspec.Struct, frozen=True, kw_only=True):
-    """All there is to know of a front's sessions on a node, as of an event's number."""
+    """All there is to know of a front's sessions on a node, as of an event's number.
+
+    Attributes:
+        untold: Attempts that it has and of which nothing has a number yet.
+    """
 
     boot: Boot
     number: int
     told: list[Told]
+    untold: list[tuple[SessionId, int]] = []
 
 
 class Have(msgspec.Struct, frozen=True, kw_only=True):

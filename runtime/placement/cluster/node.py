@@ -198,7 +198,7 @@ class NodeServer:
                 return await self._place(front, ask)
             case say.Sync():
                 front.synced_turn = max(front.synced_turn, ask.turn)
-                return _with(front.outbox.synced())
+                return _with(front.outbox.synced(front.held.items()))
             case say.Want():
                 return _NOT_TAKEN if self._sent is None else self._sent.want(ask)
 

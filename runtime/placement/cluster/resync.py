@@ -9,7 +9,7 @@ twice changes nothing, because each attempt has one of each kind that counts.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Final
 
@@ -78,12 +78,17 @@ class Outbox:
             if "Released" in self._kept.get(attempt, {}):
                 self._drop(attempt)
 
-    def synced(self, *, max_bytes: int = MAX_ANSWER_BYTES) -> Synced:
-        """All there is to know, in the order in which it happened; the oldest reports go if it is much."""
+    def synced(self, held: Iterable[Attempt] = (), *, max_bytes: int = MAX_ANSWER_BYTES) -> Synced:
+        """All there is to know, in the order in which it happened; the oldest reports go if it is much.
+
+        Args:
+            held: What the node has, also that of which nothing was put here yet.
+        """
         if self._bytes > max_bytes:
             self._lighten(max_bytes)
         kept = sorted((one for kinds in self._kept.values() for one in kinds.values()), key=_number)
-        return Synced(boot=self._boot, number=self.number, told=kept)
+        untold = [attempt for attempt in held if attempt not in self._kept]
+        return Synced(boot=self._boot, number=self.number, told=kept, untold=untold)
 
     def _keep(self, attempt: Attempt, made: Told) -> None:
         kinds = self._kept.setdefault(attempt, {})
@@ -232,7 +237,7 @@ class Holdings:
     def takes(self, node: str, one: Told) -> bool:
         """Whether an event changes anything; it is seen with that.  Those of elsewhere and before do not."""
         held = self._all.get(one.session)
-        if held is None or not self.has(node, one):
+        if held is None or (held.generation, held.node) != (one.generation, node):
             return False
         if held.boot not in ("", one.boot):
             return False
@@ -246,10 +251,10 @@ class Holdings:
         self._starting[node] -= was_starting and not held.is_starting
         return True
 
-    def has(self, node: str, one: Told) -> bool:
-        """Whether a node was given the attempt of an event, and it is not over."""
-        held = self._all.get(one.session)
-        return held is not None and (held.generation, held.node) == (one.generation, node)
+    def has(self, node: str, session: SessionId, generation: int) -> bool:
+        """Whether a node was given an attempt, and it is not over."""
+        held = self._all.get(session)
+        return held is not None and (held.generation, held.node) == (generation, node)
 
     def on(self, node: str) -> list[Holding]:
         """The attempts that a node has, or may have."""
@@ -265,7 +270,7 @@ class Holdings:
 
     def missing(self, node: str, answer: Synced, turn: int) -> list[Holding]:
         """The attempts that a node should have by a sync's turn, and does not."""
-        there = {(one.session, one.generation) for one in answer.told}
+        there = {(one.session, one.generation) for one in answer.told} | set(answer.untold)
         return [
             one for one in self.on(node) if one.turn < turn and (one.session, one.generation) not in there
         ]
@@ -276,9 +281,9 @@ class Holdings:
         found = dict[Attempt, None]()
         for one in answer.told:
             attempt = (one.session, one.generation)
-            if attempt not in over and not self.has(node, one):
+            if attempt not in over and not self.has(node, *attempt):
                 found[attempt] = None
-        return list(found)
+        return [*found, *(attempt for attempt in answer.untold if not self.has(node, *attempt))]
 
 
 def _number(one: Told) -> int:

@@ -46,10 +46,10 @@ class Adoption:
 
     def found(self, node: str, answer: Synced) -> Iterator[tuple[SessionId, int, set[str]]]:
         """The wanted attempts that a node has, and what is known of each."""
-        for one in answer.told:
-            if (seen := self._wanted.pop((one.session, one.generation), None)) is not None:
-                self._found.add(one.session)
-                yield one.session, one.generation, seen
+        for session, generation in (*((one.session, one.generation) for one in answer.told), *answer.untold):
+            if (seen := self._wanted.pop((session, generation), None)) is not None:
+                self._found.add(session)
+                yield session, generation, seen
         self._missing.discard(node)
         if not self._missing:
             self._over.set()
