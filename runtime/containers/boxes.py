@@ -295,6 +295,7 @@ class RoomBoxes:
             labels=labels,
             writable=ask.writable,
             most=ask.most,
+            bundles=ask.bundles,
         )
 
     async def _watch(self, engine: Engine, kept: Record) -> None:

@@ -110,6 +110,8 @@ class Ask:
         token: For a participant in there; empty for none.
         for_agent: It gets what an agent needs beside that: where its model is.
         may_pull: An image that is not here may be pulled.
+        bundles: Where there is no engine, an agent of this server may stand in for an image that no setting
+            names.
         service_id: Of which service it is the container.
     """
 
@@ -126,6 +128,7 @@ class Ask:
     token: str = field(default="", repr=False)
     for_agent: bool = False
     may_pull: bool = True
+    bundles: bool = True
     service_id: str | None = None
     most: Most = field(default_factory=Most)
 
@@ -217,6 +220,7 @@ class RunSpec:
     Attributes:
         name: For people.
         labels: Kept with it, without a prefix.
+        bundles: As of an `Ask`.
     """
 
     id: BoxId
@@ -233,6 +237,7 @@ class RunSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     writable: bool = False
     most: Most = field(default_factory=Most)
+    bundles: bool = True
 
 
 class Running(msgspec.Struct, frozen=True):

@@ -34,8 +34,20 @@ class Mint(Protocol):
 class Caller(Protocol):
     """Who posts the webhook that brings an agent into the room."""
 
-    async def call(self, *, url: str, room: str, name: str, arguments: dict[str, Any], token: str) -> None:
+    async def call(
+        self,
+        *,
+        url: str,
+        room: str,
+        name: str,
+        arguments: dict[str, Any],
+        token: str,
+        only_here: bool = False,
+    ) -> None:
         """Post ``room.call`` to ``url``.
+
+        Args:
+            only_here: Nobody but an endpoint of this server may be called.
 
         Raises:
             RuntimeServiceError: The service refused or did not answer; the text reaches the asker.
@@ -218,7 +230,14 @@ class Agents:
         scope = narrowed(claims, request.optional_object("api"), name=name)
         token = self._mint(name, scope, service=claims.service)
         arguments = request.optional_object("arguments") or {}
-        await self._caller.call(url=url, room=self._live.name, name=name, arguments=arguments, token=token)
+        await self._caller.call(
+            url=url,
+            room=self._live.name,
+            name=name,
+            arguments=arguments,
+            token=token,
+            only_here=claims.is_inward,
+        )
         return EmptyContent()
 
 

@@ -110,6 +110,8 @@ class Claims:
     Attributes:
         mark: Tells the token from others, and nothing of what is in it.
         service: Id of the service by which its participant was called in; empty for everybody else.
+        is_inward: It is used by a session that reaches no network, or listed hosts alone: nor does it have
+            the server reach others for it.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Claims:
     kid: str | None = None
     mark: str = field(default="", compare=False, repr=False)
     service: str = ""
+    is_inward: bool = False
 
     def family(self, name: str) -> Mapping[str, Any] | None:
         """The limits of one family of requests, or None when the token does not have it."""

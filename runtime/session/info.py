@@ -297,8 +297,12 @@ class RoomDoor(Protocol):
         """Whether that room is this server's."""
         ...
 
-    def room(self, url: str, token: str) -> RelayPort:
-        """One connection; it is made when it is first read."""
+    def room(self, url: str, token: str, *, is_inward: bool) -> RelayPort:
+        """One connection; it is made when it is first read.
+
+        Args:
+            is_inward: As of `runtime.rooms.token.Claims`.
+        """
         ...
 
     def model(self, url: str) -> ModelPort:

@@ -255,7 +255,16 @@ class House:
         )
         self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
-    async def call(self, *, url: str, room: str, name: str, arguments: dict[str, Any], token: str) -> None:
+    async def call(
+        self,
+        *,
+        url: str,
+        room: str,
+        name: str,
+        arguments: dict[str, Any],
+        token: str,
+        only_here: bool = False,
+    ) -> None:
         self.calls.append({"url": url, "room": room, "name": name, "arguments": arguments, "token": token})
         if self.failure is not None:
             raise self.failure

@@ -23,6 +23,7 @@ from runtime.containers.settings import ContainersSettings
 from runtime.errors import RoomFull
 from runtime.rooms.built_in.containers import execs
 from runtime.rooms.built_in.containers.early_input import Input
+from runtime.rooms.token import AGENT_DEFAULT
 from tests.rooms.conftest import PATIENCE_S, Build, Client, House, RoomError, Stream
 
 pytestmark = pytest.mark.process
@@ -420,7 +421,13 @@ async def test_images_are_what_stands_in_for_them(opened: Open, state_dir: Path)
     bundle = state_dir / "agents" / "greeter"
     bundle.mkdir(parents=True)
     (bundle / "main.py").write_text("import os\nprint('I am', os.path.basename(os.getcwd()), flush=True)\n")
-    ada = await (await opened(host_commands=False, images=("tools:1=agents/greeter",))).join("ada")
+    house = await opened(host_commands=False, images=("tools:1=agents/greeter",))
+    eve = await house.join("eve")
+    with pytest.raises(RoomError, match=r'containers\.images = \["greeter=agents/NAME"\]') as refused:
+        await run(eve, "cat .env", image="greeter")  # what is in a bundle is its own
+    assert refused.value.code == 1007
+    assert await log3(eve, await run(eve, "echo named", image="tools:1")) == ["named"]
+    ada = await house.join("ada", scope={**AGENT_DEFAULT, "containers": {"run": ["registry.example/*"]}})
     images = (await ada.json("containers.list_images"))["images"]
     assert sorted(tag for image in images for tag in image["tags"]) == ["greeter", "tools:1"]
     container = await run3(ada, None, image="registry.example/greeter:1.4")

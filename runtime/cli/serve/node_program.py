@@ -51,10 +51,10 @@ class RoomsElsewhere:
     def has(self, url: str) -> bool:
         return False
 
-    def room(self, url: str, token: str) -> RelayPort:
+    def room(self, url: str, token: str, *, is_inward: bool) -> RelayPort:
         from runtime.front.model.by_pipe.elsewhere import RoomElsewhere
 
-        return RoomElsewhere(url, token)
+        return RoomElsewhere(url, token, is_inward=is_inward)
 
     def model(self, url: str) -> ModelPort:
         from runtime.front.model.by_pipe.elsewhere import NoModel

@@ -83,13 +83,17 @@ class Catalogue:
         self._agents = agents
         self.any_command = any_command
 
-    def find(self, reference: str) -> Program | None:
-        """What stands in for an image; None when nothing does."""
+    def find(self, reference: str, *, bundles: bool = True) -> Program | None:
+        """What stands in for an image; None when nothing does.
+
+        Args:
+            bundles: An agent may, though no entry names it.
+        """
         for wanted, path in self._entries:
             if wanted == reference or (wanted.endswith("*") and reference.startswith(wanted[:-1])):
                 return _program(reference, path)
         name = reference.rpartition("/")[2].partition("@")[0].partition(":")[0]
-        if name and not name.startswith((".", "_")):
+        if bundles and name and not name.startswith((".", "_")):
             for path in (self._agents / name, self._agents / f"{name}.py"):
                 if _is_bundle(path):
                     return _program(reference, path)

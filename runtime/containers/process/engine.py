@@ -113,11 +113,7 @@ class ProcessEngine:
 
     async def pull(self, reference: str, credentials: Sequence[Credential]) -> None:
         if await self.image(reference) is None:
-            raise NoEngine(
-                f"there is no container engine, and nothing here stands in for the image {reference!r}",
-                cure="Start Docker or Podman, or name what runs for it: "
-                f'containers.images = ["{reference}=agents/NAME"].',
-            )
+            raise _nothing_for(reference)
 
     async def delete_image(self, reference: str) -> None:
         raise NoEngine(
@@ -128,10 +124,9 @@ class ProcessEngine:
     # ---- boxes
 
     async def run(self, spec: RunSpec) -> Running:
-        program = await asyncio.to_thread(self._catalogue.find, spec.image)
+        program = await asyncio.to_thread(self._catalogue.find, spec.image, bundles=spec.bundles)
         if program is None:
-            await self.pull(spec.image, ())
-            raise NoEngine(f"the image {spec.image!r} is gone")
+            raise _nothing_for(spec.image)
         launch = await asyncio.to_thread(program.launch, self._state / _ENVIRONMENTS, _paths())
         argv = spec.argv or program.argv
         if argv is not None and argv is program.argv and launch is not None:
@@ -322,6 +317,14 @@ async def _descriptor(errand: Errand, env: Mapping[str, str], folder: Path) -> i
     """What holds a program; closed once it is there when nobody waits for it any more."""
     making = asyncio.get_running_loop().run_in_executor(None, errand.descriptor, env, str(folder))
     return await or_undone(making, os.close)
+
+
+def _nothing_for(reference: str) -> NoEngine:
+    return NoEngine(
+        f"there is no container engine, and nothing here stands in for the image {reference!r}",
+        cure="Start Docker or Podman, or name what runs for it: "
+        f'containers.images = ["{reference}=agents/NAME"].',
+    )
 
 
 def _binds(spec: RunSpec, read_only: bool) -> tuple[str, ...]:

@@ -52,12 +52,22 @@ class RoomCaller:
         self._slots = asyncio.Semaphore(MAX_CALLS)
         self.dispatch: Dispatch | None = None
 
-    async def call(self, *, url: str, room: str, name: str, arguments: dict[str, Any], token: str) -> None:
+    async def call(
+        self,
+        *,
+        url: str,
+        room: str,
+        name: str,
+        arguments: dict[str, Any],
+        token: str,
+        only_here: bool = False,
+    ) -> None:
         """Post ``room.call`` to `url`.
 
         Raises:
             InvalidRequest: `url` is no http or https URL.
-            PermissionDenied: It is neither a public address nor one that the operator listed.
+            PermissionDenied: It is neither a public address nor one that the operator listed; or elsewhere,
+                and that was not allowed.
             RoomError: The service refused, or did not answer in time.
         """
         try:
@@ -70,6 +80,11 @@ class RoomCaller:
         call = RoomCall(room_name=room, token=token, arguments=arguments)
         if self.is_ours(host, port) and await self._called_here(parts.path, call):
             return
+        if only_here:
+            raise PermissionDenied(
+                f"{host[:200]} is not called for a session without a network, or with a list of hosts",
+                cure="Let somebody else in the room call it; endpoints of this server may be called.",
+            )
         data = {
             "room_name": room,
             "room_url": self.room_url(room),

@@ -23,6 +23,9 @@ PING_INTERVAL_S: Final = 30.0
 _NEAR: Final = {"Bulkhead-Near": "1"}
 """Asks the room's server for no pings, which would wake a session that has nothing to do."""
 
+INWARD: Final = "Bulkhead-Inward"
+_INWARD: Final = {INWARD: "1"}
+
 _LOOPBACK: Final = re.compile(r"127(\.[0-9]{1,3}){3}")
 
 _CURES: Final = {
@@ -33,13 +36,21 @@ _CURES: Final = {
 }
 
 
-async def dial(url: str, token: str, *, timeout_s: float, heartbeat_s: float = PING_INTERVAL_S) -> Dialled:
+async def dial(
+    url: str,
+    token: str,
+    *,
+    timeout_s: float,
+    heartbeat_s: float = PING_INTERVAL_S,
+    is_inward: bool = False,
+) -> Dialled:
     """Enter a room.
 
     Args:
         url: ``ws://``, ``wss://``, ``http://`` or ``https://`` address of the room.
         token: The participant token.
         heartbeat_s: Seconds between pings; a room on this machine is sent none.
+        is_inward: As of `runtime.rooms.token.Claims`: a room of ours is told.
 
     Raises:
         RoomRefused: The server answered 401, 403, 404 or 423; asking again will not help.
@@ -55,7 +66,9 @@ async def dial(url: str, token: str, *, timeout_s: float, heartbeat_s: float = P
         socket = await connect(
             address,
             # The header and not the query: addresses end up in access logs.
-            additional_headers={"Authorization": f"Bearer {token}"} | (_NEAR if is_near else {}),
+            additional_headers={"Authorization": f"Bearer {token}"}
+            | (_NEAR if is_near else {})
+            | (_INWARD if is_inward else {}),
             open_timeout=timeout_s,
             ping_interval=None if is_near else heartbeat_s,
             ping_timeout=heartbeat_s / 2,

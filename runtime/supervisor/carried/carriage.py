@@ -34,7 +34,7 @@ class Carriage:
         if self._door is not None:
             spec, is_alone = self._spec, worker.policy.network != "all"
             if self.relay is None and (is_alone or self._door.has(spec.room_url)):
-                self.relay = Relay(self._door.room(spec.room_url, spec.token), waits=True)
+                self.relay = Relay(self._door.room(spec.room_url, spec.token, is_inward=is_alone), waits=True)
             if is_alone:
                 model = self._door.model("" if spec.relay else spec.room_url)
                 self._model, kind = ModelCalls(worker, model), model.kind

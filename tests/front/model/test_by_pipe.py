@@ -16,7 +16,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from runtime.front.server import Server
+from runtime.rooms.elsewhere.dialled import INWARD, dial
 from runtime.sdk.room.client import RoomClient, WebSocketClientProtocol
+from runtime.sdk.room.room_exception import RoomException
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.record import SessionRecord
 from runtime.settings import load_settings
@@ -99,6 +101,26 @@ class Streams(Base):
         asking.cancel()
         await asyncio.wait([asking])
         print("cancelled", asking.cancelled(), flush=True)
+
+
+@service.path("/outward", identity="outward")
+class Outward(Base):
+    async def start(self, *, room):
+        here = room.room_url.replace("ws", "http", 1).replace("/rooms/r", "/plain")
+        for asked, header in (
+            ("containers.run", {"image": "all", "command": "true"}),
+            ("containers.pull_image", {"tag": "all"}),
+            ("containers.exec", {"request_id": "r", "container_id": "x", "command": "true"}),
+            ("containers.run_service", {"service_id": "x", "env": {"A": "1"}}),
+            ("room.call", {"name": "spy", "url": "https://192.0.2.1/spy", "arguments": {}}),
+            ("room.call", {"name": "plain", "url": here, "arguments": {}}),
+        ):
+            try:
+                await room.send_request(asked, header)
+                print("may", asked, flush=True)
+            except Exception as error:
+                print("may not", asked, error, flush=True)
+        print("tried", flush=True)
 
 
 @service.path("/raw", identity="raw")
@@ -281,6 +303,7 @@ async def test_a_room_of_another_server_is_entered_by_the_front(confined: Confin
         async def room(socket: ServerConnection) -> None:
             assert socket.request is not None
             heard.append(socket.request.headers["Authorization"])
+            assert socket.request.headers[INWARD] == "1"
             claims = server.front.rooms.admit("r", heard[-1].removeprefix("Bearer "))
             await server.front.rooms.serve("r", claims, _Socket(socket), room_url="")
 
@@ -363,6 +386,32 @@ async def test_models_of_each_kind_are_asked_over_the_pipe_and_other_requests_re
         assert 'network=["example.org:80"]' in await printed(server, record, "refused")
         assert await printed(server, record, "vectors") == "vectors [1536, 1536]"
         assert await printed(server, record, "message") == "message 2"
+
+
+async def test_nobody_is_reached_for_a_session_without_a_network(confined: Confined) -> None:
+    async with confined() as server:
+        url, token = f"{server.url}/rooms/r", server.front.rooms.token("r", "far")
+        record = await called(server, "/outward")
+        await printed(server, record, "tried")
+        lines = [line.text for line in await server.front.placement.log_lines(record.spec.session_id)]
+        assert lines[-2:] == ["may room.call", "tried"]  # an endpoint of this server
+        told = [line for line in lines if line.startswith("may not ")]
+        assert [line.split()[2] for line in told] == [
+            "containers.run",
+            "containers.pull_image",
+            "containers.exec",
+            "containers.run_service",
+            "room.call",
+        ]
+        assert all("session without a network" in line for line in told)
+
+        class Far:
+            async def open(self, *, timeout_s: float) -> Any:  # as a node does for its sessions
+                return await dial(url, token, timeout_s=timeout_s, is_inward=True)
+
+        async with RoomClient(Far()) as room:
+            with pytest.raises(RoomException, match="session without a network"):
+                await room.send_request("containers.run", {"image": "all", "command": "true"})
 
 
 class _Socket:

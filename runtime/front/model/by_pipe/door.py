@@ -42,11 +42,11 @@ class Door:
     def has(self, url: str) -> bool:
         return self._own_room(url) is not None
 
-    def room(self, url: str, token: str) -> RelayPort:
+    def room(self, url: str, token: str, *, is_inward: bool) -> RelayPort:
         name = self._own_room(url)
         if name is None:
-            return RoomElsewhere(url, token)
-        return OwnRoom(self._front, name, url=url, token=token, tasks=self._tasks)
+            return RoomElsewhere(url, token, is_inward=is_inward)
+        return OwnRoom(self._front, name, url=url, token=token, is_inward=is_inward, tasks=self._tasks)
 
     def model(self, url: str) -> _Model | NoModel:
         return NoModel() if self._own_room(url) is None else self._own

@@ -22,14 +22,14 @@ PROBLEM: Final = "application/problem+json"
 class RoomElsewhere:
     """A room of another server, dialled when it is first read; a `runtime.session.info.RelayPort`."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._url, self._token = url, token
+    def __init__(self, url: str, token: str, *, is_inward: bool) -> None:
+        self._url, self._token, self._is_inward = url, token, is_inward
         self._room: Dialled | None = None
         self._is_closed = False
 
     async def receive(self) -> bytes | None:
         if self._room is None:
-            self._room = await dial(self._url, self._token, timeout_s=DIAL_S)
+            self._room = await dial(self._url, self._token, timeout_s=DIAL_S, is_inward=self._is_inward)
             if self._is_closed:
                 await self._room.close()
         return await self._room.receive()

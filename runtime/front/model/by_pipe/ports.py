@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 from runtime.errors import RoomFull, RoomLost, RuntimeServiceError
@@ -24,6 +25,7 @@ class OwnRoom:
     It is entered when it is first read.
 
     Args:
+        is_inward: As of `runtime.rooms.token.Claims`.
         tasks: Where the room's side runs until it is over.
     """
 
@@ -35,9 +37,10 @@ class OwnRoom:
         url: str,
         token: str,
         tasks: Tasks,
+        is_inward: bool = False,
     ) -> None:
         self._front, self._room, self._url, self._token = front, room, url, token
-        self._tasks = tasks
+        self._is_inward, self._tasks = is_inward, tasks
         self._pair = Pair()
         self._is_entered = False
 
@@ -62,7 +65,7 @@ class OwnRoom:
             if self._front.closing.is_set():
                 raise Refusal("draining", "The server is shutting down.")
             assert rooms is not None
-            claims = rooms.admit(self._room, self._token)
+            claims = replace(rooms.admit(self._room, self._token), is_inward=self._is_inward)
         except (RuntimeServiceError, Refusal) as error:
             raise refusal(self._url, STATUS.get(error.code, STATUS["internal"])[0]) from error
         served = rooms.serve(self._room, claims, self._pair.room, room_url=self._url)

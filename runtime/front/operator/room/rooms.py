@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from runtime.front.openapi.shapes.rooms import (
     TokenQuery,
 )
 from runtime.front.state import Front, caller
+from runtime.rooms.elsewhere.dialled import INWARD
 from runtime.rooms.live import RoomInfo
 from runtime.rooms.signing.links import LinkedFile
 
@@ -106,6 +108,8 @@ def routes(front: Front) -> Blueprint:
         scheme, _, bearer = websocket.headers.get("Authorization", "").partition(" ")
         token = websocket.args.get("token") or (bearer.strip() if scheme.lower() == "bearer" else "")
         claims = front.rooms.admit(room, token)
+        if INWARD in websocket.headers:
+            claims = replace(claims, is_inward=True)
         await websocket.accept()
         connection = PacketSocket.current()
         given = {"host": f"127.0.0.1:{front.port}", **caller().headers}

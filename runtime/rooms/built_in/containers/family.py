@@ -47,7 +47,7 @@ class Containers:
         self._live, self._given, self._files, self._mint = live, boxes, files, mint
         self._services = services
         self._logs = Logs(live.name, self._boxes, self.box)
-        self._execs = Execs(live, self._boxes, self.box)
+        self._execs = Execs(live, self._boxes, self._box_to_run_in)
 
     def requests(self) -> Handlers:
         """Handlers of the older dialects, by request name."""
@@ -76,6 +76,10 @@ class Containers:
         """The room ends, and its containers with it."""
         if self._given is not None:
             await self._given.close_room(self._live.name)
+
+    def _box_to_run_in(self, request: Request) -> Box:
+        grants.check_starts(request.peer.participant.claims)
+        return self.box(request)
 
     def box(self, request: Request) -> Box:
         """The container that a request names, if its participant may deal with it."""
@@ -132,6 +136,7 @@ class Containers:
 
     async def _pull_image(self, request: Request) -> Outcome:
         image = request.text("tag")
+        grants.check_starts(request.peer.participant.claims)
         grants.check_image(request.peer.participant.claims, "pull", image)
         await self._boxes().pull(image, asked.credentials_of(request))
         return EmptyContent()
@@ -140,11 +145,13 @@ class Containers:
 
     async def _run(self, request: Request) -> Outcome:
         ask, claims = asked.ask_of(request), request.peer.participant.claims
+        grants.check_starts(claims)
         grants.check_image(claims, "run", ask.image)
         for bind in ask.mounts.room:
             grants.check_mount(claims, bind.source, write=not bind.read_only)
         may_pull = grants.allows_image(claims, "pull", ask.image)
-        ask = replace(ask, may_pull=may_pull, token=self._token(request, ask))
+        bundles = grants.allows_bundles(claims, ask.image)
+        ask = replace(ask, may_pull=may_pull, bundles=bundles, token=self._token(request, ask))
         starter = Starter(request.peer.id, request.peer.participant.name)
         home = Home(self._live.name, self._files)
         return JsonContent({"container_id": await self._boxes().run(home, ask, starter)})
@@ -173,6 +180,8 @@ class Containers:
         claims, asked_for = request.peer.participant.claims, request.text("service_id")
         grants.check(claims)
         env = asked.environment_of(request)
+        if env:
+            grants.check_starts(claims)
         listed = [] if self._services is None else await self._services.listed(self._live.name)
         spec = next((one.spec for one in listed if one.spec["id"] == asked_for), None)
         if spec is None or self._services is None:

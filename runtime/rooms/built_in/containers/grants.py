@@ -20,6 +20,22 @@ def check(claims: Claims) -> Mapping[str, Any]:
     return limits
 
 
+def check_starts(claims: Claims) -> None:
+    """Raise PermissionDenied where nothing may be fetched, started or run, as it would have a network."""
+    check(claims)
+    if claims.is_inward:
+        raise PermissionDenied(
+            "a session without a network, or with a list of hosts, runs no containers, which have one",
+            cure="Let somebody else in the room do it, or give the session network='all'.",
+        )
+
+
+def allows_bundles(claims: Claims, reference: str) -> bool:
+    """Whether an image that no setting names may be an agent of this server: to run it is to read it."""
+    granted = check(claims).get("run")
+    return claims.is_admin or (isinstance(granted, list) and allows_image(claims, "run", reference))
+
+
 def allows_image(claims: Claims, verb: str, reference: str) -> bool:
     """Whether an image may be pulled, or run: by its whole name, or by a beginning that ends in ``*``."""
     granted = check(claims).get(verb)
