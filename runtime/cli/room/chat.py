@@ -40,6 +40,7 @@ def talk(api: Api, room: str, to: str, name: str | None = None) -> int:
     from runtime.cli.entry import client, person, run
     from runtime.cli.room.awaited import check_known
     from runtime.cli.room.chat_loop import ChatLoop
+    from runtime.cli.room.why import Asked
 
     check_room(room)
     check_known(api, room, only_looks=False)
@@ -49,6 +50,7 @@ def talk(api: Api, room: str, to: str, name: str | None = None) -> int:
         client(api, room, name),
         to=to,
         entered=lambda entered: _awaited(entered, api, room, to),
+        question=Asked(api, room, to),
         prompt="" if not sys.stdin.isatty() else paint(f"{name} › ", "cyan"),
         show_progress=not is_plain(sys.stdout),
     )

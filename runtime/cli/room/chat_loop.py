@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.room.typed_lines import TypedLines
+from runtime.cli.room.why import Asked
 from runtime.cli.terminal import clean, note, write
 from runtime.errors import RoomError
 from runtime.sdk.chat.chat_session import FIND_TIMEOUT_S, ChatSession
@@ -23,6 +24,7 @@ class ChatLoop:
         prompt: Shown before each line; empty when nobody types.
         show_progress: Redraw a mark while the agent thinks.
         entered: What is done first in the room; whether who is talked to may still be coming, if not there.
+        question: Knows why there is no answer.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class ChatLoop:
         prompt: str,
         show_progress: bool,
         entered: Callable[[RoomClient], Awaitable[bool]] | None = None,
+        question: Asked | None = None,
     ) -> None:
         self._room = room
         self._to = to
         self._prompt = prompt
         self._show_progress = show_progress
         self._entered = entered
+        self._question = question
         self._answer: asyncio.Task[None] | None = None
         self._lines = TypedLines()
         self._status = ExitCode.OK
@@ -60,7 +64,9 @@ class ChatLoop:
                             return self._status
                         await self._handle(session, line.strip())
         except RoomError as error:
-            raise CommandFailed(error.message, cure=error.cure) from error
+            told = await asyncio.to_thread(self._question.why, error.message) if self._question else None
+            message, cure = told or (error.message, error.cure)
+            raise CommandFailed(message, cure=cure) from error
         finally:
             loop.remove_signal_handler(signal.SIGINT)
             signal.signal(signal.SIGINT, before)  # `demo` has its own, and goes on after a chat
@@ -97,6 +103,8 @@ class ChatLoop:
     async def _print_answer(self, session: ChatSession, line: str) -> None:
         if self._show_progress:
             write("…", sys.stdout)
+        if self._question is not None:
+            await asyncio.to_thread(self._question.again)
         first = True
         async for piece in session.say(line):
             if first and self._show_progress:

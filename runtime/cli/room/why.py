@@ -17,18 +17,22 @@ _LOOK_S: Final = 0.1
 
 
 class Asked:
-    """One question to an agent of a room.
+    """A question to an agent of a room.
 
     Make it before the question is asked: what runs then is what may have ended since.
     """
 
     def __init__(self, api: Api, room: str, agent: str) -> None:
         self._api, self._room, self._agent = api, room, agent
-        self._before = {str(one["id"]) for one in self._sessions()}
+        self.again()
+
+    def again(self) -> None:
+        """Another question is asked now."""
+        self._before = {str(one["id"]): _end_of(one) for one in self._sessions()}
 
     def why(self, error: str) -> tuple[str, str] | None:
         """A sentence and a cure, better than `error` has them; None where nothing more is known."""
-        if error.endswith(_LEFT):
+        if _LEFT in error:
             return self._ended()
         if any(word in error.lower() for word in _REFUSED):
             return self._refused(error)
@@ -37,10 +41,9 @@ class Asked:
     def _ended(self) -> tuple[str, str] | None:
         deadline = time.monotonic() + _SETTLED_S
         while time.monotonic() < deadline:
-            live = {str(one["id"]) for one in self._sessions()}
             for one in self._sessions(all_of_them=True):
-                end = one.get("exit") or one["restart"]["last_exit"]
-                if str(one["id"]) in self._before - live and end is not None:
+                end = _end_of(one)
+                if end is not None and self._before.get(str(one["id"]), end) != end:
                     told = f"{self._agent} ended, reason {end['reason']}: {end['message']}"
                     return told.rstrip("."), f"`bulkhead crash show {one['id']}` says what to do."
             time.sleep(_LOOK_S)
@@ -66,3 +69,9 @@ class Asked:
         asked = f"/workers?room={quote(self._room, safe='')}{'&all=1' if all_of_them else ''}"
         found: list[dict[str, Any]] = self._api.get(asked)["workers"]
         return [one for one in found if one["identity"] == self._agent] or found
+
+
+def _end_of(session: dict[str, Any]) -> dict[str, Any] | None:
+    """How it ended, or its attempt before this one did."""
+    found: dict[str, Any] | None = session.get("exit") or session["restart"]["last_exit"]
+    return found

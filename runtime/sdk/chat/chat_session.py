@@ -191,7 +191,7 @@ class ChatSession:
                     here = sorted({str(one.name) for one in others})
                     near = get_close_matches(self._to, here, n=1)
                     guess = f"Did you mean {near[0]}? " if near else ""
-                    there = f"To talk to are: {', '.join(here)}." if here else "Nobody to talk to is here."
+                    there = f"You can talk to: {', '.join(here)}." if here else "No agent is there."
                     raise NotFound(
                         f"there is no {self._to} in the room {self._room.room_name}", cure=guess + there
                     )

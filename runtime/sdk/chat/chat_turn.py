@@ -92,7 +92,7 @@ class Turn:
             is_idle = not (self._thinking or self._works)
             may_be_over = is_idle and (is_answered or self.is_cancelled)
             if self._lost and not may_be_over:
-                raise RoomLost(self._lost, cure="Say it again when both are back.")
+                raise RoomLost(self._lost, cure="Say it again once you are both there.")
             if not self._lost and await within(self.changed, QUIET_S if may_be_over else timeout_s):
                 self.changed.clear()
             elif may_be_over:

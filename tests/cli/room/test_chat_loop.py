@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from runtime.cli.failure import CommandFailed
 from runtime.cli.room.chat_loop import ChatLoop
+from runtime.errors import RoomLost
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -27,6 +29,8 @@ class Session(Room):
     is_failed = is_cut = False
 
     async def say(self, text: str) -> AsyncIterator[str]:
+        if text == "lose":
+            raise RoomLost("chatbot left the room in mid-answer")
         yield f"about {text}"
         self.is_failed, self.is_cut = text == "fail", text == "stop"
 
@@ -50,3 +54,31 @@ async def test_an_answer_that_failed_is_an_exit_status(
     said, told = capsys.readouterr()
     assert said.splitlines() == [f"about {line}" for line in lines.split()]
     assert ("chatbot was stopped in the middle of the answer" in told) == (lines == "stop\n")
+
+
+class Question:
+    """Knows why, once it was asked."""
+
+    asked = 0
+
+    def again(self) -> None:
+        self.asked += 1
+
+    def why(self, error: str) -> tuple[str, str]:
+        return f"{error}, the {self.asked}nd time", "look"
+
+
+async def test_an_agent_that_is_lost_is_told_with_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tmp_path / "lines"
+    given.write_text("hello\nlose\n")
+    room: Any = Room()
+    question: Any = Question()
+    with given.open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        loop = ChatLoop(room, to="chatbot", prompt="", show_progress=False, question=question)
+        monkeypatch.setattr(loop, "_session", lambda *_, **__: Session())
+        with pytest.raises(CommandFailed, match="left the room in mid-answer, the 2nd time") as failed:
+            await loop.run()
+    assert failed.value.cure == "look"

@@ -45,6 +45,19 @@ def test_an_agent_that_ended_is_told_with_its_reason() -> None:
     )
 
 
+def test_an_agent_that_is_there_again_is_told_with_how_its_last_attempt_ended() -> None:
+    server = Answers()
+    asked = Asked(cast(Any, server), "demo", "a")
+    server.live[0]["restart"]["last_exit"] = {"reason": "exit", "message": "the program called exit: code 7"}
+    told = (
+        "a ended, reason exit: the program called exit: code 7",
+        "`bulkhead crash show s_1` says what to do.",
+    )
+    assert asked.why("a left the room in mid-answer") == told
+    asked.again()
+    assert asked.why("a left the room in mid-answer") is None, "that was before this question"
+
+
 def test_a_refusal_behind_an_error_is_told_with_what_allows_it() -> None:
     server = Answers()
     asked = Asked(cast(Any, server), "demo", "a")

@@ -527,5 +527,5 @@ async def test_who_offers_tools_or_takes_tasks_is_not_one_to_chat_with(
     await (await server.enter("bob")).messaging.enable()
     with pytest.raises(NotFound, match=r"bob is a person.*agents list --room \S+"):
         await within(5, ChatSession(room, to="bob").open())
-    with pytest.raises(NotFound, match=r"there is no nobody in the room.*To talk to are: chatbot\.$"):
+    with pytest.raises(NotFound, match=r"there is no nobody in the room.*You can talk to: chatbot\.$"):
         await within(5, ChatSession(room, to="nobody", find_timeout_s=0.1).open())
