@@ -128,6 +128,11 @@ async def test_it_reads_and_writes_what_it_was_given_and_nothing_else(make: Make
     assert found.code == 0
     assert lines[:2] == ["value", "noted"]
     assert (given / "a").read_text() == "a\n"
+    (state_dir / "others").mkdir()
+    (state_dir / "others" / ".env").write_text("KEY=secret\n")
+    paths = {"PATH": f"{os.defpath}:{state_dir}/others", "PYTHONPATH": f"{state_dir}/others"}
+    _, read = await ended(engine, f"cat {state_dir}/others/.env", env=paths)
+    assert "Permission denied" in read[0]
     given.rename(state_dir / "aside")
     given.symlink_to(state_dir)  # by another container, after it was looked at
     await ended(engine, f"echo c > {state_dir}/c; echo c > {given}/c", binds=(Bind(str(given), "/data"),))

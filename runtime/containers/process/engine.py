@@ -221,7 +221,8 @@ class ProcessEngine:
         folder: Path,
         ports: Ports,
     ) -> _Box:
-        env = self._env(spec, launch, folder, ports)
+        own = self._env(spec, launch, folder, ports)
+        env = {**own, **spec.env}
         cwd = spec.cwd or str(program.folder or folder)
         held_fd: int | None = None
         if self._level is not Level.OFF:
@@ -237,7 +238,8 @@ class ProcessEngine:
                 level=self._level,
                 network="none" if self._level is Level.STRICT and self._network != "all" else "all",
             )
-            held_fd = await _descriptor(errand, env, folder)
+            # By its own variables: those that it was given may name any folder as one of programs.
+            held_fd = await _descriptor(errand, own, folder)
         read_fd, write_fd = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         guard: Guard | None = None
@@ -284,7 +286,7 @@ class ProcessEngine:
             env["MESHAGENT_PORT" if place == 0 else f"MESHAGENT_PORT_{place}"] = str(inner)
         if spec.binds:
             env["MESHAGENT_DATA"] = spec.binds[0].source
-        return env | dict(spec.env)
+        return env
 
     async def _ended(self, box: _Box) -> None:
         code = await box.main.status
