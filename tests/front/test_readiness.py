@@ -52,6 +52,7 @@ def real(tmp_path: Path) -> Real:
         for name, before in programs.items():
             (agents / f"{name}.py").write_text(AGENT.format(name=name, before=before))
         flags = {"server.port": 0, "server.state_dir": tmp_path / "state", "server.room": room}
+        flags["supervisor.immortal"] = False
         server = Server(load_settings(flags=flags), [agents], owns_process=False)
         await server.start()
         try:

@@ -73,7 +73,8 @@ class Node:
         self.given = folder.parent / "given"
         self.given.mkdir(exist_ok=True)
         held = confinement or ConfinementSettings(level="basic", write=(str(self.given),))
-        self.settings = SupervisorSettings(**{"stop_s": 2.0, "term_s": 0.5, "start_s": 15.0, **settings})
+        usual: dict[str, Any] = {"stop_s": 2.0, "term_s": 0.5, "start_s": 15.0, "immortal": False}
+        self.settings = SupervisorSettings(**{**usual, **settings})
         self.placement = LocalPlacement(
             self.settings,
             limits=Limits(),

@@ -107,6 +107,7 @@ class Front:
 async def serving(node: Node, state_dir: Path, body: str, **supervisor: Any) -> AsyncIterator[Front]:
     node.write("bundle.py", body)
     flags = {"server.port": 0, "server.state_dir": state_dir, "server.watch": False, "server.drain_s": 2.0}
+    flags["supervisor.immortal"] = False
     given = {"stop_s": 2.0, "term_s": 0.5, **QUICK, **supervisor}
     flags |= {f"supervisor.{name}": value for name, value in given.items()}
     server = Server(load_settings(flags=flags), [node.folder], owns_process=False)

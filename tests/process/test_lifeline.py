@@ -28,7 +28,8 @@ from runtime.session.spec import Limits, SessionSpec, new_session_id
 from runtime.settings import SupervisorSettings
 
 async def main():
-    placement = LocalPlacement(SupervisorSettings(max_parked=1), limits=Limits(), clock=SystemClock())
+    settings = SupervisorSettings(max_parked=1, immortal=False)
+    placement = LocalPlacement(settings, limits=Limits(), clock=SystemClock())
     await placement.start([Path(sys.argv[1])], watch=False)
     await placement.loaded()
     spec = SessionSpec(session_id=new_session_id(), bundle="x", endpoint="/x", identity="x", room="r",

@@ -161,6 +161,7 @@ def confined(tmp_path: Path) -> Confined:
         (folder / "all.py").write_text(agents)
         flags = {f"server.{name}": value for name, value in knobs.items()}
         flags |= {"server.port": 0, "server.state_dir": tmp_path / "state", "server.watch": False}
+        flags["supervisor.immortal"] = False
         flags |= {
             "confinement.level": level,
             "confinement.network": network,

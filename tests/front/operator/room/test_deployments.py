@@ -59,7 +59,8 @@ async def serving(tmp_path: Path, **more: Any) -> AsyncIterator[House]:
     # Relative, as it is by default: programs are started elsewhere.
     state = Path(os.path.relpath(tmp_path / "state"))
     flags: dict[str, Any] = {"server.port": 0, "server.state_dir": state, "containers.engine": "off"}
-    flags |= {"supervisor.import_s": 300.0 * PATIENCE, **{f"server.{key}": one for key, one in more.items()}}
+    flags |= {"supervisor.import_s": 300.0 * PATIENCE, "supervisor.immortal": False}
+    flags |= {f"server.{key}": one for key, one in more.items()}
     server = Server(load_settings(flags=flags), [agents], owns_process=False)
     await server.start()
     try:
