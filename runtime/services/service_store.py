@@ -23,6 +23,12 @@ MAX_SERVICES: Final = 500
 """In all rooms and the project together."""
 
 
+class ChangedMeanwhile(Conflict):
+    """What a change was made from is no longer what is kept."""
+
+    code = "changed_meanwhile"
+
+
 class ServiceStore:
     """The services of a file.
 
@@ -84,7 +90,8 @@ class ServiceStore:
 
         Raises:
             NotFound: There is no such service.
-            Conflict: Another revision is in force than expected, or another service has the name.
+            ChangedMeanwhile: Another revision is in force than expected.
+            Conflict: Another service has the name.
             SecretMissing: The manifest names a secret that is not here.
         """
 
@@ -92,7 +99,7 @@ class ServiceStore:
             before = self._rows.one(db, service_id)
             if expected is not None and expected != before.revision:
                 told = f"revision {before.revision} is in force, not {expected}"
-                raise Conflict(
+                raise ChangedMeanwhile(
                     f"{before.name} was changed meanwhile: {told}",
                     cure="Look at what changed, and send it again.",
                 )

@@ -64,7 +64,7 @@ async def test_names_are_unique_in_a_room_and_in_the_project(store: Store) -> No
 async def test_of_two_changes_of_one_revision_the_second_is_told(store: Store) -> None:
     made = await store.services.create(manifest(), by="a")
     await store.services.update(made.id, manifest(image="b"), by="a", expected=1)
-    with pytest.raises(Conflict, match="revision 2 is in force, not 1"):
+    with pytest.raises(service_store.ChangedMeanwhile, match="revision 2 is in force, not 1"):
         await store.services.update(made.id, manifest(image="c"), by="a", expected=1)
     assert (await store.services.get(made.id)).spec["container"]["image"] == "b"
 

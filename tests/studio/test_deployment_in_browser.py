@@ -193,6 +193,23 @@ def test_a_service_is_written_run_changed_and_rolled_back(studio: Any, visit: An
     [service] = [one for one in services if one["name"] == "greeter"]
     assert (service["image"], service["revision"]) == ("greeter:1", 3)
 
+    page.get_by_role("tab", name="Manifest").click()
+    mine = manifest.input_value().replace("image: greeter:1", "image: greeter:3")
+    manifest.fill(mine)
+    project = studio.ask("GET", ACCOUNTS)["projects"][0]["id"]
+    path = f"{ACCOUNTS}/{project}/rooms/lab/services/{service['id']}"
+    whole = {"Bulkhead-Manifest": "whole"}
+    studio.ask("PUT", path, {**studio.ask("GET", path, **whole), "enabled": False}, **whole)
+    behind = page.get_by_role("alert").filter(has_text="Revision 4 was saved meanwhile")
+    expect(behind).to_contain_text("This is revision 3")
+    expect(manifest).to_have_value(mine)
+    behind.get_by_text("What changed meanwhile").click()
+    expect(page.get_by_label("What revision 4 changed")).to_contain_text("+enabled: false")
+    page.get_by_role("button", name="Save over revision 4").click()
+    expect(page.get_by_text("revision 5", exact=True)).to_be_visible()
+    expect(behind).to_have_count(0)
+
+    page.get_by_role("tab", name="State").click()
     page.get_by_role("button", name="Disable").click()
     page.get_by_role("dialog").get_by_role("button", name="Disable").click()
     expect(page.get_by_text("disabled", exact=True)).to_be_visible()

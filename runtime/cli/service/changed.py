@@ -35,8 +35,7 @@ def change(api: Api, base: str, service: str, wanted: Callable[[dict[str, Any]],
         try:
             api.request("PUT", f"{base}/{service}?revision={revision}", body, NEWEST)
         except CommandFailed as refused:
-            is_behind = refused.problem == "conflict" and newest_of(api, base, service) != revision
-            if not is_behind or tries == TRIES - 1:
+            if refused.problem != "changed_meanwhile" or tries == TRIES - 1:
                 raise
         else:
             return

@@ -23,6 +23,7 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "bundle_import_failed": (503, "The bundle cannot run"),
     "bundle_loading": (503, "The bundle is being loaded"),
     "chaos_off": (403, "Faults are not allowed here"),
+    "changed_meanwhile": (409, "It was changed meanwhile"),
     "conflict": (409, "It exists already"),
     "container_state": (409, "Its state forbids this"),
     "crash_not_found": (404, "No such crash"),

@@ -55,7 +55,7 @@ async function call(method, path, { body, headers = {}, signal: abort } = {}) {
   } catch {
     problem = { detail: text.slice(0, 300) };
   }
-  const code = problem.code ?? String(problem.type ?? "").split("/").pop().replaceAll("-", "_");
+  const code = problem.code ?? String(problem.type ?? "").split(":").pop().replaceAll("-", "_");
   throw new ApiError(problem.title || `The server answered ${answer.status}`, {
     detail: problem.detail ?? "",
     status: answer.status,

@@ -1,7 +1,7 @@
 /** One kept service: how it goes in each room, its log, its revisions, its manifest; and what to do with it. */
 import { html, useState } from "../core/html.js";
 import { del, get } from "../core/api.js";
-import { manifestOf, pathOf, update } from "../core/kept_services.js";
+import { change, isBehind, loaded, newestOf, pathOf, update } from "../core/kept_services.js";
 import { ofProject } from "../core/project.js";
 import { useResource } from "../core/resource.js";
 import { navigate, route, setQuery, url } from "../core/router.js";
@@ -15,7 +15,7 @@ import { toast, toastError } from "../parts/toast.js";
 import { everywhere } from "./services/fares.js";
 import { Going } from "./services/going.js";
 import { ServiceLog } from "./services/log.js";
-import { Revisions } from "./services/revisions.js";
+import { Diff, Revisions } from "./services/revisions.js";
 import { Write } from "./services/write.js";
 import { yaml } from "./services/yaml.js";
 
@@ -62,7 +62,7 @@ function Shown({ service, onChanged }) {
       </div>`}
       ${tab === "log" && html`<${ServiceLog} service=${service} rooms=${rooms} />`}
       ${tab === "revisions" && html`<${Revisions} service=${service} onChanged=${onChanged} />`}
-      ${tab === "manifest" && html`<${Edit} key=${service.revision} service=${service} onChanged=${onChanged} />`}
+      ${tab === "manifest" && html`<${Edit} key=${service.id} service=${service} onChanged=${onChanged} />`}
     </section>
   <//>`;
 }
@@ -78,7 +78,7 @@ function Actions({ service, onChanged }) {
     const { name } = service;
     const text = "Where it runs it ends at once, in every room. It is kept, and can be enabled again.";
     if (service.is_enabled && !(await confirm({ title: `Disable ${name}?`, text, action: "Disable" }))) return;
-    await update(service, { ...(await manifestOf(service)), enabled: !service.is_enabled });
+    await change(service, (manifest) => ({ ...manifest, enabled: !service.is_enabled }));
     toast({ text: `${name} is ${service.is_enabled ? "disabled" : "enabled"}.`, tone: "ok" });
     onChanged();
   });
@@ -95,15 +95,39 @@ function Actions({ service, onChanged }) {
 
 /** Its manifest, to be changed; one that was made of a template is changed by its values. */
 function Edit({ service, onChanged }) {
-  const { data, error, reload } = useResource(() => manifestOf(service), [service.id]);
+  const { data, error, loading, reload } = useResource(() => loaded(service), [service.id]);
+  const [seen, setSeen] = useState(0);
   if (error && !data) return html`<div class="session-pane"><${Failed} error=${error} retry=${reload} /></div>`;
   if (!data) return html`<div class="session-pane"><${Loading} rows=${8} label="Loading the manifest" /></div>`;
+  const newest = Math.max(seen, service.revision);
+  const other = !loading && newest > data.revision ? newest : null;
   const save = async (sent) => {
-    const changed = await update(service, sent);
-    toast({ text: `${changed.metadata.name} is changed.`, tone: "ok" });
+    try {
+      const changed = await update(service, sent, other ?? data.revision);
+      toast({ text: `${changed.metadata.name} is changed.`, tone: "ok" });
+    } catch (failure) {
+      if (!isBehind(failure)) throw failure;
+      return setSeen(await newestOf(service));
+    }
+    reload();
     onChanged();
   };
-  return html`<div class="session-pane"><${Write} start=${beginning(data)} action="Save as a new revision" onSend=${save} fixedRoom /></div>`;
+  return html`<div class="session-pane"><${Write}
+    key=${data.revision}
+    start=${beginning(data.manifest)}
+    action=${other ? `Save over revision ${other}` : "Save as a new revision"}
+    onSend=${save}
+    notice=${other && html`<${Behind} service=${service} mine=${data.revision} other=${other} />`}
+    fixedRoom
+  >${other && html`<button type="button" class="button" onClick=${reload}>Discard mine, load revision ${other}</button>`}<//></div>`;
+}
+
+/** Another revision came while this one was looked at or changed. */
+function Behind({ service, mine, other }) {
+  return html`<div class="behind" role="alert">
+    <p><strong>Revision ${other} was saved meanwhile.</strong> This is revision ${mine}, with what you changed: save it over revision ${other}, or load that one and change it.</p>
+    <details><summary>What changed meanwhile</summary><${Diff} service=${service} old=${mine} new=${other} /></details>
+  </div>`;
 }
 
 function beginning({ id, ...manifest }) {

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../../core/html.js";
 import { get } from "../../core/api.js";
 import { imageName } from "../../core/format.js";
-import { manifestOf, update } from "../../core/kept_services.js";
+import { change } from "../../core/kept_services.js";
 import { lazyPart } from "../../core/lazy.js";
 import { ofProject } from "../../core/project.js";
 import { useResource } from "../../core/resource.js";
@@ -51,7 +51,7 @@ function ServicesHere({ room }) {
     const where = service.room ? "in this room" : "in every room, because it is the project's";
     if (service.is_enabled && !(await confirm({ title: `Stop ${name}?`, text: `It ends ${where}, and does not start again before it is started here.`, action: "Stop" }))) return;
     try {
-      await update(service, { ...(await manifestOf(service)), enabled: !service.is_enabled });
+      await change(service, (manifest) => ({ ...manifest, enabled: !service.is_enabled }));
       toast({ text: `${name} ${service.is_enabled ? "ends" : "starts"}.`, tone: "ok" });
       reload();
     } catch (failure) {

@@ -55,7 +55,8 @@ export function Revisions({ service, onChanged }) {
   </div>`;
 }
 
-function Diff({ service, old, new: newer }) {
+/** What one revision changed against another. */
+export function Diff({ service, old, new: newer }) {
   const load = async ({ signal }) => get(`${await pathOf(service.room, service.id)}/diff?old=${old}&new=${newer}`, { signal });
   const { data, error, reload } = useResource(load, [service.id, old, newer]);
   if (error && !data) return html`<${Failed} error=${error} retry=${reload} />`;

@@ -10,9 +10,9 @@ import { TemplateForm } from "./template_form.js";
 
 /**
  * `start` is `{text, values, room}`; `onSend(sent, room)` sends a manifest or `{template, values}` and may throw.
- * With `fixedRoom` it stays where it is.
+ * With `fixedRoom` it stays where it is; `notice` stands above the buttons, `children` beside the one that sends.
  */
-export function Write({ start, action, onSend, fixedRoom = false, children }) {
+export function Write({ start, action, onSend, notice = null, fixedRoom = false, children }) {
   const [text, setText] = useState(start.text);
   const [values, setValues] = useState(start.values ?? {});
   const [touched, setTouched] = useState(new Set());
@@ -66,6 +66,7 @@ export function Write({ start, action, onSend, fixedRoom = false, children }) {
     <${Card} title="Manifest"><${Editor} text=${text} onInput=${setText} check=${check} /><//>
     ${isTemplate && html`<${Card} title="Values"><${TemplateForm} variables=${variables} values=${values} onChange=${setValues} problems=${check.said?.problems ?? []} touched=${touched} onTouch=${(name) => setTouched(new Set([...touched, name]))} isTried=${isTried} /><//>`}
     ${error && html`<p class="form-error" role="alert">${error.title ?? error.message}${error.detail ? `: ${error.detail}` : ""}</p>`}
+    ${notice}
     <div class="buttons"><button type="submit" class="button primary" disabled=${busy || check.isOld}>${busy ? "Saving…" : action}</button>${children}</div>
   </form>`;
 }

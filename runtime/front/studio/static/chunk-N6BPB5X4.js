@@ -1,0 +1,32 @@
+import{i as q,m as I}from"./chunk-UJIFYHRV.js";import{e as C,f as w,g as x,h as g,i as z,l as S,o as h,p as m}from"./chunk-EIUZ374S.js";var Q=S(!1),K={o:["/","Overview"],r:["/rooms","Rooms"],s:["/sessions","Sessions"],c:["/crashes","Crashes"],v:["/services","Services"],n:["/nodes","Nodes"],t:["/settings","Settings"]},A=S([]),v=0;function P(e,n=[]){let r=g({keys:e,help:n});r.current.keys=e,w(()=>{let s=r.current;return A.value=[...A.value,s],()=>A.value=A.value.filter(o=>o!==s)},[])}function X(e){return e?.closest?e.isContentEditable||!!e.closest("textarea, select, input:not([type=checkbox], [type=radio], [type=button])"):!1}function ce(){document.addEventListener("keydown",e=>{if(e.defaultPrevented||e.ctrlKey||e.metaKey||e.altKey||e.isComposing)return;let n=document.querySelector("dialog[open]");if(X(e.target)){e.key==="Escape"&&!n&&e.target.blur();return}if(!n&&!((e.key==="Enter"||e.key===" ")&&e.target.closest?.("a, button, summary, [role=tab]"))){if(v&&Date.now()-v<1500&&K[e.key]){v=0,e.preventDefault(),I(K[e.key][0]);return}v=0;for(let r of[...A.value].reverse()){let s=r.keys[e.key];if(s){e.preventDefault(),s(e);return}}e.key==="g"?v=Date.now():e.key==="/"?Y(e):e.key==="?"&&(Q.value=!0)}})}function Y(e){let n=document.querySelector("[data-search]");n&&(e.preventDefault(),n.focus(),n.select?.())}function fe({tabs:e,current:n,onChange:r,label:s="Sections"}){let o=g(null),p=e.map(({count:u})=>u>0).join();return x(()=>{let u=o.current.querySelector('[aria-selected="true"]');if(!u)return;let[a,d]=[o.current.getBoundingClientRect(),u.getBoundingClientRect()];o.current.scrollLeft+=Math.max(0,d.right-a.right)+Math.min(0,d.left-a.left)},[n,p]),h`<div class="tabs" role="tablist" aria-label=${s} ref=${o} onKeyDown=${u=>{let a={ArrowRight:1,ArrowLeft:-1}[u.key];if(!a)return;u.preventDefault();let b=(e.findIndex(y=>y.id===n)+a+e.length)%e.length;r(e[b].id),o.current.children[b]?.focus()}}>
+    ${e.map(({id:u,label:a,count:d})=>h`<button key=${u} type="button" role="tab" aria-selected=${String(u===n)} tabindex=${u===n?0:-1} class="tab" onClick=${()=>r(u)}>
+        ${a??"–"}${d>0&&h`<span class="count">${d}</span>`}
+      </button>`)}
+  </div>`}var _=12,D=new Map;function ge({columns:e,rows:n,rowKey:r,onOpen:s,sort:o,onSort:p,initialSort:E=null,rowTone:u,rowHeight:a=36,grow:d=!1,keys:b=!1,label:y="Table",children:G}){let[U,V]=C(E),$=p?o:U,W=p??V,[M,B]=C(()=>q?D.get(y)?.selected??null:null),k=g(null),[L,F]=C([0,60]),f=z(()=>{let t=$&&e.find(i=>i.id===$.by);if(!t?.sort)return n;let l=n.map((i,c)=>[t.sort(i),c,i]);return l.sort((i,c)=>se(i[0],c[0])*($.down?-1:1)||i[1]-c[1]),l.map(i=>i[2])},[n,$?.by,$?.down,e]),R=()=>{let t=k.current;if(!t||d)return;let l=Math.max(0,Math.floor(t.scrollTop/a)-_),i=Math.ceil((t.scrollTop+t.clientHeight)/a)+_;F(c=>c[0]===l&&c[1]===i?c:[l,i])};x(R,[n.length===0]);let T=g({});T.current.selected=M,x(()=>{let t=k.current;return q&&D.has(y)&&(t.scrollTop=D.get(y).top),R(),()=>D.set(y,{selected:T.current.selected,top:t.scrollTop})},[]),w(()=>{let t=new ResizeObserver(R);return t.observe(k.current),()=>t.disconnect()},[]);let Z=t=>{if(!f.length)return;let l=f.findIndex(J=>r(J)===M),i=Math.max(0,Math.min(f.length-1,l<0?t>0?0:f.length-1:l+t));B(r(f[i]));let c=k.current,j=c.querySelector("thead")?.offsetHeight??0;d?c.querySelectorAll("tbody tr.row")[i]?.scrollIntoView({block:"nearest"}):i*a<c.scrollTop?c.scrollTop=i*a:(i+1)*a+j>c.scrollTop+c.clientHeight&&(c.scrollTop=(i+1)*a+j-c.clientHeight)};P(b?{j:()=>Z(1),k:()=>Z(-1),Enter:()=>{let t=f.find(l=>r(l)===M);t&&s?.(t)}}:{},b?[["j k","Next, previous row"],["Enter","Open the row"]]:[]);let O=d?0:Math.min(L[0],Math.max(0,f.length-1)),N=d?f.length:Math.min(L[1],f.length);return T.current.click=(t,l)=>{l.target.closest("a, button, input, summary")||String(getSelection())||(B(r(t)),s?.(t))},h`<div class=${m("table-box",d&&"grow")} ref=${k} onScroll=${R} tabindex=${d?void 0:-1}>
+    <table class="table" aria-label=${y} aria-rowcount=${f.length}>
+      <thead>
+        <tr>
+          ${e.map(t=>{let l=$?.by===t.id;return h`<th
+              key=${t.id}
+              scope="col"
+              title=${t.title}
+              class=${m(t.align==="right"&&"right",t.class,t.hide&&`hide-${t.hide}`)}
+              style=${t.width?{width:t.width}:void 0}
+              aria-sort=${l?$.down?"descending":"ascending":void 0}
+            >
+              ${t.sort?h`<button type="button" class=${m("sort",l&&"on")} onClick=${()=>W(re($,t))}>
+                    ${t.label}<span class="arrow" aria-hidden="true">${l?$.down?"↓":"↑":"↕"}</span>
+                  </button>`:t.label}
+            </th>`})}
+        </tr>
+      </thead>
+      <tbody>
+        ${O>0&&h`<tr key="above" class="spacer" aria-hidden="true"><td style=${{height:`${O*a}px`}} /></tr>`}
+        ${f.slice(O,N).map(t=>{let l=r(t);return h`<${te} key=${l} row=${t} rev=${t.rev} columns=${e} tone=${u?.(t)||""} isSelected=${l===M} opens=${!!s} table=${T} />`})}
+        ${N<f.length&&h`<tr key="below" class="spacer" aria-hidden="true"><td style=${{height:`${(f.length-N)*a}px`}} /></tr>`}
+      </tbody>
+    </table>
+    ${G}
+  </div>`}var ee=S(0);function te({row:e,columns:n,tone:r,isSelected:s,opens:o,table:p}){return ee.value,h`<tr class=${m("row",r&&`row-${r}`,o&&"opens",s&&"selected")} aria-selected=${s?"true":void 0} onClick=${o?E=>p.current.click(e,E):void 0}>
+    ${ne(n,e)}
+  </tr>`}function ne(e,n){let r=[];for(let s=0;s<e.length;){let o=e[s],p=o.span?.(n)??1;r.push(h`<td key=${o.id} colspan=${p>1?p:void 0} class=${m(o.align==="right"&&"right",o.class,o.hide&&`hide-${o.hide}`)}>${o.cell(n)}</td>`),s+=p}return r}function re(e,n){let r=n.first==="desc";return e?.by!==n.id?{by:n.id,down:r}:e.down===r?{by:n.id,down:!r}:null}function se(e,n){let[r,s]=[e==null||e==="",n==null||n===""];return r||s?r-s:typeof e=="string"?e.localeCompare(n,void 0,{numeric:!0}):e-n}function be(e){return e?e==="."||e===".."?"A room cannot be called . or ..":e.includes("/")?"A room's name has no slash.":/[\p{C}\p{Zl}\p{Zp}]|[^\S ]/u.test(e)?"A room's name has printable characters only.":new TextEncoder().encode(e).reduce((r,s)=>r+(oe(s)?1:3),0)>200?"A room's name has at most 200 characters; others than A-Z, a-z, 0-9, -, _, ~ and space count as three or more.":"":"A room needs a name."}function oe(e){return/[A-Za-z0-9_~ -]/.test(String.fromCharCode(e))}export{Q as a,K as b,A as c,P as d,ce as e,ge as f,be as g,fe as h};
