@@ -52,6 +52,7 @@ def node(
     from runtime.process.init.init import Init
     from runtime.settings import load_settings
 
+    _keep_to_itself(join)
     file = config_file(config)
     flags: dict[str, Any] = {"server.watch": watch, "server.state_dir": str(state_dir) if state_dir else None}
     flags = {key: value for key, value in flags.items() if value is not None}
@@ -88,6 +89,15 @@ def node(
     init = Init(argv, env)
     status = init.run()
     return 128 + init.asked_by if status == 0 and init.asked_by else status
+
+
+def _keep_to_itself(join: str | None) -> None:
+    """Anybody on this machine reads command lines, sessions too, and the token is good for others."""
+    import setproctitle
+
+    title = setproctitle.getproctitle()
+    if join and join in title:
+        setproctitle.setproctitle(title.replace(join, "bh1:…"))
 
 
 def _from_file(file: str | None) -> str | None:

@@ -39,6 +39,14 @@ SPY = """
         except OSError as error:
             return f"refused {error.errno}"
 
+    def command_lines():
+        for one in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{one}/cmdline", errors="replace") as file:
+                    yield file.read()
+            except OSError:
+                pass
+
     @service.path("/x")
     class Spy(Base):
         async def start(self, *, room):
@@ -48,6 +56,8 @@ SPY = """
                 if "worker" not in words:
                     for what in ("environ", "mem", "fd/0"):
                         print("node", what, tried(f"/proc/{pid}/{what}"))
+            lines = list(command_lines())
+            print("lines", *(any(word in one for one in lines) for word in ("n9", "TOKEN")))
             print("own", any(name.startswith("BULKHEAD_JOIN") for name in os.environ), flush=True)
 """
 
@@ -56,12 +66,12 @@ async def test_a_session_reads_no_file_and_no_process_that_has_its_nodes_passwor
     site: Any, node: Any, tmp_path: Path
 ) -> None:
     await Reception(site.home, site.process).start(await site.as_user("front"))
-    node.write("x.py", SPY)
     state = tmp_path / "spied"
     token = site.home.token("127.0.0.1", site.process.port)
+    node.write("x.py", SPY.replace("TOKEN", token))
     words = [sys.executable, "-m", "runtime", "node", str(node.folder), "--id", "n9", "--no-watch"]
     program = subprocess.Popen(
-        [*words, "--state-dir", str(state)],
+        [*words, "--state-dir", str(state), "--join", token],
         env={**os.environ, "BULKHEAD_JOIN": token},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -83,7 +93,7 @@ async def test_a_session_reads_no_file_and_no_process_that_has_its_nodes_passwor
     finally:
         program.send_signal(signal.SIGTERM)
         await asyncio.to_thread(program.wait, 30 * PATIENCE)
-    assert {"file refused 13", "own False"} <= {*lines}
+    assert {"file refused 13", "own False", "lines True False"} <= {*lines}, lines
     spied = [line for line in lines if line.startswith("node ")]
     assert len(spied) >= 6, lines  # the node's program and its init
     assert all(line.split(" ", 2)[2].startswith("refused") for line in spied), lines
