@@ -27,7 +27,7 @@ from runtime.supervisor.watch.disks import SessionDisk
 from runtime.supervisor.watch.hang_detector import Awake, HangDetector, Hung, Late, Phase, Pulse, Silence
 from runtime.supervisor.watch.instruments import Instruments
 from runtime.supervisor.watch.memory_files import MemoryFiles
-from runtime.supervisor.watch.rest import PEEKS_S, Rest
+from runtime.supervisor.watch.rest import MOST_PROCESSES, PEEKS_S, Rest
 from runtime.supervisor.watch.standstill import Holder, Standstill
 from runtime.wire.trace import TaskTrace
 
@@ -108,6 +108,7 @@ class Guard:
         self._tasks: list[TaskTrace] = []
         self._timers: set[asyncio.TimerHandle] = set()
         self._rest: Rest | None = None
+        self._pids: tuple[int, ...] = (worker.pid,)
 
     @property
     def peek_s(self) -> float:
@@ -121,13 +122,14 @@ class Guard:
     def look(self, now: float) -> float | None:
         """See `runtime.supervisor.watch.sampler.Watched`."""
         gone = self._worker.process.has_exited
-        cpu_ns = None if gone else procfs.cpu_ns(self._worker.pid)
+        cpu_ns = {pid: procfs.cpu_ns(pid) for pid in self._pids}
         waits = bool(self._worker.box.asleep_ns())
         self._rest, self._instruments.rests = None, False
         held, brake = self.is_debugged or bool(self._standstill), self._brake()
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
         if use is None:
             return None
+        self._pids = tuple(one.pid for one in use.members[:MOST_PROCESSES])
         if "memory.max" not in self._cgroup.kept and (more := self._memory_files.look(use.members)):
             use = replace(use, rss_bytes=use.rss_bytes + more)
         if self._budget.wants_pss(use):

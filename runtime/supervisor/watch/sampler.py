@@ -37,6 +37,8 @@ _STORM_BYTES: Final = 48 << 20
 _CALM_S: Final = 1.0
 _ALARM_EACH_S: Final = 2.4e-3
 """Time between two looks at all, for each of them: 60 µs a look, and a fortieth of a core at most."""
+_FILES_EACH_S: Final = 10e-3
+"""The same for those that rest: a hundredth of a core, as it may be somebody else who fills files."""
 _ASKED_AT_ONCE: Final = 200
 _ALARM_LATEST_S: Final = 2.0
 
@@ -81,6 +83,7 @@ class Sampler:
         self._calm = Machine(0, 0)
         self._calm_at = 0.0
         self._alarm_at = 0.0
+        self._files_bytes, self._files_at = 0, -math.inf
         self._resting: dict[float, dict[Watched, None]] = {}
         self._peek_at: dict[float, float] = {}
         self._to_ask: list[Watched] = []
@@ -90,6 +93,7 @@ class Sampler:
         now = self._clock.now()
         if not self._turns:
             self._calm, self._calm_at = self._read_machine(), now
+            self._files_bytes = self._calm.files_bytes
         self._put(who, now + within_s)
         self._arm(now)
 
@@ -203,3 +207,15 @@ class Sampler:
                 self._put(who, now)
         if alarmed or (not stormy and now - self._calm_at >= _CALM_S):
             self._calm, self._calm_at = state, now
+        self._look_for_files(state.files_bytes, now)
+
+    def _look_for_files(self, files_bytes: int, now: float) -> None:
+        """Files in memory are filled: one that others fill may be counted to a session that rests."""
+        self._files_bytes = min(self._files_bytes, files_bytes)
+        if files_bytes - self._files_bytes <= _STORM_BYTES:
+            return
+        resting = [who for some in self._resting.values() for who in some]
+        if now - self._files_at >= _FILES_EACH_S * len(resting):
+            self._files_bytes, self._files_at = files_bytes, now
+            for who in resting:
+                self._put(who, now)

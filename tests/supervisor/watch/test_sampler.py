@@ -122,6 +122,21 @@ async def test_a_storm_on_the_machine_makes_it_look_at_all_at_once(world: World,
     assert (resting.looks, resting.asked) == (1, 1)  # who did nothing is no part of it
 
 
+async def test_when_files_in_memory_grow_those_that_rest_are_looked_at_too(world: World) -> None:
+    resting = Looked(200.0, peek_s=100.0)
+    world.sampler.watch(resting)
+    await resting.until(1)
+    world.machine = Machine(tasks=100, available_bytes=8 << 30, files_bytes=40 << 20)
+    other = Looked(0.02)
+    world.sampler.watch(other)
+    await other.until(10)
+    assert resting.looks == 1
+    world.machine = Machine(tasks=100, available_bytes=8 << 30, files_bytes=60 << 20)
+    await resting.until(2)
+    await other.until(20)
+    assert resting.looks == 2
+
+
 async def test_storms_that_were_none_of_ours_do_not_blind_it(world: World) -> None:
     who = Looked(100.0, peek_s=100.0)
     world.sampler.watch(who)
