@@ -8,12 +8,11 @@ gc.disable()  # what is imported stays: to look for garbage among it takes a six
 
 from runtime.cli.main import main as command  # noqa: E402
 
-gc.enable()
-
 
 def main() -> None:
     """The command, as a program of its own."""
     gc.freeze()
+    gc.enable()
     command()
 
 

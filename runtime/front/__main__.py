@@ -32,7 +32,8 @@ from runtime.process.init.pulse import BEAT_S, Pulse
 from runtime.settings import LogSettings, load_settings
 from runtime.tasks import cancelled
 
-gc.enable()
+if __name__ != "__main__":
+    gc.enable()  # else `main` does, when all of it is frozen: before, that would be a collection of it
 
 FRESH_VARIABLE = "BULKHEAD_INTERNAL_FRESH"
 """Set: sessions of earlier runs are not started again, but for those that this one loses."""
@@ -43,6 +44,7 @@ _log = get_logger("server")
 def main(arguments: list[str]) -> int:
     """Run one server with the arguments of its command line."""
     gc.freeze()
+    gc.enable()
     if parent := os.environ.get(PARENT_VARIABLE):
         end_with(int(parent), signal.SIGTERM)
     pulse = Pulse.inherited(os.environ)

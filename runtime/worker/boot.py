@@ -41,5 +41,7 @@ if __name__ == "__main__":
     package = lend_package(_own_folder(sys.argv[1:]))
     gc.disable()  # what is imported stays
     program = importlib.import_module(f"{package}.worker.__main__")
+    gc.freeze()  # all of it grows old at once: to collect would be to look through it, and find nothing
     gc.enable()
+    gc.unfreeze()
     program.start(BARE)
