@@ -126,7 +126,7 @@ def with_line(exit: Exit, stack: str) -> Exit:
     if not exit.reason.row.has_line or exit.failure is not None:
         return exit
     line = innermost_line(stack)
-    return replace(exit, message=f"{exit.message}; at {line}") if line else exit
+    return replace(exit, message=f"{exit.message} at {line}") if line else exit
 
 
 def innermost_line(stack: str) -> str:

@@ -207,7 +207,7 @@ def test_a_limit_kills_after_one_look_at_where_it_was() -> None:
     stack = 'Current thread 0x1 (most recent call first):\n  File "/a/agents/x.py", line 41 in grow\n'
     exit_ = ended(worker.handle(Gone(-9, "SIGKILL", stack), now=2.1)).exit
     assert exit_.reason is ExitReason.MEMORY
-    assert exit_.message == "used too much; at /a/agents/x.py:41 in grow"
+    assert exit_.message == "used too much at /a/agents/x.py:41 in grow"
 
 
 def test_what_forks_wildly_gets_no_further_moment() -> None:

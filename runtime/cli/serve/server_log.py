@@ -59,6 +59,10 @@ class ServerLog:
             told = self._crash(line)
         elif event == "session.restarting":
             told = self._restart(line)
+        elif event == "worker.warned":
+            told = [(_warned(line), "yellow")]
+        elif event == "worker.killed":
+            told = []  # what it was killed for is told with its end
         elif event == "confinement.refused":
             told = [(_refusal(line), "yellow")]
         elif event == "server.was_lost":
@@ -142,6 +146,15 @@ class ServerLog:
 
     def _rest(self, line: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(str(line["exception"]), "dim")] if line.get("exception") else []
+
+
+def _warned(line: Mapping[str, Any]) -> str:
+    """What a session does that may end it."""
+    what = str(line.get("message"))
+    place = _PLACE.search(what)
+    if place is not None:
+        what = f"{what[: place.start()]} at {short_place(place[0].removeprefix(' at '))}"
+    return f"  ! session {line.get('session_id')} · {line.get('identity')} in {line.get('room')} · {what}"
 
 
 def _refusal(line: Mapping[str, Any]) -> str:

@@ -39,6 +39,15 @@ def test_a_bad_end_is_told_once_and_a_good_one_not_at_all() -> None:
     assert told({**line, "level": "info"}) == []
 
 
+def test_a_session_that_may_be_ended_is_told_with_why_and_not_that_it_was_killed() -> None:
+    about = {"level": "warning", "session_id": "s_1", "identity": "chatbot", "room": "demo"}
+    busy = "is busy without a break for 2.0 s at /srv/agents/main.py:12 in on_chat"
+    assert told({**about, "event": "worker.warned", "kind": "hang", "message": busy}) == [
+        "  ! session s_1 · chatbot in demo · is busy without a break for 2.0 s at main.py:12 in on_chat"
+    ]
+    assert told({**about, "event": "worker.killed", "signal": "SIGKILL"}) == []
+
+
 def test_the_end_of_each_attempt_is_told() -> None:
     line = {"event": "session.exited", "level": "warning", "session_id": "s_1", "reason": "signal"}
     again = {"event": "session.restarting", "level": "warning", "session_id": "s_1", "attempt": 1, "most": 5}

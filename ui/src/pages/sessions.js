@@ -123,7 +123,7 @@ const COLUMNS = [
   { id: "node", label: "Node", width: "90px", hide: "medium", sort: (row) => row.node, cell: (row) => (row.node ? html`<a class="plain" href=${`${url("/nodes")}?q=${encodeURIComponent(row.node)}`}>${row.node}</a>` : NONE) },
   { id: "code", label: "Code", width: "56px", align: "right", hide: "medium", first: "desc", sort: (row) => row.code_generation, cell: (row) => (row.revision ? html`<span title="The revision of its service that it runs">rev ${row.revision}</span>` : row.code_generation ? html`<span title="Code generation: which load of its bundle it runs">${row.code_generation}</span>` : NONE) },
   { id: "attempt", label: "Attempt", width: "84px", align: "right", hide: "medium", first: "desc", sort: (row) => row.attempt, cell: (row) => row.attempt || NONE },
-  { id: "up", label: "Up", width: "84px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : html`<${Up} row=${row} rev=${row.rev} />`) },
+  { id: "up", label: "Up", width: "104px", align: "right", class: "col-up", hide: "narrow", first: "desc", sort: (row) => (row.exit ? -1e12 + instant(row.exit.at) / 1000 : uptime(row)), cell: (row) => (row.exit ? html`<${Ago} at=${row.exit.at} />` : html`<${Up} row=${row} rev=${row.rev} />`) },
 ];
 
 /** For itself, because it alone changes each second. */
