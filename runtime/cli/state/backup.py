@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runtime.front.home.backup import Summary
 
 _PART = ".part"
+MOST_TOLD = 50
 
 
 def backup(
@@ -50,8 +51,10 @@ def backup(
         cure = f"Look what is wrong with it: bulkhead doctor --state-dir {folder}"
         raise CommandFailed(f"a database in {folder} cannot be copied: {error}", cure=cure) from error
     say(f"{file}: {made.file_count} files, {made.room_count} rooms, {size(made.size_bytes)}")
-    for name in made.skipped:
-        note(f"left out, because it is no regular file: {clean(name)}")
+    for name in made.skipped[:MOST_TOLD]:
+        note(f"left out, because it is no regular file that can be read and named: {clean(name)}")
+    if len(made.skipped) > MOST_TOLD:
+        note(f"and {len(made.skipped) - MOST_TOLD} more")
 
 
 def restore(

@@ -37,6 +37,11 @@ from runtime.session.journal.file import copy
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 BLOCK_BYTES: Final = 1 << 20
+MOST_PATH_BYTES: Final = 2048
+"""Participants name a file of a room with half of that; what runs beside a room makes longer ones."""
+HOLLOW_BYTES: Final = 64 << 20
+HOLLOW_TIMES: Final = 64
+"""A file of so many bytes that are so many times those on the disk: nothing that takes hours to read."""
 BUSY_S: Final = 10.0
 """As long as a room may be writing its tables."""
 
@@ -141,10 +146,16 @@ def _pack_rest(unit: Path, inner: str, packing: _Packing, scratch: Path) -> None
     for name in contents.SINGLE:
         if (unit / name).is_file():
             packing.file(inner + name, unit / name)
-    for path in chain.from_iterable(_in_rooms(unit / name) for name in contents.COPIED):
+    for path in chain.from_iterable(_in_rooms(unit / name, packing, unit) for name in contents.COPIED):
         name = inner + str(path.relative_to(unit))
-        mode = path.lstat().st_mode if os.path.lexists(path) else 0
-        if stat.S_ISDIR(mode):
+        try:
+            about = path.lstat()
+        except OSError:
+            continue  # somebody in the room has just deleted it
+        mode = about.st_mode
+        if not _can_be_named(name) or _is_hollow(about):
+            packing.skip(name)
+        elif stat.S_ISDIR(mode):
             packing.folder(name)
         elif stat.S_ISREG(mode) and path.parent == _tables_of(path, unit):
             if path.suffix == ".sqlite3":  # not what is beside it, which the copy has in it
@@ -155,13 +166,32 @@ def _pack_rest(unit: Path, inner: str, packing: _Packing, scratch: Path) -> None
             except FileNotFoundError:
                 continue  # somebody in the room has just deleted it
             except OSError as error:
-                if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EINVAL):
+                closed = error.errno == errno.EACCES and _is_of_rooms(path, unit)
+                if not closed and error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EINVAL):
                     raise
-                packing.skip(name)  # a container of the room has put something else in its place
+                # A container of the room has put something else in its place, or closed it.
+                packing.skip(name)
                 continue
             packing.file(name, opened)
-        elif mode:
+        else:
             packing.skip(name)
+
+
+def _is_of_rooms(path: Path, unit: Path) -> bool:
+    """Whether it lies where containers of rooms write as well, whatever they like."""
+    return path.is_relative_to(unit / contents.ROOMS)
+
+
+def _can_be_named(name: str) -> bool:
+    try:
+        return len(name.encode()) <= MOST_PATH_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_hollow(about: os.stat_result) -> bool:
+    is_large = stat.S_ISREG(about.st_mode) and about.st_size > HOLLOW_BYTES
+    return is_large and about.st_blocks * 512 * HOLLOW_TIMES < about.st_size
 
 
 def _tables_of(path: Path, unit: Path) -> Path | None:
@@ -180,16 +210,23 @@ def _pack_tables(path: Path, name: str, packing: _Packing, copied: Path) -> None
     copied.unlink()
 
 
-def _in_rooms(rooms: Path) -> Iterator[Path]:
-    """The folder and all in it but what is being written."""
+def _in_rooms(rooms: Path, packing: _Packing, unit: Path) -> Iterator[Path]:
+    """The folder and all in it but what is being written, and what others have closed or buried."""
     if not rooms.is_dir():
         return
 
     def tell(error: OSError) -> None:
-        raise error
+        if error.errno == errno.ENOENT:
+            return
+        if error.errno != errno.EACCES or not _is_of_rooms(path := Path(error.filename), unit):
+            raise error
+        packing.skip(str(path.relative_to(unit)))
 
     for above, folders, files in os.walk(rooms, onerror=tell):
         here = Path(above)
+        if not _can_be_named(str(here.relative_to(unit))):
+            folders.clear()
+            files.clear()
         if here.parent == rooms / "data" and contents.STAGING in folders:
             folders.remove(contents.STAGING)
         yield here

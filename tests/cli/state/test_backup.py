@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from runtime.files.removal import remove_folder
 from runtime.front.home import backup as backing_up
 from runtime.front.home import restore as restoring
 from tests.cli.state.conftest import SECRET, SESSIONS, Home, sessions_of, stored_in
@@ -27,6 +28,7 @@ from tests.front.test_server_process import BUNDLE, running
 
 pytestmark = pytest.mark.process
 
+LAB = "rooms/data/lab/files"
 ALL = [f"s_{number:04}" for number in range(1, SESSIONS + 1)]
 
 
@@ -120,6 +122,35 @@ def test_a_link_that_a_container_puts_in_the_place_of_a_file_is_left_out(
         backing_up._pack_rest(tmp_path / "unit", "", packing, tmp_path)
         told = packing.end()
     assert (told.file_count, told.skipped) == (0, ["rooms/data/lab/files/note"])
+
+
+def test_what_a_container_leaves_among_the_files_of_a_room_keeps_none_from_being_saved(
+    bulkhead: Any, home: Home, tmp_path: Path
+) -> None:
+    files = home.folder / "rooms/data/lab/files"
+    files.mkdir(parents=True, exist_ok=True)
+    (files / "zz").write_text("mine")
+    Path(os.fsdecode(os.fsencode(files) + b"/not-\xff")).write_text("x")
+    with (files / "hollow").open("w") as hollow:
+        hollow.truncate(1 << 42)
+    deep = os.open(files, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("deep", dir_fd=deep)
+        inner = os.open("deep", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = inner
+    os.close(deep)
+    if os.geteuid():  # nothing is closed to root
+        (files / "closed").mkdir(0)
+        (files / "closed-file").touch(0)
+    file = str(tmp_path / "b.tgz")
+    made = bulkhead("backup", file, "--state-dir", str(home.folder))
+    assert made.status == 0, made.err
+    for name in ("not-", "hollow", "deep/deep"):
+        assert f"left out, because it is no regular file that can be read and named: {LAB}/{name}" in made.err
+    assert bulkhead("restore", file, "--state-dir", str(tmp_path / "new")).status == 0
+    assert (tmp_path / "new" / LAB / "zz").read_text() == "mine"
+    remove_folder(home.folder)  # whoever removes the test's folder would follow it down
 
 
 def test_a_file_that_is_there_is_kept_unless_it_is_forced(bulkhead: Any, home: Home, saved: Path) -> None:
