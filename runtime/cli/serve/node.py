@@ -45,7 +45,7 @@ def node(
     from runtime.cli.server_process import front_argv, python
     from runtime.front.home import contents, state_folder
     from runtime.logs import configure
-    from runtime.placement.cluster.engine.joining import Membership
+    from runtime.placement.cluster.engine.joining import Membership, joined_again
     from runtime.placement.cluster.engine.joining import join as joined
     from runtime.placement.cluster.engine.subjects import checked, slug
     from runtime.placement.cluster.opening import access_of
@@ -84,6 +84,8 @@ def node(
             )
         configure(settings.log)
         asyncio.run(joined(join, name or slug(socket.gethostname()))).keep(kept)
+    elif join:
+        asyncio.run(joined_again(known, join)).keep(kept)
     argv = [*python("runtime.cli.serve.node_program"), front_argv(flags, given, file)[-1]]
     env = {key: value for key, value in project.with_key(os.environ).items() if key not in _ONLY_HERE}
     init = Init(argv, env)

@@ -179,4 +179,5 @@ def _engine(config: Path | None, state_dir: Path | None) -> tuple[EngineHome, st
         raise CommandFailed(
             f"no server ran with nodes in {folder.parent}", cure="Start it once: bulkhead serve --nodes"
         )
-    return EngineHome.opened(folder, cluster=settings.cluster.name), *address_of(settings.cluster.listen)
+    home = EngineHome.opened(folder, cluster=settings.cluster.name)
+    return home, *address_of(home.listen or settings.cluster.listen)

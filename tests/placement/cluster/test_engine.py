@@ -22,7 +22,7 @@ from runtime.placement.cluster import opening
 from runtime.placement.cluster.engine import home
 from runtime.placement.cluster.engine.connection import Access, Engine, NoAnswer, NobodyThere, connected
 from runtime.placement.cluster.engine.home import EngineHome, EngineProcess
-from runtime.placement.cluster.engine.joining import Membership, Reception, join, remove
+from runtime.placement.cluster.engine.joining import Membership, Reception, join, joined_again, remove
 from runtime.placement.cluster.opening import access_of, address_of
 from runtime.settings import load_settings
 from runtime.settings.cluster import ClusterSettings
@@ -150,13 +150,22 @@ async def test_a_machine_joins_with_a_token_and_has_a_user_of_its_own_from_then_
     mark = token.split("@")[0].split(".")[-1]
     with pytest.raises(ConfigError, match="not the one of this token"):
         await join(token.replace(mark, "0" * 64), "n8")
-    with pytest.raises(ConfigError, match="does not let join in"):
+    with pytest.raises(ConfigError, match="does not take this token"):
         await join(token.replace(token.split(".")[1], "x" * 32), "n8")
     with pytest.raises(ConfigError, match="no join token"):
         await join("bh1:nonsense", "n8")
+    assert member.at(token) == member
+    moved = member.at(token.replace("127.0.0.1", "10.0.0.9"))  # the engine has another address now
+    assert moved.access.url == member.access.url.replace("127.0.0.1", "10.0.0.9")
+    assert (moved.access.password, moved.access.ca) == (member.access.password, member.access.ca)
+    with pytest.raises(ConfigError, match=r"n7 of the engine at 127.*, and the token is of another"):
+        member.at(token.replace(mark, "0" * 64))
+    assert EngineHome.opened(site.folder, cluster="main").listen == f"127.0.0.1:{site.process.port}"
 
 
-async def test_a_node_that_is_removed_is_cut_off_and_its_name_is_free(site: Any) -> None:
+async def test_a_node_that_is_removed_is_cut_off_and_its_name_is_free(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     renewed = list[str]()
     reception = Reception(site.home, site.process, lambda: renewed.append(site.home.token("127.0.0.1", port)))
     await reception.start(await site.as_user("front"))
@@ -167,15 +176,26 @@ async def test_a_node_that_is_removed_is_cut_off_and_its_name_is_free(site: Any)
     elsewhere = EngineHome.opened(site.folder, cluster="main")  # another process: who is at the server
     with pytest.raises(NotFound, match="there is no node n9"):
         await remove(elsewhere, port, "n9")
-    await remove(elsewhere, port, "n7")
-    async with asyncio.timeout(30 * PATIENCE):
-        while engine.is_connected:
-            await asyncio.sleep(0.02)
+    with capture_logs() as lines:
+        await remove(elsewhere, port, "n7")
+        async with asyncio.timeout(30 * PATIENCE):
+            while "engine.lets_not_in" not in [line["event"] for line in lines]:
+                await asyncio.sleep(0.02)
+            with monkeypatch.context() as quick:
+                quick.setattr("runtime.placement.cluster.engine.connection.PATIENT_S", 0.1)
+                with pytest.raises(ConfigError, match="does not let n7 in"):
+                    await connected(Engine(member.access, name="n7"), 0.7)
+    assert not engine.is_connected
+    assert [line["cure"] for line in lines if line["event"] == "engine.awaited"] == [
+        "Ask its server for another join token: bulkhead nodes token."
+    ]
     assert EngineHome.opened(site.folder, cluster="main").nodes == ["local", "n1", "n2"]
-    with pytest.raises(ConfigError, match="does not let join in"):
+    with pytest.raises(ConfigError, match="does not take this token"):
         await join(token, "n8")  # who was sent away may have kept it
     (other,) = renewed
-    assert (await join(other, "n7")).node == "n7"
+    again = await joined_again(member, other)
+    assert again.access.password != member.access.password
+    assert await joined_again(again, token) == again  # an old token is no harm to who is let in
 
 
 async def test_a_node_is_removed_also_while_no_server_runs(

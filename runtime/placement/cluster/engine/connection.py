@@ -38,6 +38,7 @@ _INBOX: Final = "_INBOX_"
 """Answers go nowhere else: who asks names the subject, and might name one that it may not publish to."""
 _NOBODY: Final = "503"
 _TELL_S: Final = 1.0
+_REMOVED: Final = "If it was removed, it joins again with another token: bulkhead nodes token."
 _log = get_logger("engine")
 # Of each connection with TLS that ends: a stream of asyncio's was made into one with TLS, as NATS wants it.
 _NO_NEWS: Final = "returning true from eof_received() has no effect when using ssl"
@@ -57,6 +58,10 @@ class TooLarge(NobodyThere):
     """What was asked is no message for an engine, and never will be."""
 
     code = "too_large"
+
+
+class NotLetIn(ConfigError):
+    """The engine does not know that user, or that password."""
 
 
 class NoAnswer(ProcessError):
@@ -99,6 +104,7 @@ class Engine:
     def __init__(self, access: Access, *, name: str) -> None:
         self._access, self._name = access, name
         self._client: Client | None = None
+        self._is_refused = False
         self._inbox, self._asked = "", dict[str, asyncio.Future[bytes]]()
         self.came_back: list[Callable[[], None]] = []
 
@@ -121,10 +127,18 @@ class Engine:
                 "several machines need the package nats-py", cure="pip install 'bulkhead-runtime[cluster]'"
             ) from error
         client, more, said = made(), dict[str, Any](), deque[str](maxlen=20)
+        limit = asyncio.timeout(CONNECT_S)
 
         async def failed(error: Exception) -> None:
             said.append(str(error))
             _log.debug("engine.failed", error=repr(error))
+            if not _is_refusal(str(error)):
+                return
+            if self._client is not None:
+                self._refused()
+            elif (when := limit.when()) is not None and when > (now := asyncio.get_running_loop().time()):
+                with suppress(RuntimeError):  # it is over already
+                    limit.reschedule(now)  # another try would end like this one
 
         if (context := self._access.context()) is not None:
             more |= {"tls": context, "tls_hostname": "bulkhead"}
@@ -132,7 +146,7 @@ class Engine:
             more |= {"user": self._access.user, "password": self._access.password}
         inbox = f"{_INBOX}{self._access.user or self._name}.{secrets.token_hex(8)}"
         try:
-            async with asyncio.timeout(CONNECT_S):  # the client itself tries for ever, whatever it is told
+            async with limit:  # the client itself tries for ever, whatever it is told
                 await client.connect(
                     servers=[self._access.url],
                     name=self._name,
@@ -155,9 +169,9 @@ class Engine:
         except (Error, OSError, TimeoutError, ssl.SSLError) as error:
             await _closed(client)
             why = said[-1] if said else str(error) or "nobody answers"
-            where = _bare(self._access.url)
-            if any("authorization" in one.lower() for one in said):
-                raise ConfigError(
+            where = bare(self._access.url)
+            if any(map(_is_refusal, said)):
+                raise NotLetIn(
                     f"the engine at {where} does not let {self._access.user or 'nobody'} in",
                     cure="Ask its server for another join token: bulkhead nodes token.",
                 ) from error
@@ -292,7 +306,7 @@ class Engine:
         client = self._client
         if client is None or await self.settled(patience_s) or not client.is_connected:
             return
-        _log.warning("engine.shed", url=_bare(self._access.url))
+        _log.warning("engine.shed", url=bare(self._access.url))
         if hasattr(client, "force_reconnect"):  # an older client is given up by the engine in the end
             await client.force_reconnect()
 
@@ -316,10 +330,18 @@ class Engine:
                 answer.set_exception(NoAnswer("the engine was lost before there was an answer"))
         if self._client is None:
             return  # it is being closed
-        _log.warning("engine.lost", url=_bare(self._access.url))
+        _log.warning("engine.lost", url=bare(self._access.url))
+
+    def _refused(self) -> None:
+        if not self._is_refused:
+            self._is_refused = True
+            _log.error(
+                "engine.lets_not_in", url=bare(self._access.url), user=self._access.user, cure=_REMOVED
+            )
 
     async def _back(self) -> None:
-        _log.info("engine.back", url=_bare(self._access.url))
+        self._is_refused = False
+        _log.info("engine.back", url=bare(self._access.url))
         for listener in self.came_back:
             listener()
 
@@ -331,13 +353,18 @@ async def connected(engine: Engine, timeout_s: float = PATIENT_S) -> None:
         ConfigError: It did not let anybody in for so long.
     """
     until = asyncio.get_running_loop().time() + timeout_s
+    said, wait_s = "", _AGAIN_S
     while True:
         try:
             await engine.connect()
-        except ConfigError:
+        except ConfigError as error:
             if asyncio.get_running_loop().time() >= until:
                 raise
-            await asyncio.sleep(_AGAIN_S)
+            if timeout_s > PATIENT_S and error.message != said:  # nobody sees otherwise what is waited for
+                said = error.message
+                _log.warning("engine.awaited", error=said, cure=error.cure)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, CONNECT_S)
         else:
             return
 
@@ -363,5 +390,10 @@ def _nats() -> type[Client]:
     return Client
 
 
-def _bare(url: str) -> str:
+def _is_refusal(said: str) -> bool:
+    return "authorization" in said.lower()
+
+
+def bare(url: str) -> str:
+    """An address without its user and scheme."""
     return url.rsplit("@", 1)[-1].removeprefix("nats://").removeprefix("tls://")

@@ -149,8 +149,16 @@ class EngineHome:
         self._kept["join"] = secrets.token_urlsafe(32)  # whoever was sent away may have kept the one before
         self._keep()
 
+    @property
+    def listen(self) -> str:
+        """Where it was last started to listen; empty when it never was."""
+        return str(self._kept.get("listen", ""))
+
     def configuration(self, *, host: str, port: int) -> Path:
         """Write the engine's own file, and those it names."""
+        if self.listen != (listen := f"{host}:{port}"):
+            self._kept["listen"] = listen
+            self._keep()
         users = [
             {"user": FRONT, "password": self._kept["front"]},
             _user(JOIN, self._kept["join"], {"publish": [self.subjects.join()], "subscribe": []}),
@@ -161,7 +169,7 @@ class EngineHome:
         ]
         settings = {
             "server_name": "bulkhead",
-            "listen": f"{host}:{port}",
+            "listen": listen,
             "max_payload": MAX_MESSAGE_BYTES,
             "max_pending": 4 * MAX_MESSAGE_BYTES,
             "max_connections": 4 * MAX_NODES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import secrets
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError, NotFound, RuntimeServiceError
@@ -17,7 +19,7 @@ from runtime.files import kept_file
 from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.engine import certificate
-from runtime.placement.cluster.engine.connection import Access, Engine, NoAnswer, NobodyThere
+from runtime.placement.cluster.engine.connection import Access, Engine, NoAnswer, NobodyThere, NotLetIn, bare
 from runtime.placement.cluster.engine.hearing import Hearing
 from runtime.placement.cluster.engine.home import JOIN, EngineHome, EngineProcess
 from runtime.placement.cluster.engine.rates import JOINS
@@ -64,6 +66,21 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
             cure = f"Remove it, and join with a token again: rm {file}"
             raise ConfigError(f"{file} cannot be read: {error}", cure=cure) from error
 
+    def at(self, token: str) -> Membership:
+        """The same, at the address of a token; where this machine has joined already, that is all it says.
+
+        Raises:
+            ConfigError: The token is none, or that of another engine.
+        """
+        _, _, mark, host, port = _parts(token)
+        access = self.access
+        if not access.ca or certificate.fingerprint(access.ca) != mark:
+            raise ConfigError(
+                f"this is {self.node} of the engine at {bare(access.url)}, and the token is of another one",
+                cure="Leave the token out; or remove node.json in the state folder, and it joins that one.",
+            )
+        return replace(self, access=dataclasses.replace(access, url=f"nats://{host}:{port}"))
+
 
 async def join(token: str, node: str) -> Membership:
     """Become a node.
@@ -71,19 +88,19 @@ async def join(token: str, node: str) -> Membership:
     Raises:
         ConfigError: The token is none, does not fit the engine or is not valid any more; the name is taken.
     """
-    match = _TOKEN.fullmatch(token.strip())
-    if match is None:
-        raise ConfigError(
-            "that is no join token",
-            cure="Copy it whole, as `bulkhead nodes token` prints it: bh1:…@host:port",
-        )
-    cluster, word, mark, host, port = match.groups()
+    cluster, word, mark, host, port = _parts(token)
     checked(node)
     ca = certificate.seen_at(host, int(port), mark)
     url = f"nats://{host}:{port}"
     engine = Engine(Access(url=url, user=JOIN, password=word, ca=ca), name=node)
     password = secrets.token_urlsafe(32)
-    await engine.connect()
+    try:
+        await engine.connect()
+    except NotLetIn as error:
+        raise ConfigError(
+            f"the engine at {host}:{port} does not take this token",
+            cure="Print it again with bulkhead nodes token: there is another one since a node was removed.",
+        ) from error
     try:
         asked = say.encoded(say.Join(node=node, password=password))
         answer: say.Answer = say.decoded(say.Answer, await engine.ask(Subjects(cluster).join(), asked, ASK_S))
@@ -116,6 +133,35 @@ async def remove(home: EngineHome, port: int, node: str) -> None:
     answer: say.Answer = say.decoded(say.Answer, data)
     if answer.code:
         raise NotFound(answer.message, cure=answer.cure)
+
+
+async def joined_again(known: Membership, token: str) -> Membership:
+    """What a machine that has joined makes of a token: the engine is there, and it may have been removed.
+
+    Raises:
+        ConfigError: As `Membership.at`, and as `join` where it has to.
+    """
+    moved = known.at(token)
+    engine = Engine(moved.access, name=moved.node)
+    try:
+        await engine.connect()
+    except NotLetIn:
+        return await join(token, known.node)
+    except ConfigError:
+        pass  # nobody is there yet, which is waited for
+    finally:
+        await engine.aclose()
+    return moved
+
+
+def _parts(token: str) -> tuple[str, str, str, str, str]:
+    if (match := _TOKEN.fullmatch(token.strip())) is None:
+        raise ConfigError(
+            "that is no join token",
+            cure="Copy it whole, as `bulkhead nodes token` prints it: bh1:…@host:port",
+        )
+    cluster, word, mark, host, port = match.groups()
+    return cluster, word, mark, host, port
 
 
 class Reception:
