@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 ASIDE = ".new"
 """What the name of a file ends with that is being written, or was when its writer died."""
@@ -37,6 +38,11 @@ def make(path: Path, text: str, *, mode: int = 0o600) -> None:
     finally:
         aside.unlink(missing_ok=True)
     _note_names(path.parent)
+
+
+def at_its_end(path: Path) -> BinaryIO:
+    """Open a file to write at its end; one that is not there is made for its owner alone."""
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _written_aside(path: Path, text: str, mode: int, suffix: str) -> Path:

@@ -42,6 +42,7 @@ async def test_entries_are_read_again_by_thread_kind_and_id(tmp_path: Path) -> N
     found = await journal(tmp_path).read(Query())
     assert found == [], "what waits is in nobody else's memory"
     await kept.flush()
+    assert (tmp_path / NEWER).stat().st_mode & 0o077 == 0, "nobody else reads it"
     again = journal(tmp_path)
     assert [entry["data"].get("number") for entry in await again.read(Query())] == [1, 2, None]
     (first,) = await again.read(Query(path="a.thread"))

@@ -160,7 +160,7 @@ def in_room(
     from runtime.cli.api import find_server
     from runtime.cli.entry import client, keeper, person, run
     from runtime.cli.failure import CommandFailed, ExitCode
-    from runtime.cli.room.awaited import check_known, until_there
+    from runtime.cli.room.awaited import check_known, takes_no_tasks, until_there
     from runtime.cli.room.why import Asked
     from runtime.errors import NotFound, RoomError
     from runtime.sdk.room.room_exception import LoadedAgain, RoomException
@@ -186,6 +186,8 @@ def in_room(
             raise CommandFailed(told[0], cure=told[1], exit_code=ExitCode.FAILED) from error
         code = error.error_code if isinstance(error, RoomException) else None
         is_absent = isinstance(error, NotFound) or code in (CODE_NOT_FOUND, CODE_NO_CONTAINER)
+        if is_absent and asked and (other := takes_no_tasks(api, room, asked)) is not None:
+            raise CommandFailed(other[0], cure=other[1], exit_code=ExitCode.FAILED) from error
         listing = "container ps --all" if code == CODE_NO_CONTAINER else "agents list"
         hint = f"`bulkhead {listing} --room {shlex.quote(room)}` shows what is there." if is_absent else ""
         if "do not fit the schema" in error.message:

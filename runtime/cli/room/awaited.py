@@ -88,6 +88,17 @@ def served_at(api: Api, name: str) -> str | None:
     return paths[0] if paths else None
 
 
+def takes_no_tasks(api: Api, room: str, name: str) -> tuple[str, str] | None:
+    """A sentence and a cure about somebody in the room who is no agent for tasks; None where nobody is."""
+    for one in _members(api, room):
+        if name in (one["name"], *one["toolkits"]) and one["role"] == "agent":
+            tools = name in one["toolkits"]
+            command = ["agents", "list", "--room", room] if tools else ["chat", "--room", room, "--to", name]
+            cure = f"{'See them' if tools else 'Talk to it'}: bulkhead {shlex.join(command)}"
+            return f"{name} takes no tasks, it {'offers tools' if tools else 'chats'}", cure
+    return None
+
+
 def check_known(api: Api, room: str, *, only_looks: bool) -> None:
     """Refuse a room that there is not; entering would make it.
 
@@ -123,8 +134,11 @@ async def _is_there(client: RoomClient, api: Api, room: str, agent: str, toolkit
 
 def _present(api: Api, room: str) -> set[str]:
     """Who is in a room."""
-    rooms = api.get("/rooms")
-    return {member["name"] for one in rooms if one["name"] == room for member in one["participants"]}
+    return {member["name"] for member in _members(api, room)}
+
+
+def _members(api: Api, room: str) -> list[dict[str, Any]]:
+    return [member for one in api.get("/rooms") if one["name"] == room for member in one["participants"]]
 
 
 def _states_path(api: Api, room: str) -> str:

@@ -133,7 +133,7 @@ class Journal:
                 if size and size + len(shown) > self._max_file_bytes:
                     newer.replace(self._folder / OLDER)
                     size = 0
-                with newer.open("ab") as file:
+                with kept_file.at_its_end(newer) as file:
                     file.write(shown)
                 size += len(shown)
         except OSError:  # a full disk costs the journal, not the room

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.cli.failure import CommandFailed, ExitCode
 from runtime.cli.room import awaited
-from runtime.cli.room.awaited import check_known, in_hand, served_at, until_there
+from runtime.cli.room.awaited import check_known, in_hand, served_at, takes_no_tasks, until_there
 from runtime.cli.service.scope import tell_open
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
@@ -127,7 +127,12 @@ class Rooms:
                     "endpoints": [served],
                 }
         assert path == "/rooms"
-        return [{"name": "lab", "participants": [{"name": "ada"}]}]
+        present = [
+            {"name": "ada", "role": "user", "toolkits": []},
+            {"name": "bot", "role": "agent", "toolkits": []},
+            {"name": "adder", "role": "agent", "toolkits": ["math"]},
+        ]
+        return [{"name": "lab", "participants": present}]
 
 
 async def test_who_may_just_be_starting_is_waited_for_and_nobody_else() -> None:
@@ -137,6 +142,16 @@ async def test_who_may_just_be_starting_is_waited_for_and_nobody_else() -> None:
     assert not await in_hand(cast(Any, Rooms(session="clerk")), "lab", "clerc")
     assert served_at(cast(Any, Rooms()), "chatbot") == "/chat"
     assert served_at(cast(Any, Rooms()), "clerk") is None
+
+
+async def test_who_takes_no_tasks_is_told_by_what_it_does() -> None:
+    server = cast(Any, Rooms())
+    talk = "Talk to it: bulkhead chat --room lab --to bot"
+    assert takes_no_tasks(server, "lab", "bot") == ("bot takes no tasks, it chats", talk)
+    told = ("math takes no tasks, it offers tools", "See them: bulkhead agents list --room lab")
+    assert takes_no_tasks(server, "lab", "math") == told
+    assert takes_no_tasks(server, "lab", "ada") is None
+    assert takes_no_tasks(server, "lab", "nobody") is None
 
 
 async def test_a_room_that_there_is_not_is_said_unless_something_brings_it() -> None:

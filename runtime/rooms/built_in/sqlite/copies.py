@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from runtime.errors import InvalidRequest, PermissionDenied, RoomFull, TookTooLong
+from runtime.files import kept_file
 from runtime.rooms.built_in.sqlite import grants, reading, schema
 from runtime.rooms.built_in.sqlite.files import Databases
 from runtime.rooms.built_in.tables.file import Interrupting
@@ -157,7 +158,7 @@ def _piece(path: Path, at: int) -> bytes:
 
 def _appended(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("ab") as file:
+    with kept_file.at_its_end(path) as file:
         file.write(data)
 
 
