@@ -86,6 +86,8 @@ class Live:
         self._shown: dict[str, bytes] = {}
         self._sampled: dict[str, list[float | int | None]] = {}
         self._busy: dict[str, None] = {}
+        self._measured = 0
+        self._working: dict[SessionId, None] = {}
         self._crashes_changed = False
         self._crash_told: asyncio.Task[None] | None = None
         self._tasks = Tasks(_log, "studio.task_failed")
@@ -109,6 +111,8 @@ class Live:
             self._recent_use.clear()
             self._shown.clear()
             self._sampled.clear()
+            self._working.clear()
+            self._measured = 0
             self._snapshot = None
 
     @property
@@ -236,14 +240,23 @@ class Live:
         return [self._event("gone", {"id": self._ended.popleft()})]
 
     async def _tell_samples(self) -> None:
+        """What changed by itself: of those that were measured, and of those that were busy a second ago."""
         samples: dict[str, list[float | int | None]] = {}
-        count = 0
-        for record in self._front.registry.live():
-            session = record.spec.session_id
-            vitals = self._front.placement.glance(session)
-            if vitals is None:
+        self._measured, measured = self._front.placement.measured(self._measured)
+        self._recent_use.second += 1
+        for count, session in enumerate(self._working | dict.fromkeys(measured), 1):
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+            self._working.pop(session, None)
+            vitals, record = self._front.placement.glance(session), self._record(session)
+            if vitals is None or record is None or record.exit is not None:
                 continue
-            share = (await self._spark(session)).take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
+            spark = await self._spark(session)
+            spark.rest_until(self._recent_use.second - 1)
+            share = spark.take(vitals.at, vitals.cpu_s, vitals.rss_bytes)
+            spark.second = self._recent_use.second
+            if share:
+                self._working[session] = None
             lag_ms = None if vitals.lag_ms is None else round(vitals.lag_ms, 1)
             now = [
                 share,
@@ -256,9 +269,6 @@ class Live:
             ]
             if self._sampled.get(session) != now:  # of one that rests nothing is said
                 samples[session] = self._sampled[session] = now
-            count += 1
-            if count % _BATCH == 0:
-                await asyncio.sleep(0)
         at_ms = round(self._front.clock.wall() * 1000)
         self.frames.publish(self._event("samples", {"at_ms": at_ms, "of": samples}))
 
@@ -282,6 +292,7 @@ class Live:
         for count, record in enumerate([*live, *islice(registry.ended(), MAX_ENDED)], 1):
             session = record.spec.session_id
             spark = UseCurve() if record.exit is not None else await self._spark(session)
+            spark.rest_until(self._recent_use.second)
             rows.append(encoded(self._row(record, spark=spark.shown(points))))
             if count % _BATCH == 0:
                 await asyncio.sleep(0)

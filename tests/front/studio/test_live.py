@@ -143,7 +143,10 @@ async def test_samples_have_all_that_changes_by_itself_and_nothing_of_who_rests(
         sid, rests = await started(site), await started(site)
         began = time.monotonic()
 
+        asked: list[str] = []
+
         def glance(session: str) -> Vitals:
+            asked.append(session)
             use = {"rss_bytes": 70, "pss_bytes": 60, "threads": 3, "fds": 9}
             if session == rests:
                 return Vitals(at=began, cpu_s=1.0, **use)
@@ -157,6 +160,17 @@ async def test_samples_have_all_that_changes_by_itself_and_nothing_of_who_rests(
         assert (share, rss_bytes, lag_ms, rest) == (0.5, 70, 1.3, [60, 3, 9])
         assert cpu_s > 0
         assert list((await stream.until("samples"))["of"]) == [sid]
+        monkeypatch.setattr(site.placement, "measured", lambda after: (after, [sid]))
+        await stream.until("samples")
+        asked.clear()
+        await stream.until("samples")
+        assert set(asked) == {sid}, "nobody is asked of who was not measured"
+        monkeypatch.setattr(site.placement, "measured", lambda after: (after, []))
+        monkeypatch.setattr(
+            site.placement, "glance", lambda _: Vitals(at=time.monotonic(), cpu_s=9.0, rss_bytes=70)
+        )
+        sample = await stream.until("samples", lambda data: sid in data["of"] and data["of"][sid][0] == 0.0)
+        assert list(sample["of"]) == [sid], "that it came to rest is told"
 
 
 async def test_who_comes_back_hears_what_happened_meanwhile_and_sees_how_it_is(

@@ -17,11 +17,16 @@ KEPT: Final = 60
 
 
 class UseCurve:
-    """One session's last minute."""
+    """One session's last minute.
 
-    __slots__ = ("at", "cpu", "cpu_s", "rss")
+    Attributes:
+        second: The number of the second that its last point is of.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("at", "cpu", "cpu_s", "rss", "second")
+
+    def __init__(self, second: int = 0) -> None:
+        self.second = second
         self.cpu: deque[float] = deque(maxlen=KEPT)
         self.rss: deque[int] = deque(maxlen=KEPT)
         self.at: float | None = None
@@ -32,6 +37,13 @@ class UseCurve:
         for share, rss_bytes in resampled(curve):
             self.cpu.append(share)
             self.rss.append(rss_bytes)
+
+    def rest_until(self, second: int) -> None:
+        """It did nothing after its last point, and in this second neither."""
+        for _ in range(min(KEPT, second - self.second) if self.rss else 0):
+            self.cpu.append(0.0)
+            self.rss.append(self.rss[-1])
+        self.second = max(self.second, second)
 
     def take(self, at: float, cpu_s: float, rss_bytes: int) -> float:
         """Add a reading; the share of a core since the one before.
@@ -54,9 +66,14 @@ class UseCurve:
 
 
 class RecentUse:
-    """Those of all running sessions."""
+    """Those of all running sessions.
+
+    Attributes:
+        second: The number of the present one.
+    """
 
     def __init__(self) -> None:
+        self.second = 0
         self._of: dict[str, UseCurve] = {}
 
     def __len__(self) -> int:
@@ -68,7 +85,7 @@ class RecentUse:
 
     def meet(self, session_id: str, curve: Sequence[UsePoint]) -> UseCurve:
         """Begin with a session."""
-        spark = self._of[session_id] = UseCurve()
+        spark = self._of[session_id] = UseCurve(self.second)
         spark.start(curve)
         return spark
 

@@ -23,6 +23,20 @@ def test_a_share_is_what_was_used_since_the_reading_before() -> None:
     assert spark.shown(2) == shapes.RecentUse(cpu=[0.5, 0.0], rss=[6, 7])
 
 
+def test_of_who_was_not_measured_the_seconds_are_filled_in() -> None:
+    sparks = RecentUse()
+    spark = sparks.meet("s", ())
+    spark.rest_until(5)
+    assert spark.shown().rss == [], "nothing is known of it yet"
+    spark.take(10.0, 1.0, 5)
+    spark.take(11.0, 1.5, 6)
+    spark.rest_until(8)
+    spark.rest_until(8)
+    assert spark.shown() == shapes.RecentUse(cpu=[0.0, 0.5, 0.0, 0.0, 0.0], rss=[5, 6, 6, 6, 6])
+    spark.rest_until(10_000)
+    assert spark.shown().cpu == [0.0] * KEPT
+
+
 def test_a_spark_is_bounded_and_forgotten_with_its_session() -> None:
     sparks = RecentUse()
     spark = sparks.meet("s", ())
