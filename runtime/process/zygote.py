@@ -136,6 +136,8 @@ class Zygote:
         asyncio.run(asyncio.sleep(0))
         gc.disable()
         gc.collect()  # what nobody refers to any more may hold descriptors
+        if self._inner is not None:
+            self._inner.forget()  # what it opened for its probe is not the program's, and no session's
         self._inherited = prepare({0, 1, 2, self._front.fileno()})
         settle_memory(self._uncounted)
 
