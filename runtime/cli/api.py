@@ -259,6 +259,13 @@ def running_in(state_dir: Path) -> str | None:
     return str(about["url"]).rstrip("/")
 
 
+def others_here(api: Api) -> Iterator[Api]:
+    """Other servers that run in this folder: `service run` has one beside that of `serve`."""
+    for folder in _state_dirs(None):
+        if running_in(folder) not in (None, api.url) and (about := read_server_file(folder)) is not None:
+            yield api_of(about)
+
+
 def home_of(api: Api) -> Path:
     """The state folder of a server that runs on this machine.
 

@@ -11,6 +11,7 @@ import pytest
 
 from runtime.cli.api import Api, ServerEvent, find_server, running_in
 from runtime.cli.failure import CommandFailed, ExitCode
+from runtime.cli.room.awaited import is_elsewhere
 
 pytestmark = pytest.mark.unit
 
@@ -146,3 +147,22 @@ def test_a_half_written_file_is_as_good_as_none(tmp_path: Path, held: str) -> No
 
 def test_the_named_server_is_taken_as_it_is() -> None:
     assert find_server("http://example.org/base/").url == "http://example.org/base"
+
+
+def test_who_is_with_another_server_of_the_folder_is_found_there(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, url in ((".bulkhead", "http://127.0.0.1:7"), (".bulkhead/run", server.url)):
+        (tmp_path / folder).mkdir()
+        about = {"pid": os.getpid(), "url": url, "key": "k"}
+        (tmp_path / folder / "server.json").write_text(json.dumps(about))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BULKHEAD_STATE_DIR", raising=False)
+    server.answer("GET /rooms", [{"name": "lab", "participants": [{"name": "pirate"}]}])
+    usual = find_server(None)
+    assert usual.url == "http://127.0.0.1:7"
+    assert is_elsewhere(usual, "lab", "pirate") == server.url
+    assert is_elsewhere(usual, "lab", "parrot") == is_elsewhere(usual, "other", "pirate") == ""
+    assert is_elsewhere(find_server(server.url), "lab", "pirate") == "", (
+        "the one that is asked is not another"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -86,6 +87,18 @@ def served_at(api: Api, name: str) -> str | None:
         told_path(one["path"], one["bundle"]) for one in served if one["state"] == "ready" and one["path"]
     ]
     return paths[0] if paths else None
+
+
+def is_elsewhere(api: Api, room: str, name: str) -> str:
+    """The address of another server of this folder in whose room of that name somebody is; empty for none."""
+    from runtime.cli.api import others_here
+    from runtime.cli.failure import CommandFailed
+
+    for other in others_here(api):
+        with suppress(CommandFailed):  # it ends just now, or is not asked without a token
+            if name in _present(other, room):
+                return other.url
+    return ""
 
 
 def takes_no_tasks(api: Api, room: str, name: str) -> tuple[str, str] | None:

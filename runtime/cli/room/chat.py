@@ -38,12 +38,17 @@ def chat(
 def talk(api: Api, room: str, to: str, name: str | None = None) -> int:
     """Chat until the input ends or somebody says /quit; returns the exit status."""
     from runtime.cli.entry import client, person, run
+    from runtime.cli.failure import CommandFailed
     from runtime.cli.room.awaited import check_known
     from runtime.cli.room.chat_loop import ChatLoop
     from runtime.cli.room.why import Asked
 
     check_room(room)
-    check_known(api, room, only_looks=False)
+    try:
+        check_known(api, room, only_looks=False)
+    except CommandFailed:
+        _check_elsewhere(api, room, to)
+        raise
 
     name = name or person()
     loop = ChatLoop(
@@ -59,6 +64,18 @@ def talk(api: Api, room: str, to: str, name: str | None = None) -> int:
     return run(loop.run())
 
 
+def _check_elsewhere(api: Api, room: str, to: str) -> None:
+    """Raise CommandFailed where another server of this folder has whom somebody wants to talk to."""
+    from runtime.cli.failure import CommandFailed
+    from runtime.cli.room.awaited import is_elsewhere
+
+    if url := is_elsewhere(api, room, to):
+        cure = shlex.join(["bulkhead", "chat", "--room", room, "--to", to, "--url", url])
+        raise CommandFailed(
+            f"{to} is in the room {room} of another server, {url}", cure=f"Talk to it: {cure}"
+        )
+
+
 async def _awaited(client: RoomClient, api: Api, room: str, to: str) -> bool:
     """Wait for who is called in by a service; whether anybody else of that name may be on the way."""
     import asyncio
@@ -69,6 +86,7 @@ async def _awaited(client: RoomClient, api: Api, room: str, to: str) -> bool:
     await until_there(client, api, room, chatbot=to)
     if await in_hand(api, room, to):
         return True
+    await asyncio.to_thread(_check_elsewhere, api, room, to)
     if (path := await asyncio.to_thread(served_at, api, to)) is not None:
         cure = shlex.join(["bulkhead", "call", path, "--room", room])
         raise CommandFailed(f"nobody has called {to} into the room {room}", cure=f"Call it: {cure}")
