@@ -87,7 +87,7 @@ class TakeoverRun:
                     lost += 1
         if again:
             _log.info("journal.replayed", count=len(again))
-        self._tell(resumed, lost, died=died)
+        self._tell(resumed, lost, len(kept), died=died)
         for record in again:
             self._launcher.enqueue(record, is_taken_over=True)
 
@@ -131,7 +131,7 @@ class TakeoverRun:
         else:
             self._registry.end(session_id, ExitReason.FRONT_LOST, _LOST)
 
-    def _tell(self, resumed: int, lost: int, *, died: bool) -> None:
+    def _tell(self, resumed: int, lost: int, kept: int, *, died: bool) -> None:
         """Once for all of them: what happened was the server's end, not that of each session."""
         if not (died or self._last_end):
             if resumed:
@@ -140,6 +140,8 @@ class TakeoverRun:
             return
         why = self._last_end or "ended without being stopped"
         what = f"{resumed} {_sessions(resumed)} started again"
+        if kept:
+            what = f"{kept} {'goes' if kept == 1 else 'go'} on at other machines, {what}"
         if lost:
             what += f", {lost} lost"
         _log.warning("server.was_lost", detail=f"the server {why}: {what}", sessions=resumed, lost=lost)

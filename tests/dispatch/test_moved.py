@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from runtime.session.exit_reasons import ExitReason
 from tests.dispatch.test_dispatcher import dispatching
@@ -52,3 +53,17 @@ async def test_where_a_session_runs_is_in_its_record_and_its_events(tmp_path: Pa
         accepted, *others = parts.registry.feed.after(0)
         assert accepted.data["node"] == ""
         assert {(event.data["node"], event.data["boot"]) for event in others} == {("n1", "b1")}
+
+
+async def test_what_went_on_at_other_machines_is_told_by_the_next_server(tmp_path: Path) -> None:
+    listed = [endpoint("/chat", restart="on_failure")]
+    async with dispatching(tmp_path, FakePlacement(listed=listed)) as parts:
+        stays, ends = await parts.call(), await parts.call()
+        for sid in (stays, ends):
+            await parts.registry.wait(sid, until="settled", timeout_s=5)
+    with capture_logs() as logs:
+        async with dispatching(tmp_path, FakePlacement(adopts={stays})):
+            pass
+    (told,) = (line["detail"] for line in logs if line["event"] == "server.was_lost")
+    why = "the server ended without being stopped"
+    assert told == f"{why}: 1 goes on at other machines, 1 session is started again"

@@ -22,6 +22,8 @@ _COLUMNS = {
         "attempt", "restarts", "input", "end",
     ),
 }  # fmt: skip
+_ON_NODES = ("session", "identity", "room", "state", "node", "pid", "cpu", "memory", "up")
+"""A process's number says nothing without its machine."""
 
 
 def workers(
@@ -85,7 +87,8 @@ def _render(found: list[dict[str, Any]], output: Output, room: str | None, ident
         start = "those of all: bulkhead ps"
     where = f" in the room {clean(room)}" if room is not None else ""
     hint = f"no sessions{f' of {clean(identity)}' if identity is not None else ''}{where}; {start}"
-    return show(rows, output, name="session", columns=_COLUMNS, empty=hint)
+    columns = _COLUMNS if {row["node"] for row in rows} <= {"-", "local"} else _COLUMNS | {"table": _ON_NODES}
+    return show(rows, output, name="session", columns=columns, empty=hint)
 
 
 def _row(worker: Mapping[str, Any]) -> dict[str, str]:

@@ -34,11 +34,15 @@ def nodes(context: typer.Context, url: Url = None, output: Form = Output.TABLE) 
         return
     from runtime.cli.api import find_server
 
-    found = find_server(url).get("/nodes")["nodes"]
+    api = find_server(url)
+    answer = api.get("/nodes")
+    found = answer["nodes"]
     if output not in (Output.TABLE, Output.WIDE):
         say(show(found, output, name="name", columns={}))
         return
-    say(show(_rows(found), output, name="node", columns=_COLUMNS, empty=_HINT))
+    here = f"the server at {api.url} runs its sessions itself; on several machines: bulkhead serve --nodes"
+    hint = here if answer.get("here") else _HINT
+    say(show(_rows(found), output, name="node", columns=_COLUMNS, empty=hint))
     for one in found:
         for bundle, why in one["failed"].items():
             note(clean(f"{one['name']} cannot load {bundle}: {why}"))
@@ -86,8 +90,9 @@ def undrain(name: Node, url: Url = None) -> int:
 
     from runtime.cli.api import find_server
 
-    find_server(url).post(f"/nodes/{quote(name, safe='')}/undrain", {})
-    say(f"{name} is given sessions again")
+    one = find_server(url).post(f"/nodes/{quote(name, safe='')}/undrain", {}).body
+    when = ", once it is heard again: it is lost" if one["state"] == "lost" else ""
+    say(f"{name} is given sessions again{when}")
     return 0
 
 
@@ -109,13 +114,14 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         is_said |= code == most
         if one["state"] == "draining":
             text += f"     ({_progress(one)})"
-        memory = one["memory_most_bytes"] and one["memory_bytes"]
+        is_lost = one["state"] == "lost"  # what it said last says nothing of it now
+        memory = one["memory_most_bytes"] and one["memory_bytes"] and not is_lost
         rows.append(
             {
                 "node": one["name"],
                 "state": one["state"],
-                "cpu": f"{100 * one['cpu']:.0f} %",
-                "mem": size(memory) if memory else "-",
+                "cpu": "-" if is_lost else f"{100 * one['cpu']:.0f} %",
+                "mem": size(one["memory_bytes"]) if memory else "-",
                 "sessions": str(one["sessions"]),
                 "most": str(one["max_sessions"]),
                 "starting": str(one["starting"]),

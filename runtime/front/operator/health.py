@@ -109,7 +109,7 @@ def routes(front: Front) -> Blueprint:
             bundles=front.readiness.named(details=True) if tell_all else UNSET,
             admission=_admission(front.dispatcher) if tell_all else UNSET,
             enforcement=front.placement.enforcement() if tell_all else UNSET,
-            descriptors=descriptors(front.placement.capacity().max_sessions) if tell_all else UNSET,
+            descriptors=_descriptors(front) if tell_all else UNSET,
             containers=await _containers(front) if tell_all else UNSET,
         )
 
@@ -128,9 +128,18 @@ def routes(front: Front) -> Blueprint:
     return paths
 
 
-def descriptors(max_sessions: int) -> Descriptors:
-    """How many files the front may have open, and whether that suffices for all sessions it may have."""
-    fit = open_files.sessions_that_fit()
+def _descriptors(front: Front) -> Descriptors:
+    most = front.placement.capacity().max_sessions
+    return descriptors(most, are_here=front.placement.machines is None)
+
+
+def descriptors(max_sessions: int, *, are_here: bool = True) -> Descriptors:
+    """How many files the front may have open, and whether that suffices for all sessions it may have.
+
+    Args:
+        are_here: They are its processes; of others it has the connection to their room.
+    """
+    fit = open_files.sessions_that_fit() * (1 if are_here else open_files.PER_SESSION)
     warning = (
         f"enough for {fit} of {max_sessions} sessions; raise the hard limit of open files "
         "(ulimit -Hn, LimitNOFILE=, --ulimit nofile), or lower supervisor.max_sessions"

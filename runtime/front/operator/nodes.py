@@ -24,7 +24,7 @@ def routes(front: Front) -> Blueprint:
     @gives(Nodes)
     async def listed() -> Nodes:
         """Machines that run sessions; none where the server runs them itself"""
-        return next(iter(nodes_of(front)), Nodes(nodes=[]))
+        return next(iter(nodes_of(front)), Nodes(nodes=[], here=True))
 
     @paths.post("/nodes/<node>/drain")
     @gives(Node)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runtime.cli.main import run
+from runtime.process.descriptors import PER_SESSION, sessions_that_fit
 from tests.patience import PATIENCE
 from tests.placement.cluster.conftest import machine
 
@@ -64,6 +65,8 @@ async def test_nodes_are_listed_drained_and_measured(
         assert "moved, 0 to go" in first
         assert second.split()[:2] == ["n2", "ready"]
         assert " 6 " in second
+        health = json.loads(await asked(server, "/healthz?verbose"))["descriptors"]
+        assert health["sessions"] == PER_SESSION * sessions_that_fit()  # it has but their rooms' connections
         figures = await asked(server, "/metrics")
         assert 'bulkhead_nodes{state="draining"} 1.0' in figures
         assert 'bulkhead_node_sessions{node="n2"} 6.0' in figures

@@ -41,3 +41,6 @@ class Nodes(Shape, frozen=True, kw_only=True):
     """The machines that run sessions; none where the server runs them itself."""
 
     nodes: list[Node]
+    here: Annotated[bool, Meta(description="The server runs its sessions itself: no machine can join")] = (
+        False
+    )
