@@ -4,10 +4,10 @@ import { clock } from "../../core/format.js";
 import { html, useMemo, useState } from "../../core/html.js";
 import { Empty } from "../../parts/empty.js";
 import { Filter, matches } from "../../parts/filter.js";
+import { logLine } from "../../room/log_line.js";
 import { Json } from "./result.js";
 
 const SHOWN = 200;
-const MAX_LINE_CHARS = 200;
 
 export function LogTab({ view }) {
   const [query, setQuery] = useState("");
@@ -30,18 +30,10 @@ export function LogTab({ view }) {
     <ul>
       ${found.map(
         (one) => html`<li key=${one.id}><details>
-          <summary><time class="muted">${clock(one.at, { millis: true })}</time><strong>${one.type}</strong><span class="cut muted">${line(one.data)}</span></summary>
+          <summary><time class="muted">${clock(one.at, { millis: true })}</time><strong>${one.type}</strong><span class="cut muted">${logLine(one.data)}</span></summary>
           <${Json} value=${one.data} />
         </details></li>`,
       )}
     </ul>
   </div>`;
-}
-
-/** An entry in a line: what is most telling of it. */
-function line(data) {
-  const told = data.message ?? data.name ?? data.asker ?? data.model;
-  const rest = data.output ?? data.arguments ?? (Array.isArray(data.tools) ? data.tools.join(", ") : "");
-  const text = [told, rest].filter((one) => one !== undefined && one !== null && one !== "").map((one) => (typeof one === "string" ? one : JSON.stringify(one)));
-  return (text.length ? text.join(" · ") : JSON.stringify(data)).slice(0, MAX_LINE_CHARS);
 }
