@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -67,6 +68,17 @@ def address(file: Path, log: Path) -> str:
     return str(json.loads(file.read_text())["url"]).rstrip("/")
 
 
+def joined(url: str, log: Path) -> None:
+    """Return once a session of the server is in its room."""
+    deadline = time.monotonic() + 60
+    while True:
+        with urllib.request.urlopen(f"{url}/workers") as answer:
+            if any(worker["state"] == "ready" for worker in json.load(answer)["workers"]):
+                return
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["serve", "service run"])
 def test_the_agents_join_the_other_servers_room(tmp_path: Path, how: str) -> None:
@@ -81,12 +93,10 @@ def test_the_agents_join_the_other_servers_room(tmp_path: Path, how: str) -> Non
         settings = {"MESHAGENT_API_URL": url, "MESHAGENT_API_KEY": key, "BULKHEAD_HOST": "127.0.0.1"}
         log = stack.enter_context(running(tmp_path, "near", *near, **settings))
         ask = ["agents", "ask", "--url", url, "--room=away", "--agent=adder", "--input", '{"a": 2, "b": 40}']
-        for _ in range(200):  # until both servers are there, and the agent has joined
-            told = subprocess.run(
-                [sys.executable, "-m", "runtime", *ask], cwd=ROOT, capture_output=True, text=True, timeout=60
-            )
-            if told.returncode == 0:
-                break
+        joined(address(tmp_path / "near" / "state" / "server.json", log), log)
+        told = subprocess.run(
+            [sys.executable, "-m", "runtime", *ask], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
         assert told.returncode == 0, f"{told.stderr}\n{log.read_text()}"
         assert json.loads(told.stdout) == {"sum": 42}
         if how == "service run":

@@ -28,6 +28,7 @@ from tests.patience import PATIENCE
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+KEPT = ("PATH", "LANG", "TMPDIR", "BULKHEAD_SUPERVISOR_IMMORTAL")
 ROOM = "demo"
 DEADLINE_S = 20.0 * PATIENCE
 _TELL_VIOLATIONS = """
@@ -59,7 +60,7 @@ class Studio:
 
     def start(self) -> None:
         """Serve, and return once it takes calls."""
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         more = {"HOME": str(self.folder), "PYTHONPATH": str(ROOT), "BULKHEAD_LOG_FORMAT": "json"}
         more["BULKHEAD_OFFLINE_DELAY_MS"] = "2"
         flags = {"server.port": self.port, "server.state_dir": str(self.folder / "state"), **self.flags}

@@ -20,6 +20,7 @@ import pytest
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = ("PATH", "LANG", "TMPDIR", "BULKHEAD_SUPERVISOR_IMMORTAL")
 AGENT = '''
 import logging
 from meshagent.agents.chat import ChatBot
@@ -112,7 +113,7 @@ class Running:
 @contextmanager
 def running(folder: Path, agents: Path, **more: str) -> Iterator[Running]:
     """Run a server, whose state is in the folder, with these agents."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     env = {**kept, "HOME": str(folder), "PYTHONUNBUFFERED": "1", "BULKHEAD_LOG_FORMAT": "json"}
     flags = {"server.port": 0, "server.state_dir": str(folder / "state"), "server.watch": False}
     work = json.dumps({"flags": flags, "sources": [str(agents)]})
