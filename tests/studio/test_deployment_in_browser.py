@@ -185,6 +185,8 @@ def test_a_service_is_written_run_changed_and_rolled_back(studio: Any, visit: An
     expect(page.locator("dl.facts > div").filter(has_text="Revision")).to_have_text("Revision2")
     page.get_by_role("tab", name="Revisions").click()
     expect(page.get_by_label("What revision 2 changed")).to_contain_text("+  image: greeter:2")
+    listed, shown = (page.locator(one).bounding_box() for one in (".revision-list", ".revision-shown"))
+    assert shown["x"] >= listed["x"] + listed["width"], "what changed stands beside the list"
     page.get_by_role("button", name="1 created").click()
     page.get_by_role("button", name="Roll back to 1").click()
     page.get_by_role("dialog").get_by_role("button", name="Roll back").click()

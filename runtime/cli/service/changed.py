@@ -63,12 +63,10 @@ def changed(
     container = dict(spec["container"])
     if image:
         container["image"] = image
-    given = variables(env, secret)
-    names = {one["name"] for one in given}
-    container["environment"] = [
-        *(one for one in container.get("environment", ()) if one["name"] not in names),
-        *given,
-    ]
+    if given := variables(env, secret):
+        names = {one["name"] for one in given}
+        others = (one for one in container.get("environment", ()) if one["name"] not in names)
+        container["environment"] = [*others, *given]
     return {**spec, "container": container}
 
 

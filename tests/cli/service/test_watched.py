@@ -69,6 +69,8 @@ async def test_a_change_is_waited_for_and_says_why_it_failed(house: Any, manifes
 
         assert "revision 1 made way for 2" in await refused(1)
         # Others change it while it is read, and nothing that either wanted is lost.
+        alone = changed({"container": {"image": "greeter:1"}}, image="greeter:2", env=None, secret=None)
+        assert alone == {"container": {"image": "greeter:2"}}
         others = [changed(found, image=None, env=[f"N{number}=1"], secret=None) for number in range(2)]
 
         def wanted(spec: dict[str, Any]) -> dict[str, Any]:
