@@ -85,6 +85,7 @@ def node(
         configure(settings.log)
         asyncio.run(joined(join, name or slug(socket.gethostname()))).keep(kept)
     elif join:
+        configure(settings.log)
         asyncio.run(joined_again(known, join)).keep(kept)
     argv = [*python("runtime.cli.serve.node_program"), front_argv(flags, given, file)[-1]]
     env = {key: value for key, value in project.with_key(os.environ).items() if key not in _ONLY_HERE}

@@ -26,7 +26,7 @@ from runtime.placement.cluster.engine.hearing import Hearing
 from runtime.placement.cluster.engine.subjects import Subjects, node_of
 from runtime.placement.cluster.liveness import MARGIN_S, Liveness, NodeState, Verdict
 from runtime.placement.cluster.memory import Memory
-from runtime.placement.cluster.nodes import FrontBeats, Node
+from runtime.placement.cluster.nodes import FrontBeats, Node, believed
 from runtime.placement.cluster.resync import MANY, Came, Holding, Holdings
 from runtime.placement.contract import Attempt
 from runtime.session.events import Placed, Released, SessionEvent
@@ -38,6 +38,8 @@ from runtime.tasks import Tasks
 
 ASK_S: Final = 2.0
 TICK_S: Final = 0.25
+ASK_AGAIN_S: Final = 0.4
+"""A node is asked the same no sooner: what it answers may be much, and what it tells may have it asked."""
 READING_S: Final = 3.0  # so long after somebody looked, nodes tell the figures of all their sessions
 SYNCS_AT_ONCE: Final = 8  # their answers have to fit into what an engine keeps for a connection
 MAX_NODES: Final = 1000
@@ -198,9 +200,13 @@ class Follower:
         known = self.nodes.get(node)
         if known is None:
             return
-        known.is_owed = known.is_syncing  # what is under way may have been asked too early
-        if not known.is_syncing:
-            known.is_syncing = True
+        now = self._clock.now()
+        is_early = (
+            now - known.synced_at < ASK_AGAIN_S
+        )  # with a later beat: it may say this as often as it likes
+        known.is_owed = known.is_syncing or is_early  # what is under way may have been asked too early
+        if not known.is_owed:
+            known.is_syncing, known.synced_at = True, now
             self._tasks.spawn(self._sync(node, known), f"sync {node}")
 
     def _given(self, holding: Holding) -> Holding:
@@ -214,7 +220,7 @@ class Follower:
         name = node_of(subject)
         if len(data) > MAX_BEAT_BYTES:
             raise RemoteProtocolError(f"a beat of {len(data)} bytes")
-        beat: say.Beat = say.decoded(say.Beat, data)
+        beat = believed(say.decoded(say.Beat, data), name)
         node = self.nodes.get(name)
         if node is None:
             if len(self.nodes) >= MAX_NODES:
@@ -226,8 +232,7 @@ class Follower:
         if self.live.is_over(name, beat.boot):
             node.spoke_late(name)
             return
-        # Who may publish there is known; what it calls itself is not believed.
-        node.beat = beat if beat.node == name else replace(beat, node=name)
+        node.beat = beat
         if beat.leaving:
             if (left := self.live.left(name, beat.boot)) is not None:
                 self._judged(left)
@@ -241,8 +246,9 @@ class Follower:
             await self._beats.say_of(name)
         for listener in self.beaten:
             listener(name, node)
-        if not node.is_asked and (node.served is None or node.served.digest != beat.surface):
-            node.is_asked = True
+        now, is_known = self._clock.now(), node.served is not None and node.served.digest == beat.surface
+        if not (is_known or node.is_asked) and now - node.asked_at >= ASK_AGAIN_S:
+            node.is_asked, node.asked_at = True, now
             self._tasks.spawn(self._ask_surface(name, node), f"surface {name}")
         number = beat.told.get(self.front, 0)
         node.lacking = node.lacking + 1 if node.inbox.lacks(beat.boot, number) else 0

@@ -5,24 +5,30 @@ And what it says to them of that, in beats of its own.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from runtime.errors import LACKS
 from runtime.logs import get_logger
 from runtime.placement.cluster.choice import Candidate
 from runtime.placement.cluster.engine.connection import Engine
 from runtime.placement.cluster.messages import Answer, Beat, FrontBeat, Have, Heard, Served, encoded
 from runtime.placement.cluster.resync import Holdings, Inbox
+from runtime.placement.machines import MachineLoad
 from runtime.session.calls.deployed import service_of
 from runtime.session.info import BundleInfo, Capacity, EndpointInfo, Enforcement, Vitals
 from runtime.session.measured import Measured
+from runtime.session.numbers import is_finite
 from runtime.session.spec import SessionId
 
 DOUBT_S: Final = 60.0
 MOST_DOUBT_S: Final = 3600.0
+MOST_SESSIONS: Final = 1_000_000
+MOST_BYTES: Final = 1 << 50
 MAX_SERVED: Final = 2000
 """Endpoints, or bundles, of one node; bundles that were sent there, and endpoints of one of those."""
 _log = get_logger("cluster")
@@ -36,6 +42,7 @@ class Node(msgspec.Struct):
         served: What it serves; None before it was asked.  Set by `said`.
         lacking: Beats in a row that told of events which did not come.
         is_owed: It was not asked for everything yet after something that makes that necessary.
+        synced_at, asked_at: When it was asked last for everything it has, and for what it serves.
         judged: What it serves, as far as that was looked at (`sent.wanted`).
         glances: What was measured of its sessions last.
     """
@@ -47,6 +54,8 @@ class Node(msgspec.Struct):
     is_owed: bool = False
     is_syncing: bool = False
     is_asked: bool = False
+    synced_at: float = -math.inf
+    asked_at: float = -math.inf
     judged: Served | None = None
     glances: dict[SessionId, Vitals | None] = msgspec.field(default_factory=dict)
     _withheld: int = 0
@@ -149,6 +158,33 @@ class Node(msgspec.Struct):
         )
 
 
+def believed(beat: Beat, name: str) -> Beat:
+    """A beat without what one node could say of itself that would count for all.
+
+    Args:
+        name: Whose it is: who may publish there is known, and what it calls itself is not believed.
+    """
+    said, most = beat.capacity, MOST_SESSIONS
+    sessions, starting = _within(said.max_sessions, most), _within(said.max_starting, most)
+    capacity = msgspec.structs.replace(
+        said,
+        max_sessions=sessions,
+        max_starting=starting,
+        sessions=_within(said.sessions, sessions),
+        starting=_within(said.starting, starting),
+        headroom_bytes=said.headroom_bytes and _within(said.headroom_bytes, MOST_BYTES),
+        session_bytes=_within(said.session_bytes, MOST_BYTES),
+        sessions_left=said.sessions_left and _within(said.sessions_left, most),
+        lacks=tuple(one for one in said.lacks[: len(LACKS)] if one in LACKS),
+        fresh=_within(said.fresh, 1 << 20),
+    )
+    load = beat.load
+    if not is_finite(load) or max(load.memory_bytes, load.memory_most_bytes) > MOST_BYTES:
+        load = MachineLoad()
+    processors = max(1, _within(beat.processors, most))
+    return msgspec.structs.replace(beat, node=name, capacity=capacity, load=load, processors=processors)
+
+
 def bundles(nodes: Iterable[Node]) -> list[BundleInfo]:
     """Each bundle once, as it is on the node where it is best."""
     found: dict[str, BundleInfo] = {}
@@ -179,7 +215,10 @@ def capacity(nodes: Iterable[Node], held: int, starting: int, *, draining: bool)
         starting: Of those, the ones that are not ready.
     """
     loads = [node.beat.capacity for node in nodes if not node.beat.draining]
-    headroom = [one.headroom_bytes for one in loads if one.headroom_bytes is not None]
+    sizes = sorted(one.session_bytes for one in loads if one.session_bytes)
+    size = sizes[(len(sizes) - 1) // 2] if sizes else 1  # whoever says another one counts for itself alone
+    rooms = [one for one in loads if one.headroom_bytes is not None]
+    fits = [(one.headroom_bytes or 0) // (one.session_bytes or size) for one in rooms]
     left = [one.sessions_left for one in loads if one.sessions_left is not None]
     lacks = set(loads[0].lacks).intersection(*(one.lacks for one in loads)) if loads else set[str]()
     return Capacity(
@@ -188,8 +227,8 @@ def capacity(nodes: Iterable[Node], held: int, starting: int, *, draining: bool)
         max_sessions=sum(one.max_sessions for one in loads),
         max_starting=sum(one.max_starting for one in loads),
         draining=draining,
-        headroom_bytes=sum(headroom) if loads and len(headroom) == len(loads) else None,
-        session_bytes=max((one.session_bytes for one in loads), default=0),
+        headroom_bytes=sum(fits) * size if loads and len(fits) == len(loads) else None,
+        session_bytes=size,
         sessions_left=sum(left) if loads and len(left) == len(loads) else None,
         lacks=tuple(sorted(lacks)),
         fresh=max(1, sum(one.fresh for one in loads)),
@@ -256,6 +295,10 @@ class FrontBeats:
             reads=self._reads(),
         )
         await self._engine.publish(self._subject, encoded(beat))
+
+
+def _within(said: int, most: int) -> int:
+    return min(max(0, said), most)
 
 
 def _use(vitals: Vitals | None) -> tuple[float, int, int] | None:

@@ -96,7 +96,8 @@ class Followed:
         )
 
     async def beats(self, name: str, boot: str = "b1", number: int = 1, **more: Any) -> None:
-        beat = say.Beat(node=name, boot=boot, number=number, sent=0.0, capacity=LOAD, processors=1, **more)
+        told = {"node": name, "boot": boot, "number": number, "sent": 0.0, "capacity": LOAD, "processors": 1}
+        beat = say.Beat(**{**told, **more})
         await self.front._node_beat(self.front.subjects.beat(name), say.encoded(beat))
 
     async def tells(self, name: str, one: say.Told) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from runtime.clock import SystemClock
 from runtime.errors import RemoteProtocolError
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.follower import MAX_BEAT_BYTES
-from runtime.placement.cluster.nodes import MAX_SERVED
+from runtime.placement.cluster.nodes import MAX_SERVED, capacity
 from runtime.placement.cluster.resync import Outbox
 from runtime.placement.cluster.roster import Roster
 from runtime.placement.relays import Relays
@@ -25,7 +26,7 @@ from runtime.session.record import Exit
 from runtime.session.spec import SessionId
 from runtime.session.use import Use
 from tests.fakes import endpoint
-from tests.placement.cluster.conftest import Followed
+from tests.placement.cluster.conftest import LOAD, Followed
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -165,3 +166,53 @@ async def test_a_bundle_that_nobody_sent_there_is_told_by_nobody(followed: Follo
         )
         await followed.beats("n1", number=number)
     assert [(one.kind, one.name, one.bundle) for one in told] == [("node.bundle_failed", "n1", "greeter")]
+
+
+LIES = [
+    {"starting": 1 << 63, "max_starting": 1, "session_bytes": 1 << 63, "headroom_bytes": 0},
+    {"starting": 9, "max_starting": -(1 << 62), "session_bytes": 1 << 40, "headroom_bytes": 1 << 40},
+    {"sessions": 1 << 62, "max_sessions": 3, "sessions_left": -(1 << 62), "headroom_bytes": -(1 << 62)},
+    {"max_sessions": -(1 << 62), "lacks": ("memory", "made up"), "fresh": -5},
+    {"sessions_left": -1, "lacks": ("made up",) * 9, "session_bytes": -1},
+]
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_what_one_node_says_of_itself_keeps_no_call_from_the_others(
+    followed: Followed, lie: dict[str, Any]
+) -> None:
+    honest = msgspec.structs.replace(
+        LOAD, headroom_bytes=400 << 20, session_bytes=4 << 20, sessions_left=50, lacks=()
+    )
+    await followed.beats("n1", number=2, capacity=msgspec.structs.replace(honest, **lie), processors=-7)
+    await followed.beats("n2", number=2, capacity=honest)
+    nodes = followed.front.there()
+    load = capacity(nodes, 0, 0, draining=False)
+    assert load.max_starting - load.starting >= LOAD.max_starting
+    assert load.max_sessions - load.sessions >= LOAD.max_sessions
+    assert load.sessions_left is not None
+    assert load.sessions_left >= 50
+    assert load.headroom_bytes is not None
+    assert load.headroom_bytes // load.session_bytes >= 100
+    assert load.lacks == ()
+    assert set(nodes[0].beat.capacity.lacks) <= {"memory"}
+    assert nodes[0].beat.processors == 1
+    assert msgspec.json.encode(load)  # as `/healthz` shows it
+
+
+async def test_a_node_is_not_asked_as_often_as_it_gives_a_reason_to(followed: Followed) -> None:
+    asked = list[type]()
+    ask = followed.front.ask
+
+    async def counted(node: str, one: say.Ask) -> say.Answer:
+        asked.append(type(one))
+        return await ask(node, one)
+
+    followed.front.ask = counted  # type: ignore[method-assign]
+    await followed.front.adopt([])
+    for number in range(2, 60):
+        await followed.beats("n1", number=number, surface=f"d{number}", told={"f1": number})
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert len(asked) < 8, asked  # some tenths of a second passed
+    assert followed.front.nodes["n1"].is_owed
