@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -30,6 +30,7 @@ class Archives:
         self._folders = folders
         self._kept: OrderedDict[str, asyncio.Task[bytes]] = OrderedDict()
         self._forgetting: asyncio.TimerHandle | None = None
+        self._turn = asyncio.Lock()  # other work has threads, too, whatever nodes ask for by turns
 
     async def asked(self, _: str, data: bytes) -> bytes:
         """Answer a `Fetch` with a `Piece`."""
@@ -46,14 +47,19 @@ class Archives:
         piece = say.Piece(size=len(archive), data=archive[ask.at : ask.at + PIECE_BYTES])
         return say.encoded(say.Answer(body=msgspec.Raw(say.encoded(piece))))
 
+    async def _pack(self, folder: Path) -> bytes:
+        async with self._turn:
+            return await asyncio.to_thread(pack, folder)
+
     def _packed(self, digest: str, folder: Path) -> asyncio.Task[bytes]:
         packing = self._kept.get(digest)
         if packing is None:
-            work: Any = asyncio.to_thread(pack, folder)
+            work = self._pack(folder)
             packing = self._kept[digest] = asyncio.create_task(work, name=f"pack {digest[:8]}")
         self._kept.move_to_end(digest)
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
+        done = [key for key, one in self._kept.items() if one.done()]  # who waits for one has it packed once
+        for key in done[: max(0, len(done) - MAX_KEPT)]:
+            del self._kept[key]
         if self._forgetting is not None:
             self._forgetting.cancel()
         self._forgetting = asyncio.get_running_loop().call_later(KEPT_S, self._kept.clear)

@@ -22,7 +22,7 @@ from runtime.logs import get_logger
 from runtime.placement.cluster import messages as say
 from runtime.placement.cluster.engine.connection import NoAnswer, NobodyThere
 from runtime.placement.cluster.engine.rates import FETCHES
-from runtime.placement.cluster.follower import Follower
+from runtime.placement.cluster.follower import ASK_AGAIN_S, Follower
 from runtime.placement.cluster.nodes import Node
 from runtime.placement.cluster.sent.packed import Archives
 from runtime.placement.cluster.sent.sent_bundle import SentBundle
@@ -221,8 +221,8 @@ class SentBundles:
                 _log.warning("node.wants_no_bundles", node_id=name, error=answer.message)
         except (NobodyThere, NoAnswer) as error:
             _log.info("node.bundles_not_told", node_id=name, error=error.message)  # beats ask again
-        finally:
-            self._telling.discard(name)
+        finally:  # its beats may say as often as they like that it knows another list
+            asyncio.get_running_loop().call_later(ASK_AGAIN_S, self._telling.discard, name)
 
     # ---- loading
 
