@@ -195,6 +195,10 @@ def chromium() -> dict[str, Any]:
     # Its own sandbox needs rights that root and many containers have not; it is shown our pages alone.
     # /dev/shm is small in a container.
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    # Each window would have pages of its own for what an address bar nobody types into may show: half of what
+    # the browser costs.  The rest asks servers of its makers; this takes the place of Playwright's own list.
+    unwanted = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,OptimizationHints,MediaRouter,HttpsUpgrades"
+    arguments.append(f"--disable-features={unwanted}")
     return {"executable_path": found, "args": arguments}
 
 
