@@ -22,7 +22,7 @@ class Candidate(msgspec.Struct, frozen=True):
         starting: Sessions that are being started there, as it said last, and those on their way to it.
         headroom_bytes: Memory that its sessions may still take; None when it cannot tell.
         room: Sessions that it may still take.
-        is_doubted: It did not tell of others that it took: it comes after each that did.
+        is_doubted: It did not start others that it took, or not tell of them: it comes after each that did.
     """
 
     node: str

@@ -29,7 +29,7 @@ from runtime.placement.cluster.memory import Memory
 from runtime.placement.cluster.nodes import FrontBeats, Node, believed
 from runtime.placement.cluster.resync import MANY, Came, Holding, Holdings
 from runtime.placement.contract import Attempt
-from runtime.session.events import Placed, Released, SessionEvent
+from runtime.session.events import Exited, Placed, Released, SessionEvent
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Vitals, served
 from runtime.session.numbers import is_finite
@@ -289,6 +289,8 @@ class Follower:
             self.ends.over(held)
         elif held is not None and one.kind not in MANY:
             self.ends.told(held)
+        if isinstance(event, Exited) and event.exit.reason is ExitReason.NOT_STARTED:
+            self.nodes[node].doubt(self._clock.now())  # who starts nothing has the least to start
         self.events.put_nowait(event)
         for listener in self.taken:
             listener(node, event)

@@ -59,8 +59,9 @@ class Node(msgspec.Struct):
     judged: Served | None = None
     glances: dict[SessionId, Vitals | None] = msgspec.field(default_factory=dict)
     _withheld: int = 0
-    _withheld_at: float = 0.0
     _withheld_boot: str = ""
+    _doubted_until: float = -math.inf
+    _doubted_boot: str = ""
     _refusal: str = ""
     _is_twice: bool = False
     _by_id: dict[str, Have] = msgspec.field(default_factory=dict)
@@ -98,8 +99,12 @@ class Node(msgspec.Struct):
 
     def withheld(self, count: int, now: float) -> None:
         """It did not tell of so many sessions in time: for a while it gets those that no other takes."""
-        self._withheld, self._withheld_at = self.withheld_count + count, now
-        self._withheld_boot = self.beat.boot
+        self._withheld, self._withheld_boot = self.withheld_count + count, self.beat.boot
+        self.doubt(now, min(DOUBT_S * self._withheld, MOST_DOUBT_S))
+
+    def doubt(self, now: float, for_s: float = DOUBT_S) -> None:
+        """It did not start what it took: until then, or its next life, it comes after each other."""
+        self._doubted_until, self._doubted_boot = max(self._doubted_until, now + for_s), self.beat.boot
 
     @property
     def withheld_count(self) -> int:
@@ -107,8 +112,8 @@ class Node(msgspec.Struct):
         return self._withheld if self._withheld_boot == self.beat.boot else 0
 
     def is_doubted(self, now: float) -> bool:
-        """Whether it did not tell of sessions lately; the more of them, the longer."""
-        return now - self._withheld_at < min(DOUBT_S * self.withheld_count, MOST_DOUBT_S)
+        """Whether it started no session lately that it took, or did not tell of some."""
+        return now < self._doubted_until and self._doubted_boot == self.beat.boot
 
     def spoke_late(self, name: str) -> None:
         """A life of it that is over was heard: told once."""

@@ -208,6 +208,7 @@ class RemotePlacement:
                 return node, ""
             else:
                 if not answer.code:
+                    holding.is_taken = True
                     return node, ""
                 why = f"{node}: {answer.message}"
                 _log.info("node.refused", node_id=node, session_id=session, code=answer.code)

@@ -163,6 +163,7 @@ class Holding(msgspec.Struct):
         turn: Of the message with which it was placed.
         boot: Which life of the node has it; empty as long as the node did not say that it has.
         seen: Kinds of events that came.
+        is_taken: The node answered that it takes it.
     """
 
     session: SessionId
@@ -171,6 +172,7 @@ class Holding(msgspec.Struct):
     turn: int
     boot: str = ""
     seen: set[str] = msgspec.field(default_factory=set)
+    is_taken: bool = False
 
     @property
     def is_confirmed(self) -> bool:

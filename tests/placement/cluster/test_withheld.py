@@ -260,3 +260,24 @@ async def test_a_node_says_how_long_its_own_settings_let_a_start_and_an_end_take
     await NodeServer(machine("n1"), wire, cluster="main", settings=of, drain_s=3.0)._beat()  # type: ignore[arg-type]
     beat = say.decoded(say.Beat, wire.sent[0][1])
     assert (beat.start_s, beat.stop_s) == (6.5, 3.5)
+
+
+async def test_a_node_that_takes_sessions_and_starts_none_comes_after_others(front: Clocked) -> None:
+    node, held, box = front.front.nodes["n1"], front.front.held, Outbox("b1")
+    front.front.give(ONE, 1, "n1")
+    over = Exit(reason=ExitReason.NOT_STARTED, message="no process", at=1.0)
+    await front.tells("n1", box.put(1, Exited(session_id=ONE, at=1.0, exit=over)))
+    assert node.candidate(held, front.at).is_doubted
+    await front.tells("n1", box.put(1, Released(session_id=ONE, at=1.0)))
+    await front.passes(61)
+    assert not node.candidate(held, front.at).is_doubted
+    assert node.withheld_count == 0
+    for is_taken in (False, True):  # what it may never have heard of says nothing
+        front.front.give(ONE, 2, "n1").is_taken = is_taken
+        front.machine.box = Outbox("b1")  # where nothing is
+        node.inbox.taken = 0
+        front.front.sync("n1")
+        await front.passes(1)
+        assert not held
+        assert node.candidate(held, front.at).is_doubted == is_taken
+    assert front.told[-1].kind == "node.withholds"

@@ -110,6 +110,8 @@ class Ends:
         if holding.is_confirmed:
             self._over(holding, ExitReason.NODE_LOST, f"The machine it ran on was lost: {why}")
         else:
+            if holding.is_taken and self._live.state(holding.node) is NodeState.READY:
+                self._tell_withheld(holding.node, 1)
             self._over(holding, ExitReason.NOT_STARTED, f"It could not be started: {why}")
 
     def tick(self, now: float) -> None:
@@ -130,9 +132,12 @@ class Ends:
                 case Step.GIVE_UP:
                     self._give_up(one)
         for name, count in late.items():
-            self._nodes[name].withheld(count, now)
-            for listener in self.withheld:
-                listener(name, count)
+            self._tell_withheld(name, count)
+
+    def _tell_withheld(self, name: str, count: int) -> None:
+        self._nodes[name].withheld(count, self._clock.now())
+        for listener in self.withheld:
+            listener(name, count)
 
     async def _kill(self, holding: Holding) -> None:
         stop = self.stops.get(holding.session)
