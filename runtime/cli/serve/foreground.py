@@ -36,6 +36,8 @@ SETTLE_S = 30.0
 LOADING_S = 6.0  # one that takes longer to load does not keep the others off the screen
 MAX_HELD_LINES = 1000
 _LOOK_S = 0.25
+_GONE_S = 1.0
+"""Until a server has exited that has stopped listening."""
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
@@ -123,8 +125,17 @@ class Foreground:
         return api
 
     def look(self) -> list[Row]:
-        """Ask the server for the table as it is now."""
-        answer = self.api.get("/workers?all=1")
+        """Ask the server for the table as it is now.
+
+        Raises:
+            CommandFailed: It ended, or does not answer.
+        """
+        try:
+            answer = self.api.get("/workers?all=1")
+        except CommandFailed:
+            if not self._asked and self.server.wait(_GONE_S):
+                self.server.check()  # that it ended, and why, rather than that nobody answers
+            raise
         self.rows = rows(answer, dict(self._joined_ms))
         self.after_look(answer)
         return self.rows

@@ -71,6 +71,9 @@ def serve(
             cure="Name a file or folder of agents: bulkhead serve agents/. Examples: bulkhead demo.",
             exit_code=ExitCode.USAGE,
         )
+    if odd := [source for source in given if source.is_file() and source.suffix != ".py"]:
+        cure = "Name a file that ends in .py, or a folder of agents."
+        raise CommandFailed(f"{odd[0]} is no Python file", cure=cure, exit_code=ExitCode.USAGE)
     folders = [source for source in sources or () if source.is_dir() and not (source / "main.py").is_file()]
     if folders:
         flags["server.agents_dir"] = str(folders[0])  # where images are looked for as well

@@ -74,8 +74,12 @@ class ServerLog:
             told = self._loaded(line)
         elif event == "bundle.failed":
             told = [(self._failed(line), "red"), *self._rest(line)]
-        elif event == "server.serves_nothing" and line.get("failed"):
-            told = []  # why was told of each
+        elif event == "server.serves_nothing":
+            told = (
+                [] if line.get("failed") else [(f"  ✗ {line.get('detail')}", "red")]
+            )  # why was told of each
+        elif event == "server.start_failed":
+            told = [(f"  ✗ {str(line.get('error')).rstrip('.')}. {line.get('cure') or ''}".rstrip(), "red")]
         elif line.get("level") in _LOUD:
             told = self._warning(line, event)
         else:

@@ -25,6 +25,8 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
+from runtime.cli.api import Api
+from runtime.cli.failure import CommandFailed
 from runtime.cli.serve.agent_table import Row
 from runtime.cli.serve.foreground import SETTLE_S, Foreground
 from tests.patience import PATIENCE
@@ -373,6 +375,17 @@ def test_what_is_printed_once_waits_for_slow_loads_and_what_is_redrawn_does_not(
     monkeypatch.setattr("runtime.cli.serve.foreground.LOADING_S", -1.0)
     foreground.settle(20.0, called=False)
     assert len(asked) == looks
+
+
+def test_a_server_that_ended_just_now_is_not_told_as_one_that_was_never_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreground = Foreground({"server.state_dir": str(tmp_path)}, [], None)
+    foreground.server.api = Api("http://127.0.0.1:1")
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    monkeypatch.setattr(foreground.server, "_process", ended)
+    with pytest.raises(CommandFailed, match=r"the server ended \(exit status 3\)"):
+        foreground.look()
 
 
 def test_ctrl_c_drains_and_a_second_one_ends_at_once(here: Path, free_port: int) -> None:

@@ -109,6 +109,17 @@ def test_a_warning_says_what_and_what_to_do() -> None:
     }
     assert told(line) == ["  warning: server.insecure · anybody may call. Set a secret · port=1"]
     assert told(line, muted={"server.insecure"}) == []
+    failed = {
+        "event": "server.start_failed",
+        "level": "error",
+        "code": "x",
+        "error": "it is taken",
+        "cure": "Wait.",
+    }
+    assert told(failed) == ["  ✗ it is taken. Wait."]
+    empty = {"event": "server.serves_nothing", "level": "error", "detail": "there is no agent", "failed": []}
+    assert told(empty) == ["  ✗ there is no agent"]
+    assert told({**empty, "failed": ["a"]}) == [], "why was told of each"
 
 
 def test_ordinary_lines_are_not_told() -> None:
