@@ -28,6 +28,10 @@ SLICE_BYTES: Final = 65_536
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Default bound of one assembled payload."""
 
+MAX_LISTS: Final = 2_000_000
+"""In one header: to forget more of them at once takes longer than others can wait."""
+_MANY_LISTS: Final = 20_000
+
 MAX_SENT_BYTES: Final = 16 * 1024 * 1024
 """Payload that a room takes from a participant: who sends more is thrown out, so a client refuses to."""
 
@@ -207,8 +211,11 @@ class Assembler:
 def _header(raw: bytes) -> dict[str, Any]:
     if not raw:
         return {}
+    lists = raw.count(b"[")
+    if lists > MAX_LISTS:
+        _refuse(f"header has more than {MAX_LISTS} lists")
     try:
-        header = _HEADER.decode(raw.decode())
+        header = (_HEADER if lists <= _MANY_LISTS else _OF_LISTS).decode(raw.decode())
     except (ValueError, RecursionError) as error:
         _refuse(f"header is not JSON: {error}")
     if not isinstance(header, dict):
@@ -263,3 +270,8 @@ def _object(read: dict[str, Any]) -> dict[str, Any]:
 _HEADER: Final = json.JSONDecoder(
     parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_hook=_object
 )
+# And of lists it calls none: many of them are read by Python's own, which is slower and lets others go on.
+_OF_LISTS: Final = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_hook=_object
+)
+_OF_LISTS.scan_once = json.scanner.py_make_scanner(_OF_LISTS)  # type: ignore[attr-defined]

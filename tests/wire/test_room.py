@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import LocalProtocolError, RemoteProtocolError
-from runtime.wire.room import Assembler, Message, encode
+from runtime.wire import room as wire
+from runtime.wire.room import MAX_LISTS, Assembler, Message, Unread, encode
 
 pytestmark = pytest.mark.unit
 
@@ -141,6 +143,36 @@ def test_a_message_larger_than_the_bound_is_refused_before_it_is_held() -> None:
 def test_what_cannot_be_encoded_is_our_own_error(message: Message) -> None:
     with pytest.raises(LocalProtocolError):
         encode(message)
+
+
+def test_of_many_lists_the_reader_lets_others_go_on_and_of_more_nothing_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unread(count: int) -> Unread:
+        assembler, written = Assembler(), b'{"x":[' + b"[]," * count + b'{"y":1.5}]}'
+        *_, last = (assembler.take(packet) for packet in encode(Message(1, "x", {}, written=written)))
+        assert last is not None
+        return last
+
+    turns, over, when_read = [0], threading.Event(), []
+
+    def other() -> None:
+        while not over.wait(0.0001):
+            turns[0] += 1
+
+    monkeypatch.setattr(wire, "_is_shallow", lambda header: when_read.append(turns[0]) or True)
+    many, thread = unread(300_000), threading.Thread(target=other)
+    thread.start()
+    try:
+        before = turns[0]
+        header = many.read().header
+    finally:
+        over.set()
+        thread.join()
+    assert header == {"x": [*([[]] * 300_000), {"y": 1.5}]}
+    assert when_read[0] - before > 5  # the reader in C lets nobody go on
+    with pytest.raises(RemoteProtocolError, match="more than 2000000 lists"):
+        unread(MAX_LISTS).read()
 
 
 def test_a_lone_surrogate_in_text_can_be_sent() -> None:

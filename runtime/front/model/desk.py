@@ -15,7 +15,16 @@ from runtime.front.model.provider import ANTHROPIC_URL, OPENAI_URL, Provider, Pr
 from runtime.front.model.stream import Event, as_sse, events_of, failure, offline_events
 from runtime.front.model.turns import Stored
 from runtime.front.state import Front
-from runtime.model.contract import ASKED_WITH, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES
+from runtime.model.contract import (
+    ASKED_WITH,
+    COUNT_TOKENS,
+    EMBEDDINGS,
+    MESSAGES,
+    MOST_LISTS,
+    MOST_VALUES,
+    RESPONSES,
+    holds_too_much,
+)
 from runtime.model.offline import OfflineModel
 from runtime.model.offline_embeddings import embeddings
 from runtime.settings import ServerSettings
@@ -194,6 +203,10 @@ class _Gate:
 
 
 def _body(raw: bytes) -> dict[str, Any]:
+    if holds_too_much(raw):
+        raise InvalidRequest(
+            f"a model request has at most {MOST_LISTS} lists and objects, and {MOST_VALUES} commas"
+        )
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest
+from runtime.model.contract import holds_too_much
 
 MAX_KEPT_BYTES: Final = 16 << 20
 MAX_STORED: Final = 200
@@ -36,7 +37,8 @@ class Turns:
             InvalidRequest: It is no request, or grew beyond what a connection may hold.
         """
         try:
-            body: Any = json.loads(text)
+            few = not holds_too_much(text.encode() if isinstance(text, str) else text)
+            body: Any = json.loads(text) if few else None
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict) or body.get("type") != "response.create":

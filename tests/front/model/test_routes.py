@@ -296,6 +296,15 @@ async def test_a_conversation_may_be_larger_than_a_webhook_but_not_without_bound
         assert (await site.post("/chat", b"x" * 3000)).status == 413
 
 
+async def test_a_request_of_many_small_things_holds_nobody_up(serving: Any) -> None:
+    """Who reads such a one can do nothing else for seconds."""
+    async with serving() as site:
+        for body in (b"[]," * 300_000, b"1," * 2_100_000):
+            raw = b'{"input":"hi","more":[' + body + b"0]}"
+            answer = await site.post("/openai/v1/responses", raw, bearer(site))
+            assert (answer.status, "at most 250000 lists" in answer.json["detail"]) == (400, True)
+
+
 async def test_the_provider_keeps_what_it_was_not_told_to_forget() -> None:
     turns = Turns()
     turns.request('{"type": "response.create", "input": "one"}', is_kept=True)
