@@ -106,6 +106,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         at: Monotonic seconds of the measurement.
         pss_bytes: Memory with shared pages divided among those who share them; 0 when it was never read.
+        memory_byte_s: Memory integrated over the time of this attempt.
         disk_bytes: What it keeps in its own folder, as it was counted last; None before, or when it has none.
         lag_ms: How long something that came lately had to wait for the worker's event loop, at most.
         note: What keeps it from going on, for people; empty when nothing does.
@@ -116,6 +117,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float = 0.0
     rss_bytes: int = 0
     pss_bytes: int = 0
+    memory_byte_s: float = 0.0
     disk_bytes: int | None = None
     fds: int = 0
     threads: int = 0

@@ -102,15 +102,19 @@ class UseMeter:
         """So much was kept on the disk."""
         self._peak_disk = max(self._peak_disk, disk_bytes)
 
+    def byte_seconds(self, now: float) -> float:
+        """Memory integrated over time, up to `now`: since the last reading it is as it was then."""
+        if self._last is None:
+            return 0.0
+        since_s = max(0.0, now - self._began - self._last.t_s)
+        return self._byte_seconds + self._charged(self._last) * since_s
+
     def use(self, now: float | None = None) -> Use:
         """All of it, up to the last reading, or up to `now`, when the process ended."""
-        byte_seconds = self._byte_seconds
+        byte_seconds = self._byte_seconds if now is None else self.byte_seconds(now)
         curve = self._curve
-        if self._last is not None:
-            if now is not None:
-                byte_seconds += self._charged(self._last) * max(0.0, now - self._began - self._last.t_s)
-            if curve and curve[-1] is not self._last:
-                curve = [*curve, self._last]  # the instant before the end is what a reader looks for
+        if self._last is not None and curve and curve[-1] is not self._last:
+            curve = [*curve, self._last]  # the instant before the end is what a reader looks for
         return Use(
             peak_rss_bytes=self._peak_rss,
             peak_pss_bytes=self._peak_pss,

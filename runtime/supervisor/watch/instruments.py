@@ -66,6 +66,7 @@ class Instruments:
             cpu_s=round(use.cpu_s, 3),
             rss_bytes=use.rss_bytes,
             pss_bytes=use.pss_bytes or owned_bytes,
+            memory_byte_s=self.meter.byte_seconds(now),
             disk_bytes=self._disk_bytes,
             fds=use.fds,
             threads=use.threads,

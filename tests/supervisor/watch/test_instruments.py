@@ -46,3 +46,16 @@ def test_what_was_shared_once_is_taken_off_until_it_is_read_again() -> None:
     assert vitals is not None
     assert vitals.pss_bytes == 40
     assert [point.rss_bytes for point in instruments.meter.use().curve] == [80, 90]
+
+
+def test_memory_counts_up_to_now_though_a_session_that_rests_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = FixedClock()
+    instruments = Instruments(clock)
+    instruments.take(use(80), 100.0)
+    monkeypatch.setattr(clock, "now", lambda: 105.0)
+    vitals = instruments.vitals(None)
+    assert vitals is not None
+    assert vitals.memory_byte_s == 400.0
+    assert instruments.meter.use(105.0).memory_byte_seconds == 400.0

@@ -82,7 +82,9 @@ async def _measured(front: Front, record: SessionRecord, now: float) -> UsageRow
         return row
     used = row.usage
     peak_bytes = max(used.peak_bytes, vitals.pss_bytes or vitals.rss_bytes)
-    return replace(row, usage=replace(used, cpu_s=used.cpu_s + vitals.cpu_s, peak_bytes=peak_bytes))
+    memory_byte_s = used.memory_byte_s + vitals.memory_byte_s
+    cpu_s = used.cpu_s + vitals.cpu_s
+    return replace(row, usage=replace(used, cpu_s=cpu_s, memory_byte_s=memory_byte_s, peak_bytes=peak_bytes))
 
 
 def _since(text: str, now: float) -> float:

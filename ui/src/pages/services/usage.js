@@ -67,7 +67,7 @@ export function UsageTable() {
 }
 
 const Total = ({ total, prices }) => html`<p class="usage-sum">
-  Together <strong>${count(total.sessions)}</strong> sessions, <strong>${duration(total.cpu_s)}</strong> of processor, <strong>${number(total.memory_gib_s)}</strong> GiB · s of memory, <strong>${count(total.tokens_in + total.tokens_out)}</strong> tokens, <strong>${cost(total)}</strong>.
+  Together <strong>${count(total.sessions)}</strong> sessions, <strong>${duration(total.cpu_s)}</strong> of processor, <strong>${number(total.memory_gib_s)}</strong> GiB · s of memory, <strong>${count(total.tokens_in + total.tokens_out)}</strong> tokens${total.tokens_in + total.tokens_out > 0 && html`, <strong>${cost(total)}</strong>`}.${" "}
   <span class="muted">List prices of ${prices.prices_as_of}, without discounts.${prices.unpriced.length ? ` No price for ${prices.unpriced.join(", ")}: set usage.prices.` : ""}</span>
 </p>`;
 
