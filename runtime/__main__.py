@@ -6,7 +6,10 @@ import gc
 
 gc.disable()  # what is imported stays: to look for garbage among it takes a sixth of the time
 
-from runtime.cli.main import main as command  # noqa: E402
+try:
+    from runtime.cli.main import main as command
+except KeyboardInterrupt:  # Ctrl-C already: there is nothing to end, and nothing to tell
+    raise SystemExit(130) from None
 
 
 def main() -> None:

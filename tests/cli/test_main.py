@@ -93,6 +93,19 @@ def test_python_m_runtime_is_the_same_command() -> None:
     assert (ran.returncode, ran.stdout) == (0, f"bulkhead {__version__}\n")
 
 
+def test_ctrl_c_while_the_command_is_loaded_ends_it_without_a_traceback() -> None:
+    program = (
+        "import runpy, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "runpy.run_module('runtime', run_name='__main__')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (130, "")
+
+
 def test_help_does_not_load_what_takes_long() -> None:
     program = (
         "import sys; from runtime.cli import main; main.run(['--help']); "
