@@ -39,8 +39,9 @@ document.addEventListener("securitypolicyviolation", (event) =>
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A browser and a server take their time where much else runs; each wait has a deadline of its own."""
+    here = f"{HERE}{os.sep}"
     for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
+        if str(item.path).startswith(here) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(180 * PATIENCE))
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from openai import AsyncOpenAI
 
 from runtime.model.contract import Completed, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
 from runtime.sdk.context import AgentChatContext
 from runtime.sdk.llm.openai_responses import MAX_ANSWER_CHARS, OpenAIResponsesAdapter
 from runtime.sdk.tools.toolkit import Tool, ToolContext, Toolkit
+
+if TYPE_CHECKING:  # it takes the better part of a second, of whoever collects these tests
+    from openai import AsyncOpenAI
 
 pytestmark = pytest.mark.process
 
@@ -36,6 +38,8 @@ TOOLKITS = [Toolkit(name="maths", tools=[Add()])]
 
 @pytest_asyncio.fixture
 async def client(provider: Any) -> AsyncIterator[AsyncOpenAI]:
+    from openai import AsyncOpenAI
+
     async with AsyncOpenAI(base_url=provider.url, api_key="sk-test", max_retries=0) as made:
         yield made
 
@@ -138,6 +142,8 @@ async def test_errors_become_a_sentence_and_a_cure(
 
 @pytest.mark.asyncio
 async def test_a_provider_that_is_not_there(room: Any, unused_tcp_port: int) -> None:
+    from openai import AsyncOpenAI
+
     async with AsyncOpenAI(
         base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", api_key="x", max_retries=0
     ) as client:
