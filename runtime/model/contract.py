@@ -26,12 +26,6 @@ PATHS: Final = (RESPONSES, EMBEDDINGS, MESSAGES, COUNT_TOKENS)
 MAX_REQUEST_BYTES: Final = 16 << 20
 """Of a request, whichever way it takes."""
 
-MOST_LISTS: Final = 250_000
-"""Lists and objects in a request.  JSON is read in C, which lets no other thread run: what one text makes it
-do, everybody else waits for.  Sixteen megabytes of ``[],`` take three seconds."""
-MOST_VALUES: Final = 2_000_000
-"""Of all kinds, where commas within texts count as well."""
-
 ASKED_WITH: Final = ("anthropic-version", "anthropic-beta")
 """Headers of a request that say what its body means."""
 
@@ -41,11 +35,6 @@ DEFAULT_MODEL = "gpt-5.1"
 RULES_HEADING = "Rules:\n"
 MAX_INSTRUCTIONS = 30
 MAX_INSTRUCTION_CHARS = 300
-
-
-def holds_too_much(raw: bytes) -> bool:
-    """Whether a request has more values than are read at once; costs milliseconds for a large one."""
-    return raw.count(b"[") + raw.count(b"{") > MOST_LISTS or raw.count(b",") > MOST_VALUES
 
 
 def bearer_of(headers: Mapping[str, str]) -> str:

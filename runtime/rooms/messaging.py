@@ -10,6 +10,7 @@ from runtime.errors import InvalidRequest, RoomError
 from runtime.rooms.live import LiveRoom
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.wire.content import EmptyContent, JsonContent
+from runtime.wire.text import MOST_LISTS, holds_too_much
 
 _SHOWN_KEYS, _SHOWN_CHARS = 50, 100  # of changed attributes, in events
 
@@ -79,6 +80,8 @@ def _payload(request: Request) -> tuple[object, bytes]:
     if not request.is_tool:
         return request.arguments.get("message", {}), request.data
     text, attachment = request.optional_text("message_json"), request.optional_text("attachment_base64")
+    if text is not None and holds_too_much(text):
+        raise InvalidRequest(f"{request.name}: 'message_json' has at most {MOST_LISTS} lists and objects")
     try:
         message = {} if text is None else json.loads(text)
         data = b"" if attachment is None else base64.b64decode(attachment, validate=True)

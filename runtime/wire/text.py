@@ -1,4 +1,5 @@
-"""Text that can be written as UTF-8, what of it a terminal obeys, and figures as people read them."""
+"""Text that can be written as UTF-8, what of it a terminal obeys, JSON of too much, and figures as people
+read them."""
 
 from __future__ import annotations
 
@@ -15,6 +16,18 @@ CONTROLS_SHOWN: Final = {
 """The same, with an escape for each."""
 CONTROLS_IN_JSON: Final = {code: f"\\u{code:04x}" for code in _CONTROLS if code > 31}
 """Those that JSON leaves as they are, as escapes of JSON."""
+
+MOST_LISTS: Final = 250_000
+"""Lists and objects in one text of JSON.  It is read in C, which lets no other thread run: what a text makes
+it do, everybody else waits for.  Sixteen megabytes of ``[],`` take three seconds."""
+MOST_VALUES: Final = 2_000_000
+"""Of all kinds, where commas within texts count as well."""
+
+
+def holds_too_much(text: str | bytes) -> bool:
+    """Whether JSON has more values than are read at once; costs milliseconds where it is large."""
+    raw = text.encode(errors="replace") if isinstance(text, str) else text
+    return raw.count(b"[") + raw.count(b"{") > MOST_LISTS or raw.count(b",") > MOST_VALUES
 
 
 def utf8_text(text: str) -> str:

@@ -248,6 +248,8 @@ async def test_texts_and_numbers_that_no_file_holds_are_replaced_or_refused(hous
     ada, odd = await filled(house), "a\ud800"
     await call(ada, "create", name=odd, namespace=[odd])
     assert await call(ada, "list", namespace=[odd]) == {"memories": ["a\ufffd"]}
+    with pytest.raises(RoomError, match="at most 250000 lists"):
+        await call(ada, "upsert_nodes", records_json=f"[{'[],' * 300_000}0]")
     told = json.dumps([{"name": odd, "confidence": float("inf")}])
     await call(ada, "upsert_nodes", records_json=told)
     question = f"MATCH (e:Entity) WHERE e.name = '{odd}' RETURN e.name as name, e.confidence as confidence"

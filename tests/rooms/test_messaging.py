@@ -126,6 +126,9 @@ async def test_a_broadcast_reaches_the_others_and_not_its_sender(house: Any) -> 
         assert (second.header["message"], second.data) == ({"a": 2}, b"")
     await ada.settled()
     assert "x" not in ada.types()
+    many = f"[{'[],' * 300_000}0]"  # who reads it can do nothing else meanwhile
+    with pytest.raises(Exception, match="at most 250000 lists"):
+        await ada.tool("messaging.broadcast", {"type": "x", "message_json": many, "attachment_base64": None})
 
 
 @pytest.mark.asyncio

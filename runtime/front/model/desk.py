@@ -20,14 +20,12 @@ from runtime.model.contract import (
     COUNT_TOKENS,
     EMBEDDINGS,
     MESSAGES,
-    MOST_LISTS,
-    MOST_VALUES,
     RESPONSES,
-    holds_too_much,
 )
 from runtime.model.offline import OfflineModel
 from runtime.model.offline_embeddings import embeddings
 from runtime.settings import ServerSettings
+from runtime.wire.text import MOST_LISTS, MOST_VALUES, holds_too_much
 
 MAX_REQUESTS: Final = 256
 MAX_REFUSAL_BYTES: Final = 65_536

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from runtime.errors import InvalidRequest
-from runtime.model.contract import holds_too_much
+from runtime.wire.text import holds_too_much
 
 MAX_KEPT_BYTES: Final = 16 << 20
 MAX_STORED: Final = 200
@@ -37,8 +37,7 @@ class Turns:
             InvalidRequest: It is no request, or grew beyond what a connection may hold.
         """
         try:
-            few = not holds_too_much(text.encode() if isinstance(text, str) else text)
-            body: Any = json.loads(text) if few else None
+            body: Any = None if holds_too_much(text) else json.loads(text)
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict) or body.get("type") != "response.create":

@@ -22,7 +22,7 @@ from runtime.rooms.built_in.tables.threads import THREADS
 from runtime.rooms.files import whole
 from runtime.rooms.request import Handlers, Outcome, Request
 from runtime.wire.content import EmptyContent, JsonContent
-from runtime.wire.text import utf8_text
+from runtime.wire.text import MOST_LISTS, holds_too_much, utf8_text
 
 MAX_NAME_CHARS: Final = 200
 MAX_RECORDS: Final = 1000
@@ -249,9 +249,12 @@ def _namespace(request: Request) -> str:
 
 
 def _records(request: Request) -> list[dict[str, Any]]:
+    text = request.text("records_json")
+    if holds_too_much(text):
+        raise InvalidRequest(f"'records_json' has at most {MOST_LISTS} lists and objects")
     try:
-        rows = json.loads(request.text("records_json"))
-    except ValueError:
+        rows = json.loads(text)
+    except (ValueError, RecursionError):
         raise InvalidRequest("'records_json' is no JSON") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InvalidRequest("'records_json' is no list of objects")
