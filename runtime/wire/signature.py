@@ -89,7 +89,8 @@ def _verify_meshagent(
 ) -> Verified:
     scheme, _, token = value.partition(" ")
     if scheme.lower() != "bearer":
-        raise SignatureInvalid("Meshagent-Signature does not start with 'Bearer '")
+        told = "Meshagent-Signature does not start with 'Bearer '"
+        raise SignatureInvalid(told, cure="Send Bearer and a token that the webhook secret signs.")
     claims = _claims(token.strip(), secrets)
     signed_digest = claims.get("sha256")
     if not isinstance(signed_digest, str):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from runtime.cli.api import Api
 
 _LEFT: Final = "left the room"
+_SILENT: Final = "has answered nothing"
 _REFUSED: Final = ("permission", "not permitted", "unable to open database", "readonly", "read-only")
 _SETTLED_S: Final = 3.0
 """A participant is gone a moment before its process, and its process before that is told."""
@@ -34,6 +35,8 @@ class Asked:
         """A sentence and a cure, better than `error` has them; None where nothing more is known."""
         if _LEFT in error:
             return self._ended()
+        if _SILENT in error:
+            return self._kept_from_it(error)
         if any(word in error.lower() for word in _REFUSED):
             return self._refused(error)
         return None
@@ -47,6 +50,12 @@ class Asked:
                     told = f"{self._agent} ended, reason {end['reason']}: {end['message']}"
                     return told.rstrip("."), f"`bulkhead crash show {one['id']}` says what to do."
             time.sleep(_LOOK_S)
+        return None
+
+    def _kept_from_it(self, error: str) -> tuple[str, str] | None:
+        for one in self._sessions():
+            if one.get("note"):
+                return f"{error}: it {one['note']}", f"`bulkhead stacks {one['id']}` shows where it is."
         return None
 
     def _refused(self, error: str) -> tuple[str, str] | None:

@@ -58,6 +58,17 @@ def test_an_agent_that_is_there_again_is_told_with_how_its_last_attempt_ended() 
     assert asked.why("a left the room in mid-answer") is None, "that was before this question"
 
 
+def test_an_agent_that_does_not_answer_is_told_with_what_keeps_it_from_that() -> None:
+    server = Answers()
+    asked = Asked(cast(Any, server), "demo", "a")
+    assert asked.why("a has answered nothing for 60 s") is None
+    server.live[0]["note"] = "is frozen by an operator"
+    assert asked.why("a has answered nothing for 60 s") == (
+        "a has answered nothing for 60 s: it is frozen by an operator",
+        "`bulkhead stacks s_1` shows where it is.",
+    )
+
+
 def test_a_refusal_behind_an_error_is_told_with_what_allows_it() -> None:
     server = Answers()
     asked = Asked(cast(Any, server), "demo", "a")
