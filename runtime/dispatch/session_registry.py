@@ -15,7 +15,7 @@ from runtime.clock import Clock, iso
 from runtime.dispatch.ages import Ages
 from runtime.logs import get_logger
 from runtime.metrics import Metrics
-from runtime.session.crash import CrashReport, bare
+from runtime.session.crash import CrashReport, bare, of_record
 from runtime.session.crash_store import CrashStore
 from runtime.session.events import (
     Exited,
@@ -312,6 +312,7 @@ class SessionRegistry:
 
     def _crashed(self, record: SessionRecord, report: CrashReport) -> None:
         """A session, or one attempt of it, did not end well; from here on its report is found."""
+        report = of_record(report, record)
         if self._crashes is not None:
             self._crashes.keep(report)
         self.crashed_count += 1

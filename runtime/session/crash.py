@@ -196,6 +196,19 @@ def fingerprint(exit: Exit, where: str, *, folder: str, fallback: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
+def of_record(report: CrashReport, record: SessionRecord) -> CrashReport:
+    """A report that somebody else made: which session it is about, is not theirs to say."""
+    spec = record.spec
+    return replace(
+        report,
+        session_id=spec.session_id,
+        endpoint=spec.endpoint,
+        identity=spec.identity,
+        room=spec.room,
+        generation=record.generation,
+    )
+
+
 def bare(record: SessionRecord, exit: Exit) -> CrashReport:
     """The report where no supervisor made one: the server, or the placement, lost sight of the session."""
     spec = record.spec

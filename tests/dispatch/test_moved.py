@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from runtime.session.crash import CrashReport, bare
+from runtime.session.events import Exited
 from runtime.session.exit_reasons import ExitReason
+from runtime.session.record import Exit
 from tests.dispatch.test_dispatcher import dispatching
 from tests.fakes import FakePlacement, endpoint
 
@@ -67,3 +72,16 @@ async def test_what_went_on_at_other_machines_is_told_by_the_next_server(tmp_pat
     (told,) = (line["detail"] for line in logs if line["event"] == "server.was_lost")
     why = "the server ended without being stopped"
     assert told == f"{why}: 1 goes on at other machines, 1 session is started again"
+
+
+async def test_a_report_is_that_of_the_session_that_ended_whatever_it_says(tmp_path: Path) -> None:
+    async with dispatching(tmp_path) as parts:
+        kept = list[CrashReport]()
+        parts.registry._crashes = SimpleNamespace(keep=kept.append)
+        sid, other = await parts.call(), await parts.call()
+        for one in (sid, other):
+            await parts.registry.wait(one, until="settled", timeout_s=5)
+        end = Exit(reason=ExitReason.SIGNAL, message="over", at=1.0)
+        forged = bare(parts.registry.record(other), end)
+        parts.registry.take(Exited(session_id=sid, at=1.0, exit=end, report=replace(forged, endpoint="/x")))
+        assert [(one.session_id, one.endpoint) for one in kept] == [(sid, "/chat")]

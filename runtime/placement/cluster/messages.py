@@ -267,11 +267,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         if event.session_id != self.session:
             raise RemoteProtocolError(f"an event of {event.session_id[:80]}, sent for {self.session[:80]}")
         if numbers.can_be_counted(event):
-            return event
+            return numbers.bounded(event)
         if not isinstance(event, events.Exited):
             raise RemoteProtocolError(f"{self.kind[:80]} with a number that nobody can count with")
         at = event.at if 0 <= event.at <= numbers.LAST_S else 0.0  # that it ended is told, whatever else
-        bare = Exit(reason=event.exit.reason, message=event.exit.message, at=at)
+        bare = Exit(reason=event.exit.reason, message=event.exit.message, at=at).bounded()
         return events.Exited(session_id=self.session, at=at, exit=bare)
 
 

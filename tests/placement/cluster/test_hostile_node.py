@@ -19,11 +19,12 @@ from runtime.placement.cluster.nodes import MAX_SERVED, capacity
 from runtime.placement.cluster.resync import Outbox
 from runtime.placement.cluster.roster import Roster
 from runtime.placement.relays import Relays
-from runtime.session.events import Exited, Placed, Ready, SessionEvent, Started, Status
+from runtime.session.crash import bare
+from runtime.session.events import Exited, Placed, Ready, Refused, SessionEvent, Started, Status, Warned
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.info import Enforcement, Vitals
-from runtime.session.record import Exit
-from runtime.session.spec import SessionId
+from runtime.session.record import Exit, SessionRecord
+from runtime.session.spec import SessionId, SessionSpec
 from runtime.session.use import Use
 from tests.fakes import endpoint
 from tests.placement.cluster.conftest import LOAD, Followed
@@ -216,3 +217,26 @@ async def test_a_node_is_not_asked_as_often_as_it_gives_a_reason_to(followed: Fo
             await asyncio.sleep(0)
     assert len(asked) < 8, asked  # some tenths of a second passed
     assert followed.front.nodes["n1"].is_owed
+
+
+async def test_no_event_of_a_node_is_kept_at_a_length_that_no_session_here_has(followed: Followed) -> None:
+    much, box = "x" * 200_000, Outbox("b1")
+    spec = SessionSpec(session_id=MINE, bundle="b", endpoint="/a", identity="a", room="r")
+    end = Exit(reason=ExitReason.SIGNAL, message=much, at=1.0)
+    report = msgspec.structs.replace(bare(SessionRecord(spec=spec), end), sentence=much, cure=much)
+    row = {"rule": "r", "what": much, "type": "session.exited", "session": OTHERS}
+    await followed.tells("n1", box.put(1, Warned(session_id=MINE, at=1.0, kind="hang", message=much)))
+    await followed.tells("n1", box.put(1, Refused(session_id=MINE, at=1.0, found=(row,), counts={"r": 1})))
+    await followed.tells("n1", box.put(1, Exited(session_id=MINE, at=1.0, exit=end, report=report)))
+    warned, refused, exited = followed.heard
+    assert isinstance(refused, Refused)
+    assert set(refused.found[0]) == {"rule", "what", "message", "cure"}  # it is shown beside whose it is
+    assert isinstance(exited, Exited)
+    assert exited.report is not None
+    assert max(len(msgspec.json.encode(one)) for one in (warned, refused, exited)) < 20_000
+    followed.front.give(MINE, 2, "n1")
+    no_date = msgspec.structs.replace(report, at=1e300)
+    await followed.tells("n1", box.put(2, Exited(session_id=MINE, at=1.0, exit=end, report=no_date)))
+    (exited,) = followed.heard
+    assert isinstance(exited, Exited)
+    assert exited.report is None
