@@ -8,7 +8,9 @@ rules are for stays open for a second: when many are forked one after the other,
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import resource
 import sys
 import time
 from typing import Any, Final
@@ -19,6 +21,10 @@ from runtime.process.confine import landlock, privileges, ring
 
 PROBE: Final = "probe"
 """The folder of who tries whether it holds."""
+_ASIDE: Final = 64
+"""What is opened here gets numbers from there on, so that what comes for a session has low ones."""
+_SPACIOUS: Final = 512
+"""A program that may open fewer has none to spare, and its paths are opened one by one."""
 FRESH_S: Final = 1.0
 """A path that another file or folder comes to lie at counts for sessions that are forked so much later."""
 
@@ -82,11 +88,10 @@ class Inner:
             OSError: There is no room for it.
         """
         if self._spare is None and self._version:
-            try:
-                self._look_up()
-            except OSError:  # too few descriptors for all at once
+            if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < _SPACIOUS:
                 self._spare = ring.ruleset(self._rules, self._version)
                 return
+            self._look_up()
             made = ring.blank(self._version)
             try:
                 for fd, access in self._opened:
@@ -105,7 +110,10 @@ class Inner:
         try:
             for path, access, exactly in self._rules:
                 if (fd := ring.opened(path, exactly=exactly)) is not None:
-                    self._opened.append((fd, access))
+                    try:
+                        self._opened.append((fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ASIDE), access))
+                    finally:
+                        os.close(fd)
         except BaseException:
             self.forget()
             raise
