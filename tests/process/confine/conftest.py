@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import encodings.idna  # noqa: F401 - names are looked up with it by children that can import nothing
 import os
 import shutil
 import signal
