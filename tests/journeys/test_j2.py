@@ -165,7 +165,7 @@ def test_three_endpoints_are_called_with_their_identities_and_work(user: Any, fr
     assert "is not one to chat with: it offers tools" in said.stderr
     said = user.run("chat", "--room=myroom", "--to=chatbto")
     assert "waiting" not in said.stderr
-    assert "Did you mean chatbot? To talk to are: chatbot." in said.stderr
+    assert "Did you mean chatbot? You can talk to: chatbot." in said.stderr
     said = user.run("agents", "list", "--room=myrom")
     assert (said.returncode, "Did you mean myroom?" in said.stderr) == (1, True)
     assert [one["name"] for one in json.loads(user.run("room", "list", "-o", "json").stdout)] == ["myroom"]

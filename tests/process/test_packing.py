@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def never() -> int:
 
 
 def test_what_was_run_is_moved_and_does_what_it_did() -> None:
+    gc.unfreeze()  # what another test froze is not found
     with packing.noted_code() as codes:
         before = use()
     was = {f: f.__code__ for f in (Account.add, Account.fail, Account.later, never)}

@@ -27,7 +27,9 @@ async def test_a_room_on_this_machine_is_entered_without_a_proxy_and_left_once(
             await socket.send(packet)
 
     async with serve(greet, "127.0.0.1", 0) as server:
-        port = RoomElsewhere(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/rooms/r", "t0k")
+        port = RoomElsewhere(
+            f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/rooms/r", "t0k", is_inward=False
+        )
         await port.send(b"before anybody read: there is no room yet")
         assert await within(5, port.receive()) == b"Bearer t0k"
         await port.send(b"\x00")
