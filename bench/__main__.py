@@ -7,6 +7,7 @@ by name alone, and take a number: ``ARGS="kills 20"`` kills twenty times, ``ARGS
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import time
 
@@ -35,6 +36,7 @@ BY_NAME = ("kills", "soak", "cluster", "many_nodes")
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # who starts an interpreter compiles its packages once
     words = sys.argv[1:]
     numbers = [int(word) for word in words if word.isdecimal()]
     effort = Effort(quick="quick" in words, given=numbers[0] if numbers else 0)

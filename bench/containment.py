@@ -82,7 +82,7 @@ def _hang(server: RunningServer) -> Report:
     session = server.call("hang")
     pid = int(server.worker(session)["pid"])
     seen: dict[str, float] = {}
-    api = Api(f"http://127.0.0.1:{server.port}")
+    api = Api(f"http://127.0.0.1:{server.port}", server.key)
     threading.Thread(target=_watch, args=(api, session, seen), daemon=True).start()
     time.sleep(0.3)
     began = time.monotonic()

@@ -63,8 +63,8 @@ class RunningServer:
         self.operator: dict[str, str] = {}
         self._until_ready()
         # As a command of this machine's operator: with a secret set, being local is not enough.
-        key = json.loads((folder / "state" / "server.json").read_text())["key"]
-        self.operator = {"authorization": f"Bearer {key}"}
+        self.key: str = json.loads((folder / "state" / "server.json").read_text())["key"]
+        self.operator = {"authorization": f"Bearer {self.key}"}
 
     @property
     def pid(self) -> int:

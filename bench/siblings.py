@@ -37,7 +37,7 @@ def run(effort: Effort) -> list[Report]:
     report = Report("siblings", "sibling's answer to a ping each 10 ms, under each fault", "ms")
     lost, worst_ms = 0, dict[str, float]()
     with running_server(AGENTS) as server, Run(
-        Api(f"http://127.0.0.1:{server.port}", timeout_s=90), "/bench", "/sibling"
+        Api(f"http://127.0.0.1:{server.port}", server.key, timeout_s=90), "/bench", "/sibling"
     ) as chaos:  # fmt: skip
         quiet_ms = chaos.quiet_p99_ms
         report.rows.append(_quiet(chaos))
