@@ -13,10 +13,12 @@ import gc
 gc.disable()  # what is imported stays: to look for garbage among it takes a sixth of the time
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,13 +40,26 @@ if __name__ != "__main__":
 FRESH_VARIABLE = "BULKHEAD_INTERNAL_FRESH"
 """Set: sessions of earlier runs are not started again, but for those that this one loses."""
 _YOUNG_COUNT: Final = 20_000
+_M_MMAP_THRESHOLD: Final = -3  # malloc.h
+_LARGE_BYTES: Final = 256 << 10
 _log = get_logger("server")
+
+
+def _give_back_large() -> None:
+    """Have what is large give its memory back to the system as soon as it is freed.
+
+    The C library does so with pieces of 128 KiB at first, and with ever larger ones alone once such a piece
+    was freed: after many messages of a megabyte each, what lies between them would keep it all.
+    """
+    with suppress(AttributeError):  # a C library without it
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def main(arguments: list[str]) -> int:
     """Run one server with the arguments of its command line."""
     gc.freeze()
     gc.enable()
+    _give_back_large()
     if parent := os.environ.get(PARENT_VARIABLE):
         end_with(int(parent), signal.SIGTERM)
     pulse = Pulse.inherited(os.environ)

@@ -432,7 +432,10 @@ async def test_vitals_tell_of_the_whole_tree(node: Any) -> None:
     assert vitals.fds > 3
     assert vitals.last_heartbeat is not None
     assert vitals.lag_ms is not None
-    worker, child = await node.placement.processes(session_id)
+    async with asyncio.timeout(10 * PATIENCE):
+        while not (processes := await node.placement.processes(session_id))[-1].command:
+            await asyncio.sleep(0.01)  # its exec is not quite over
+    worker, child = processes
     assert (worker.pid, child.parent) == (node.pid(session_id), node.pid(session_id))
     assert (child.name, child.command) == ("sleep", "sleep 1000")
 

@@ -160,7 +160,7 @@ class Guard:
         if self._worker.floods and not self._flood_told:
             self._flood_told = True
             self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
-        if held:
+        if held or self._standstill:  # by this look, perhaps
             self._hang_detector.held(now)
         else:
             self._listen(use.members[0], now)
