@@ -49,13 +49,13 @@ def process() -> Iterator[subprocess.Popen[str]]:
 
 
 def do(process: subprocess.Popen[str], what: str) -> None:
-    """Have it do something, and wait until it has."""
+    """Have it do something, and wait until it has, and all of it sleeps."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(what + "\n")
     process.stdin.flush()
     process.stdout.readline()
-    while tree.measure(process.pid).members[0].state != "S":  # type: ignore[union-attr]
+    while any(one.state != "S" for one in tree.measure(process.pid).members):  # type: ignore[union-attr]
         os.sched_yield()
 
 
