@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from runtime.process.cgroup.group import Cgroup
 from runtime.session.exit_reasons import ExitReason
 from runtime.session.spec import Limits
 from runtime.supervisor.watch.cgroups import Cgroups
+from runtime.supervisor.watch.standstill import Standstill
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -80,7 +82,18 @@ async def test_nothing_stays_of_many_sessions(node: Any) -> None:
     assert not home.exists()
 
 
-async def test_a_session_that_is_frozen_for_its_share_is_not_taken_for_one_that_hangs(node: Any) -> None:
+async def test_a_session_that_is_frozen_for_its_share_is_not_taken_for_one_that_hangs(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = Standstill.hold
+
+    def held(self: Standstill, *args: Any, **more: Any) -> None:
+        hold(self, *args, **more)
+        until = time.monotonic() + 0.2
+        while not self._cgroup.is_frozen() and time.monotonic() < until:  # which it is not at once
+            time.sleep(0.001)
+
+    monkeypatch.setattr(Standstill, "hold", held)
     node.write(
         "bundle.py",
         """

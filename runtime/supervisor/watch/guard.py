@@ -123,7 +123,8 @@ class Guard:
         """See `runtime.supervisor.watch.sampler.Watched`."""
         gone = self._worker.process.has_exited
         cpu_ns = {pid: procfs.cpu_ns(pid) for pid in self._pids}
-        waits = bool(self._worker.box.asleep_ns())
+        beat = self._worker.box.heartbeat()
+        waits = beat is not None and beat.asleep_at is not None
         self._rest, self._instruments.rests = None, False
         held, brake = self.is_debugged or bool(self._standstill), self._brake()
         use = None if gone else tree.measure(self._worker.pid, with_pss=False, brake=brake)
@@ -160,7 +161,7 @@ class Guard:
         if self._worker.floods and not self._flood_told:
             self._flood_told = True
             self._alarm.warn("logs", "writes more than is read of one session: its output waits", "")
-        if held or self._standstill:  # by this look, perhaps
+        if held:
             self._hang_detector.held(now)
         else:
             self._listen(use.members[0], now)
@@ -248,7 +249,7 @@ class Guard:
         beat_at = None if beat is None else beat.at
         asleep_at = None if beat is None else beat.asleep_at
         has_doubts = asleep_at is not None or self._hang_detector.is_silent(beat_at, now)
-        if has_doubts and self._cgroup.is_frozen():
+        if has_doubts and not self._standstill and self._cgroup.is_frozen():  # not by this look
             self._is_frozen(now)
             return
         self._frozen_told = False
