@@ -2,7 +2,8 @@
 
 Each guard says after a look how long the next one may wait.  Between looks two figures of the whole
 machine, read twenty times a second for 6 µs, tell whether anybody began to fork or to allocate wildly; then
-all are looked at at once, so that a session far from its limits need not be looked at often.
+all are looked at at once, and those that rest asked, so that a session far from its limits need not be looked
+at often.
 
 One that rests (`runtime.supervisor.watch.rest`) is not looked at for minutes.  Meanwhile the kernel is only
 asked whether it moved, which is one number: a microsecond.
@@ -24,6 +25,7 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.process.procfs import Machine, machine
+from runtime.supervisor.watch.memory_files import shared_bytes
 
 log = structlog.get_logger("supervisor")
 
@@ -37,8 +39,10 @@ _STORM_BYTES: Final = 48 << 20
 _CALM_S: Final = 1.0
 _ALARM_EACH_S: Final = 2.4e-3
 """Time between two looks at all, for each of them: 60 µs a look, and a fortieth of a core at most."""
+_ASKED_EACH_S: Final = 40e-6
+"""The same for each that rests and is only asked: a microsecond."""
 _FILES_EACH_S: Final = 10e-3
-"""The same for those that rest: a hundredth of a core, as it may be somebody else who fills files."""
+"""And for looks at those that rest: a hundredth of a core, as it may be somebody else who fills files."""
 _ASKED_AT_ONCE: Final = 200
 _ALARM_LATEST_S: Final = 2.0
 
@@ -70,11 +74,18 @@ class Sampler:
     Args:
         clock: Monotonic seconds.
         read_machine: How the figures of the machine are had.
+        read_files: How much of its memory lies in files is had, in bytes.
     """
 
-    def __init__(self, *, clock: Clock, read_machine: Callable[[], Machine] = machine) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        read_machine: Callable[[], Machine] = machine,
+        read_files: Callable[[], int] = shared_bytes,
+    ) -> None:
         self._clock = clock
-        self._read_machine = read_machine
+        self._read_machine, self._read_files = read_machine, read_files
         self._due: list[tuple[float, int, Watched]] = []
         self._turns: dict[Watched, int] = {}
         self._count = 0
@@ -93,7 +104,7 @@ class Sampler:
         now = self._clock.now()
         if not self._turns:
             self._calm, self._calm_at = self._read_machine(), now
-            self._files_bytes = self._calm.files_bytes
+            self._files_bytes = self._read_files()
         self._put(who, now + within_s)
         self._arm(now)
 
@@ -169,6 +180,9 @@ class Sampler:
             if next_s > (peek_s := who.peek_s):
                 self._resting.setdefault(peek_s, {})[who] = None
 
+    def _who_rest(self) -> list[Watched]:
+        return [who for some in self._resting.values() for who in some]
+
     def _no_rest(self, who: Watched) -> None:
         for resting in self._resting.values():
             resting.pop(who, None)
@@ -197,8 +211,9 @@ class Sampler:
         )
         # It may be somebody else's storm, such as another container's, and go on: so what the looks cost is
         # bounded, and not how often there are any.  A bomb makes thousands of processes in two seconds.
-        resting = [who for some in self._resting.values() for who in some] if stormy else []
-        every_s = min(_ALARM_LATEST_S, _ALARM_EACH_S * (len(self._turns) - len(resting)))
+        resting = self._who_rest() if stormy else []
+        every_s = _ALARM_EACH_S * (len(self._turns) - len(resting)) + _ASKED_EACH_S * len(resting)
+        every_s = min(_ALARM_LATEST_S, every_s)
         alarmed = stormy and now - self._alarm_at >= every_s
         if alarmed:
             self._alarm_at = now
@@ -207,14 +222,15 @@ class Sampler:
                 self._put(who, now)
         if alarmed or (not stormy and now - self._calm_at >= _CALM_S):
             self._calm, self._calm_at = state, now
-        self._look_for_files(state.files_bytes, now)
+        self._look_for_files(now)
 
-    def _look_for_files(self, files_bytes: int, now: float) -> None:
+    def _look_for_files(self, now: float) -> None:
         """Files in memory are filled: one that others fill may be counted to a session that rests."""
+        files_bytes = self._read_files()
         self._files_bytes = min(self._files_bytes, files_bytes)
         if files_bytes - self._files_bytes <= _STORM_BYTES:
             return
-        resting = [who for some in self._resting.values() for who in some]
+        resting = self._who_rest()
         if now - self._files_at >= _FILES_EACH_S * len(resting):
             self._files_bytes, self._files_at = files_bytes, now
             for who in resting:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -62,7 +63,10 @@ class World:
     def __init__(self) -> None:
         self.clock = Shifted()
         self.machine = Machine(tasks=100, available_bytes=8 << 30)
-        self.sampler = Sampler(clock=self.clock, read_machine=lambda: self.machine)
+        self.files_bytes = 0
+        self.sampler = Sampler(
+            clock=self.clock, read_machine=lambda: self.machine, read_files=lambda: self.files_bytes
+        )
 
 
 @pytest_asyncio.fixture
@@ -122,16 +126,38 @@ async def test_a_storm_on_the_machine_makes_it_look_at_all_at_once(world: World,
     assert (resting.looks, resting.asked) == (1, 1)  # who did nothing is no part of it
 
 
+async def test_storms_that_go_on_have_thousands_that_rest_asked_no_more_often_than_a_bound(
+    world: World,
+) -> None:
+    many = [Looked(200.0, peek_s=100.0) for _ in range(5000)]
+    for who in many:
+        world.sampler.watch(who)
+    await many[-1].until(1)
+    world.sampler._read_machine = storms().__next__
+    pacing = Looked(0.02)
+    world.sampler.watch(pacing)
+    asked, began = many[0].asked, world.clock.now()
+    async with asyncio.timeout(20 * PATIENCE):
+        while many[0].asked < asked + 4:
+            await pacing.until(pacing.looks + 1)
+    assert world.clock.now() - began >= 3 * 0.15  # a fifth of a second each, and never at each tick
+
+
+def storms() -> Iterator[Machine]:
+    for tasks in itertools.count(1000, 1000):
+        yield Machine(tasks=tasks, available_bytes=8 << 30)
+
+
 async def test_when_files_in_memory_grow_those_that_rest_are_looked_at_too(world: World) -> None:
     resting = Looked(200.0, peek_s=100.0)
     world.sampler.watch(resting)
     await resting.until(1)
-    world.machine = Machine(tasks=100, available_bytes=8 << 30, files_bytes=40 << 20)
+    world.files_bytes = 40 << 20
     other = Looked(0.02)
     world.sampler.watch(other)
     await other.until(10)
     assert resting.looks == 1
-    world.machine = Machine(tasks=100, available_bytes=8 << 30, files_bytes=60 << 20)
+    world.files_bytes = 60 << 20
     await resting.until(2)
     await other.until(20)
     assert resting.looks == 2
