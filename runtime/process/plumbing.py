@@ -43,8 +43,6 @@ _TEXT_BYTES = 128 << 10
 # Monotonic nanoseconds of the last beat, lag in microseconds, nanoseconds since when it waits, or 0.  Native:
 # each is written at once, and read while it may be written.
 _SLOT = struct.Struct("@QQQ")
-_ASLEEP = struct.Struct("@Q")
-_ASLEEP_AT = 16
 _ACTIVE = struct.Struct("<Q")  # monotonic nanoseconds of the last message
 _ACTIVE_AT = _SLOT.size
 _ASKED = struct.Struct("<Q")  # number of the last question for tasks
@@ -126,13 +124,6 @@ class Box:
         if not at_ns:
             return None
         return Heartbeat(at_ns / 1e9, lag_us / 1e6, asleep_ns / 1e9 if asleep_ns else None)
-
-    def asleep_ns(self) -> int:
-        """Front: since when its loop waits, in monotonic nanoseconds; 0 while it does something.
-
-        Another number than before means that it did something in between.  Asked of thousands each second.
-        """
-        return int(_ASLEEP.unpack_from(self._map, _ASLEEP_AT)[0])
 
     def active(self, now_s: float) -> None:
         """Worker: a message came or went at `now_s`."""

@@ -15,13 +15,7 @@ from runtime.front.model.provider import ANTHROPIC_URL, OPENAI_URL, Provider, Pr
 from runtime.front.model.stream import Event, as_sse, events_of, failure, offline_events
 from runtime.front.model.turns import Stored
 from runtime.front.state import Front
-from runtime.model.contract import (
-    ASKED_WITH,
-    COUNT_TOKENS,
-    EMBEDDINGS,
-    MESSAGES,
-    RESPONSES,
-)
+from runtime.model.contract import ASKED_WITH, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES
 from runtime.model.offline import OfflineModel
 from runtime.model.offline_embeddings import embeddings
 from runtime.settings import ServerSettings

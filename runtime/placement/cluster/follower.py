@@ -201,9 +201,7 @@ class Follower:
         if known is None:
             return
         now = self._clock.now()
-        is_early = (
-            now - known.synced_at < ASK_AGAIN_S
-        )  # with a later beat: it may say this as often as it likes
+        is_early = now - known.synced_at < ASK_AGAIN_S  # it may give reason to ask as often as it likes
         known.is_owed = known.is_syncing or is_early  # what is under way may have been asked too early
         if not known.is_owed:
             known.is_syncing, known.synced_at = True, now
