@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import subprocess
+import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -158,6 +160,37 @@ async def test_workers_that_print_and_tell_of_themselves_without_end(tmp_path: P
             await asyncio.sleep(0.05)
         await one.is_flat(memory_mib=60, disk_mib=4)
         assert "worker.lines_left_out" in (tmp_path / "server.log").read_text()
+
+
+GIVES_BACK = """
+import asyncio, sys
+from runtime.front import __main__ as front
+
+def rss_mib():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) // 256
+
+def run(*_, **__):
+    large = bytearray(8 << 20)
+    del large  # from now on the C library takes smaller ones for small
+    before, kept, large = rss_mib(), [], []
+    for _ in range(100):
+        large.append(bytearray(1 << 20))
+        kept.append(bytearray(2000))
+    large.clear()
+    print(rss_mib() - before, flush=True)
+    sys.exit(0)
+
+front.Server = run  # where it would start
+front.main(sys.argv[1:])
+"""
+
+
+async def test_what_is_large_is_given_back_whatever_lies_between(tmp_path: Path) -> None:
+    work = json.dumps({"flags": {"server.state_dir": str(tmp_path / "state")}, "sources": [str(tmp_path)]})
+    argv = [sys.executable, "-c", GIVES_BACK, work]
+    done = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True)
+    assert int(done.stdout) <= 10, done.stderr
 
 
 async def test_a_member_that_begins_messages_and_ends_none(tmp_path: Path) -> None:
