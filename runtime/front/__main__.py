@@ -41,7 +41,7 @@ FRESH_VARIABLE = "BULKHEAD_INTERNAL_FRESH"
 """Set: sessions of earlier runs are not started again, but for those that this one loses."""
 _YOUNG_COUNT: Final = 20_000
 _M_MMAP_THRESHOLD: Final = -3  # malloc.h
-_LARGE_BYTES: Final = 256 << 10
+_LARGE_BYTES: Final = 512 << 10  # above what asyncio has ready for each read of a socket
 _log = get_logger("server")
 
 
